@@ -1,0 +1,67 @@
+"""The exception family: one class per kind of failure a user can cause or meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "ConfigError",
+    "FitError",
+    "InputError",
+    "MissingExtraError",
+    "OverdensityError",
+    "nearest_names",
+]
+
+
+class OverdensityError(Exception):
+    """Base of all errors whose message is written for the user.
+
+    The command line prints the message as one line, without a traceback, and exits with code 2.
+    """
+
+
+class InputError(OverdensityError):
+    """A file or a column cannot be used: missing, truncated, of the wrong shape, not finite."""
+
+
+class ConfigError(OverdensityError):
+    """A configuration key or value cannot be used."""
+
+
+class FitError(OverdensityError):
+    """A fit cannot be done: too few bins, no events, no convergence."""
+
+
+class MissingExtraError(OverdensityError):
+    """An optional dependency is needed and not installed."""
+
+
+def nearest_names(name: str, valid: Iterable[str], *, n: int = 3) -> str:
+    """Say which valid names a misspelt one may have meant.
+
+    Parameters
+    ----------
+    name : str
+        What the user wrote.
+    valid : iterable of str
+        What could have been written.
+    n : int
+        The largest number of suggestions.
+
+    Returns
+    -------
+    str
+        ``"did you mean 'scan'?"``, or the list of all valid names where none is close.
+
+    Examples
+    --------
+    >>> nearest_names("scn", ["scan", "seed"])
+    "did you mean 'scan'?"
+    """
+    valid = list(valid)
+    close = get_close_matches(name, valid, n=n, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(repr(match) for match in close)}?"
+    return f"valid names are {', '.join(repr(match) for match in sorted(valid))}"

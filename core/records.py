@@ -1,0 +1,133 @@
+"""Frozen dataclass ↔ JSON: what every result of the project is stored as."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import types
+import typing
+from pathlib import Path
+from typing import Any, Self
+
+from .errors import InputError, nearest_names
+
+__all__ = ["Record", "to_plain", "write_text_atomic"]
+
+
+class Record:
+    """Mixin that gives a frozen dataclass a JSON form and back.
+
+    Fields may be plain JSON values, other records, tuples or lists of them, and dictionaries with
+    string keys. Numbers that are not finite are stored as ``null``, so that the files are strict
+    JSON; fields that can be so must be typed ``float | None``.
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain JSON values."""
+        return {
+            field.name: to_plain(getattr(self, field.name))
+            for field in dataclasses.fields(typing.cast("Any", self))
+        }
+
+    def to_json(self, path: str | os.PathLike[str]) -> Path:
+        """Write the record to a file, atomically; returns its path."""
+        return write_text_atomic(path, json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build the record from plain JSON values.
+
+        Raises
+        ------
+        InputError
+            If a field is missing or unknown.
+        """
+        hints = typing.get_type_hints(cls)
+        fields = {field.name: field for field in dataclasses.fields(typing.cast("Any", cls))}
+        for name in values:
+            if name not in fields:
+                msg = f"{cls.__name__} has no field {name!r}: {nearest_names(name, fields)}"
+                raise InputError(msg)
+        for name, field in fields.items():
+            required = (
+                field.default is dataclasses.MISSING
+                and field.default_factory is dataclasses.MISSING
+            )
+            if required and name not in values:
+                msg = f"{cls.__name__} needs the field {name!r}, which is missing"
+                raise InputError(msg)
+        return cls(**{name: _build(hints[name], value) for name, value in values.items()})
+
+    @classmethod
+    def from_json(cls, path: str | os.PathLike[str]) -> Self:
+        """Read the record from a file.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, is not JSON, or holds something else.
+        """
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            msg = f"{path}: no such file"
+            raise InputError(msg) from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            msg = f"{path}: not a JSON file ({error})"
+            raise InputError(msg) from None
+        if not isinstance(values, dict):
+            msg = f"{path}: expected a JSON object, found a {type(values).__name__}"
+            raise InputError(msg)
+        return cls.from_dict(values)
+
+
+def to_plain(value: Any) -> Any:
+    """Return a value as plain JSON: records as dictionaries, tuples as lists, NaN as None."""
+    if isinstance(value, Record):
+        return value.to_dict()
+    if isinstance(value, dict):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    if hasattr(value, "tolist"):  # numpy arrays and scalars, without importing numpy
+        return to_plain(value.tolist())
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_text_atomic(path: str | os.PathLike[str], text: str) -> Path:
+    """Write a text file under a temporary name, then rename it: never half a file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _build(hint: Any, value: Any) -> Any:
+    """Turn a plain JSON value into what a field's annotation asks for."""
+    if value is None:
+        return None
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _build(next(item for item in arguments if item is not type(None)), value)
+    if isinstance(hint, type) and issubclass(hint, Record):
+        return hint.from_dict(value)
+    if origin is tuple:
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return tuple(_build(arguments[0], item) for item in value)
+        return tuple(_build(item, each) for item, each in zip(arguments, value, strict=True))
+    if origin is list:
+        return [_build(arguments[0], item) for item in value]
+    if origin is dict:
+        return {key: _build(arguments[1], item) for key, item in value.items()}
+    return value
