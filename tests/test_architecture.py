@@ -1,0 +1,92 @@
+"""The house keeps its shape: who may import whom, and what an installation holds."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("core", "processors", "ml", "stats", "simulation", "workflow")
+ALLOWED = {
+    "core": set(),
+    "processors": {"core"},
+    "ml": {"core"},
+    "stats": {"core"},
+    "simulation": {"core"},
+    "workflow": {"core", "processors", "ml", "stats", "simulation"},
+}
+MODULES = sorted(path for room in ROOMS for path in (ROOT / room).glob("*.py"))
+
+
+def rooms_imported_by(path: Path) -> set[str]:
+    """Rooms of the house that a module imports, relatively or by name."""
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level == 2:
+                names = [module] if module else [alias.name for alias in node.names]
+                rooms |= {name.split(".")[0] for name in names}
+            elif node.level == 0 and module.split(".")[0] == "overdensity":
+                names = [module] if "." in module else [f"{module}.{a.name}" for a in node.names]
+                rooms |= {name.split(".")[1] for name in names}
+        elif isinstance(node, ast.Import):
+            rooms |= {
+                alias.name.split(".")[1]
+                for alias in node.names
+                if alias.name.startswith("overdensity.")
+            }
+    return rooms
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_rooms_import_only_what_the_design_allows(path: Path) -> None:
+    assert rooms_imported_by(path) - {path.parent.name} <= ALLOWED[path.parent.name]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_module_says_what_it_is_for_and_what_it_offers(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    names = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    assert "__all__" in names
+
+
+def test_import_rule_catches_a_breach(tmp_path: Path) -> None:
+    breach = tmp_path / "breach.py"
+    breach.write_text("from ..stats.spectrum import fit\nimport overdensity.ml.sample\n")
+    assert rooms_imported_by(breach) == {"stats", "ml"}
+
+
+def test_wheel_holds_every_module_and_template(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for room in ROOMS:  # a copy, so that nothing built earlier is packed, and nothing left behind
+        shutil.copytree(ROOT / room, source / room)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, source],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    expected = {f"overdensity/{path.relative_to(ROOT)}" for path in MODULES}
+    expected |= {
+        f"overdensity/{path.relative_to(ROOT)}" for path in (ROOT / "workflow/templates").iterdir()
+    }
+    assert expected <= packed
+    assert all(name.startswith(("overdensity/", "overdensity-")) for name in packed)

@@ -1,0 +1,313 @@
+"""The configuration of a search: one YAML file, validated, with a default for all but the files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ..core import ConfigError, nearest_names
+
+__all__ = [
+    "EventsConfig",
+    "FitConfig",
+    "MethodConfig",
+    "ScanConfig",
+    "SearchConfig",
+    "load_config",
+    "parse_config",
+]
+
+
+class _Section(BaseModel):
+    """A part of the configuration: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EventsConfig(_Section):
+    """Where the events come from.
+
+    Attributes
+    ----------
+    format : {'lhco', 'root', 'columns'}
+        LHC Olympics HDF5, ROOT with particles, or Parquet with features made elsewhere.
+    files : tuple of str
+        Paths, relative to the current folder.
+    particles : str, optional
+        For ``root``: which collections hold the particles; found from the tree where not given.
+    key_file : str, optional
+        For ``lhco``: the separate file with the truth, for evaluation alone.
+    chunk_events : int
+        Events handled by one task.
+    skip_bad_files : bool
+        Go on without files that cannot be read, and list them in the result.
+    """
+
+    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    format: Literal["lhco", "root", "columns"] = "lhco"
+    particles: str | None = None
+    key_file: str | None = None
+    chunk_events: Annotated[int, Field(ge=1)] = 10_000
+    skip_bad_files: bool = False
+
+    @field_validator("files", mode="before")
+    @classmethod
+    def _one_file_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+
+class MethodConfig(BaseModel):
+    """The method's registered name; its hyperparameters may follow beside it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = "cwola"
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """What the user set of the method's hyperparameters."""
+        return dict(self.model_extra or {})
+
+
+class ScanConfig(_Section):
+    """The windows: log-spaced bins, of which a few make a signal region, with sidebands beside it.
+
+    The defaults are those of the published CWoLa hunting scan (LHCO 2020, arXiv:2101.08320, §4.1):
+    ten windows.
+
+    Attributes
+    ----------
+    low, high : float
+        Range of the resonant mass in GeV.
+    bins : int
+        Number of log-spaced bins.
+    signal_bins, sideband_bins : int
+        Bins of a signal region, and of the sideband on each side of it.
+    """
+
+    low: Annotated[float, Field(gt=0)] = 2632.0
+    high: Annotated[float, Field(gt=0)] = 6000.0
+    bins: Annotated[int, Field(ge=3)] = 16
+    signal_bins: Annotated[int, Field(ge=1)] = 3
+    sideband_bins: Annotated[int, Field(ge=1)] = 2
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        if self.high <= self.low:
+            msg = f"high ({self.high:g} GeV) must be above low ({self.low:g} GeV)"
+            raise ValueError(msg)
+        needed = self.signal_bins + 2 * self.sideband_bins
+        if needed > self.bins:
+            msg = (
+                f"a window takes signal_bins + 2 × sideband_bins = {needed} bins, "
+                f"but there are only {self.bins}; raise bins or narrow the window"
+            )
+            raise ValueError(msg)
+        return self
+
+
+class FitConfig(_Section):
+    """The smooth background fit.
+
+    Attributes
+    ----------
+    parameters : int
+        Parameters of the dijet function (LHCO 2020 eq. 4.3 is the one with four).
+    bins_per_scan_bin : int
+        Bins of the fitted spectrum in each bin of the scan.
+    min_p_value : float
+        Below this goodness of fit of the sidebands a selection is flagged and not quoted.
+    """
+
+    parameters: Annotated[int, Field(ge=3, le=5)] = 4
+    bins_per_scan_bin: Annotated[int, Field(ge=1)] = 2
+    min_p_value: Annotated[float, Field(ge=0, lt=1)] = 0.01
+
+
+class SearchConfig(_Section):
+    """A whole search, as the YAML file describes it.
+
+    Attributes
+    ----------
+    events : EventsConfig
+        The input.
+    mass : str
+        Column of the resonant mass (GeV).
+    features : tuple of str
+        Columns shown to the method.
+    method : MethodConfig
+        The anomaly method.
+    scan : ScanConfig
+        The windows.
+    selections : tuple of float
+        Background efficiencies of the cuts on the score.
+    folds : int
+        Outer folds of the cross-fitting.
+    fit : FitConfig
+        The background fit.
+    pseudo_experiments : int
+        Pseudo-experiments behind the global p-value.
+    seed : int
+        The one seed everything random is derived from.
+    cluster : str
+        ``local`` (processes on this machine), ``threads``, or a Dask scheduler's address.
+    workers : int, optional
+        Workers of a ``local`` or ``threads`` cluster; by default one per core.
+    out : str, optional
+        The run's folder; by default ``runs/<name of the configuration file>``.
+    """
+
+    events: EventsConfig
+    mass: str = "mjj"
+    features: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "j1_mass",
+        "j2_mass",
+        "j1_tau21",
+        "j2_tau21",
+    )
+    method: MethodConfig = MethodConfig()
+    scan: ScanConfig = ScanConfig()
+    selections: Annotated[tuple[float, ...], Field(min_length=1)] = (0.1, 0.01, 0.002)
+    folds: Annotated[int, Field(ge=2)] = 5
+    fit: FitConfig = FitConfig()
+    pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
+    seed: Annotated[int, Field(ge=0)] = 1
+    cluster: str = "local"
+    workers: Annotated[int, Field(ge=1)] | None = None
+    out: str | None = None
+
+    @field_validator("selections")
+    @classmethod
+    def _selections_are_nested_cuts(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        for efficiency in value:
+            if not 0 < efficiency < 1:
+                msg = f"a selection is a background efficiency between 0 and 1, not {efficiency:g}"
+                raise ValueError(msg)
+        if len(set(value)) < len(value):
+            msg = f"selections repeat one another: {', '.join(f'{item:g}' for item in value)}"
+            raise ValueError(msg)
+        return tuple(sorted(value, reverse=True))
+
+    @model_validator(mode="after")
+    def _features_are_not_the_mass(self) -> Self:
+        if self.mass in self.features:
+            msg = f"the mass {self.mass!r} is among the features: a method that sees it sculpts it"
+            raise ValueError(msg)
+        if len(set(self.features)) < len(self.features):
+            msg = f"features repeat one another: {', '.join(self.features)}"
+            raise ValueError(msg)
+        return self
+
+
+def load_config(
+    path: str | os.PathLike[str], overrides: Sequence[str] = (), *, out: str | None = None
+) -> SearchConfig:
+    """Read the configuration of a search from a YAML file.
+
+    Parameters
+    ----------
+    path : path-like
+        The YAML file.
+    overrides : sequence of str
+        ``key=value`` with dots between levels, such as ``scan.bins=20``; values are YAML.
+    out : str, optional
+        The run's folder, in place of the one in the file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not YAML, or a key or value cannot be used.
+    """
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        msg = f"{path}: no such configuration file"
+        raise ConfigError(msg) from None
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read ({error})"
+        raise ConfigError(msg) from None
+    except yaml.YAMLError as error:
+        msg = f"{path}: not valid YAML: {' '.join(str(error).split())}"
+        raise ConfigError(msg) from None
+    if not isinstance(values, dict):
+        msg = f"{path}: expected keys such as 'events:', found {type(values).__name__}"
+        raise ConfigError(msg)
+    for override in overrides:
+        _apply(values, override)
+    if out is not None:
+        values["out"] = out
+    values.setdefault("out", f"runs/{path.stem}")
+    return parse_config(values, origin=str(path))
+
+
+def parse_config(values: dict[str, Any], *, origin: str = "configuration") -> SearchConfig:
+    """Validate the configuration of a search.
+
+    Parameters
+    ----------
+    values : dict
+        As read from YAML.
+    origin : str
+        What the error messages begin with.
+
+    Raises
+    ------
+    ConfigError
+        With one sentence for the first key that cannot be used.
+    """
+    try:
+        return SearchConfig.model_validate(values)
+    except ValidationError as error:
+        msg = f"{origin}: {_sentence(error)}"
+        raise ConfigError(msg) from None
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        msg = f"--set takes key=value, such as scan.bins=20, not {override!r}"
+        raise ConfigError(msg)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        msg = f"--set {key}: {text!r} is not a YAML value"
+        raise ConfigError(msg) from None
+    *parents, last = key.split(".")
+    level = values
+    for parent in parents:
+        level = level.setdefault(parent, {})
+        if not isinstance(level, dict):
+            msg = f"--set {key}: {parent!r} has no keys below it"
+            raise ConfigError(msg)
+    level[last] = value
+
+
+def _sentence(error: ValidationError) -> str:
+    """Say the first complaint of pydantic as one sentence."""
+    first = error.errors()[0]
+    location = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        *parents, name = first["loc"]
+        return f"unknown key {location!r}: {nearest_names(str(name), _keys_at(parents))}"
+    if first["type"] == "missing":
+        return f"the key {location!r} is missing"
+    problem = first["msg"].removeprefix("Value error, ")
+    where = f"{location}: " if location else ""
+    shown = first["input"]
+    given = "" if isinstance(shown, dict) or not location else f" (got {shown!r})"
+    return f"{where}{problem}{given}"
+
+
+def _keys_at(parents: Sequence[Any]) -> list[str]:
+    section: type[BaseModel] = SearchConfig
+    for parent in parents:
+        annotation = section.model_fields[str(parent)].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            section = annotation
+    return list(section.model_fields)
