@@ -1,0 +1,256 @@
+"""The figures of a report: spectra with pulls, the p-value scan, the selected events."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import mplhep
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
+
+__all__ = [
+    "FeatureShape",
+    "Spectrum",
+    "as_svg_uri",
+    "plot_features",
+    "plot_pseudo_experiments",
+    "plot_scan",
+    "plot_spectrum",
+]
+
+# Petroff's accessible palette (arXiv:2107.02270), as CMS uses it.
+COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59")
+SIGNAL_REGION = "#ffa90e"
+BACKGROUND = "#3f90da"
+
+_STYLE: dict[Any, Any] = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "svg.hashsalt": "overdensity",  # the same figure gives the same file
+    "figure.constrained_layout.use": True,
+}
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """A mass spectrum with its smooth fit.
+
+    Attributes
+    ----------
+    edges : ndarray, shape (n_bins + 1,)
+        Bin edges in GeV.
+    counts : ndarray, shape (n_bins,)
+        Observed events per bin.
+    expected, expected_error : ndarray, shape (n_bins,)
+        The fit and the uncertainty propagated from its parameters.
+    signal_region : tuple of float
+        Low and high edge in GeV; not fitted.
+    title : str
+        What was selected.
+    note : str
+        Fit quality, written into the figure.
+    """
+
+    edges: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    expected_error: NDArray[np.float64]
+    signal_region: tuple[float, float]
+    title: str
+    note: str = ""
+
+    @property
+    def pulls(self) -> NDArray[np.float64]:
+        """Return (observed − expected) / sqrt(expected + fit variance), per bin."""
+        spread = np.sqrt(np.maximum(self.expected + self.expected_error**2, 1e-12))
+        return (self.counts - self.expected) / spread
+
+
+@dataclass(frozen=True)
+class FeatureShape:
+    """Normalised distributions of one feature.
+
+    Attributes
+    ----------
+    name : str
+        Column name, used as the axis label.
+    edges : ndarray, shape (n_bins + 1,)
+        Bin edges.
+    counts : dict of str to ndarray, shape (n_bins,)
+        Events per bin, by the sample's name.
+    """
+
+    name: str
+    edges: NDArray[np.float64]
+    counts: dict[str, NDArray[np.float64]]
+
+
+def plot_spectrum(spectrum: Spectrum) -> Figure:
+    """Draw a mass spectrum over its fit, with the pulls below."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(5.6, 4.8))
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        edges, low, high = spectrum.edges / 1000, *np.array(spectrum.signal_region) / 1000
+        centres = np.sqrt(edges[1:] * edges[:-1])
+        for axes in (upper, lower):
+            axes.axvspan(low, high, color=SIGNAL_REGION, alpha=0.18, lw=0, label="signal region")
+        band = (
+            np.maximum(spectrum.expected - spectrum.expected_error, 1e-3),
+            spectrum.expected + spectrum.expected_error,
+        )
+        upper.stairs(band[1], edges, baseline=band[0], fill=True, color=BACKGROUND, alpha=0.35)
+        upper.stairs(spectrum.expected, edges, color=BACKGROUND, lw=1.6, label="sideband fit")
+        filled = spectrum.counts > 0
+        upper.errorbar(
+            centres[filled],
+            spectrum.counts[filled],
+            yerr=np.sqrt(spectrum.counts[filled]),
+            fmt="o",
+            color="black",
+            ms=3.5,
+            lw=1,
+            label="events",
+        )
+        upper.set_yscale("log")
+        upper.set_ylim(max(0.1, 0.5 * spectrum.expected.min()), 3 * max(spectrum.counts.max(), 1))
+        upper.set_ylabel("events per bin")
+        upper.set_title(spectrum.title, loc="left", fontsize=11)
+        upper.legend(loc="upper right", title=spectrum.note or None, title_fontsize=9, fontsize=9)
+        lower.stairs(spectrum.pulls, edges, fill=True, color="#717581")
+        lower.axhline(0, color="black", lw=0.8)
+        reach = max(3.5, 1.1 * float(np.abs(spectrum.pulls).max()))
+        lower.set_ylim(-reach, reach)
+        lower.set_ylabel("pull")
+        lower.set_xlabel("resonant mass [TeV]")
+    return figure
+
+
+def plot_scan(
+    centres: ArrayLike,
+    p_local: dict[str, Sequence[float | None]],
+    *,
+    best: tuple[float, float] | None,
+    p_global: float | None,
+    is_limit: bool,
+) -> Figure:
+    """Draw the local p-values of the scan.
+
+    Parameters
+    ----------
+    centres : array-like, shape (n_windows,)
+        Window centres in GeV.
+    p_local : dict of str to sequence of float or None
+        Per selection; flagged windows are None and stay out.
+    best : tuple of float, optional
+        Centre (GeV) and local p-value of the best window.
+    p_global : float, optional
+        Its global p-value.
+    is_limit : bool
+        Whether the global p-value is an upper limit.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(6.4, 4.2))
+        axes = figure.subplots()
+        tev = np.asarray(centres, dtype=float) / 1000
+        smallest = 1.0
+        for colour, (label, values) in zip(("black", *COLOURS), p_local.items(), strict=False):
+            points = np.array([np.nan if value is None else value for value in values])
+            axes.plot(tev, points, "o-", ms=4, lw=1.4, color=colour, label=label)
+            smallest = min(smallest, float(np.nanmin(points, initial=1.0)))
+        if best is not None and p_global is not None:
+            relation = "≤" if is_limit else "="
+            text = f"global p {relation} {p_global:.2g}\n({norm.isf(p_global):.1f}σ)"
+            axes.annotate(
+                text,
+                (best[0] / 1000, best[1]),
+                xytext=(14, -4),
+                textcoords="offset points",
+                fontsize=10,
+                va="top",
+            )
+            axes.plot(best[0] / 1000, best[1], "*", ms=15, color=COLOURS[2], zorder=5)
+        for z in range(1, 1 + max(3, int(norm.isf(max(smallest, 1e-300))) + 1)):
+            axes.axhline(norm.sf(z), color="grey", lw=0.7, ls=":")
+            axes.text(1.005, norm.sf(z), f"{z}σ", transform=axes.get_yaxis_transform(), va="center")
+        axes.set_yscale("log")
+        axes.set_ylim(min(smallest / 30, 1e-4), 2)
+        axes.set_xlabel("window centre [TeV]")
+        axes.set_ylabel("local p-value")
+        axes.legend(loc="lower left", fontsize=9)
+    return figure
+
+
+def plot_pseudo_experiments(smallest_p: ArrayLike, observed: float) -> Figure:
+    """Draw the smallest local p-value of each pseudo-experiment, as significance, and the data's.
+
+    Parameters
+    ----------
+    smallest_p : array-like, shape (n_pseudo_experiments,)
+        Smallest local p-value of each background-only pseudo-experiment.
+    observed : float
+        The data's.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(6.4, 4.2))
+        axes = figure.subplots()
+        z = norm.isf(np.clip(np.asarray(smallest_p, dtype=float), 1e-300, 1 - 1e-9))
+        z_observed = float(norm.isf(max(observed, 1e-300)))
+        edges = np.linspace(
+            min(0.0, float(z.min())), max(5.0, float(z.max()), z_observed) + 0.5, 60
+        )
+        axes.hist(z, bins=edges.tolist(), color=BACKGROUND, alpha=0.8, label="pseudo-experiments")
+        axes.axvline(z_observed, color=COLOURS[2], lw=2, label="data")
+        axes.set_yscale("log")
+        axes.set_xlabel("largest local significance of the scan [σ]")
+        axes.set_ylabel("pseudo-experiments")
+        axes.legend(fontsize=9)
+    return figure
+
+
+def plot_features(shapes: Sequence[FeatureShape]) -> Figure:
+    """Draw the features of selected events beside those of all events, each normalised."""
+    with mpl.rc_context(_STYLE):
+        columns = min(3, len(shapes))
+        rows = -(-len(shapes) // columns)
+        figure = Figure(figsize=(3.6 * columns, 3.0 * rows + 0.4))
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, shape in zip(grid, shapes, strict=False):
+            for colour, (label, counts) in zip(
+                ("#94a4a2", BACKGROUND, COLOURS[2]), shape.counts.items(), strict=False
+            ):
+                total = counts.sum()
+                if total > 0:
+                    mplhep.histplot(
+                        counts / total,
+                        shape.edges,
+                        yerr=np.sqrt(counts) / total,
+                        ax=axes,
+                        color=colour,
+                        label=label,
+                        lw=1.5,
+                    )
+            axes.set_xlabel(shape.name)
+            axes.set_ylabel("fraction of events")
+            axes.set_ylim(bottom=0)
+        for axes in grid[len(shapes) :]:
+            axes.set_visible(False)
+        handles, labels = grid[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=9)
+    return figure
+
+
+def as_svg_uri(figure: Figure) -> str:
+    """Return a figure as a data URI, to stand inside an HTML page."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(_STYLE):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

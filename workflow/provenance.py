@@ -1,0 +1,140 @@
+"""What a result was made from: versions, configuration, inputs, and the keys of finished stages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..core import InputError, Record
+
+__all__ = ["InputFile", "Provenance", "fingerprint", "input_files", "stage_key"]
+
+_PACKAGES = (
+    "overdensity",
+    "awkward",
+    "coffea",
+    "dask",
+    "fastjet",
+    "hist",
+    "iminuit",
+    "nflows",
+    "numpy",
+    "pyhf",
+    "pythia8mc",
+    "scikit-learn",
+    "scipy",
+    "torch",
+    "uproot",
+)
+
+
+@dataclass(frozen=True)
+class InputFile(Record):
+    """A file a run has read.
+
+    Attributes
+    ----------
+    path : str
+        As given by the user.
+    bytes : int
+        Its size.
+    modified : str
+        Time of its last change, UTC.
+    """
+
+    path: str
+    bytes: int
+    modified: str
+
+
+@dataclass(frozen=True)
+class Provenance(Record):
+    """What a result was made from.
+
+    Attributes
+    ----------
+    created : str
+        When, UTC.
+    seed : int
+        The seed everything random was derived from.
+    configuration : dict
+        The whole configuration, defaults included.
+    inputs : tuple of InputFile
+        The event files.
+    versions : dict of str to str
+        Python and the packages that matter.
+    platform : str
+        Operating system and processor.
+    """
+
+    created: str
+    seed: int
+    configuration: dict[str, Any]
+    inputs: tuple[InputFile, ...]
+    versions: dict[str, str]
+    platform: str
+
+    @classmethod
+    def of(cls, configuration: dict[str, Any], seed: int, files: Sequence[str]) -> Provenance:
+        """Take down the state of this machine and these files."""
+        return cls(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            seed=seed,
+            configuration=configuration,
+            inputs=input_files(files),
+            versions={"python": platform.python_version(), **_versions()},
+            platform=platform.platform(),
+        )
+
+
+def input_files(files: Sequence[str]) -> tuple[InputFile, ...]:
+    """Describe the input files.
+
+    Raises
+    ------
+    InputError
+        If one does not exist.
+    """
+    described = []
+    for name in files:
+        try:
+            status = Path(name).stat()
+        except OSError:
+            msg = f"{name}: no such file (looked at {Path(name).absolute()})"
+            raise InputError(msg) from None
+        changed = datetime.fromtimestamp(status.st_mtime, UTC).isoformat()
+        described.append(InputFile(str(name), status.st_size, changed))
+    return tuple(described)
+
+
+def fingerprint(files: Sequence[str | os.PathLike[str]]) -> list[tuple[str, int, int]]:
+    """Return name, size and time of change of files: what a stage's key depends on."""
+    found = []
+    for name in files:
+        status = Path(name).stat()
+        found.append((str(name), status.st_size, status.st_mtime_ns))
+    return found
+
+
+def stage_key(*parts: Any) -> str:
+    """Return a short hash of everything a stage depends on; the same parts give the same key."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
