@@ -1,0 +1,143 @@
+"""What a run is cut into: files as they were found, chunks of them, and event ids."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Protocol
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import InputError, Record
+
+__all__ = ["Chunk", "FileSummary", "Source", "event_ids", "file_identity", "mix64", "split"]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: the step of splitmix64
+
+
+@dataclass(frozen=True)
+class FileSummary(Record):
+    """An event file as it was found.
+
+    Attributes
+    ----------
+    path : str
+        Where the file is; any fsspec URL.
+    n_events : int
+        How many events it holds.
+    identity : int
+        64 bits that name the events in it, not the place where it lies (`file_identity`).
+    """
+
+    path: str
+    n_events: int
+    identity: int
+
+
+@dataclass(frozen=True)
+class Chunk(Record):
+    """A range of entries of one file: the unit of work, and of one Parquet partition.
+
+    Attributes
+    ----------
+    path : str
+        The event file.
+    start, stop : int
+        The entries ``start <= entry < stop``.
+    identity : int
+        The identity of the file (`FileSummary`).
+    """
+
+    path: str
+    start: int
+    stop: int
+    identity: int
+
+    @property
+    def name(self) -> str:
+        """The file's name without folder and suffix, and the range; sorts in order of entry."""
+        return f"{PurePosixPath(self.path).stem}-{self.start:09d}-{self.stop:09d}"
+
+
+class Source(Protocol):
+    """Where events come from: one small object for each file format.
+
+    A source is a frozen dataclass of its settings, which become part of the key of what is made
+    from it, and travels to the workers.
+    """
+
+    def inspect(self, path: str) -> FileSummary:
+        """Open a file, check that it can be read, and say what it holds."""
+        ...
+
+    def read(self, chunk: Chunk) -> ak.Array:
+        """Read a chunk as the ``events`` array of `processors` (see `lhco.LhcoSource.read`)."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the events depend on beside the file itself, as plain JSON values."""
+        ...
+
+
+def split(file: FileSummary, chunk_events: int) -> list[Chunk]:
+    """Cut a file into chunks of at most `chunk_events` entries; an empty file gives an empty one.
+
+    Raises
+    ------
+    InputError
+        If `chunk_events` is not positive.
+    """
+    if chunk_events < 1:
+        msg = f"chunk_events is {chunk_events}: a chunk needs at least one event"
+        raise InputError(msg)
+    return [
+        Chunk(file.path, start, min(start + chunk_events, file.n_events), file.identity)
+        for start in range(0, max(file.n_events, 1), chunk_events)
+    ]
+
+
+def mix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Scramble 64-bit integers by the finaliser of splitmix64, one to one.
+
+    Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, fig. 15.
+    """
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def event_ids(identity: int, entries: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
+    """Return the 64-bit ids of the entries of a file.
+
+    An id is ``mix64(identity + (entry + 1) * golden)``: within a file no two are equal, because
+    every step is one to one; it knows nothing of folders, chunks, file order or workers, so a
+    cross-validation fold made from it does not either.
+
+    Parameters
+    ----------
+    identity : int
+        The identity of the file.
+    entries : array of int, shape (n_events,)
+        Positions in the file.
+
+    Returns
+    -------
+    array of uint64, shape (n_events,)
+    """
+    return mix64(np.uint64(identity) + (entries.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
+
+
+def file_identity(n_events: int, *contents: bytes) -> int:
+    """Return 64 bits that name the events of a file by what is in it.
+
+    Neither folder nor file name enter: a copied or renamed file keeps its ids, hence its folds,
+    and the same events given twice are noticed. Two files of the same name do not collide,
+    because their first events differ.
+    """
+    digest = hashlib.blake2b(str(n_events).encode(), digest_size=8)
+    for content in contents:
+        digest.update(content)
+    return int.from_bytes(digest.digest(), "little")
