@@ -1,1 +1,32 @@
-"""Front door; to be filled."""
+"""Masses and scores → background estimate, local and global p-values, pyhf workspaces.
+
+`selection_levels` says which selections an event passes in a window; `hunt` takes masses and
+levels to a `HuntResult`: sideband fits, local p-values, and a global p-value from
+pseudo-experiments that repeat every fit. `count_patterns`, `merge_patterns` and `hunt_patterns`
+do the same for events that stay where they are, partition by partition.
+"""
+
+from __future__ import annotations
+
+from .functions import FUNCTIONS, log_edges
+from .hunting import HuntResult, SelectionResult, WindowResult, hunt, hunt_patterns, subdivide
+from .patterns import Patterns, count_patterns, merge_patterns
+from .selection import selection_levels
+from .significance import local_p, z_of_p
+
+__all__ = [
+    "FUNCTIONS",
+    "HuntResult",
+    "Patterns",
+    "SelectionResult",
+    "WindowResult",
+    "count_patterns",
+    "hunt",
+    "hunt_patterns",
+    "local_p",
+    "log_edges",
+    "merge_patterns",
+    "selection_levels",
+    "subdivide",
+    "z_of_p",
+]

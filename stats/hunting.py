@@ -1,0 +1,349 @@
+"""The whole statistical step in one call: select, fit, scan, global p, signal, flags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import chi2
+
+from ..core import Record
+from .functions import checked_edges
+from .null import Null, null_hypothesis
+from .patterns import Patterns, count_patterns
+from .pseudo import GlobalP, Mapper, Toys, global_p, is_enough, throw_toys
+from .scan import Scan, scan
+from .significance import local_log_p, z_of_log_p
+
+__all__ = [
+    "Best",
+    "HuntResult",
+    "SelectionResult",
+    "WindowResult",
+    "hunt",
+    "hunt_patterns",
+    "subdivide",
+]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SelectionResult(Record):
+    """One selection in one window.
+
+    Attributes
+    ----------
+    efficiency : float
+        Fraction of events kept; 1 is no selection.
+    selected, observed : int
+        Events in the whole scan range and in the signal region.
+    expected, expected_error : float
+        Background in the signal region from the sideband fit; the error is that of the fit.
+    p_local, z_local : float
+        Local p-value, one-sided significance (-8.2 where nothing is observed).
+    chi2, ndf, p_value : float, int, float
+        Poisson deviance of the fit outside the window and its guard, degrees of freedom, and
+        the p-value from pseudo-experiments.
+    flagged : bool
+        The fit does not describe its sidebands: not to be quoted, and not counted.
+    counted : bool
+        Enters the search for the smallest p-value.
+    """
+
+    efficiency: float
+    selected: int
+    observed: int
+    expected: float
+    expected_error: float | None
+    p_local: float
+    z_local: float
+    chi2: float
+    ndf: int
+    p_value: float
+    flagged: bool
+    counted: bool
+
+
+@dataclass(frozen=True)
+class WindowResult(Record):
+    """One window: its signal region (centre, low, high in GeV) and its selections.
+
+    ``unselected`` is the spectrum before selection, for comparison; it is counted only where 1
+    is among the efficiencies.
+    """
+
+    center: float
+    low: float
+    high: float
+    unselected: SelectionResult
+    selections: tuple[SelectionResult, ...]
+
+
+@dataclass(frozen=True)
+class Best(Record):
+    """Where the smallest local p-value is.
+
+    Attributes
+    ----------
+    window : int
+        Index of the window.
+    efficiency : float
+        The selection.
+    p_local, z_local : float
+        Local p-value and significance.
+    """
+
+    window: int
+    efficiency: float
+    p_local: float
+    z_local: float
+
+
+@dataclass(frozen=True)
+class HuntResult(Record):
+    """Result of the statistical step.
+
+    Attributes
+    ----------
+    edges : tuple of float
+        Bin edges of the fits, GeV.
+    function : str
+        Background function.
+    windows : tuple of WindowResult
+        The scan.
+    best : Best or None
+        None where every fit is flagged.
+    global_p : GlobalP or None
+        Global p-value of ``best``.
+    unselected_chi2, unselected_ndf, unselected_p_value : float, int, float
+        The fit of the unselected spectrum in all bins, signal regions included.
+    null_mismatch : float
+        `Null.mismatch`.
+    flags : tuple of str
+        What a reader must know, in plain sentences; empty when all is well.
+    """
+
+    edges: tuple[float, ...]
+    function: str
+    windows: tuple[WindowResult, ...]
+    best: Best | None
+    global_p: GlobalP | None
+    unselected_chi2: float
+    unselected_ndf: int
+    unselected_p_value: float
+    null_mismatch: float
+    flags: tuple[str, ...]
+
+
+def hunt(
+    mass: ArrayLike,
+    levels: ArrayLike,
+    *,
+    edges: ArrayLike,
+    windows: ArrayLike,
+    efficiencies: Sequence[float],
+    function: str = "dijet5",
+    bins_per_bin: int = 2,
+    sculpting: float = 1.0,
+    gof_threshold: float = 0.003,
+    pseudo_experiments: int = 10_000,
+    seed: int = 0,
+    mapper: Mapper | None = None,
+) -> HuntResult:
+    """Search a scan of windows and selections for an excess, with a global p-value.
+
+    Parameters
+    ----------
+    mass : array_like of shape (n_events,)
+        Resonant mass, GeV.
+    levels : array_like of int, shape (n_events, n_windows)
+        Number of selections each event passes in each window (`selection_levels`), the
+        efficiency 1 not counted.
+    edges : array_like of shape (n_bins + 1,)
+        Bin edges of the scan, GeV.
+    windows : array_like of shape (n_windows, 2)
+        Low and high edge of each signal region, GeV, on bin edges.
+    efficiencies : sequence of float
+        The selections, decreasing. With 1 in front, the unselected spectrum is searched too;
+        otherwise it is shown and not counted.
+    function : str
+        Background function: ``dijet3``, ``dijet4`` or ``dijet5``.
+    bins_per_bin : int
+        Bins of the fits in each bin of the scan.
+    sculpting : float
+        How much a selection may change the shape of the spectrum (`scan`).
+    gof_threshold : float
+        A fit whose goodness of fit has a smaller p-value is flagged, in data and
+        pseudo-experiments alike.
+    pseudo_experiments : int
+        How many at most; fewer where the global p-value is soon known to 5 %.
+    seed : int
+        Seed of the pseudo-experiments.
+    mapper : callable, optional
+        Runs the batches of pseudo-experiments, such as ``executor.map``.
+
+    Returns
+    -------
+    HuntResult
+
+    Raises
+    ------
+    InputError, ConfigError
+        If the input cannot be used.
+    FitError
+        If there are too few events to fit.
+    """
+    patterns = count_patterns(mass, levels, subdivide(edges, bins_per_bin))
+    return hunt_patterns(
+        patterns,
+        windows=windows,
+        efficiencies=efficiencies,
+        function=function,
+        guard=bins_per_bin,
+        sculpting=sculpting,
+        gof_threshold=gof_threshold,
+        pseudo_experiments=pseudo_experiments,
+        seed=seed,
+        mapper=mapper,
+    )
+
+
+def hunt_patterns(
+    patterns: Patterns,
+    *,
+    windows: ArrayLike,
+    efficiencies: Sequence[float],
+    function: str = "dijet5",
+    guard: int = 2,
+    sculpting: float = 1.0,
+    gof_threshold: float = 0.003,
+    pseudo_experiments: int = 10_000,
+    seed: int = 0,
+    mapper: Mapper | None = None,
+) -> HuntResult:
+    """Do the same as `hunt` for events already counted, as where partitions were merged.
+
+    Parameters
+    ----------
+    patterns : Patterns
+        Events counted in the bins of the fits.
+    guard : int
+        Bins beside the signal region that do not count in the goodness of fit.
+    windows, efficiencies, function, sculpting, gof_threshold, pseudo_experiments, seed, mapper
+        As in `hunt`.
+
+    Returns
+    -------
+    HuntResult
+    """
+    with_unselected = len(efficiencies) > 1 and efficiencies[0] == 1
+    fits = scan(
+        patterns,
+        windows,
+        efficiencies[1:] if with_unselected else efficiencies,
+        function=function,
+        sculpting=sculpting,
+        guard=guard,
+    )
+    null = null_hypothesis(patterns, fits)
+    counted = np.ones(fits.shape, dtype=bool)
+    counted[:, 0] = with_unselected
+    search = _Search(fits, counted.ravel(), gof_threshold)
+    toys = throw_toys(
+        fits, null, n=pseudo_experiments, seed=seed, enough=search.enough, mapper=mapper
+    )
+    return search.result(null, toys)
+
+
+def subdivide(edges: ArrayLike, parts: int) -> Array:
+    """Split each bin into parts of equal ratio, shape (n_bins × parts + 1,)."""
+    edges = checked_edges(edges)
+    ratio = (edges[1:] / edges[:-1])[:, None] ** (np.arange(parts) / parts)
+    return np.append((edges[:-1, None] * ratio).ravel(), edges[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """The rule that picks the smallest p-value, the same for data and pseudo-experiments."""
+
+    scan: Scan
+    counted: NDArray[np.bool_]
+    threshold: float
+
+    def flagged(self, toys: Toys) -> NDArray[np.bool_]:
+        """Return which fits of the data are flagged, shape (n_spectra,)."""
+        goodness = toys.goodness(self.scan.fits.deviance[0])
+        return (goodness < self.threshold) | ~self.scan.fits.converged[0]
+
+    def smallest(self, toys: Toys) -> tuple[float, Array]:
+        """Return the smallest p-value of the data and of each pseudo-experiment."""
+        use = self.counted & ~self.flagged(toys)
+        use_toys = self.counted & ~toys.bad_fit(self.threshold)
+        return (
+            float(np.where(use, self.scan.p_local, 1.0).min()),
+            np.where(use_toys, toys.p_local, 1.0).min(axis=1),
+        )
+
+    def enough(self, toys: Toys) -> bool:
+        """Say whether the global p-value is known well enough."""
+        return is_enough(*self.smallest(toys))
+
+    def result(self, null: Null, toys: Toys) -> HuntResult:
+        """Write the result down."""
+        fits, reference = self.scan, self.scan.reference
+        flagged = self.flagged(toys)
+        goodness = toys.goodness(fits.fits.deviance[0])
+        log_p = local_log_p(fits.observed, fits.fits.expected[0], fits.fits.error[0])
+        tested = fits.problem.tested.sum(axis=1)
+        n_par = fits.problem.basis.n_parameters
+        rows = [
+            SelectionResult(
+                efficiency=fits.efficiencies[k % fits.shape[1]],
+                selected=int(fits.counts[k].sum()),
+                observed=int(fits.observed[k]),
+                expected=float(fits.fits.expected[0, k]),
+                expected_error=float(fits.fits.error[0, k]),
+                p_local=float(fits.p_local[k]),
+                z_local=float(z_of_log_p(log_p[k])),
+                chi2=float(fits.fits.deviance[0, k]),
+                ndf=int(tested[k]) - n_par,
+                p_value=float(goodness[k]),
+                flagged=bool(flagged[k]),
+                counted=bool(self.counted[k]),
+            )
+            for k in range(flagged.size)
+        ]
+        usable = np.flatnonzero(self.counted & ~flagged)
+        best = int(usable[np.argmin(log_p[usable])]) if usable.size else None
+        edges = fits.problem.basis.edges
+        ndf = edges.size - 1 - n_par
+        return HuntResult(
+            edges=tuple(edges.tolist()),
+            function=fits.problem.basis.name,
+            windows=tuple(
+                _window(low, high, rows[w * fits.shape[1] : (w + 1) * fits.shape[1]])
+                for w, (low, high) in enumerate(fits.windows.tolist())
+            ),
+            best=None
+            if best is None
+            else Best(
+                window=best // fits.shape[1],
+                efficiency=rows[best].efficiency,
+                p_local=rows[best].p_local,
+                z_local=rows[best].z_local,
+            ),
+            global_p=None if best is None else global_p(*self.smallest(toys)),
+            unselected_chi2=float(reference.deviance[0, 0]),
+            unselected_ndf=ndf,
+            unselected_p_value=float(chi2.sf(reference.deviance[0, 0], ndf)),
+            null_mismatch=null.mismatch,
+            flags=(),
+        )
+
+
+def _window(low: float, high: float, rows: list[SelectionResult]) -> WindowResult:
+    """Put the rows of one window together."""
+    return WindowResult((low + high) / 2, low, high, rows[0], tuple(rows[1:]))

@@ -1,0 +1,208 @@
+"""The scan of windows and selections on data: sideband fits and local p-values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..core import FitError, InputError
+from .functions import Basis, basis
+from .patterns import Patterns
+from .refit import Fits, Problem, refit
+from .selection import checked_efficiencies
+from .significance import local_p
+
+__all__ = ["Scan", "scan", "seed_theta"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """Fits of every window and selection; spectra are numbered window by window.
+
+    Attributes
+    ----------
+    windows : ndarray of shape (n_windows, 2)
+        Low and high edge of each signal region, GeV.
+    efficiencies : tuple of float
+        1 for the unselected spectrum, then the selections from loose to tight.
+    counts : ndarray of shape (n_spectra, n_bins)
+        The data, n_spectra = n_windows × len(efficiencies).
+    problem : Problem
+        The sideband fits, started from the background-only ones.
+    fits : Fits
+        Their results on the data, shape (1, n_spectra).
+    null : ndarray of shape (n_spectra, n_bins)
+        Expectation of each spectrum under the background-only hypothesis: the same function
+        fitted to all bins, none masked.
+    reference : Fits
+        That fit of the unselected spectrum, shape (1, 1), for its goodness.
+    observed, p_local : ndarray of shape (n_spectra,)
+        Events in the signal region, and their local p-value.
+    """
+
+    windows: Array
+    efficiencies: tuple[float, ...]
+    counts: Array
+    problem: Problem
+    fits: Fits
+    null: Array
+    reference: Fits
+    observed: Array
+    p_local: Array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_windows, n_selections + 1)."""
+        return len(self.windows), len(self.efficiencies)
+
+
+def scan(
+    patterns: Patterns,
+    windows: ArrayLike,
+    efficiencies: Sequence[float],
+    *,
+    function: str = "dijet5",
+    sculpting: float = 1.0,
+    guard: int = 1,
+) -> Scan:
+    r"""Fit the sidebands of every window and selection, and compare with the signal regions.
+
+    The fit of a spectrum uses all bins of the scan range but the window's signal region. The
+    unselected spectrum is fitted freely. A selected one is the background-only fit of the
+    unselected one, times a smooth efficiency, :math:`\ln\epsilon(m) = \sum_k \delta_k x_k(m)` on
+    the same columns; Gaussian constraints of width ``sculpting`` :math:`/2^{k-1}` for
+    :math:`k \ge 1` (and 10 for the normalisation) are far wider than the data wherever there are
+    events, and keep the fit finite where there are none.
+
+    Parameters
+    ----------
+    patterns : Patterns
+        The events.
+    windows : array_like of shape (n_windows, 2)
+        Low and high edge of each signal region, GeV; both must be bin edges.
+    efficiencies : sequence of float
+        The selections, decreasing.
+    function : str
+        Background function (`FUNCTIONS`).
+    sculpting : float
+        Width of the constraint of the slope: how much the selection may change the shape of the
+        spectrum, as the rms of the logarithm of its efficiency over the scan range.
+    guard : int
+        Bins on either side of the signal region that are fitted but do not count in the goodness
+        of fit, as a resonance leaks into them.
+
+    Returns
+    -------
+    Scan
+
+    Raises
+    ------
+    InputError
+        If the windows do not lie on bin edges.
+    FitError
+        If there are too few events or bins to fit.
+    """
+    steps = checked_efficiencies(efficiencies)
+    windows = np.asarray(windows, dtype=float).reshape(-1, 2)
+    if len(windows) != patterns.n_windows:
+        msg = f"{len(windows)} windows given, but the events know {patterns.n_windows}"
+        raise InputError(msg)
+    model = basis(function, patterns.edges)
+    spectra = patterns.spectra(len(steps)).astype(float)
+    counts = spectra.reshape(-1, spectra.shape[-1])
+    signal = _signal_bins(patterns.edges, windows)
+    _check_statistics(model, spectra[0, 0], signal)
+
+    n_spectra, n_par = len(counts), model.n_parameters
+    reference = _fit_unmasked(model, spectra[0, 0])
+    centre = np.tile(reference.theta[0, 0], (n_spectra, 1))
+    all_efficiencies = (1.0, *steps)
+    centre[:, 0] += np.tile(np.log(all_efficiencies), len(windows))
+    precision = np.zeros((n_spectra, n_par))
+    selected = np.tile(np.array(all_efficiencies) < 1, len(windows))
+    precision[selected] = _precision(n_par, sculpting)
+
+    nothing = np.zeros(counts.shape, dtype=bool)
+    unmasked = Problem(model, nothing, nothing, centre, centre, precision)
+    start = refit(unmasked, counts[None]).theta[0]
+    masked = np.repeat(signal, len(all_efficiencies), axis=0)
+    problem = Problem(model, masked, ~_grow(masked, guard), start, centre, precision)
+    fits = refit(problem, counts[None])
+    observed = (counts * masked).sum(axis=1)
+    return Scan(
+        windows=windows,
+        efficiencies=all_efficiencies,
+        counts=counts,
+        problem=problem,
+        fits=fits,
+        null=np.stack([model.expected(theta) for theta in start]),
+        reference=reference,
+        observed=observed,
+        p_local=local_p(observed, fits.expected[0], fits.error[0]),
+    )
+
+
+def seed_theta(model: Basis, counts: Array) -> Array:
+    """Return a first guess of the parameters: least squares to the logarithm of the spectrum."""
+    weight = np.sqrt(counts + 0.5)
+    centre = model.design[:, model.design.shape[1] // 2]
+    log_density = np.log((counts + 0.5) / np.diff(model.edges))
+    theta, *_ = np.linalg.lstsq(centre * weight[:, None], log_density * weight, rcond=None)
+    return theta.astype(np.float64)
+
+
+def _precision(n_par: int, sculpting: float) -> Array:
+    """Return 1/σ² of the constraints of a selected spectrum, shape (n_parameters,)."""
+    width = np.r_[10.0, sculpting * 0.5 ** np.arange(n_par - 1)]
+    return 1 / width**2
+
+
+def _signal_bins(edges: Array, windows: Array) -> NDArray[np.bool_]:
+    """Return which bins lie in each signal region, shape (n_windows, n_bins)."""
+    nearest = np.abs(edges - windows[..., None]).argmin(axis=-1)
+    off = np.abs(edges[nearest] / windows - 1) > 1e-6
+    if off.any():
+        low, high = windows[off.any(axis=1)][0]
+        msg = f"the window {low:g}-{high:g} GeV does not start and end on bin edges of the scan"
+        raise InputError(msg)
+    index = np.arange(edges.size - 1)
+    return (index >= nearest[:, :1]) & (index < nearest[:, 1:])
+
+
+def _grow(masked: NDArray[np.bool_], guard: int) -> NDArray[np.bool_]:
+    """Return the masked bins and their neighbours up to ``guard`` bins away."""
+    grown = masked.copy()
+    for _ in range(guard):
+        grown[:, 1:] |= grown[:, :-1].copy()
+        grown[:, :-1] |= grown[:, 1:].copy()
+    return grown
+
+
+def _fit_unmasked(model: Basis, counts: Array) -> Fits:
+    """Fit the unselected spectrum in all bins; FitError where it does not converge."""
+    none = np.zeros((1, counts.size), dtype=bool)
+    free = np.zeros((1, model.n_parameters))
+    start = seed_theta(model, counts)[None]
+    fits = refit(Problem(model, none, ~none, start, free, free), counts[None, None])
+    if not fits.converged[0, 0]:
+        msg = f"the {model.name} fit of the unselected spectrum does not converge; try fewer parameters"
+        raise FitError(msg)
+    return fits
+
+
+def _check_statistics(model: Basis, counts: Array, signal: NDArray[np.bool_]) -> None:
+    """Refuse an unselected spectrum that cannot fix the parameters in every window."""
+    filled = ((counts > 0) & ~signal).sum(axis=1)
+    if filled.min() <= model.n_parameters:
+        low, high = model.edges[[0, -1]]
+        msg = (
+            f"{int(counts.sum())} events between {low:g} and {high:g} GeV fill only "
+            f"{filled.min()} bins outside a signal region; {model.name} needs more than "
+            f"{model.n_parameters}: widen the scan, or choose a function with fewer parameters"
+        )
+        raise FitError(msg)
