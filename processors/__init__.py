@@ -11,14 +11,18 @@ from __future__ import annotations
 from .chunks import Chunk, FileSummary, Source
 from .dijet import DijetProcessor
 from .lhco import LhcoSource
+from .root import DelphesEFlow, PFNano, RootSource
 from .run import ProcessingReport, process
 
 __all__ = [
     "Chunk",
+    "DelphesEFlow",
     "DijetProcessor",
     "FileSummary",
     "LhcoSource",
+    "PFNano",
     "ProcessingReport",
+    "RootSource",
     "Source",
     "process",
 ]

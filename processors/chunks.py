@@ -130,14 +130,14 @@ def event_ids(identity: int, entries: NDArray[np.integer[Any]]) -> NDArray[np.ui
     return mix64(np.uint64(identity) + (entries.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
 
 
-def file_identity(n_events: int, *contents: bytes) -> int:
+def file_identity(*contents: bytes) -> int:
     """Return 64 bits that name the events of a file by what is in it.
 
     Neither folder nor file name enter: a copied or renamed file keeps its ids, hence its folds,
     and the same events given twice are noticed. Two files of the same name do not collide,
     because their first events differ.
     """
-    digest = hashlib.blake2b(str(n_events).encode(), digest_size=8)
+    digest = hashlib.blake2b(digest_size=8)
     for content in contents:
         digest.update(content)
     return int.from_bytes(digest.digest(), "little")

@@ -13,14 +13,14 @@ from coffea.processor import ProcessorABC
 from numpy.typing import NDArray
 
 from .jets import cluster, eta_phi, invariant_mass
-from .momentum import cartesian
+from .momentum import Jagged, cartesian
 from .substructure import n_subjettiness, ratio
 
 __all__ = ["DijetProcessor", "Selected"]
 
 Columns = dict[str, NDArray[Any]]
 
-_AXES: dict[str, hist.axis.Regular] = {
+_AXES: dict[str, hist.axis.Regular | hist.axis.Integer] = {
     "mjj": hist.axis.Regular(180, 1000, 10000, name="mjj", label="$m_{jj}$ [GeV]"),
     "j1_pt": hist.axis.Regular(100, 0, 5000, name="j1_pt", label="leading jet $p_T$ [GeV]"),
     "j1_mass": hist.axis.Regular(100, 0, 1000, name="j1_mass", label="leading jet mass [GeV]"),
@@ -49,7 +49,7 @@ class Selected(NamedTuple):
 
 @dataclass(frozen=True)
 class DijetProcessor(ProcessorABC):
-    """Clusters each event into jets and describes the two leading ones.
+    r"""Clusters each event into jets and describes the two leading ones.
 
     An event is kept if all its particles are finite, if it has two jets, and if it passes the
     optional cuts. Its columns (float32 unless said, GeV):
@@ -74,7 +74,7 @@ class DijetProcessor(ProcessorABC):
     min_lead_pt : float or None
         Optional cut on the leading jet's pT, in GeV.
     max_abs_eta : float or None
-        Optional cut on \\|η\\| of both leading jets.
+        Optional cut on \|η\| of both leading jets.
     view : callable or None
         Turns events of a coffea schema into ``particles, event[, label]``; None where they are
         so already.
@@ -99,12 +99,12 @@ class DijetProcessor(ProcessorABC):
             "max_abs_eta": self.max_abs_eta,
         }
 
-    def process(self, events: ak.Array) -> dict[str, Any]:
+    def process(self, events: ak.Array) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride] - coffea annotates nothing
         """Return the cutflow and the histograms of a chunk: what coffea's Runner adds up."""
         selected = self.select(events if self.view is None else self.view(events))
         return {"cutflow": selected.cutflow, "hists": self.histograms(selected.columns)}
 
-    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
+    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return what was added up, as it is."""
         return accumulator
 
@@ -130,8 +130,8 @@ class DijetProcessor(ProcessorABC):
         """Return the control histograms of some columns."""
         return {name: hist.Hist(axis).fill(columns[name]) for name, axis in _AXES.items()}
 
-    def _batch(self, events: ak.Array) -> Selected:
-        particles = cartesian(events.particles)
+    def _batch(self, events: Jagged) -> Selected:
+        particles: Jagged = cartesian(events.particles)
         cutflow = {"events read": len(events)}
 
         # A NaN would make FastJet drop the jet without a word.
@@ -179,7 +179,7 @@ class DijetProcessor(ProcessorABC):
             cutflow,
         )
 
-    def _substructure(self, constituents: ak.Array) -> Columns:
+    def _substructure(self, constituents: Jagged) -> Columns:
         """Return the N-subjettiness and the multiplicity of two jets an event, (n_events, 2)."""
         of_jets = ak.flatten(constituents, axis=1)
         tau = n_subjettiness(of_jets, (1, 2, 3), radius=self.radius).reshape(-1, 2, 3)
@@ -194,7 +194,7 @@ class DijetProcessor(ProcessorABC):
         }
 
 
-def _kinematics(name: str, jets: ak.Array) -> Columns:
+def _kinematics(name: str, jets: Jagged) -> Columns:
     eta, phi = eta_phi(jets)
     return {
         f"{name}_pt": np.hypot(ak.to_numpy(jets.px), ak.to_numpy(jets.py)),
@@ -204,7 +204,7 @@ def _kinematics(name: str, jets: ak.Array) -> Columns:
     }
 
 
-def _third_jet(jets: ak.Array) -> Columns:
+def _third_jet(jets: Jagged) -> Columns:
     present = ak.to_numpy(ak.num(jets, axis=1) > 2)
     columns: Columns = {}
     for name, values in _kinematics("j3", jets[present][:, 2]).items():

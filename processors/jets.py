@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import awkward as ak
 import fastjet
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InputError
+from .momentum import Jagged
 
 __all__ = ["Clustering", "cluster", "eta_phi", "invariant_mass"]
 
@@ -25,8 +26,8 @@ class Clustering(NamedTuple):
         The particles in the leading jets, Momentum4D.
     """
 
-    jets: ak.Array
-    constituents: ak.Array
+    jets: Jagged
+    constituents: Jagged
 
 
 def cluster(particles: ak.Array, *, radius: float = 1.0, n_constituents: int = 2) -> Clustering:
@@ -53,10 +54,10 @@ def cluster(particles: ak.Array, *, radius: float = 1.0, n_constituents: int = 2
         msg = f"the jet radius is {radius}; it must be positive"
         raise InputError(msg)
     definition = fastjet.JetDefinition(fastjet.antikt_algorithm, radius)
-    sequence = fastjet.ClusterSequence(particles, definition)
-    jets = sequence.inclusive_jets()
+    sequence: Any = fastjet.ClusterSequence(particles, definition)
+    jets: Jagged = sequence.inclusive_jets()
     order = ak.argsort(jets.px**2 + jets.py**2, axis=1, ascending=False)
-    constituents = sequence.constituents()[order[:, :n_constituents]]
+    constituents: Jagged = sequence.constituents()[order[:, :n_constituents]]
     return Clustering(jets[order], constituents)
 
 

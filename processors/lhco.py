@@ -64,8 +64,9 @@ class LhcoSource:
         with self._open(path) as table:
             n_events = table.shape[0]
             first, counts = _unpad(_rows(table, path, 0, _FINGERPRINT_EVENTS))
-        content = first.astype("<f4").tobytes(), counts.astype("<i4").tobytes()
-        return FileSummary(path, n_events, file_identity(n_events, *content))
+        shape = np.array([n_events, *counts], dtype="<i8")
+        identity = file_identity(shape.tobytes(), first.astype("<f4").tobytes())
+        return FileSummary(path, n_events, identity)
 
     def read(self, chunk: Chunk) -> ak.Array:
         """Read a chunk.
@@ -129,7 +130,7 @@ def _open_hdf5(path: str) -> Iterator[h5py.File]:
     handle = None
     try:
         if "://" in path:
-            handle = fsspec.open(path, "rb").open()
+            handle = fsspec.core.url_to_fs(path)[0].open(path, "rb")
         file = h5py.File(handle or path, "r")
     except FileNotFoundError:
         msg = f"{path}: no such file"

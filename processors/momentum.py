@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import awkward as ak
 import numpy as np
 import vector
 from numpy.typing import NDArray
 
-__all__ = ["cartesian", "momenta"]
+__all__ = ["Jagged", "cartesian", "momenta"]
 
 vector.register_awkward()
+
+# An ak.Array inside a function: its stubs make a union of seven types of every index and field.
+Jagged: TypeAlias = Any
 
 
 def momenta(
@@ -71,7 +74,7 @@ def cartesian(particles: ak.Array) -> ak.Array:
     return _lists(columns, counts)
 
 
-def _lists(columns: dict[str, NDArray[np.float64]], counts: NDArray[np.integer[Any]]) -> ak.Array:
+def _lists(columns: dict[str, Any], counts: NDArray[np.integer[Any]]) -> ak.Array:
     content = ak.contents.RecordArray(
         [ak.contents.NumpyArray(column) for column in columns.values()],
         list(columns),

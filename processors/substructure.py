@@ -82,7 +82,7 @@ def n_subjettiness(
     # The sequence is only a vessel for the particles: any algorithm gives the same, and
     # Cambridge/Aachen with a tiny radius is the quickest to do next to nothing.
     vessel = fastjet.JetDefinition(fastjet.cambridge_algorithm, 1e-3)
-    sequence = fastjet.ClusterSequence(ak.to_packed(constituents), vessel)
+    sequence: Any = fastjet.ClusterSequence(ak.to_packed(constituents), vessel)
     tau = sequence.njettiness("NormalizedMeasure", axes, list(n), beta, radius)
     return np.asarray(tau, dtype=np.float64).reshape(len(constituents), len(n))
 
