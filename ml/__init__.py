@@ -1,1 +1,32 @@
-"""Front door; to be filled."""
+"""From columns to one anomaly score per event.
+
+A :class:`Sample` and a :class:`Window` go into a :class:`Method`; :func:`cross_fit` sees to it that
+every event is scored by a model that never saw it.
+"""
+
+from __future__ import annotations
+
+from .crossfit import cross_fit, score_fold
+from .cwola import CwolaTrees
+from .folds import fold_of
+from .method import Method, MethodInfo, load_method, make_method, methods
+from .sample import Sample
+from .selection import select
+from .windows import Window, scan_edges, scan_windows
+
+__all__ = [
+    "CwolaTrees",
+    "Method",
+    "MethodInfo",
+    "Sample",
+    "Window",
+    "cross_fit",
+    "fold_of",
+    "load_method",
+    "make_method",
+    "methods",
+    "scan_edges",
+    "scan_windows",
+    "score_fold",
+    "select",
+]

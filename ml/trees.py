@@ -1,0 +1,172 @@
+"""Ensembles of histogram gradient-boosted trees, as flat arrays that are fast to score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
+
+__all__ = ["TreeEnsemble", "fit_trees"]
+
+
+@dataclass(frozen=True, eq=False)
+class TreeEnsemble:
+    """The mean output of several boosted classifiers.
+
+    All trees of all classifiers lie in one set of arrays: scoring is one pass, pickling is cheap,
+    and storing needs no pickle.
+
+    Attributes
+    ----------
+    first_tree : ndarray of int64, shape (n_members + 1,)
+        Trees ``first_tree[i]`` to ``first_tree[i + 1]`` belong to member i.
+    baseline : ndarray of float64, shape (n_members,)
+        Log-odds before the first tree.
+    root : ndarray of int64, shape (n_trees,)
+        Where each tree begins in the node arrays.
+    feature, threshold, left, right, value : ndarray, shape (n_nodes,)
+        A node sends events with ``x[feature] <= threshold`` to ``left``, others to ``right``;
+        a leaf has ``left`` = -1 and adds ``value`` to the log-odds.
+    """
+
+    first_tree: NDArray[np.int64]
+    baseline: NDArray[np.float64]
+    root: NDArray[np.int64]
+    feature: NDArray[np.int64]
+    threshold: NDArray[np.float64]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    value: NDArray[np.float64]
+
+    @classmethod
+    def from_classifiers(cls, classifiers: Iterable[HistGradientBoostingClassifier]) -> Self:
+        """Take over fitted binary classifiers (trained without missing or categorical values)."""
+        first, baseline, root, nodes, at = [0], [], [], [], 0
+        for classifier in classifiers:
+            for (tree,) in classifier._predictors:  # noqa: SLF001 - scikit-learn has no public way
+                grown = tree.nodes
+                inner = grown["is_leaf"] == 0
+                nodes.append(
+                    (
+                        grown["feature_idx"].astype(np.int64),
+                        grown["num_threshold"].astype(np.float64),
+                        np.where(inner, grown["left"].astype(np.int64) + at, -1),
+                        np.where(inner, grown["right"].astype(np.int64) + at, -1),
+                        grown["value"].astype(np.float64),
+                    )
+                )
+                root.append(at)
+                at += len(grown)
+            first.append(len(root))
+            baseline.append(float(classifier._baseline_prediction[0, 0]))  # noqa: SLF001 - as above
+        columns = [np.concatenate(column) for column in zip(*nodes, strict=True)]
+        return cls(np.array(first), np.array(baseline), np.array(root, np.int64), *columns)
+
+    def score(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the mean of the members' probabilities for features (n_events, n_features)."""
+        return _mean_probability(
+            x,
+            self.first_tree,
+            self.baseline,
+            self.root,
+            self.feature,
+            self.threshold,
+            self.left,
+            self.right,
+            self.value,
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Take over what :meth:`arrays` returned."""
+        return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+
+
+def fit_trees(
+    x: NDArray[np.float32],
+    y: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    validation: NDArray[np.bool_],
+    *,
+    seed: int,
+    learning_rate: float,
+    iterations: int,
+    patience: int,
+    leaves: int,
+    events_per_leaf: int,
+    features_per_split: float,
+) -> HistGradientBoostingClassifier:
+    """Fit one classifier, stopped early on events it does not learn from.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (n_events, n_features)
+        Features.
+    y : ndarray of bool, shape (n_events,)
+        Class.
+    weight : ndarray of float64, shape (n_events,)
+        Event weights.
+    validation : ndarray of bool, shape (n_events,)
+        Events that only decide when to stop.
+    seed : int
+        Decides the features tried at each split.
+    learning_rate, iterations, patience, leaves, events_per_leaf, features_per_split
+        Hyperparameters of boosting.
+
+    Returns
+    -------
+    HistGradientBoostingClassifier
+    """
+    classifier = HistGradientBoostingClassifier(
+        learning_rate=learning_rate,
+        max_iter=iterations,
+        max_leaf_nodes=leaves,
+        min_samples_leaf=events_per_leaf,
+        max_features=features_per_split,
+        early_stopping=True,  # pyright: ignore[reportArgumentType] - its stub knows 'auto' alone
+        n_iter_no_change=patience,
+        tol=0.0,
+        random_state=seed % 2**32,
+    )
+    train = ~validation
+    # At these sizes a second thread costs more than it brings; a scan fills the cores with tasks.
+    with threadpool_limits(1, user_api="openmp"):
+        return classifier.fit(
+            x[train],
+            y[train],
+            sample_weight=weight[train],
+            X_val=x[validation],
+            y_val=y[validation],
+            sample_weight_val=weight[validation],
+        )
+
+
+@numba.njit(cache=True, nogil=True)
+def _mean_probability(  # noqa: PLR0917 - numba takes plain arrays
+    x, first_tree, baseline, root, feature, threshold, left, right, value
+):
+    n_members = len(baseline)
+    out = np.empty(len(x), np.float32)
+    for i in range(len(x)):
+        total = 0.0
+        for member in range(n_members):
+            odds = baseline[member]
+            for tree in range(first_tree[member], first_tree[member + 1]):
+                node = root[tree]
+                while left[node] >= 0:
+                    go_left = x[i, feature[node]] <= threshold[node]
+                    node = left[node] if go_left else right[node]
+                odds += value[node]
+            total += 1.0 / (1.0 + np.exp(-odds))
+        out[i] = total / n_members
+    return out
