@@ -1,1 +1,20 @@
-"""Front door; to be filled."""
+"""Simulation: Pythia 8 and a parametrised CMS detector write LHC Olympics event files.
+
+:func:`simulate` is the one verb. Background is QCD dijets, signal is Z' → X Y with free masses;
+both pass the selection of the LHC Olympics. Needs the extra ``overdensity[simulation]``.
+"""
+
+from __future__ import annotations
+
+from .production import ProcessReport, SimulationReport, simulate
+from .settings import DetectorSettings, GeneratorSettings, Selection, ZprimeMasses
+
+__all__ = [
+    "DetectorSettings",
+    "GeneratorSettings",
+    "ProcessReport",
+    "Selection",
+    "SimulationReport",
+    "ZprimeMasses",
+    "simulate",
+]

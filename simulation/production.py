@@ -1,0 +1,328 @@
+"""The whole of it: from numbers of events to one LHC Olympics file."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import InputError, OverdensityError, Record, progress
+from .chunks import ChunkTask, InProcess, Tally, selected_events
+from .generator import Process, Signal, require_pythia
+from .lhco_file import frame_writer, padded_rows
+from .selection import MAX_OBJECTS, Events
+from .settings import DetectorSettings, GeneratorSettings, Selection, ZprimeMasses
+
+__all__ = ["ProcessReport", "SimulationReport", "simulate"]
+
+_BLOCK = 1024  # rows written at a time
+_SHUFFLE = 2  # spawn key of the order of the labels; 0 and 1 are the processes
+_PACKAGES = ("pythia8mc", "fastjet", "awkward", "numpy", "h5py")
+
+
+@dataclass(frozen=True)
+class ProcessReport(Record):
+    """What became of one process.
+
+    Attributes
+    ----------
+    written : int
+        Selected events in the file.
+    generated : int
+        Events generated in the chunks that were used.
+    efficiency : float or None
+        Of the selection; None if nothing was generated.
+    cross_section : float or None
+        Pythia's estimate before the selection, pb; None for the signal, whose coupling is free.
+    chunks : int
+        Chunks that were used.
+    """
+
+    written: int
+    generated: int
+    efficiency: float | None
+    cross_section: float | None
+    chunks: int
+
+
+@dataclass(frozen=True)
+class SimulationReport(Record):
+    """What was simulated, and how; repeats it when given back to :func:`simulate`.
+
+    Attributes
+    ----------
+    path : str
+        The event file.
+    key_path : str or None
+        The file with the truth, where it is apart from the events.
+    background, signal : ProcessReport
+        Numbers of events and selection efficiencies.
+    seed, chunk_events, prongs : int
+        As given.
+    masses, generator, detector, selection
+        Settings used.
+    seconds, events_per_second : float
+        Duration, and selected events over it.
+    versions : dict of str to str
+        Of the packages that determine the events.
+    """
+
+    path: str
+    key_path: str | None
+    background: ProcessReport
+    signal: ProcessReport
+    seed: int
+    chunk_events: int
+    prongs: int
+    masses: ZprimeMasses
+    generator: GeneratorSettings
+    detector: DetectorSettings
+    selection: Selection
+    seconds: float
+    events_per_second: float
+    versions: dict[str, str]
+
+
+def simulate(
+    out: str | os.PathLike[str],
+    *,
+    background: int,
+    signal: int = 0,
+    seed: int,
+    masses: ZprimeMasses | None = None,
+    prongs: int = 2,
+    key_file: bool = False,
+    generator: GeneratorSettings | None = None,
+    detector: DetectorSettings | None = None,
+    selection: Selection | None = None,
+    workers: int | None = None,
+    chunk_events: int = 2000,
+    executor: Executor | None = None,
+) -> SimulationReport:
+    """Simulate selected events and write them, shuffled, as one LHC Olympics file.
+
+    The file depends on the arguments up to ``chunk_events`` and not on how many workers there
+    are. It appears under its name only when it is complete, and is written as events come, so
+    memory does not grow with their number.
+
+    Parameters
+    ----------
+    out : path
+        The HDF5 file; ``pandas.read_hdf(out)`` gives a frame of shape (n_events, 2101).
+    background : int
+        Selected QCD dijet events.
+    signal : int
+        Selected Z' → X Y events.
+    seed : int
+        Same seed, same file.
+    masses : ZprimeMasses, optional
+        Of the signal; the R&D signal's by default.
+    prongs : int
+        Quarks that X and Y decay to, 2 or 3.
+    key_file : bool
+        Write the truth to ``<name>.key.h5``, shape (n_events, 1), instead of the last column;
+        the frame is then of shape (n_events, 2100), as of a black box.
+    generator : GeneratorSettings, optional
+        Settings of Pythia.
+    detector : DetectorSettings, optional
+        Settings of the detector.
+    selection : Selection, optional
+        Which events are kept.
+    workers : int, optional
+        Processes to run in; all cores by default, this process alone for 1.
+    chunk_events : int
+        Largest number of events generated with one seed.
+    executor : concurrent.futures.Executor, optional
+        Runs the chunks in place of local processes, such as ``dask``'s
+        ``client.get_executor()``; ``workers`` is then how many it can run at the same time.
+
+    Returns
+    -------
+    SimulationReport
+        Numbers of events, efficiencies, cross section, settings and versions.
+
+    Raises
+    ------
+    InputError
+        If a number, a mass or the output folder cannot be used.
+    MissingExtraError
+        If Pythia is not installed.
+    OverdensityError
+        If a worker process dies.
+    """
+    start = time.monotonic()
+    path = Path(out)
+    workers = _available_cores() if workers is None else workers
+    _check(
+        path,
+        background=background,
+        signal=signal,
+        seed=seed,
+        workers=workers,
+        chunk_events=chunk_events,
+    )
+    require_pythia()
+    settings = (
+        Signal(masses or ZprimeMasses(), prongs),
+        generator or GeneratorSettings(),
+        detector or DetectorSettings(),
+        selection or Selection(),
+    )
+
+    wanted: dict[Process, int] = {"background": background, "signal": signal}
+    tallies: dict[Process, Tally] = {"background": Tally(), "signal": Tally()}
+    key_path = path.with_suffix(".key.h5") if key_file else None
+    labels = _shuffled_labels(background, signal, seed)
+    with ExitStack() as stack:
+        pool = executor or stack.enter_context(_local_executor(workers))
+        stack.callback(lambda: pool.shutdown(wait=False, cancel_futures=True))
+        advance = stack.enter_context(progress("simulating", len(labels), unit="events"))
+
+        def stream(process: Process) -> EventQueue:
+            # A small request is one chunk, with some room for the selection.
+            events = min(chunk_events, ceil(1.5 * wanted[process]) + 20)
+
+            def task(index: int) -> ChunkTask:
+                return ChunkTask(process, index, events, seed, *settings)
+
+            chunks = selected_events(task, wanted[process], pool, workers, tallies[process])
+            return EventQueue(chunks, advance)
+
+        try:
+            _write(path, key_path, labels, stream("background"), stream("signal"))
+        except BrokenProcessPool:
+            msg = (
+                f"a worker process died while simulating {path}, perhaps for lack of memory; "
+                f"nothing was written: try fewer workers than {workers}"
+            )
+            raise OverdensityError(msg) from None
+
+    seconds = time.monotonic() - start
+    return SimulationReport(
+        path=str(path),
+        key_path=str(key_path) if key_path else None,
+        background=_report(background, tallies["background"], known_coupling=True),
+        signal=_report(signal, tallies["signal"], known_coupling=False),
+        seed=seed,
+        chunk_events=chunk_events,
+        prongs=prongs,
+        masses=settings[0].masses,
+        generator=settings[1],
+        detector=settings[2],
+        selection=settings[3],
+        seconds=seconds,
+        events_per_second=len(labels) / seconds,
+        versions={package: version(package) for package in _PACKAGES},
+    )
+
+
+class EventQueue:
+    """Events of a stream of chunks, taken in any number."""
+
+    def __init__(self, chunks: Iterator[Events], advance: Callable[[int], None]) -> None:
+        self._chunks = chunks
+        self._advance = advance
+        self._ready = Events.concatenate([])
+
+    def take(self, n: int) -> Events:
+        """Return the next n events, waiting for as many chunks as it needs."""
+        parts = [self._ready]
+        while sum(map(len, parts)) < n:
+            parts.append(next(self._chunks))
+            self._advance(len(parts[-1]))
+        taken, self._ready = Events.concatenate(parts).split(n)
+        return taken
+
+
+def _write(
+    path: Path,
+    key_path: Path | None,
+    labels: NDArray[np.int8],
+    background: EventQueue,
+    signal: EventQueue,
+) -> None:
+    """Write events in the order of the labels.
+
+    Events of one process are independent and alike, so that a random order of the labels is a
+    random order of the events.
+    """
+    with ExitStack() as stack:
+        columns = 3 * MAX_OBJECTS + (key_path is None)
+        frame = stack.enter_context(frame_writer(path, len(labels), columns))
+        key = stack.enter_context(frame_writer(key_path, len(labels), 1)) if key_path else None
+        for block in np.split(labels, range(_BLOCK, len(labels), _BLOCK)):
+            n_signal = int(block.sum())
+            events = _interleave(
+                block, background.take(len(block) - n_signal), signal.take(n_signal)
+            )
+            frame.append(padded_rows(events, None if key else block))
+            if key:
+                key.append(block[:, None].astype(np.float64))
+
+
+def _interleave(labels: NDArray[np.int8], background: Events, signal: Events) -> Events:
+    """Return background events where labels are 0 and signal events where they are 1."""
+    counts = np.empty(len(labels), dtype=np.int64)
+    counts[labels == 0], counts[labels == 1] = background.counts, signal.counts
+    objects = np.empty((counts.sum(), 3), dtype=np.float32)
+    of_signal = np.repeat(labels == 1, counts)
+    objects[~of_signal], objects[of_signal] = background.objects, signal.objects
+    return Events(counts, objects)
+
+
+def _shuffled_labels(background: int, signal: int, seed: int) -> NDArray[np.int8]:
+    """Return zeros and ones in random order, shape (background + signal,)."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SHUFFLE,)))
+    labels = np.repeat(np.array([0, 1], dtype=np.int8), [background, signal])
+    return rng.permutation(labels)
+
+
+def _report(written: int, tally: Tally, *, known_coupling: bool) -> ProcessReport:
+    generated = tally.generated
+    return ProcessReport(
+        written=written,
+        generated=generated,
+        efficiency=tally.efficiency if generated else None,
+        cross_section=(
+            tally.weighted_cross_section / generated if generated and known_coupling else None
+        ),
+        chunks=tally.chunks,
+    )
+
+
+def _local_executor(workers: int) -> Executor:
+    """Return fresh processes: forking would copy threads and state of whoever calls."""
+    if workers == 1:
+        return InProcess()
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _available_cores() -> int:
+    """Return the number of cores this process may use, which batch systems restrict."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check(path: Path, **numbers: int) -> None:
+    """Refuse what cannot be simulated, before anything starts."""
+    for name, value in numbers.items():
+        least = 1 if name in {"workers", "chunk_events"} else 0
+        if value < least:
+            msg = f"{name} must be at least {least}, not {value}"
+            raise InputError(msg)
+    if numbers["background"] + numbers["signal"] == 0:
+        msg = "nothing to simulate: background and signal are both 0"
+        raise InputError(msg)
+    if not path.parent.is_dir():
+        msg = f"{path.parent}: no such folder to write {path.name} to; make it first"
+        raise InputError(msg)

@@ -1,0 +1,129 @@
+"""What can be chosen: signal masses, generator, detector and event selection."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from ..core import InputError, Record
+
+__all__ = ["DetectorSettings", "GeneratorSettings", "Selection", "ZprimeMasses"]
+
+Prongs = Literal[2, 3]
+
+
+def _require_positive(settings: Any, *names: str) -> None:
+    """Refuse values that are not finite and positive."""
+    for name in names or [field.name for field in fields(settings)]:
+        value = getattr(settings, name)
+        if not (math.isfinite(value) and value > 0):
+            msg = f"{type(settings).__name__}.{name} must be a positive number, not {value}"
+            raise InputError(msg)
+
+
+@dataclass(frozen=True)
+class ZprimeMasses(Record):
+    """Masses of the signal Z' → X Y, in GeV; the defaults are the LHC Olympics R&D signal.
+
+    Attributes
+    ----------
+    zprime : float
+        Mass of the resonance.
+    x, y : float
+        Masses of its two decay products, each of which decays to quarks.
+
+    Raises
+    ------
+    InputError
+        If a mass is not positive, or X and Y together are not lighter than the Z'.
+    """
+
+    zprime: float = 3500.0
+    x: float = 500.0
+    y: float = 100.0
+
+    def __post_init__(self) -> None:
+        _require_positive(self)
+        if self.x + self.y >= self.zprime:
+            msg = (
+                f"a Z' of {self.zprime:g} GeV cannot decay to X of {self.x:g} GeV and Y of "
+                f"{self.y:g} GeV: choose x + y < zprime"
+            )
+            raise InputError(msg)
+        if min(self.x, self.y) < 20:
+            msg = (
+                f"X and Y must weigh at least 20 GeV to decay to b quarks and shower, "
+                f"not {min(self.x, self.y):g} GeV"
+            )
+            raise InputError(msg)
+
+
+@dataclass(frozen=True)
+class GeneratorSettings(Record):
+    """Settings of Pythia that reproduce the LHC Olympics R&D sample.
+
+    Attributes
+    ----------
+    collision_energy : float
+        Of the protons in their centre of mass, GeV.
+    pt_hat_min : float
+        Smallest transverse momentum of the hard QCD scattering, GeV.
+    tau0_max : float
+        Particles with a longer mean proper lifetime reach the detector undecayed, mm/c.
+    relative_width : float
+        Width over mass of Z', X and Y.
+    """
+
+    collision_energy: float = 13_000.0
+    pt_hat_min: float = 1_100.0
+    tau0_max: float = 10.0
+    relative_width: float = 0.01
+
+    def __post_init__(self) -> None:
+        _require_positive(self)
+
+
+@dataclass(frozen=True)
+class DetectorSettings(Record):
+    """Geometry of the tracker, and factors on the CMS card for studies of a wrong detector.
+
+    Attributes
+    ----------
+    radius, half_length : float
+        Of the tracker's cylinder, metres.
+    field : float
+        Magnetic field, tesla.
+    efficiency_scale : float
+        Factor on the tracking efficiency.
+    resolution_scale : float
+        Factor on the resolutions of tracks and towers.
+    """
+
+    radius: float = 1.29
+    half_length: float = 3.0
+    field: float = 3.8
+    efficiency_scale: float = 1.0
+    resolution_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require_positive(self)
+
+
+@dataclass(frozen=True)
+class Selection(Record):
+    """Which events are written: those with one hard anti-kT jet.
+
+    Attributes
+    ----------
+    jet_radius : float
+        Radius parameter of the jets.
+    jet_pt_min : float
+        At least one jet must have this transverse momentum, GeV.
+    """
+
+    jet_radius: float = 1.0
+    jet_pt_min: float = 1_200.0
+
+    def __post_init__(self) -> None:
+        _require_positive(self)
