@@ -9,18 +9,26 @@ do the same for events that stay where they are, partition by partition.
 from __future__ import annotations
 
 from .functions import FUNCTIONS, log_edges
-from .hunting import HuntResult, SelectionResult, WindowResult, hunt, hunt_patterns, subdivide
+from .hunting import hunt, hunt_patterns, subdivide
 from .patterns import Patterns, count_patterns, merge_patterns
+from .resonance import Resonance, fit_resonance
+from .results import Best, HuntResult, SelectionResult, WindowResult
 from .selection import selection_levels
 from .significance import local_p, z_of_p
+from .spectrum import SpectrumFit, fit
 
 __all__ = [
     "FUNCTIONS",
+    "Best",
     "HuntResult",
     "Patterns",
+    "Resonance",
     "SelectionResult",
+    "SpectrumFit",
     "WindowResult",
     "count_patterns",
+    "fit",
+    "fit_resonance",
     "hunt",
     "hunt_patterns",
     "local_p",

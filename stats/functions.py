@@ -17,6 +17,9 @@ SQRT_S = 13_000.0
 FUNCTIONS = {"dijet3": 3, "dijet4": 4, "dijet5": 5}
 """Names of the functions and their number of parameters."""
 
+MAX_LOG = 100.0
+"""Where the logarithm of a density is cut."""
+
 Array = NDArray[np.float64]
 
 
@@ -60,16 +63,19 @@ class Basis:
 
     def expected(self, theta: Array) -> Array:
         """Return the expected number of events in each bin, shape (n_bins,)."""
-        return (self.weights * np.exp(self.design @ theta)).sum(axis=1)
+        return self._nodes(theta).sum(axis=1)
 
     def jacobian(self, theta: Array) -> Array:
         """Return the derivatives of the bin contents, shape (n_bins, n_parameters)."""
-        density = self.weights * np.exp(self.design @ theta)
-        return np.einsum("bq,bqp->bp", density, self.design)
+        return np.einsum("bq,bqp->bp", self._nodes(theta), self.design)
 
     def physical(self, theta: Array) -> Array:
         """Return (ln p0, p1, p2, …) of the published form, shape (n_parameters,)."""
         return self.transform @ theta
+
+    def _nodes(self, theta: Array) -> Array:
+        """Return events at each node; exponents are cut where a minimiser strays too far."""
+        return self.weights * np.exp(np.clip(self.design @ theta, -MAX_LOG, MAX_LOG))
 
 
 def basis(name: str, edges: ArrayLike, *, n_nodes: int = 3) -> Basis:

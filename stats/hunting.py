@@ -7,135 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2
 
-from ..core import Record
+from .flags import flag_sentences, inclusive_p
 from .functions import checked_edges
 from .null import Null, null_hypothesis
 from .patterns import Patterns, count_patterns
-from .pseudo import GlobalP, Mapper, Toys, global_p, is_enough, throw_toys
+from .pseudo import Mapper, Toys, global_p, is_enough, throw_toys
+from .resonance import fit_resonance
+from .results import Best, HuntResult, SelectionResult, WindowResult
 from .scan import Scan, scan
 from .significance import local_log_p, z_of_log_p
+from .spectrum import Constraint, fit
 
-__all__ = [
-    "Best",
-    "HuntResult",
-    "SelectionResult",
-    "WindowResult",
-    "hunt",
-    "hunt_patterns",
-    "subdivide",
-]
+__all__ = ["hunt", "hunt_patterns", "subdivide"]
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class SelectionResult(Record):
-    """One selection in one window.
-
-    Attributes
-    ----------
-    efficiency : float
-        Fraction of events kept; 1 is no selection.
-    selected, observed : int
-        Events in the whole scan range and in the signal region.
-    expected, expected_error : float
-        Background in the signal region from the sideband fit; the error is that of the fit.
-    p_local, z_local : float
-        Local p-value, one-sided significance (-8.2 where nothing is observed).
-    chi2, ndf, p_value : float, int, float
-        Poisson deviance of the fit outside the window and its guard, degrees of freedom, and
-        the p-value from pseudo-experiments.
-    flagged : bool
-        The fit does not describe its sidebands: not to be quoted, and not counted.
-    counted : bool
-        Enters the search for the smallest p-value.
-    """
-
-    efficiency: float
-    selected: int
-    observed: int
-    expected: float
-    expected_error: float | None
-    p_local: float
-    z_local: float
-    chi2: float
-    ndf: int
-    p_value: float
-    flagged: bool
-    counted: bool
-
-
-@dataclass(frozen=True)
-class WindowResult(Record):
-    """One window: its signal region (centre, low, high in GeV) and its selections.
-
-    ``unselected`` is the spectrum before selection, for comparison; it is counted only where 1
-    is among the efficiencies.
-    """
-
-    center: float
-    low: float
-    high: float
-    unselected: SelectionResult
-    selections: tuple[SelectionResult, ...]
-
-
-@dataclass(frozen=True)
-class Best(Record):
-    """Where the smallest local p-value is.
-
-    Attributes
-    ----------
-    window : int
-        Index of the window.
-    efficiency : float
-        The selection.
-    p_local, z_local : float
-        Local p-value and significance.
-    """
-
-    window: int
-    efficiency: float
-    p_local: float
-    z_local: float
-
-
-@dataclass(frozen=True)
-class HuntResult(Record):
-    """Result of the statistical step.
-
-    Attributes
-    ----------
-    edges : tuple of float
-        Bin edges of the fits, GeV.
-    function : str
-        Background function.
-    windows : tuple of WindowResult
-        The scan.
-    best : Best or None
-        None where every fit is flagged.
-    global_p : GlobalP or None
-        Global p-value of ``best``.
-    unselected_chi2, unselected_ndf, unselected_p_value : float, int, float
-        The fit of the unselected spectrum in all bins, signal regions included.
-    null_mismatch : float
-        `Null.mismatch`.
-    flags : tuple of str
-        What a reader must know, in plain sentences; empty when all is well.
-    """
-
-    edges: tuple[float, ...]
-    function: str
-    windows: tuple[WindowResult, ...]
-    best: Best | None
-    global_p: GlobalP | None
-    unselected_chi2: float
-    unselected_ndf: int
-    unselected_p_value: float
-    null_mismatch: float
-    flags: tuple[str, ...]
 
 
 def hunt(
@@ -251,7 +137,7 @@ def hunt_patterns(
     null = null_hypothesis(patterns, fits)
     counted = np.ones(fits.shape, dtype=bool)
     counted[:, 0] = with_unselected
-    search = _Search(fits, counted.ravel(), gof_threshold)
+    search = _Search(fits, counted.ravel(), gof_threshold, seed)
     toys = throw_toys(
         fits, null, n=pseudo_experiments, seed=seed, enough=search.enough, mapper=mapper
     )
@@ -272,6 +158,7 @@ class _Search:
     scan: Scan
     counted: NDArray[np.bool_]
     threshold: float
+    seed: int
 
     def flagged(self, toys: Toys) -> NDArray[np.bool_]:
         """Return which fits of the data are flagged, shape (n_spectra,)."""
@@ -319,7 +206,6 @@ class _Search:
         usable = np.flatnonzero(self.counted & ~flagged)
         best = int(usable[np.argmin(log_p[usable])]) if usable.size else None
         edges = fits.problem.basis.edges
-        ndf = edges.size - 1 - n_par
         return HuntResult(
             edges=tuple(edges.tolist()),
             function=fits.problem.basis.name,
@@ -327,20 +213,54 @@ class _Search:
                 _window(low, high, rows[w * fits.shape[1] : (w + 1) * fits.shape[1]])
                 for w, (low, high) in enumerate(fits.windows.tolist())
             ),
-            best=None
-            if best is None
-            else Best(
-                window=best // fits.shape[1],
-                efficiency=rows[best].efficiency,
-                p_local=rows[best].p_local,
-                z_local=rows[best].z_local,
-            ),
+            best=None if best is None else self.best(best, rows[best]),
             global_p=None if best is None else global_p(*self.smallest(toys)),
             unselected_chi2=float(reference.deviance[0, 0]),
-            unselected_ndf=ndf,
-            unselected_p_value=float(chi2.sf(reference.deviance[0, 0], ndf)),
+            unselected_ndf=edges.size - 1 - n_par,
+            unselected_p_value=inclusive_p(fits),
             null_mismatch=null.mismatch,
-            flags=(),
+            flags=flag_sentences(
+                fits,
+                null,
+                toys,
+                flagged=flagged & self.counted,
+                threshold=self.threshold,
+                best=best,
+                z_best=-np.inf if best is None else rows[best].z_local,
+                seed=self.seed,
+            ),
+        )
+
+    def best(self, k: int, row: SelectionResult) -> Best:
+        """Fit the peak, and all spectra of its window."""
+        fits, problem = self.scan, self.scan.problem
+        edges, function = problem.basis.edges, problem.basis.name
+        window, first = k // fits.shape[1], k - k % fits.shape[1]
+        low, high = fits.windows[window].tolist()
+
+        def constraint(j: int) -> Constraint | None:
+            free = not problem.precision[j].any()
+            return None if free else Constraint(problem.centre[j], problem.precision[j])
+
+        return Best(
+            window=window,
+            efficiency=row.efficiency,
+            p_local=row.p_local,
+            z_local=row.z_local,
+            resonance=fit_resonance(
+                edges, fits.counts[k], low, high, function=function, constraint=constraint(k)
+            ),
+            spectra=tuple(
+                fit(
+                    edges,
+                    fits.counts[j],
+                    masked=problem.masked[j],
+                    function=function,
+                    constraint=constraint(j),
+                    seed=self.seed,
+                )
+                for j in range(first, first + fits.shape[1])
+            ),
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .functions import Basis
+from .functions import MAX_LOG, Basis
 
 __all__ = ["Fits", "Problem", "refit"]
 
@@ -123,7 +123,6 @@ def refit(
 
 
 _MAX_STEP = 3.0  # largest move of a parameter in one step: e^3 in the spectrum
-_MAX_LOG = 100.0  # exponents beyond are cut; such trial points are rejected by step halving
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -135,7 +134,7 @@ def _bin(theta, design, weights, slope):
         log_f = 0.0
         for p in range(theta.size):
             log_f += design[q, p] * theta[p]
-        f = weights[q] * np.exp(min(max(log_f, -_MAX_LOG), _MAX_LOG))
+        f = weights[q] * np.exp(min(max(log_f, -MAX_LOG), MAX_LOG))
         content += f
         for p in range(theta.size):
             slope[p] += f * design[q, p]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,8 +14,9 @@ from .patterns import Patterns
 from .refit import Fits, Problem, refit
 from .selection import checked_efficiencies
 from .significance import local_p
+from .spectrum import seed_theta
 
-__all__ = ["Scan", "scan", "seed_theta"]
+__all__ = ["Scan", "hide_window", "scan"]
 
 Array = NDArray[np.float64]
 
@@ -38,7 +39,8 @@ class Scan:
         Their results on the data, shape (1, n_spectra).
     null : ndarray of shape (n_spectra, n_bins)
         Expectation of each spectrum under the background-only hypothesis: the same function
-        fitted to all bins, none masked.
+        fitted to all bins but the signal region, and its guard, with the smallest p-value. (Fits
+        that swallow a strong signal would be no background, and strain against the constraints.)
     reference : Fits
         That fit of the unselected spectrum, shape (1, 1), for its goodness.
     observed, p_local : ndarray of shape (n_spectra,)
@@ -127,33 +129,31 @@ def scan(
     selected = np.tile(np.array(all_efficiencies) < 1, len(windows))
     precision[selected] = _precision(n_par, sculpting)
 
-    nothing = np.zeros(counts.shape, dtype=bool)
-    unmasked = Problem(model, nothing, nothing, centre, centre, precision)
-    start = refit(unmasked, counts[None]).theta[0]
     masked = np.repeat(signal, len(all_efficiencies), axis=0)
-    problem = Problem(model, masked, ~_grow(masked, guard), start, centre, precision)
+    problem = Problem(model, masked, ~_grow(masked, guard), centre, centre, precision)
     fits = refit(problem, counts[None])
     observed = (counts * masked).sum(axis=1)
+    p_local = local_p(observed, fits.expected[0], fits.error[0])
+
+    best = int(np.where(selected, p_local, 1.0).argmin())
+    hidden = np.tile(hide_window(problem, best), (n_spectra, 1))
+    start = refit(replace(problem, masked=hidden), counts[None]).theta[0]
     return Scan(
         windows=windows,
         efficiencies=all_efficiencies,
         counts=counts,
-        problem=problem,
+        problem=replace(problem, start=start),
         fits=fits,
         null=np.stack([model.expected(theta) for theta in start]),
         reference=reference,
         observed=observed,
-        p_local=local_p(observed, fits.expected[0], fits.error[0]),
+        p_local=p_local,
     )
 
 
-def seed_theta(model: Basis, counts: Array) -> Array:
-    """Return a first guess of the parameters: least squares to the logarithm of the spectrum."""
-    weight = np.sqrt(counts + 0.5)
-    centre = model.design[:, model.design.shape[1] // 2]
-    log_density = np.log((counts + 0.5) / np.diff(model.edges))
-    theta, *_ = np.linalg.lstsq(centre * weight[:, None], log_density * weight, rcond=None)
-    return theta.astype(np.float64)
+def hide_window(problem: Problem, spectrum: int) -> NDArray[np.bool_]:
+    """Return the bins of one spectrum's signal region and its guard, shape (1, n_bins)."""
+    return ~problem.tested[spectrum][None]
 
 
 def _precision(n_par: int, sculpting: float) -> Array:
