@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
-from distributed import Client, LocalCluster, as_completed
+from distributed import Client, Future, LocalCluster, wait
 
-from ..core import ConfigError, progress
+from ..core import ConfigError, OverdensityError, progress
 
 __all__ = ["connect", "run_tasks"]
 
 
 @contextmanager
-def connect(cluster: str, workers: int | None = None) -> Iterator[Client]:
+def connect(cluster: str, workers: int | None = None, *, timeout: str = "20s") -> Iterator[Client]:
     """Connect to a cluster, or start one on this machine for as long as the context lasts.
 
     Parameters
@@ -26,6 +27,8 @@ def connect(cluster: str, workers: int | None = None) -> Iterator[Client]:
         of a running scheduler, such as ``tcp://10.1.2.3:8786``.
     workers : int, optional
         Workers of a cluster started here; by default one per core.
+    timeout : str
+        How long to wait for a scheduler that runs elsewhere.
 
     Raises
     ------
@@ -38,8 +41,8 @@ def connect(cluster: str, workers: int | None = None) -> Iterator[Client]:
                 n_workers=workers or _cores(),
                 threads_per_worker=1,
                 processes=cluster == "local",
-                host="127.0.0.1",
-                dashboard_address=None,
+                host="127.0.0.1" if cluster == "local" else None,  # threads need no network
+                dashboard_address=cast("str", None),  # None: no dashboard; the stub says str
                 silence_logs=logging.ERROR,
             ) as started,
             Client(started) as client,
@@ -53,7 +56,7 @@ def connect(cluster: str, workers: int | None = None) -> Iterator[Client]:
         )
         raise ConfigError(msg)
     try:
-        client = Client(cluster, timeout="20s")
+        client = Client(cluster, timeout=timeout)
     except (OSError, TimeoutError, ValueError) as error:
         msg = f"cluster: no Dask scheduler answers at {cluster} ({error}); is it running?"
         raise ConfigError(msg) from None
@@ -68,22 +71,50 @@ def run_tasks(
     *,
     description: str,
     unit: str = "tasks",
+    patience: float = 60.0,
 ) -> None:
     """Run a function on every tuple of arguments, for what it writes; nothing comes back.
 
     A task whose worker dies is given to another one. An error in a task ends the run once it is
     seen; what other tasks have written by then stays, so that the run can go on from there.
+
+    Raises
+    ------
+    OverdensityError
+        If a task fails, or no worker is left for a minute.
     """
-    if not tasks:
-        return
-    futures = [client.submit(function, *task, pure=False) for task in tasks]
+    pending = {client.submit(function, *task, pure=False) for task in tasks}
+    deserted_since: float | None = None
     try:
         with progress(description, len(tasks), unit=unit) as advance:
-            for future in as_completed(futures):
-                future.result()
-                advance(1)
+            while pending:
+                finished = _finished_soon(pending)
+                for future in finished:
+                    future.result()
+                pending -= finished
+                advance(len(finished))
+                if finished or client.scheduler_info()["workers"]:
+                    deserted_since = None
+                    continue
+                deserted_since = deserted_since or time.monotonic()
+                if time.monotonic() - deserted_since > patience:
+                    msg = (
+                        f"{description}: no worker has been left for {patience:.0f} s, with "
+                        f"{len(pending)} {unit} to go; look at the workers' logs (is this version "
+                        "of overdensity installed there?) and run again: what is done is kept"
+                    )
+                    raise OverdensityError(msg)
     finally:
-        client.cancel(futures)
+        client.cancel(list(pending))
+
+
+def _finished_soon(futures: set[Future]) -> set[Future]:
+    """Wait a few seconds for the next tasks to finish."""
+    try:
+        wait(list(futures), timeout=5, return_when="FIRST_COMPLETED")
+    except TimeoutError:
+        return set()
+    return {future for future in futures if future.done()}
 
 
 def _cores() -> int:

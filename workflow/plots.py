@@ -178,9 +178,11 @@ def plot_scan(
                 va="top",
             )
             axes.plot(best[0] / 1000, best[1], "*", ms=15, color=COLOURS[2], zorder=5)
-        for z in range(1, 1 + max(3, int(norm.isf(max(smallest, 1e-300))) + 1)):
-            axes.axhline(norm.sf(z), color="grey", lw=0.7, ls=":")
-            axes.text(1.005, norm.sf(z), f"{z}σ", transform=axes.get_yaxis_transform(), va="center")
+        strongest = float(norm.isf(np.clip(smallest, 1e-300, 0.5)))
+        for z in range(1, 1 + max(3, int(strongest) + 1)):
+            p = float(norm.sf(z))
+            axes.axhline(p, color="grey", lw=0.7, ls=":")
+            axes.text(1.005, p, f"{z}σ", transform=axes.get_yaxis_transform(), va="center")
         axes.set_yscale("log")
         axes.set_ylim(min(smallest / 30, 1e-4), 2)
         axes.set_xlabel("window centre [TeV]")

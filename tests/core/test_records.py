@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from overdensity.core import InputError, Record
+from overdensity.core.records import write_text_atomic
+
+
+@dataclass(frozen=True)
+class Point(Record):
+    name: str
+    z: float | None
+
+
+@dataclass(frozen=True)
+class Track(Record):
+    points: tuple[Point, ...]
+    best: Point | None = None
+    extra: dict[str, float] | None = None
+    pair: tuple[float, int] = (0.0, 0)
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+points = st.builds(Point, name=st.text(), z=st.none() | finite)
+
+
+@given(
+    st.builds(
+        Track,
+        points=st.lists(points).map(tuple),
+        best=st.none() | points,
+        extra=st.none() | st.dictionaries(st.text(), finite),
+        pair=st.tuples(finite, st.integers()),
+    )
+)
+def test_record_comes_back_from_json_as_it_went(track: Track) -> None:
+    assert Track.from_dict(json.loads(json.dumps(track.to_dict()))) == track
+
+
+def test_record_comes_back_from_a_file(tmp_path: Path) -> None:
+    track = Track(points=(Point("a", 1.5),))
+    assert Track.from_json(track.to_json(tmp_path / "new" / "track.json")) == track
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_become_null(value: float, tmp_path: Path) -> None:
+    path = Point("a", value).to_json(tmp_path / "point.json")
+    assert json.loads(path.read_text()) == {"name": "a", "z": None}
+
+
+def test_numpy_values_become_plain_numbers() -> None:
+    values = Point("a", np.float32(0.5)).to_dict()  # pyright: ignore[reportArgumentType]
+    assert values == {"name": "a", "z": 0.5}
+    assert type(values["z"]) is float
+
+
+def test_unknown_field_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(InputError, match="no field 'nmae': did you mean 'name'"):
+        Point.from_dict({"nmae": "a", "z": 1.0})
+
+
+def test_missing_field_is_named() -> None:
+    with pytest.raises(InputError, match="needs the field 'z'"):
+        Point.from_dict({"name": "a"})
+
+
+@pytest.mark.parametrize(("text", "complaint"), [("{", "not a JSON file"), ("[1]", "JSON object")])
+def test_file_that_is_no_record_is_named(text: str, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "point.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"point.json.*{complaint}"):
+        Point.from_json(path)
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_half(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text_atomic(path, "half \ud800")
+    assert [item.name for item in tmp_path.iterdir()] == ["result.json"]
+    assert path.read_text() == "old"
