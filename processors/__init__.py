@@ -8,7 +8,7 @@ a source reads a `Chunk` of a file as coffea-style events, and `DijetProcessor` 
 
 from __future__ import annotations
 
-from .chunks import Chunk, FileSummary, Source
+from .chunks import Chunk, FileSummary, Source, read_events
 from .dijet import DijetProcessor
 from .lhco import LhcoSource
 from .root import DelphesEFlow, PFNano, RootSource
@@ -25,4 +25,5 @@ __all__ = [
     "RootSource",
     "Source",
     "process",
+    "read_events",
 ]

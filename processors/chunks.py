@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Protocol
@@ -13,7 +14,16 @@ from numpy.typing import NDArray
 
 from ..core import InputError, Record
 
-__all__ = ["Chunk", "FileSummary", "Source", "event_ids", "file_identity", "mix64", "split"]
+__all__ = [
+    "Chunk",
+    "FileSummary",
+    "Source",
+    "event_ids",
+    "file_identity",
+    "mix64",
+    "read_events",
+    "split",
+]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: the step of splitmix64
 
@@ -69,7 +79,7 @@ class Source(Protocol):
     from it, and travels to the workers.
     """
 
-    def inspect(self, path: str) -> FileSummary:
+    def inspect(self, path: str | os.PathLike[str]) -> FileSummary:
         """Open a file, check that it can be read, and say what it holds."""
         ...
 
@@ -80,6 +90,21 @@ class Source(Protocol):
     def settings(self) -> dict[str, Any]:
         """Return what the events depend on beside the file itself, as plain JSON values."""
         ...
+
+
+def read_events(
+    source: Source, path: str | os.PathLike[str], start: int = 0, stop: int | None = None
+) -> ak.Array:
+    """Read a range of events of one file, by default all of it: for a look, or a notebook.
+
+    Returns
+    -------
+    ak.Array, shape (n_events,)
+        See `lhco.LhcoSource.read`.
+    """
+    file = source.inspect(path)
+    stop = file.n_events if stop is None else min(stop, file.n_events)
+    return source.read(Chunk(file.path, start, stop, file.identity))
 
 
 def split(file: FileSummary, chunk_events: int) -> list[Chunk]:

@@ -20,6 +20,8 @@ __all__ = ["DijetProcessor", "Selected"]
 
 Columns = dict[str, NDArray[Any]]
 
+_SOFTEST = 1.0  # GeV; softer "third jets" are single particles
+
 _AXES: dict[str, hist.axis.Regular | hist.axis.Integer] = {
     "mjj": hist.axis.Regular(180, 1000, 10000, name="mjj", label="$m_{jj}$ [GeV]"),
     "j1_pt": hist.axis.Regular(100, 0, 5000, name="j1_pt", label="leading jet $p_T$ [GeV]"),
@@ -57,7 +59,7 @@ class DijetProcessor(ProcessorABC):
     ``event`` (uint64); ``mjj``, the mass of the two leading jets; for ``j1`` and ``j2``, in order
     of pT: ``pt, eta, phi, mass, tau1, tau2, tau3`` (N-subjettiness, β = 1, R0 = radius, one-pass
     winner-takes-all kT axes), ``tau21, tau32`` (zero where the denominator is), ``n``
-    (constituents, int16); ``j3_pt, j3_eta, j3_phi, j3_mass`` of the third jet, however soft, zero
+    (constituents, int16); ``j3_pt, j3_eta, j3_phi, j3_mass`` of the third jet above 1 GeV, zero
     where there is none; ``ht`` and ``n_jets`` (int16), the scalar sum of pT and the number of
     jets above `min_jet_pt`; ``mJ1, dmJ``, the lighter of the two masses and their difference
     (LHCO section 3.2, arXiv:2101.08320); ``label`` (int8) where the truth is known.
@@ -142,7 +144,9 @@ class DijetProcessor(ProcessorABC):
         events, particles = events[finite], ak.to_packed(particles[finite])
         cutflow["finite particles"] = len(events)
 
-        jets, constituents = cluster(particles, radius=self.radius, n_constituents=2)
+        jets, constituents = cluster(
+            particles, radius=self.radius, min_pt=_SOFTEST, n_constituents=2
+        )
         pt = np.hypot(jets.px, jets.py)
         counted = pt > self.min_jet_pt
         keep = ak.to_numpy(ak.sum(counted, axis=1) >= 2)

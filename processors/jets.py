@@ -14,6 +14,10 @@ from .momentum import Jagged
 
 __all__ = ["Clustering", "cluster", "eta_phi", "invariant_mass"]
 
+# FastJet would print its banner to the standard output of every process; docs/processors.md has
+# the citations that it asks for.
+fastjet._swig.ClusterSequence.set_fastjet_banner_stream(None)  # noqa: SLF001 - not exported
+
 
 class Clustering(NamedTuple):
     """The jets of many events, in order of falling pT.
@@ -30,7 +34,9 @@ class Clustering(NamedTuple):
     constituents: Jagged
 
 
-def cluster(particles: ak.Array, *, radius: float = 1.0, n_constituents: int = 2) -> Clustering:
+def cluster(
+    particles: ak.Array, *, radius: float = 1.0, min_pt: float = 0.0, n_constituents: int = 2
+) -> Clustering:
     """Cluster events with the anti-kT algorithm (Cacciari, Salam, Soyez, arXiv:0802.1189).
 
     FastJet holds some 60 kB an event until the result is gone, and the interpreter lock all the
@@ -42,6 +48,8 @@ def cluster(particles: ak.Array, *, radius: float = 1.0, n_constituents: int = 2
         Momentum4D with px, py, pz, E (`momentum.cartesian`); finite. Events may be empty.
     radius : float
         R of the algorithm.
+    min_pt : float
+        Softer jets are left out, in GeV.
     n_constituents : int
         For how many of the leading jets the constituents are returned.
 
@@ -55,9 +63,9 @@ def cluster(particles: ak.Array, *, radius: float = 1.0, n_constituents: int = 2
         raise InputError(msg)
     definition = fastjet.JetDefinition(fastjet.antikt_algorithm, radius)
     sequence: Any = fastjet.ClusterSequence(particles, definition)
-    jets: Jagged = sequence.inclusive_jets()
+    jets: Jagged = sequence.inclusive_jets(min_pt)
     order = ak.argsort(jets.px**2 + jets.py**2, axis=1, ascending=False)
-    constituents: Jagged = sequence.constituents()[order[:, :n_constituents]]
+    constituents: Jagged = sequence.constituents(min_pt)[order[:, :n_constituents]]
     return Clustering(jets[order], constituents)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class LhcoSource:
         """Return what the events depend on beside the file itself."""
         return {"format": "lhco", "dataset": self.dataset, "keys": sorted(self.keys.values())}
 
-    def inspect(self, path: str) -> FileSummary:
+    def inspect(self, path: str | os.PathLike[str]) -> FileSummary:
         """Open a file and say what it holds.
 
         The identity is made of the number of events and of the particles of the first eight, as
@@ -61,6 +62,7 @@ class LhcoSource:
             If the file is missing, is not HDF5 or is truncated, or if the dataset is missing or
             not a table of particles.
         """
+        path = os.fspath(path)
         with self._open(path) as table:
             n_events = table.shape[0]
             first, counts = _unpad(_rows(table, path, 0, _FINGERPRINT_EVENTS))

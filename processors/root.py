@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator
@@ -136,7 +137,7 @@ class RootSource:
         """Return what the events depend on beside the file itself."""
         return {"format": "root", "particles": self.particles}
 
-    def inspect(self, path: str) -> FileSummary:
+    def inspect(self, path: str | os.PathLike[str]) -> FileSummary:
         """Open a file and say what it holds.
 
         Raises
@@ -144,6 +145,7 @@ class RootSource:
         InputError
             If the file is missing, is not ROOT or is truncated, or has none of the trees wanted.
         """
+        path = os.fspath(path)
         with _opened(path) as file:
             view = self._view(file, path)
             identity = file_identity(file.file.uuid.bytes)

@@ -1,0 +1,73 @@
+"""Small LHC Olympics files made here: two sprays of particles back to back, and some soft ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import hdf5plugin
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+Rows = NDArray[np.float64]
+WriteLhco = Callable[..., str]
+
+
+def dijet_rows(n_events: int, *, seed: int, truth: bool = True, width: int = 120) -> Rows:
+    """Return padded rows of events that have at least two jets of R = 1, pT > 50 GeV."""
+    rng = np.random.default_rng(seed)
+    rows = np.zeros((n_events, 3 * width + truth))
+    for row in rows:
+        jet_eta, jet_phi = rng.uniform(-1.5, 1.5, 2), rng.uniform(-np.pi, np.pi)
+        particles = []
+        for k in range(2):
+            n = rng.integers(5, 45)
+            pt = rng.exponential(1300 / n, n) + 0.5
+            eta, phi = rng.normal([[jet_eta[k]], [jet_phi + k * np.pi]], 0.15, (2, n))
+            particles.append(np.stack([pt, eta, phi], axis=1))
+        n = rng.integers(0, 25)
+        soft = rng.exponential(3, n) + 0.2, rng.uniform(-3, 3, n), rng.uniform(-np.pi, np.pi, n)
+        particles.append(np.stack(soft, axis=1))
+        triples = rng.permutation(np.concatenate(particles))
+        triples[:, 2] = np.arctan2(np.sin(triples[:, 2]), np.cos(triples[:, 2]))
+        row[: triples.size] = triples.ravel()
+        if truth:
+            row[-1] = rng.integers(0, 2)
+    return rows
+
+
+def write_lhco(path: Path, rows: Rows, *, dataset: str = "df/block0_values", **options: Any) -> str:
+    """Write rows as pandas does: a chunked table, compressed with blosc."""
+    with h5py.File(path, "w") as file:
+        blosc = hdf5plugin.Blosc(cname="blosclz", clevel=5, shuffle=hdf5plugin.Blosc.SHUFFLE)
+        chunks = (min(7, max(len(rows), 1)), rows.shape[1])
+        settings = {"chunks": chunks, "maxshape": (None, rows.shape[1]), **blosc, **options}
+        file.create_dataset(dataset, data=rows, **settings)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def make_rows() -> Callable[..., Rows]:
+    """The function that makes events."""
+    return dijet_rows
+
+
+@pytest.fixture(scope="session")
+def write() -> WriteLhco:
+    """The function that writes a file."""
+    return write_lhco
+
+
+@pytest.fixture(scope="session")
+def rows() -> Rows:
+    """Sixty events with truth."""
+    return dijet_rows(60, seed=1)
+
+
+@pytest.fixture(scope="session")
+def lhco_file(rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file of these events."""
+    return write_lhco(tmp_path_factory.mktemp("lhco") / "events.h5", rows)

@@ -1,0 +1,248 @@
+"""From files to partitions: on each executor, again, and with what can go wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from coffea.processor import DaskExecutor, FuturesExecutor, IterativeExecutor
+from distributed import Client, LocalCluster
+from overdensity.core import InputError
+from overdensity.processors import DijetProcessor, LhcoSource, ProcessingReport, RootSource, process
+
+
+def run(files: Any, out: Path, **options: Any) -> ProcessingReport:
+    files = [files] if isinstance(files, (str, Path)) else files
+    return process(files, out, **{"source": LhcoSource(), "chunk_events": 25, **options})
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """The partitions, byte by byte."""
+    return {path.name: path.read_bytes() for path in sorted((out / "columns").iterdir())}
+
+
+def table(out: Path) -> pd.DataFrame:
+    return pd.read_parquet(out / "columns")
+
+
+@pytest.fixture(scope="module")
+def expected(lhco_file, tmp_path_factory) -> tuple[Path, ProcessingReport]:
+    out = tmp_path_factory.mktemp("expected")
+    return out, run(lhco_file, out)
+
+
+def test_partitions_hold_what_the_processor_makes(expected, lhco_file) -> None:
+    from overdensity.processors import read_events
+
+    out, report = expected
+    columns = DijetProcessor().select(read_events(LhcoSource(), lhco_file)).columns
+    assert len(report.partitions) == 3
+    pd.testing.assert_frame_equal(table(out), pd.DataFrame(columns))
+
+
+def test_the_report_counts_what_was_done(expected, rows) -> None:
+    out, report = expected
+    assert report.columns == f"{out}/columns"
+    assert (report.events_read, report.events_kept) == (60, 60)
+    assert report.cutflow == {"events read": 60, "finite particles": 60, "two jets": 60}
+    assert (report.reused, report.bad_files) == (0, {})
+    assert sorted(os.listdir(report.columns)) == list(report.partitions)
+    assert report.histogram("mjj").sum(flow=True) == 60
+    assert ProcessingReport.from_json(out / "processing.json") == report
+
+
+@pytest.mark.parametrize("chunk_events", [7, 60, 1000])
+def test_chunks_have_no_influence_on_the_events(
+    expected, lhco_file, tmp_path, chunk_events
+) -> None:
+    report = run(lhco_file, tmp_path, chunk_events=chunk_events)
+    pd.testing.assert_frame_equal(table(tmp_path), table(expected[0]))
+    assert report.hists == expected[1].hists
+
+
+def test_futures_give_what_one_process_gives(expected, lhco_file, tmp_path) -> None:
+    report = run(lhco_file, tmp_path, executor=FuturesExecutor(workers=2))
+    assert contents(tmp_path) == contents(expected[0])
+    assert (report.cutflow, report.hists) == (expected[1].cutflow, expected[1].hists)
+
+
+def test_dask_gives_what_one_process_gives(expected, lhco_file, tmp_path) -> None:
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        report = run(lhco_file, tmp_path, executor=DaskExecutor(client=client))
+    assert contents(tmp_path) == contents(expected[0])
+    assert (report.cutflow, report.hists) == (expected[1].cutflow, expected[1].hists)
+
+
+def test_a_killed_worker_loses_and_doubles_nothing(tmp_path, make_rows, write) -> None:
+    file = write(tmp_path / "events.h5", make_rows(600, seed=3))
+    alone = run(file, tmp_path / "alone", chunk_events=10)
+    out = tmp_path / "killed"
+
+    def kill(worker: int) -> None:
+        while len(list(out.glob("columns/*.parquet"))) < 5:
+            time.sleep(0.01)
+        os.kill(worker, signal.SIGKILL)
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        worker = next(iter(client.run(os.getpid).values()))
+        killer = threading.Thread(target=kill, args=(worker,), daemon=True)
+        killer.start()
+        report = run(file, out, chunk_events=10, executor=DaskExecutor(client=client))
+        killer.join(timeout=10)
+        assert not killer.is_alive()
+        assert worker not in client.run(os.getpid).values()
+    assert contents(out) == contents(tmp_path / "alone")
+    assert (report.cutflow, report.hists) == (alone.cutflow, alone.hists)
+
+
+def test_finished_partitions_are_not_made_again(lhco_file, tmp_path) -> None:
+    first = run(lhco_file, tmp_path)
+    times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "columns").iterdir()}
+    missing = tmp_path / "columns" / first.partitions[1]
+    missing.unlink()
+    again = run(lhco_file, tmp_path)
+    assert again.reused == 2
+    assert (again.cutflow, again.hists) == (first.cutflow, first.hists)
+    for path in (tmp_path / "columns").iterdir():
+        assert (path.stat().st_mtime_ns == times[path.name]) == (path != missing)
+
+
+def test_a_half_written_partition_is_made_again(expected, lhco_file, tmp_path) -> None:
+    name = run(lhco_file, tmp_path).partitions[0]
+    path = tmp_path / "columns" / name
+    path.write_bytes(path.read_bytes()[:1000])
+    assert run(lhco_file, tmp_path).reused == 2
+    assert contents(tmp_path) == contents(expected[0])
+
+
+def test_partitions_survive_a_move_of_the_event_file(lhco_file, tmp_path) -> None:
+    run(lhco_file, tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    moved = shutil.copy(lhco_file, tmp_path / "elsewhere")
+    assert run(moved, tmp_path).reused == 3
+
+
+def test_other_settings_replace_the_partitions(lhco_file, tmp_path) -> None:
+    first = run(lhco_file, tmp_path)
+    second = run(lhco_file, tmp_path, processor=DijetProcessor(radius=0.8))
+    assert second.reused == 0
+    assert not set(first.partitions) & set(second.partitions)
+    assert sorted(os.listdir(second.columns)) == list(second.partitions)
+
+
+def test_another_file_is_added_to_those_that_are_done(
+    lhco_file, tmp_path, make_rows, write
+) -> None:
+    run(lhco_file, tmp_path)
+    other = write(tmp_path / "other.h5", make_rows(30, seed=9))
+    report = run([lhco_file, other], tmp_path)
+    assert (report.reused, report.events_kept) == (3, 90)
+    assert table(tmp_path).event.is_unique
+
+
+def test_the_order_of_the_files_has_no_influence(lhco_file, tmp_path, make_rows, write) -> None:
+    other = write(tmp_path / "other.h5", make_rows(30, seed=9))
+    one = run([lhco_file, other], tmp_path / "one")
+    two = run([other, lhco_file], tmp_path / "two")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert (one.cutflow, one.hists, one.partitions) == (two.cutflow, two.hists, two.partitions)
+
+
+@pytest.fixture
+def truncated(tmp_path, make_rows, write) -> str:
+    whole = Path(write(tmp_path / "whole.h5", make_rows(40, seed=5)))
+    cut = tmp_path / "cut.h5"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    return str(cut)
+
+
+def test_a_bad_file_is_an_error_after_the_good_ones_are_written(
+    expected, lhco_file, tmp_path, truncated
+) -> None:
+    with pytest.raises(InputError, match=r"cut\.h5: .*truncated.*3 good partitions are written"):
+        run([truncated, lhco_file], tmp_path)
+    assert contents(tmp_path) == contents(expected[0])
+
+
+def test_a_bad_file_is_listed_on_request(expected, lhco_file, tmp_path, truncated) -> None:
+    report = run([truncated, lhco_file, "nowhere.h5"], tmp_path, skip_bad_files=True)
+    assert set(report.bad_files) == {truncated, "nowhere.h5"}
+    assert report.bad_files["nowhere.h5"] == "nowhere.h5: no such file"
+    assert (report.cutflow, report.hists) == (expected[1].cutflow, expected[1].hists)
+    assert contents(tmp_path) == contents(expected[0])
+
+
+def test_damage_in_the_middle_costs_only_its_chunk(tmp_path, make_rows, write) -> None:
+    import h5py
+
+    path = write(tmp_path / "a.h5", make_rows(60, seed=5))
+    with h5py.File(path) as file:
+        info = file["df/block0_values"].id.get_chunk_info(5)  # rows 35 to 41
+    content = bytearray(Path(path).read_bytes())
+    content[info.byte_offset : info.byte_offset + info.size] = b"\xff" * info.size
+    Path(path).write_bytes(content)
+    report = run(path, tmp_path, chunk_events=15, skip_bad_files=True)
+    assert list(report.bad_files) == [f"{path} [30:45]"]
+    assert report.events_read == len(table(tmp_path)) == 45
+    with pytest.raises(InputError, match="events 30 to 45 cannot be read"):
+        run(path, tmp_path, chunk_events=15)
+
+
+def test_only_bad_files_are_an_error(truncated, tmp_path) -> None:
+    with pytest.raises(InputError, match="truncated"):
+        run(truncated, tmp_path, skip_bad_files=True)
+
+
+def test_no_files_are_an_error(tmp_path) -> None:
+    with pytest.raises(InputError, match="no event files"):
+        run([], tmp_path)
+
+
+def test_the_same_events_twice_are_an_error(lhco_file, tmp_path) -> None:
+    copy = shutil.copy(lhco_file, tmp_path / "copy.h5")
+    with pytest.raises(InputError, match=r"copy\.h5 and .*events\.h5 hold the same events"):
+        run([lhco_file, copy], tmp_path)
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_half_file(lhco_file, tmp_path, monkeypatch) -> None:
+    import fsspec
+
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(fsspec.filesystem("file")), "pipe_file", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        run(lhco_file, tmp_path)
+    assert os.listdir(tmp_path / "columns") == []
+
+
+def test_a_file_without_events_gives_columns_without_rows(tmp_path, write, rows) -> None:
+    report = run(write(tmp_path / "a.h5", rows[:0]), tmp_path)
+    assert (report.events_read, report.events_kept) == (0, 0)
+    assert "j1_tau21" in table(tmp_path).columns
+
+
+def test_root_files_run_like_the_others(shared_data, tmp_path) -> None:
+    file = shared_data / "root" / "delphes_qcd.root"
+    report = run(file, tmp_path, source=RootSource(), chunk_events=100)
+    assert (len(report.partitions), report.events_kept) == (3, 250)
+    assert np.isfinite(table(tmp_path).mjj).all()
+
+
+def test_a_run_is_quiet_where_there_is_no_terminal(lhco_file, tmp_path, capfd) -> None:
+    run(lhco_file, tmp_path, executor=IterativeExecutor())
+    assert capfd.readouterr().out == ""
