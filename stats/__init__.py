@@ -16,6 +16,7 @@ from .results import Best, HuntResult, SelectionResult, WindowResult
 from .selection import selection_levels
 from .significance import local_p, z_of_p
 from .spectrum import SpectrumFit, fit
+from .workspace import best_workspace, counting_workspace, shape_workspace
 
 __all__ = [
     "FUNCTIONS",
@@ -26,7 +27,9 @@ __all__ = [
     "SelectionResult",
     "SpectrumFit",
     "WindowResult",
+    "best_workspace",
     "count_patterns",
+    "counting_workspace",
     "fit",
     "fit_resonance",
     "hunt",
@@ -35,6 +38,7 @@ __all__ = [
     "log_edges",
     "merge_patterns",
     "selection_levels",
+    "shape_workspace",
     "subdivide",
     "z_of_p",
 ]
