@@ -16,7 +16,7 @@ __all__ = ["Clustering", "cluster", "eta_phi", "invariant_mass"]
 
 # FastJet would print its banner to the standard output of every process; docs/processors.md has
 # the citations that it asks for.
-fastjet._swig.ClusterSequence.set_fastjet_banner_stream(None)  # noqa: SLF001 - not exported
+fastjet.ClusterSequenceArea.set_fastjet_banner_stream(None)
 
 
 class Clustering(NamedTuple):
