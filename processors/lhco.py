@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,7 +49,15 @@ class LhcoSource:
 
     def settings(self) -> dict[str, Any]:
         """Return what the events depend on beside the file itself."""
-        return {"format": "lhco", "dataset": self.dataset, "keys": sorted(self.keys.values())}
+        keys = sorted(
+            hashlib.blake2b(_bytes(key), digest_size=8).hexdigest() for key in self._keys.values()
+        )
+        return {"format": "lhco", "dataset": self.dataset, "keys": keys}
+
+    @property
+    def _keys(self) -> dict[str, str]:
+        """The key files by the absolute paths of their event files, however these were written."""
+        return {_absolute(path): os.fspath(key) for path, key in self.keys.items()}
 
     def inspect(self, path: str | os.PathLike[str]) -> FileSummary:
         """Open a file and say what it holds.
@@ -105,9 +115,9 @@ class LhcoSource:
             "particles": momenta(particles[:, 0], particles[:, 1], particles[:, 2], n_particles),
             "event": event_ids(chunk.identity, np.arange(chunk.start, chunk.stop)),
         }
-        if chunk.path in self.keys:
-            key = _read_key(self.keys[chunk.path], self.dataset, chunk.start, chunk.stop)
-            fields["label"] = _as_label(key, self.keys[chunk.path], chunk.start)
+        if (key_file := self._keys.get(_absolute(chunk.path))) is not None:
+            key = _read_key(key_file, self.dataset, chunk.start, chunk.stop)
+            fields["label"] = _as_label(key, key_file, chunk.start)
         elif has_truth:
             truth = np.concatenate(labels) if labels else np.empty(0)
             fields["label"] = _as_label(truth, chunk.path, chunk.start)
@@ -179,15 +189,28 @@ def _unpad(rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     return triples[present], np.count_nonzero(present, axis=1).astype(np.int64)
 
 
+def _absolute(path: str | os.PathLike[str]) -> str:
+    path = os.fspath(path)
+    return path if "://" in path else os.path.abspath(path)
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        fs, name = fsspec.core.url_to_fs(path)
+        return fs.cat_file(name)
+    except FileNotFoundError:
+        msg = f"{path}: no such key file"
+        raise InputError(msg) from None
+
+
 def _read_key(path: str, dataset: str, start: int, stop: int) -> NDArray[np.float64]:
-    with fsspec.open(path, "rb") as probe:
-        is_hdf5 = probe.read(8) == b"\x89HDF\r\n\x1a\n"  # pyright: ignore[reportAttributeAccessIssue]
-    if is_hdf5:
+    content = _bytes(path)
+    if content.startswith(b"\x89HDF\r\n\x1a\n"):
         with _open_hdf5(path) as file:
             key = np.asarray(_rows(_dataset(file, dataset, path), path, start, stop))
     else:
         try:
-            key = np.loadtxt(path, skiprows=start, max_rows=stop - start, ndmin=1)
+            key = np.loadtxt(io.BytesIO(content), skiprows=start, max_rows=stop - start, ndmin=1)
         except ValueError as error:
             msg = f"{path}: a key file has one 0 or 1 a line ({error})"
             raise InputError(msg) from None

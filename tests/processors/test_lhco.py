@@ -124,6 +124,30 @@ def test_truth_is_taken_from_a_key_file(tmp_path, write, rows, kind) -> None:
     np.testing.assert_array_equal(read(box, 20, 45, keys={box: key}).label, rows[20:45, -1])
 
 
+def test_the_key_of_a_file_is_found_however_its_path_is_written(
+    tmp_path, write, rows, monkeypatch
+) -> None:
+    write(tmp_path / "box.h5", rows[:, :-1])
+    np.savetxt(tmp_path / "box.key", rows[:, -1])
+    monkeypatch.chdir(tmp_path)
+    assert "label" in read(str(tmp_path / "box.h5"), keys={"./box.h5": "box.key"}).fields
+
+
+def test_a_missing_key_is_named(tmp_path, lhco_file) -> None:
+    source = LhcoSource(keys={lhco_file: "nowhere.key"})
+    for look in (source.settings, lambda: read_events(source, lhco_file)):
+        with pytest.raises(InputError, match=r"nowhere\.key: no such key file"):
+            look()
+
+
+def test_another_truth_is_another_setting(tmp_path, lhco_file) -> None:
+    settings = []
+    for text in ("0\n1\n", "1\n1\n"):
+        (tmp_path / "box.key").write_text(text)
+        settings.append(LhcoSource(keys={lhco_file: str(tmp_path / "box.key")}).settings())
+    assert settings[0] != settings[1]
+
+
 def test_a_key_that_is_too_short_is_refused(tmp_path, write, rows) -> None:
     box, key = write(tmp_path / "box.h5", rows[:, :-1]), str(tmp_path / "box.key")
     np.savetxt(key, rows[:50, -1])
