@@ -108,20 +108,29 @@ def basis(name: str, edges: ArrayLike, *, n_nodes: int = 3) -> Basis:
     InputError
         If the edges cannot be used.
     """
-    if name not in FUNCTIONS:
-        msg = f"no background function {name!r}: {nearest_names(name, FUNCTIONS)}"
-        raise ConfigError(msg)
+    n_par = n_parameters(name)
     edges = checked_edges(edges)
     if edges[0] <= 0 or edges[-1] >= SQRT_S:
         msg = f"bin edges span {edges[0]:g}-{edges[-1]:g} GeV; the dijet function needs (0, 13000)"
         raise InputError(msg)
+    if edges.size - 1 < n_par:
+        msg = f"{edges.size - 1} bins cannot fix the {n_par} parameters of {name}: use more bins"
+        raise InputError(msg)
     unit_nodes, unit_weights = np.polynomial.legendre.leggauss(n_nodes)
     half = np.diff(edges)[:, None] / 2
     nodes = edges[:-1, None] + half * (1 + unit_nodes)
-    columns = _columns(nodes, FUNCTIONS[name])
-    _, upper = np.linalg.qr(columns.reshape(-1, FUNCTIONS[name]) / np.sqrt(nodes.size))
+    columns = _columns(nodes, n_par)
+    _, upper = np.linalg.qr(columns.reshape(-1, n_par) / np.sqrt(nodes.size))
     transform = np.linalg.inv(upper) * np.sign(np.diag(upper))
     return Basis(name, edges, columns @ transform, half * unit_weights, transform)
+
+
+def n_parameters(name: str) -> int:
+    """Return the number of parameters of a function; ConfigError where there is none so named."""
+    if name not in FUNCTIONS:
+        msg = f"no background function {name!r}: {nearest_names(name, FUNCTIONS)}"
+        raise ConfigError(msg)
+    return FUNCTIONS[name]
 
 
 def log_edges(low: float, high: float, bins: int) -> Array:

@@ -11,7 +11,7 @@ from iminuit import Minuit
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import FitError, InputError, Record
-from .functions import Basis, basis, checked_edges
+from .functions import Basis, basis, checked_edges, n_parameters
 from .refit import Problem, refit
 
 __all__ = ["Constraint", "SpectrumFit", "checked_counts", "fit", "likelihood", "seed_theta"]
@@ -115,13 +115,12 @@ def fit(
     FitError
         If too few bins have events, or the fit does not converge.
     """
-    model = basis(function, edges)
-    counts = checked_counts(counts, model.edges)
+    counts = checked_counts(counts, checked_edges(edges))
     mask = np.zeros(counts.size, bool) if masked is None else np.asarray(masked, dtype=bool)
     if mask.shape != counts.shape:
         msg = f"masked has shape {mask.shape}, the counts {counts.shape}: one per bin"
         raise InputError(msg)
-    n_par = model.n_parameters
+    n_par = n_parameters(function)
     filled = int(((counts > 0) & ~mask).sum())
     if constraint is None and filled <= n_par:
         msg = (
@@ -130,6 +129,7 @@ def fit(
         )
         raise FitError(msg)
     free = Constraint(np.zeros(n_par), np.zeros(n_par)) if constraint is None else constraint
+    model = basis(function, edges)
     theta, covariance = _minimise(model, counts, mask, free)
 
     expected, jacobian = model.expected(theta), model.jacobian(theta)

@@ -1,0 +1,158 @@
+"""The whole statistical step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from overdensity.core import ConfigError, FitError
+from overdensity.stats import HuntResult, count_patterns, hunt, hunt_patterns, subdivide
+from scipy.stats import chi2
+
+
+@pytest.fixture(scope="module")
+def empty(box):
+    made = box(51)
+    return made, hunt(made.mass, made.levels, **made.scan, pseudo_experiments=2000, seed=1)
+
+
+@pytest.fixture(scope="module")
+def found(box):
+    made = box(52, n_signal=120)
+    return made, hunt(made.mass, made.levels, **made.scan, pseudo_experiments=3000, seed=1)
+
+
+def test_background_alone_is_not_significant(empty):
+    _, result = empty
+    assert result.global_p.p_global > 0.01
+    assert result.flags == ()
+
+
+def test_a_signal_is_found_where_it_is(found):
+    _, result = found
+    assert result.global_p.p_global < 2e-3
+    window = result.windows[result.best.window]
+    assert window.low < 3500 < window.high
+    peak = result.best.resonance
+    assert abs(peak.mass - 3500) < 4 * peak.mass_error
+    assert abs(peak.mass / 3500 - 1) < 0.03
+
+
+def test_a_signal_in_the_sidebands_of_other_windows_is_no_flag(found):
+    _, result = found
+    assert result.flags == ()
+
+
+def test_the_best_is_the_smallest_counted_p_value(found):
+    _, result = found
+    rows = [row for window in result.windows for row in window.selections if not row.flagged]
+    assert result.best.p_local == min(row.p_local for row in rows)
+
+
+def test_the_unselected_spectrum_is_shown_but_not_counted(found):
+    _, result = found
+    assert not any(window.unselected.counted for window in result.windows)
+    assert all(row.counted for window in result.windows for row in window.selections)
+
+
+def test_the_unselected_spectrum_is_counted_on_request(box):
+    made = box(53, 10_000)
+    result = hunt(
+        made.mass,
+        made.levels,
+        edges=made.edges,
+        windows=made.windows,
+        efficiencies=(1.0, *made.efficiencies),
+        pseudo_experiments=500,
+    )
+    assert all(window.unselected.counted for window in result.windows)
+    assert [row.efficiency for row in result.windows[0].selections] == list(made.efficiencies)
+
+
+def test_minuit_agrees_with_the_scan_in_the_best_window(found):
+    _, result = found
+    window = result.windows[result.best.window]
+    rows = (window.unselected, *window.selections)
+    for row, one in zip(rows, result.best.spectra, strict=True):
+        assert one.observed == row.observed
+        assert one.total == pytest.approx(row.expected, abs=1e-2 * row.expected_error)
+        assert one.total_error == pytest.approx(row.expected_error, rel=0.03)
+
+
+def test_a_result_survives_json(found, tmp_path):
+    _, result = found
+    assert HuntResult.from_json(result.to_json(tmp_path / "hunt.json")) == result
+
+
+def test_counted_events_give_the_same_result(empty):
+    made, result = empty
+    patterns = count_patterns(made.mass, made.levels, subdivide(made.edges, 2))
+    again = hunt_patterns(
+        patterns,
+        windows=made.windows,
+        efficiencies=made.efficiencies,
+        pseudo_experiments=2000,
+        seed=1,
+    )
+    assert again == result
+
+
+def test_a_function_that_does_not_fit_is_flagged(box):
+    made = box(54, 300_000)
+    kink = np.where(made.mass > 4000, 0.85, 1.0)  # no smooth function has this step
+    keep = np.random.default_rng(0).random(made.mass.size) < kink
+    result = hunt(
+        made.mass[keep], made.levels[keep], **made.scan, function="dijet3", pseudo_experiments=500
+    )
+    assert any("unselected spectrum" in sentence for sentence in result.flags)
+    assert any(row.flagged for window in result.windows for row in window.selections)
+
+
+def test_flagged_fits_are_not_the_best(box):
+    made = box(55, 100_000)
+    kink = np.where(made.mass > 4000, 0.5, 1.0)
+    keep = np.random.default_rng(0).random(made.mass.size) < kink
+    result = hunt(
+        made.mass[keep], made.levels[keep], **made.scan, function="dijet3", pseudo_experiments=500
+    )
+    flagged = [row.p_local for window in result.windows for row in window.selections if row.flagged]
+    assert flagged
+    if result.best is not None:
+        assert result.best.p_local not in flagged
+
+
+def test_too_few_pseudo_experiments_for_the_goodness_of_fit_are_said(box):
+    made = box(56, 10_000)
+    result = hunt(made.mass, made.levels, **made.scan, pseudo_experiments=250)
+    assert any("cannot resolve" in sentence for sentence in result.flags)
+
+
+def test_no_events_are_refused(box):
+    made = box(57, 1000)
+    with pytest.raises(FitError, match="0 events"):
+        hunt(made.mass[:0], made.levels[:0], **made.scan)
+
+
+def test_efficiencies_out_of_order_are_refused(box):
+    made = box(58, 1000)
+    with pytest.raises(ConfigError, match="decreasing"):
+        hunt(
+            made.mass,
+            made.levels,
+            edges=made.edges,
+            windows=made.windows,
+            efficiencies=(0.01, 0.1, 0.002),
+        )
+
+
+def test_subdivided_bins_keep_the_edges():
+    fine = subdivide([1000.0, 2000.0, 3000.0], 3)
+    np.testing.assert_allclose(fine[::3], [1000, 2000, 3000])
+    np.testing.assert_allclose(fine[1:4] / fine[:3], 2 ** (1 / 3))
+
+
+def test_the_goodness_of_fit_agrees_with_chi2_with_many_events(empty):
+    _, result = empty
+    for window in result.windows:
+        row = window.unselected
+        # the guard helps to fix the parameters too, so that ndf is slightly too small
+        assert row.p_value == pytest.approx(chi2.sf(row.chi2, row.ndf), abs=0.1)

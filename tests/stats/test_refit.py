@@ -1,0 +1,117 @@
+"""The batched fit against Minuit, and what happens with hardly any events."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from overdensity.stats.functions import basis, log_edges
+from overdensity.stats.refit import Problem, refit
+from overdensity.stats.spectrum import Constraint, fit, seed_theta
+from scipy.integrate import quad
+
+EDGES = log_edges(2632, 6000, 32)
+
+
+def dijet_density(mass):
+    return (1 - mass / 13e3) ** 4 / (mass / 13e3) ** 3
+
+
+SHAPE = np.array([quad(dijet_density, a, b)[0] for a, b in itertools.pairwise(EDGES)])
+SHAPE /= SHAPE.sum()
+MASK = (np.arange(32) >= 8) & (np.arange(32) < 14)
+
+
+def problem(name: str, start: np.ndarray, constraint: Constraint | None = None) -> Problem:
+    model = basis(name, EDGES)
+    zero = np.zeros((1, model.n_parameters))
+    return Problem(
+        model,
+        MASK[None],
+        ~MASK[None],
+        start[None],
+        zero if constraint is None else constraint.centre[None],
+        zero if constraint is None else constraint.precision[None],
+    )
+
+
+@pytest.mark.parametrize("name", ["dijet3", "dijet4", "dijet5"])
+@pytest.mark.parametrize("n", [3_000, 30_000, 1_000_000])
+def test_the_batched_fit_agrees_with_minuit(name, n):
+    counts = np.random.default_rng(n).poisson(n * SHAPE, (5, 1, 32))
+    fits = refit(problem(name, seed_theta(basis(name, EDGES), n * SHAPE)), counts)
+    assert fits.converged.all()
+    for k in range(5):
+        one = fit(EDGES, counts[k, 0], masked=MASK, function=name)
+        # the fits stop a tenth of a permille of an error from the maximum; Minuit's covariance
+        # is that of the observed, ours of the expected information
+        assert fits.expected[k, 0] == pytest.approx(one.total, abs=1e-3 * one.total_error)
+        assert fits.error[k, 0] == pytest.approx(one.total_error, rel=5e-3)
+        assert fits.deviance[k, 0] == pytest.approx(one.chi2, rel=1e-5)
+
+
+def test_the_constrained_fit_agrees_with_minuit_with_few_events():
+    model = basis("dijet5", EDGES)
+    wide = refit(problem("dijet5", seed_theta(model, 1e6 * SHAPE)), (1e6 * SHAPE)[None, None])
+    centre = wide.theta[0, 0] + np.log(6e-5) * np.eye(5)[0]
+    constraint = Constraint(centre, np.array([0.01, 1, 4, 16, 64]))
+    counts = np.random.default_rng(7).poisson(60 * SHAPE, (10, 1, 32))
+    fits = refit(problem("dijet5", centre, constraint), counts)
+    assert fits.converged.all()
+    for k in range(10):
+        one = fit(EDGES, counts[k, 0], masked=MASK, constraint=constraint)
+        assert fits.expected[k, 0] == pytest.approx(one.total, abs=1e-3 * one.total_error)
+        assert fits.error[k, 0] == pytest.approx(one.total_error, rel=2e-2)
+
+
+@pytest.mark.parametrize("n", [2_000, 30_000, 1_000_000])
+def test_pulls_of_the_expected_yield_are_standard(n):
+    counts = np.random.default_rng(3).poisson(n * SHAPE, (4000, 1, 32))
+    fits = refit(problem("dijet4", seed_theta(basis("dijet4", EDGES), n * SHAPE)), counts)
+    pull = (fits.expected[:, 0] - n * SHAPE[MASK].sum()) / fits.error[:, 0]
+    assert fits.converged.mean() > 0.999
+    assert abs(pull.mean()) < 4 / np.sqrt(4000) + 0.05 * np.sqrt(2000 / n)
+    assert abs(pull.std() - 1) < 0.05
+
+
+def test_the_deviance_follows_chi2_with_many_events():
+    counts = np.random.default_rng(4).poisson(1e6 * SHAPE, (3000, 1, 32))
+    fits = refit(problem("dijet4", seed_theta(basis("dijet4", EDGES), 1e6 * SHAPE)), counts)
+    ndf = (~MASK).sum() - 4
+    assert fits.deviance.mean() == pytest.approx(ndf, abs=4 * np.sqrt(2 * ndf / 3000))
+    assert fits.deviance.var() == pytest.approx(2 * ndf, rel=0.15)
+
+
+def test_masked_bins_do_not_matter():
+    counts = np.random.default_rng(5).poisson(1e4 * SHAPE, (1, 1, 32))
+    changed = counts + 1000 * MASK
+    start = seed_theta(basis("dijet4", EDGES), 1e4 * SHAPE)
+    one, two = refit(problem("dijet4", start), counts), refit(problem("dijet4", start), changed)
+    assert one.expected == two.expected
+    assert one.deviance == two.deviance
+
+
+def test_an_empty_spectrum_with_a_constraint_expects_little():
+    model = basis("dijet5", EDGES)
+    centre = seed_theta(model, 10 * SHAPE)
+    constraint = Constraint(centre, np.array([0.01, 1, 4, 16, 64]))
+    fits = refit(problem("dijet5", centre, constraint), np.zeros((1, 1, 32)))
+    assert fits.converged.all()
+    assert 0 < fits.expected[0, 0] < 0.1
+    assert fits.error[0, 0] > fits.expected[0, 0]
+
+
+def test_a_fit_without_events_or_constraint_says_that_it_did_not_converge():
+    start = seed_theta(basis("dijet4", EDGES), 1e3 * SHAPE)
+    fits = refit(problem("dijet4", start), np.zeros((1, 1, 32)))
+    assert not fits.converged.any() or fits.expected[0, 0] < 1e-6
+
+
+def test_a_bad_start_is_recovered_from():
+    counts = np.random.default_rng(6).poisson(3e4 * SHAPE, (1, 1, 32))
+    good = seed_theta(basis("dijet4", EDGES), 3e4 * SHAPE)
+    bad = good + np.array([8.0, -6.0, 4.0, 3.0])
+    one, two = refit(problem("dijet4", good), counts), refit(problem("dijet4", bad), counts)
+    assert two.converged.all()
+    assert two.expected[0, 0] == pytest.approx(one.expected[0, 0], rel=1e-6)
