@@ -114,18 +114,20 @@ def selected_events(
     submitted = 0
     missing = wanted
     ahead = 1 if workers == 1 else workers + 1  # one more than can run, so that none waits
-    while missing > 0:
-        size = make_task(submitted).events
-        while len(pending) < ahead and len(pending) * size * tally.efficiency < missing:
-            pending.append(executor.submit(run_chunk, make_task(submitted)))
-            submitted += 1
-        result = pending.popleft().result()
-        tally.add(result)
-        events = result.events.split(missing)[0]
-        missing -= len(events)
-        yield events
-    for future in pending:
-        future.cancel()
+    try:
+        while missing > 0:
+            size = make_task(submitted).events
+            while len(pending) < ahead and len(pending) * size * tally.efficiency < missing:
+                pending.append(executor.submit(run_chunk, make_task(submitted)))
+                submitted += 1
+            result = pending.popleft().result()
+            tally.add(result)
+            events = result.events.split(missing)[0]
+            missing -= len(events)
+            yield events
+    finally:
+        for future in pending:
+            future.cancel()
 
 
 class InProcess(Executor):

@@ -51,11 +51,11 @@ class FrameWriter:
     def __init__(self, file: h5py.File, rows: int, columns: int) -> None:
         self._next = 0
         group = file.create_group("df")
-        _annotate(file, CLASS="GROUP", TITLE=None, VERSION="1.0", PYTABLES_FORMAT_VERSION="2.1")
+        _annotate(file, CLASS="GROUP", TITLE="", VERSION="1.0", PYTABLES_FORMAT_VERSION="2.1")
         _annotate(
             group,
             CLASS="GROUP",
-            TITLE=None,
+            TITLE="",
             VERSION="1.0",
             pandas_type="frame",
             pandas_version="0.15.2",
@@ -75,7 +75,7 @@ class FrameWriter:
                 maxshape=(max(length, _INDEX_CHUNK),),
                 **_COMPRESSION,
             )
-            _annotate(axis, CLASS=b"CARRAY", TITLE=None, VERSION=b"1.1", kind="integer")
+            _annotate(axis, CLASS=b"CARRAY", TITLE=b"", VERSION=b"1.1", kind="integer")
             _annotate(axis, name=b"N.", transposed=True)
         self._values = group.create_dataset(
             "block0_values",
@@ -84,7 +84,7 @@ class FrameWriter:
             chunks=(min(_ROWS_PER_CHUNK, rows), columns),
             **_COMPRESSION,
         )
-        _annotate(self._values, CLASS=b"CARRAY", TITLE=None, VERSION=b"1.1", transposed=True)
+        _annotate(self._values, CLASS=b"CARRAY", TITLE=b"", VERSION=b"1.1", transposed=True)
 
     def append(self, rows: NDArray[np.float64]) -> None:
         """Write the next rows, shape (n, columns)."""
@@ -117,22 +117,22 @@ def frame_writer(path: Path, rows: int, columns: int) -> Iterator[FrameWriter]:
         temporary.unlink(missing_ok=True)
 
 
-def _annotate(item: h5py.HLObject, **attributes: str | bytes | np.integer | bool | None) -> None:
+def _annotate(item: h5py.HLObject, **attributes: str | bytes | np.integer | bool) -> None:
     """Set attributes in the types PyTables uses.
 
-    Strings are UTF-8 where it stores text, ASCII where it stores bytes; None is an empty string.
+    It stores the strings of groups as UTF-8 and most of those of arrays as ASCII, and empty ones
+    without a value.
     """
     for name, value in attributes.items():
-        if value is None:
-            item.attrs[name] = h5py.Empty("S1")
-        elif isinstance(value, bool):
+        if isinstance(value, bool):
             scalar = h5py.h5s.create(h5py.h5s.SCALAR)
             attribute = h5py.h5a.create(item.id, name.encode(), h5py.h5t.STD_B8LE, scalar)
             attribute.write(np.array(value, dtype=np.uint8))
-        elif isinstance(value, str):
-            text = value.encode()
-            item.attrs.create(name, text, dtype=h5py.string_dtype("utf-8", len(text)))
-        elif isinstance(value, bytes):
-            item.attrs.create(name, np.bytes_(value))
+        elif isinstance(value, str | bytes):
+            text, charset = (
+                (value.encode(), "utf-8") if isinstance(value, str) else (value, "ascii")
+            )
+            kind = h5py.string_dtype(charset, max(len(text), 1))
+            item.attrs.create(name, text or h5py.Empty(kind), dtype=kind)
         else:
             item.attrs[name] = value

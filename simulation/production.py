@@ -186,7 +186,6 @@ def simulate(
     labels = _shuffled_labels(background, signal, seed)
     with ExitStack() as stack:
         pool = executor or stack.enter_context(_local_executor(workers))
-        stack.callback(lambda: pool.shutdown(wait=False, cancel_futures=True))
         advance = stack.enter_context(progress("simulating", len(labels), unit="events"))
 
         def stream(process: Process) -> EventQueue:
@@ -322,6 +321,9 @@ def _check(path: Path, **numbers: int) -> None:
             raise InputError(msg)
     if numbers["background"] + numbers["signal"] == 0:
         msg = "nothing to simulate: background and signal are both 0"
+        raise InputError(msg)
+    if path.is_dir():
+        msg = f"{path} is a folder: give the name of an HDF5 file"
         raise InputError(msg)
     if not path.parent.is_dir():
         msg = f"{path.parent}: no such folder to write {path.name} to; make it first"

@@ -72,13 +72,13 @@ class GeneratorSettings(Record):
     tau0_max : float
         Particles with a longer mean proper lifetime reach the detector undecayed, mm/c.
     relative_width : float
-        Width over mass of Z', X and Y.
+        Width over mass of Z', X and Y; narrow, so that showers and detector make the peak's shape.
     """
 
     collision_energy: float = 13_000.0
     pt_hat_min: float = 1_100.0
     tau0_max: float = 10.0
-    relative_width: float = 0.01
+    relative_width: float = 0.001
 
     def __post_init__(self) -> None:
         _require_positive(self)

@@ -1,0 +1,92 @@
+"""Streams of chunks: order, end and seeds do not depend on timing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from overdensity.simulation import chunks
+from overdensity.simulation.chunks import (
+    ChunkResult,
+    ChunkTask,
+    InProcess,
+    Tally,
+    run_chunk,
+    selected_events,
+)
+from overdensity.simulation.generator import Signal
+from overdensity.simulation.selection import Events
+from overdensity.simulation.settings import DetectorSettings, GeneratorSettings, Selection
+
+TASK = ChunkTask(
+    "background", 0, 20, 1, Signal(), GeneratorSettings(), DetectorSettings(), Selection()
+)
+
+
+def fake_chunk(task: ChunkTask) -> ChunkResult:
+    """Keep three events of ten, marked with the chunk's index."""
+    events = Events(np.ones(3, np.int64), np.full((3, 3), task.index, np.float32))
+    return ChunkResult(events, 10, 2.0)
+
+
+class Counting(InProcess):
+    """Remembers what was submitted."""
+
+    def __init__(self) -> None:
+        self.submitted: list[int] = []
+
+    def submit(self, fn: Callable, /, *args, **kwargs) -> Future:
+        self.submitted.append(args[0].index)
+        return super().submit(fn, *args, **kwargs)
+
+
+def indices(executor: Executor, wanted: int, workers: int, tally: Tally) -> list[int]:
+    def task(index: int) -> ChunkTask:
+        return replace(TASK, index=index, events=10)
+
+    parts = list(selected_events(task, wanted, executor, workers, tally))
+    return Events.concatenate(parts).objects[:, 0].astype(int).tolist()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7])
+def test_events_come_in_the_order_of_chunks(monkeypatch, workers: int) -> None:
+    monkeypatch.setattr(chunks, "run_chunk", fake_chunk)
+    tally = Tally()
+    assert indices(Counting(), 8, workers, tally) == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert (tally.chunks, tally.generated, tally.selected) == (3, 30, 9)
+    assert tally.efficiency == pytest.approx(0.3)
+
+
+def test_no_more_chunks_are_started_than_are_expected_to_be_needed(monkeypatch) -> None:
+    monkeypatch.setattr(chunks, "run_chunk", fake_chunk)
+    executor = Counting()
+    assert len(indices(executor, 30, 4, Tally())) == 30
+    assert executor.submitted == list(range(10))
+
+
+def test_nothing_wanted_starts_nothing(monkeypatch) -> None:
+    monkeypatch.setattr(chunks, "run_chunk", fake_chunk)
+    executor = Counting()
+    assert indices(executor, 0, 4, Tally()) == []
+    assert executor.submitted == []
+
+
+def test_an_error_in_a_chunk_reaches_the_caller(monkeypatch) -> None:
+    def broken(task: ChunkTask) -> ChunkResult:
+        raise ValueError(task.index)
+
+    monkeypatch.setattr(chunks, "run_chunk", broken)
+    with pytest.raises(ValueError, match="0"):
+        indices(InProcess(), 5, 1, Tally())
+
+
+def test_a_chunk_is_the_same_every_time_and_differs_from_others() -> None:
+    pytest.importorskip("pythia8mc")
+    first, again = run_chunk(TASK), run_chunk(TASK)
+    np.testing.assert_array_equal(first.events.objects, again.events.objects)
+    for other in (replace(TASK, index=1), replace(TASK, seed=2), replace(TASK, process="signal")):
+        changed = run_chunk(other)
+        assert not np.array_equal(first.events.objects[:5], changed.events.objects[:5])

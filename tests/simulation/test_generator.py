@@ -1,0 +1,148 @@
+"""Generator truth: masses, decays, angles, and what is left undecayed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+from overdensity.core import InputError, MissingExtraError
+from overdensity.simulation import simulate
+from overdensity.simulation.generator import Signal, generate, open_pythia
+from overdensity.simulation.settings import GeneratorSettings, ZprimeMasses
+
+pytest.importorskip("pythia8mc")
+
+MASSES = ZprimeMasses(zprime=4000.0, x=800.0, y=300.0)
+BARE = (  # the hard process alone
+    "PartonLevel:ISR = off",
+    "PartonLevel:FSR = off",
+    "BeamRemnants:primordialKT = off",
+    "HadronLevel:all = off",
+)
+
+
+@pytest.fixture(scope="module")
+def hard_process() -> ak.Array:
+    """3000 events q qbar → Z' → X Y → 4 q, without showers."""
+    settings = GeneratorSettings()
+    pythia, owned = open_pythia("signal", 5, settings, Signal(MASSES))
+    for line in BARE:
+        assert pythia.readString(line)
+    assert pythia.init()
+    record = pythia.nextBatch(3000)
+    del owned
+    return record.prt
+
+
+def of_kind(prt: ak.Array, pdg_id: int) -> Any:
+    """Return the resonances as made in the hard process, not their copies after recoils."""
+    return ak.flatten(prt[(prt.id == pdg_id) & (np.abs(prt.status) == 22)])
+
+
+def test_truth_has_the_masses_asked_for(hard_process: ak.Array) -> None:
+    from overdensity.simulation.zprime import X_ID, Y_ID, ZPRIME_ID
+
+    for pdg_id, mass in ((ZPRIME_ID, 4000.0), (X_ID, 800.0), (Y_ID, 300.0)):
+        found = np.asarray(of_kind(hard_process, pdg_id).m)
+        assert len(found) == 3000
+        assert np.median(found) == pytest.approx(mass, rel=1e-3)
+        assert np.abs(found / mass - 1).max() < 0.011  # ten widths, and rounding
+
+
+def test_x_and_y_go_to_all_light_flavours_alike(hard_process: ak.Array) -> None:
+    from overdensity.simulation.zprime import X_ID, Y_ID
+
+    mother = hard_process.id[hard_process.mother1]
+    for pdg_id in (X_ID, Y_ID):
+        flavour = np.abs(np.asarray(ak.flatten(hard_process.id[mother == pdg_id])))
+        counts = np.bincount(flavour, minlength=6)[1:]
+        assert counts.sum() == 6000
+        # Quarks come in pairs: 600 pairs of each flavour, with a binomial spread.
+        assert np.abs(counts / 2 - 600).max() < 4 * np.sqrt(3000 * 0.2 * 0.8)
+
+
+def test_scattering_angle_goes_as_sine_squared(hard_process: ak.Array) -> None:
+    from overdensity.simulation.zprime import X_ID
+
+    # Without showers the Z' has no transverse momentum, and its boost is along the beam.
+    x, z = of_kind(hard_process, X_ID).p, hard_process[:, 5].p
+    gamma, beta = np.asarray(z.e / hard_process[:, 5].m), np.asarray(z.pz / z.e)
+    along = gamma * (np.asarray(x.pz) - beta * np.asarray(x.e))
+    cosine = along / np.sqrt(along**2 + np.asarray(x.px) ** 2 + np.asarray(x.py) ** 2)
+    # <cos² θ> is 1/5 for sin² θ (1/3 if flat); its variance is 3/35 - 1/25.
+    assert np.mean(cosine**2) == pytest.approx(0.2, abs=4 * np.sqrt((3 / 35 - 1 / 25) / 3000))
+
+
+def test_three_prong_signals_decay_to_three_quarks() -> None:
+    from overdensity.simulation.zprime import X_ID
+
+    pythia, owned = open_pythia("signal", 5, GeneratorSettings(), Signal(MASSES, prongs=3))
+    for line in BARE:
+        assert pythia.readString(line)
+    assert pythia.init()
+    prt = pythia.nextBatch(200).prt
+    del owned
+    quarks = prt.id[prt.id[prt.mother1] == X_ID]
+    assert ak.all(ak.num(quarks) == 3)
+    # All quarks or all antiquarks, of total charge zero.
+    up_like = np.abs(quarks) % 2 == 0
+    charge = np.sign(quarks) * ak.where(up_like, 2 / 3, -1 / 3)
+    np.testing.assert_allclose(np.asarray(ak.sum(charge, axis=1)), 0.0, atol=1e-12)
+
+
+def test_long_lived_particles_reach_the_detector_and_pi0_do_not() -> None:
+    particles = generate("background", 100, 7, GeneratorSettings(), Signal()).particles
+    kinds = np.abs(particles.pdg_id)
+    assert {310, 3122, 130, 2112, 211, 22} <= set(kinds)
+    assert not {111, 421, 511} & set(kinds)
+
+
+def test_charges_are_those_of_the_particles() -> None:
+    particles = generate("background", 20, 7, GeneratorSettings(), Signal()).particles
+    for pdg_id, charge in ((211, 1.0), (-321, -1.0), (22, 0.0), (11, -1.0), (2212, 1.0)):
+        assert set(particles.charge[particles.pdg_id == pdg_id]) <= {charge}
+    # Beams of charge 2, less what is exactly along the beam: nothing is lost.
+    total = np.bincount(particles.event, weights=particles.charge)
+    np.testing.assert_allclose(total, 2.0)
+
+
+def test_momentum_is_conserved() -> None:
+    particles = generate("background", 20, 7, GeneratorSettings(), Signal()).particles
+    energy = np.bincount(particles.event, weights=particles.energy)
+    pz = np.bincount(particles.event, weights=particles.pz)
+    np.testing.assert_allclose(energy, 13_000.0, rtol=1e-4)
+    np.testing.assert_allclose(pz, 0.0, atol=1.0)
+
+
+def test_qcd_events_have_the_hard_scale_asked_for() -> None:
+    pythia, _ = open_pythia("background", 3, GeneratorSettings(pt_hat_min=1500.0), Signal())
+    record = pythia.nextBatch(50)
+    assert np.sqrt(np.asarray(record.info.pT2Hat)).min() >= 1500.0
+
+
+def test_same_seed_same_particles() -> None:
+    first, again, other = (
+        generate("signal", 5, seed, GeneratorSettings(), Signal()).particles for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first.px, again.px)
+    assert not np.array_equal(first.px[:10], other.px[:10])
+
+
+def test_other_numbers_of_prongs_are_refused() -> None:
+    with pytest.raises(InputError, match=r"prongs must be 2 .* or 3 .*, not 4"):
+        Signal(prongs=4)
+
+
+def test_impossible_generator_settings_are_refused() -> None:
+    settings = GeneratorSettings(pt_hat_min=9000.0)
+    with pytest.raises(InputError, match=r"Pythia cannot be initialised with .*pt_hat_min=9000"):
+        open_pythia("background", 1, settings, Signal())
+
+
+def test_missing_pythia_says_how_to_install_it(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pythia8mc", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'overdensity\[simulation\]'"):
+        simulate(tmp_path / "x.h5", background=1, seed=1)

@@ -1,0 +1,166 @@
+"""Whole files: truth, selection, determinism, reports and errors."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import fastjet
+import numpy as np
+import pandas as pd
+import pytest
+from overdensity.core import InputError, OverdensityError
+from overdensity.simulation import SimulationReport, ZprimeMasses, simulate
+
+pytest.importorskip("pythia8mc")
+
+
+def frame_of(report: SimulationReport) -> pd.DataFrame:
+    frame = pd.read_hdf(report.path)
+    assert isinstance(frame, pd.DataFrame)
+    return frame
+
+
+def test_file_has_the_shape_and_the_truth_of_the_format(small_run: SimulationReport) -> None:
+    frame = frame_of(small_run)
+    assert frame.shape == (100, 2101)
+    assert (frame.dtypes == np.float64).all()
+    assert sorted(frame[2100]) == [0.0] * 80 + [1.0] * 20
+
+
+def test_events_are_shuffled(small_run: SimulationReport) -> None:
+    label = frame_of(small_run)[2100].to_numpy()
+    # Runs of equal labels in 100 places with 20 ones: 33 ± 3.2 if shuffled, 2 if not.
+    assert (np.diff(label) != 0).sum() > 15
+
+
+def test_rows_are_ordered_and_padded(small_run: SimulationReport) -> None:
+    objects = frame_of(small_run).to_numpy()[:, :2100].reshape(-1, 700, 3)
+    used = objects[..., 0] > 0
+    counts = used.sum(axis=1)
+    assert 20 < counts.min() <= counts.max() < 700
+    assert (np.diff(objects[..., 0], axis=1) <= 0).all()  # also: no gaps before the padding
+    assert not objects[~used].any()
+    assert np.abs(objects[..., 1]).max() <= 5.0
+    assert np.abs(objects[..., 2]).max() <= np.float32(np.pi)
+
+
+def test_every_event_has_its_hard_jet(small_run: SimulationReport) -> None:
+    definition = fastjet.JetDefinition(fastjet.antikt_algorithm, 1.0)
+    for row in frame_of(small_run).to_numpy()[:40, :2100].reshape(-1, 700, 3):
+        particles = [
+            fastjet.PseudoJet(
+                pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta), pt * np.cosh(eta)
+            )
+            for pt, eta, phi in row[row[:, 0] > 0]
+        ]
+        jets = fastjet.ClusterSequence(particles, definition).inclusive_jets()
+        assert max(jet.pt() for jet in jets) > 1200.0
+
+
+def test_report_says_what_was_done(small_run: SimulationReport, tmp_path: Path) -> None:
+    background, signal = small_run.background, small_run.signal
+    assert (background.written, signal.written) == (80, 20)
+    assert background.generated > 80
+    assert background.chunks > 1
+    assert background.efficiency is not None
+    assert 0.5 < background.efficiency < 0.9
+    assert background.cross_section is not None
+    assert 4.0 < background.cross_section < 7.0  # pb, for pT-hat > 1.1 TeV at leading order
+    assert signal.cross_section is None
+    assert small_run.versions["pythia8mc"].startswith("8.")
+    assert SimulationReport.from_json(small_run.to_json(tmp_path / "report.json")) == small_run
+
+
+def test_number_of_workers_does_not_change_a_bit(
+    small_run: SimulationReport, tmp_path: Path
+) -> None:
+    out = tmp_path / "two.h5"
+    simulate(out, background=80, signal=20, seed=3, workers=2, chunk_events=60)
+    assert out.read_bytes() == Path(small_run.path).read_bytes()
+
+
+def test_another_seed_gives_other_events(small_run: SimulationReport, tmp_path: Path) -> None:
+    out = tmp_path / "other.h5"
+    other = simulate(out, background=80, signal=20, seed=4, workers=1, chunk_events=60)
+    mine, theirs = frame_of(small_run), frame_of(other)
+    assert not np.isin(mine[0], theirs[0]).any()
+
+
+def test_key_file_holds_the_truth_and_the_events_do_not(
+    small_run: SimulationReport, tmp_path: Path
+) -> None:
+    box = simulate(
+        tmp_path / "box.h5",
+        background=80,
+        signal=20,
+        seed=3,
+        workers=1,
+        chunk_events=60,
+        key_file=True,
+    )
+    assert box.key_path == str(tmp_path / "box.key.h5")
+    frame, key = frame_of(box), pd.read_hdf(box.key_path)
+    assert frame.shape == (100, 2100)
+    assert key.shape == (100, 1)
+    labelled = frame_of(small_run)
+    np.testing.assert_array_equal(frame, labelled.iloc[:, :2100])
+    np.testing.assert_array_equal(key[0], labelled[2100])
+
+
+def test_pure_signal_has_its_resonance_at_the_mass(tmp_path: Path) -> None:
+    masses = ZprimeMasses(zprime=5000.0, x=500.0, y=100.0)
+    report = simulate(tmp_path / "s.h5", background=0, signal=80, seed=1, masses=masses, workers=1)
+    objects = frame_of(report).to_numpy()[:, :2100].reshape(-1, 700, 3)
+    pt, eta, phi = np.moveaxis(objects, 2, 0)
+    # All objects within |eta| < 2.5 are nearly all of the two jets.
+    central = np.where(np.abs(eta) < 2.5, pt, 0.0)
+    energy, pz = (central * np.cosh(eta)).sum(1), (central * np.sinh(eta)).sum(1)
+    px, py = (central * np.cos(phi)).sum(1), (central * np.sin(phi)).sum(1)
+    mass = np.sqrt(energy**2 - px**2 - py**2 - pz**2)
+    assert np.median(mass) == pytest.approx(5000.0, rel=0.06)
+    assert report.background.efficiency is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"background": -1}, "background must be at least 0, not -1"),
+        ({"background": 1, "signal": -5}, "signal must be at least 0, not -5"),
+        ({"background": 0}, "background and signal are both 0"),
+        ({"background": 1, "seed": -1}, "seed must be at least 0, not -1"),
+        ({"background": 1, "workers": 0}, "workers must be at least 1, not 0"),
+        ({"background": 1, "chunk_events": 0}, "chunk_events must be at least 1, not 0"),
+        ({"background": 1, "signal": 1, "prongs": 5}, "prongs must be 2 .* not 5"),
+    ],
+)
+def test_impossible_requests_are_refused(tmp_path: Path, arguments: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        simulate(tmp_path / "x.h5", **{"seed": 1, **arguments})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere: no such folder to write x\.h5 to"):
+        simulate(tmp_path / "nowhere" / "x.h5", background=1, seed=1)
+
+
+def test_folder_as_output_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder: give the name of an HDF5 file"):
+        simulate(tmp_path, background=1, seed=1)
+
+
+class Dying(Executor):
+    """Fails as a pool does whose process was killed."""
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        future: Future = Future()
+        future.set_exception(BrokenProcessPool("killed"))
+        return future
+
+
+def test_a_killed_worker_is_one_clear_sentence_and_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(OverdensityError, match=r"a worker process died .* try fewer workers"):
+        simulate(tmp_path / "x.h5", background=10, seed=1, executor=Dying(), workers=2)
+    assert list(tmp_path.iterdir()) == []
