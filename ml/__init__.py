@@ -10,14 +10,18 @@ from .crossfit import cross_fit, score_fold
 from .cwola import CwolaTrees
 from .folds import fold_of
 from .method import Method, MethodInfo, load_method, make_method, methods
+from .metrics import Performance, performance
+from .networks import CwolaNetworks
 from .sample import Sample
 from .selection import select
 from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
+    "CwolaNetworks",
     "CwolaTrees",
     "Method",
     "MethodInfo",
+    "Performance",
     "Sample",
     "Window",
     "cross_fit",
@@ -25,6 +29,7 @@ __all__ = [
     "load_method",
     "make_method",
     "methods",
+    "performance",
     "scan_edges",
     "scan_windows",
     "score_fold",

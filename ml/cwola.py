@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError
 from .folds import fold_of
+from .jets import rescale_masses, sort_jets
 from .method import Method, Need, register
 from .sample import Sample
 from .trees import TreeEnsemble, fit_trees
 from .windows import Window
 
-__all__ = ["CwolaHunting", "CwolaTrees", "TreesHyper", "balanced_weights", "rescale_masses"]
+__all__ = ["CwolaHunting", "CwolaTrees", "TreesHyper", "balanced_weights"]
 
-_SOURCE = "CWoLa hunting, LHC Olympics 2020 (arXiv:2101.08320), section 4.1; arXiv:1902.02634"
+SOURCE = "CWoLa hunting, LHC Olympics 2020 (arXiv:2101.08320), section 4.1; arXiv:1902.02634"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class NestedHyper:
     Attributes
     ----------
     rescale : bool
-        Divide jet masses by the resonant mass (:func:`rescale_masses`).
+        Divide jet masses by the resonant mass (:func:`~overdensity.ml.jets.rescale_masses`).
+    sort : bool
+        Order the two jets by mass (:func:`~overdensity.ml.jets.sort_jets`). Published: not.
     inner_folds : int
         Inner folds; each is the validation set of one part of the ensemble. Published: 4.
     min_events : int
@@ -37,6 +40,7 @@ class NestedHyper:
     """
 
     rescale: bool = True
+    sort: bool = False
     inner_folds: int = 4
     min_events: int = 10
 
@@ -118,7 +122,11 @@ class CwolaHunting(Method[NestedT], Generic[NestedT]):
     def _take_over(self, arrays: Mapping[str, NDArray[Any]]) -> None: ...
 
     def _inputs(self, data: Sample) -> NDArray[np.float32]:
-        return rescale_masses(data) if self.hyper.rescale else data.features
+        if self.hyper.rescale:
+            data = rescale_masses(data)
+        if self.hyper.sort:
+            data = sort_jets(data)
+        return data.features
 
     def _task(self, data: Sample, window: Window, seed: int) -> NestedTask:
         """Return the window's events with their classes, weights and inner folds."""
@@ -153,12 +161,13 @@ class TreesHyper(NestedHyper):
     ----------
     members : int
         Classifiers an inner fold; all of them are averaged.
-    learning_rate, iterations, patience, leaves, events_per_leaf, features_per_split
+    learning_rate, iterations, patience, leaves, events_per_leaf, features_per_split, bins
         Boosting: step, largest number of trees, trees without improvement on the inner
-        validation fold before the end, leaves a tree, fewest events a leaf, and the fraction of
-        features tried at each split.
+        validation fold before the end, leaves a tree, fewest events a leaf, the fraction of
+        features tried at each split, and the bins of a feature's histogram.
     """
 
+    sort: bool = True
     members: int = 1
     learning_rate: float = 0.1
     iterations: int = 100
@@ -166,6 +175,7 @@ class TreesHyper(NestedHyper):
     leaves: int = 31
     events_per_leaf: int = 50
     features_per_split: float = 1.0
+    bins: int = 63
 
 
 @register
@@ -178,7 +188,7 @@ class CwolaTrees(CwolaHunting[TreesHyper]):
     """
 
     name: ClassVar[str] = "cwola"
-    source: ClassVar[str] = f"{_SOURCE}; boosted trees as in arXiv:2309.13111"
+    source: ClassVar[str] = f"{SOURCE}; boosted trees as in arXiv:2309.13111"
     Hyper: ClassVar[type[TreesHyper]] = TreesHyper
 
     def _learn(self, task: NestedTask, seed: int) -> None:
@@ -197,6 +207,7 @@ class CwolaTrees(CwolaHunting[TreesHyper]):
                 leaves=hyper.leaves,
                 events_per_leaf=hyper.events_per_leaf,
                 features_per_split=hyper.features_per_split,
+                bins=hyper.bins,
             )
             for i, member_seed in enumerate(seeds)
         )
@@ -209,35 +220,6 @@ class CwolaTrees(CwolaHunting[TreesHyper]):
 
     def _take_over(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         self._ensemble = TreeEnsemble.from_arrays(arrays)
-
-
-def rescale_masses(data: Sample) -> NDArray[np.float32]:
-    """Return the features with jet masses divided by the resonant mass.
-
-    Background jets grow heavier with the resonant mass, and a classifier of the signal region
-    would learn just that. Columns named ``*_mass``, ``mJ*`` and ``dmJ`` become
-
-        (m - 30 GeV) / mjj + 30 GeV / 3000 GeV
-
-    (arXiv:2101.08320, equation 4.2); for the difference ``dmJ`` the offset drops out. Other
-    columns stay.
-
-    Parameters
-    ----------
-    data : Sample
-        Masses in GeV.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_events, n_features)
-    """
-    features = data.features.copy()
-    for i, name in enumerate(data.names):
-        if name.startswith("dmJ"):
-            features[:, i] = data.features[:, i] / data.mass
-        elif name.endswith("_mass") or name.startswith("mJ"):
-            features[:, i] = (data.features[:, i] - 30.0) / data.mass + 30.0 / 3000.0
-    return features
 
 
 def balanced_weights(data: Sample, window: Window) -> NDArray[np.float64]:

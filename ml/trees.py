@@ -105,6 +105,7 @@ def fit_trees(
     leaves: int,
     events_per_leaf: int,
     features_per_split: float,
+    bins: int,
 ) -> HistGradientBoostingClassifier:
     """Fit one classifier, stopped early on events it does not learn from.
 
@@ -120,7 +121,7 @@ def fit_trees(
         Events that only decide when to stop.
     seed : int
         Decides the features tried at each split.
-    learning_rate, iterations, patience, leaves, events_per_leaf, features_per_split
+    learning_rate, iterations, patience, leaves, events_per_leaf, features_per_split, bins
         Hyperparameters of boosting.
 
     Returns
@@ -133,6 +134,7 @@ def fit_trees(
         max_leaf_nodes=leaves,
         min_samples_leaf=events_per_leaf,
         max_features=features_per_split,
+        max_bins=bins,
         early_stopping=True,  # pyright: ignore[reportArgumentType] - its stub knows 'auto' alone
         n_iter_no_change=patience,
         tol=0.0,

@@ -1,0 +1,113 @@
+"""No event is scored by a model that saw it."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from overdensity.core import ConfigError, InputError
+from overdensity.ml import Method, cross_fit, fold_of, score_fold
+
+
+@dataclass(frozen=True)
+class NoHyper:
+    pass
+
+
+class Spy(Method):
+    """Scores an event with whether it was in the training, and records what it was shown."""
+
+    name = "spy"
+    source = "this test"
+    Hyper = NoHyper
+
+    def fit(self, data, window, *, simulation=None, seed):
+        assert data.label is None
+        assert np.all(np.diff(data.event.astype(object)) > 0)
+        self.seen, self.seed = data.event, seed
+        return self
+
+    def score(self, data):
+        assert data.label is None
+        return np.isin(data.event, self.seen).astype(np.float32)
+
+    def arrays(self):
+        return {"seen": self.seen}
+
+    def restore(self, arrays):
+        self.seen = arrays["seen"]
+
+
+class Informed(Spy):
+    name = "informed"
+    needs = ("features", "labels")
+
+    def fit(self, data, window, *, simulation=None, seed):
+        self.truth = data.label
+        return self
+
+    def score(self, data):
+        return data.label.astype(np.float32)
+
+
+class Simulated(Spy):
+    name = "simulated"
+    needs = ("features", "simulation")
+
+
+def test_no_event_is_scored_by_a_model_that_saw_it(sample, window):
+    scores = cross_fit(Spy(), sample, window, seed=3)
+    assert scores.shape == (len(sample),)
+    assert not scores.any()
+
+
+def test_events_outside_the_window_are_scored_too(sample, window):
+    outside = (sample.mass < window.sideband_low) | (sample.mass >= window.sideband_high)
+    assert outside.any()
+    scored = np.concatenate([score_fold(Spy(), sample, window, k, seed=3)[0] for k in range(5)])
+    np.testing.assert_array_equal(np.sort(scored), np.arange(len(sample)))
+
+
+def test_rows_of_a_task_are_the_events_of_its_fold(sample, window):
+    rows, _ = score_fold(Spy(), sample, window, 2, folds=4, seed=3)
+    np.testing.assert_array_equal(rows, np.flatnonzero(fold_of(sample.event, 4, seed=3) == 2))
+
+
+def test_the_method_handed_in_stays_unfitted(sample, window):
+    spy = Spy()
+    cross_fit(spy, sample, window, seed=3)
+    assert not hasattr(spy, "seen")
+
+
+def test_a_task_can_be_sent_to_a_worker(sample, window):
+    task = pickle.dumps((score_fold, Spy(), sample, window, 1))
+    function, *arguments = pickle.loads(task)
+    there, here = function(*arguments, seed=3), score_fold(Spy(), sample, window, 1, seed=3)
+    np.testing.assert_array_equal(there[0], here[0])
+    np.testing.assert_array_equal(there[1], here[1])
+
+
+def test_truth_is_shown_to_a_method_that_declares_it(sample, window):
+    np.testing.assert_array_equal(cross_fit(Informed(), sample, window, seed=3), sample.label)
+
+
+def test_method_that_needs_labels_is_refused_without(sample, window):
+    with pytest.raises(ConfigError, match="no column 'label'"):
+        cross_fit(Informed(), sample.without_label(), window, seed=3)
+
+
+def test_method_that_needs_simulation_is_refused_without(sample, window):
+    with pytest.raises(ConfigError, match="needs simulated events"):
+        cross_fit(Simulated(), sample, window, seed=3)
+
+
+def test_fewer_events_than_folds_are_refused(sample, window):
+    with pytest.raises(InputError, match="3 events cannot be divided into 5 folds"):
+        cross_fit(Spy(), sample.take(np.arange(3)), window, seed=3)
+
+
+def test_fold_that_does_not_exist_is_refused(sample, window):
+    with pytest.raises(ConfigError, match="fold 5 does not exist"):
+        score_fold(Spy(), sample, window, 5, seed=3)

@@ -1,0 +1,54 @@
+"""Folds depend on the event id and the seed, and on nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from overdensity.core import ConfigError
+from overdensity.ml.folds import event_ids, fold_of, splitmix64
+from scipy.stats import chi2_contingency, chisquare
+
+
+def test_splitmix64_gives_the_published_sequence():
+    # The generator with state 1234567 (Rosetta Code, "Pseudo-random numbers/Splitmix64").
+    steps = np.uint64(1234567) + np.arange(5, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    assert splitmix64(steps).tolist() == [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
+
+
+def test_fold_of_an_event_does_not_depend_on_the_order_or_the_chunk():
+    event = event_ids("a.parquet", 0, 1000)
+    fold = fold_of(event, 5, seed=1)
+    order = np.random.default_rng(0).permutation(1000)
+    np.testing.assert_array_equal(fold_of(event[order], 5, seed=1), fold[order])
+    np.testing.assert_array_equal(fold_of(event[300:400], 5, seed=1), fold[300:400])
+
+
+def test_folds_are_equally_full_also_for_consecutive_ids():
+    counts = np.bincount(fold_of(np.arange(100_000, dtype=np.uint64), 5, seed=1))
+    assert chisquare(counts).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("other", [{"seed": 2}, {"salt": "inner"}])
+def test_another_seed_or_salt_divides_independently(other):
+    event = np.arange(100_000, dtype=np.uint64)
+    a, b = fold_of(event, 5, seed=1), fold_of(event, 5, **({"seed": 1} | other))
+    table = np.bincount(5 * a + b, minlength=25).reshape(5, 5)
+    assert chi2_contingency(table).pvalue > 1e-3
+
+
+def test_ids_of_a_file_do_not_repeat_and_not_depend_on_the_range_read():
+    ids = event_ids("a.parquet", 0, 100_000)
+    assert len(np.unique(ids)) == len(ids)
+    np.testing.assert_array_equal(event_ids("a.parquet", 500, 600), ids[500:600])
+    assert not np.isin(event_ids("b.parquet", 0, 1000), ids).any()
+
+
+def test_one_fold_is_refused():
+    with pytest.raises(ConfigError, match="at least 2"):
+        fold_of(np.zeros(3, np.uint64), 1, seed=0)

@@ -1,0 +1,98 @@
+"""Finding methods by name, and keeping fitted ones."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from overdensity.core import ConfigError, InputError
+from overdensity.ml import Method, load_method, make_method, method, methods
+
+
+def test_all_methods_are_listed_with_needs_source_and_defaults():
+    listed = {info.name: info for info in methods()}
+    assert {"cwola", "cwola_networks"} <= set(listed)
+    for info in listed.values():
+        assert info.needs
+        assert info.source
+        assert info.summary.endswith(".")
+        json.dumps(info.to_dict())
+    published = listed["cwola_networks"].hyperparameters
+    assert (published["layers"], published["width"], published["batch"]) == (4, 128, 5000)
+    assert (published["inner_folds"], published["restarts"], published["patience"]) == (4, 3, 250)
+
+
+def test_unknown_method_gets_the_nearest_names():
+    with pytest.raises(ConfigError, match="no method is called 'cwolla'; did you mean 'cwola'"):
+        make_method("cwolla")
+
+
+def test_unknown_hyperparameter_gets_the_nearest_names():
+    with pytest.raises(ConfigError, match="no hyperparameter 'leafs'; did you mean 'leaves'"):
+        make_method("cwola", leafs=3)
+
+
+def test_value_of_another_type_is_refused():
+    with pytest.raises(ConfigError, match="members must be int"):
+        make_method("cwola", members="three")
+
+
+def test_whole_number_may_stand_for_a_float():
+    assert make_method("cwola", learning_rate=1).hyper.learning_rate == 1.0
+
+
+def test_name_cannot_be_taken_twice():
+    @dataclass(frozen=True)
+    class Hyper:
+        pass
+
+    class Impostor(Method):
+        name = "cwola"
+        source = ""
+
+    with pytest.raises(ConfigError, match="two methods are called 'cwola'"):
+        method.register(Impostor)
+
+
+def test_broken_plugin_is_named_and_left_out(monkeypatch, caplog):
+    class Entry:
+        name, value = "broken", "nowhere:Broken"
+
+        def load(self):
+            msg = "no module named nowhere"
+            raise ImportError(msg)
+
+    monkeypatch.setattr(method, "entry_points", lambda group: [Entry()])
+    assert "broken" not in [info.name for info in methods()]
+    assert "nowhere" in caplog.text
+
+
+def test_pickle_is_never_loaded(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (pytest.fail, ("a pickle was loaded",))
+
+    bomb = np.empty(1, object)
+    bomb[0] = Bomb()
+    meta = json.dumps({"method": "cwola", "hyper": {}})
+    try:
+        np.savez(tmp_path / "bomb.npz", meta=np.array(meta), names=bomb)
+    except (pickle.PicklingError, AttributeError):
+        pytest.skip("cannot be pickled here")
+    with pytest.raises(InputError, match="not a stored method"):
+        load_method(tmp_path / "bomb.npz")
+
+
+@pytest.mark.parametrize("content", [b"", b"something else"])
+def test_file_of_another_kind_is_refused(tmp_path, content):
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(InputError, match="not a stored method"):
+        load_method(tmp_path / "a.npz")
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        load_method(tmp_path / "none.npz")

@@ -1,0 +1,74 @@
+"""ROC, AUC and SIC against scikit-learn and closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from overdensity.core import InputError
+from overdensity.ml import Performance, performance
+from overdensity.ml.metrics import auc, roc, sic_curve
+from scipy.stats import norm
+from sklearn.metrics import roc_auc_score, roc_curve
+
+
+@pytest.fixture(scope="module")
+def scored():
+    rng = np.random.default_rng(0)
+    label = np.repeat([0, 1], [20_000, 2_000]).astype(np.int8)
+    return rng.normal(label * 1.5, 1.0).astype(np.float32), label
+
+
+def test_roc_is_that_of_scikit_learn(scored):
+    b, s = roc(*scored)
+    fpr, tpr, _ = roc_curve(scored[1], scored[0], drop_intermediate=False)
+    np.testing.assert_allclose(b / b[-1], fpr[1:])
+    np.testing.assert_allclose(s / s[-1], tpr[1:])
+
+
+def test_auc_is_that_of_scikit_learn_also_with_ties(scored):
+    score, label = scored
+    assert auc(score, label) == pytest.approx(roc_auc_score(label, score))
+    assert auc(score.round(), label) == pytest.approx(roc_auc_score(label, score.round()))
+
+
+def test_sic_of_two_gaussians_is_the_closed_form(scored):
+    found = performance(*scored)
+    for point, eps_b in zip(found.sic, (1e-2, 1e-3), strict=True):
+        expected = norm.sf(norm.isf(eps_b) - 1.5) / np.sqrt(eps_b)
+        assert point.n_background == round(eps_b * 20_000)
+        assert abs(point.sic - expected) < 3 * point.sic_error
+
+
+def test_error_of_the_sic_is_the_spread_over_samples():
+    rng = np.random.default_rng(1)
+    label = np.repeat([0, 1], [5000, 1000])
+    sics, errors = [], []
+    for _ in range(300):
+        score = rng.normal(label * 1.5, 1.0)
+        eps_b, eps_s = (score[label == 0] > 2).mean(), (score[label == 1] > 2).mean()
+        sics.append(eps_s / np.sqrt(eps_b))
+        curve = sic_curve(score, label)
+        errors.append(curve[3][np.searchsorted(curve[0], eps_b)])
+    assert np.mean(errors) == pytest.approx(np.std(sics), rel=0.15)
+
+
+def test_maximum_keeps_the_asked_background(scored):
+    few, many = performance(*scored, min_background=5), performance(*scored, min_background=500)
+    assert few.max_sic.n_background >= 5
+    assert many.max_sic.n_background >= 500
+    assert few.max_sic.sic >= many.max_sic.sic
+
+
+def test_result_survives_json(scored, tmp_path):
+    found = performance(*scored)
+    assert Performance.from_json(found.to_json(tmp_path / "p.json")) == found
+
+
+def test_one_class_is_refused():
+    with pytest.raises(InputError, match="both classes"):
+        performance(np.arange(50.0), np.zeros(50, np.int8))
+
+
+def test_too_little_background_is_refused():
+    with pytest.raises(InputError, match="min_background"):
+        performance(np.arange(50.0), (np.arange(50) > 9).astype(np.int8))

@@ -1,0 +1,143 @@
+"""Reading, keeping and refusing columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from overdensity.core import InputError
+from overdensity.ml import Sample
+
+N = 500
+
+
+def columns(**changed):
+    rng = np.random.default_rng(0)
+    made = {
+        "mjj": rng.uniform(2600, 6000, N).astype(np.float32),
+        "j1_mass": rng.uniform(50, 500, N).astype(np.float32),
+        "j1_tau21": rng.uniform(0, 1, N).astype(np.float32),
+        "unused": rng.uniform(0, 1, N),
+    } | changed
+    return pa.table({name: column for name, column in made.items() if column is not None})
+
+
+@pytest.fixture
+def file(tmp_path):
+    pq.write_table(columns(), tmp_path / "a.parquet")
+    return tmp_path / "a.parquet"
+
+
+FEATURES = ["j1_mass", "j1_tau21"]
+
+
+def test_columns_are_read_as_they_were_written(file):
+    sample = Sample.from_parquet(file, features=FEATURES)
+    table = columns()
+    np.testing.assert_array_equal(sample.mass, table["mjj"].to_numpy())
+    for i, name in enumerate(FEATURES):
+        np.testing.assert_array_equal(sample.features[:, i], table[name].to_numpy())
+    assert sample.names == tuple(FEATURES)
+    dtypes = (sample.event.dtype, sample.mass.dtype, sample.features.dtype)
+    assert dtypes == (np.uint64, np.float64, np.float32)
+    assert sample.label is None
+    assert sample.weight is None
+
+
+def test_stored_ids_weights_and_labels_are_taken(tmp_path):
+    ids = np.arange(N, dtype=np.uint64) + np.uint64(2**63)
+    label = (np.arange(N) % 2).astype(np.int8)
+    pq.write_table(columns(event=ids, weight=np.full(N, 0.5), label=label), tmp_path / "a.parquet")
+    sample = Sample.from_parquet(tmp_path / "a.parquet", features=FEATURES)
+    np.testing.assert_array_equal(sample.event, ids)
+    np.testing.assert_array_equal(sample.label, label)
+    assert np.all(sample.weight == 0.5)
+    assert sample.without_label().label is None
+
+
+def test_made_ids_do_not_depend_on_the_folder_or_the_row_groups(file, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    pq.write_table(columns(), tmp_path / "elsewhere" / "a.parquet", row_group_size=37)
+    here = Sample.from_parquet(file, features=FEATURES)
+    there = Sample.from_parquet(tmp_path / "elsewhere", features=FEATURES)
+    np.testing.assert_array_equal(here.event, there.event)
+
+
+def test_folder_is_read_in_the_order_of_the_names(tmp_path):
+    pq.write_table(columns().slice(300), tmp_path / "b.parquet")
+    pq.write_table(columns().slice(0, 300), tmp_path / "a.parquet")
+    sample = Sample.from_parquet(tmp_path, features=FEATURES)
+    np.testing.assert_array_equal(sample.mass, columns()["mjj"].to_numpy())
+
+
+def test_take_keeps_rows_together(file):
+    sample = Sample.from_parquet(file, features=FEATURES)
+    some = sample.take(sample.mass > 4000)
+    assert 0 < len(some) < len(sample)
+    i = np.flatnonzero(sample.mass > 4000)[3]
+    assert some.event[3] == sample.event[i]
+    np.testing.assert_array_equal(some.features[3], sample.features[i])
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.parquet: no such file"):
+        Sample.from_parquet(tmp_path / "none.parquet", features=FEATURES)
+
+
+def test_empty_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="without"):
+        Sample.from_parquet(tmp_path, features=FEATURES)
+
+
+@pytest.mark.parametrize("content", [b"not parquet at all", b"PAR1"])
+def test_file_of_another_kind_is_refused(tmp_path, content):
+    (tmp_path / "a.parquet").write_bytes(content)
+    with pytest.raises(InputError, match="not a Parquet file"):
+        Sample.from_parquet(tmp_path / "a.parquet", features=FEATURES)
+
+
+def test_truncated_file_is_refused(file):
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(InputError, match="not a Parquet file, or truncated"):
+        Sample.from_parquet(file, features=FEATURES)
+
+
+def test_missing_column_is_named_with_the_nearest(file):
+    with pytest.raises(InputError, match=r"no column 'j1_tau12'; did you mean 'j1_tau21'"):
+        Sample.from_parquet(file, features=["j1_tau12"])
+
+
+def test_column_of_text_is_refused(tmp_path):
+    pq.write_table(columns(j1_mass=["heavy"] * N), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="holds string, not numbers"):
+        Sample.from_parquet(tmp_path, features=FEATURES)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, None])
+@pytest.mark.parametrize("name", ["mjj", "j1_mass"])
+def test_values_that_are_not_finite_are_counted_and_refused(tmp_path, name, bad):
+    values = columns()[name].to_pylist()
+    values[3] = values[7] = bad
+    pq.write_table(columns(**{name: pa.array(values, pa.float32())}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"column .*: 2 of 500 values are NaN or infinite"):
+        Sample.from_parquet(tmp_path, features=FEATURES)
+
+
+def test_file_given_twice_is_refused(file):
+    with pytest.raises(InputError, match="500 event ids occur more than once"):
+        Sample.from_parquet([file, file], features=FEATURES)
+
+
+def test_constant_feature_is_named(file):
+    sample = Sample.from_parquet(file, features=FEATURES)
+    sample.features[:, 1] = 0.25
+    with pytest.raises(InputError, match=r"'j1_tau21' \(always 0\.25\)"):
+        sample.refuse_constant_features()
+
+
+def test_shapes_that_do_not_match_are_refused():
+    with pytest.raises(InputError, match="shape"):
+        Sample.from_arrays(np.ones(3), np.ones((3, 2)), ["one"])
+    with pytest.raises(InputError, match="label"):
+        Sample.from_arrays(np.ones(3), np.ones((3, 1)), ["one"], label=[0, 1])
