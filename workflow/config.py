@@ -38,8 +38,8 @@ class EventsConfig(_Section):
         LHC Olympics HDF5, ROOT with particles, or Parquet with features made elsewhere.
     files : tuple of str
         Paths, relative to the current folder.
-    particles : str, optional
-        For ``root``: which collections hold the particles; found from the tree where not given.
+    particles : str
+        For ``root``: which collections hold the particles; ``auto`` finds them from the tree.
     key_file : str, optional
         For ``lhco``: the separate file with the truth, for evaluation alone.
     chunk_events : int
@@ -50,7 +50,7 @@ class EventsConfig(_Section):
 
     files: Annotated[tuple[str, ...], Field(min_length=1)]
     format: Literal["lhco", "root", "columns"] = "lhco"
-    particles: str | None = None
+    particles: str = "auto"
     key_file: str | None = None
     chunk_events: Annotated[int, Field(ge=1)] = 10_000
     skip_bad_files: bool = False
@@ -116,17 +116,21 @@ class FitConfig(_Section):
 
     Attributes
     ----------
-    parameters : int
-        Parameters of the dijet function (LHCO 2020 eq. 4.3 is the one with four).
-    bins_per_scan_bin : int
+    function : {'dijet3', 'dijet4', 'dijet5'}
+        The dijet function (LHCO 2020 eq. 4.3 is the one with four parameters).
+    bins_per_bin : int
         Bins of the fitted spectrum in each bin of the scan.
-    min_p_value : float
-        Below this goodness of fit of the sidebands a selection is flagged and not quoted.
+    sculpting : float
+        How much a selection may change the shape of the spectrum: rms of the logarithm of its
+        efficiency over the scan range.
+    gof_threshold : float
+        Goodness of fit below which a selection is flagged and not quoted.
     """
 
-    parameters: Annotated[int, Field(ge=3, le=5)] = 4
-    bins_per_scan_bin: Annotated[int, Field(ge=1)] = 2
-    min_p_value: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    function: Literal["dijet3", "dijet4", "dijet5"] = "dijet5"
+    bins_per_bin: Annotated[int, Field(ge=1)] = 2
+    sculpting: Annotated[float, Field(gt=0)] = 1.0
+    gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
 
 
 class SearchConfig(_Section):
@@ -238,21 +242,23 @@ def load_config(
     if not isinstance(values, dict):
         msg = f"{path}: expected keys such as 'events:', found {type(values).__name__}"
         raise ConfigError(msg)
-    for override in overrides:
-        _apply(values, override)
     if out is not None:
         values["out"] = out
     values.setdefault("out", f"runs/{path.stem}")
-    return parse_config(values, origin=str(path))
+    return parse_config(values, overrides, origin=str(path))
 
 
-def parse_config(values: dict[str, Any], *, origin: str = "configuration") -> SearchConfig:
+def parse_config(
+    values: dict[str, Any], overrides: Sequence[str] = (), *, origin: str = "configuration"
+) -> SearchConfig:
     """Validate the configuration of a search.
 
     Parameters
     ----------
     values : dict
         As read from YAML.
+    overrides : sequence of str
+        As for `load_config`.
     origin : str
         What the error messages begin with.
 
@@ -261,6 +267,8 @@ def parse_config(values: dict[str, Any], *, origin: str = "configuration") -> Se
     ConfigError
         With one sentence for the first key that cannot be used.
     """
+    for override in overrides:
+        _apply(values, override)
     try:
         return SearchConfig.model_validate(values)
     except ValidationError as error:

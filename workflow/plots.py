@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,7 +136,7 @@ def plot_spectrum(spectrum: Spectrum) -> Figure:
 
 def plot_scan(
     centres: ArrayLike,
-    p_local: dict[str, Sequence[float | None]],
+    p_local: Mapping[str, Sequence[float | None]],
     *,
     best: tuple[float, float] | None,
     p_global: float | None,

@@ -1,0 +1,285 @@
+"""The command line: ``overdensity simulate | process | score | hunt | run | report | methods``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from ..core import ConfigError, OverdensityError
+from ..core.progress import set_quiet
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="overdensity",
+    help="From event files to a calibrated global p-value, without naming the new particle first.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+logger = logging.getLogger("overdensity")
+
+ConfigFile = Annotated[Path, typer.Argument(help="The search, a YAML file.", metavar="SEARCH.yaml")]
+Out = Annotated[
+    str | None,
+    typer.Option("--out", help="The run's folder; by default the file's 'out', or runs/<name>."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Replace a key of the file, such as scan.bins=20; may be repeated.",
+    ),
+]
+GLOBAL_FLAGS = ("--quiet", "--debug")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line: errors of the user are one sentence and exit code 2."""
+    words = sys.argv[1:] if arguments is None else arguments
+    flags = {word for word in words if word in GLOBAL_FLAGS}  # anywhere on the line
+    words = [word for word in words if word not in GLOBAL_FLAGS]
+    _set_up(quiet="--quiet" in flags)
+    try:
+        app(words, prog_name="overdensity")
+    except OverdensityError as error:
+        if "--debug" in flags:
+            raise
+        Console(stderr=True).print(f"[bold red]error:[/] {_escaped(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; run again to go on from here")
+        sys.exit(130)
+
+
+@app.callback()
+def _about(
+    *,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Log lines in place of bars.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """From event files to a calibrated global p-value."""
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="The event file to write.", metavar="OUT.h5")],
+    background: Annotated[int, typer.Option(min=0, help="Selected QCD dijet events.")] = 40_000,
+    signal: Annotated[int, typer.Option(min=0, help="Selected Z' → XY events.")] = 0,
+    zprime: Annotated[float, typer.Option(help="Mass of the resonance, GeV.")] = 3500.0,
+    x: Annotated[float, typer.Option(help="Mass of X, GeV.")] = 500.0,
+    y: Annotated[float, typer.Option(help="Mass of Y, GeV.")] = 100.0,
+    prongs: Annotated[int, typer.Option(min=2, max=3, help="Quarks X and Y decay to.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same file.")] = 1,
+    key_file: Annotated[
+        bool, typer.Option("--key-file", help="Truth in a file of its own, as for a black box.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; by default one per core.")
+    ] = None,
+) -> None:
+    """Simulate an LHC Olympics event file: Pythia 8 and a parametrised CMS detector."""
+    from ..simulation import ZprimeMasses
+    from ..simulation import simulate as run_simulation
+
+    report = run_simulation(
+        out,
+        background=background,
+        signal=signal,
+        seed=seed,
+        masses=ZprimeMasses(zprime, x, y),
+        prongs=prongs,
+        key_file=key_file,
+        workers=workers,
+    )
+    report.to_json(out.with_suffix(".simulation.json"))
+    console.print(
+        f"{report.path}: {background} background and {signal} signal events, "
+        f"{report.events_per_second:.0f} events/s"
+    )
+
+
+@app.command()
+def process(
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Event files, or one SEARCH.yaml that names them.", metavar="FILE..."),
+    ],
+    out: Annotated[str | None, typer.Option("--out", help="Folder of the result.")] = None,
+    format: Annotated[  # noqa: A002 - the word of the configuration
+        str | None, typer.Option(help="lhco or root; by default told from the file names.")
+    ] = None,
+    overrides: Set = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="local, threads, or the address of a Dask scheduler.")
+    ] = None,
+) -> None:
+    """Turn event files into Parquet columns under OUT/columns/."""
+    from .cluster import connect
+    from .columns import guess_format, make_columns
+    from .config import load_config, parse_config
+    from .provenance import input_files
+    from .search import run_folder
+
+    if len(files) == 1 and files[0].endswith((".yaml", ".yml")):
+        config = load_config(files[0], overrides or [], out=out)
+    else:
+        if out is None:
+            msg = "process: say where the columns go with --out DIR"
+            raise ConfigError(msg)
+        events = {"files": files, "format": format or guess_format(files)}
+        config = parse_config({"events": events, "out": out}, overrides=overrides or [])
+    if config.events.format == "columns":
+        msg = f"{config.events.files[0]}: these are columns already; nothing to process"
+        raise ConfigError(msg)
+    input_files(config.events.files)
+    with connect(cluster or config.cluster, config.workers) as client:
+        report = make_columns(config.events, run_folder(config), client)
+    if report is None:
+        return
+    table = Table("cut", "events", title=f"{report.columns}: {len(report.partitions)} partitions")
+    for name, events_left in report.cutflow.items():
+        table.add_row(name, str(events_left))
+    console.print(table)
+    for name, complaint in report.bad_files.items():
+        logger.warning("skipped %s: %s", name, complaint)
+
+
+@app.command()
+def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
+    """Score every event in every window, by models that never saw it."""
+    from .config import load_config
+    from .search import run_folder, score_search
+
+    config = load_config(file, overrides or [], out=out)
+    score_search(config, process=False)
+    console.print(f"scores are in {run_folder(config) / 'scores'}")
+
+
+@app.command()
+def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
+    """Fit, scan and throw pseudo-experiments: scores to results.json and workspace.json."""
+    from .columns import column_files
+    from .config import load_config
+    from .hunting import make_results
+    from .search import run_folder
+
+    config = load_config(file, overrides or [], out=out)
+    folder = run_folder(config)
+    _show(make_results(config, column_files(config.events, folder), folder), folder)
+
+
+@app.command()
+def run(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
+    """Do a whole search, from event files to the report; an interrupted one goes on."""
+    from .config import load_config
+    from .search import run_folder, run_search
+
+    config = load_config(file, overrides or [], out=out)
+    _show(run_search(config), run_folder(config))
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="DIR")],
+) -> None:
+    """Write report.html anew from the results of a run."""
+    from .report import write_report
+
+    console.print(f"report: {write_report(folder)}")
+
+
+@app.command()
+def methods(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List the anomaly methods with their needs and sources."""
+    from ..ml import methods as known_methods
+
+    known = known_methods()
+    if as_json:
+        typer.echo(json.dumps([method.to_dict() for method in known], indent=2))
+        return
+    table = Table("method", "needs", "what it is", "source")
+    for method in known:
+        table.add_row(method.name, ", ".join(method.needs), method.summary, method.source)
+    console.print(table)
+
+
+def _show(results: Any, folder: Path) -> None:
+    """Print the summary table; its last line names the mass and both significances."""
+    from .report import error_of, selection_name
+
+    best = results.best
+    for flag in results.flags:
+        console.print(f"[yellow]flag:[/] {_escaped(flag)}", soft_wrap=True)
+    table = Table(title=f"{results.n_events} events in the scan range")
+    for column in ("window [GeV]", "selection", "observed", "expected", "p local", "z local"):
+        table.add_column(column, justify="right")
+    for index, window in enumerate(results.windows):
+        quotable = [row for row in window.selections if row.p_local is not None]
+        if not quotable:
+            table.add_row(f"{window.low:.0f}-{window.high:.0f}", *["flagged"] * 5, style="dim")
+            continue
+        row = min(quotable, key=lambda row: row.p_local)
+        table.add_row(
+            f"{window.low:.0f}-{window.high:.0f}",
+            selection_name(row.efficiency),
+            str(row.observed),
+            f"{row.expected:.1f} ± {error_of(row.expected_error, '.1f')}",
+            f"{row.p_local:.2g}",
+            f"{row.z_local:.1f}σ",
+            style="bold" if best is not None and index == best.window else None,
+        )
+    console.print(table)
+    if (folder / "report.html").is_file():
+        console.print(f"report: {folder / 'report.html'}")
+    if best is None:
+        console.print("no window has a fit that may be quoted: there is no result")
+        return
+    bound = "≥ " if best.p_global_is_limit else ""
+    console.print(
+        f"mass {best.mass:.0f} ± {error_of(best.mass_error)} GeV: local significance "
+        f"{best.z_local:.1f}σ, global significance {bound}{best.z_global:.1f}σ",
+        style="bold",
+        soft_wrap=True,
+    )
+
+
+def _set_up(*, quiet: bool) -> None:
+    """Send log lines to the terminal, and keep libraries' chatter out of it."""
+    terminal = Console(stderr=True)
+    plain = quiet or not terminal.is_terminal
+    set_quiet(quiet=quiet)
+    handler: logging.Handler = (
+        logging.StreamHandler()
+        if plain
+        else RichHandler(console=terminal, show_path=False, show_time=False)
+    )
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[handler],
+    )
+    logger.setLevel(logging.INFO if plain else logging.WARNING)
+    warnings.filterwarnings("ignore", module="coffea|dask|distributed|pyhf")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+if __name__ == "__main__":
+    main()

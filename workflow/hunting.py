@@ -1,0 +1,258 @@
+"""Third stage of a search: masses and scores → p-values, workspace, and what was selected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import hist
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.records import write_text_atomic
+from ..ml import scan_edges
+from ..processors import ProcessingReport
+from ..processors.partitions import to_uhi
+from ..stats import HuntResult, SelectionResult, best_workspace, hunt, selection_levels
+from .config import SearchConfig
+from .provenance import Provenance, fingerprint, stage_key
+from .results import (
+    BestResult,
+    FitQuality,
+    SearchResults,
+    SelectionSummary,
+    TruthSummary,
+    WindowSummary,
+)
+from .scoring import Scores, read_scores, windows_of
+
+__all__ = ["hunt_scores", "make_results"]
+
+_FEATURE_BINS = 30
+
+
+def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> SearchResults:
+    """Take the scores of a run to its results, and write them.
+
+    Writes ``results.json``, ``workspace.json`` (where there is a result to model) and
+    ``histograms.json`` into the run's folder; an unchanged result is not made again.
+
+    Parameters
+    ----------
+    config : SearchConfig
+        The search.
+    columns : sequence of str
+        Parquet files of the events.
+    out : Path
+        The run's folder.
+
+    Raises
+    ------
+    InputError
+        If scores are missing.
+    FitError
+        If there are too few events to fit.
+    """
+    path = out / "results.json"
+    key = stage_key(fingerprint(columns), config.model_dump(exclude={"cluster", "workers", "out"}))
+    if path.is_file():
+        found = SearchResults.from_json(path)
+        if found.key == key:
+            return found
+    scores = read_scores(config, columns, out)
+    levels = levels_of(config, scores)
+    result = hunt_scores(config, scores, levels)
+    results = _results(config, scores, levels, result, key=key, out=out)
+    write_text_atomic(
+        out / "histograms.json", json.dumps(_feature_hists(config, scores, levels, result))
+    )
+    if result.best is None:
+        (out / "workspace.json").unlink(missing_ok=True)
+    else:
+        write_text_atomic(out / "workspace.json", json.dumps(best_workspace(result), indent=1))
+    results.to_json(path)
+    return results
+
+
+def levels_of(config: SearchConfig, scores: Scores) -> NDArray[np.int8]:
+    """Return how many selections each event passes in each window, (n_events, n_windows)."""
+    return np.stack(
+        [
+            selection_levels(values, scores.fold, config.selections, events=scores.sample.event)
+            for values in scores.values
+        ],
+        axis=1,
+    )
+
+
+def hunt_scores(config: SearchConfig, scores: Scores, levels: NDArray[np.int8]) -> HuntResult:
+    """Run the statistical step of a search."""
+    scan = config.scan
+    return hunt(
+        scores.sample.mass,
+        levels,
+        edges=scan_edges(scan.low, scan.high, scan.bins),
+        windows=[(window.low, window.high) for window in windows_of(config)],
+        efficiencies=config.selections,
+        function=config.fit.function,
+        bins_per_bin=config.fit.bins_per_bin,
+        sculpting=config.fit.sculpting,
+        gof_threshold=config.fit.gof_threshold,
+        pseudo_experiments=config.pseudo_experiments,
+        seed=config.seed,
+    )
+
+
+def _results(
+    config: SearchConfig,
+    scores: Scores,
+    levels: NDArray[np.int8],
+    result: HuntResult,
+    *,
+    key: str,
+    out: Path,
+) -> SearchResults:
+    """Write down the result of the statistical step with what it was made from."""
+    processed = out / "processing.json"
+    processing = (
+        ProcessingReport.from_json(processed)
+        if config.events.format != "columns" and processed.is_file()
+        else None
+    )
+    bad_files = {} if processing is None else processing.bad_files
+    skipped = tuple(f"skipped {name}: {error}" for name, error in bad_files.items())
+    return SearchResults(
+        windows=tuple(
+            WindowSummary(
+                center=window.center,
+                low=window.low,
+                high=window.high,
+                unselected=_summary(window.unselected),
+                selections=tuple(_summary(row) for row in window.selections),
+            )
+            for window in result.windows
+        ),
+        best=_best(result),
+        fit=_fit_quality(result),
+        flags=(*result.flags, *skipped),
+        n_events=len(scores.sample),
+        function=result.function,
+        spectra=() if result.best is None else result.best.spectra,
+        truth=_truth(config, scores, levels, result),
+        cutflow={} if processing is None else processing.cutflow,
+        bad_files=bad_files,
+        key=key,
+        provenance=Provenance.of(
+            config.model_dump(mode="json"), config.seed, list(config.events.files)
+        ),
+    )
+
+
+def _summary(row: SelectionResult) -> SelectionSummary:
+    return SelectionSummary(
+        efficiency=row.efficiency,
+        observed=row.observed,
+        expected=row.expected,
+        expected_error=row.expected_error,
+        p_local=None if row.flagged else row.p_local,
+        z_local=None if row.flagged else row.z_local,
+        chi2=row.chi2,
+        ndf=row.ndf,
+        fit_p_value=row.p_value,
+        flagged=row.flagged,
+    )
+
+
+def _best(result: HuntResult) -> BestResult | None:
+    if result.best is None or result.global_p is None:
+        return None
+    best, whole, peak = result.best, result.global_p, result.best.resonance
+    window = result.windows[best.window]
+    return BestResult(
+        mass=peak.mass,
+        mass_error=peak.mass_error,
+        window=best.window,
+        low=window.low,
+        high=window.high,
+        efficiency=best.efficiency,
+        p_local=best.p_local,
+        z_local=best.z_local,
+        p_global=whole.p_global,
+        z_global=whole.z_global,
+        p_global_error=whole.p_global_error,
+        p_global_is_limit=whole.is_limit,
+        pseudo_experiments=whole.pseudo_experiments,
+        n_signal=peak.n_signal,
+        n_signal_error=peak.n_signal_error,
+        width=peak.width,
+    )
+
+
+def _fit_quality(result: HuntResult) -> tuple[FitQuality, ...]:
+    window = result.windows[0 if result.best is None else result.best.window]
+    return tuple(
+        FitQuality(row.efficiency, row.chi2, row.ndf, row.p_value)
+        for row in (window.unselected, *window.selections)
+    )
+
+
+def _truth(
+    config: SearchConfig, scores: Scores, levels: NDArray[np.int8], result: HuntResult
+) -> tuple[TruthSummary, ...]:
+    """Count true signal and background among the selected, for evaluation alone."""
+    label = scores.sample.label
+    if label is None or result.best is None:
+        return ()
+    inside, passed = _signal_region(scores, levels, result)
+    return tuple(
+        TruthSummary(
+            efficiency=efficiency,
+            signal=int(np.count_nonzero(inside & (passed >= level) & (label == 1))),
+            background=int(np.count_nonzero(inside & (passed >= level) & (label == 0))),
+        )
+        for level, efficiency in enumerate((1.0, *config.selections))
+    )
+
+
+def _feature_hists(
+    config: SearchConfig, scores: Scores, levels: NDArray[np.int8], result: HuntResult
+) -> dict[str, dict]:
+    """Histogram the features of all and of the selected events of the best signal region.
+
+    Returns
+    -------
+    dict of str to dict
+        Per feature, uhi's JSON form of a histogram with the axes ``group`` and the feature.
+    """
+    if result.best is None:
+        return {}
+    inside, passed = _signal_region(scores, levels, result)
+    level = 1 + config.selections.index(result.best.efficiency)
+    groups = {
+        "all in the signal region": inside,
+        f"selected ({result.best.efficiency:.3g} of all)": inside & (passed >= level),
+    }
+    found = {}
+    for name, column in zip(scores.sample.names, scores.sample.features.T, strict=True):
+        low, high = np.quantile(column[inside], [0.0, 0.999])
+        filled = hist.Hist(
+            hist.axis.StrCategory(list(groups), name="group"),
+            hist.axis.Regular(_FEATURE_BINS, low, max(high, low + 1e-6), name=name, label=name),
+        )
+        for group, members in groups.items():
+            filled.fill(group=group, **{name: column[members]})
+        found[name] = to_uhi(filled)
+    return found
+
+
+def _signal_region(
+    scores: Scores, levels: NDArray[np.int8], result: HuntResult
+) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+    """Return which events lie in the best signal region, and the selections all pass there."""
+    best = result.best
+    if best is None:
+        msg = "a result without a best window has no signal region"
+        raise ValueError(msg)
+    window, mass = result.windows[best.window], scores.sample.mass
+    return (mass >= window.low) & (mass < window.high), levels[:, best.window]

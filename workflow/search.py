@@ -1,0 +1,68 @@
+"""A search from end to end: events → columns → scores → results → report."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import yaml
+
+from ..core.records import write_text_atomic
+from .cluster import connect
+from .columns import column_files, make_columns
+from .config import SearchConfig
+from .hunting import make_results
+from .provenance import input_files
+from .report import write_report
+from .results import SearchResults
+from .scoring import make_scores
+
+__all__ = ["run_folder", "run_search", "score_search"]
+
+logger = logging.getLogger(__name__)
+
+
+def run_search(config: SearchConfig) -> SearchResults:
+    """Do a whole search; what is there already, made from the same input, is not made again.
+
+    Parameters
+    ----------
+    config : SearchConfig
+        The search.
+
+    Returns
+    -------
+    SearchResults
+        Also written to ``results.json``, beside ``workspace.json``, ``histograms.json`` and
+        ``report.html``, in the run's folder.
+
+    Raises
+    ------
+    OverdensityError
+        If the input cannot be used; partitions and scores finished by then stay.
+    """
+    out = run_folder(config)
+    score_search(config, process=True)
+    results = make_results(config, column_files(config.events, out), out)
+    write_report(out)
+    return results
+
+
+def score_search(config: SearchConfig, *, process: bool) -> None:
+    """Score the events of a search, after processing them on request."""
+    input_files(config.events.files)  # a missing file is said before a cluster starts
+    out = run_folder(config)
+    with connect(config.cluster, config.workers) as client:
+        if process:
+            make_columns(config.events, out, client)
+        make_scores(config, column_files(config.events, out), out, client)
+
+
+def run_folder(config: SearchConfig) -> Path:
+    """Return the run's folder, made with a copy of the whole configuration in it."""
+    out = Path(config.out or "runs/search")
+    out.mkdir(parents=True, exist_ok=True)
+    write_text_atomic(
+        out / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    )
+    return out
