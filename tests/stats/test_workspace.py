@@ -25,6 +25,8 @@ from overdensity.stats import (
     z_of_p,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf
+
 
 def row(observed, expected, error):
     return SelectionResult(

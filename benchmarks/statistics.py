@@ -1,0 +1,272 @@
+"""Speed and calibration of the statistical step; prints Markdown.
+
+python benchmarks/statistics.py                       # speed, about two minutes
+python benchmarks/statistics.py --calibration 200     # uniformity of p_global, some minutes
+python benchmarks/statistics.py --functions           # which function describes the QCD sample
+python benchmarks/statistics.py --figures docs/figures --calibration 200 --functions
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from iminuit import Minuit
+from overdensity.stats import count_patterns, hunt, log_edges, selection_levels, subdivide, z_of_p
+from overdensity.stats.functions import basis
+from overdensity.stats.null import null_hypothesis
+from overdensity.stats.pseudo import throw_toys
+from overdensity.stats.refit import Problem, refit
+from overdensity.stats.scan import scan
+from overdensity.stats.significance import local_p
+from overdensity.stats.spectrum import Constraint, likelihood, seed_theta
+from scipy.stats import chi2, kstest
+
+EDGES = log_edges(2632.0, 6000.0, 16)
+WINDOWS = np.array([(EDGES[i], EDGES[i + 3]) for i in range(2, 12)])
+EFFICIENCIES = (0.1, 0.01, 0.002)
+REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
+
+
+def make_box(seed: int, n: int, *, correlation: float = 0.5, sculpting: float = 0.0):
+    """Draw masses from (1-y)^4 / y^3 and, for each window, scores with a common part."""
+    rng = np.random.default_rng(seed)
+    grid = np.linspace(EDGES[0], EDGES[-1], 20_001)
+    y = (grid[1:] + grid[:-1]) / 2 / 13e3
+    cdf = np.concatenate([[0], np.cumsum((1 - y) ** 4 / y**3)])
+    mass = np.interp(rng.random(rng.poisson(n)) * cdf[-1], cdf, grid)
+    shared, own = rng.normal(size=(mass.size, 1)), rng.normal(size=(mass.size, len(WINDOWS)))
+    scores = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own
+    scores += sculpting * np.log(mass / 3500.0)[:, None]
+    folds = rng.integers(0, 5, mass.size)
+    levels = [selection_levels(column, folds, EFFICIENCIES) for column in scores.T]
+    return mass, np.stack(levels, axis=1)
+
+
+def timed(work: Callable[[], object], repeats: int = 5) -> tuple[float, float]:
+    """Return median and half the spread of the wall time, in seconds."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times)), (max(times) - min(times)) / 2
+
+
+def one_by_one(problem: Problem, counts: np.ndarray) -> np.ndarray:
+    """Fit each spectrum with Minuit, analytic gradient, good start: the straightforward loop."""
+    model, yields = problem.basis, []
+    for spectra in counts:
+        for k, spectrum in enumerate(spectra):
+            constraint = Constraint(problem.centre[k], problem.precision[k])
+            loss, gradient = likelihood(model, spectrum, problem.masked[k], constraint)
+            minuit = Minuit(loss, problem.start[k], grad=gradient)
+            minuit.errordef = Minuit.LIKELIHOOD
+            minuit.migrad()
+            slope = model.jacobian(np.array(minuit.values))[problem.masked[k]].sum(axis=0)
+            total = model.expected(np.array(minuit.values))[problem.masked[k]].sum()
+            yields.append((total, slope @ np.array(minuit.covariance) @ slope))
+    return np.array(yields)
+
+
+def in_numpy(problem: Problem, counts: np.ndarray, steps: int = 8) -> np.ndarray:
+    """Do the Fisher scoring for all spectra at once in numpy, a fixed number of full steps."""
+    design, weights = problem.basis.design, problem.basis.weights
+    theta = np.broadcast_to(problem.start, (*counts.shape[:2], design.shape[2])).copy()
+    used = ~problem.masked
+    for _ in range(steps):
+        density = weights * np.exp(np.einsum("bqp,ekp->ekbq", design, theta))
+        mean = density.sum(axis=-1)
+        slope = np.einsum("ekbq,bqp->ekbp", density, design)
+        gradient = np.einsum("ekb,ekbp->ekp", used * (counts / mean - 1), slope)
+        gradient -= problem.precision * (theta - problem.centre)
+        info = np.einsum("ekbp,ekbr->ekpr", slope * (used / mean)[..., None], slope)
+        info += np.einsum("kp,pr->kpr", problem.precision, np.eye(design.shape[2]))
+        theta += np.linalg.solve(info, gradient[..., None])[..., 0]
+    return theta
+
+
+def speed() -> None:
+    """Print pseudo-experiments per second, each of 40 spectra refitted."""
+    cores = len(os.sched_getaffinity(0))
+    print(f"10 windows × (3 selections + unselected) = 40 spectra of 32 bins, {cores} cores\n")
+    print("| refit of 40 spectra | pseudo-experiments / s | relative |")
+    print("| --- | --- | --- |")
+    mass, levels = make_box(1, 30_000)
+    patterns = count_patterns(mass, levels, subdivide(EDGES, 2))
+    fits = scan(patterns, WINDOWS, EFFICIENCIES, guard=2)
+    null = null_hypothesis(patterns, fits)
+    counts = null.throw(250, np.random.default_rng(1))
+    refit(fits.problem, counts[:1])  # compile
+    rates = {}
+    for name, work, n in (
+        ("Minuit, one by one", lambda: one_by_one(fits.problem, counts[:5]), 5),
+        ("numpy, batched", lambda: in_numpy(fits.problem, counts), 250),
+        ("compiled (`refit`), one core", lambda: refit(fits.problem, counts), 250),
+    ):
+        median, spread = timed(work)
+        rates[name] = n / median
+        relative = rates[name] / rates["Minuit, one by one"]
+        print(f"| {name} | {n / median:.0f} ± {n * spread / median**2:.0f} | {relative:.0f}× |")
+
+    print("\n| 10 000 pseudo-experiments, thrown, refitted and scanned | groups | seconds |")
+    print("| --- | --- | --- |")
+    for n in (30_000, 380_000):
+        mass, levels = make_box(2, n)
+        patterns = count_patterns(mass, levels, subdivide(EDGES, 2))
+        fits = scan(patterns, WINDOWS, EFFICIENCIES, guard=2)
+        null = null_hypothesis(patterns, fits)
+
+        def work(fits=fits, null=null) -> None:
+            throw_toys(fits, null, n=10_000, seed=1)
+
+        median, spread = timed(work, repeats=3)
+        print(f"| {n:,} events | {null.means.size:,} | {median:.1f} ± {spread:.1f} |")
+
+
+def calibrate(n: int, figures: Path | None) -> None:
+    """Print how uniform p_global is on background alone, and how often p_local is small."""
+    print(
+        f"\n| {n} background-only datasets | KS p of p_global | mean | p_global < 0.05 | "
+        "p_local < 0.01: none | 10 % | 1 % | 0.2 % |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    collected = {}
+    for events, sculpting in ((30_000, 0.0), (30_000, 1.0), (5_000, 0.0)):
+        p_global, p_local = [], []
+        for seed in range(n):
+            mass, levels = make_box(seed, events, sculpting=sculpting)
+            result = hunt(
+                mass,
+                levels,
+                edges=EDGES,
+                windows=WINDOWS,
+                efficiencies=EFFICIENCIES,
+                pseudo_experiments=1000,
+                seed=seed,
+            )
+            p_global.append(result.global_p.p_global if result.global_p else 1.0)
+            p_local += [
+                [row.p_local for row in (window.unselected, *window.selections)]
+                for window in result.windows
+            ]
+        name = f"{events:,} events" + (", sculpted" if sculpting else "")
+        collected[name] = np.sort(p_global), np.array(p_local)
+        rates = " | ".join(f"{rate:.4f}" for rate in (np.array(p_local) < 0.01).mean(axis=0))
+        print(
+            f"| {name} | {kstest(p_global, 'uniform').pvalue:.2f} | {np.mean(p_global):.3f} | "
+            f"{np.mean(np.array(p_global) < 0.05):.3f} | {rates} |"
+        )
+    if figures is not None:
+        plot_calibration(collected, figures / "statistics_calibration.png")
+
+
+def plot_calibration(collected: dict, path: Path) -> None:
+    """Draw the cumulative distributions of p_global and of p_local."""
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.5), layout="constrained")
+    for name, (p_global, _) in collected.items():
+        left.step(p_global, np.arange(1, p_global.size + 1) / p_global.size, label=name)
+    n = len(p_global)
+    grid = np.linspace(0, 1, 200)
+    left.fill_between(
+        grid,
+        grid - 1.36 / np.sqrt(n),
+        grid + 1.36 / np.sqrt(n),
+        alpha=0.15,
+        color="grey",
+        label="uniform, 95 % KS band",
+    )
+    left.set(
+        xlabel="p global",
+        ylabel="fraction of background-only datasets below",
+        xlim=(0, 1),
+        ylim=(0, 1),
+    )
+    left.legend()
+    _, p_local = next(iter(collected.values()))
+    for k, efficiency in enumerate((1.0, *EFFICIENCIES)):
+        p = np.sort(p_local[:, k])
+        right.step(p, np.arange(1, p.size + 1) / p.size, label=f"efficiency {efficiency:g}")
+    right.plot([1e-4, 1], [1e-4, 1], "k:", label="exact")
+    right.set(
+        xscale="log",
+        yscale="log",
+        xlim=(1e-3, 1),
+        ylim=(1e-3, 1),
+        xlabel="p local",
+        ylabel="fraction of windows below",
+    )
+    right.legend()
+    figure.savefig(path, dpi=110)
+
+
+def functions(figures: Path | None) -> None:
+    """Print how the functions describe the QCD reference sample from 2632 GeV on."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(REFERENCE / "rnd_background.parquet", columns=["mjj"])
+    mass = table["mjj"].to_numpy().astype(float)
+    fine = subdivide(EDGES, 2)
+    masked = (fine[:-1] >= WINDOWS[:, :1] - 1) & (fine[1:] <= WINDOWS[:, 1:] + 1)
+    none = np.zeros((1, fine.size - 1), dtype=bool)
+    print(
+        "\n| function | events | in scan | χ² / ndf, all bins | p | largest, smallest z | "
+        "σ/b, first window | last |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    scans = {}
+    for name in ("dijet3", "dijet4", "dijet5"):
+        for n in (40_000, 250_000, 500_000):
+            counts = np.histogram(mass[:n], fine)[0].astype(float)
+            model = basis(name, fine)
+            start = np.tile(seed_theta(model, counts), (11, 1))
+            free, mask = np.zeros_like(start), np.concatenate([none, masked])
+            fits = refit(
+                Problem(model, mask, ~mask, start, free, free), np.tile(counts, (1, 11, 1))
+            )
+            ndf = counts.size - model.n_parameters
+            z = z_of_p(local_p(masked @ counts, fits.expected[0, 1:], fits.error[0, 1:]))
+            scans[name, n] = z
+            relative = fits.error[0, 1:] / fits.expected[0, 1:]
+            print(
+                f"| {name} | {n:,} | {int(counts.sum()):,} | {fits.deviance[0, 0]:.0f} / {ndf} | "
+                f"{chi2.sf(fits.deviance[0, 0], ndf):.2g} | {z.max():.1f}, {z.min():.1f} | "
+                f"{relative[0]:.3f} | {relative[-1]:.3f} |"
+            )
+    if figures is not None:
+        import matplotlib.pyplot as plt
+
+        figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
+        for axis, name in zip(axes, ("dijet4", "dijet5"), strict=True):
+            for n in (40_000, 250_000, 500_000):
+                axis.plot(WINDOWS.mean(axis=1), scans[name, n], "o-", label=f"{n:,} events")
+            axis.axhline(0, color="grey", lw=1)
+            axis.set(title=name, xlabel="centre of the window [GeV]")
+        axes[0].set(ylabel="local z on QCD, no signal, no selection")
+        axes[0].legend()
+        figure.savefig(figures / "statistics_functions.png", dpi=110)
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--calibration", type=int, metavar="N", help="datasets to hunt in")
+    parser.add_argument("--functions", action="store_true", help="fit the QCD reference sample")
+    parser.add_argument("--figures", type=Path, help="folder for plots")
+    arguments = parser.parse_args()
+    if arguments.calibration:
+        calibrate(arguments.calibration, arguments.figures)
+    if arguments.functions:
+        functions(arguments.figures)
+    if not arguments.calibration and not arguments.functions:
+        speed()
+
+
+if __name__ == "__main__":
+    main()
