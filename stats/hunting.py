@@ -125,18 +125,17 @@ def hunt_patterns(
     -------
     HuntResult
     """
-    with_unselected = len(efficiencies) > 1 and efficiencies[0] == 1
     fits = scan(
         patterns,
         windows,
-        efficiencies[1:] if with_unselected else efficiencies,
+        efficiencies,
         function=function,
         sculpting=sculpting,
         guard=guard,
     )
     null = null_hypothesis(patterns, fits)
     counted = np.ones(fits.shape, dtype=bool)
-    counted[:, 0] = with_unselected
+    counted[:, 0] = float(efficiencies[0]) == 1.0
     search = _Search(fits, counted.ravel(), gof_threshold, seed)
     toys = throw_toys(
         fits, null, n=pseudo_experiments, seed=seed, enough=search.enough, mapper=mapper

@@ -208,5 +208,12 @@ def _run(task: Callable[[int], Toys], tasks: range, mapper: Mapper | None) -> It
     if mapper is not None:
         yield from mapper(task, tasks)
         return
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(_cores()) as pool:
         yield from pool.map(task, tasks)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS

@@ -33,7 +33,8 @@ def selection_levels(
     folds : array_like of int, shape (n_events,)
         Outer fold of each event.
     efficiencies : sequence of float
-        Fractions to keep, in decreasing order, each in (0, 1).
+        Fractions to keep, in decreasing order, each in (0, 1). A leading 1, no selection, is not
+        counted among the levels.
     within : array_like of bool, shape (n_events,), optional
         Events that count: those in the scan range. The others get level 0.
     events : array_like of uint64, shape (n_events,), optional
@@ -43,7 +44,7 @@ def selection_levels(
     Returns
     -------
     ndarray of int8, shape (n_events,)
-        0 for an event that passes none, ``len(efficiencies)`` for one that passes the tightest.
+        0 for an event that passes none, the number of selections for one that passes the tightest.
 
     Raises
     ------
@@ -75,13 +76,17 @@ def selection_levels(
 
 
 def checked_efficiencies(efficiencies: Sequence[float]) -> tuple[float, ...]:
-    """Return the efficiencies, or say why they cannot be used."""
+    """Return the efficiencies without a leading 1, or say why they cannot be used."""
     values = tuple(float(value) for value in efficiencies)
-    good = all(0 < value < 1 for value in values)
-    if not values or not good or list(values) != sorted(set(values), reverse=True):
-        msg = f"selections must be decreasing fractions between 0 and 1, got {list(efficiencies)}"
+    steps = values[1:] if values[:1] == (1.0,) else values
+    good = all(0 < value < 1 for value in steps)
+    if not steps or not good or list(steps) != sorted(set(steps), reverse=True):
+        msg = (
+            "selections must be decreasing fractions between 0 and 1, the first may be 1, "
+            f"got {list(efficiencies)}"
+        )
         raise ConfigError(msg)
-    return values
+    return steps
 
 
 def _hash(ids: NDArray) -> NDArray[np.uint64]:

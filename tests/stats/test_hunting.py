@@ -156,3 +156,18 @@ def test_the_goodness_of_fit_agrees_with_chi2_with_many_events(empty):
         row = window.unselected
         # the guard helps to fix the parameters too, so that ndf is slightly too small
         assert row.p_value == pytest.approx(chi2.sf(row.chi2, row.ndf), abs=0.1)
+
+
+@pytest.mark.parametrize("n", [30, 100, 500, 2000])
+def test_a_tiny_dataset_gives_a_quiet_result_or_a_clear_error(box, n):
+    made = box(60 + n, n)  # at 0.2 % not one event passes in a fold of the smaller ones
+    try:
+        result = hunt(made.mass, made.levels, **made.scan, pseudo_experiments=500)
+    except FitError as error:
+        assert "events between" in str(error) or "converge" in str(error)  # noqa: PT017
+        return
+    assert result.global_p is None or result.global_p.p_global > 0.01
+    for window in result.windows:
+        for row in (window.unselected, *window.selections):
+            assert np.isfinite(row.p_local)
+            assert np.isfinite(row.expected)

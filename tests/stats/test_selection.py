@@ -59,3 +59,10 @@ def test_lengths_must_agree():
 def test_efficiencies_that_cannot_be_used_are_refused(steps):
     with pytest.raises(ConfigError, match="decreasing fractions"):
         selection_levels([1.0, 2.0], [0, 0], steps)
+
+
+def test_no_selection_is_no_level():
+    scores, folds = np.arange(100.0), np.zeros(100, int)
+    np.testing.assert_array_equal(
+        selection_levels(scores, folds, (1.0, *STEPS)), selection_levels(scores, folds, STEPS)
+    )
