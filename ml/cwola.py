@@ -169,9 +169,9 @@ class TreesHyper(NestedHyper):
 
     sort: bool = True
     members: int = 1
-    learning_rate: float = 0.1
+    learning_rate: float = 0.05
     iterations: int = 100
-    patience: int = 5
+    patience: int = 10
     leaves: int = 31
     events_per_leaf: int = 50
     features_per_split: float = 1.0
