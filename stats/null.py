@@ -26,7 +26,9 @@ logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 
-_LONE = 0.02  # events put into each pattern that passes in one window alone
+_RARE = 0.02  # events put into patterns that may not have been seen in a bin
+_SPARSE = 200  # events in a bin below which it borrows patterns from others
+_OVERLAPS = 100  # how many
 _LEAST_SHELL = 1e-3  # a selection keeps at most 99.9 % of the next looser one, in every bin
 _MAX_CYCLES = 500
 _TOLERANCE = 1e-3  # of the expectation of a shell in a bin
@@ -125,7 +127,7 @@ def null_hypothesis(patterns: Patterns, scan: Scan) -> Null:
     n_windows, n_levels = scan.shape
     n_bins = patterns.edges.size - 1
     targets = _shells(scan.null.reshape(n_windows, n_levels, n_bins))
-    bins, levels, means = _with_lone_groups(patterns, n_levels)
+    bins, levels, means = _with_rare_groups(patterns, n_levels)
     cell = levels.astype(np.int64) * n_bins + bins[:, None]
     for cycle in range(_MAX_CYCLES):
         worst = 0.0
@@ -162,23 +164,42 @@ def _shells(expected: Array) -> Array:
     return nested - inner
 
 
-def _with_lone_groups(
+def _with_rare_groups(
     patterns: Patterns, n_levels: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int8], Array]:
-    """Add a small weight in every bin to passing nothing, and to passing in one window alone.
+    """Add a small weight in every bin to patterns that may not have been seen there.
 
-    Without, a shell in which no event was seen could never be thrown, and the shells of two
-    windows that share their only event could not have different expectations.
+    Without passing in one window alone, a shell in which no event was seen could never be thrown,
+    and the shells of two windows that share their only event could not have different
+    expectations. Without the commonest patterns of other bins, windows would not overlap at all
+    in a bin with hardly any events, and ten of them may not find room there side by side.
     """
     n_bins, n_windows = patterns.edges.size - 1, patterns.n_windows
-    lone = np.zeros((1 + n_windows * (n_levels - 1), n_windows), dtype=np.int8)
+    everywhere = np.zeros((1 + n_windows * (n_levels - 1), n_windows), dtype=np.int8)
     for window in range(n_windows):
         for level in range(1, n_levels):
-            lone[1 + window * (n_levels - 1) + level - 1, window] = level
-    bins = np.concatenate([patterns.bins, np.repeat(np.arange(n_bins), len(lone))])
-    levels = np.concatenate([patterns.levels, np.tile(lone, (n_bins, 1))])
-    means = np.concatenate([patterns.counts.astype(float), np.full(n_bins * len(lone), _LONE)])
-    return bins, levels, means
+            everywhere[1 + window * (n_levels - 1) + level - 1, window] = level
+    events = np.bincount(patterns.bins, weights=patterns.counts, minlength=n_bins)
+    sparse = np.flatnonzero(events < _SPARSE)
+    common = _commonest_overlaps(patterns)
+    bins = [
+        patterns.bins,
+        *(
+            np.repeat(where, len(extra))
+            for where, extra in ((np.arange(n_bins), everywhere), (sparse, common))
+        ),
+    ]
+    levels = [patterns.levels, np.tile(everywhere, (n_bins, 1)), np.tile(common, (sparse.size, 1))]
+    weights = [patterns.counts.astype(float), np.full(bins[1].size + bins[2].size, _RARE)]
+    return np.concatenate(bins), np.concatenate(levels), np.concatenate(weights)
+
+
+def _commonest_overlaps(patterns: Patterns) -> NDArray[np.int8]:
+    """Return the commonest patterns that pass in several windows, whatever their mass."""
+    several = (patterns.levels > 0).sum(axis=1) > 1
+    overlaps, which = np.unique(patterns.levels[several], axis=0, return_inverse=True)
+    counts = np.bincount(which.ravel(), weights=patterns.counts[several], minlength=len(overlaps))
+    return overlaps[np.argsort(-counts, kind="stable")[:_OVERLAPS]]
 
 
 @njit(cache=True, nogil=True)

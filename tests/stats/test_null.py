@@ -97,3 +97,12 @@ def test_thrown_totals_are_poisson(null, thrown):
     total = thrown[:, 0].sum(axis=1)
     mean = null.expected()[0].sum()
     assert kstest((total - mean) / np.sqrt(mean), "norm").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("n", [2000, 5000])
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9])
+def test_sparse_bins_reach_their_expectations_too(box, n, correlation):
+    made = box(905, n, correlation=correlation)
+    patterns = count_patterns(made.mass, made.levels, subdivide(made.edges, 2))
+    fits = scan(patterns, made.windows, made.efficiencies, guard=2)
+    assert null_hypothesis(patterns, fits).mismatch < 0.05
