@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -111,7 +110,7 @@ def stages(events: int, repeats: int) -> None:
     print(f"| step ({events} events, {repeats} repeats) | CPU time, ms / generated event |")
     print("| --- | --- |")
     for name, values in times.items():
-        print(f"| {name} | {statistics.median(values):.3f} ({min(values):.3f}–{max(values):.3f}) |")
+        print(f"| {name} | {np.median(values):.3f} ({min(values):.3f}–{max(values):.3f}) |")
 
 
 def speed(events: int, repeats: int, seed: int) -> None:
@@ -126,7 +125,7 @@ def speed(events: int, repeats: int, seed: int) -> None:
                 out = Path(folder) / "events.h5"
                 report = simulate(out, background=events, seed=seed + repeat, workers=workers)
                 rates.append(report.events_per_second)
-        median = statistics.median(rates)
+        median = np.median(rates)
         print(f"| {workers} | {median:.0f} ({min(rates):.0f}–{max(rates):.0f}) |")
 
 

@@ -72,7 +72,6 @@ def test_hard_pions_are_measured_as_well_as_the_calorimeter_can() -> None:
     total = np.bincount(objects.event, weights=objects.pt, minlength=n)
     tower = np.sqrt((0.05 * pt) ** 2 + 1.5**2 * pt)
     core = np.diff(np.quantile(total, [0.1587, 0.8413]))[0] / 2
-    print(np.median(total), core, tower)
     assert np.median(total) == pytest.approx(pt, rel=0.02)
     assert core == pytest.approx(tower, rel=0.1)
 
