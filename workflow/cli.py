@@ -73,7 +73,7 @@ def _about(
 
 
 @app.command()
-def simulate(
+def simulate(  # noqa: PLR0917 - typer knows arguments by their names
     out: Annotated[Path, typer.Argument(help="The event file to write.", metavar="OUT.h5")],
     background: Annotated[int, typer.Option(min=0, help="Selected QCD dijet events.")] = 40_000,
     signal: Annotated[int, typer.Option(min=0, help="Selected Z' → XY events.")] = 0,

@@ -83,6 +83,8 @@ def run_tasks(
     OverdensityError
         If a task fails, or no worker is left for a minute.
     """
+    if not tasks:
+        return
     pending = {client.submit(function, *task, pure=False) for task in tasks}
     deserted_since: float | None = None
     try:

@@ -120,18 +120,19 @@ def _results(
         if config.events.format != "columns" and processed.is_file()
         else None
     )
+    centers = [window.center for window in windows_of(config)]
     bad_files = {} if processing is None else processing.bad_files
     skipped = tuple(f"skipped {name}: {error}" for name, error in bad_files.items())
     return SearchResults(
         windows=tuple(
             WindowSummary(
-                center=window.center,
+                center=center,
                 low=window.low,
                 high=window.high,
                 unselected=_summary(window.unselected),
                 selections=tuple(_summary(row) for row in window.selections),
             )
-            for window in result.windows
+            for window, center in zip(result.windows, centers, strict=True)
         ),
         best=_best(result),
         fit=_fit_quality(result),

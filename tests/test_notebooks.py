@@ -1,0 +1,41 @@
+"""The notebooks run from top to bottom, in a kernel of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+
+
+def execute(name: str) -> str:
+    """Run a notebook; returns all text it printed."""
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": NOTEBOOKS}}).execute()
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+    return "\n".join(
+        out.get("text", "") + out.get("data", {}).get("text/plain", "") for out in outputs
+    )
+
+
+def test_quickstart_runs_on_a_simulated_box(
+    simulated_events: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERDENSITY_EVENTS", str(simulated_events))
+    monkeypatch.setenv("OVERDENSITY_RUN", str(finished_run))
+    text = execute("01_quickstart.ipynb")
+    assert "'events read': 50" in text
+    assert "mass 3" in text
+    assert "signal strength" in text
+
+
+def test_quickstart_opens_the_official_sample(
+    shared_data: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    official = shared_data / "lhco" / "events_anomalydetection_tiny.h5"
+    monkeypatch.setenv("OVERDENSITY_EVENTS", str(official))
+    monkeypatch.setenv("OVERDENSITY_RUN", str(finished_run))
+    assert "'events read': 1000" in execute("01_quickstart.ipynb")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from overdensity.workflow import SearchResults, write_report
+
+
+@pytest.fixture
+def run(finished_run: Path, tmp_path: Path) -> Path:
+    for name in ("results.json", "histograms.json"):
+        (tmp_path / name).write_bytes((finished_run / name).read_bytes())
+    return tmp_path
+
+
+def page_of(results: SearchResults, run: Path) -> str:
+    results.to_json(run / "results.json")
+    return write_report(run).read_text()
+
+
+@pytest.fixture
+def results(run: Path) -> SearchResults:
+    return SearchResults.from_json(run / "results.json")
+
+
+def test_page_stands_by_itself(results: SearchResults, run: Path) -> None:
+    page = page_of(results, run)
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert page.count("<img") == 2 + len(results.spectra) + 1
+
+
+def test_page_shows_every_window_and_selection(results: SearchResults, run: Path) -> None:
+    page = page_of(results, run)
+    for window in results.windows:
+        assert page.count(f"<td>{window.low:.0f}-{window.high:.0f}</td>") == 1 + len(
+            window.selections
+        )
+    assert page.count('<tr class="best">') == 1
+
+
+def test_headline_names_the_excess(results: SearchResults, run: Path) -> None:
+    best = results.best
+    assert best is not None
+    assert f"<h1>Excess at {best.mass / 1000:.2f} TeV" in page_of(results, run)
+
+
+def test_headline_claims_nothing_where_there_is_nothing(results: SearchResults, run: Path) -> None:
+    assert results.best is not None
+    quiet = replace(results, best=replace(results.best, p_global=0.4, p_global_is_limit=False))
+    assert "<h1>No excess: global p = 0.4" in page_of(quiet, run)
+
+
+def test_result_without_a_quotable_fit_is_no_result(results: SearchResults, run: Path) -> None:
+    none = replace(results, best=None, spectra=(), truth=(), flags=("no fit is good",))
+    (run / "histograms.json").write_text("{}")
+    page = page_of(none, run)
+    assert "<h1>No result" in page
+    assert "<li>no fit is good</li>" in page
+    assert "Mass spectra in the best window" not in page
+
+
+def test_flagged_selection_is_not_quoted(results: SearchResults, run: Path) -> None:
+    window = results.windows[0]
+    row = replace(window.selections[0], p_local=None, z_local=None, flagged=True)
+    flagged = replace(
+        results,
+        windows=(
+            replace(window, selections=(row, *window.selections[1:])),
+            *results.windows[1:],
+        ),
+    )
+    page = page_of(flagged, run)
+    assert page.count("<td>flagged</td>") == 1
+
+
+def test_text_from_the_input_cannot_become_markup(results: SearchResults, run: Path) -> None:
+    page = page_of(replace(results, flags=("<script>alert(1)</script>",)), run)
+    assert "<script>" not in page

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pyhf
+import pytest
+from overdensity.core import InputError
+from overdensity.workflow import SearchResults, load_config, run_search
+from overdensity.workflow.scoring import read_scores
+
+from ..conftest import make_box
+
+CONTRACT_BEST = {
+    "mass", "mass_error", "window", "efficiency", "p_local", "p_global", "z_local", "z_global",
+    "n_signal", "n_signal_error",
+}  # fmt: skip
+CONTRACT_SELECTION = {"efficiency", "observed", "expected", "expected_error", "p_local"}
+
+
+@pytest.fixture
+def results(finished_run: Path, tmp_path: Path) -> SearchResults:
+    """Return the results of a finished search, which stands in this test's own folder."""
+    shutil.copytree(finished_run, tmp_path / "run")
+    return SearchResults.from_json(tmp_path / "run" / "results.json")
+
+
+def test_hidden_resonance_is_found(results: SearchResults) -> None:
+    best = results.best
+    assert best is not None
+    assert best.mass == pytest.approx(3800, rel=0.03)
+    assert best.p_global < 0.01
+    assert best.low < 3800 < best.high
+    assert results.flags == ()
+
+
+def test_results_file_keeps_the_contract(results: SearchResults, tmp_path: Path) -> None:
+    stored = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert set(stored) >= {"windows", "best", "fit", "flags", "provenance"}
+    assert set(stored["best"]) >= CONTRACT_BEST
+    assert len(stored["windows"]) == 3
+    for window in stored["windows"]:
+        assert set(window) >= {"center", "low", "high", "selections"}
+        assert [row["efficiency"] for row in window["selections"]] == [0.1, 0.02]
+        assert all(set(row) >= CONTRACT_SELECTION for row in window["selections"])
+    assert all(set(row) >= {"chi2", "ndf", "p_value"} for row in stored["fit"])
+    assert stored["provenance"]["configuration"]["seed"] == 1
+    assert SearchResults.from_json(tmp_path / "run" / "results.json") == results
+
+
+def test_observed_counts_are_those_of_the_selected_events(
+    results: SearchResults, search_file: Path, box: Path, tmp_path: Path
+) -> None:
+    scores = read_scores(load_config(search_file), [str(box)], tmp_path / "run")
+    window = results.windows[1]
+    kept = 0
+    for fold in range(3):
+        of_fold = scores.values[1][scores.fold == fold]
+        n_kept = round(0.1 * len(of_fold))
+        threshold = np.sort(of_fold)[-n_kept]
+        mass = scores.sample.mass[scores.fold == fold]
+        inside = (mass >= window.low) & (mass < window.high)
+        kept += np.count_nonzero(inside & (of_fold >= threshold))
+    assert kept == pytest.approx(window.selections[0].observed, abs=3)  # ties at the threshold
+
+
+def test_truth_is_counted_for_evaluation(results: SearchResults) -> None:
+    assert results.best is not None
+    everything, *_, tightest = results.truth
+    assert everything.efficiency == 1
+    assert everything.signal > 100
+    assert tightest.signal / tightest.background > 3 * everything.signal / everything.background
+
+
+def test_workspace_opens_in_pyhf(results: SearchResults, tmp_path: Path) -> None:
+    model = pyhf.Workspace(json.loads((tmp_path / "run" / "workspace.json").read_text())).model()
+    assert model.config.poi_name == "mu"
+
+
+def test_finished_search_is_not_done_again(results: SearchResults, search_file: Path) -> None:
+    run = Path(search_file).parent / "run"
+    before = {
+        path: path.stat().st_mtime_ns for path in [*run.glob("scores/*"), run / "results.json"]
+    }
+    assert run_search(load_config(search_file)) == results
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_interrupted_scoring_goes_on_to_the_same_result(
+    results: SearchResults, search_file: Path
+) -> None:
+    run = Path(search_file).parent / "run"
+    scores = sorted(run.glob("scores/*.parquet"))
+    first = pq.read_table(scores[0])
+    for path in (scores[0], scores[4], run / "results.json"):
+        path.unlink()
+    again = run_search(load_config(search_file))
+    assert pq.read_table(scores[0]).equals(first)
+    assert (again.windows, again.best) == (results.windows, results.best)
+
+
+def test_order_of_the_events_changes_nothing(
+    results: SearchResults, search_file: Path, box: Path, tmp_path: Path
+) -> None:
+    table = pq.read_table(box)
+    with_ids = table.append_column("event", [np.arange(len(table), dtype=np.uint64) * 7919])
+    shuffled = with_ids.take(np.random.default_rng(5).permutation(len(table)))
+    found = []
+    for name, events in (("straight", with_ids), ("shuffled", shuffled)):
+        path = tmp_path / f"{name}.parquet"
+        pq.write_table(events, path)
+        overrides = [f"events.files=[{path}]"]
+        config = load_config(search_file, overrides, out=str(tmp_path / name))
+        found.append(run_search(config))
+    assert found[0].windows == found[1].windows
+
+
+def test_truth_changes_nothing(results: SearchResults, search_file: Path, box: Path) -> None:
+    blind = search_file.parent / "blind" / box.name  # same name, same ids
+    blind.parent.mkdir()
+    pq.write_table(pq.read_table(box).drop_columns(["label"]), blind)
+    config = load_config(search_file, [f"events.files=[{blind}]"], out=str(blind.parent / "run"))
+    without = run_search(config)
+    assert (without.windows, without.best) == (results.windows, results.best)
+    assert without.truth == ()
+
+
+def test_box_without_signal_has_no_global_excess(search_file: Path, tmp_path: Path) -> None:
+    empty = make_box(tmp_path / "empty.parquet", background=6000, signal=0, seed=3)
+    results = run_search(load_config(search_file, [f"events.files=[{empty}]"]))
+    assert results.best is not None
+    assert results.best.p_global > 0.05
+
+
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        (["features=[j1_mas]"], "no column 'j1_mas'; did you mean 'j1_mass'"),
+        (["mass=mj"], "no column 'mj'; did you mean 'mjj'"),
+        (["method.name=cwolla"], "did you mean 'cwola'"),
+        (["method.membrs=2"], "no hyperparameter 'membrs'; did you mean 'members'"),
+        (["scan.low=6000", "scan.high=9000"], "none of 6120 events has mjj between"),
+        (["events.files=[none.parquet]"], "none.parquet: no such file"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_no_result(
+    overrides: list[str], complaint: str, search_file: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Exception, match=complaint) as caught:
+        run_search(load_config(search_file, overrides))
+    assert type(caught.value).__module__.startswith("overdensity")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run" / "results.json").exists()
+    assert not list((tmp_path / "run").glob("scores/*"))
+
+
+def test_nan_in_a_feature_is_named(search_file: Path, box: Path, tmp_path: Path) -> None:
+    table = pq.read_table(box)
+    broken = table["j1_mass"].to_numpy().copy()
+    broken[:3] = np.nan
+    index = table.column_names.index("j1_mass")
+    pq.write_table(table.set_column(index, "j1_mass", [broken]), tmp_path / "nan.parquet")
+    config = load_config(search_file, [f"events.files=[{tmp_path / 'nan.parquet'}]"])
+    with pytest.raises(InputError, match=r"'j1_mass'.* 3 of 6120 values are NaN"):
+        run_search(config)
