@@ -175,7 +175,7 @@ class TreesHyper(NestedHyper):
     leaves: int = 31
     events_per_leaf: int = 50
     features_per_split: float = 1.0
-    bins: int = 63
+    bins: int = 127
 
 
 @register

@@ -12,6 +12,11 @@ from overdensity.core import ConfigError, InputError
 from overdensity.ml import Method, load_method, make_method, method, methods
 
 
+@dataclass(frozen=True)
+class NoHyper:
+    pass
+
+
 def test_all_methods_are_listed_with_needs_source_and_defaults():
     listed = {info.name: info for info in methods()}
     assert {"cwola", "cwola_networks"} <= set(listed)
@@ -45,16 +50,42 @@ def test_whole_number_may_stand_for_a_float():
 
 
 def test_name_cannot_be_taken_twice():
-    @dataclass(frozen=True)
-    class Hyper:
-        pass
-
     class Impostor(Method):
         name = "cwola"
         source = ""
 
     with pytest.raises(ConfigError, match="two methods are called 'cwola'"):
         method.register(Impostor)
+
+
+def test_method_of_another_package_is_found(monkeypatch):
+    class Flat(Method):
+        """Scores by the first feature."""
+
+        name, source, Hyper = "flat", "another package", NoHyper
+
+        def fit(self, data, window, *, simulation=None, seed):
+            return self
+
+        def score(self, data):
+            return data.features[:, 0]
+
+        def arrays(self):
+            return {}
+
+        def restore(self, arrays):
+            pass
+
+    class Entry:
+        name = "flat"
+
+        def load(self):
+            return Flat
+
+    monkeypatch.setattr(method, "_REGISTRY", dict(method._REGISTRY))
+    monkeypatch.setattr(method, "entry_points", lambda group: [Entry()])
+    assert isinstance(make_method("flat"), Flat)
+    assert "flat" in [info.name for info in methods()]
 
 
 def test_broken_plugin_is_named_and_left_out(monkeypatch, caplog):
