@@ -218,6 +218,8 @@ def _field(events: Jagged, collection: str, name: str) -> Jagged:
 def _events(
     pt: Jagged, eta: Jagged, phi: Jagged, mass: Jagged, event: NDArray[np.uint64]
 ) -> ak.Array:
+    there = pt != 0  # as in the padding of LHCO files; what has no pT has no direction
+    pt, eta, phi, mass = pt[there], eta[there], phi[there], mass[there]
     counts = ak.to_numpy(ak.num(pt, axis=1))
     pt, eta, phi, mass = (ak.to_numpy(ak.flatten(x, axis=1)) for x in (pt, eta, phi, mass))
     particles = momenta(pt, eta, phi, counts, mass=mass)

@@ -9,7 +9,7 @@ from overdensity.core import InputError
 from overdensity.processors import LhcoSource, read_events
 from overdensity.processors.jets import cluster
 from overdensity.processors.momentum import cartesian, momenta
-from overdensity.processors.substructure import n_subjettiness, ratio
+from overdensity.processors.substructure import contrib_n_subjettiness, n_subjettiness, ratio
 from scipy.optimize import minimize
 
 
@@ -30,7 +30,7 @@ def tau_of(jet: ak.Array, axes: np.ndarray) -> float:
 
 def test_tau1_lies_between_its_start_and_the_minimum_over_all_axes(constituents) -> None:
     start_kt, tau1_kt, start_wta, tau1_wta = (
-        n_subjettiness(constituents, (1,), axes=axes)[:, 0]
+        contrib_n_subjettiness(constituents, (1,), axes=axes)[:, 0]
         for axes in ("KT_Axes", "OnePass_KT_Axes", "WTA_KT_Axes", "OnePass_WTA_KT_Axes")
     )
     for i, jet in enumerate(constituents):
@@ -61,17 +61,25 @@ def test_radius_and_beta_enter_as_in_the_definition() -> None:
     )
     # the axis of winner-takes-all lies on the harder particle
     assert n_subjettiness(pair, (1,), radius=0.8)[0, 0] == pytest.approx(0.4 * 0.3 / 0.8, rel=1e-3)
-    wta = n_subjettiness(pair, (1,), beta=2.0, axes="WTA_KT_Axes")
+    wta = contrib_n_subjettiness(pair, (1,), beta=2.0, axes="WTA_KT_Axes")
     assert wta[0, 0] == pytest.approx(0.4 * 0.3**2)
 
 
-def test_no_jets_give_no_rows(constituents) -> None:
-    assert n_subjettiness(constituents[:0], (1, 2, 3)).shape == (0, 3)
+@pytest.mark.parametrize("tau", [n_subjettiness, contrib_n_subjettiness])
+def test_no_jets_give_no_rows(constituents, tau) -> None:
+    assert tau(constituents[:0], (1, 2, 3)).shape == (0, 3)
+
+
+@pytest.mark.parametrize("settings", [{"n": (0, 1)}, {"n": ()}, {"beta": 0.0}, {"radius": -1.0}])
+@pytest.mark.parametrize("tau", [n_subjettiness, contrib_n_subjettiness])
+def test_what_must_be_positive_is_refused_otherwise(constituents, tau, settings) -> None:
+    with pytest.raises(InputError, match="all of these must be positive"):
+        tau(constituents, **settings)
 
 
 def test_misspelt_axes_are_refused(constituents) -> None:
     with pytest.raises(InputError, match="did you mean 'OnePass_WTA_KT_Axes'"):
-        n_subjettiness(constituents, axes="OnePass_WTAKT_Axes")
+        contrib_n_subjettiness(constituents, axes="OnePass_WTAKT_Axes")
 
 
 @pytest.mark.parametrize(
@@ -79,8 +87,8 @@ def test_misspelt_axes_are_refused(constituents) -> None:
 )
 def test_axes_by_name_are_not_the_default_in_disguise(constituents, axes) -> None:
     # FastJet's wrapper takes its default, OnePass_KT_Axes, for a name that it does not know.
-    tau = n_subjettiness(constituents, (2,), axes=axes)
-    default = n_subjettiness(constituents, (2,), axes="OnePass_KT_Axes")
+    tau = contrib_n_subjettiness(constituents, (2,), axes=axes)
+    default = contrib_n_subjettiness(constituents, (2,), axes="OnePass_KT_Axes")
     assert np.array_equal(tau, default) == (axes == "OnePass_KT_Axes")
 
 
