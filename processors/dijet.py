@@ -89,7 +89,7 @@ class DijetProcessor(ProcessorABC):
     min_lead_pt: float | None = None
     max_abs_eta: float | None = None
     view: Callable[[ak.Array], ak.Array] | None = None
-    batch_events: int = 1000
+    batch_events: int = 2000
 
     def settings(self) -> dict[str, Any]:
         """Return what the columns depend on beside the events, as plain JSON values."""
