@@ -30,6 +30,7 @@ import h5py
 import hdf5plugin
 import numpy as np
 from coffea.processor import FuturesExecutor
+
 from overdensity.processors import DijetProcessor, LhcoSource, process, read_events
 from overdensity.processors.jets import cluster
 from overdensity.processors.momentum import cartesian

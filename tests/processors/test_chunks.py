@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from overdensity.core import InputError
 from overdensity.processors.chunks import Chunk, FileSummary, event_ids, file_identity, split
 

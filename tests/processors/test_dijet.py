@@ -12,6 +12,7 @@ import pytest
 import uproot
 from coffea.nanoevents import BaseSchema, NanoAODSchema
 from coffea.processor import IterativeExecutor, Runner
+
 from overdensity.processors import DijetProcessor, LhcoSource, RootSource, read_events
 from overdensity.processors.dijet import Selected
 from overdensity.processors.root import DelphesEFlow, PFNano

@@ -6,6 +6,7 @@ import awkward as ak
 import fastjet
 import numpy as np
 import pytest
+
 from overdensity.core import InputError
 from overdensity.processors import LhcoSource, read_events
 from overdensity.processors.jets import cluster, eta_phi, invariant_mass

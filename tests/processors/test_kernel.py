@@ -5,6 +5,7 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 import pytest
+
 from overdensity.processors import LhcoSource, read_events
 from overdensity.processors.jets import cluster
 from overdensity.processors.momentum import cartesian, momenta

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+
 from overdensity.core import InputError
 from overdensity.processors import LhcoSource, read_events
 

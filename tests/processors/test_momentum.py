@@ -5,6 +5,7 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 import vector
+
 from overdensity.processors.momentum import cartesian, momenta
 
 

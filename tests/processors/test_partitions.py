@@ -10,6 +10,7 @@ import hist
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 from overdensity.core import InputError
 from overdensity.processors.partitions import (
     PartitionSummary,

@@ -8,6 +8,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+
 from overdensity.core import ConfigError, InputError
 from overdensity.processors import DelphesEFlow, PFNano, RootSource, read_events
 

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from coffea.processor import DaskExecutor, FuturesExecutor, IterativeExecutor
 from distributed import Client, LocalCluster
+
 from overdensity.core import InputError
 from overdensity.processors import DijetProcessor, LhcoSource, ProcessingReport, RootSource, process
 

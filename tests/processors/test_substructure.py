@@ -5,12 +5,13 @@ from __future__ import annotations
 import awkward as ak
 import numpy as np
 import pytest
+from scipy.optimize import minimize
+
 from overdensity.core import InputError
 from overdensity.processors import LhcoSource, read_events
 from overdensity.processors.jets import cluster
 from overdensity.processors.momentum import cartesian, momenta
 from overdensity.processors.substructure import contrib_n_subjettiness, n_subjettiness, ratio
-from scipy.optimize import minimize
 
 
 @pytest.fixture(scope="module")
