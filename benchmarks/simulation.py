@@ -25,13 +25,14 @@ import matplotlib as mpl
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from scipy.stats import ks_2samp
+
 from overdensity.simulation import simulate
 from overdensity.simulation.detector import detect
 from overdensity.simulation.generator import Signal, generate, open_pythia
 from overdensity.simulation.lhco_file import frame_writer, padded_rows
 from overdensity.simulation.selection import Events, select
 from overdensity.simulation.settings import DetectorSettings, GeneratorSettings, Selection
-from scipy.stats import ks_2samp
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -129,27 +130,61 @@ def speed(events: int, repeats: int, seed: int) -> None:
         print(f"| {workers} | {median:.0f} ({min(rates):.0f}–{max(rates):.0f}) |")
 
 
+# The signal of the reference sample made with Delphes decays isotropically, the official one not.
+ISOTROPIC = GeneratorSettings(xy_polarised=False)
+
+
 def validate(events: int, seed: int) -> None:
-    """Compare with the reference made with Delphes: tables and figures."""
-    for name, counts, prongs in (
-        ("background", {"background": events, "signal": 0}, 2),
-        ("signal", {"background": 0, "signal": events // 3}, 2),
-        ("signal_3prong", {"background": 0, "signal": events // 6}, 3),
-    ):
+    """Compare with the sample made with Delphes and with the official one: tables and figures."""
+    samples = {
+        "background": {"background": events},
+        "signal": {"signal": events // 3, "generator": ISOTROPIC},
+        "signal_3prong": {"signal": events // 6, "prongs": 3},
+        "signal, official": {"signal": events // 3},
+    }
+    for name, arguments in samples.items():
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "events.h5"
-            report = simulate(out, **counts, seed=seed, prongs=prongs)
+            report = simulate(out, **{"background": 0, "seed": seed, **arguments})
             simulated, _ = read_events(out)
         process = report.background if name == "background" else report.signal
-        mine, reference = columns_of(simulated), read_reference(name)
         norm = f", {process.cross_section:.3f} pb" if process.cross_section else ""
         print(
-            f"\n**{name}**: {process.generated} events generated{norm}, {process.efficiency:.1%} "
-            f"selected, {process.written} used\n"
+            f"\n**{name}**: {process.generated} events generated{norm}, "
+            f"{process.efficiency:.1%} selected\n"
         )
-        print_comparison(reference, mine)
-        if prongs == 2:
-            draw(reference, mine, name, FIGURES / f"simulation_{name}.png")
+        mine = columns_of(simulated)
+        if name != "signal, official":
+            print_comparison("Delphes", read_reference(name), mine)
+        if name in {"background", "signal"}:
+            draw(read_reference(name), mine, name, FIGURES / f"simulation_{name}.png")
+        if name in {"background", "signal, official"}:
+            print("\nIn the signal region, against the official files:\n")
+            official = read_official(name.removesuffix(", official"))
+            print_comparison("official", official, in_signal_region(mine))
+
+
+def in_signal_region(columns: Columns) -> Columns:
+    """Return the features of the official files: jets by mass, 3.3 < mjj < 3.7 TeV."""
+    inside = (columns["mjj"] > 3300) & (columns["mjj"] < 3700)
+    masses = np.stack([columns["j1_mass"], columns["j2_mass"]])[:, inside]
+    tau21 = np.stack([columns["j1_tau21"], columns["j2_tau21"]])[:, inside]
+    lighter, heavier = np.argsort(masses, axis=0)
+    every = np.arange(masses.shape[1])
+    return {
+        "mjj": columns["mjj"][inside],
+        "mJ1": masses[lighter, every],
+        "dmJ": masses[heavier, every] - masses[lighter, every],
+        "tau21_1": tau21[lighter, every],
+        "tau21_2": tau21[heavier, every],
+    }
+
+
+def read_official(name: str) -> Columns:
+    """Return the features of the official events in the signal region."""
+    table = pq.read_table(REFERENCE.parent / "lhco" / f"lhco_sr_{name}.parquet")
+    columns = ("mjj", "mJ1", "dmJ", "tau21_1", "tau21_2")
+    return {column: table[column].to_numpy() for column in columns}
 
 
 def read_events(path: Path) -> tuple[ak.Array, NDArray[np.int64]]:
@@ -225,14 +260,12 @@ def read_reference(name: str) -> Columns:
     return reference
 
 
-def print_comparison(reference: Columns, mine: Columns) -> None:
+def print_comparison(title: str, reference: Columns, mine: Columns) -> None:
     """Print means, and Kolmogorov-Smirnov distances with the one that chance gives at 5 %."""
-    print(
-        "| observable | Delphes: mean | here: mean | difference | KS distance | by chance (5 %) |"
-    )
+    print(f"| | {title}: mean | here: mean | difference | KS distance | by chance (5 %) |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for name in filter(reference.__contains__, OBSERVABLES):
-        a, b = reference[name], mine[name]
+    for name, a in reference.items():
+        b = mine[name]
         errors = [values.std() / np.sqrt(len(values)) for values in (a, b)]
         chance = 1.358 * np.sqrt(1 / len(a) + 1 / len(b))
         print(

@@ -129,8 +129,14 @@ def open_pythia(
     else:
         from .zprime import ZprimeToXY, particle_lines  # noqa: PLC0415 - imports pythia8mc
 
-        lines += particle_lines(signal.masses, signal.prongs, settings.relative_width)
-        owned = ZprimeToXY(signal.masses.zprime, settings.relative_width)
+        lines += particle_lines(
+            signal.masses, signal.prongs, settings.zprime_width, settings.xy_width
+        )
+        owned = ZprimeToXY(
+            signal.masses.zprime,
+            settings.zprime_width,
+            polarised=settings.xy_polarised and signal.prongs == 2,
+        )
         pythia.setSigmaPtr(owned)
     for line in lines:
         if not pythia.readString(line):

@@ -71,17 +71,36 @@ class GeneratorSettings(Record):
         Smallest transverse momentum of the hard QCD scattering, GeV.
     tau0_max : float
         Particles with a longer mean proper lifetime reach the detector undecayed, mm/c.
-    relative_width : float
-        Width over mass of Z', X and Y; narrow, so that showers and detector make the peak's shape.
+    zprime_width, xy_width : float
+        Width over mass of the Z', and of X and Y.
+    xy_polarised : bool
+        X and Y → q q as of longitudinal vector bosons, with sin² of the angle to their flight; or
+        isotropically. Decays to three quarks are always flat in phase space.
+
+    Notes
+    -----
+    Widths and polarisation are not published. These were chosen because the jets then look as in
+    the official signal (docs/simulation.md).
     """
 
     collision_energy: float = 13_000.0
     pt_hat_min: float = 1_100.0
     tau0_max: float = 10.0
-    relative_width: float = 0.001
+    zprime_width: float = 0.001
+    xy_width: float = 0.026
+    xy_polarised: bool = True
 
     def __post_init__(self) -> None:
-        _require_positive(self)
+        _require_positive(
+            self, "collision_energy", "pt_hat_min", "tau0_max", "zprime_width", "xy_width"
+        )
+        for name in ("zprime_width", "xy_width"):
+            if getattr(self, name) > 0.05:
+                msg = (
+                    f"GeneratorSettings.{name} must be at most 0.05, not {getattr(self, name)}: "
+                    f"broader resonances leave the mass windows of the generator"
+                )
+                raise InputError(msg)
 
 
 @dataclass(frozen=True)

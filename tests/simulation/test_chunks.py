@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from overdensity.simulation import chunks
 from overdensity.simulation.chunks import (
     ChunkResult,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from overdensity.simulation.cms_card import ECAL, HCAL, track_efficiency, track_resolution
 
 

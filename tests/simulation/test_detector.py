@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from overdensity.simulation.cms_card import track_resolution
 from overdensity.simulation.detector import detect
 from overdensity.simulation.generator import Signal, generate

@@ -8,6 +8,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
+
 from overdensity.core import InputError, MissingExtraError
 from overdensity.simulation import simulate
 from overdensity.simulation.generator import Signal, generate, open_pythia
@@ -45,11 +46,39 @@ def of_kind(prt: ak.Array, pdg_id: int) -> Any:
 def test_truth_has_the_masses_asked_for(hard_process: ak.Array) -> None:
     from overdensity.simulation.zprime import X_ID, Y_ID, ZPRIME_ID
 
-    for pdg_id, mass in ((ZPRIME_ID, 4000.0), (X_ID, 800.0), (Y_ID, 300.0)):
+    for pdg_id, mass, width in (
+        (ZPRIME_ID, 4000.0, 0.001),
+        (X_ID, 800.0, 0.026),
+        (Y_ID, 300.0, 0.026),
+    ):
         found = np.asarray(of_kind(hard_process, pdg_id).m)
         assert len(found) == 3000
-        assert np.median(found) == pytest.approx(mass, rel=1e-3)
-        assert np.abs(found / mass - 1).max() < 0.011  # ten widths, and rounding
+        assert np.median(found) == pytest.approx(mass, rel=3e-3)
+        # Half of a Breit-Wigner lies within half a width; the tails end at ten widths.
+        half = np.diff(np.quantile(found, [0.25, 0.75]))[0]
+        assert half == pytest.approx(width * mass, rel=0.15)
+        assert np.abs(found / mass - 1).max() < 10.1 * width
+
+
+@pytest.mark.parametrize(("polarised", "expected"), [(True, 1 / 5), (False, 1 / 3)])
+def test_decays_have_the_angles_of_their_polarisation(*, polarised: bool, expected: float) -> None:
+    from overdensity.simulation.zprime import X_ID, Y_ID
+
+    settings = GeneratorSettings(xy_polarised=polarised)
+    pythia, owned = open_pythia("signal", 6, settings, Signal(MASSES))
+    for line in BARE:
+        assert pythia.readString(line)
+    assert pythia.init()
+    prt = pythia.nextBatch(2000).prt
+    del owned
+    for pdg_id in (X_ID, Y_ID):
+        quarks = prt[(prt.id[prt.mother1] == pdg_id) & (np.abs(prt.status) == 23)].p
+        one, two = (
+            np.stack([np.asarray(quarks[:, k][c]) for c in ("e", "px", "py", "pz")]) for k in (0, 1)
+        )
+        # In a decay to massless quarks, cos θ* = (E1 - E2) / |p1 + p2|.
+        cosine = (one[0] - two[0]) / np.sqrt(np.sum((one + two)[1:] ** 2, axis=0))
+        assert np.mean(cosine**2) == pytest.approx(expected, abs=0.03)
 
 
 def test_x_and_y_go_to_all_light_flavours_alike(hard_process: ak.Array) -> None:

@@ -9,6 +9,7 @@ import hdf5plugin  # noqa: F401 - registers blosc
 import numpy as np
 import pandas as pd
 import pytest
+
 from overdensity.simulation.lhco_file import frame_writer, padded_rows
 from overdensity.simulation.selection import Events
 

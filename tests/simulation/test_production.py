@@ -10,6 +10,7 @@ import fastjet
 import numpy as np
 import pandas as pd
 import pytest
+
 from overdensity.core import InputError, OverdensityError
 from overdensity.simulation import SimulationReport, ZprimeMasses, simulate
 

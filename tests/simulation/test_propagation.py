@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from overdensity.simulation.particles import Particles
 from overdensity.simulation.propagation import propagate
 

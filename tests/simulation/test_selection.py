@@ -5,6 +5,7 @@ from __future__ import annotations
 import fastjet
 import numpy as np
 import pytest
+
 from overdensity.simulation.particles import Objects
 from overdensity.simulation.selection import MAX_OBJECTS, Events, leading_jet_pt, select
 from overdensity.simulation.settings import Selection

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from overdensity.core import InputError
 from overdensity.simulation import DetectorSettings, GeneratorSettings, Selection, ZprimeMasses
 
@@ -42,3 +43,8 @@ def test_masses_too_light_to_decay_to_all_flavours_are_refused() -> None:
 def test_negative_settings_are_refused(settings: type, name: str) -> None:
     with pytest.raises(InputError, match=f"{name} must be a positive number, not -1"):
         settings(**{name: -1.0})
+
+
+def test_broad_resonances_are_refused() -> None:
+    with pytest.raises(InputError, match=r"xy_width must be at most 0\.05, not 0\.2"):
+        GeneratorSettings(xy_width=0.2)

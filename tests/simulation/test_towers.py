@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from overdensity.simulation.cms_card import ECAL, HCAL
 from overdensity.simulation.towers import (
     Calorimeter,

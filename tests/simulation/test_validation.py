@@ -8,6 +8,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+
 from overdensity.simulation import simulate
 
 pytestmark = pytest.mark.slow
@@ -30,14 +31,18 @@ def benchmark(shared_data: Path) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def simulated(benchmark: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
-    """Observables of 12000 background and 3000 signal events."""
-    out = tmp_path_factory.mktemp("validation") / "events.h5"
-    simulate(out, background=12_000, signal=3000, seed=2)
-    events, label = benchmark.read_events(out)
-    return {
-        "background": benchmark.columns_of(events[label == 0]),
-        "signal": benchmark.columns_of(events[label == 1]),
-    }
+    """Observables of 12000 background and 2 × 3000 signal events."""
+    folder = tmp_path_factory.mktemp("validation")
+    found = {}
+    for name, arguments in (
+        ("background", {"background": 12_000}),
+        ("signal", {"background": 0, "signal": 3000, "generator": benchmark.ISOTROPIC}),
+        ("official signal", {"background": 0, "signal": 3000}),
+    ):
+        out = folder / f"{name}.h5"
+        simulate(out, **{"seed": 2, **arguments})
+        found[name] = benchmark.columns_of(benchmark.read_events(out)[0])
+    return found
 
 
 @pytest.mark.parametrize("sample", ["background", "signal"])
@@ -69,8 +74,20 @@ def test_columns_agree_with_those_of_the_reference_for_the_same_events(
         assert mine[observable].mean() == pytest.approx(reference[observable].mean(), abs=4 * error)
 
 
+@pytest.mark.parametrize("sample", ["background", "signal"])
+@pytest.mark.parametrize("feature", ["mjj", "mJ1", "dmJ", "tau21_1", "tau21_2"])
+def test_features_agree_with_the_official_files(
+    benchmark: ModuleType, simulated: dict[str, dict], sample: str, feature: str
+) -> None:
+    mine = simulated["official signal" if sample == "signal" else sample]
+    values = benchmark.in_signal_region(mine)[feature]
+    expected = benchmark.read_official(sample)[feature].mean()
+    error = values.std() / np.sqrt(len(values))
+    assert values.mean() == pytest.approx(expected, rel=0.05, abs=3 * error)
+
+
 def test_signal_peaks_stand_at_the_masses(simulated: dict[str, dict]) -> None:
-    signal = simulated["signal"]
+    signal = simulated["official signal"]
     masses = np.concatenate([signal["j1_mass"], signal["j2_mass"]])
     heavy, light = masses[(masses > 350) & (masses < 650)], masses[(masses > 60) & (masses < 180)]
     assert np.median(heavy) == pytest.approx(500.0, rel=0.03)
