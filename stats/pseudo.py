@@ -76,6 +76,9 @@ class GlobalP(Record):
         No pseudo-experiment came up to the data: p_global is an upper limit, z_global a lower.
     pseudo_experiments, exceedances : int
         n and k.
+    largest_z : tuple of float
+        Largest local significance anywhere in the scan of each pseudo-experiment, to three
+        decimals: what the data are compared with.
     """
 
     p_global: float
@@ -84,6 +87,7 @@ class GlobalP(Record):
     is_limit: bool
     pseudo_experiments: int
     exceedances: int
+    largest_z: tuple[float, ...]
 
 
 def throw_batch(index: int, *, null: Null, problem: Problem, seed: int) -> Toys:
@@ -182,6 +186,7 @@ def global_p(observed: float, smallest: Array) -> GlobalP:
         is_limit=k == 0,
         pseudo_experiments=n,
         exceedances=k,
+        largest_z=tuple(np.round(z_of_p(smallest), 3).tolist()),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+
 from overdensity.stats import log_edges, selection_levels
 from overdensity.stats.functions import SQRT_S
 

@@ -6,10 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
-from overdensity.core import ConfigError, InputError
-from overdensity.stats.functions import FUNCTIONS, SQRT_S, basis, log_edges
 from scipy.integrate import quad
 from scipy.optimize import approx_fprime
+
+from overdensity.core import ConfigError, InputError
+from overdensity.stats.functions import FUNCTIONS, SQRT_S, basis, log_edges
 
 PUBLISHED = np.array([0.3, 6.0, 5.0, 0.8, 0.1])
 

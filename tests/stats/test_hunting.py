@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
+
 from overdensity.core import ConfigError, FitError
 from overdensity.stats import HuntResult, count_patterns, hunt, hunt_patterns, subdivide
-from scipy.stats import chi2
 
 
 @pytest.fixture(scope="module")

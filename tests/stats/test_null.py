@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import kstest, poisson
+
 from overdensity.stats import count_patterns, subdivide
 from overdensity.stats.null import null_hypothesis
 from overdensity.stats.scan import scan
-from scipy.stats import kstest, poisson
 
 
 @pytest.fixture(scope="module", params=[0.0, 0.8], ids=["independent", "correlated"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from overdensity.core import InputError
 from overdensity.stats import count_patterns, merge_patterns
 

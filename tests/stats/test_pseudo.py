@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+
 from overdensity.stats import count_patterns, subdivide
 from overdensity.stats.null import null_hypothesis
 from overdensity.stats.pseudo import BATCH, Toys, global_p, throw_batch, throw_toys

@@ -6,10 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
+
 from overdensity.stats.functions import basis, log_edges
 from overdensity.stats.refit import Problem, refit
 from overdensity.stats.spectrum import Constraint, fit, seed_theta
-from scipy.integrate import quad
 
 EDGES = log_edges(2632, 6000, 32)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
+
 from overdensity.core import FitError
 from overdensity.stats import fit_resonance, log_edges
 from overdensity.stats.functions import basis
 from overdensity.stats.spectrum import seed_theta
-from scipy.special import ndtr
 
 EDGES = log_edges(2632, 6000, 32)
 CENTRES = np.sqrt(EDGES[1:] * EDGES[:-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from overdensity.core import ConfigError, FitError, InputError
 from overdensity.stats import count_patterns, subdivide
 from overdensity.stats.scan import scan

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from overdensity.core import ConfigError, InputError
 from overdensity.stats import selection_levels
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from overdensity.stats.significance import local_log_p, local_p, p_of_z, z_of_log_p, z_of_p
 from scipy import stats
+
+from overdensity.stats.significance import local_log_p, local_p, p_of_z, z_of_log_p, z_of_p
 
 # Cousins, Linnemann and Tucker, physics/0702156, Table 1: n_on, n_off, tau, Z_Bi.
 TABLE = [

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.integrate import quad
+from scipy.optimize import approx_fprime
+
 from overdensity.core import FitError, InputError
 from overdensity.stats import fit, log_edges
 from overdensity.stats.functions import basis
 from overdensity.stats.spectrum import Constraint, SpectrumFit, likelihood, seed_theta
-from scipy.integrate import quad
-from scipy.optimize import approx_fprime
 
 EDGES = log_edges(2632, 6000, 16)
 SHAPE = np.array(
