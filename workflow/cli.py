@@ -219,7 +219,8 @@ def methods(
 
 def _show(results: Any, folder: Path) -> None:
     """Print the summary table; its last line names the mass and both significances."""
-    from .report import error_of, selection_name
+    from .figures import selection_name
+    from .report import error_of
 
     best = results.best
     for flag in results.flags:

@@ -140,6 +140,7 @@ def _results(
         n_events=len(scores.sample),
         function=result.function,
         spectra=() if result.best is None else result.best.spectra,
+        pseudo_z=() if result.global_p is None else result.global_p.largest_z,
         truth=_truth(config, scores, levels, result),
         cutflow={} if processing is None else processing.cutflow,
         bad_files=bad_files,

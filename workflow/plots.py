@@ -168,7 +168,8 @@ def plot_scan(
             smallest = min(smallest, float(np.nanmin(points, initial=1.0)))
         if best is not None and p_global is not None:
             relation = "≤" if is_limit else "="
-            text = f"global p {relation} {p_global:.2g}\n({norm.isf(p_global):.1f}σ)"
+            bound = "≥ " if is_limit else ""
+            text = f"global p {relation} {p_global:.2g}\n({bound}{norm.isf(p_global):.1f}σ)"
             axes.annotate(
                 text,
                 (best[0] / 1000, best[1]),
@@ -187,30 +188,28 @@ def plot_scan(
         axes.set_ylim(min(smallest / 30, 1e-4), 2)
         axes.set_xlabel("window centre [TeV]")
         axes.set_ylabel("local p-value")
-        axes.legend(loc="lower left", fontsize=9)
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, fontsize=9)
     return figure
 
 
-def plot_pseudo_experiments(smallest_p: ArrayLike, observed: float) -> Figure:
-    """Draw the smallest local p-value of each pseudo-experiment, as significance, and the data's.
+def plot_pseudo_experiments(z: ArrayLike, observed: float) -> Figure:
+    """Draw the largest local significance of each pseudo-experiment, and the data's.
 
     Parameters
     ----------
-    smallest_p : array-like, shape (n_pseudo_experiments,)
-        Smallest local p-value of each background-only pseudo-experiment.
+    z : array-like, shape (n_pseudo_experiments,)
+        Largest local significance in each background-only pseudo-experiment.
     observed : float
         The data's.
     """
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(6.4, 4.2))
         axes = figure.subplots()
-        z = norm.isf(np.clip(np.asarray(smallest_p, dtype=float), 1e-300, 1 - 1e-9))
-        z_observed = float(norm.isf(max(observed, 1e-300)))
-        edges = np.linspace(
-            min(0.0, float(z.min())), max(5.0, float(z.max()), z_observed) + 0.5, 60
-        )
-        axes.hist(z, bins=edges.tolist(), color=BACKGROUND, alpha=0.8, label="pseudo-experiments")
-        axes.axvline(z_observed, color=COLOURS[2], lw=2, label="data")
+        values = np.asarray(z, dtype=float)
+        top = max(5.0, float(values.max(initial=0.0)), observed) + 0.5
+        edges = np.linspace(min(0.0, float(values.min(initial=0.0))), top, 60)
+        axes.hist(values, edges.tolist(), color=BACKGROUND, alpha=0.8, label="pseudo-experiments")
+        axes.axvline(observed, color=COLOURS[2], lw=2, label="data")
         axes.set_yscale("log")
         axes.set_xlabel("largest local significance of the scan [σ]")
         axes.set_ylabel("pseudo-experiments")

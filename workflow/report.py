@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import yaml
 from matplotlib.figure import Figure
 
 from ..core import InputError
 from ..core.records import write_text_atomic
-from ..processors.partitions import from_uhi
-from ..stats import SpectrumFit
-from .plots import FeatureShape, Spectrum, as_svg_uri, plot_features, plot_scan, plot_spectrum
+from .figures import (
+    feature_figure,
+    pseudo_experiments_figure,
+    scan_figure,
+    selection_name,
+    spectrum_figures,
+)
+from .plots import as_svg_uri
 from .results import SearchResults, SelectionSummary, WindowSummary
 
-__all__ = ["error_of", "selection_name", "write_report"]
+__all__ = ["error_of", "write_report"]
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,6 @@ def write_report(out: Path) -> Path:
     return write_text_atomic(out / "report.html", page)
 
 
-def selection_name(efficiency: float) -> str:
-    """Return a selection in words: ``"1 %"``, or ``"all events"``."""
-    return "all events" if efficiency == 1 else f"{100 * efficiency:.3g} %"
-
-
 def error_of(value: float | None, form: str = ".0f") -> str:
     """Return an error as text, ``"?"`` where the fit has none."""
     return "?" if value is None else format(value, form)
@@ -81,8 +79,8 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "seed": provenance.seed,
         "numbers": _numbers(results),
         "flags": results.flags,
-        "scan_figures": [_scan_picture(results)],
-        "spectra": [_spectrum_picture(spectrum, fit) for spectrum, fit in _spectra(results)],
+        "scan_figures": _scan_pictures(results),
+        "spectra": _spectrum_pictures(results),
         "features": _feature_pictures(out / "histograms.json"),
         "rows": [row for window in results.windows for row in _rows(window, results)],
         "truth": [
@@ -123,80 +121,48 @@ def _numbers(results: SearchResults) -> list[tuple[str, str]]:
     ]
 
 
-def _scan_picture(results: SearchResults) -> _Picture:
-    windows, best = results.windows, results.best
-    p_local = {"all events": [window.unselected.p_local for window in windows]}
-    for i, selection in enumerate(windows[0].selections):
-        p_local[selection_name(selection.efficiency)] = [
-            window.selections[i].p_local for window in windows
-        ]
-    figure = plot_scan(
-        [window.center for window in windows],
-        p_local,
-        best=None if best is None else (windows[best.window].center, best.p_local),
-        p_global=None if best is None else best.p_global,
-        is_limit=best is not None and best.p_global_is_limit,
-    )
-    caption = (
-        "Local p-value of each window and selection. Windows whose fit does not describe its "
-        "sidebands are left out. The black line, before any selection, is not searched."
-    )
-    if best is not None:
-        caption += (
-            f" The global p-value counts how many of {best.pseudo_experiments} background-only "
-            "pseudo-experiments, each refitted in all windows and selections, have a local "
-            "p-value as small anywhere."
+def _scan_pictures(results: SearchResults) -> list[_Picture]:
+    best = results.best
+    pictures = [
+        _picture(
+            scan_figure(results),
+            "local p-values of the scan",
+            "Local p-value of each window and selection. Windows whose fit does not describe its "
+            "sidebands are left out. The black line, before any selection, is not searched.",
         )
-    return _picture(figure, "local p-values of the scan", caption)
+    ]
+    thrown = pseudo_experiments_figure(results)
+    if thrown is not None and best is not None:
+        caption = (
+            f"The largest local significance anywhere in the scan, in {best.pseudo_experiments} "
+            "background-only pseudo-experiments, each refitted in all windows and selections. The "
+            "global p-value is the fraction as significant as the data."
+        )
+        pictures.append(_picture(thrown, "pseudo-experiments", caption))
+    return pictures
 
 
-def _spectra(results: SearchResults) -> list[tuple[Spectrum, SpectrumFit]]:
-    if results.best is None:
-        return []
-    region = (results.best.low, results.best.high)
-    efficiencies = [quality.efficiency for quality in results.fit]
+def _spectrum_pictures(results: SearchResults) -> list[_Picture]:
     return [
-        (
-            Spectrum(
-                edges=np.array(fit.edges),
-                counts=np.array(fit.counts, dtype=float),
-                expected=np.array(fit.expected),
-                expected_error=np.array(fit.expected_error),
-                signal_region=region,
-                title=f"{selection_name(efficiency)}, {sum(fit.counts)} events",
-                note=f"fit p = {quality.p_value:.2g}",
-            ),
-            fit,
+        _picture(
+            figure,
+            f"mass spectrum, {selection_name(efficiency)}",
+            f"{selection_name(efficiency)}: {fit.observed} events in the signal region, "
+            f"{fit.total:.1f} ± {fit.total_error:.1f} expected from the {fit.function} fit "
+            "outside it.",
         )
-        for efficiency, quality, fit in zip(efficiencies, results.fit, results.spectra, strict=True)
+        for (efficiency, figure), fit in zip(
+            spectrum_figures(results).items(), results.spectra, strict=True
+        )
     ]
 
 
-def _spectrum_picture(spectrum: Spectrum, fit: SpectrumFit) -> _Picture:
-    caption = (
-        f"{spectrum.title}: {fit.observed} events in the signal region, "
-        f"{fit.total:.1f} ± {fit.total_error:.1f} expected from the {fit.function} fit outside it."
-    )
-    return _picture(plot_spectrum(spectrum), f"mass spectrum, {spectrum.title}", caption)
-
-
 def _feature_pictures(path: Path) -> list[_Picture]:
-    if not path.is_file():
-        return []
-    shapes = []
-    for name, stored in json.loads(path.read_text(encoding="utf-8")).items():
-        filled = from_uhi(stored)
-        shapes.append(
-            FeatureShape(
-                name=name,
-                edges=filled.axes[1].edges,
-                counts=dict(zip(filled.axes[0], filled.values(), strict=True)),
-            )
-        )
-    if not shapes:
+    figure = feature_figure(path)
+    if figure is None:
         return []
     caption = "Features of the events in the best signal region, each distribution normalised."
-    return [_picture(plot_features(shapes), "features of selected events", caption)]
+    return [_picture(figure, "features of selected events", caption)]
 
 
 def _rows(window: WindowSummary, results: SearchResults) -> list[dict[str, str]]:

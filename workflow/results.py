@@ -178,6 +178,8 @@ class SearchResults(Record):
         Background function.
     spectra : tuple of SpectrumFit
         Mass spectra of the best window with their fits, from unselected to tightest.
+    pseudo_z : tuple of float
+        Largest local significance in the scan of each pseudo-experiment.
     truth : tuple of TruthSummary
         Evaluation, where the input has truth; empty otherwise. No method has seen it.
     cutflow : dict of str to int
@@ -197,6 +199,7 @@ class SearchResults(Record):
     n_events: int
     function: str
     spectra: tuple[SpectrumFit, ...]
+    pseudo_z: tuple[float, ...]
     truth: tuple[TruthSummary, ...]
     cutflow: dict[str, int]
     bad_files: dict[str, str]

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
+
 from overdensity.workflow import cli
 
 CONTRACT_COLUMNS = {

@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from overdensity.core import ConfigError, InputError, OverdensityError
 from overdensity.workflow.cluster import connect, run_tasks
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from overdensity.core import ConfigError
 from overdensity.workflow.config import load_config, parse_config
 

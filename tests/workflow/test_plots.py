@@ -5,6 +5,7 @@ import base64
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+
 from overdensity.workflow.plots import (
     FeatureShape,
     Spectrum,
@@ -63,7 +64,7 @@ def test_scan_leaves_flagged_windows_out_and_marks_the_best() -> None:
     lines = {line.get_label(): line for line in axes.lines}
     assert np.asarray(lines["1 %"].get_ydata())[:2] == pytest.approx([0.4, 1e-7])
     assert np.isnan(np.asarray(lines["1 %"].get_ydata())[2])
-    assert "global p ≤ 0.0001\n(3.7σ)" in [text.get_text() for text in axes.texts]
+    assert "global p ≤ 0.0001\n(≥ 3.7σ)" in [text.get_text() for text in axes.texts]
     assert axes.get_ylim()[0] < 1e-7
 
 
@@ -73,7 +74,7 @@ def test_scan_without_any_quotable_window_can_be_drawn() -> None:
 
 
 def test_pseudo_experiments_stand_beside_the_data() -> None:
-    figure = plot_pseudo_experiments(np.random.default_rng(1).uniform(size=500), 1e-6)
+    figure = plot_pseudo_experiments(np.random.default_rng(1).normal(2.0, 0.5, size=500), 4.7)
     (axes,) = figure.axes
     assert sum(patch.get_height() for patch in axes.patches) == 500
     assert labels(figure) == {"pseudo-experiments", "data"}

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pyhf
 import pytest
+
 from overdensity.core import InputError
 from overdensity.workflow import SearchResults, load_config, run_search
 from overdensity.workflow.scoring import read_scores
