@@ -23,6 +23,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+
 from overdensity.ml import (
     Performance,
     Sample,
@@ -37,7 +39,6 @@ from overdensity.ml import (
     select,
 )
 from overdensity.ml.bank import BankHyper, train_bank
-from scipy.optimize import minimize
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")

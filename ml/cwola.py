@@ -168,13 +168,13 @@ class TreesHyper(NestedHyper):
     """
 
     sort: bool = True
-    members: int = 1
-    learning_rate: float = 0.05
+    members: int = 2
+    learning_rate: float = 0.1
     iterations: int = 100
-    patience: int = 10
+    patience: int = 5
     leaves: int = 31
     events_per_leaf: int = 50
-    features_per_split: float = 1.0
+    features_per_split: float = 0.5
     bins: int = 127
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from overdensity.ml import Sample, Window
 
 NAMES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")

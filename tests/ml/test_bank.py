@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from overdensity.core import ConfigError
 from overdensity.ml.bank import Bank, BankHyper, pick_device, train_bank
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+
 from overdensity.core import ConfigError, InputError
 from overdensity.ml import Method, cross_fit, fold_of, score_fold
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import chi2_contingency, chisquare
+
 from overdensity.core import ConfigError
 from overdensity.ml.folds import event_ids, fold_of, splitmix64
-from scipy.stats import chi2_contingency, chisquare
 
 
 def test_splitmix64_gives_the_published_sequence():

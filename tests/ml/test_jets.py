@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from overdensity.ml import Sample
 from overdensity.ml.jets import rescale_masses, sort_jets
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
+
 from overdensity.core import ConfigError, InputError
-from overdensity.ml import Method, load_method, make_method, method, methods
+from overdensity.ml import Method, cross_fit, load_method, make_method, method, methods
 
 
 @dataclass(frozen=True)
@@ -127,3 +129,15 @@ def test_file_of_another_kind_is_refused(tmp_path, content):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_method(tmp_path / "none.npz")
+
+
+def test_example_of_the_documentation_is_a_method(monkeypatch, tmp_path, sample, window):
+    page = Path(__file__).parents[2] / "docs" / "methods" / "README.md"
+    code = page.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    monkeypatch.setattr(method, "_REGISTRY", dict(method._REGISTRY))
+    exec(compile(code, page, "exec"), {"__name__": __name__})  # our own page
+    scores = cross_fit(make_method("far"), sample, window, seed=1)
+    assert scores.dtype == np.float32
+    fitted = make_method("far").fit(sample, window, seed=1)
+    stored = load_method(fitted.save(tmp_path / "far.npz"))
+    np.testing.assert_array_equal(stored.score(sample), fitted.score(sample))

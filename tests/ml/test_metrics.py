@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+from sklearn.metrics import roc_auc_score, roc_curve
+
 from overdensity.core import InputError
 from overdensity.ml import Performance, performance
 from overdensity.ml.metrics import auc, roc, sic_curve
-from scipy.stats import norm
-from sklearn.metrics import roc_auc_score, roc_curve
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import logging
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 from overdensity.ml import (
     Sample,
     Window,

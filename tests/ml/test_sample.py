@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from overdensity.core import InputError
 from overdensity.ml import Sample
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from overdensity.core import ConfigError
 from overdensity.ml import Window, scan_edges, scan_windows
 
