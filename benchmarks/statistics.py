@@ -141,7 +141,7 @@ def calibrate(n: int, figures: Path | None) -> None:
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     collected = {}
-    for events, sculpting in ((30_000, 0.0), (30_000, 1.0), (5_000, 0.0)):
+    for events, sculpting in ((5_000, 0.0), (30_000, 0.0), (30_000, 1.0)):
         p_global, p_local = [], []
         for seed in range(n):
             mass, levels = make_box(seed, events, sculpting=sculpting)
@@ -164,7 +164,8 @@ def calibrate(n: int, figures: Path | None) -> None:
         rates = " | ".join(f"{rate:.4f}" for rate in (np.array(p_local) < 0.01).mean(axis=0))
         print(
             f"| {name} | {kstest(p_global, 'uniform').pvalue:.2f} | {np.mean(p_global):.3f} | "
-            f"{np.mean(np.array(p_global) < 0.05):.3f} | {rates} |"
+            f"{np.mean(np.array(p_global) < 0.05):.3f} | {rates} |",
+            flush=True,
         )
     if figures is not None:
         plot_calibration(collected, figures / "statistics_calibration.png")

@@ -3,7 +3,8 @@
 `selection_levels` says which selections an event passes in a window; `hunt` takes masses and
 levels to a `HuntResult`: sideband fits, local p-values, and a global p-value from
 pseudo-experiments that repeat every fit. `count_patterns`, `merge_patterns` and `hunt_patterns`
-do the same for events that stay where they are, partition by partition.
+do the same for events that stay where they are, partition by partition. `fit` is the smooth fit of
+one spectrum, `fit_resonance` adds a peak, `best_workspace` turns a result into a pyhf workspace.
 """
 
 from __future__ import annotations
