@@ -216,9 +216,12 @@ def _minimise(
     first = start.theta[0, 0] if start.converged[0, 0] else guess[0]
     minuit = Minuit(cast("Any", loss), first, grad=cast("Any", gradient))
     minuit.errordef = Minuit.LIKELIHOOD
-    minuit.strategy = 2
-    minuit.migrad()
-    minuit.hesse()
+    for strategy in (2, 1):  # the careful one now and then refuses a minimum that is flat
+        minuit.strategy = strategy
+        minuit.migrad()
+        minuit.hesse()
+        if minuit.valid:
+            break
     if not minuit.valid or minuit.covariance is None:
         msg = (
             f"the {model.name} fit of {int(counts.sum())} events does not converge; "
