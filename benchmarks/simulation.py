@@ -5,6 +5,7 @@ Each part prints a Markdown table, as it stands in ``docs/simulation.md``::
     python benchmarks/simulation.py stages      # CPU time of each step, one core
     python benchmarks/simulation.py speed       # selected events per second, 1 core and all
     python benchmarks/simulation.py validate    # means and KS distances; figures to docs/figures
+    python benchmarks/simulation.py signal      # which widths and angles the official signal has
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("part", choices=("stages", "speed", "validate"))
+    parser.add_argument("part", choices=("stages", "speed", "validate", "signal"))
     parser.add_argument("--events", type=int, help="events per measurement")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
@@ -70,8 +71,10 @@ def main() -> None:
         stages(arguments.events or 1000, arguments.repeats)
     elif arguments.part == "speed":
         speed(arguments.events or 4000, arguments.repeats, arguments.seed)
-    else:
+    elif arguments.part == "validate":
         validate(arguments.events or 12_000, arguments.seed)
+    else:
+        signal_hypotheses(arguments.events or 2500, arguments.seed)
 
 
 def stages(events: int, repeats: int) -> None:
@@ -162,6 +165,33 @@ def validate(events: int, seed: int) -> None:
             print("\nIn the signal region, against the official files:\n")
             official = read_official(name.removesuffix(", official"))
             print_comparison("official", official, in_signal_region(mine))
+
+
+def signal_hypotheses(events: int, seed: int) -> None:
+    """Print KS distances to the official signal for what is not published of it."""
+    official = read_official("signal")
+    print(f"| X, Y → q q | width of Z' | width of X, Y | {' | '.join(official)} |")
+    print("| --- " * (3 + len(official)) + "|")
+    for polarised, zprime_width, xy_width in (
+        (False, 0.001, 0.001),
+        (False, 0.001, 0.026),
+        (True, 0.001, 0.001),
+        (True, 0.001, 0.026),
+        (True, 0.026, 0.026),
+    ):
+        generator = GeneratorSettings(
+            zprime_width=zprime_width, xy_width=xy_width, xy_polarised=polarised
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "events.h5"
+            simulate(out, background=0, signal=events, seed=seed, generator=generator)
+            mine = in_signal_region(columns_of(read_events(out)[0]))
+        distances = [ks_2samp(official[name], mine[name]).statistic for name in official]
+        print(
+            f"| {'longitudinal' if polarised else 'isotropic'} | {zprime_width:.1%} "
+            f"| {xy_width:.1%} | {' | '.join(f'{distance:.3f}' for distance in distances)} |",
+            flush=True,
+        )
 
 
 def in_signal_region(columns: Columns) -> Columns:

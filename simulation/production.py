@@ -202,8 +202,9 @@ def simulate(
             _write(path, key_path, labels, stream("background"), stream("signal"))
         except BrokenProcessPool:
             msg = (
-                f"a worker process died while simulating {path}, perhaps for lack of memory; "
-                f"nothing was written: try fewer workers than {workers}"
+                f"a worker process died while simulating {path}; nothing was written. If memory "
+                f"is short, try fewer workers than {workers}; in a script, call simulate under "
+                f"if __name__ == '__main__'"
             )
             raise OverdensityError(msg) from None
 
