@@ -11,6 +11,7 @@ from __future__ import annotations
 from .chunks import Chunk, FileSummary, Source, read_events
 from .dijet import DijetProcessor
 from .lhco import LhcoSource
+from .partitions import from_uhi, to_uhi
 from .root import DelphesEFlow, PFNano, RootSource
 from .run import ProcessingReport, process
 
@@ -24,6 +25,8 @@ __all__ = [
     "ProcessingReport",
     "RootSource",
     "Source",
+    "from_uhi",
     "process",
     "read_events",
+    "to_uhi",
 ]

@@ -18,6 +18,7 @@ __all__ = [
     "Chunk",
     "FileSummary",
     "Source",
+    "absolute",
     "event_ids",
     "file_identity",
     "mix64",
@@ -90,6 +91,12 @@ class Source(Protocol):
     def settings(self) -> dict[str, Any]:
         """Return what the events depend on beside the file itself, as plain JSON values."""
         ...
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """Return a path that means the same on every worker; URLs are so already."""
+    path = os.fspath(path)
+    return path if "://" in path else os.path.abspath(path)
 
 
 def read_events(

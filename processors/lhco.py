@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InputError
-from .chunks import Chunk, FileSummary, event_ids, file_identity
+from .chunks import Chunk, FileSummary, absolute, event_ids, file_identity
 from .momentum import momenta
 
 __all__ = ["LhcoSource"]
@@ -57,7 +57,7 @@ class LhcoSource:
     @property
     def _keys(self) -> dict[str, str]:
         """The key files by the absolute paths of their event files, however these were written."""
-        return {_absolute(path): os.fspath(key) for path, key in self.keys.items()}
+        return {absolute(path): os.fspath(key) for path, key in self.keys.items()}
 
     def inspect(self, path: str | os.PathLike[str]) -> FileSummary:
         """Open a file and say what it holds.
@@ -115,7 +115,7 @@ class LhcoSource:
             "particles": momenta(particles[:, 0], particles[:, 1], particles[:, 2], n_particles),
             "event": event_ids(chunk.identity, np.arange(chunk.start, chunk.stop)),
         }
-        if (key_file := self._keys.get(_absolute(chunk.path))) is not None:
+        if (key_file := self._keys.get(absolute(chunk.path))) is not None:
             key = _read_key(key_file, self.dataset, chunk.start, chunk.stop)
             fields["label"] = _as_label(key, key_file, chunk.start)
         elif has_truth:
@@ -187,11 +187,6 @@ def _unpad(rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     triples = rows[:, : 3 * width].reshape(len(rows), width, 3)
     present = triples[..., 0] != 0
     return triples[present], np.count_nonzero(present, axis=1).astype(np.int64)
-
-
-def _absolute(path: str | os.PathLike[str]) -> str:
-    path = os.fspath(path)
-    return path if "://" in path else os.path.abspath(path)
 
 
 def _bytes(path: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -18,7 +19,7 @@ import hist
 from coffea.processor import IterativeExecutor
 
 from ..core import InputError, Record, progress
-from .chunks import Chunk, FileSummary, Source, split
+from .chunks import Chunk, FileSummary, Source, absolute, split
 from .dijet import DijetProcessor
 from .partitions import (
     PartitionSummary,
@@ -39,7 +40,7 @@ Item = tuple[str, Chunk]  # the name of a partition and what it is made of
 Work = Callable[[Item], dict[str, Any]]
 Executor = Callable[[Sequence[Item], Work, dict[str, Any]], Any]
 
-_LOOK_EVERY = 1.0  # seconds between two looks at which partitions are there
+_LISTED_PER_SECOND = 5000  # names of partitions listed a second while looking which are there
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,12 @@ def process(
     """
     start = time.monotonic()
     processor = processor or DijetProcessor()
-    columns = f"{os.fspath(out).rstrip('/')}/columns"
-    fs, root = fsspec.core.url_to_fs(columns)
-    fs.makedirs(root, exist_ok=True)
+    out = absolute(out).rstrip("/")
+    columns = f"{out}/columns"
+    fs, root = fsspec.core.url_to_fs(out)
+    fs.makedirs(f"{root}/columns", exist_ok=True)
 
-    found, bad = _inspect([os.fspath(file) for file in files], source)
+    found, bad = _inspect([absolute(file) for file in files], source)
     names: dict[str, Chunk] = {}
     for file in found:
         key = settings_key(
@@ -157,8 +159,8 @@ def process(
         bad_files=bad,
         seconds=time.monotonic() - start,
     )
-    if "://" not in columns:
-        report.to_json(f"{os.fspath(out)}/processing.json")
+    text = json.dumps(report.to_dict(), indent=2, allow_nan=False)
+    fs.pipe_file(f"{root}/processing.json", text.encode())
     return report
 
 
@@ -238,10 +240,11 @@ def _silent_coffea() -> Iterator[None]:
 def _shown(columns: str, names: set[str]) -> Iterator[None]:
     """Show progress by looking which partitions there are: the same on every executor."""
     finished = threading.Event()
+    pause = 1.0 + len(names) / _LISTED_PER_SECOND
     with progress("processing", len(names), unit="chunks") as advance:
 
         def look(done: int = 0) -> None:
-            while not finished.wait(_LOOK_EVERY):
+            while not finished.wait(pause):
                 there = len(names & partition_names(columns))
                 advance(there - done)
                 done = there

@@ -20,7 +20,7 @@ from overdensity.core import InputError
 from overdensity.processors import DijetProcessor, LhcoSource, ProcessingReport, RootSource, process
 
 
-def run(files: Any, out: Path, **options: Any) -> ProcessingReport:
+def run(files: Any, out: Path | str, **options: Any) -> ProcessingReport:
     files = [files] if isinstance(files, (str, Path)) else files
     return process(files, out, **{"source": LhcoSource(), "chunk_events": 25, **options})
 
@@ -47,6 +47,13 @@ def test_partitions_hold_what_the_processor_makes(expected, lhco_file) -> None:
     columns = DijetProcessor().select(read_events(LhcoSource(), lhco_file)).columns
     assert len(report.partitions) == 3
     pd.testing.assert_frame_equal(table(out), pd.DataFrame(columns))
+
+
+def test_workers_are_given_absolute_paths(expected, lhco_file, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(Path(lhco_file).parent)
+    report = run(Path(lhco_file).name, os.path.relpath(tmp_path))
+    assert report.columns == f"{tmp_path}/columns"
+    assert contents(tmp_path) == contents(expected[0])
 
 
 def test_the_report_counts_what_was_done(expected, rows) -> None:
@@ -180,9 +187,10 @@ def test_a_bad_file_is_an_error_after_the_good_ones_are_written(
 
 
 def test_a_bad_file_is_listed_on_request(expected, lhco_file, tmp_path, truncated) -> None:
-    report = run([truncated, lhco_file, "nowhere.h5"], tmp_path, skip_bad_files=True)
-    assert set(report.bad_files) == {truncated, "nowhere.h5"}
-    assert report.bad_files["nowhere.h5"] == "nowhere.h5: no such file"
+    missing = f"{tmp_path}/nowhere.h5"
+    report = run([truncated, lhco_file, missing], tmp_path, skip_bad_files=True)
+    assert set(report.bad_files) == {truncated, missing}
+    assert report.bad_files[missing] == f"{missing}: no such file"
     assert (report.cutflow, report.hists) == (expected[1].cutflow, expected[1].hists)
     assert contents(tmp_path) == contents(expected[0])
 
@@ -247,3 +255,16 @@ def test_root_files_run_like_the_others(shared_data, tmp_path) -> None:
 def test_a_run_is_quiet_where_there_is_no_terminal(lhco_file, tmp_path, capfd) -> None:
     run(lhco_file, tmp_path, executor=IterativeExecutor())
     assert capfd.readouterr().out == ""
+
+
+def test_files_and_results_may_lie_behind_any_fsspec_url(expected, lhco_file) -> None:
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.pipe_file("/data/events.h5", Path(lhco_file).read_bytes())
+    report = run("memory://data/events.h5", "memory://runs/mine")
+    assert (report.cutflow, report.hists) == (expected[1].cutflow, expected[1].hists)
+    for name, content in contents(expected[0]).items():
+        assert memory.cat_file(f"/runs/mine/columns/{name}") == content
+    assert memory.exists("/runs/mine/processing.json")
+    assert run("memory://data/events.h5", "memory://runs/mine").reused == 3
