@@ -243,12 +243,13 @@ def _shown(columns: str, names: set[str]) -> Iterator[None]:
     pause = 1.0 + len(names) / _LISTED_PER_SECOND
     with progress("processing", len(names), unit="chunks") as advance:
 
-        def look(done: int = 0) -> None:
-            while not finished.wait(pause):
+        def look() -> None:
+            done, last = 0, False
+            while not last:
+                last = finished.wait(pause)
                 there = len(names & partition_names(columns))
                 advance(there - done)
                 done = there
-            advance(len(names) - done)
 
         watcher = threading.Thread(target=look, daemon=True)
         watcher.start()
