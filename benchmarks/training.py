@@ -183,11 +183,21 @@ def bank(*, quick: bool) -> None:
     def one_by_one(device: str) -> None:
         for i in seeds:
             train_bank(
-                x, y, weight, train[i : i + 1], seeds=[i], steps=steps, hyper=hyper, device=device
+                x,
+                y,
+                weight,
+                train[i : i + 1],
+                seeds=[i],
+                seed=1,
+                steps=steps,
+                hyper=hyper,
+                device=device,
             )
 
     def together(device: str) -> None:
-        train_bank(x, y, weight, train, seeds=seeds, steps=steps, hyper=hyper, device=device)
+        train_bank(
+            x, y, weight, train, seeds=seeds, seed=1, steps=steps, hyper=hyper, device=device
+        )
 
     layers = 4 * hyper.width + (hyper.layers - 1) * hyper.width**2 + hyper.width
     operations = 2 * layers * (3 * train.sum() + (~train).sum())  # backward twice the forward

@@ -165,6 +165,7 @@ def train_bank(
     train: NDArray[np.bool_],
     *,
     seeds: Sequence[int],
+    seed: int,
     steps: int,
     hyper: BankHyper,
     device: str = "auto",
@@ -182,7 +183,9 @@ def train_bank(
     train : ndarray of bool, shape (n_nets, n_events)
         Which events a network learns from; the others validate it.
     seeds : sequence of int
-        One a network.
+        One a network: its initial weights and batches.
+    seed : int
+        Decides the dropout masks, which the networks share: their weights and batches differ.
     steps : int
         Batches an epoch: a network's events are shuffled and divided into so many.
     hyper : BankHyper
@@ -209,7 +212,7 @@ def train_bank(
         bank.parameters(), lr=hyper.learning_rate, betas=(hyper.beta1, hyper.beta2), eps=1e-7
     )
     shuffle = [np.random.default_rng([seed, 1]) for seed in seeds]
-    dropout = torch.Generator(on).manual_seed(0)  # masks are shared; weights and batches are not
+    dropout = torch.Generator(on).manual_seed(seed)
     learn = [np.flatnonzero(mask) for mask in train]
     check = [np.flatnonzero(~mask) for mask in train]
     active = list(range(len(seeds)))

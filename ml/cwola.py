@@ -79,6 +79,7 @@ class CwolaHunting(Method[NestedT], Generic[NestedT]):
     """The nested scheme; subclasses bring the classifier."""
 
     needs: ClassVar[tuple[Need, ...]] = ("features",)
+    _names: tuple[str, ...] = ()
 
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
@@ -92,6 +93,9 @@ class CwolaHunting(Method[NestedT], Generic[NestedT]):
 
     def score(self, data: Sample) -> NDArray[np.float32]:
         """Return the ensemble's output; see :meth:`Method.score`."""
+        if not self._names:
+            msg = f"method {self.name!r} has learnt nothing yet; call fit, or load a fitted one"
+            raise InputError(msg)
         if data.names != self._names:
             msg = (
                 f"method {self.name!r} was fitted on the features {', '.join(self._names)}, "

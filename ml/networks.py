@@ -50,12 +50,14 @@ class CwolaNetworks(CwolaHunting[NetworksHyper]):
         self._mean = task.x.mean(axis=0, dtype=np.float64).astype(np.float32)
         self._std = task.x.std(axis=0, dtype=np.float64).astype(np.float32)
         validates = np.repeat(np.arange(hyper.inner_folds), hyper.restarts)
+        seeds = np.random.SeedSequence(seed).generate_state(len(validates) + 1).tolist()
         bank, best = train_bank(
             (task.x - self._mean) / self._std,
             task.y,
             task.weight,
             task.inner != validates[:, None],
-            seeds=np.random.SeedSequence(seed).generate_state(len(validates)).tolist(),
+            seeds=seeds[1:],
+            seed=seeds[0],
             steps=math.ceil(len(task.x) * (1 - 1 / hyper.inner_folds) / hyper.batch),
             hyper=BankHyper(**{f.name: getattr(hyper, f.name) for f in fields(BankHyper)}),
             device=hyper.device,

@@ -57,12 +57,12 @@ def test_gradients_are_those_of_ordinary_networks():
 def test_bank_trains_as_one_by_one(problem):
     x, y, weight, train = problem
     together, best = train_bank(
-        x, y, weight, train, seeds=SEEDS, steps=6, hyper=HYPER, device="cpu"
+        x, y, weight, train, seeds=SEEDS, seed=1, steps=6, hyper=HYPER, device="cpu"
     )
     score = together.predict(torch.from_numpy(x))
     for i, seed in enumerate(SEEDS):
         alone, best_alone = train_bank(
-            x, y, weight, train[i : i + 1], seeds=[seed], steps=6, hyper=HYPER, device="cpu"
+            x, y, weight, train[i : i + 1], seeds=[seed], seed=1, steps=6, hyper=HYPER, device="cpu"
         )
         assert best_alone[0] == pytest.approx(best[i], abs=1e-6)
         torch.testing.assert_close(
@@ -72,14 +72,18 @@ def test_bank_trains_as_one_by_one(problem):
 
 def test_networks_learn_the_signal(problem):
     x, y, weight, train = problem
-    _, best = train_bank(x, y, weight, train, seeds=SEEDS, steps=6, hyper=HYPER, device="cpu")
+    _, best = train_bank(
+        x, y, weight, train, seeds=SEEDS, seed=1, steps=6, hyper=HYPER, device="cpu"
+    )
     assert np.all(best > 3 * HYPER.cut)
 
 
 def test_stopped_network_keeps_its_best_epoch(problem):
     x, y, weight, train = problem
     short = BankHyper(layers=3, width=16, epochs=100, patience=1)
-    bank, best = train_bank(x, y, weight, train, seeds=SEEDS, steps=6, hyper=short, device="cpu")
+    bank, best = train_bank(
+        x, y, weight, train, seeds=SEEDS, seed=1, steps=6, hyper=short, device="cpu"
+    )
     score = bank.predict(torch.from_numpy(x)).numpy()
     for i in range(4):
         check, background = ~train[i], ~train[i] & ~y

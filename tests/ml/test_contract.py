@@ -113,3 +113,8 @@ def test_other_features_than_fitted_are_refused(method, sample, window):
     other = replace(sample, names=("j1_mass", "j2_mass", "j1_tau32", "j2_tau32"))
     with pytest.raises(InputError, match="j1_tau32"):
         fitted.score(other)
+
+
+def test_method_that_was_not_fitted_says_so(method, sample):
+    with pytest.raises(InputError, match="learnt nothing yet"):
+        type(method)(method.hyper).score(sample)
