@@ -15,6 +15,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import InputError
+
 __all__ = ["one_pass_wta_kt"]
 
 _ACCURACY = 1e-4  # FastJet-contrib's defaults: where the iteration stops, and what keeps the
@@ -197,12 +199,23 @@ def one_pass_wta_kt(
     -------
     array, shape (n_jets, n_columns)
         Zero for a jet of n or fewer constituents.
+
+    Raises
+    ------
+    InputError
+        If a constituent is not finite or has no pT.
     """
     px, py, pz, energy = momenta
     pt2 = px * px + py * py
     mass2 = np.maximum((energy + pz) * (energy - pz) - pt2, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         y = np.copysign(0.5 * np.log((energy + np.abs(pz)) ** 2 / (pt2 + mass2)), pz)
+    if not (np.isfinite(y).all() and np.isfinite(pt2).all()):
+        msg = (
+            f"{np.count_nonzero(~np.isfinite(y + pt2))} of {len(y)} constituents have no pT or are "
+            "not finite; N-subjettiness has no place for them, leave them out"
+        )
+        raise InputError(msg)
     tau = np.zeros((len(offsets) - 1, len(n)))
     _all_jets(np.stack([np.sqrt(pt2), y, np.arctan2(py, px)]), offsets, n, beta, tau)
     return tau / radius**beta

@@ -59,7 +59,8 @@ def n_subjettiness(
     Raises
     ------
     InputError
-        If a number of axes, the exponent or the radius is not positive.
+        If a number of axes, the exponent or the radius is not positive, or a constituent is not
+        finite or has no pT.
 
     Examples
     --------

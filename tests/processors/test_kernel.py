@@ -6,6 +6,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
+from overdensity.core import InputError
 from overdensity.processors import LhcoSource, read_events
 from overdensity.processors.jets import cluster
 from overdensity.processors.momentum import cartesian, momenta
@@ -59,6 +60,13 @@ def test_particles_on_one_spot_are_none_the_worse() -> None:
     tau = n_subjettiness(cartesian(momenta(pt, eta, phi, np.array([6]))))
     assert np.isfinite(tau).all()
     np.testing.assert_allclose(tau[0, 1:], 0, atol=1e-7)
+
+
+@pytest.mark.parametrize("pt", [np.nan, np.inf, 0.0])
+def test_constituents_without_a_place_are_refused(pt) -> None:
+    jets = cartesian(momenta(np.array([9.0, 8, pt]), np.zeros(3), np.arange(3.0), np.array([3])))
+    with pytest.raises(InputError, match="1 of 3 constituents"):
+        n_subjettiness(jets)
 
 
 def test_kernel_does_not_care_how_jets_are_grouped(lhco_file) -> None:
