@@ -118,19 +118,27 @@ def stages(events: int, repeats: int) -> None:
 
 
 def speed(events: int, repeats: int, seed: int) -> None:
-    """Print selected background events per second, from start to finished file."""
+    """Print selected background events per second, and the CPU time that does not see neighbours."""
     cores = len(os.sched_getaffinity(0))
-    print(f"| workers | selected events / s, median of {repeats} × {events} events (range) |")
-    print("| --- | --- |")
+    print(
+        f"| workers | selected events / s, median of {repeats} × {events} (range) "
+        "| CPU time, ms / selected event |"
+    )
+    print("| --- | --- | --- |")
     for workers in sorted({1, cores}):
-        rates = []
+        rates, costs = [], []
         for repeat in range(repeats):
             with tempfile.TemporaryDirectory() as folder:
+                before = sum(os.times()[:4])  # of this process and of finished workers
                 out = Path(folder) / "events.h5"
                 report = simulate(out, background=events, seed=seed + repeat, workers=workers)
                 rates.append(report.events_per_second)
-        median = np.median(rates)
-        print(f"| {workers} | {median:.0f} ({min(rates):.0f}–{max(rates):.0f}) |")
+                costs.append((sum(os.times()[:4]) - before) / events * 1e3)
+        print(
+            f"| {workers} | {np.median(rates):.0f} ({min(rates):.0f}–{max(rates):.0f}) "
+            f"| {np.median(costs):.2f} ({min(costs):.2f}–{max(costs):.2f}) |",
+            flush=True,
+        )
 
 
 # The signal of the reference sample made with Delphes decays isotropically, the official one not.
