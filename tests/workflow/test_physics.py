@@ -6,15 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from overdensity.workflow import SearchResults, parse_config, run_search
+from overdensity.simulation import simulate
+from overdensity.workflow import SearchResults, connect, parse_config, run_search
+from overdensity.workflow.columns import make_columns
+from overdensity.workflow.config import EventsConfig
 
 pytestmark = pytest.mark.slow
 
 BACKGROUND, SIGNAL, MASS = 40_000, 250, 3500.0  # as in `make demo`; S/B = 0.6 %
 SEEDS = (1, 2, 3, 4, 5)
+SIMULATED_SEEDS = (1, 2, 3)
 
 
 def search(columns: list[Path], out: Path, seed: int) -> SearchResults:
@@ -91,3 +96,44 @@ def test_delphes_events_without_resonance_are_quiet_in_at_least_four_of_five_box
         for seed, (background, _) in zip(SEEDS, reference_boxes, strict=True)
     ]
     assert_quiet(found, at_least=4)
+
+
+@pytest.fixture(scope="module")
+def simulated_boxes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path]]:
+    """Columns of one box a seed, with its signal and without, from our own simulation."""
+    folder = tmp_path_factory.mktemp("simulated")
+    boxes = []
+    for seed in SIMULATED_SEEDS:
+        file = folder / f"box{seed}.h5"
+        simulate(file, background=BACKGROUND, signal=SIGNAL, seed=seed)
+        with connect("local") as client:
+            events = EventsConfig(files=(str(file),))
+            make_columns(events, folder / str(seed), client)
+        file.unlink()
+        box = pq.read_table(folder / str(seed) / "columns")
+        background = box.filter(pc.equal(box["label"], 0))
+        paths = (folder / f"box{seed}.parquet", folder / f"background{seed}.parquet")
+        for table, path in zip((box, background), paths, strict=True):
+            pq.write_table(table, path)
+        boxes.append(paths)
+    return boxes
+
+
+def test_resonance_in_the_box_of_the_demo_is_found_in_all_of_three(
+    simulated_boxes: list[tuple[Path, Path]], tmp_path: Path
+) -> None:
+    found = [
+        search([box], tmp_path / str(seed), seed)
+        for seed, (box, _) in zip(SIMULATED_SEEDS, simulated_boxes, strict=True)
+    ]
+    assert_found(found, at_least=3)
+
+
+def test_box_of_the_demo_without_its_signal_is_quiet_in_all_of_three(
+    simulated_boxes: list[tuple[Path, Path]], tmp_path: Path
+) -> None:
+    found = [
+        search([background], tmp_path / str(seed), seed)
+        for seed, (_, background) in zip(SIMULATED_SEEDS, simulated_boxes, strict=True)
+    ]
+    assert_quiet(found, at_least=3)
