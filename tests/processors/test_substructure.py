@@ -16,7 +16,7 @@ from overdensity.processors.substructure import contrib_n_subjettiness, n_subjet
 
 @pytest.fixture(scope="module")
 def constituents(lhco_file) -> ak.Array:
-    particles = cartesian(read_events(LhcoSource(), lhco_file, 0, 10).particles)
+    particles = cartesian(read_events(LhcoSource(), lhco_file, 0, 5).particles)
     return ak.flatten(cluster(particles).constituents, axis=1)
 
 
