@@ -189,8 +189,7 @@ def simulate(
         advance = stack.enter_context(progress("simulating", len(labels), unit="events"))
 
         def stream(process: Process) -> EventQueue:
-            # A small request is one chunk, with some room for the selection.
-            events = min(chunk_events, ceil(1.5 * wanted[process]) + 20)
+            events = _chunk_size(wanted[process], chunk_events)
 
             def task(index: int) -> ChunkTask:
                 return ChunkTask(process, index, events, seed, *settings)
@@ -279,6 +278,17 @@ def _interleave(labels: NDArray[np.int8], background: Events, signal: Events) ->
     of_signal = np.repeat(labels == 1, counts)
     objects[~of_signal], objects[of_signal] = background.objects, signal.objects
     return Events(counts, objects)
+
+
+def _chunk_size(wanted: int, largest: int) -> int:
+    """Return the events to generate in each chunk.
+
+    Equal chunks that together should suffice, as about 0.7 of the background and 0.9 of the signal
+    pass the selection: a last chunk of full size would be mostly wasted.
+    """
+    enough = 1.5 * wanted
+    n_chunks = max(1, ceil(enough / largest))
+    return min(largest, ceil(enough / n_chunks) + 20)
 
 
 def _shuffled_labels(background: int, signal: int, seed: int) -> NDArray[np.int8]:

@@ -13,6 +13,7 @@ import pytest
 
 from overdensity.core import InputError, OverdensityError
 from overdensity.simulation import SimulationReport, ZprimeMasses, simulate
+from overdensity.simulation.production import _chunk_size
 
 pytest.importorskip("pythia8mc")
 
@@ -122,6 +123,14 @@ def test_pure_signal_has_its_resonance_at_the_mass(tmp_path: Path) -> None:
     mass = np.sqrt(energy**2 - px**2 - py**2 - pz**2)
     assert np.median(mass) == pytest.approx(5000.0, rel=0.06)
     assert report.background.efficiency is None
+
+
+@pytest.mark.parametrize(("wanted", "largest"), [(1, 2000), (2000, 2000), (40_000, 2000), (80, 60)])
+def test_chunks_are_equal_and_make_little_more_than_needed(wanted: int, largest: int) -> None:
+    size = _chunk_size(wanted, largest)
+    n_chunks = np.ceil(1.5 * wanted / size)
+    assert size <= largest
+    assert 1.5 * wanted <= n_chunks * size <= 1.5 * wanted + 21 * n_chunks
 
 
 @pytest.mark.parametrize(
