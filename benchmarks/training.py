@@ -36,13 +36,15 @@ from overdensity.ml import (
     scan_edges,
     scan_windows,
     score_fold,
-    select,
+    training_folds,
 )
 from overdensity.ml.bank import BankHyper, train_bank
+from overdensity.stats import selection_levels
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 WORKERS = 2
+FOLDS = 7
 SELECTIONS = (1.0, 0.1, 0.01, 0.002)
 SPLIT_WINDOW = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
 AT_3500 = 2  # the window of the default scan around 3.5 TeV
@@ -110,8 +112,9 @@ def scan(*, quick: bool) -> None:
     windows = scan_windows()
     window = windows[AT_3500]
     test = rest.take(window.signal(rest.mass))
-    seen = data.without_label().take(fold_of(data.event, 5, seed=1) != 0)
-    rows = []
+    learnt = np.isin(fold_of(data.event, FOLDS, seed=1), training_folds(0, FOLDS))
+    seen = data.without_label().take(learnt)
+    rows, trainings = [], len(windows) * FOLDS * 4
     # windows differ in their events, and the cost of a training goes with their number
     inside = [
         np.count_nonzero((data.mass >= w.sideband_low) & (data.mass < w.sideband_high))
@@ -127,28 +130,32 @@ def scan(*, quick: bool) -> None:
         cross_fit(trees, data, each, seed=1)
     cpu = (time.process_time() - cpu) * scale
     start = time.perf_counter()
-    parallel(_task, [(trees, data, each, fold) for each in timed for fold in range(5)])
+    parallel(_task, [(trees, data, each, fold) for each in timed for fold in range(FOLDS)])
     wall = (time.perf_counter() - start) * scale
     found = _sic(trees.fit(seen, window, seed=1).score(test), test)
     part = f"{len(timed)} of {len(windows)} windows x {scale:.1f}" if quick else "all"
-    rows.append(f"trees | 200 x {trees.hyper.members} | {part} | {cpu:.0f} | {wall:.0f} | {found}")
+    rows.append(
+        f"trees | {trainings} x {trees.hyper.members} | {part} | {cpu:.0f} | {wall:.0f} | {found}"
+    )
 
     networks = make_method("cwola_networks", epochs=epochs, device="cpu")
     cpu, start = time.process_time(), time.perf_counter()
     fitted = networks.fit(seen, window, seed=1)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - start
-    scale = 5 * sum(inside) / inside[AT_3500]
+    scale = FOLDS * sum(inside) / inside[AT_3500]
     found = _sic(fitted.score(test), test)
     rows.append(
-        f"networks, {epochs} epochs | 200 x 3 | 1 window x fold x {scale:.0f} | {cpu * scale:.0f} "
+        f"networks, {epochs} epochs | {trainings} x 3 | 1 window x fold x {scale:.0f} | {cpu * scale:.0f} "
         f"| {wall * scale / WORKERS:.0f} | {found}"
     )
     patient = 251 / epochs  # no network stops before
     rows.append(
-        f"networks, patience of 250 epochs, at least | 200 x 3 | as above x {patient:.1f} "
+        f"networks, patience of 250 epochs, at least | {trainings} x 3 | as above x {patient:.1f} "
         f"| {cpu * scale * patient:.0f} | {wall * scale * patient / WORKERS:.0f} | not run | | |"
     )
-    print(f"40 000 + {n_signal} events, 10 windows x 5 folds; SIC in the SR at 3.5 TeV, fold 0\n")
+    print(
+        f"40 000 + {n_signal} events, 10 windows x {FOLDS} folds; SIC in the SR at 3.5 TeV, fold 0\n"
+    )
     table(
         "classifier | inner trainings | timed | CPU s | wall s, 2 workers "
         "| SIC(1e-2) | SIC(1e-3) | max SIC | AUC",
@@ -346,8 +353,9 @@ def _quiet(size: int, seed: int, window: Window) -> list[tuple[float, float]]:
 def _selections(data: Sample, scores: NDArray[np.float32], seed: int) -> Any:
     edges = scan_edges()
     inside = (data.mass >= edges[0]) & (data.mass < edges[-1])
-    fold = fold_of(data.event, 5, seed=seed)
-    return (select(scores, fold, efficiency, inside=inside) for efficiency in SELECTIONS)
+    fold = fold_of(data.event, FOLDS, seed=seed)
+    levels = selection_levels(scores, fold, SELECTIONS[1:], within=inside)
+    return (inside & (levels >= passed) for passed in range(len(SELECTIONS)))
 
 
 PARTS = {"scan": scan, "bank": bank, "split": split, "study": study, "quiet": quiet}

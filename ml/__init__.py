@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from .crossfit import cross_fit, score_fold
 from .cwola import CwolaTrees
-from .folds import fold_of
+from .folds import fold_of, training_folds
 from .method import Method, MethodInfo, load_method, make_method, methods
 from .metrics import Performance, performance
 from .networks import CwolaNetworks
 from .sample import Sample
-from .selection import select
 from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
@@ -33,5 +32,5 @@ __all__ = [
     "scan_edges",
     "scan_windows",
     "score_fold",
-    "select",
+    "training_folds",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError, progress
-from .folds import fold_of
+from .folds import CrossFitting, fold_of, training_folds
 from .method import Method
 from .sample import Sample
 from .windows import Window
@@ -21,7 +21,8 @@ def cross_fit(
     sample: Sample,
     window: Window,
     *,
-    folds: int = 5,
+    folds: int = 7,
+    scheme: CrossFitting = "tournament",
     seed: int,
     simulation: Sample | None = None,
 ) -> NDArray[np.float32]:
@@ -37,6 +38,8 @@ def cross_fit(
         The signal region and its sidebands.
     folds : int
         The number of outer folds.
+    scheme : {"tournament", "all"}
+        Which of the other folds a model is trained on (`training_folds`).
     seed : int
         Decides the folds and the trainings.
     simulation : Sample, optional
@@ -52,7 +55,14 @@ def cross_fit(
     with progress(f"{method.name} {window.center:.0f} GeV", folds, unit="folds") as advance:
         for fold in range(folds):
             held_out, of_fold = score_fold(
-                method, sample, window, fold, folds=folds, seed=seed, simulation=simulation
+                method,
+                sample,
+                window,
+                fold,
+                folds=folds,
+                scheme=scheme,
+                seed=seed,
+                simulation=simulation,
             )
             scores[held_out] = of_fold
             advance(1)
@@ -65,18 +75,19 @@ def score_fold(
     window: Window,
     fold: int,
     *,
-    folds: int = 5,
+    folds: int = 7,
+    scheme: CrossFitting = "tournament",
     seed: int,
     simulation: Sample | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Fit on the other folds and score this one: one independent task of a scan.
+    """Fit on other folds and score this one: one independent task of a scan.
 
     The events are given to the method in the order of their ids and without the truth (unless it
     needs labels), so neither the order of files nor the truth can change a score.
 
     Parameters
     ----------
-    method, sample, window, folds, seed, simulation
+    method, sample, window, folds, scheme, seed, simulation
         As in :func:`cross_fit`.
     fold : int
         From 0 to ``folds`` - 1.
@@ -106,10 +117,10 @@ def score_fold(
         msg = f"method {method.name!r} needs simulated events; give simulation files"
         raise ConfigError(msg)
 
-    in_fold = fold_of(sample.event, folds, seed=seed) == fold
-    others = np.flatnonzero(~in_fold)
+    fold_of_event = fold_of(sample.event, folds, seed=seed)
+    others = np.flatnonzero(np.isin(fold_of_event, training_folds(fold, folds, scheme)))
     others = others[np.argsort(sample.event[others], kind="stable")]
-    rows = np.flatnonzero(in_fold)
+    rows = np.flatnonzero(fold_of_event == fold)
     fresh = type(method)(method.hyper)  # the caller's method stays as it is
     fresh.fit(seen.take(others), window, simulation=simulation, seed=fold_seed(seed, fold))
     return rows, fresh.score(seen.take(rows))

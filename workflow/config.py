@@ -152,6 +152,9 @@ class SearchConfig(_Section):
         Background efficiencies of the cuts on the score.
     folds : int
         Outer folds of the cross-fitting.
+    cross_fitting : {'tournament', 'all'}
+        Which of the other folds the model of a fold is trained on. ``all`` is the published scheme,
+        under which p-values come out too small (`overdensity.ml.training_folds`).
     fit : FitConfig
         The background fit.
     pseudo_experiments : int
@@ -177,7 +180,8 @@ class SearchConfig(_Section):
     method: MethodConfig = MethodConfig()
     scan: ScanConfig = ScanConfig()
     selections: Annotated[tuple[float, ...], Field(min_length=1)] = (0.1, 0.01, 0.002)
-    folds: Annotated[int, Field(ge=2)] = 5
+    folds: Annotated[int, Field(ge=2)] = 7
+    cross_fitting: Literal["tournament", "all"] = "tournament"
     fit: FitConfig = FitConfig()
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
     seed: Annotated[int, Field(ge=0)] = 1
@@ -196,6 +200,13 @@ class SearchConfig(_Section):
             msg = f"selections repeat one another: {', '.join(f'{item:g}' for item in value)}"
             raise ValueError(msg)
         return tuple(sorted(value, reverse=True))
+
+    @model_validator(mode="after")
+    def _every_fold_has_others_to_learn_from(self) -> Self:
+        if self.cross_fitting == "tournament" and self.folds < 3:
+            msg = f"folds: cross_fitting: tournament needs at least 3 folds, not {self.folds}"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _features_are_not_the_mass(self) -> Self:

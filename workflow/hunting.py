@@ -30,6 +30,10 @@ from .scoring import Scores, read_scores, windows_of
 __all__ = ["hunt_scores", "make_results"]
 
 _FEATURE_BINS = 30
+_MUTUAL_FOLDS = (
+    "cross_fitting: all lets folds learn from each other, which widens the yields beyond Poisson: "
+    "the p-values are too small; use cross_fitting: tournament"
+)
 
 
 def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> SearchResults:
@@ -122,6 +126,7 @@ def _results(
     )
     centers = [window.center for window in windows_of(config)]
     bad_files = {} if processing is None else processing.bad_files
+    mutual = (_MUTUAL_FOLDS,) if config.cross_fitting == "all" else ()
     skipped = tuple(f"skipped {name}: {error}" for name, error in bad_files.items())
     return SearchResults(
         windows=tuple(
@@ -136,7 +141,7 @@ def _results(
         ),
         best=_best(result),
         fit=_fit_quality(result),
-        flags=(*result.flags, *skipped),
+        flags=(*result.flags, *mutual, *skipped),
         n_events=len(scores.sample),
         function=result.function,
         spectra=() if result.best is None else result.best.spectra,

@@ -161,6 +161,7 @@ def _score_files(
         config.method.model_dump(),
         config.scan.model_dump(),
         config.folds,
+        config.cross_fitting,
         config.seed,
     )
     return {
@@ -173,7 +174,7 @@ def _score_files(
 def _score_task(
     config: SearchConfig, columns: tuple[str, ...], window: int, fold: int, path: Path
 ) -> None:
-    """Train on the other folds, score this one, and write the file; runs on a worker."""
+    """Train on other folds, score this one, and write the file; runs on a worker."""
     sample = load_sample(config, columns)
     rows, scores = score_fold(
         make_method(config.method.name, **config.method.hyperparameters),
@@ -181,6 +182,7 @@ def _score_task(
         windows_of(config)[window],
         fold,
         folds=config.folds,
+        scheme=config.cross_fitting,
         seed=config.seed,
     )
     table = pa.table({"event": sample.event[rows], "score": scores})

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from overdensity.core import InputError, Record
 from overdensity.core.records import write_text_atomic
 

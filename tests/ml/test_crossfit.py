@@ -64,10 +64,24 @@ def test_no_event_is_scored_by_a_model_that_saw_it(sample, window):
     assert not scores.any()
 
 
+@pytest.mark.parametrize(("scheme", "fraction"), [("all", 6 / 7), ("tournament", 3 / 7)])
+def test_a_model_learns_from_the_folds_of_its_scheme(sample, window, scheme, fraction):
+    seen = []
+
+    class Counting(Spy):
+        def fit(self, data, window, *, simulation=None, seed):
+            seen.append(len(data))
+            return super().fit(data, window, simulation=simulation, seed=seed)
+
+    assert not cross_fit(Counting(), sample, window, scheme=scheme, seed=3).any()
+    assert len(seen) == 7
+    assert np.mean(seen) / len(sample) == pytest.approx(fraction, abs=1e-3)
+
+
 def test_events_outside_the_window_are_scored_too(sample, window):
     outside = (sample.mass < window.sideband_low) | (sample.mass >= window.sideband_high)
     assert outside.any()
-    scored = np.concatenate([score_fold(Spy(), sample, window, k, seed=3)[0] for k in range(5)])
+    scored = np.concatenate([score_fold(Spy(), sample, window, k, seed=3)[0] for k in range(7)])
     np.testing.assert_array_equal(np.sort(scored), np.arange(len(sample)))
 
 
@@ -105,10 +119,10 @@ def test_method_that_needs_simulation_is_refused_without(sample, window):
 
 
 def test_fewer_events_than_folds_are_refused(sample, window):
-    with pytest.raises(InputError, match="3 events cannot be divided into 5 folds"):
+    with pytest.raises(InputError, match="3 events cannot be divided into 7 folds"):
         cross_fit(Spy(), sample.take(np.arange(3)), window, seed=3)
 
 
 def test_fold_that_does_not_exist_is_refused(sample, window):
-    with pytest.raises(ConfigError, match="fold 5 does not exist"):
-        score_fold(Spy(), sample, window, 5, seed=3)
+    with pytest.raises(ConfigError, match="fold 7 does not exist"):
+        score_fold(Spy(), sample, window, 7, seed=3)

@@ -17,8 +17,8 @@ from overdensity.ml import (
     performance,
     scan_edges,
     scan_windows,
-    select,
 )
+from overdensity.stats import selection_levels
 
 pytestmark = pytest.mark.slow
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
@@ -54,7 +54,8 @@ def kept(sample, window, efficiency, seed):
     scores = cross_fit(make_method("cwola"), sample, window, seed=seed)
     edges = scan_edges()
     inside = (sample.mass >= edges[0]) & (sample.mass < edges[-1])
-    return inside, select(scores, fold_of(sample.event, 5, seed=seed), efficiency, inside=inside)
+    fold = fold_of(sample.event, 7, seed=seed)
+    return inside, selection_levels(scores, fold, (efficiency,), within=inside) > 0
 
 
 def asimov(s, b):
