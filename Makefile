@@ -35,10 +35,10 @@ format: $(VENV)/.installed-dev
 
 # Redo the figures that the pages in docs/ show; takes half an hour.
 docs: $(VENV)/.installed-dev
-	$(BIN)/python benchmarks/simulation.py
-	$(BIN)/python benchmarks/features.py
-	$(BIN)/python benchmarks/training.py
-	$(BIN)/python benchmarks/statistics.py
+	$(BIN)/python -P benchmarks/simulation.py
+	$(BIN)/python -P benchmarks/features.py
+	$(BIN)/python -P benchmarks/training.py
+	$(BIN)/python -P benchmarks/statistics.py
 
 constraints: $(VENV)/.installed-dev
 	@{ grep '^#' constraints.txt; \

@@ -1,6 +1,6 @@
 """Events a second from HDF5 to columns, where the time goes, and memory against file size.
 
-    OMP_NUM_THREADS=1 python benchmarks/features.py [--events N] [--file F] [--json OUT]
+    OMP_NUM_THREADS=1 python -P benchmarks/features.py [--events N] [--file F] [--json OUT]
 
 prints the tables of docs/performance.md. All rates are for one core, the median of the repetitions
 with their half spread. The bare calls are the limit of FastJet: the same clustering, constituents

@@ -1,6 +1,6 @@
 """The figures of the README, from the run that `make demo` has left.
 
-python benchmarks/quickstart.py runs/quickstart --figures docs/figures
+python -P benchmarks/quickstart.py runs/quickstart --figures docs/figures
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Each part prints a Markdown table, as it stands in ``docs/simulation.md``::
 
-    python benchmarks/simulation.py stages      # CPU time of each step, one core
-    python benchmarks/simulation.py speed       # selected events per second, 1 core and all
-    python benchmarks/simulation.py validate    # means and KS distances; figures to docs/figures
-    python benchmarks/simulation.py signal      # which widths and angles the official signal has
+    python -P benchmarks/simulation.py stages      # CPU time of each step, one core
+    python -P benchmarks/simulation.py speed       # selected events per second, 1 core and all
+    python -P benchmarks/simulation.py validate    # means and KS distances; figures to docs/figures
+    python -P benchmarks/simulation.py signal      # which widths and angles the official signal has
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Speed and calibration of the statistical step; prints Markdown.
 
-python benchmarks/statistics.py                       # speed, about two minutes
-python benchmarks/statistics.py --calibration 200     # uniformity of p_global, some minutes
-python benchmarks/statistics.py --functions           # which function describes the QCD sample
-python benchmarks/statistics.py --figures docs/figures --calibration 200 --functions
+python -P benchmarks/statistics.py                       # speed, about two minutes
+python -P benchmarks/statistics.py --calibration 200     # uniformity of p_global, some minutes
+python -P benchmarks/statistics.py --functions           # which function describes the QCD sample
+python -P benchmarks/statistics.py --figures docs/figures --calibration 200 --functions
 """
 
 from __future__ import annotations

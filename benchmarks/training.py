@@ -1,6 +1,6 @@
 """Time and sensitivity of CWoLa hunting; every part prints a Markdown table.
 
-    python benchmarks/training.py [scan] [bank] [split] [study] [quiet] [--quick]
+    python -P benchmarks/training.py [scan] [bank] [split] [study] [quiet] [--quick]
 
 scan   a full scan with trees and with networks at equal data, and the SIC of each (default)
 bank   networks together against one by one, and the fraction of BLAS peak (default)

@@ -38,8 +38,8 @@ def selection_levels(
     within : array_like of bool, shape (n_events,), optional
         Events that count: those in the scan range. The others get level 0.
     events : array_like of uint64, shape (n_events,), optional
-        Event ids, by whose hash ties are broken, so that the selection does not depend on the
-        order of the events. Without them the order decides.
+        Event ids, by which ties are broken, so that the selection does not depend on the order of
+        the events. Without them the order decides.
 
     Returns
     -------
@@ -65,11 +65,10 @@ def selection_levels(
     if bad.size:
         msg = f"{bad.size} scores are not finite, the first that of event {bad[0]}"
         raise InputError(msg)
-    tie_break = ids if events is None else _hash(ids)
     levels = np.zeros(scores.shape, dtype=np.int8)
     for fold in np.unique(folds[inside]):
         members = np.flatnonzero(inside & (folds == fold))
-        ranked = members[np.lexsort((tie_break[members], -scores[members]))]
+        ranked = members[np.lexsort((ids[members], -scores[members]))]
         for efficiency in efficiencies:
             levels[ranked[: int(efficiency * members.size + 0.5)]] += 1
     return levels
@@ -87,11 +86,3 @@ def checked_efficiencies(efficiencies: Sequence[float]) -> tuple[float, ...]:
         )
         raise ConfigError(msg)
     return steps
-
-
-def _hash(ids: NDArray) -> NDArray[np.uint64]:
-    """Mix event ids (SplitMix64), so that neighbours in a file are not neighbours in a tie."""
-    x = ids.astype(np.uint64)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
