@@ -35,10 +35,13 @@ format: $(VENV)/.installed-dev
 
 # Redo the figures that the pages in docs/ show; takes half an hour.
 docs: $(VENV)/.installed-dev
-	$(BIN)/python -P benchmarks/simulation.py
+	$(BIN)/python -P benchmarks/quickstart.py $(DEMO) --figures docs/figures
+	$(BIN)/python -P benchmarks/simulation.py validate
 	$(BIN)/python -P benchmarks/features.py
 	$(BIN)/python -P benchmarks/training.py
 	$(BIN)/python -P benchmarks/statistics.py
+	$(BIN)/python -P benchmarks/search.py null
+	$(BIN)/python -P benchmarks/search.py signal
 
 constraints: $(VENV)/.installed-dev
 	@{ grep '^#' constraints.txt; \

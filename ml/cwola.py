@@ -181,6 +181,23 @@ class TreesHyper(NestedHyper):
     features_per_split: float = 0.5
     bins: int = 127
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        allowed = {
+            "members": self.members >= 1,
+            "learning_rate": self.learning_rate > 0,
+            "iterations": self.iterations >= 1,
+            "patience": self.patience >= 1,
+            "leaves": self.leaves >= 2,
+            "events_per_leaf": self.events_per_leaf >= 1,
+            "features_per_split": 0 < self.features_per_split <= 1,
+            "bins": 2 <= self.bins <= 255,
+        }
+        for name, good in allowed.items():
+            if not good:
+                msg = f"method 'cwola': {name} = {getattr(self, name)} cannot be used"
+                raise ConfigError(msg)
+
 
 @register
 class CwolaTrees(CwolaHunting[TreesHyper]):

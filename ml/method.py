@@ -6,8 +6,10 @@ import dataclasses
 import json
 import logging
 import os
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -216,7 +218,7 @@ def load_method(path: str | os.PathLike[str]) -> Method[Any]:
     except FileNotFoundError:
         msg = f"{path}: no such file"
         raise InputError(msg) from None
-    except (ValueError, KeyError, OSError, EOFError, TypeError) as error:
+    except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
         msg = f"{path}: not a stored method ({error})"
         raise InputError(msg) from None
     return method
@@ -226,8 +228,9 @@ def _as_default(method: str, key: str, value: Any, default: Any) -> Any:
     """Return a value in the type of the default: YAML gives lists for tuples, 1 for 1.0."""
     if isinstance(default, tuple) and isinstance(value, (list, tuple)):
         return tuple(value)
-    if isinstance(default, float) and type(value) is int:
-        return float(value)
+    if isinstance(default, float) and isinstance(value, (int, str)):
+        with suppress(ValueError):  # YAML reads 1e-3 as text
+            return float(value)
     if default is not None and type(value) is not type(default):
         msg = (
             f"method {method!r}: {key} must be {type(default).__name__} like its default "

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 import awkward as ak
+import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ __all__ = [
     "absolute",
     "event_ids",
     "file_identity",
+    "file_stamp",
     "mix64",
     "read_events",
     "split",
@@ -160,6 +162,17 @@ def event_ids(identity: int, entries: NDArray[np.integer[Any]]) -> NDArray[np.ui
     array of uint64, shape (n_events,)
     """
     return mix64(np.uint64(identity) + (entries.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
+
+
+def file_stamp(path: str) -> str:
+    """Return size and time of change of a file, or what its server has in place of the latter.
+
+    A file that was changed in place keeps its identity, and its columns must be made again.
+    """
+    fs, name = fsspec.core.url_to_fs(path)
+    info = fs.info(name)
+    changed = next((info[key] for key in ("mtime", "ETag", "LastModified") if key in info), "")
+    return f"{info['size']}-{changed}"
 
 
 def file_identity(*contents: bytes) -> int:

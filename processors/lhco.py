@@ -196,6 +196,9 @@ def _bytes(path: str) -> bytes:
     except FileNotFoundError:
         msg = f"{path}: no such key file"
         raise InputError(msg) from None
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error})"
+        raise InputError(msg) from None
 
 
 def _read_key(path: str, dataset: str, start: int, stop: int) -> NDArray[np.float64]:

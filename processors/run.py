@@ -17,9 +17,10 @@ import coffea.util
 import fsspec
 import hist
 from coffea.processor import IterativeExecutor
+from distributed import KilledWorker
 
-from ..core import InputError, Record, progress
-from .chunks import Chunk, FileSummary, Source, absolute, split
+from ..core import InputError, OverdensityError, Record, progress
+from .chunks import Chunk, FileSummary, Source, absolute, file_stamp, split
 from .dijet import DijetProcessor
 from .partitions import (
     PartitionSummary,
@@ -136,14 +137,17 @@ def process(
     names: dict[str, Chunk] = {}
     for file in found:
         key = settings_key(
-            identity=file.identity, source=source.settings(), processor=processor.settings()
+            identity=file.identity,
+            stamp=file_stamp(file.path),
+            source=source.settings(),
+            processor=processor.settings(),
         )
         names |= {f"{chunk.name}-{key}.parquet": chunk for chunk in split(file, chunk_events)}
     work = partial(_process_chunk, source=source, processor=processor, columns=columns)
     result = _execute(executor, list(names.items()), work, columns)
     bad |= result.get("bad", {})
 
-    if bad and not skip_bad_files:
+    if bad and not (skip_bad_files and result.get("partitions")):
         raise InputError(_describe(bad, n_good=len(result.get("partitions", {}))))
     if removed := remove_others(columns, result["partitions"]):
         logger.info("removed %d partitions of other settings or files", len(removed))
@@ -220,8 +224,16 @@ def _execute(
     chosen: Any = executor or IterativeExecutor()
     if hasattr(chosen, "copy"):  # a coffea executor, whose own bars would mix with ours
         chosen = chosen.copy(status=False)
-    with _silent_coffea(), _shown(columns, {name for name, _ in items}):
-        result = chosen(items, work, {})
+    try:
+        with _silent_coffea(), _shown(columns, {name for name, _ in items}):
+            result = chosen(items, work, {})
+    except KilledWorker as error:
+        msg = (
+            f"processing: {error.task} was on {error.last_worker.address} and other workers when "
+            "they died, perhaps for lack of memory; try fewer workers or a smaller chunk_events. "
+            "What is done is kept"
+        )
+        raise OverdensityError(msg) from None
     return result[0] if isinstance(result, tuple) else result
 
 

@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
+from ..core import InputError
 from .detector import detect
 from .generator import Process, Signal, generate
 from .selection import Events, select
@@ -22,6 +23,7 @@ _R = TypeVar("_R")
 
 _STREAM = {"background": 0, "signal": 1}  # part of the seed
 _PYTHIA_SEEDS = 900_000_000
+_HOPELESS = 20_000  # generated events after which one should have been selected
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,12 @@ def selected_events(
                 submitted += 1
             result = pending.popleft().result()
             tally.add(result)
+            if tally.generated >= _HOPELESS and not tally.selected:
+                msg = (
+                    f"none of {tally.generated} generated events passes the selection: choose a "
+                    "heavier resonance, or lower Selection.jet_pt_min"
+                )
+                raise InputError(msg)
             events = result.events.split(missing)[0]
             missing -= len(events)
             yield events

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..core import FitError
 from .flags import flag_sentences, inclusive_p
 from .functions import checked_edges
 from .null import Null, null_hypothesis
@@ -17,9 +19,11 @@ from .resonance import fit_resonance
 from .results import Best, HuntResult, SelectionResult, WindowResult
 from .scan import Scan, scan
 from .significance import local_log_p, z_of_log_p
-from .spectrum import Constraint, fit
+from .spectrum import Constraint, SpectrumFit, fit
 
 __all__ = ["hunt", "hunt_patterns", "subdivide"]
+
+logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 
@@ -241,6 +245,20 @@ class _Search:
             free = not problem.precision[j].any()
             return None if free else Constraint(problem.centre[j], problem.precision[j])
 
+        def spectrum(j: int) -> SpectrumFit | None:
+            try:
+                return fit(
+                    edges,
+                    fits.counts[j],
+                    masked=problem.masked[j],
+                    function=function,
+                    constraint=constraint(j),
+                    seed=self.seed,
+                )
+            except FitError as error:  # of a flagged spectrum, say: the result stands without it
+                logger.warning("spectrum %d of window %d: %s", j - first, window, error)
+                return None
+
         return Best(
             window=window,
             efficiency=row.efficiency,
@@ -249,17 +267,7 @@ class _Search:
             resonance=fit_resonance(
                 edges, fits.counts[k], low, high, function=function, constraint=constraint(k)
             ),
-            spectra=tuple(
-                fit(
-                    edges,
-                    fits.counts[j],
-                    masked=problem.masked[j],
-                    function=function,
-                    constraint=constraint(j),
-                    seed=self.seed,
-                )
-                for j in range(first, first + fits.shape[1])
-            ),
+            spectra=tuple(map(spectrum, range(first, first + fits.shape[1]))),
         )
 
 

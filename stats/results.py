@@ -79,7 +79,8 @@ class Best(Record):
     resonance : Resonance
         Mass, width and number of events of a peak fitted to the selected spectrum.
     spectra : tuple of SpectrumFit
-        Mass spectra of this window with their sideband fits: unselected, then from loose to tight.
+        Mass spectra of this window with their sideband fits: unselected, then from loose to tight;
+        None where Minuit did not converge.
     """
 
     window: int
@@ -87,7 +88,7 @@ class Best(Record):
     p_local: float
     z_local: float
     resonance: Resonance
-    spectra: tuple[SpectrumFit, ...]
+    spectra: tuple[SpectrumFit | None, ...]
 
 
 @dataclass(frozen=True)

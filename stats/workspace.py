@@ -34,6 +34,9 @@ def best_workspace(result: HuntResult) -> Workspace:
         raise FitError(msg)
     efficiencies = [1.0, *(row.efficiency for row in result.windows[0].selections)]
     spectrum = result.best.spectra[efficiencies.index(result.best.efficiency)]
+    if spectrum is None:
+        msg = "Minuit did not converge on the best spectrum, so there is no model to write"
+        raise FitError(msg)
     peak = result.best.resonance
     return shape_workspace(spectrum, peak.mass, peak.width, n_signal=peak.n_signal)
 

@@ -104,7 +104,7 @@ def simulate(  # noqa: PLR0917 - typer knows arguments by their names
         workers=workers,
     )
     report.to_json(out.with_suffix(".simulation.json"))
-    console.print(
+    typer.echo(
         f"{report.path}: {background} background and {signal} signal events, "
         f"{report.events_per_second:.0f} events/s"
     )
@@ -164,7 +164,7 @@ def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 
     config = load_config(file, overrides or [], out=out)
     score_search(config, process=False)
-    console.print(f"scores are in {run_folder(config) / 'scores'}")
+    typer.echo(f"scores are in {run_folder(config) / 'scores'}")
 
 
 @app.command()
@@ -197,7 +197,7 @@ def report(
     """Write report.html anew from the results of a run."""
     from .report import write_report
 
-    console.print(f"report: {write_report(folder)}")
+    typer.echo(f"report: {write_report(folder)}")
 
 
 @app.command()
@@ -245,7 +245,7 @@ def _show(results: Any, folder: Path) -> None:
         )
     console.print(table)
     if (folder / "report.html").is_file():
-        console.print(f"report: {folder / 'report.html'}")
+        typer.echo(f"report: {folder / 'report.html'}")
     if best is None:
         console.print("no window has a fit that may be quoted: there is no result")
         return

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-from distributed import Client, Future, LocalCluster, wait
+from distributed import Client, Future, KilledWorker, LocalCluster, wait
 
 from ..core import ConfigError, OverdensityError, progress
 
@@ -92,7 +92,7 @@ def run_tasks(
             while pending:
                 finished = _finished_soon(pending)
                 for future in finished:
-                    future.result()
+                    _raise_error_of(future, description)
                 pending -= finished
                 advance(len(finished))
                 if finished or client.scheduler_info()["workers"]:
@@ -108,6 +108,18 @@ def run_tasks(
                     raise OverdensityError(msg)
     finally:
         client.cancel(list(pending))
+
+
+def _raise_error_of(future: Future, description: str) -> None:
+    """Pass on the error of a task, a lost worker's in words."""
+    try:
+        future.result()
+    except KilledWorker as error:
+        msg = (
+            f"{description}: several workers died on the same task ({error.task}), perhaps for "
+            "lack of memory; try fewer workers. What is done is kept"
+        )
+        raise OverdensityError(msg) from None
 
 
 def _finished_soon(futures: set[Future]) -> set[Future]:

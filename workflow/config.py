@@ -201,6 +201,14 @@ class SearchConfig(_Section):
             raise ValueError(msg)
         return tuple(sorted(value, reverse=True))
 
+    @field_validator("out")
+    @classmethod
+    def _the_runs_folder_is_local(cls, value: str | None) -> str | None:
+        if value is not None and "://" in value:
+            msg = "the run's folder must be on a file system, not behind a URL"
+            raise ValueError(msg)
+        return value
+
     @model_validator(mode="after")
     def _every_fold_has_others_to_learn_from(self) -> Self:
         if self.cross_fitting == "tournament" and self.folds < 3:

@@ -76,6 +76,7 @@ def spectrum_figures(results: SearchResults) -> dict[float, Figure]:
             )
         )
         for quality, fit in zip(results.fit, results.spectra, strict=True)
+        if fit is not None
     }
 
 

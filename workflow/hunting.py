@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import FitError, InputError
 from ..core.records import write_text_atomic
 from ..ml import scan_edges
+from ..ml.folds import splitmix64
 from ..processors import ProcessingReport
 from ..processors.partitions import to_uhi
 from ..stats import HuntResult, SelectionResult, best_workspace, hunt, selection_levels
@@ -29,7 +32,13 @@ from .scoring import Scores, read_scores, windows_of
 
 __all__ = ["hunt_scores", "make_results"]
 
+logger = logging.getLogger(__name__)
+
 _FEATURE_BINS = 30
+_NO_PEAK = (
+    "the fit of a peak to the selected spectrum did not converge: mass and number of signal events "
+    "have no errors and are not to be quoted"
+)
 _MUTUAL_FOLDS = (
     "cross_fitting: all lets folds learn from each other, which widens the yields beyond Poisson: "
     "the p-values are too small; use cross_fitting: tournament"
@@ -60,10 +69,9 @@ def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> Sea
     """
     path = out / "results.json"
     key = stage_key(fingerprint(columns), config.model_dump(exclude={"cluster", "workers", "out"}))
-    if path.is_file():
-        found = SearchResults.from_json(path)
-        if found.key == key:
-            return found
+    found = _earlier(out)
+    if found is not None and found.key == key:
+        return found
     scores = read_scores(config, columns, out)
     levels = levels_of(config, scores)
     result = hunt_scores(config, scores, levels)
@@ -71,19 +79,33 @@ def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> Sea
     write_text_atomic(
         out / "histograms.json", json.dumps(_feature_hists(config, scores, levels, result))
     )
-    if result.best is None:
-        (out / "workspace.json").unlink(missing_ok=True)
-    else:
+    try:
         write_text_atomic(out / "workspace.json", json.dumps(best_workspace(result), indent=1))
+    except FitError as error:  # no quotable window; the flags say so
+        logger.warning("no workspace.json: %s", error)
+        (out / "workspace.json").unlink(missing_ok=True)
+    (out / "report.html").unlink(missing_ok=True)  # that of an earlier result
     results.to_json(path)
     return results
 
 
+def _earlier(out: Path) -> SearchResults | None:
+    """Return the complete results of an earlier run, or None."""
+    if not all((out / name).is_file() for name in ("results.json", "histograms.json")):
+        return None
+    try:
+        return SearchResults.from_json(out / "results.json")
+    except (InputError, TypeError, ValueError):
+        logger.info("%s is of another version and is made again", out / "results.json")
+        return None
+
+
 def levels_of(config: SearchConfig, scores: Scores) -> NDArray[np.int8]:
     """Return how many selections each event passes in each window, (n_events, n_windows)."""
+    ids = splitmix64(scores.sample.event)  # a user's own ids may be in order of anything
     return np.stack(
         [
-            selection_levels(values, scores.fold, config.selections, events=scores.sample.event)
+            selection_levels(values, scores.fold, config.selections, events=ids)
             for values in scores.values
         ],
         axis=1,
@@ -126,6 +148,8 @@ def _results(
     )
     centers = [window.center for window in windows_of(config)]
     bad_files = {} if processing is None else processing.bad_files
+    no_peak = result.best is not None and not result.best.resonance.valid
+    unsure = (_NO_PEAK,) if no_peak else ()
     mutual = (_MUTUAL_FOLDS,) if config.cross_fitting == "all" else ()
     skipped = tuple(f"skipped {name}: {error}" for name, error in bad_files.items())
     return SearchResults(
@@ -141,7 +165,7 @@ def _results(
         ),
         best=_best(result),
         fit=_fit_quality(result),
-        flags=(*result.flags, *mutual, *skipped),
+        flags=(*result.flags, *unsure, *mutual, *skipped),
         n_events=len(scores.sample),
         function=result.function,
         spectra=() if result.best is None else result.best.spectra,

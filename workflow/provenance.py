@@ -116,17 +116,30 @@ def input_files(files: Sequence[str]) -> tuple[InputFile, ...]:
 
 
 def fingerprint(files: Sequence[str | os.PathLike[str]]) -> list[tuple[str, int, int]]:
-    """Return name, size and time of change of files: what a stage's key depends on."""
+    """Return name, size and time of change of files: what a stage's key depends on.
+
+    Raises
+    ------
+    InputError
+        If one does not exist.
+    """
     found = []
     for name in files:
-        status = Path(name).stat()
+        try:
+            status = Path(name).stat()
+        except OSError:
+            msg = f"{name}: no such file (looked at {Path(name).absolute()})"
+            raise InputError(msg) from None
         found.append((str(name), status.st_size, status.st_mtime_ns))
     return found
 
 
 def stage_key(*parts: Any) -> str:
-    """Return a short hash of everything a stage depends on; the same parts give the same key."""
-    text = json.dumps(parts, sort_keys=True, default=str)
+    """Return a short hash of everything a stage depends on; the same parts give the same key.
+
+    The version of the package is one of them: what an older one has made is made again.
+    """
+    text = json.dumps([version("overdensity"), *parts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -143,6 +143,7 @@ def _scan_pictures(results: SearchResults) -> list[_Picture]:
 
 
 def _spectrum_pictures(results: SearchResults) -> list[_Picture]:
+    fits = [fit for fit in results.spectra if fit is not None]
     return [
         _picture(
             figure,
@@ -151,9 +152,7 @@ def _spectrum_pictures(results: SearchResults) -> list[_Picture]:
             f"{fit.total:.1f} ± {fit.total_error:.1f} expected from the {fit.function} fit "
             "outside it.",
         )
-        for (efficiency, figure), fit in zip(
-            spectrum_figures(results).items(), results.spectra, strict=True
-        )
+        for (efficiency, figure), fit in zip(spectrum_figures(results).items(), fits, strict=True)
     ]
 
 

@@ -177,7 +177,8 @@ class SearchResults(Record):
     function : str
         Background function.
     spectra : tuple of SpectrumFit
-        Mass spectra of the best window with their fits, from unselected to tightest.
+        Mass spectra of the best window with their fits, from unselected to tightest; None where
+        that fit did not converge.
     pseudo_z : tuple of float
         Largest local significance in the scan of each pseudo-experiment.
     truth : tuple of TruthSummary
@@ -198,7 +199,7 @@ class SearchResults(Record):
     flags: tuple[str, ...]
     n_events: int
     function: str
-    spectra: tuple[SpectrumFit, ...]
+    spectra: tuple[SpectrumFit | None, ...]
     pseudo_z: tuple[float, ...]
     truth: tuple[TruthSummary, ...]
     cutflow: dict[str, int]

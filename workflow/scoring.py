@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,11 +72,10 @@ def make_scores(config: SearchConfig, columns: Sequence[str], out: Path, client:
     ConfigError
         If the method or a hyperparameter is unknown.
     """
-    make_method(config.method.name, **config.method.hyperparameters)  # unknown names fail early
-    load_sample(config, columns)  # and so do unusable columns, before anything is sent out
+    load_sample(config, columns)  # unusable columns fail before anything is sent out
     files = _score_files(config, columns, out)
     (out / "scores").mkdir(parents=True, exist_ok=True)
-    for stale in set((out / "scores").glob("*.parquet")) - set(files.values()):
+    for stale in set((out / "scores").glob("window*-fold*-*.parquet")) - set(files.values()):
         stale.unlink()
     tasks = [
         (config, tuple(columns), window, fold, path.absolute())
@@ -141,6 +141,12 @@ def _load(
     columns = [name for name, *_ in state]
     sample = Sample.from_parquet(columns, mass=mass, features=features)
     inside = sample.take((sample.mass >= low) & (sample.mass < high))
+    if inside.weight is not None and np.any(inside.weight != 1):
+        msg = (
+            f"{columns[0]}: events have weights other than 1, which the statistics cannot use yet; "
+            "drop the column 'weight'"
+        )
+        raise InputError(msg)
     if not len(inside):
         msg = (
             f"{columns[0]}: none of {len(sample)} events has {mass} between {low:g} and {high:g} "
@@ -158,7 +164,8 @@ def _score_files(
         fingerprint(columns),
         config.mass,
         config.features,
-        config.method.model_dump(),
+        config.method.name,
+        dataclasses.asdict(make_method(config.method.name, **config.method.hyperparameters).hyper),
         config.scan.model_dump(),
         config.folds,
         config.cross_fitting,

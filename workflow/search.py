@@ -8,8 +8,9 @@ from pathlib import Path
 import yaml
 
 from ..core.records import write_text_atomic
+from ..ml import make_method
 from .cluster import connect
-from .columns import column_files, make_columns
+from .columns import column_files, event_source, make_columns
 from .config import SearchConfig
 from .hunting import make_results
 from .provenance import input_files
@@ -50,7 +51,10 @@ def run_search(config: SearchConfig) -> SearchResults:
 
 def score_search(config: SearchConfig, *, process: bool) -> None:
     """Score the events of a search, after processing them on request."""
-    input_files(config.events.files)  # a missing file is said before a cluster starts
+    # What is wrong with files and names is said before a cluster starts.
+    input_files(config.events.files)
+    event_source(config.events)
+    make_method(config.method.name, **config.method.hyperparameters)
     out = run_folder(config)
     with connect(config.cluster, config.workers) as client:
         if process:

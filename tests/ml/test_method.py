@@ -141,3 +141,15 @@ def test_example_of_the_documentation_is_a_method(monkeypatch, tmp_path, sample,
     fitted = make_method("far").fit(sample, window, seed=1)
     stored = load_method(fitted.save(tmp_path / "far.npz"))
     np.testing.assert_array_equal(stored.score(sample), fitted.score(sample))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("members", 0), ("leaves", 1), ("learning_rate", -0.1), ("bins", 500)]
+)
+def test_hyperparameters_out_of_range_are_refused(key, value):
+    with pytest.raises(ConfigError, match=f"{key} = {value} cannot be used"):
+        make_method("cwola", **{key: value})
+
+
+def test_a_number_that_yaml_takes_for_text_is_a_number():
+    assert make_method("cwola", learning_rate="1e-2").hyper.learning_rate == 0.01

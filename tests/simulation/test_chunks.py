@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from overdensity.core import InputError
 from overdensity.simulation import chunks
 from overdensity.simulation.chunks import (
     ChunkResult,
@@ -91,3 +92,13 @@ def test_a_chunk_is_the_same_every_time_and_differs_from_others() -> None:
     for other in (replace(TASK, index=1), replace(TASK, seed=2), replace(TASK, process="signal")):
         changed = run_chunk(other)
         assert not np.array_equal(first.events.objects[:5], changed.events.objects[:5])
+
+
+def test_a_selection_that_nothing_passes_ends_in_an_error(monkeypatch) -> None:
+    def nothing(task: ChunkTask) -> ChunkResult:
+        none = Events(np.empty(0, np.int64), np.empty((0, 3), np.float32))
+        return ChunkResult(none, 5_000, 2.0)
+
+    monkeypatch.setattr(chunks, "run_chunk", nothing)
+    with pytest.raises(InputError, match="none of 20000 generated events passes the selection"):
+        indices(Counting(), 8, 1, Tally())

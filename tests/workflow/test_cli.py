@@ -77,10 +77,10 @@ def test_hunt_before_score_says_what_to_do(call: Call, search_file: Path) -> Non
 
 
 def test_set_replaces_a_key(call: Call, search_file: Path) -> None:
-    call("score", search_file, "--set", "scan.bins=8", "--set", "folds=2")
+    call("score", search_file, "--set", "scan.bins=8", "--set", "folds=4")
     stored = yaml.safe_load((search_file.parent / "run" / "config.yaml").read_text())
     assert stored["scan"]["bins"] == 8
-    assert len(list((search_file.parent / "run" / "scores").iterdir())) == 2 * 2
+    assert len(list((search_file.parent / "run" / "scores").iterdir())) == 2 * 4
 
 
 def test_misspelt_key_is_one_sentence_and_exit_code_2(call: Call, search_file: Path) -> None:
@@ -188,3 +188,12 @@ def test_report_can_be_made_anew_from_a_copied_run(
     (copy / "report.html").unlink()
     assert call("report", copy)[0] == 0
     assert (copy / "report.html").is_file()
+
+
+def test_process_reads_delphes_trees(call: Call, shared_data: Path, tmp_path: Path) -> None:
+    file = shared_data / "root" / "delphes_qcd.root"
+    assert call("process", file, "--out", tmp_path / "run", "--cluster", "threads")[0] == 0
+    table = pq.read_table(tmp_path / "run" / "columns")
+    assert set(table.column_names) >= CONTRACT_COLUMNS
+    assert len(table) == 250
+    assert np.median(table["mjj"]) > 2000  # pTHat > 1.1 TeV

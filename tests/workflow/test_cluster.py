@@ -29,7 +29,11 @@ def refuse(folder: Path, number: int) -> None:
         raise InputError(msg)
 
 
-for task in (write, write_but_die_once, refuse):
+def die(folder: Path, number: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+for task in (write, write_but_die_once, refuse, die):
     task.__module__ = "__main__"  # workers cannot import a test module: it travels by value
 
 
@@ -51,6 +55,14 @@ def test_a_cluster_without_workers_ends_in_a_clear_error() -> None:
         client.retire_workers()
         with pytest.raises(OverdensityError, match="no worker has been left"):
             run_tasks(client, write, [(Path(), 1)], description="writing", patience=0.1)
+
+
+def test_a_task_that_kills_every_worker_is_named(tmp_path: Path) -> None:
+    with (
+        connect("local", workers=1) as client,
+        pytest.raises(OverdensityError, match="several workers died on the same task"),
+    ):
+        run_tasks(client, die, [(tmp_path, 0)], description="writing")
 
 
 def test_an_error_in_a_task_reaches_the_user(tmp_path: Path) -> None:

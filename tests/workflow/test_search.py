@@ -73,7 +73,7 @@ def test_truth_is_counted_for_evaluation(results: SearchResults) -> None:
     everything, *_, tightest = results.truth
     assert everything.efficiency == 1
     assert everything.signal > 100
-    assert tightest.signal / tightest.background > 3 * everything.signal / everything.background
+    assert tightest.signal * everything.background > 3 * everything.signal * tightest.background
 
 
 def test_workspace_opens_in_pyhf(results: SearchResults, tmp_path: Path) -> None:
@@ -167,3 +167,32 @@ def test_nan_in_a_feature_is_named(search_file: Path, box: Path, tmp_path: Path)
     config = load_config(search_file, [f"events.files=[{tmp_path / 'nan.parquet'}]"])
     with pytest.raises(InputError, match=r"'j1_mass'.* 3 of 6120 values are NaN"):
         run_search(config)
+
+
+def test_results_of_another_version_are_made_again(
+    results: SearchResults, search_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "run" / "results.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "an_older_field": 1}))
+    assert run_search(load_config(search_file)).best == results.best
+
+
+def test_weighted_events_are_refused(search_file: Path, box: Path, tmp_path: Path) -> None:
+    table = pq.read_table(box)
+    weighted = tmp_path / "weighted.parquet"
+    pq.write_table(table.append_column("weight", [np.full(len(table), 0.5)]), weighted)
+    with pytest.raises(InputError, match="weights other than 1"):
+        run_search(load_config(search_file, [f"events.files=[{weighted}]"]))
+
+
+def test_published_cross_fitting_is_flagged(search_file: Path) -> None:
+    results = run_search(load_config(search_file, ["cross_fitting=all"]))
+    assert any("the p-values are too small" in flag for flag in results.flags)
+
+
+def test_no_own_file_in_the_folder_of_scores_is_deleted(search_file: Path, box: Path) -> None:
+    mine = search_file.parent / "run" / "scores" / "mine.parquet"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(box.read_bytes())
+    run_search(load_config(search_file))
+    assert mine.is_file()
