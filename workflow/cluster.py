@@ -43,7 +43,7 @@ def connect(cluster: str, workers: int | None = None, *, timeout: str = "20s") -
                 processes=cluster == "local",
                 host="127.0.0.1" if cluster == "local" else None,  # threads need no network
                 dashboard_address=cast("str", None),  # None: no dashboard; the stub says str
-                silence_logs=logging.ERROR,
+                silence_logs=logging.CRITICAL,
             ) as started,
             Client(started) as client,
         ):
