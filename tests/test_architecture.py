@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -90,3 +91,16 @@ def test_wheel_holds_every_module_and_template(tmp_path: Path) -> None:
     }
     assert expected <= packed
     assert all(name.startswith(("overdensity/", "overdensity-")) for name in packed)
+
+
+def test_no_page_holds_a_placeholder() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        lines = page.read_text(encoding="utf-8").splitlines()
+        assert not [line for line in lines if re.fullmatch(r"[A-Z]{4,}|<!--.*-->", line.strip())]
+
+
+def test_every_figure_of_a_page_is_there() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).is_file(), f"{page}: {link}"
