@@ -259,68 +259,6 @@ def functions(figures: Path | None) -> None:
         figure.savefig(figures / "statistics_functions.png", dpi=110)
 
 
-def cross_fitted_levels(table: np.ndarray, window: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the selections passed: boosted trees, signal region against sidebands, 3 folds."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    mass, features = table[:, 0], table[:, 1:]
-    inside = (mass >= EDGES[window]) & (mass < EDGES[window + 3])
-    near = (mass >= EDGES[window - 2]) & (mass < EDGES[window + 5])
-    fold, scores = rng.integers(0, 3, mass.size), np.zeros(mass.size)
-    for k in range(3):
-        train = near & (fold != k)
-        weight = np.where(inside, (train & ~inside).sum() / (train & inside).sum(), 1.0)[train]
-        trees = HistGradientBoostingClassifier(
-            max_iter=40, max_leaf_nodes=16, learning_rate=0.05, max_features=0.7, random_state=0
-        ).fit(features[train], inside[train], sample_weight=weight)
-        scores[fold == k] = trees.predict_proba(features[fold == k])[:, 1]
-    return selection_levels(scores, fold, EFFICIENCIES)
-
-
-def physics() -> None:
-    """Print the whole step on QCD with and without signal, and how far its selections sculpt."""
-    import pyarrow.parquet as pq
-
-    def load(name: str) -> np.ndarray:
-        columns = ["mjj", "j1_mass", "j2_mass", "j1_tau21", "j2_tau21"]
-        read = pq.read_table(REFERENCE / f"{name}.parquet", columns=columns)
-        table = np.stack([read[column].to_numpy() for column in columns], axis=1).astype(float)
-        masses = np.sort((table[:, 1:3] - 30) / table[:, :1], axis=1)
-        table[:, 1], table[:, 2] = masses[:, 0], masses[:, 1] - masses[:, 0]
-        return table[(table[:, 0] >= EDGES[0]) & (table[:, 0] < EDGES[-1])]
-
-    background, signal = load("rnd_background"), load("rnd_signal")
-    print(
-        "\n| QCD in the scan | signal | largest local z: unselected | selected | in window, at | "
-        "mass | p_global | largest &#124;δ₁&#124;, &#124;δ₂&#124;, &#124;δ₃&#124;, &#124;δ₄&#124; at 10 % | flags |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    for first, last, n_signal in ((0, 60_000, 0), (0, 60_000, 400), (60_000, 120_000, 0)):
-        table = np.concatenate([background[first:last], signal[:n_signal]])
-        rng = np.random.default_rng(1)
-        levels = np.stack([cross_fitted_levels(table, w, rng) for w in range(2, 12)], axis=1)
-        setting = {"windows": WINDOWS, "efficiencies": EFFICIENCIES}
-        result = hunt(table[:, 0], levels, edges=EDGES, seed=1, pseudo_experiments=2000, **setting)
-        fits = scan(count_patterns(table[:, 0], levels, subdivide(EDGES, 2)), guard=2, **setting)
-        delta = (fits.fits.theta[0] - fits.problem.centre)[1::4, 1:]
-        best = result.best
-        if best is None or result.global_p is None:
-            print(f"| {last - first:,} | {n_signal} | no result | | | | | | {result.flags} |")
-            continue
-        unselected = max(window.unselected.z_local for window in result.windows)
-        limit = "< " if result.global_p.is_limit else ""
-        window = result.windows[best.window]
-        print(
-            f"| {last - first:,} | {n_signal} | {unselected:.1f} | {best.z_local:.1f} | "
-            f"{window.low:.0f}-{window.high:.0f} GeV, {best.efficiency:g} | "
-            f"{best.resonance.mass:.0f} ± {best.resonance.mass_error or np.nan:.0f} | "
-            f"{limit}{result.global_p.p_global:.2g} | "
-            f"{', '.join(f'{value:.2f}' for value in np.abs(delta).max(axis=0))} | "
-            f"{len(result.flags)} |",
-            flush=True,
-        )
-
-
 def cross_fitting(n: int = 40_000, events: int = 20_000, cells: int = 100) -> None:
     """Print how cross-fitting widens z without signal: features that know nothing of the mass.
 
@@ -373,7 +311,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calibration", type=int, metavar="N", help="datasets to hunt in")
     parser.add_argument("--functions", action="store_true", help="fit the QCD reference sample")
-    parser.add_argument("--physics", action="store_true", help="hunt in QCD, trees trained")
     parser.add_argument("--cross-fitting", action="store_true", help="what folds do to z")
     parser.add_argument("--figures", type=Path, help="folder for plots")
     arguments = parser.parse_args()
@@ -381,13 +318,9 @@ def main() -> None:
         calibrate(arguments.calibration, arguments.figures)
     if arguments.functions:
         functions(arguments.figures)
-    if arguments.physics:
-        physics()
     if arguments.cross_fitting:
         cross_fitting()
-    if not any(
-        (arguments.calibration, arguments.functions, arguments.physics, arguments.cross_fitting)
-    ):
+    if not any((arguments.calibration, arguments.functions, arguments.cross_fitting)):
         speed()
 
 
