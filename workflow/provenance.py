@@ -95,7 +95,7 @@ class Provenance(Record):
         )
 
 
-def input_files(files: Sequence[str]) -> tuple[InputFile, ...]:
+def input_files(files: Sequence[str | os.PathLike[str]]) -> tuple[InputFile, ...]:
     """Describe the input files.
 
     Raises
@@ -115,7 +115,7 @@ def input_files(files: Sequence[str]) -> tuple[InputFile, ...]:
     return tuple(described)
 
 
-def fingerprint(files: Sequence[str | os.PathLike[str]]) -> list[tuple[str, int, int]]:
+def fingerprint(files: Sequence[str | os.PathLike[str]]) -> list[tuple[str, int, str]]:
     """Return name, size and time of change of files: what a stage's key depends on.
 
     Raises
@@ -123,15 +123,7 @@ def fingerprint(files: Sequence[str | os.PathLike[str]]) -> list[tuple[str, int,
     InputError
         If one does not exist.
     """
-    found = []
-    for name in files:
-        try:
-            status = Path(name).stat()
-        except OSError:
-            msg = f"{name}: no such file (looked at {Path(name).absolute()})"
-            raise InputError(msg) from None
-        found.append((str(name), status.st_size, status.st_mtime_ns))
-    return found
+    return [(file.path, file.bytes, file.modified) for file in input_files(files)]
 
 
 def stage_key(*parts: Any) -> str:

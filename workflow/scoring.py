@@ -130,7 +130,7 @@ def load_sample(config: SearchConfig, columns: Sequence[str]) -> Sample:
 
 @lru_cache(maxsize=1)
 def _load(
-    state: tuple[tuple[str, int, int], ...],
+    state: tuple[tuple[str, int, str], ...],
     *,
     mass: str,
     features: tuple[str, ...],
