@@ -149,11 +149,6 @@ def scan(*, quick: bool) -> None:
         f"networks, {epochs} epochs | {trainings} x 3 | 1 window x fold x {scale:.0f} | {cpu * scale:.0f} "
         f"| {wall * scale / WORKERS:.0f} | {found}"
     )
-    patient = 251 / epochs  # no network stops before
-    rows.append(
-        f"networks, patience of 250 epochs, at least | {trainings} x 3 | as above x {patient:.1f} "
-        f"| {cpu * scale * patient:.0f} | {wall * scale * patient / WORKERS:.0f} | not run | | |"
-    )
     print(
         f"40 000 + {n_signal} events, 10 windows x {FOLDS} folds; SIC in the SR at 3.5 TeV, fold 0\n"
     )
