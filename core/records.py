@@ -8,12 +8,15 @@ import math
 import os
 import types
 import typing
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from .errors import InputError, nearest_names
 
-__all__ = ["Record", "to_plain", "write_text_atomic"]
+__all__ = ["Record", "atomic_path", "to_plain", "write_text_atomic"]
 
 
 class Record:
@@ -102,15 +105,25 @@ def to_plain(value: Any) -> Any:
 
 def write_text_atomic(path: str | os.PathLike[str], text: str) -> Path:
     """Write a text file under a temporary name, then rename it: never half a file."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path to write to, which takes the final name if all went well.
+
+    The temporary name is unique also among machines that share the folder.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    return path
 
 
 def _build(hint: Any, value: Any) -> Any:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError, Record, nearest_names
+from ..core.records import atomic_path
 from .sample import Sample
 from .windows import Window
 
@@ -101,16 +102,9 @@ class Method(ABC, Generic[HyperT]):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Store the fitted method as npz: numbers and names only, never a pickle."""
         meta = {"method": self.name, "hyper": dataclasses.asdict(self.hyper)}  # type: ignore[call-overload]
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                np.savez(file, meta=np.array(json.dumps(meta)), **self.arrays())  # type: ignore[arg-type]
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return path
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, meta=np.array(json.dumps(meta)), **self.arrays())  # type: ignore[arg-type]
+        return Path(path)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +15,7 @@ from distributed import Client
 from numpy.typing import NDArray
 
 from ..core import InputError
+from ..core.records import atomic_path
 from ..ml import Sample, Window, fold_of, make_method, scan_windows, score_fold
 from .cluster import run_tasks
 from .config import SearchConfig
@@ -193,9 +193,5 @@ def _score_task(
         seed=config.seed,
     )
     table = pa.table({"event": sample.event[rows], "score": scores})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import yaml
@@ -19,8 +18,6 @@ from .results import SearchResults
 from .scoring import make_scores
 
 __all__ = ["run_folder", "run_search", "score_search"]
-
-logger = logging.getLogger(__name__)
 
 
 def run_search(config: SearchConfig) -> SearchResults:
