@@ -5,8 +5,8 @@
 prints the tables of docs/performance.md. All rates are for one core, the median of the repetitions
 with their half spread. The bare calls are the limit of FastJet: the same clustering, constituents
 and N-subjettiness, on the same particles, already in memory and in the form that FastJet reads.
-The loop is how the notebook of the LHC Olympics does it, one PseudoJet at a time; it has no
-N-subjettiness, which FastJet's Python objects do not offer.
+The loop is how the notebook of the LHC Olympics does it, one PseudoJet at a time, once with
+N-subjettiness by FastJet-contrib, jet by jet, and once without, as there.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import argparse
 import json
 import math
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ import fastjet
 import h5py
 import hdf5plugin
 import numpy as np
-from coffea.processor import FuturesExecutor
+from coffea.processor import DaskExecutor
+from distributed import Client
+from tornado.iostream import IOStream
 
 from overdensity.processors import DijetProcessor, LhcoSource, process, read_events
 from overdensity.processors.jets import cluster
@@ -38,6 +40,7 @@ from overdensity.processors.substructure import contrib_n_subjettiness, n_subjet
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared/data/reference/rnd_events_13k.h5"
 BATCH = DijetProcessor().batch_events
+N_CHUNKS = 200  # of the run whose bytes are counted
 Timing = tuple[float, float]
 
 
@@ -53,8 +56,11 @@ def bare_fastjet(particles: ak.Array) -> None:
         inside.njettiness("NormalizedMeasure", "OnePass_WTA_KT_Axes", [1, 2, 3], 1.0, 1.0)
 
 
-def loop_over_events(path: str, n_events: int) -> None:
-    """Masses of two jets and mjj, one event after another, with FastJet's Python objects."""
+def loop_over_events(path: str, n_events: int, *, with_tau: bool) -> None:
+    """Masses of two jets and mjj, one event after another, with FastJet's Python objects.
+
+    N-subjettiness, which these do not offer, is computed of each event's two jets as an array.
+    """
     definition = fastjet.JetDefinition(fastjet.antikt_algorithm, 1.0)
     with h5py.File(path) as file:
         rows = file["df/block0_values"][:n_events].astype(float)
@@ -70,16 +76,21 @@ def loop_over_events(path: str, n_events: int) -> None:
         jets = fastjet.sorted_by_pt(sequence.inclusive_jets(20.0))
         if len(jets) > 1:
             (jets[0].m(), jets[1].m(), (jets[0] + jets[1]).m())
+            if with_tau:
+                inside = [jet.constituents() for jet in jets[:2]]
+                momenta = np.array([(p.px(), p.py(), p.pz(), p.E()) for x in inside for p in x])
+                lists = ak.unflatten(
+                    ak.zip(dict(zip(("px", "py", "pz", "E"), momenta.T, strict=True))),
+                    [len(x) for x in inside],
+                )
+                tau = contrib_n_subjettiness(ak.with_name(lists, "Momentum4D"))
+                (tau[:, 1] / tau[:, 0], tau[:, 2] / tau[:, 1])
 
 
-def to_columns(path: str, chunk_events: int, workers: int = 0) -> None:
-    """Run the whole of `process`, Parquet and all, here or on worker processes."""
-    out = tempfile.mkdtemp()
-    executor = FuturesExecutor(workers=workers) if workers else None
-    try:
-        process([path], out, source=LhcoSource(), chunk_events=chunk_events, executor=executor)
-    finally:
-        shutil.rmtree(out)
+def to_columns(path: str, chunk_events: int) -> None:
+    """Run the whole of `process`, Parquet and all, in this process."""
+    with tempfile.TemporaryDirectory() as out:
+        process([path], out, source=LhcoSource(), chunk_events=chunk_events)
 
 
 def milliseconds(function: Callable[[], Any], n_events: int, repeat: int) -> Timing:
@@ -103,7 +114,11 @@ def rates(path: str, n_events: int, repeat: int) -> dict[str, Timing]:
     ways: dict[str, tuple[Callable[[], Any], int]] = {
         "overdensity, HDF5 to Parquet columns": (lambda: to_columns(path, n_events), n_events),
         "bare FastJet calls, particles in memory": (lambda: bare_fastjet(particles), n_events),
-        "Python loop, no N-subjettiness": (lambda: loop_over_events(path, few), few),
+        "Python loop": (lambda: loop_over_events(path, few, with_tau=True), few),
+        "Python loop, without N-subjettiness": (
+            lambda: loop_over_events(path, few, with_tau=False),
+            few,
+        ),
     }
     for function, _ in ways.values():
         function()  # imports, caches, compilation
@@ -134,20 +149,106 @@ def stages(path: str, n_events: int, repeat: int) -> dict[str, Timing]:
     return {name: milliseconds(part, n_events, repeat) for name, part in parts.items()}
 
 
-def scaling(path: str, n_events: int, repeat: int) -> dict[str, Timing]:
-    """Wall time with one and two worker processes, in milliseconds an event."""
-    result = {}
-    for workers in (1, 2):
-        times = []
-        for _ in range(repeat):
-            start = time.monotonic()
-            to_columns(path, math.ceil(n_events / 12), workers)
-            times.append((time.monotonic() - start) / n_events * 1e3)
-        result[f"{workers} worker{'s' * (workers > 1)}"] = (
-            float(np.median(times)),
-            (max(times) - min(times)) / 2,
+@contextmanager
+def cluster_of_processes(n_workers: int) -> Iterator[Client]:
+    """Start a scheduler and workers as processes of their own, as on a facility."""
+    dask = [sys.executable, "-m"]
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = f"{folder}/scheduler.json"
+        listen = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+        work = ["--no-dashboard", "--nworkers", f"{n_workers}", "--nthreads", "1"]
+        commands = (
+            [*dask, "distributed.cli.dask_scheduler", *listen, "--scheduler-file", meeting],
+            [*dask, "distributed.cli.dask_worker", *work, "--scheduler-file", meeting],
         )
-    return result
+        started = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for command in commands]
+        try:
+            while not Path(meeting).exists():
+                time.sleep(0.1)
+            with Client(scheduler_file=meeting) as client:
+                client.wait_for_workers(n_workers)
+                yield client
+        finally:
+            for process_of in reversed(started):
+                process_of.terminate()
+                process_of.wait()
+
+
+def on_cluster(client: Client, path: str, out: str, chunk_events: int) -> float:
+    """Process a file on a cluster; return the seconds it took."""
+    start = time.monotonic()
+    executor = DaskExecutor(client=client, compression=None)
+    process([path], out, source=LhcoSource(), chunk_events=chunk_events, executor=executor)
+    return time.monotonic() - start
+
+
+def scaling(path: str, n_events: int, repeat: int) -> dict[str, Timing]:
+    """Wall time with one and two warm workers, in milliseconds an event; taken in turn."""
+    times: dict[int, list[float]] = {1: [], 2: []}
+    chunk_events = math.ceil(n_events / 16)
+    with cluster_of_processes(1) as one, cluster_of_processes(2) as two:
+        for i in range(repeat + 1):
+            for workers, client in ((1, one), (2, two)):
+                with tempfile.TemporaryDirectory() as out:
+                    seconds = on_cluster(client, path, out, chunk_events)
+                if i:  # the first time is for imports and caches
+                    times[workers].append(seconds / n_events * 1e3)
+    return {
+        f"{workers} worker{'s' * (workers > 1)}": (
+            float(np.median(x)),
+            (max(x) - min(x)) / 2,
+        )
+        for workers, x in times.items()
+    }
+
+
+def traffic(path: str, n_events: int, n_chunks: int) -> dict[str, float]:
+    """Count what the client's sockets receive while a file is processed in many chunks.
+
+    Chunks are small here, because only their number matters. Also returned is the time that it
+    takes to find that all of them are finished.
+    """
+    received = 0
+    read = IOStream.read_from_fd
+
+    def counted(stream: IOStream, buffer: bytearray | memoryview) -> int | None:
+        nonlocal received
+        n_bytes = read(stream, buffer)
+        received += n_bytes or 0
+        return n_bytes
+
+    IOStream.read_from_fd = counted  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        with cluster_of_processes(2) as client, tempfile.TemporaryDirectory() as out:
+            on_cluster(client, path, f"{out}/warm", n_events)
+            written = sum(part.stat().st_size for part in Path(f"{out}/warm/columns").iterdir())
+            received = 0
+            on_cluster(client, path, f"{out}/run", math.ceil(n_events / n_chunks))
+            total = received
+            again = on_cluster(client, path, f"{out}/run", math.ceil(n_events / n_chunks))
+    finally:
+        IOStream.read_from_fd = read
+    return {
+        "chunks": n_chunks,
+        "bytes": total,
+        "seconds when all is there": again,
+        "bytes written per event": written / n_events,
+        "bytes read per event": Path(path).stat().st_size / n_events,
+    }
+
+
+def cost_model(ms_per_event: float, moved: dict[str, float]) -> list[list[str]]:
+    """Return what 10⁹ events in 10⁵ chunks cost, if every event and chunk costs what was measured."""
+    events, chunks = 1e9, 1e5
+    looking = 2 * moved["seconds when all is there"] / moved["chunks"]  # of two workers
+    return [
+        ["worker cores, events to columns", f"{events * ms_per_event / 3.6e6:.0f} core-hours"],
+        ["the same on 1000 workers", f"{events * ms_per_event / 6e7:.0f} minutes"],
+        ["read", f"{events * moved['bytes read per event'] / 1e12:.1f} TB"],
+        ["columns written", f"{events * moved['bytes written per event'] / 1e9:.0f} GB"],
+        ["to the client", f"{chunks * moved['bytes'] / moved['chunks'] / 1e6:.0f} MB"],
+        ["to find that all chunks are there", f"{chunks * looking / 3600:.1f} core-hours"],
+    ]
 
 
 def write_copies(path: str, target: Path, n_events: int) -> None:
@@ -210,6 +311,7 @@ def main() -> None:
         many = 5 * options.events
         write_copies(options.file, Path(path), many)
         scale = scaling(path, many, max(options.repeat // 2, 1))
+        moved = traffic(path, many, N_CHUNKS)
     memory = peak_memory(options.file, options.events)
 
     bare = rate["bare FastJet calls, particles in memory"][0]
@@ -231,7 +333,7 @@ def main() -> None:
     one, two = (ms for ms, _ in scale.values())
     print(
         markdown(
-            ["processes (start-up included)", "wall ms / event", "efficiency"],
+            ["Dask worker processes, warm", "wall ms / event", "efficiency"],
             (
                 [name, f"{ms:.3f} ± {spread:.3f}", efficiency]
                 for (name, (ms, spread)), efficiency in zip(
@@ -246,8 +348,24 @@ def main() -> None:
             ([f"{x['events']}", f"{x['file MB']:.0f}", f"{x['peak MB']:.0f}"] for x in memory),
         )
     )
+    print(
+        markdown(
+            ["chunks", "bytes to the client", "MB for 10⁶ events in chunks of 10 000"],
+            [
+                [
+                    f"{N_CHUNKS}",
+                    f"{moved['bytes']:.0f}",
+                    f"{moved['bytes'] / N_CHUNKS * 100 / 1e6:.2f}",
+                ]
+            ],
+        )
+    )
+    print(f"{N_CHUNKS} finished chunks are found in {moved['seconds when all is there']:.1f} s\n")
+    fastest = rate["overdensity, HDF5 to Parquet columns"][0]
+    print(markdown(["10⁹ events in 10⁵ chunks", "cost"], cost_model(fastest, moved)))
     if options.json:
         numbers = {"rates": rate, "parts": part, "scaling": scale, "memory": memory}
+        numbers["traffic"] = moved
         Path(options.json).write_text(json.dumps(numbers, indent=2))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,8 +18,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
-__all__ = ["progress", "set_quiet"]
+__all__ = ["live_table", "progress", "set_quiet"]
 
 logger = logging.getLogger(__name__)
 
@@ -84,3 +86,49 @@ def progress(description: str, total: int, *, unit: str = "") -> Iterator[Callab
 
     yield advance
     logger.info("%s: %d %s in %.1f s", description, done, unit, time.monotonic() - start)
+
+
+@contextmanager
+def live_table(title: str) -> Iterator[Callable[[Mapping[str, str]], None]]:
+    """Show the state of a long task as a small table that changes in place.
+
+    Parameters
+    ----------
+    title : str
+        What is being done, such as ``"processing"``.
+
+    Yields
+    ------
+    callable
+        ``show(rows)``, with the names of quantities and their values in words. Where there is no
+        terminal it writes them as a log line now and then, and once at the end.
+    """
+    console = Console(stderr=True)
+    if console.is_terminal and not _Style.quiet:
+        with Live(console=console, auto_refresh=False) as live:
+
+            def draw(rows: Mapping[str, str]) -> None:
+                table = Table(title=title, show_header=False, title_justify="left")
+                for name, text in rows.items():
+                    table.add_row(name, text)
+                live.update(table, refresh=True)
+
+            yield draw
+        return
+
+    last = time.monotonic()
+    latest: Mapping[str, str] = {}
+
+    def log() -> None:
+        logger.info("%s: %s", title, ", ".join(f"{name} {text}" for name, text in latest.items()))
+
+    def show(rows: Mapping[str, str]) -> None:
+        nonlocal last, latest
+        latest = rows
+        if time.monotonic() - last >= _LOG_EVERY:
+            last = time.monotonic()
+            log()
+
+    yield show
+    if latest:
+        log()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
@@ -16,17 +18,26 @@ from numpy.typing import NDArray
 from ..core import InputError, Record
 
 __all__ = [
+    "FINGERPRINT_EVENTS",
+    "PARTICLES",
     "Chunk",
+    "Executor",
     "FileSummary",
     "Source",
+    "Writer",
     "absolute",
+    "content_identity",
     "event_ids",
+    "execute",
     "file_identity",
     "file_stamp",
     "mix64",
     "read_events",
     "split",
 ]
+
+PARTICLES = ("particles",)  # what is read where nothing else is asked for
+FINGERPRINT_EVENTS = 8  # by which the content of a file without event numbers is recognised
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: the step of splitmix64
 
@@ -43,11 +54,22 @@ class FileSummary(Record):
         How many events it holds.
     identity : int
         64 bits that name the events in it, not the place where it lies (`file_identity`).
+    event_bytes : float
+        Bytes that an event takes in memory once it is read: what chunks are sized by.
+    sum_weights : float or None
+        Sum of the generator weights of the events that were generated, also of those that a skim
+        left out, where the file knows; None where events have no weight.
+    knows_generated : bool
+        False where files of this kind know that sum and this one does not: it is of the events in
+        the file.
     """
 
     path: str
     n_events: int
     identity: int
+    event_bytes: float = 0.0
+    sum_weights: float | None = None
+    knows_generated: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,12 +84,19 @@ class Chunk(Record):
         The entries ``start <= entry < stop``.
     identity : int
         The identity of the file (`FileSummary`).
+    dataset : str
+        Which part of a file set the file belongs to; may be empty.
+    scale : float or None
+        What the weights of the events are multiplied by, see `filesets.Dataset`; None where the
+        dataset has no cross section.
     """
 
     path: str
     start: int
     stop: int
     identity: int
+    dataset: str = ""
+    scale: float | None = None
 
     @property
     def name(self) -> str:
@@ -82,17 +111,62 @@ class Source(Protocol):
     from it, and travels to the workers.
     """
 
-    def inspect(self, path: str | os.PathLike[str]) -> FileSummary:
-        """Open a file, check that it can be read, and say what it holds."""
+    def inspect(
+        self, path: str | os.PathLike[str], collections: Sequence[str] = PARTICLES
+    ) -> FileSummary:
+        """Open a file, check that it can be read and has the collections, and say what it holds."""
         ...
 
-    def read(self, chunk: Chunk) -> ak.Array:
-        """Read a chunk as the ``events`` array of `processors` (see `lhco.LhcoSource.read`)."""
+    def read(self, chunk: Chunk, collections: Sequence[str] = PARTICLES) -> ak.Array:
+        """Read a chunk as the ``events`` array of `processors` (see `layouts`)."""
         ...
 
     def settings(self) -> dict[str, Any]:
         """Return what the events depend on beside the file itself, as plain JSON values."""
         ...
+
+    def execute(self, executor: Executor, chunks: Mapping[str, Chunk], writer: Writer) -> Any:
+        """Let the writer write every chunk, under its name, wherever the executor runs it.
+
+        Returns what `Writer.write` returned for all chunks, added up. With coffea's Runner, a small
+        ProcessorABC of the source makes name and chunk from the metadata of its events, and calls
+        ``writer.write(name, chunk, partial(view, events))``.
+        """
+        ...
+
+
+class Writer(Protocol):
+    """What is done with the events of a chunk, on a worker; see `writer.ColumnWriter`."""
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """What has to be read."""
+        ...
+
+    def finished(self, name: str, chunk: Chunk) -> dict[str, Any] | None:
+        """Return what `write` returns of a chunk that is there already; None if it is not."""
+        ...
+
+    def write(self, name: str, chunk: Chunk, events: Callable[[], ak.Array]) -> dict[str, Any]:
+        """Write a chunk, calling for its events only if it is not there already."""
+        ...
+
+
+Executor = Callable[[Sequence[Any], Callable[[Any], Any], Any], Any]  # as those of coffea
+
+
+def execute(
+    source: Source, executor: Executor, chunks: Mapping[str, Chunk], writer: Writer
+) -> dict[str, Any]:
+    """Run the writer over chunks by an executor alone: for what coffea's Runner does not read."""
+    work = partial(_read_and_write, source=source, writer=writer)
+    result = executor(list(chunks.items()), work, {})
+    return result[0] if isinstance(result, tuple) else result
+
+
+def _read_and_write(item: tuple[str, Chunk], *, source: Source, writer: Writer) -> dict[str, Any]:
+    name, chunk = item
+    return writer.write(name, chunk, partial(source.read, chunk, writer.collections))
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
@@ -102,7 +176,12 @@ def absolute(path: str | os.PathLike[str]) -> str:
 
 
 def read_events(
-    source: Source, path: str | os.PathLike[str], start: int = 0, stop: int | None = None
+    source: Source,
+    path: str | os.PathLike[str],
+    start: int = 0,
+    stop: int | None = None,
+    *,
+    collections: Sequence[str] = PARTICLES,
 ) -> ak.Array:
     """Read a range of events of one file, by default all of it: for a look, or a notebook.
 
@@ -111,12 +190,14 @@ def read_events(
     ak.Array, shape (n_events,)
         See `lhco.LhcoSource.read`.
     """
-    file = source.inspect(path)
+    file = source.inspect(path, collections)
     stop = file.n_events if stop is None else min(stop, file.n_events)
-    return source.read(Chunk(file.path, start, stop, file.identity))
+    return source.read(Chunk(file.path, start, stop, file.identity), collections)
 
 
-def split(file: FileSummary, chunk_events: int) -> list[Chunk]:
+def split(
+    file: FileSummary, chunk_events: int, *, dataset: str = "", scale: float | None = None
+) -> list[Chunk]:
     """Cut a file into chunks of at most `chunk_events` entries; an empty file gives an empty one.
 
     Raises
@@ -128,7 +209,14 @@ def split(file: FileSummary, chunk_events: int) -> list[Chunk]:
         msg = f"chunk_events is {chunk_events}: a chunk needs at least one event"
         raise InputError(msg)
     return [
-        Chunk(file.path, start, min(start + chunk_events, file.n_events), file.identity)
+        Chunk(
+            file.path,
+            start,
+            min(start + chunk_events, file.n_events),
+            file.identity,
+            dataset,
+            scale,
+        )
         for start in range(0, max(file.n_events, 1), chunk_events)
     ]
 
@@ -164,15 +252,37 @@ def event_ids(identity: int, entries: NDArray[np.integer[Any]]) -> NDArray[np.ui
     return mix64(np.uint64(identity) + (entries.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
 
 
-def file_stamp(path: str) -> str:
-    """Return size and time of change of a file, or what its server has in place of the latter.
+def file_stamp(path: str) -> tuple[int, str]:
+    """Return the size of a file in bytes, and its size and time of change as text.
 
-    A file that was changed in place keeps its identity, and its columns must be made again.
+    A file that was changed in place keeps its identity, and its columns must be made again. Where
+    a server knows no time of change, what it has in its place is taken.
     """
     fs, name = fsspec.core.url_to_fs(path)
     info = fs.info(name)
     changed = next((info[key] for key in ("mtime", "ETag", "LastModified") if key in info), "")
-    return f"{info['size']}-{changed}"
+    size = int(info["size"] or 0)
+    return size, f"{size}-{changed}"
+
+
+def content_identity(
+    n_events: int, counts: NDArray[np.integer[Any]], particles: NDArray[np.floating[Any]]
+) -> int:
+    """Return the identity of a file by its first `FINGERPRINT_EVENTS` events.
+
+    It survives a copy, a new name, another compression, padding or file format.
+
+    Parameters
+    ----------
+    n_events : int
+        How many events the file has.
+    counts : array of int, shape (<= FINGERPRINT_EVENTS,)
+        How many particles its first events have.
+    particles : array, shape (sum of counts, 3)
+        pt in GeV, eta and phi of these; rounded to float32.
+    """
+    shape = np.array([n_events, *counts], dtype="<i8")
+    return file_identity(shape.tobytes(), particles.astype("<f4").tobytes())
 
 
 def file_identity(*contents: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Jets by FastJet, over whole arrays of events."""
+"""Jets by FastJet, over whole arrays of events, and their kinematics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..core import InputError
 from .momentum import Jagged
 
-__all__ = ["Clustering", "cluster", "eta_phi", "invariant_mass"]
+__all__ = ["Clustering", "cluster", "eta_phi", "invariant_mass", "kinematics"]
 
 # FastJet would print its banner to the standard output of every process; docs/processors.md has
 # the citations that it asks for.
@@ -35,7 +35,11 @@ class Clustering(NamedTuple):
 
 
 def cluster(
-    particles: ak.Array, *, radius: float = 1.0, min_pt: float = 0.0, n_constituents: int = 2
+    particles: ak.Array,
+    *,
+    radius: float = 1.0,
+    min_pt: float = 0.0,
+    n_constituents: int | None = 2,
 ) -> Clustering:
     """Cluster events with the anti-kT algorithm (Cacciari, Salam, Soyez, arXiv:0802.1189).
 
@@ -50,8 +54,8 @@ def cluster(
         R of the algorithm.
     min_pt : float
         Softer jets are left out, in GeV.
-    n_constituents : int
-        For how many of the leading jets the constituents are returned.
+    n_constituents : int or None
+        For how many of the leading jets the constituents are returned; None: for all.
 
     Raises
     ------
@@ -87,3 +91,10 @@ def eta_phi(jets: ak.Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return pseudorapidity and azimuth in (-π, π] of jets, shape (n_events,) each."""
     px, py, pz = (ak.to_numpy(jets[name]) for name in ("px", "py", "pz"))
     return np.arcsinh(pz / np.hypot(px, py)), np.arctan2(py, px)
+
+
+def kinematics(jets: ak.Array) -> dict[str, NDArray[np.float64]]:
+    """Return ``pt, eta, phi, mass`` of jets with px, py, pz, E; shape (n_jets,) each."""
+    eta, phi = eta_phi(jets)
+    pt = np.hypot(ak.to_numpy(jets["px"]), ak.to_numpy(jets["py"]))
+    return {"pt": pt, "eta": eta, "phi": phi, "mass": invariant_mass(jets)}

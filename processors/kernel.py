@@ -15,16 +15,20 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import InputError
+from .constituents import FlatJets, over_jets
 
 __all__ = ["one_pass_wta_kt"]
 
 _ACCURACY = 1e-4  # FastJet-contrib's defaults: where the iteration stops, and what keeps the
 _MAX_STEPS = 1000  # weight of a particle on the axis finite
 
-# Sums may be reordered, which vectorises them; infinities and NaNs keep their meaning.
+# Sums and minima may be reordered, which vectorises them. No number is a NaN (`flat_jets` sees to
+# that), but infinities keep their meaning.
 _compiled = numba.njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"}
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+    fastmath={"reassoc", "contract", "nsz", "arcp", "nnan"},
 )
 
 
@@ -45,27 +49,37 @@ def _distance2(y: float, phi: float, axis_y: float, axis_phi: float) -> float:
 
 
 @_compiled
-def _neighbours(y: Any, phi: Any, distance: Any, near: Any) -> None:
-    """Find the nearest neighbour of each particle, and the squared distance to it."""
-    distance[:] = np.inf
-    for i in range(len(y)):
-        for j in range(i):
-            d = _distance2(y[i], phi[i], y[j], phi[j])
-            if d < distance[i]:
-                distance[i], near[i] = d, j
-            if d < distance[j]:
-                distance[j], near[j] = d, i
+def _row(y: Any, phi: Any, i: int, n: int, row: Any) -> None:
+    """Fill in the squared distances of particle i to the first n particles."""
+    for j in range(n):
+        dphi = abs(phi[j] - phi[i])
+        dphi = min(dphi, 2 * math.pi - dphi)
+        row[j] = (y[j] - y[i]) ** 2 + dphi * dphi
 
 
 @_compiled
-def _nearest(y: Any, phi: Any, i: int, others: Any) -> tuple[float, int]:
-    """Return the squared distance to the nearest of the others, and which it is."""
-    distance, near = np.inf, -1
-    for j in others:
-        d = _distance2(y[i], phi[i], y[j], phi[j])
-        if d < distance and j != i:
-            distance, near = d, j
-    return distance, near
+def _smallest(values: Any, n: int) -> tuple[float, int]:
+    """Return the smallest of the first n values and its place: two passes, the first vectorised."""
+    smallest = np.inf
+    for i in range(n):
+        smallest = min(smallest, values[i])
+    place = 0
+    while place < n - 1 and values[place] != smallest:
+        place += 1
+    return smallest, place
+
+
+@_compiled
+def _neighbours(y: Any, phi: Any, distance: Any, near: Any, row: Any) -> None:
+    """Find the nearest neighbour of each particle, and the squared distance to it."""
+    distance[0] = np.inf
+    for i in range(1, len(y)):
+        _row(y, phi, i, i, row)
+        distance[i], near[i] = _smallest(row, i)
+        for j in range(i):
+            nearer = row[j] < distance[j]
+            distance[j] = row[j] if nearer else distance[j]
+            near[j] = i if nearer else near[j]
 
 
 @_compiled
@@ -74,33 +88,35 @@ def _survivors(pt: Any, y: Any, phi: Any, order: Any) -> None:
 
     ``order[:N]`` are the particles on which the N last pseudojets lie. Of all pairs, the one with
     the smallest min(pT)² ΔR² is merged first; it is found among the nearest neighbours (the lemma
-    of Cacciari, Salam, hep-ph/0512210).
+    of Cacciari, Salam, hep-ph/0512210). The pseudojets that are left stay together at the front of
+    the arrays: the last one moves to where one has gone.
     """
     n = len(pt)
-    weight = pt.copy()
-    alive = np.arange(n)
-    near = np.empty(n, dtype=np.int64)
-    distance = np.empty(n)
-    _neighbours(y, phi, distance, near)
-    for left in range(n, 1, -1):
-        soft, smallest = alive[0], np.inf
-        for i in alive[:left]:
-            d = weight[i] * weight[i] * distance[i]
-            if d < smallest:
-                soft, smallest = i, d
+    weight, y, phi, who = pt.copy(), y.copy(), phi.copy(), np.arange(n)
+    near = np.zeros(n, dtype=np.int64)
+    distance, kt2, row = np.empty(n), np.empty(n), np.empty(n)
+    _neighbours(y, phi, distance, near, row)
+    for i in range(n):
+        kt2[i] = weight[i] * weight[i] * distance[i]
+    for last in range(n - 1, 0, -1):
+        _, soft = _smallest(kt2, last + 1)
         hard = near[soft]
         if weight[soft] > weight[hard]:
             soft, hard = hard, soft
+        order[last] = who[soft]
         weight[hard] += weight[soft]
-        order[left - 1] = soft
-        place = 0
-        while alive[place] != soft:
-            place += 1
-        alive[place] = alive[left - 1]
-        for i in alive[: left - 1]:
+        kt2[hard] = weight[hard] * weight[hard] * distance[hard]
+        weight[soft], y[soft], phi[soft], who[soft] = weight[last], y[last], phi[last], who[last]
+        near[soft], distance[soft], kt2[soft] = near[last], distance[last], kt2[last]
+        for i in range(last):
             if near[i] == soft:
-                distance[i], near[i] = _nearest(y, phi, i, alive[: left - 1])
-    order[0] = alive[0]
+                _row(y, phi, i, last, row)
+                row[i] = np.inf
+                distance[i], near[i] = _smallest(row, last)
+                kt2[i] = weight[i] * weight[i] * distance[i]
+            elif near[i] == last:
+                near[i] = soft
+    order[0] = who[0]
 
 
 @_compiled
@@ -175,47 +191,30 @@ def _all_jets(particles: Any, offsets: Any, n_axes: Any, beta: float, tau: Any) 
 
 
 def one_pass_wta_kt(
-    momenta: tuple[NDArray[np.float64], ...],
-    offsets: NDArray[np.int64],
-    n: NDArray[np.int64],
-    *,
-    beta: float,
-    radius: float,
+    jets: FlatJets, n: NDArray[np.int64], *, beta: float, radius: float, threads: int = 1
 ) -> NDArray[np.float64]:
     """Return the N-subjettiness of many jets; see `substructure.n_subjettiness`.
 
     Parameters
     ----------
-    momenta : four arrays, each of shape (n_particles,)
-        px, py, pz, E of all constituents, jet after jet, in GeV.
-    offsets : array of int, shape (n_jets + 1,)
-        Where the constituents of each jet begin.
+    jets : FlatJets
+        The jets.
     n : array of int, shape (n_columns,)
         The numbers of axes.
     beta, radius : float
         The exponent and R0.
+    threads : int
+        How many slices of the jets are worked on at a time.
 
     Returns
     -------
     array, shape (n_jets, n_columns)
         Zero for a jet of n or fewer constituents.
-
-    Raises
-    ------
-    InputError
-        If a constituent is not finite or has no pT.
     """
-    px, py, pz, energy = momenta
-    pt2 = px * px + py * py
-    mass2 = np.maximum((energy + pz) * (energy - pz) - pt2, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        y = np.copysign(0.5 * np.log((energy + np.abs(pz)) ** 2 / (pt2 + mass2)), pz)
-    if not (np.isfinite(y).all() and np.isfinite(pt2).all()):
-        msg = (
-            f"{np.count_nonzero(~np.isfinite(y + pt2))} of {len(y)} constituents have no pT or are "
-            "not finite; N-subjettiness has no place for them, leave them out"
-        )
-        raise InputError(msg)
-    tau = np.zeros((len(offsets) - 1, len(n)))
-    _all_jets(np.stack([np.sqrt(pt2), y, np.arctan2(py, px)]), offsets, n, beta, tau)
+    tau = np.zeros((len(jets), len(n)))
+
+    def run(first: int, last: int) -> None:
+        _all_jets(jets.places, jets.offsets[first : last + 1], n, beta, tau[first:last])
+
+    over_jets(run, len(jets), threads=threads)
     return tau / radius**beta

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,13 +18,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InputError
-from .chunks import Chunk, FileSummary, absolute, event_ids, file_identity
+from .chunks import (
+    FINGERPRINT_EVENTS,
+    PARTICLES,
+    Chunk,
+    Executor,
+    FileSummary,
+    Writer,
+    absolute,
+    content_identity,
+    event_ids,
+    execute,
+)
 from .momentum import momenta
+from .remote import read_bytes, reason, unreadable
 
 __all__ = ["LhcoSource"]
 
 _SLAB_EVENTS = 2000  # rows unpacked at a time: 34 MB of padded float64
-_FINGERPRINT_EVENTS = 8
+_PARTICLE_BYTES = 32  # pt, eta, phi, mass in float64
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,8 @@ class LhcoSource:
     def settings(self) -> dict[str, Any]:
         """Return what the events depend on beside the file itself."""
         keys = sorted(
-            hashlib.blake2b(_bytes(key), digest_size=8).hexdigest() for key in self._keys.values()
+            hashlib.blake2b(read_bytes(key), digest_size=8).hexdigest()
+            for key in self._keys.values()
         )
         return {"format": "lhco", "dataset": self.dataset, "keys": keys}
 
@@ -59,28 +72,36 @@ class LhcoSource:
         """The key files by the absolute paths of their event files, however these were written."""
         return {absolute(path): os.fspath(key) for path, key in self.keys.items()}
 
-    def inspect(self, path: str | os.PathLike[str]) -> FileSummary:
-        """Open a file and say what it holds.
-
-        The identity is made of the number of events and of the particles of the first eight, as
-        float32 without padding: it survives a copy, a new name, another compression and another
-        padding.
+    def inspect(
+        self, path: str | os.PathLike[str], collections: Sequence[str] = PARTICLES
+    ) -> FileSummary:
+        """Open a file and say what it holds; its identity is that of its content.
 
         Raises
         ------
         InputError
-            If the file is missing, is not HDF5 or is truncated, or if the dataset is missing or
-            not a table of particles.
+            If the file is missing, is not HDF5 or is truncated, if the dataset is missing or not a
+            table of particles, or if anything but particles is asked for.
         """
         path = os.fspath(path)
+        _only_particles(path, collections)
         with self._open(path) as table:
             n_events = table.shape[0]
-            first, counts = _unpad(_rows(table, path, 0, _FINGERPRINT_EVENTS))
-        shape = np.array([n_events, *counts], dtype="<i8")
-        identity = file_identity(shape.tobytes(), first.astype("<f4").tobytes())
-        return FileSummary(path, n_events, identity)
+            first, counts = _unpad(_rows(table, path, 0, FINGERPRINT_EVENTS))
+        return FileSummary(
+            path,
+            n_events,
+            content_identity(n_events, counts, first),
+            event_bytes=_PARTICLE_BYTES * float(counts.mean()) if len(counts) else 0.0,
+        )
 
-    def read(self, chunk: Chunk) -> ak.Array:
+    def execute(
+        self, executor: Executor, chunks: Mapping[str, Chunk], writer: Writer
+    ) -> dict[str, Any]:
+        """Let the writer write every chunk by the executor alone: coffea's Runner has no HDF5."""
+        return execute(self, executor, chunks, writer)
+
+    def read(self, chunk: Chunk, collections: Sequence[str] = PARTICLES) -> ak.Array:
         """Read a chunk.
 
         Returns
@@ -93,8 +114,10 @@ class LhcoSource:
         Raises
         ------
         InputError
-            If the file cannot be read, or if a truth bit is neither 0 nor 1.
+            If the file cannot be read, if a truth bit is neither 0 nor 1, or if anything but
+            particles is asked for.
         """
+        _only_particles(chunk.path, collections)
         slabs: list[NDArray[np.float64]] = []
         counts: list[NDArray[np.int64]] = []
         labels: list[NDArray[np.float64]] = []
@@ -136,20 +159,23 @@ class LhcoSource:
             yield table
 
 
+def _only_particles(path: str, collections: Sequence[str]) -> None:
+    if others := [name for name in collections if name != "particles"]:
+        msg = f"{path}: LHC Olympics files have particles and no {', '.join(others)}"
+        raise InputError(msg)
+
+
 @contextmanager
 def _open_hdf5(path: str) -> Iterator[h5py.File]:
     """Open an HDF5 file, here or behind any fsspec URL, with errors a user can act on."""
     handle = None
     try:
         if "://" in path:
-            handle = fsspec.core.url_to_fs(path)[0].open(path, "rb")
+            fs, name = fsspec.core.url_to_fs(path)
+            handle = fs.open(name, "rb")
         file = h5py.File(handle or path, "r")
-    except FileNotFoundError:
-        msg = f"{path}: no such file"
-        raise InputError(msg) from None
-    except OSError as error:
-        msg = f"{path}: not a readable HDF5 file, perhaps truncated; copy it again ({error})"
-        raise InputError(msg) from None
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error, "HDF5") from None
     try:
         with file:
             yield file
@@ -173,8 +199,8 @@ def _dataset(file: h5py.File, name: str, path: str) -> h5py.Dataset:
 def _rows(table: h5py.Dataset, path: str, start: int, stop: int) -> NDArray[Any]:
     try:
         return table[start:stop]
-    except OSError as error:
-        msg = f"{path}: events {start} to {stop} cannot be read, the file is damaged ({error})"
+    except (OSError, ValueError) as error:  # the latter of web servers without ranges
+        msg = f"{path}: events {start} to {stop} cannot be read, the file is damaged ({reason(error)})"
         raise InputError(msg) from None
 
 
@@ -189,20 +215,8 @@ def _unpad(rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     return triples[present], np.count_nonzero(present, axis=1).astype(np.int64)
 
 
-def _bytes(path: str) -> bytes:
-    try:
-        fs, name = fsspec.core.url_to_fs(path)
-        return fs.cat_file(name)
-    except FileNotFoundError:
-        msg = f"{path}: no such key file"
-        raise InputError(msg) from None
-    except OSError as error:
-        msg = f"{path}: cannot be read ({error})"
-        raise InputError(msg) from None
-
-
 def _read_key(path: str, dataset: str, start: int, stop: int) -> NDArray[np.float64]:
-    content = _bytes(path)
+    content = read_bytes(path)
     if content.startswith(b"\x89HDF\r\n\x1a\n"):
         with _open_hdf5(path) as file:
             key = np.asarray(_rows(_dataset(file, dataset, path), path, start, stop))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import awkward as ak
@@ -24,6 +25,7 @@ def momenta(
     counts: NDArray[np.integer[Any]],
     *,
     mass: NDArray[np.floating[Any]] | None = None,
+    extras: Mapping[str, NDArray[Any]] | None = None,
 ) -> ak.Array:
     """Return particles as lists of Momentum4D, one list an event.
 
@@ -33,11 +35,13 @@ def momenta(
         Of all particles, event after event, in GeV; massless where no mass is given.
     counts : array of int, shape (n_events,)
         How many particles each event has.
+    extras : mapping of str to array, each of shape (n_particles,)
+        What else is known of each particle; keeps its type.
 
     Returns
     -------
     ak.Array, shape (n_events, var)
-        float64.
+        float64, beside the extras.
     """
     columns = {
         "pt": pt,
@@ -45,7 +49,8 @@ def momenta(
         "phi": phi,
         "mass": np.zeros(len(pt)) if mass is None else mass,
     }
-    return _lists({name: np.asarray(x, dtype=np.float64) for name, x in columns.items()}, counts)
+    momentum = {name: np.ascontiguousarray(x, np.float64) for name, x in columns.items()}
+    return _lists({**momentum, **(extras or {})}, counts)
 
 
 def cartesian(particles: ak.Array) -> ak.Array:

@@ -6,19 +6,21 @@ import hashlib
 import io
 import json
 import logging
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
+import awkward as ak
 import fsspec
 import hist
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import uhi.io.json
-from numpy.typing import NDArray
 
 from ..core import InputError, Record
+from .remote import write_bytes
 
 __all__ = [
     "PartitionSummary",
@@ -34,7 +36,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _METADATA = b"overdensity"  # the key of our summary among the metadata of a Parquet file
-_LAYOUT = 1  # raised when the meaning of a column changes, so that old partitions are made again
+_LAYOUT = 2  # raised when the meaning of a column changes, so that old partitions are made again
 
 
 @dataclass(frozen=True)
@@ -43,25 +45,33 @@ class PartitionSummary(Record):
 
     Attributes
     ----------
+    rows : int
+        How many rows it has.
     cutflow : dict of str to int
         Events left after each step.
+    weighted : dict of str to float
+        Sums of their weights; empty where events have none.
     hists : dict of str to dict
         Histograms in uhi's JSON form.
     """
 
+    rows: int
     cutflow: dict[str, int]
+    weighted: dict[str, float]
     hists: dict[str, Any]
 
 
 def settings_key(**settings: Any) -> str:
-    """Return twelve hexadecimal digits that name the settings, given as plain JSON values."""
-    text = json.dumps({"layout": _LAYOUT, **settings}, sort_keys=True)
+    """Return twelve hexadecimal digits that name the settings, given as plain JSON values.
+
+    The version of the package is one of them: what an older one has made is made again.
+    """
+    ours = {"layout": _LAYOUT, "version": version("overdensity")}
+    text = json.dumps({**ours, **settings}, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def write_partition(
-    path: str, columns: Mapping[str, NDArray[Any]], summary: PartitionSummary
-) -> None:
+def write_partition(path: str, columns: Mapping[str, Any], summary: PartitionSummary) -> None:
     """Write columns as one Parquet file with zstd, under a temporary name that is then changed.
 
     The same columns give the same bytes, so that a chunk done twice leaves one file.
@@ -70,8 +80,9 @@ def write_partition(
     ----------
     path : str
         A path or any fsspec URL; the folder must exist.
-    columns : mapping of str to array, each of shape (n_events,)
-        May be empty of events, not of columns.
+    columns : mapping of str to array, each of shape (n_rows, ...)
+        Numpy arrays, or awkward ones where a row holds a list. May be empty of rows, not of
+        columns.
     summary : PartitionSummary
         Stored in the file's metadata.
 
@@ -80,29 +91,30 @@ def write_partition(
     InputError
         If the file cannot be written.
     """
-    table = pa.table({name: pa.array(column) for name, column in columns.items()})
+    table = pa.table({name: _as_arrow(column) for name, column in columns.items()})
     described = table.replace_schema_metadata({_METADATA: json.dumps(summary.to_dict())})
     buffer = io.BytesIO()
     pq.write_table(described, buffer, compression="zstd")
-    fs, final = fsspec.core.url_to_fs(path)
-    folder, _, name = final.rpartition("/")
-    temporary = f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
-    try:
-        fs.pipe_file(temporary, buffer.getvalue())
-        fs.mv(temporary, final)
-    except OSError as error:
-        if fs.exists(temporary):
-            fs.rm_file(temporary)
-        msg = f"{path}: cannot be written ({error}); free some space or choose another folder"
-        raise InputError(msg) from error
+    write_bytes(path, buffer.getvalue())
+
+
+def _as_arrow(column: Any) -> pa.Array:
+    if not isinstance(column, np.ndarray):
+        return ak.to_arrow(column, extensionarray=False, list_to32=True)
+    if column.ndim == 1:
+        return pa.array(column)
+    numbers = pa.array(column.reshape(-1))
+    for length in reversed(column.shape[1:]):  # an image is a list of lists, of fixed lengths
+        numbers = pa.FixedSizeListArray.from_arrays(numbers, length)
+    return numbers
 
 
 def read_summary(path: str) -> PartitionSummary | None:
     """Return what a finished partition says of itself, or None where there is none to use."""
     fs, final = fsspec.core.url_to_fs(path)
-    if not fs.exists(final):
-        return None
     try:
+        if not fs.exists(final):
+            return None
         with fs.open(final, "rb") as file:
             metadata = pq.read_metadata(file).metadata
         return PartitionSummary.from_dict(json.loads(metadata[_METADATA]))

@@ -2,96 +2,117 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
+import math
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import coffea.util
 import fsspec
 import hist
 from coffea.processor import IterativeExecutor
+from dask.utils import parse_bytes
 from distributed import KilledWorker
 
-from ..core import InputError, OverdensityError, Record, progress
-from .chunks import Chunk, FileSummary, Source, absolute, file_stamp, split
+from ..core import InputError, OverdensityError, Record
+from .chunks import Chunk, Executor, FileSummary, Source, absolute, file_stamp, split
 from .dijet import DijetProcessor
-from .partitions import (
-    PartitionSummary,
-    from_uhi,
-    partition_names,
-    read_summary,
-    remove_others,
-    settings_key,
-    to_uhi,
-    write_partition,
-)
+from .filesets import Dataset, FileSet, datasets
+from .monitor import Monitor, progress_bar, watched
+from .partitions import from_uhi, remove_others, settings_key, to_uhi
+from .processor import ColumnProcessor
+from .remote import reason, write_bytes
+from .writer import NOMINAL, ColumnWriter, Variations
 
-__all__ = ["ProcessingReport", "process"]
+__all__ = ["ColumnSet", "ProcessingReport", "process"]
 
 logger = logging.getLogger(__name__)
 
-Item = tuple[str, Chunk]  # the name of a partition and what it is made of
-Work = Callable[[Item], dict[str, Any]]
-Executor = Callable[[Sequence[Item], Work, dict[str, Any]], Any]
-
-_LISTED_PER_SECOND = 5000  # names of partitions listed a second while looking which are there
+_MEMORY_PER_BYTE = 4.0  # of events as read, while FastJet and the columns stand beside them
+_MOST_EVENTS = 10_000  # in a chunk, so that the cores of a small machine share a small file
+_FILES_PER_TASK = 20  # that one task opens to see what is in them
 
 
 @dataclass(frozen=True)
-class ProcessingReport(Record):
-    """What became of a set of event files.
+class ColumnSet(Record):
+    """Columns made with one systematic variation.
 
     Attributes
     ----------
     columns : str
         The folder of the partitions.
-    partitions : tuple of str
-        Their names, in order of file and entry.
-    events_read, events_kept : int
-        Events in the chunks that could be read, and rows written.
+    rows : int
+        Rows in them.
     cutflow : dict of str to int
         Events left after each step.
+    cutflow_weighted : dict of str to float
+        Sums of their weights; empty where events have none.
     hists : dict of str to dict
-        Control histograms in uhi's JSON form; `histogram` gives one back.
-    reused : int
-        How many partitions were there already.
-    bad_files : dict of str to str
-        Files, or ranges of files, that were skipped, with the error.
-    seconds : float
-        Wall time.
+        Control histograms in uhi's JSON form.
     """
 
     columns: str
-    partitions: tuple[str, ...]
-    events_read: int
-    events_kept: int
+    rows: int
     cutflow: dict[str, int]
+    cutflow_weighted: dict[str, float]
     hists: dict[str, Any]
-    reused: int
-    bad_files: dict[str, str]
-    seconds: float
 
     def histogram(self, name: str) -> hist.Hist:
         """Return a control histogram."""
         return from_uhi(self.hists[name])
 
 
+@dataclass(frozen=True)
+class ProcessingReport(ColumnSet):
+    """What became of a set of event files; the column set is the nominal one.
+
+    Attributes
+    ----------
+    partitions : tuple of str
+        Their names, in order of file and entry; the same in all sets of columns.
+    events_read, events_kept : int
+        Events in the chunks that could be read, and those left after the last step.
+    reused : int
+        How many partitions were there already.
+    bad_files : dict of str to str
+        Files, or ranges of files, that were skipped, with the error.
+    seconds : float
+        Wall time.
+    variations : dict of str to ColumnSet
+        The other sets of columns.
+    datasets : tuple of Dataset
+        The files.
+    """
+
+    partitions: tuple[str, ...]
+    events_read: int
+    events_kept: int
+    reused: int
+    bad_files: dict[str, str]
+    seconds: float
+    variations: dict[str, ColumnSet] = field(default_factory=dict)
+    datasets: tuple[Dataset, ...] = ()
+
+
 def process(
-    files: Sequence[str | os.PathLike[str]],
+    files: FileSet,
     out: str | os.PathLike[str],
     *,
     source: Source,
-    processor: DijetProcessor | None = None,
+    processor: ColumnProcessor | None = None,
+    variations: Variations | None = None,
     executor: Executor | None = None,
-    chunk_events: int = 10_000,
+    chunk_events: int | None = None,
+    chunk_memory: str | int = "256 MB",
     skip_bad_files: bool = False,
+    monitor: Monitor | None = None,
 ) -> ProcessingReport:
     """Turn event files into Parquet partitions under ``out/columns/``.
 
@@ -103,180 +124,260 @@ def process(
 
     Parameters
     ----------
-    files : sequence of paths
-        Event files; any fsspec URL.
+    files : path, sequence of paths, or mapping
+        Event files, patterns, folders, lists or datasets; see `filesets.datasets`.
     out : path
-        Folder of the result.
+        Folder of the result; any fsspec URL that can be written.
     source : Source
-        How to read them: `LhcoSource`, `RootSource`.
-    processor : DijetProcessor, optional
-        What to make of them.
+        How to read them: `LhcoSource`, `RootSource`, `ParquetSource`.
+    processor : ColumnProcessor, optional
+        What to make of them; by default `DijetProcessor`.
+    variations : Variations, optional
+        Systematic variations, each of which gets its own columns in
+        ``out/variations/<name>/columns/``.
     executor : callable, optional
         ``executor(items, function, accumulator)``: one of coffea's; the default is its iterative
         one. Processes rather than threads: FastJet holds the interpreter lock.
-    chunk_events : int
-        Events in a partition. Memory grows with it (some 10 kB an event), not with the files.
+    chunk_events : int, optional
+        Events in a partition; by default as many as `chunk_memory` allows, and at most 10 000.
+    chunk_memory : str or int
+        How much memory a worker may need for a chunk, beside some 400 MB for the libraries.
     skip_bad_files : bool
         List files that cannot be read in the report. Otherwise they are an error, which is raised
         after all good chunks are written.
+    monitor : callable, optional
+        Is given a `monitor.Status` about once a second; the default is a bar.
 
     Raises
     ------
     InputError
         If a file cannot be read (see `skip_bad_files`), if none can, if the same events are given
         twice, or if a partition cannot be written.
+    ConfigError
+        If a dataset is not described as it should be.
+    OverdensityError
+        If workers die again and again.
     """
     start = time.monotonic()
-    processor = processor or DijetProcessor()
-    out = absolute(out).rstrip("/")
-    columns = f"{out}/columns"
-    fs, root = fsspec.core.url_to_fs(out)
-    fs.makedirs(f"{root}/columns", exist_ok=True)
+    wanted = datasets(files)
+    writer = ColumnWriter(processor or DijetProcessor(), absolute(out).rstrip("/"), variations)
+    run_on = _prepared(executor)
+    _make_folders(writer)
 
-    found, bad = _inspect([absolute(file) for file in files], source)
-    names: dict[str, Chunk] = {}
-    for file in found:
-        key = settings_key(
-            identity=file.identity,
-            stamp=file_stamp(file.path),
-            source=source.settings(),
-            processor=processor.settings(),
-        )
-        names |= {f"{chunk.name}-{key}.parquet": chunk for chunk in split(file, chunk_events)}
-    work = partial(_process_chunk, source=source, processor=processor, columns=columns)
-    result = _execute(executor, list(names.items()), work, columns)
-    bad |= result.get("bad", {})
+    found, bad = _inspect([x for dataset in wanted for x in dataset.files], source, writer, run_on)
+    scales = _scales(wanted, found)
+    settings = settings_key(source=source.settings(), processor=writer.settings())
+    chunks: dict[str, Chunk] = {}
+    for dataset in wanted:
+        for file in (found[path] for path in dataset.files if path in found):
+            scale = scales[dataset.name]
+            key = settings_key(
+                identity=file.summary.identity,
+                stamp=file.stamp,
+                scale=scale,
+                settings=settings,
+            )
+            n_events = chunk_events or _fitting(file.summary, chunk_memory)
+            pieces = split(file.summary, n_events, dataset=dataset.name, scale=scale)
+            chunks |= {f"{chunk.name}-{key}.parquet": chunk for chunk in pieces}
 
-    if bad and not (skip_bad_files and result.get("partitions")):
-        raise InputError(_describe(bad, n_good=len(result.get("partitions", {}))))
-    if removed := remove_others(columns, result["partitions"]):
-        logger.info("removed %d partitions of other settings or files", len(removed))
-    cutflow = result["cutflow"]
+    sizes = {path: file.size for path, file in found.items()}
+    shown: AbstractContextManager[Monitor] = (
+        progress_bar(len(chunks)) if monitor is None else nullcontext(monitor)
+    )
+    with (
+        shown as show,
+        watched(writer.folder(NOMINAL), writer.failures, chunks, sizes, show),
+        _explained(),
+    ):
+        result = source.execute(run_on, chunks, writer)
+    sets, names = result.get("sets", {}), result.get("sets", {}).get(NOMINAL, {}).get("rows", {})
+    bad |= result.get("bad", {}) | _lost(chunks, names, result.get("bad", {}))
+
+    if bad and not (skip_bad_files and names):
+        raise InputError(_describe(bad, n_good=len(names)))
+    if removed := _remove_others(writer, names):
+        logger.info("removed %d partitions of other settings or files", removed)
+    reports = {name: _column_set(writer.folder(name), sets[name]) for name in writer.names}
+    nominal = reports.pop(NOMINAL)
+    left = list(nominal.cutflow.values())
     report = ProcessingReport(
-        columns=columns,
-        partitions=tuple(sorted(result["partitions"])),
-        events_read=next(iter(cutflow.values())),
-        events_kept=sum(result["partitions"].values()),
-        cutflow=cutflow,
-        hists={name: to_uhi(histogram) for name, histogram in result["hists"].items()},
+        **{name: getattr(nominal, name) for name in (x.name for x in dataclasses.fields(nominal))},
+        partitions=tuple(sorted(names)),
+        events_read=left[0],
+        events_kept=left[-1],
         reused=result["reused"],
         bad_files=bad,
         seconds=time.monotonic() - start,
+        variations=reports,
+        datasets=wanted,
     )
     text = json.dumps(report.to_dict(), indent=2, allow_nan=False)
-    fs.pipe_file(f"{root}/processing.json", text.encode())
+    write_bytes(f"{writer.out}/processing.json", text.encode())
     return report
 
 
-def _inspect(files: list[str], source: Source) -> tuple[list[FileSummary], dict[str, str]]:
-    """Open all files; return what was found in them, and the errors of those that are bad."""
-    found: dict[int, FileSummary] = {}
+class _Found(NamedTuple):
+    """A file that can be read."""
+
+    summary: FileSummary
+    size: int  # bytes
+    stamp: str
+
+
+def _make_folders(writer: ColumnWriter) -> None:
+    fs, root = fsspec.core.url_to_fs(writer.out)
+    try:
+        for folder in (*(writer.folder(name) for name in writer.names), writer.failures):
+            fs.makedirs(fsspec.core.url_to_fs(folder)[1], exist_ok=True)
+        for note in fs.glob(f"{root}/failures/*.json"):  # of an earlier attempt
+            fs.rm_file(note)
+    except OSError as error:
+        msg = f"{writer.out}: the folder cannot be made ({reason(error)})"
+        raise InputError(msg) from None
+
+
+def _remove_others(writer: ColumnWriter, keep: Iterable[str]) -> int:
+    """Remove what other settings or files have left, variations included; returns how many."""
+    fs, root = fsspec.core.url_to_fs(writer.out)
+    found = (path.rpartition("/")[2] for path in fs.glob(f"{root}/variations/*"))
+    n_removed = sum(
+        len(remove_others(writer.folder(name), ())) for name in found if name not in writer.names
+    )
+    return n_removed + sum(len(remove_others(writer.folder(name), keep)) for name in writer.names)
+
+
+def _inspect(
+    files: list[str], source: Source, writer: ColumnWriter, executor: Executor
+) -> tuple[dict[str, _Found], dict[str, str]]:
+    """Open all files, on the workers; return what they hold, and the errors of those that are bad.
+
+    Which of two files with the same events is refused does not depend on the workers.
+    """
+    look = partial(_look, source=source, collections=writer.collections)
+    batches = [files[i : i + _FILES_PER_TASK] for i in range(0, len(files), _FILES_PER_TASK)]
+    with _explained():
+        result = executor(batches, look, {})
+    result = result[0] if isinstance(result, tuple) else result
+    bad: dict[str, str] = {path: result["bad"][path] for path in files if path in result["bad"]}
+    found = {path: _Found(*result["found"][path]) for path in files if path in result["found"]}
+    if not found:
+        raise InputError(_describe(bad, n_good=0))
+    seen: dict[int, str] = {}
+    for path, file in found.items():
+        other = seen.setdefault(file.summary.identity, path)
+        if other != path and file.summary.n_events:
+            msg = f"{path} and {other} hold the same events; give one of them"
+            raise InputError(msg)
+    return found, bad
+
+
+def _look(files: list[str], *, source: Source, collections: tuple[str, ...]) -> dict[str, Any]:
+    """Open some files; runs on a worker."""
+    found: dict[str, tuple[FileSummary, int, str]] = {}
     bad: dict[str, str] = {}
     for path in files:
         try:
-            file = source.inspect(path)
+            summary = source.inspect(path, collections)
+            found[path] = (summary, *file_stamp(path))
         except InputError as error:
             bad[path] = str(error)
-            continue
-        if file.n_events and file.identity in found:
-            msg = f"{path} and {found[file.identity].path} hold the same events; give one of them"
-            raise InputError(msg)
-        found[file.identity] = file
-    if not found:
-        msg = _describe(bad, n_good=0) if bad else "no event files were given"
-        raise InputError(msg)
-    return list(found.values()), bad
+    return {"found": found, "bad": bad}
 
 
-def _process_chunk(
-    item: Item, *, source: Source, processor: DijetProcessor, columns: str
-) -> dict[str, Any]:
-    """Make one partition, or take the finished one; runs on a worker."""
-    name, chunk = item
-    path = f"{columns}/{name}"
-    reused = (summary := read_summary(path)) is not None
-    if summary is None:
-        try:
-            events = source.read(chunk)
-        except InputError as error:
-            # Not raised: the executor would give up, and the good chunks beside it be lost.
-            return {"bad": {f"{chunk.path} [{chunk.start}:{chunk.stop}]": str(error)}}
-        selected = processor.select(events)
-        hists = processor.histograms(selected.columns)
-        summary = PartitionSummary(
-            cutflow=selected.cutflow,
-            hists={key: to_uhi(histogram) for key, histogram in hists.items()},
-        )
-        write_partition(path, selected.columns, summary)
-    return {
-        "cutflow": summary.cutflow,
-        "hists": {key: from_uhi(histogram) for key, histogram in summary.hists.items()},
-        "partitions": {name: list(summary.cutflow.values())[-1]},
-        "reused": int(reused),
-        "bad": {},
-    }
+def _scales(wanted: Sequence[Dataset], found: Mapping[str, _Found]) -> dict[str, float | None]:
+    """Return what the weights of the events of each dataset are multiplied by.
+
+    Where any events have a weight, all get one, so that all partitions have the same columns.
+    """
+    scales: dict[str, float | None] = {}
+    for dataset in wanted:
+        there = [found[path].summary for path in dataset.files if path in found]
+        sums = [x.n_events if x.sum_weights is None else x.sum_weights for x in there]
+        ignorant = [x.path for x in there if not x.knows_generated]
+        if ignorant and dataset.cross_section is not None and dataset.sum_weights is None:
+            logger.warning(
+                "dataset %r: %s (and %d other files) does not say how many events were generated; its cross section is "
+                "shared among the events that are in the files, which is too much for each of a "
+                "skim. If it is one, give sum_weights",
+                dataset.name,
+                ignorant[0],
+                len(ignorant) - 1,
+            )
+        scales[dataset.name] = dataset.scale(math.fsum(sums)) if there else None
+    weighted = any(file.summary.sum_weights is not None for file in found.values())
+    if weighted or any(scale is not None for scale in scales.values()):
+        return {name: 1.0 if scale is None else scale for name, scale in scales.items()}
+    return scales
 
 
-def _execute(
-    executor: Executor | None, items: list[Item], work: Work, columns: str
-) -> dict[str, Any]:
-    """Run the work on all items; what is shown is how many of the partitions are there."""
+def _fitting(file: FileSummary, memory: str | int) -> int:
+    """Return how many events a chunk has, so that all of a file fit into memory and are alike."""
+    bytes_per_event = _MEMORY_PER_BYTE * max(file.event_bytes, 1.0)
+    most = min(max(int(parse_bytes(memory) / bytes_per_event), 1), _MOST_EVENTS)
+    n_chunks = max(math.ceil(file.n_events / most), 1)
+    return max(math.ceil(file.n_events / n_chunks), 1)
+
+
+def _prepared(executor: Executor | None) -> Executor:
+    """Return the executor to use, without coffea's own bars, which would mix with ours."""
     chosen: Any = executor or IterativeExecutor()
-    if hasattr(chosen, "copy"):  # a coffea executor, whose own bars would mix with ours
+    if hasattr(chosen, "copy"):
         chosen = chosen.copy(status=False)
-    try:
-        with _silent_coffea(), _shown(columns, {name for name, _ in items}):
-            result = chosen(items, work, {})
-    except KilledWorker as error:
-        msg = (
-            f"processing: {error.task} was on {error.last_worker.address} and other workers when "
-            "they died, perhaps for lack of memory; try fewer workers or a smaller chunk_events. "
-            "What is done is kept"
-        )
-        raise OverdensityError(msg) from None
-    return result[0] if isinstance(result, tuple) else result
+    return chosen
 
 
 @contextmanager
-def _silent_coffea() -> Iterator[None]:
-    """Keep coffea from drawing its bars, which its local executors do whatever their status."""
+def _explained() -> Iterator[None]:
+    """Keep coffea from drawing its bars, as its local executors always do; say why workers died."""
     console = coffea.util.coffea_console
     before, console.quiet = console.quiet, True
     try:
         yield
+    except (KilledWorker, RuntimeError) as error:
+        if "KilledWorker" not in (type(error).__name__, *str(error).split()):
+            raise  # coffea's DaskExecutor makes the one from the other
+        msg = (
+            "processing: several workers died on the same chunk, perhaps for lack of memory; try "
+            f"fewer workers or a smaller chunk_memory. What is done is kept ({reason(error)})"
+        )
+        raise OverdensityError(msg) from None
     finally:
         console.quiet = before
 
 
-@contextmanager
-def _shown(columns: str, names: set[str]) -> Iterator[None]:
-    """Show progress by looking which partitions there are: the same on every executor."""
-    finished = threading.Event()
-    pause = 1.0 + len(names) / _LISTED_PER_SECOND
-    with progress("processing", len(names), unit="chunks") as advance:
+def _lost(
+    chunks: Mapping[str, Chunk], made: Mapping[str, int], bad: Mapping[str, str]
+) -> dict[str, str]:
+    """Return chunks of which the executor brought back neither a partition nor an error."""
+    places = {
+        f"{chunk.path} [{chunk.start}:{chunk.stop}]": chunk.path
+        for name, chunk in chunks.items()
+        if name not in made
+    }
+    return {
+        where: f"{path}: could not be opened by the worker that had to; see its log"
+        for where, path in places.items()
+        if where not in bad
+    }
 
-        def look() -> None:
-            done, last = 0, False
-            while not last:
-                last = finished.wait(pause)
-                there = len(names & partition_names(columns))
-                advance(there - done)
-                done = there
 
-        watcher = threading.Thread(target=look, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            finished.set()
-            watcher.join()
+def _column_set(folder: str, added: Mapping[str, Any]) -> ColumnSet:
+    return ColumnSet(
+        columns=folder,
+        rows=sum(added["rows"].values()),
+        cutflow=added["cutflow"],
+        cutflow_weighted=added["weighted"],
+        hists={name: to_uhi(histogram) for name, histogram in added["hists"].items()},
+    )
 
 
 def _describe(bad: dict[str, str], *, n_good: int) -> str:
     first = next(iter(bad.values()))
     if len(bad) == 1:
-        return f"{first}; {n_good} good partitions are written, skip_bad_files goes on without it"
-    return (
-        f"{len(bad)} files or ranges of files cannot be read, the first: {first}; "
-        f"{n_good} good partitions are written, skip_bad_files goes on without the others"
-    )
+        what = "it"
+    else:
+        first = f"{len(bad)} files or ranges of files cannot be read, the first: {first}"
+        what = "them"
+    written = f"{n_good} good partition{'s' * (n_good != 1)} written"
+    return f"{first}; {written}, skip_bad_files (--skip-bad-files) goes on without {what}"

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InputError, nearest_names
+from .constituents import flat_jets
 from .kernel import one_pass_wta_kt
-from .momentum import Jagged
 
 __all__ = ["contrib_n_subjettiness", "n_subjettiness", "ratio"]
 
@@ -30,7 +30,12 @@ _AXES = (
 
 
 def n_subjettiness(
-    constituents: ak.Array, n: Sequence[int] = (1, 2, 3), *, beta: float = 1.0, radius: float = 1.0
+    constituents: ak.Array,
+    n: Sequence[int] = (1, 2, 3),
+    *,
+    beta: float = 1.0,
+    radius: float = 1.0,
+    threads: int = 1,
 ) -> NDArray[np.float64]:
     r"""Return the N-subjettiness of jets, with one-pass winner-takes-all kT axes.
 
@@ -50,6 +55,8 @@ def n_subjettiness(
         The numbers of axes.
     beta, radius : float
         The exponent and R0.
+    threads : int
+        How many threads share the jets; one where each core has its own worker process.
 
     Returns
     -------
@@ -72,13 +79,9 @@ def n_subjettiness(
     array([[0.1, 0. ]])
     """
     _check(n, beta, radius)
-    counts = ak.to_numpy(ak.num(constituents, axis=1))
-    flat: Jagged = ak.flatten(constituents, axis=1)
-    momenta = tuple(ak.to_numpy(flat[name]) for name in ("px", "py", "pz", "E"))
-    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=offsets[1:])
     axes = np.asarray(n, dtype=np.int64)
-    return one_pass_wta_kt(momenta, offsets, axes, beta=beta, radius=radius)
+    jets = flat_jets(constituents)
+    return one_pass_wta_kt(jets, axes, beta=beta, radius=radius, threads=threads)
 
 
 def contrib_n_subjettiness(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+
+from overdensity.core.progress import set_quiet
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 LOW, HIGH = 3000.0, 5000.0
@@ -22,6 +25,13 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no reference data at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def _as_imported() -> None:
+    """Undo what a command run by an earlier test did to the log and the progress bars."""
+    logging.getLogger("overdensity").setLevel(logging.NOTSET)
+    set_quiet(quiet=False)
 
 
 def make_box(path: Path, *, background: int, signal: int, seed: int) -> Path:

@@ -39,3 +39,15 @@ def test_quickstart_opens_the_official_sample(
     monkeypatch.setenv("OVERDENSITY_EVENTS", str(official))
     monkeypatch.setenv("OVERDENSITY_RUN", str(finished_run))
     assert "'events read': 1000" in execute("01_quickstart.ipynb")
+
+
+def test_processors_run_on_real_files(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVERDENSITY_ROOT_FILES", str(shared_data / "root"))
+    assert "no jet feature 'tau_21': did you mean 'tau21'" in execute("02_processors.ipynb")
+
+
+def test_processors_run_on_a_sample_that_the_notebook_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERDENSITY_ROOT_FILES", str(tmp_path / "none"))
+    assert "no jet feature 'tau_21': did you mean 'tau21'" in execute("02_processors.ipynb")

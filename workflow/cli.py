@@ -1,4 +1,4 @@
-"""The command line: ``overdensity simulate | process | score | hunt | run | report | methods``."""
+"""The command line: ``overdensity simulate | process | score | hunt | run | report | ...``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.table import Table
+from rich.table import Column, Table
 
 from ..core import ConfigError, OverdensityError
 from ..core.progress import set_quiet
@@ -42,6 +42,7 @@ Set = Annotated[
         help="Replace a key of the file, such as scan.bins=20; may be repeated.",
     ),
 ]
+_SHOWN_FILES = 10  # of a dry run
 GLOBAL_FLAGS = ("--quiet", "--debug")
 
 
@@ -111,49 +112,91 @@ def simulate(  # noqa: PLR0917 - typer knows arguments by their names
 
 
 @app.command()
-def process(
+def process(  # noqa: PLR0917 - typer knows arguments by their names
     files: Annotated[
         list[str],
-        typer.Argument(help="Event files, or one SEARCH.yaml that names them.", metavar="FILE..."),
+        typer.Argument(
+            help="Event files, patterns, folders or URLs, or one SEARCH.yaml that names them.",
+            metavar="FILE...",
+        ),
     ],
     out: Annotated[str | None, typer.Option("--out", help="Folder of the result.")] = None,
     format: Annotated[  # noqa: A002 - the word of the configuration
-        str | None, typer.Option(help="lhco or root; by default told from the file names.")
+        str | None,
+        typer.Option(help="lhco, root or parquet; by default told from the file names."),
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(help="nano, physlite, delphes, ...; by default told from what a file holds."),
+    ] = None,
+    processor: Annotated[
+        str | None, typer.Option(help="dijet, multijet, jets or leptons; by default dijet.")
+    ] = None,
+    collection: Annotated[
+        str | None,
+        typer.Option(help="particles, which are clustered (default), or stored fat_jets or jets."),
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Features of jets by name, with commas between them.")
     ] = None,
     overrides: Set = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Where columns go, if not to OUT: a URL that workers can write."),
+    ] = None,
     cluster: Annotated[
         str | None, typer.Option(help="local, threads, or the address of a Dask scheduler.")
     ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Workers to start.")] = None,
+    skip_bad_files: Annotated[
+        bool, typer.Option("--skip-bad-files", help="List files that cannot be read, and go on.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show the files, and the job script or the like, and stop."),
+    ] = False,
 ) -> None:
-    """Turn event files into Parquet columns under OUT/columns/."""
+    """Turn event files into Parquet columns under OUT/columns/, with control plots beside them."""
     from .cluster import connect
-    from .columns import guess_format, make_columns
+    from .columns import check_events, event_format, make_columns
     from .config import load_config, parse_config
-    from .provenance import input_files
     from .search import run_folder
 
+    given = {
+        "events.format": format,
+        "events.layout": layout,
+        "events.skip_bad_files": skip_bad_files or None,
+        "processor.name": processor,
+        "processor.collection": collection,
+        "processor.features": features and f"[{features}]",
+        "columns": columns,
+        "cluster": cluster,
+        "workers": workers,
+    }
+    sets = [f"{key}={value}" for key, value in given.items() if value is not None]
+    sets += overrides or []
     if len(files) == 1 and files[0].endswith((".yaml", ".yml")):
-        config = load_config(files[0], overrides or [], out=out)
+        config = load_config(files[0], sets, out=out)
     else:
-        if out is None:
+        if out is None and not dry_run:
             msg = "process: say where the columns go with --out DIR"
             raise ConfigError(msg)
-        events = {"files": files, "format": format or guess_format(files)}
-        config = parse_config({"events": events, "out": out}, overrides=overrides or [])
-    if config.events.format == "columns":
-        msg = f"{config.events.files[0]}: these are columns already; nothing to process"
+        config = parse_config({"events": {"files": files}, "out": out}, overrides=sets)
+    if event_format(config.events) == "columns":
+        msg = (
+            "these are columns already; nothing to process. If they are Parquet files with "
+            "the particles of events, say --format parquet"
+        )
         raise ConfigError(msg)
-    input_files(config.events.files)
-    with connect(cluster or config.cluster, config.workers) as client:
-        report = make_columns(config.events, run_folder(config), client)
-    if report is None:
+    check_events(config)
+    if dry_run:
+        _show_plan(config)
         return
-    table = Table("cut", "events", title=f"{report.columns}: {len(report.partitions)} partitions")
-    for name, events_left in report.cutflow.items():
-        table.add_row(name, str(events_left))
-    console.print(table)
-    for name, complaint in report.bad_files.items():
-        logger.warning("skipped %s: %s", name, complaint)
+    folder = run_folder(config)
+    with connect(config.cluster, config.workers) as client:
+        report = make_columns(config, folder, client)
+    if report is not None:
+        _show_processing(report, folder)
 
 
 @app.command()
@@ -177,7 +220,7 @@ def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 
     config = load_config(file, overrides or [], out=out)
     folder = run_folder(config)
-    _show(make_results(config, column_files(config.events, folder), folder), folder)
+    _show(make_results(config, column_files(config, folder), folder), folder)
 
 
 @app.command()
@@ -215,6 +258,76 @@ def methods(
     for method in known:
         table.add_row(method.name, ", ".join(method.needs), method.summary, method.source)
     console.print(table)
+
+
+@app.command()
+def processors(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List the processors with their options and defaults."""
+    from ..processors import PROCESSORS
+
+    settings = {name: processor().settings() for name, processor in PROCESSORS.items()}
+    if as_json:
+        typer.echo(json.dumps(settings, indent=2))
+        return
+    table = Table("processor", "what it does", "options and defaults")
+    for name, processor in PROCESSORS.items():
+        options = (f"{key}: {value}" for key, value in settings[name].items() if key != "processor")
+        table.add_row(name, (processor.__doc__ or "").partition("\n")[0], "\n".join(options))
+    console.print(table)
+
+
+@app.command()
+def features(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List the features of jets that a processor can be asked for."""
+    from ..processors.features import describe
+
+    if as_json:
+        typer.echo(json.dumps(describe(), indent=2))
+        return
+    table = Table(Column("feature", no_wrap=True), "what it is", "of a jet", "source")
+    for row in describe():
+        kind = f"{row['dtype']} {row['shape']}".removesuffix(" ()")
+        table.add_row(_escaped(row["name"]), row["meaning"], kind, row["source"])
+    console.print(table)
+
+
+def _show_plan(config: Any) -> None:
+    """Say what would be processed, and where."""
+    from .cluster import dry_run
+    from .columns import event_files, event_format
+
+    files = event_files(config.events)
+    typer.echo(f"{len(files)} files of format {event_format(config.events)}:")
+    for name in files[:_SHOWN_FILES]:
+        typer.echo(f"  {name}")
+    if len(files) > _SHOWN_FILES:
+        typer.echo(f"  and {len(files) - _SHOWN_FILES} more")
+    typer.echo(f"processor: {config.processor.name}")
+    typer.echo(f"cluster: {config.cluster.kind}")
+    typer.echo(dry_run(config.cluster, config.workers))
+
+
+def _show_processing(report: Any, folder: Path) -> None:
+    """Print the cutflow of all sets of columns, and where things are."""
+    weighted = bool(report.cutflow_weighted)
+    typer.echo(f"{report.columns}: {len(report.partitions)} partitions, {report.rows:,} rows")
+    table = Table("cut")
+    varied = (f"events, {name}" for name in report.variations)
+    for name in ("events", *(["weighted"] if weighted else []), *varied):
+        table.add_column(name, justify="right")
+    for name, events_left in report.cutflow.items():
+        cells = [f"{events_left:,}"]
+        cells += [f"{report.cutflow_weighted[name]:,.6g}"] if weighted else []
+        cells += [f"{these.cutflow.get(name, 0):,}" for these in report.variations.values()]
+        table.add_row(name, *cells)
+    console.print(table)
+    for complaint in report.bad_files.values():
+        logger.warning("skipped: %s", complaint)
+    typer.echo(f"control plots: {folder / 'control'}")
 
 
 def _show(results: Any, folder: Path) -> None:

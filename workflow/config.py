@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
+from dask.utils import parse_bytes
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..core import ConfigError, nearest_names
+from .facilities import ClusterConfig
 
 __all__ = [
     "EventsConfig",
     "FitConfig",
     "MethodConfig",
+    "ProcessorConfig",
     "ScanConfig",
     "SearchConfig",
     "load_config",
@@ -34,31 +37,70 @@ class EventsConfig(_Section):
 
     Attributes
     ----------
-    format : {'lhco', 'root', 'columns'}
-        LHC Olympics HDF5, ROOT with particles, or Parquet with features made elsewhere.
-    files : tuple of str
-        Paths, relative to the current folder.
-    particles : str
-        For ``root``: which collections hold the particles; ``auto`` finds them from the tree.
+    files : tuple of str, or dict
+        Paths, patterns, folders, lists or datasets, relative to the current folder or behind any
+        fsspec URL; see `overdensity.processors.filesets`.
+    format : {'auto', 'lhco', 'root', 'parquet', 'columns'}
+        LHC Olympics HDF5, ROOT, Parquet with the particles of events, or Parquet with features made
+        elsewhere; by default told from the names of the files, Parquet being columns.
+    layout : str or dict
+        For ``root`` and ``parquet``: the kind of file, or a description of one; ``auto`` finds it
+        from what the file holds.
     key_file : str, optional
         For ``lhco``: the separate file with the truth, for evaluation alone.
-    chunk_events : int
-        Events handled by one task.
+    chunk_events : int, optional
+        Events handled by one task; by default as many as `chunk_memory` allows.
+    chunk_memory : str
+        Memory that a worker may need for its chunk.
     skip_bad_files : bool
         Go on without files that cannot be read, and list them in the result.
+    retries : int
+        How often a task is tried again whose worker or server failed.
     """
 
-    files: Annotated[tuple[str, ...], Field(min_length=1)]
-    format: Literal["lhco", "root", "columns"] = "lhco"
-    particles: str = "auto"
+    files: Annotated[tuple[str, ...], Field(min_length=1)] | dict[str, Any]
+    format: Literal["auto", "lhco", "root", "parquet", "columns"] = "auto"
+    layout: str | dict[str, Any] = "auto"
     key_file: str | None = None
-    chunk_events: Annotated[int, Field(ge=1)] = 10_000
+    chunk_events: Annotated[int, Field(ge=1)] | None = None
+    chunk_memory: str = "256 MB"
     skip_bad_files: bool = False
+    retries: Annotated[int, Field(ge=0)] = 3
 
     @field_validator("files", mode="before")
     @classmethod
     def _one_file_is_a_list(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
+
+    @field_validator("chunk_memory", mode="before")
+    @classmethod
+    def _memory_is_a_size(cls, value: Any) -> str:
+        try:
+            enough = parse_bytes(value) > 0
+        except (ValueError, TypeError, AttributeError):
+            enough = False
+        if not enough:
+            msg = "memory is a size such as '256 MB'"
+            raise ValueError(msg)
+        return str(value)
+
+
+class ProcessorConfig(BaseModel):
+    """The processor's registered name; its options may follow beside it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = "dijet"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_word_is_a_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the user set of the processor's options."""
+        return dict(self.model_extra or {})
 
 
 class MethodConfig(BaseModel):
@@ -140,6 +182,10 @@ class SearchConfig(_Section):
     ----------
     events : EventsConfig
         The input.
+    processor : ProcessorConfig
+        What makes columns of events.
+    systematics : dict, optional
+        Variations of stored jets: the options of `overdensity.processors.JetVariations`.
     mass : str
         Column of the resonant mass (GeV).
     features : tuple of str
@@ -161,15 +207,21 @@ class SearchConfig(_Section):
         Pseudo-experiments behind the global p-value.
     seed : int
         The one seed everything random is derived from.
-    cluster : str
-        ``local`` (processes on this machine), ``threads``, or a Dask scheduler's address.
+    cluster : ClusterConfig
+        ``local`` (processes on this machine), ``threads``, a Dask scheduler's address, or a
+        mapping that describes a batch system or a gateway.
     workers : int, optional
-        Workers of a ``local`` or ``threads`` cluster; by default one per core.
+        Workers of a cluster that is started for the run; on this machine by default one per core.
+    columns : str, optional
+        Where processed columns go, if not into the run's folder: any fsspec URL that workers can
+        write and the client can read.
     out : str, optional
         The run's folder; by default ``runs/<name of the configuration file>``.
     """
 
     events: EventsConfig
+    processor: ProcessorConfig = ProcessorConfig()
+    systematics: dict[str, Any] | None = None
     mass: str = "mjj"
     features: Annotated[tuple[str, ...], Field(min_length=1)] = (
         "j1_mass",
@@ -185,8 +237,9 @@ class SearchConfig(_Section):
     fit: FitConfig = FitConfig()
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
     seed: Annotated[int, Field(ge=0)] = 1
-    cluster: str = "local"
+    cluster: ClusterConfig = ClusterConfig()
     workers: Annotated[int, Field(ge=1)] | None = None
+    columns: str | None = None
     out: str | None = None
 
     @field_validator("selections")

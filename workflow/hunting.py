@@ -15,9 +15,9 @@ from ..core import FitError, InputError
 from ..core.records import write_text_atomic
 from ..ml import scan_edges
 from ..ml.folds import splitmix64
-from ..processors import ProcessingReport
 from ..processors.partitions import to_uhi
 from ..stats import HuntResult, SelectionResult, best_workspace, hunt, selection_levels
+from .columns import event_files, processing_report
 from .config import SearchConfig
 from .provenance import Provenance, fingerprint, stage_key
 from .results import (
@@ -140,12 +140,7 @@ def _results(
     out: Path,
 ) -> SearchResults:
     """Write down the result of the statistical step with what it was made from."""
-    processed = out / "processing.json"
-    processing = (
-        ProcessingReport.from_json(processed)
-        if config.events.format != "columns" and processed.is_file()
-        else None
-    )
+    processing = processing_report(config, out)
     centers = [window.center for window in windows_of(config)]
     bad_files = {} if processing is None else processing.bad_files
     no_peak = result.best is not None and not result.best.resonance.valid
@@ -175,7 +170,9 @@ def _results(
         bad_files=bad_files,
         key=key,
         provenance=Provenance.of(
-            config.model_dump(mode="json"), config.seed, list(config.events.files)
+            config.model_dump(mode="json"),
+            config.seed,
+            [name for name in event_files(config.events) if name not in bad_files],
         ),
     )
 

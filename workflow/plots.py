@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -15,7 +16,12 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
+from ..core.records import atomic_path
+
 __all__ = [
+    "BACKGROUND",
+    "COLOURS",
+    "STYLE",
     "FeatureShape",
     "Spectrum",
     "as_svg_uri",
@@ -23,6 +29,7 @@ __all__ = [
     "plot_pseudo_experiments",
     "plot_scan",
     "plot_spectrum",
+    "save_figure",
 ]
 
 # Petroff's accessible palette (arXiv:2107.02270), as CMS uses it.
@@ -30,7 +37,7 @@ COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59")
 SIGNAL_REGION = "#ffa90e"
 BACKGROUND = "#3f90da"
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -96,7 +103,7 @@ class FeatureShape:
 
 def plot_spectrum(spectrum: Spectrum) -> Figure:
     """Draw a mass spectrum over its fit, with the pulls below."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5.6, 4.8))
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         edges, low, high = spectrum.edges / 1000, *np.array(spectrum.signal_region) / 1000
@@ -157,7 +164,7 @@ def plot_scan(
     is_limit : bool
         Whether the global p-value is an upper limit.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 4.2))
         axes = figure.subplots()
         tev = np.asarray(centres, dtype=float) / 1000
@@ -202,7 +209,7 @@ def plot_pseudo_experiments(z: ArrayLike, observed: float) -> Figure:
     observed : float
         The data's.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 4.2))
         axes = figure.subplots()
         values = np.asarray(z, dtype=float)
@@ -219,7 +226,7 @@ def plot_pseudo_experiments(z: ArrayLike, observed: float) -> Figure:
 
 def plot_features(shapes: Sequence[FeatureShape]) -> Figure:
     """Draw the features of selected events beside those of all events, each normalised."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         columns = min(3, len(shapes))
         rows = -(-len(shapes) // columns)
         figure = Figure(figsize=(3.6 * columns, 3.0 * rows + 0.4))
@@ -252,6 +259,13 @@ def plot_features(shapes: Sequence[FeatureShape]) -> Figure:
 def as_svg_uri(figure: Figure) -> str:
     """Return a figure as a data URI, to stand inside an HTML page."""
     buffer = io.BytesIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write a figure as a picture, whole or not at all; returns its path."""
+    with atomic_path(path) as temporary, mpl.rc_context(STYLE):
+        figure.savefig(temporary, format=path.suffix[1:], dpi=150)
+    return path

@@ -7,15 +7,20 @@ import json
 import os
 import platform
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import fsspec
+
 from ..core import InputError, Record
 
 __all__ = ["InputFile", "Provenance", "fingerprint", "input_files", "stage_key"]
+
+_SERVER_REQUESTS = 16  # at a time, so that many remote files do not take their latencies in turn
 
 _PACKAGES = (
     "overdensity",
@@ -47,7 +52,7 @@ class InputFile(Record):
     bytes : int
         Its size.
     modified : str
-        Time of its last change, UTC.
+        Time of its last change, UTC, or what its server has in place of that.
     """
 
     path: str
@@ -96,23 +101,30 @@ class Provenance(Record):
 
 
 def input_files(files: Sequence[str | os.PathLike[str]]) -> tuple[InputFile, ...]:
-    """Describe the input files.
+    """Describe the input files, here or behind any fsspec URL.
 
     Raises
     ------
     InputError
         If one does not exist.
     """
-    described = []
-    for name in files:
-        try:
-            status = Path(name).stat()
-        except OSError:
-            msg = f"{name}: no such file (looked at {Path(name).absolute()})"
-            raise InputError(msg) from None
-        changed = datetime.fromtimestamp(status.st_mtime, UTC).isoformat()
-        described.append(InputFile(str(name), status.st_size, changed))
-    return tuple(described)
+    with ThreadPoolExecutor(_SERVER_REQUESTS) as pool:
+        return tuple(pool.map(_input_file, [os.fspath(name) for name in files]))
+
+
+def _input_file(name: str) -> InputFile:
+    fs, path = fsspec.core.url_to_fs(name)
+    try:
+        info = fs.info(path)
+    except OSError:
+        looked = "" if "://" in name or Path(name).is_absolute() else Path(name).absolute()
+        where = f" (looked at {looked})" if looked else ""
+        msg = f"{name}: no such file{where}"
+        raise InputError(msg) from None
+    changed = info.get("mtime") or info.get("LastModified") or info.get("ETag") or ""
+    if isinstance(changed, (int, float)):
+        changed = datetime.fromtimestamp(changed, UTC).isoformat()
+    return InputFile(name, int(info["size"] or 0), str(changed))
 
 
 def fingerprint(files: Sequence[str | os.PathLike[str]]) -> list[tuple[str, int, str]]:

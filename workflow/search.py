@@ -9,10 +9,9 @@ import yaml
 from ..core.records import write_text_atomic
 from ..ml import make_method
 from .cluster import connect
-from .columns import column_files, event_source, make_columns
+from .columns import check_events, column_files, make_columns
 from .config import SearchConfig
 from .hunting import make_results
-from .provenance import input_files
 from .report import write_report
 from .results import SearchResults
 from .scoring import make_scores
@@ -41,7 +40,7 @@ def run_search(config: SearchConfig) -> SearchResults:
     """
     out = run_folder(config)
     score_search(config, process=True)
-    results = make_results(config, column_files(config.events, out), out)
+    results = make_results(config, column_files(config, out), out)
     write_report(out)
     return results
 
@@ -49,14 +48,13 @@ def run_search(config: SearchConfig) -> SearchResults:
 def score_search(config: SearchConfig, *, process: bool) -> None:
     """Score the events of a search, after processing them on request."""
     # What is wrong with files and names is said before a cluster starts.
-    input_files(config.events.files)
-    event_source(config.events)
+    check_events(config)
     make_method(config.method.name, **config.method.hyperparameters)
     out = run_folder(config)
     with connect(config.cluster, config.workers) as client:
         if process:
-            make_columns(config.events, out, client)
-        make_scores(config, column_files(config.events, out), out, client)
+            make_columns(config, out, client)
+        make_scores(config, column_files(config, out), out, client)
 
 
 def run_folder(config: SearchConfig) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -32,7 +30,6 @@ def reference(shared_data):
         )
         return np.stack([column.to_numpy() for column in table.columns], axis=1)
 
-    logging.getLogger("overdensity").setLevel(logging.WARNING)
     return read("background"), read("signal")
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import h5py
@@ -71,3 +75,13 @@ def rows() -> Rows:
 def lhco_file(rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A file of these events."""
     return write_lhco(tmp_path_factory.mktemp("lhco") / "events.h5", rows)
+
+
+@pytest.fixture(scope="session")
+def energyflow() -> ModuleType:
+    """EnergyFlow without its optimal transport, whose library breaks with numpy 2."""
+    if importlib.util.find_spec("energyflow") is None:
+        pytest.skip("EnergyFlow is not installed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "wasserstein", ModuleType("wasserstein"))
+        return importlib.import_module("energyflow")

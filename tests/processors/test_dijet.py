@@ -10,12 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import uproot
-from coffea.nanoevents import BaseSchema, NanoAODSchema
-from coffea.processor import IterativeExecutor, Runner
 
 from overdensity.processors import DijetProcessor, LhcoSource, RootSource, read_events
 from overdensity.processors.dijet import Selected
-from overdensity.processors.root import DelphesEFlow, PFNano
 
 JET = ["pt", "eta", "phi", "mass", "tau1", "tau2", "tau3", "tau21", "tau32", "n"]
 COLUMNS = {
@@ -215,21 +212,51 @@ def test_jets_agree_with_those_that_cms_stored(shared_data) -> None:
     np.testing.assert_allclose(columns["j2_pt"], raw[:, 1], rtol=2e-3)
 
 
-@pytest.mark.parametrize(
-    ("name", "view", "schema"),
-    [
-        ("delphes_qcd", DelphesEFlow(), BaseSchema),
-        ("pfnano", PFNano(), BaseSchema),
-        ("pfnano", PFNano(), NanoAODSchema),
-    ],
-)
-@pytest.mark.filterwarnings("ignore::RuntimeWarning:coffea")
-def test_the_processor_drops_into_a_runner(shared_data, name, view, schema, capsys) -> None:
-    path = str(shared_data / "root" / f"{name}.root")
-    run = Runner(executor=IterativeExecutor(), schema=schema, chunksize=100)
-    result = run({"data": [path]}, processor_instance=DijetProcessor(view=view), treename=view.tree)
-    processor = DijetProcessor()
-    selected = processor.select(read_events(RootSource(), path))
-    assert result["cutflow"] == selected.cutflow
-    for key, histogram in processor.histograms(selected.columns).items():
-        assert result["hists"][key] == histogram
+@pytest.mark.parametrize("name", ["delphes_qcd.root", "delphes_ttbar.root"])
+def test_stored_jets_of_delphes_agree_with_clustered_ones(shared_data, name) -> None:
+    path = str(shared_data / "root" / name)
+    options = {"radius": 0.8, "features": ("n",)}
+    clustered = DijetProcessor(**options).select(read_events(RootSource(), path)).columns
+    stored = DijetProcessor(**options, collection="fat_jets").select(
+        read_events(RootSource(), path, collections=("fat_jets",))
+    )
+    # the card keeps fat jets above 200 GeV
+    hard = clustered["j2_pt"] > 205
+    order = np.argsort(clustered["event"])
+    rows = order[np.searchsorted(clustered["event"], stored.columns["event"], sorter=order)]
+    assert set(clustered["event"][hard]) <= set(stored.columns["event"])
+    np.testing.assert_allclose(stored.columns["mjj"], clustered["mjj"][rows], rtol=1e-4)
+    for rank in (1, 2):
+        for column in ("pt", "mass", "eta"):
+            ours, theirs = clustered[f"j{rank}_{column}"][rows], stored.columns[f"j{rank}_{column}"]
+            np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-3)
+
+
+def test_features_by_name_are_columns_of_both_jets(lhco_file) -> None:
+    features = ("d2", "tau21_b2", "softdrop_mass", "image", "lund")
+    some = select(lhco_file, features=features).columns
+    usual = select(lhco_file).columns
+    assert {name for name in some if name.startswith("j1_")} == {
+        *(f"j1_{name}" for name in JET[:4]),
+        *(f"j1_{name}" for name in features),
+    }
+    for name in ("event", "mjj", "j1_pt", "j3_mass", "ht", "n_jets", "dmJ", "label"):
+        np.testing.assert_array_equal(some[name], usual[name])
+    # soft drop takes away
+    assert (some["j1_softdrop_mass"] <= usual["j1_mass"] * (1 + 1e-5)).all()
+
+
+def test_the_order_of_features_has_no_influence(lhco_file) -> None:
+    one = select(lhco_file, features=("tau21", "n", "tau2")).columns
+    usual = select(lhco_file).columns
+    for name in ("j1_tau21", "j2_n", "j2_tau2"):
+        np.testing.assert_array_equal(one[name], usual[name])
+
+
+def test_the_distance_in_eta_is_that_of_the_leading_jets(lhco_file) -> None:
+    everything = select(lhco_file).columns
+    close = abs(everything["j1_eta"] - everything["j2_eta"]) < 1.3
+    cut = select(lhco_file, max_delta_eta=1.3)
+    assert 0 < close.sum() < 60
+    assert cut.cutflow["delta eta"] == close.sum()
+    np.testing.assert_array_equal(cut.columns["event"], everything["event"][close])

@@ -9,7 +9,7 @@ import pytest
 
 from overdensity.core import InputError
 from overdensity.processors import LhcoSource, read_events
-from overdensity.processors.jets import cluster, eta_phi, invariant_mass
+from overdensity.processors.jets import cluster, eta_phi, invariant_mass, kinematics
 from overdensity.processors.momentum import cartesian, momenta
 
 
@@ -73,6 +73,23 @@ def test_eta_and_phi_are_those_that_were_put_in() -> None:
     eta, phi = np.array([0.3, -2.1]), np.array([3.0, -3.0])
     particles = cartesian(momenta(np.array([5.0, 9.0]), eta, phi, np.array([2])))
     np.testing.assert_allclose(eta_phi(ak.flatten(particles)), (eta, phi))
+
+
+def test_kinematics_are_those_that_were_put_in() -> None:
+    given = {"pt": [5.0, 9.0], "eta": [0.3, -2.1], "phi": [3.0, -3.0], "mass": [1.0, 0.0]}
+    pt, eta, phi, mass = (np.array(values) for values in given.values())
+    found = kinematics(ak.flatten(cartesian(momenta(pt, eta, phi, np.array([2]), mass=mass))))
+    assert list(found) == list(given)
+    for name, values in given.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-6)
+
+
+def test_constituents_of_all_jets_are_given_if_asked(particles) -> None:
+    jets, constituents = cluster(particles, min_pt=5.0, n_constituents=None)
+    assert ak.num(constituents).tolist() == ak.num(jets).tolist()
+    np.testing.assert_allclose(
+        ak.flatten(ak.sum(constituents.px, axis=-1)), ak.flatten(jets.px), atol=1e-9
+    )
 
 
 def test_a_radius_of_zero_is_refused(particles) -> None:

@@ -137,7 +137,7 @@ def test_the_key_of_a_file_is_found_however_its_path_is_written(
 def test_a_missing_key_is_named(tmp_path, lhco_file) -> None:
     source = LhcoSource(keys={lhco_file: "nowhere.key"})
     for look in (source.settings, lambda: read_events(source, lhco_file)):
-        with pytest.raises(InputError, match=r"nowhere\.key: no such key file"):
+        with pytest.raises(InputError, match=r"nowhere\.key: no such file"):
             look()
 
 

@@ -29,7 +29,9 @@ COLUMNS = {"event": np.array([3, 2**63 + 5], dtype=np.uint64), "mjj": np.array([
 @pytest.fixture
 def summary() -> PartitionSummary:
     histogram = hist.Hist.new.Reg(4, 0, 8, name="mjj").Double().fill([1, 1, 2, 9])
-    return PartitionSummary({"read": 5, "two jets": 2}, {"mjj": to_uhi(histogram)})
+    return PartitionSummary(
+        2, {"read": 5, "two jets": 2}, {"read": 4.5}, {"mjj": to_uhi(histogram)}
+    )
 
 
 def test_columns_and_summary_come_back(tmp_path, summary) -> None:

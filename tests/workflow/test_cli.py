@@ -169,9 +169,11 @@ def test_good_file_beside_a_bad_one_is_not_lost(
 
 
 def test_process_of_unknown_files_asks_for_the_format(call: Call, tmp_path: Path) -> None:
-    code, _, err = call("process", "events.txt", "--out", tmp_path / "run")
+    (tmp_path / "events.dat").touch()
+    code, _, err = call("process", tmp_path / "events.dat", "--out", tmp_path / "run")
     assert code == 2
-    assert "give --format" in err
+    assert "cannot tell the format" in err
+    assert "(--format): lhco, root, parquet" in err
 
 
 def test_report_without_results_says_what_to_do(call: Call, tmp_path: Path) -> None:
@@ -188,6 +190,60 @@ def test_report_can_be_made_anew_from_a_copied_run(
     (copy / "report.html").unlink()
     assert call("report", copy)[0] == 0
     assert (copy / "report.html").is_file()
+
+
+def test_process_draws_what_it_has_made(call: Call, shared_data: Path, tmp_path: Path) -> None:
+    file = shared_data / "root" / "delphes_zz4l.root"
+    words = ("process", file, "--out", tmp_path / "run", "--processor", "leptons")
+    code, out, _ = call(*words, "--cluster", "threads")
+    assert code == 0
+    assert "four leptons" in out
+    pictures = {path.stem for path in (tmp_path / "run" / "control").glob("*.png")}
+    assert pictures >= {"cutflow", "m4l", "mz1"}
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "a.root").touch()
+    slurm = "cluster={kind: slurm, jobs: 3, options: {cores: 1, memory: 4GB, queue: short, interface: lo}}"
+    code, out, _ = call("process", tmp_path, "--out", tmp_path / "run", "--set", slurm, "--dry-run")
+    assert code == 0
+    assert f"1 files of format root:\n  {tmp_path}/a.root" in out
+    assert "#SBATCH -p short" in out
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--processor", "dijets"), "no processor 'dijets': did you mean 'dijet'"),
+        (("--features", "tau12"), "no jet feature 'tau12'"),
+        (("--layout", "nanno"), "no layout 'nanno': did you mean 'nano'"),
+        (("--set", "systematics={jes: x}"), "systematics: the key 'file' is missing"),
+        (("--set", "systematics={jess: x}"), "systematics: unknown key 'jess'"),
+        (("--set", "events.chunk_memory=lots"), "memory is a size such as '256 MB'"),
+    ],
+)
+def test_process_refuses_unknown_names_before_it_starts(
+    call: Call, tmp_path: Path, words: tuple[str, ...], complaint: str
+) -> None:
+    (tmp_path / "a.root").touch()
+    code, _, err = call("process", tmp_path / "a.root", "--out", tmp_path / "run", *words)
+    assert code == 2
+    assert complaint in err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [("processors", {"dijet", "multijet", "jets", "leptons"}), ("features", {"n", "image"})],
+)
+def test_what_there_is_can_be_listed(call: Call, command: str, names: set[str]) -> None:
+    code, out, _ = call(command)
+    assert code == 0
+    assert all(name in out for name in names)
+    listed = json.loads(call(command, "--json")[1])
+    found = listed if isinstance(listed, dict) else {row["name"] for row in listed}
+    assert names <= set(found)
 
 
 def test_process_reads_delphes_trees(call: Call, shared_data: Path, tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import pytest
 from overdensity.simulation import simulate
 from overdensity.workflow import SearchResults, connect, parse_config, run_search
 from overdensity.workflow.columns import make_columns
-from overdensity.workflow.config import EventsConfig
 
 pytestmark = pytest.mark.slow
 logger = logging.getLogger("overdensity.tests")
@@ -112,8 +111,7 @@ def simulated_boxes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path
         file = folder / f"box{seed}.h5"
         simulate(file, background=BACKGROUND, signal=SIGNAL, seed=seed)
         with connect("local") as client:
-            events = EventsConfig(files=(str(file),))
-            make_columns(events, folder / str(seed), client)
+            make_columns(parse_config({"events": {"files": str(file)}}), folder / str(seed), client)
         file.unlink()
         box = pq.read_table(folder / str(seed) / "columns")
         background = box.filter(pc.equal(box["label"], 0))
