@@ -6,7 +6,7 @@ every event is scored by a model that never saw it.
 
 from __future__ import annotations
 
-from .crossfit import cross_fit, score_fold
+from .crossfit import cross_fit, score_fold, train_fold
 from .cwola import CwolaTrees
 from .folds import fold_of, training_folds
 from .method import Method, MethodInfo, load_method, make_method, methods
@@ -32,5 +32,6 @@ __all__ = [
     "scan_edges",
     "scan_windows",
     "score_fold",
+    "train_fold",
     "training_folds",
 ]

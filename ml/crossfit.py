@@ -13,7 +13,7 @@ from .method import Method
 from .sample import Sample
 from .windows import Window
 
-__all__ = ["cross_fit", "fold_seed", "score_fold"]
+__all__ = ["cross_fit", "fold_seed", "score_fold", "train_fold"]
 
 
 def cross_fit(
@@ -106,6 +106,36 @@ def score_fold(
     InputError
         If there are fewer events than folds.
     """
+    trained = train_fold(
+        method,
+        sample,
+        window,
+        fold,
+        folds=folds,
+        scheme=scheme,
+        seed=seed,
+        simulation=simulation,
+    )
+    rows = np.flatnonzero(fold_of(sample.event, folds, seed=seed) == fold)
+    return rows, trained.score(_as_seen_by(method, sample).take(rows))
+
+
+def train_fold(
+    method: Method[Any],
+    sample: Sample,
+    window: Window,
+    fold: int,
+    *,
+    folds: int = 7,
+    scheme: CrossFitting = "tournament",
+    seed: int,
+    simulation: Sample | None = None,
+) -> Method[Any]:
+    """Return the model that scores a fold: one that has seen none of its events.
+
+    It may also score events that are in no fold, such as simulated signal. Parameters and errors
+    are those of :func:`score_fold`; the method given stays as it is.
+    """
     if not 0 <= fold < folds:
         msg = f"fold {fold} does not exist: {folds} folds are numbered from 0"
         raise ConfigError(msg)
@@ -116,14 +146,12 @@ def score_fold(
     if "simulation" in method.needs and simulation is None:
         msg = f"method {method.name!r} needs simulated events; give simulation files"
         raise ConfigError(msg)
-
     fold_of_event = fold_of(sample.event, folds, seed=seed)
     others = np.flatnonzero(np.isin(fold_of_event, training_folds(fold, folds, scheme)))
     others = others[np.argsort(sample.event[others], kind="stable")]
-    rows = np.flatnonzero(fold_of_event == fold)
-    fresh = type(method)(method.hyper)  # the caller's method stays as it is
+    fresh = type(method)(method.hyper)
     fresh.fit(seen.take(others), window, simulation=simulation, seed=fold_seed(seed, fold))
-    return rows, fresh.score(seen.take(rows))
+    return fresh
 
 
 def fold_seed(seed: int, fold: int) -> int:

@@ -48,7 +48,7 @@ class SpectrumFit(Record):
     expected, expected_error : tuple of float
         Background in each bin, and its error from the covariance of the fit.
     covariance : tuple of tuple of float
-        Covariance of ``expected`` in the masked bins.
+        Covariance of ``expected``, all bins against all bins.
     observed : int
         Events in the masked bins.
     total, total_error : float
@@ -148,7 +148,7 @@ def fit(
         parameters=tuple(model.physical(theta).tolist()),
         expected=tuple(expected.tolist()),
         expected_error=tuple(np.sqrt(np.diag(bin_covariance)).tolist()),
-        covariance=tuple(tuple(row) for row in bin_covariance[np.ix_(mask, mask)].tolist()),
+        covariance=tuple(tuple(row) for row in bin_covariance.tolist()),
         observed=int(counts[mask].sum()),
         total=float(expected[mask].sum()),
         total_error=float(np.sqrt(bin_covariance[np.ix_(mask, mask)].sum())),

@@ -103,6 +103,7 @@ def shape_workspace(
         msg = "the spectrum was fitted in all its bins: there is no signal region to model"
         raise FitError(msg)
     background = np.maximum(np.array(spectrum.expected)[masked], _LEAST)
+    covariance = np.array(spectrum.covariance)[np.ix_(masked, masked)]
     shape = np.diff(ndtr((np.array(spectrum.edges) - mass) / width))[masked]
     modifiers = [
         {
@@ -114,7 +115,7 @@ def shape_workspace(
                 "lo_data": np.maximum(background - variation, _LEAST).tolist(),
             },
         }
-        for index, variation in enumerate(_eigen_variations(np.array(spectrum.covariance)))
+        for index, variation in enumerate(_eigen_variations(covariance))
     ]
     return _assemble(
         "mass",

@@ -93,7 +93,8 @@ def test_shape_variations_make_up_the_covariance(spectrum):
     sample = spec["channels"][0]["samples"][1]
     nominal = np.array(sample["data"])
     up = np.array([modifier["data"]["hi_data"] for modifier in sample["modifiers"]]) - nominal
-    np.testing.assert_allclose(up.T @ up, spectrum.covariance, rtol=0.02, atol=0.01)
+    of_window = np.array(spectrum.covariance)[np.ix_(spectrum.masked, spectrum.masked)]
+    np.testing.assert_allclose(up.T @ up, of_window, rtol=0.02, atol=0.01)
 
 
 def test_a_workspace_is_strict_json_and_obeys_the_schema(spectrum):
