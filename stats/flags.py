@@ -25,6 +25,7 @@ def flag_sentences(
     toys: Toys,
     *,
     flagged: NDArray[np.bool_],
+    refused: NDArray[np.bool_],
     threshold: float,
     best: int | None,
     z_best: float,
@@ -38,6 +39,8 @@ def flag_sentences(
         The search.
     flagged : ndarray of bool, shape (n_spectra,)
         Fits that were not counted although they should have been.
+    refused : ndarray of bool, shape (n_spectra,)
+        Selections that sculpt the spectrum.
     threshold : float
         Goodness of fit below which they are flagged.
     best : int or None
@@ -60,7 +63,7 @@ def flag_sentences(
             "unless a resonance stands out in it, expect spurious excesses; use a function with "
             "more parameters, or a narrower scan"
         )
-    mentioned = np.flatnonzero(flagged)
+    mentioned = np.flatnonzero(flagged & ~refused)
     if best is not None and z_best > _STRONG and mentioned.size:
         mentioned = mentioned[
             ~_explained(scan, null, mentioned, best=best, threshold=threshold, seed=seed)
@@ -78,6 +81,7 @@ def flag_sentences(
             f"window {low:.0f}-{high:.0f} GeV, efficiency {scan.efficiencies[selection]:g}: "
             f"the fit {why}; it is not counted"
         )
+    sentences += _refusals(scan, refused)
     if best is None:
         sentences.append("no window has a fit that may be quoted: there is no result")
     if null.mismatch > _BAD_MISMATCH:
@@ -91,6 +95,19 @@ def flag_sentences(
             f"{threshold:g}: bad fits pass unnoticed; throw more"
         )
     return tuple(sentences)
+
+
+def _refusals(scan: Scan, refused: NDArray[np.bool_]) -> list[str]:
+    """Say of each window which selections are refused."""
+    sentences = []
+    for (low, high), row in zip(scan.windows, refused.reshape(scan.shape), strict=True):
+        if row.any():
+            which = ", ".join(f"{scan.efficiencies[k]:g}" for k in np.flatnonzero(row))
+            sentences.append(
+                f"window {low:.0f}-{high:.0f} GeV: the score depends on the mass, so that a "
+                f"selection fabricates an excess (efficiency {which}); it is refused"
+            )
+    return sentences
 
 
 def inclusive_p(scan: Scan) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import FitError
+from ..core import FitError, InputError
 from .flags import flag_sentences, inclusive_p
 from .functions import checked_edges
 from .null import Null, null_hypothesis
@@ -39,6 +39,8 @@ def hunt(
     bins_per_bin: int = 2,
     sculpting: float = 1.0,
     gof_threshold: float = 0.003,
+    spurious: ArrayLike | None = None,
+    refused: ArrayLike | None = None,
     pseudo_experiments: int = 10_000,
     seed: int = 0,
     mapper: Mapper | None = None,
@@ -68,6 +70,12 @@ def hunt(
     gof_threshold : float
         A fit whose goodness of fit has a smaller p-value is flagged, in data and
         pseudo-experiments alike.
+    spurious : array_like of shape (n_windows,), optional
+        Spurious signal of each window as a fraction of the background (`spurious_signal`): a
+        nuisance parameter of the data and of every pseudo-experiment.
+    refused : array_like of bool, shape (n_windows, n_selections), optional
+        Selections that sculpt the spectrum more than the fit absorbs (`sculpting`). They are
+        flagged, and do not count.
     pseudo_experiments : int
         How many at most; fewer where the global p-value is soon known to 5 %.
     seed : int
@@ -95,6 +103,8 @@ def hunt(
         guard=bins_per_bin,
         sculpting=sculpting,
         gof_threshold=gof_threshold,
+        spurious=spurious,
+        refused=refused,
         pseudo_experiments=pseudo_experiments,
         seed=seed,
         mapper=mapper,
@@ -110,6 +120,8 @@ def hunt_patterns(
     guard: int = 2,
     sculpting: float = 1.0,
     gof_threshold: float = 0.003,
+    spurious: ArrayLike | None = None,
+    refused: ArrayLike | None = None,
     pseudo_experiments: int = 10_000,
     seed: int = 0,
     mapper: Mapper | None = None,
@@ -122,7 +134,9 @@ def hunt_patterns(
         Events counted in the bins of the fits.
     guard : int
         Bins beside the signal region that do not count in the goodness of fit.
-    windows, efficiencies, function, sculpting, gof_threshold, pseudo_experiments, seed, mapper
+    windows, efficiencies, function, sculpting, gof_threshold, spurious, refused
+        As in `hunt`.
+    pseudo_experiments, seed, mapper
         As in `hunt`.
 
     Returns
@@ -136,11 +150,12 @@ def hunt_patterns(
         function=function,
         sculpting=sculpting,
         guard=guard,
+        spurious=spurious,
     )
     null = null_hypothesis(patterns, fits)
     counted = np.ones(fits.shape, dtype=bool)
     counted[:, 0] = float(efficiencies[0]) == 1.0
-    search = _Search(fits, counted.ravel(), gof_threshold, seed)
+    search = _Search(fits, counted.ravel(), _checked_refused(refused, fits), gof_threshold, seed)
     toys = throw_toys(
         fits, null, n=pseudo_experiments, seed=seed, enough=search.enough, mapper=mapper
     )
@@ -160,18 +175,19 @@ class _Search:
 
     scan: Scan
     counted: NDArray[np.bool_]
+    refused: NDArray[np.bool_]
     threshold: float
     seed: int
 
     def flagged(self, toys: Toys) -> NDArray[np.bool_]:
-        """Return which fits of the data are flagged, shape (n_spectra,)."""
+        """Return which spectra of the data may not be quoted, shape (n_spectra,)."""
         goodness = toys.goodness(self.scan.fits.deviance[0])
-        return (goodness < self.threshold) | ~self.scan.fits.converged[0]
+        return (goodness < self.threshold) | ~self.scan.fits.converged[0] | self.refused
 
     def smallest(self, toys: Toys) -> tuple[float, Array]:
         """Return the smallest p-value of the data and of each pseudo-experiment."""
         use = self.counted & ~self.flagged(toys)
-        use_toys = self.counted & ~toys.bad_fit(self.threshold)
+        use_toys = self.counted & ~self.refused & ~toys.bad_fit(self.threshold)
         return (
             float(np.where(use, self.scan.p_local, 1.0).min()),
             np.where(use_toys, toys.p_local, 1.0).min(axis=1),
@@ -186,7 +202,10 @@ class _Search:
         fits, reference = self.scan, self.scan.reference
         flagged = self.flagged(toys)
         goodness = toys.goodness(fits.fits.deviance[0])
-        log_p = local_log_p(fits.observed, fits.fits.expected[0], fits.fits.error[0])
+        spurious = fits.spurious * fits.fits.expected[0]
+        log_p = local_log_p(
+            fits.observed, fits.fits.expected[0], np.hypot(fits.fits.error[0], spurious)
+        )
         tested = fits.problem.tested.sum(axis=1)
         n_par = fits.problem.basis.n_parameters
         rows = [
@@ -196,12 +215,14 @@ class _Search:
                 observed=int(fits.observed[k]),
                 expected=float(fits.fits.expected[0, k]),
                 expected_error=float(fits.fits.error[0, k]),
+                spurious=float(spurious[k]),
                 p_local=float(fits.p_local[k]),
                 z_local=float(z_of_log_p(log_p[k])),
                 chi2=float(fits.fits.deviance[0, k]),
                 ndf=int(tested[k]) - n_par,
                 p_value=float(goodness[k]),
                 flagged=bool(flagged[k]),
+                refused=bool(self.refused[k]),
                 counted=bool(self.counted[k]),
             )
             for k in range(flagged.size)
@@ -227,6 +248,7 @@ class _Search:
                 null,
                 toys,
                 flagged=flagged & self.counted,
+                refused=self.refused,
                 threshold=self.threshold,
                 best=best,
                 z_best=-np.inf if best is None else rows[best].z_local,
@@ -269,6 +291,21 @@ class _Search:
             ),
             spectra=tuple(map(spectrum, range(first, first + fits.shape[1]))),
         )
+
+
+def _checked_refused(refused: ArrayLike | None, scan: Scan) -> NDArray[np.bool_]:
+    """Return which spectra are refused, shape (n_spectra,); the unselected ones never are."""
+    all_refused = np.zeros(scan.shape, dtype=bool)
+    if refused is not None:
+        given = np.asarray(refused, dtype=bool)
+        if given.shape != (scan.shape[0], scan.shape[1] - 1):
+            msg = (
+                f"refused has shape {given.shape}, but there are {scan.shape[0]} windows of "
+                f"{scan.shape[1] - 1} selections"
+            )
+            raise InputError(msg)
+        all_refused[:, 1:] = given
+    return all_refused.ravel()
 
 
 def _window(low: float, high: float, rows: list[SelectionResult]) -> WindowResult:

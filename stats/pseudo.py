@@ -90,8 +90,11 @@ class GlobalP(Record):
     largest_z: tuple[float, ...]
 
 
-def throw_batch(index: int, *, null: Null, problem: Problem, seed: int) -> Toys:
-    """Throw, refit and scan one batch of pseudo-experiments.
+def throw_batch(index: int, *, null: Null, problem: Problem, spurious: Array, seed: int) -> Toys:
+    r"""Throw, refit and scan one batch of pseudo-experiments.
+
+    In each, the function mispredicts the background of a window by a factor
+    :math:`1 + f\,\eta`, with :math:`\eta` standard normal and the same for all selections.
 
     The result depends on the seed and the index alone, not on where or in which order batches
     run. Arguments and result can be pickled.
@@ -104,6 +107,8 @@ def throw_batch(index: int, *, null: Null, problem: Problem, seed: int) -> Toys:
         What to throw.
     problem : Problem
         What to fit.
+    spurious : ndarray of shape (n_spectra,)
+        Standard deviation f of the spurious signal (`Scan.spurious`).
     seed : int
         Seed of the whole set.
 
@@ -116,7 +121,10 @@ def throw_batch(index: int, *, null: Null, problem: Problem, seed: int) -> Toys:
     counts = null.throw(BATCH, rng)
     fits = refit(problem, counts)
     observed = np.einsum("ekb,kb->ek", counts, problem.masked)
-    p = local_p(observed, fits.expected, fits.error)
+    eta = rng.normal(size=(BATCH, null.shape[0]))
+    of_window = np.repeat(eta, problem.start.shape[0] // null.shape[0], axis=1)
+    expected = fits.expected * np.maximum(1 + spurious * of_window, 0.0)
+    p = local_p(observed, expected, np.hypot(fits.error, spurious * fits.expected))
     return Toys(np.where(fits.converged, p, 1.0), fits.deviance)
 
 
@@ -150,7 +158,7 @@ def throw_toys(
     -------
     Toys
     """
-    task = partial(throw_batch, null=null, problem=scan.problem, seed=seed)
+    task = partial(throw_batch, null=null, problem=scan.problem, spurious=scan.spurious, seed=seed)
     goals = [-(-goal // BATCH) for goal in (*(goal for goal in _ROUNDS if goal < n), n)]
     done: list[Toys] = []
     with progress("pseudo-experiments", goals[-1] * BATCH) as advance:

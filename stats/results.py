@@ -30,9 +30,14 @@ class SelectionResult(Record):
         Poisson deviance of the fit outside the window and its guard, degrees of freedom, and
         the p-value from pseudo-experiments.
     flagged : bool
-        The fit does not describe its sidebands: not to be quoted, and not counted.
+        The fit does not describe its sidebands, or the selection is refused: not to be quoted,
+        and not counted.
     counted : bool
         Enters the search for the smallest p-value.
+    spurious : float
+        Standard deviation of the signal that the function fabricates, events; p-values know it.
+    refused : bool
+        The selection sculpts the spectrum more than the fit absorbs.
     """
 
     efficiency: float
@@ -47,6 +52,8 @@ class SelectionResult(Record):
     p_value: float
     flagged: bool
     counted: bool
+    spurious: float = 0.0
+    refused: bool = False
 
 
 @dataclass(frozen=True)

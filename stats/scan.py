@@ -43,6 +43,9 @@ class Scan:
         that swallow a strong signal would be no background, and strain against the constraints.)
     reference : Fits
         That fit of the unselected spectrum, shape (1, 1), for its goodness.
+    spurious : ndarray of shape (n_spectra,)
+        Standard deviation of the signal that the function fabricates in the signal region, as a
+        fraction of the background there.
     observed, p_local : ndarray of shape (n_spectra,)
         Events in the signal region, and their local p-value.
     """
@@ -54,6 +57,7 @@ class Scan:
     fits: Fits
     null: Array
     reference: Fits
+    spurious: Array
     observed: Array
     p_local: Array
 
@@ -71,6 +75,7 @@ def scan(
     function: str = "dijet5",
     sculpting: float = 1.0,
     guard: int = 1,
+    spurious: ArrayLike | None = None,
 ) -> Scan:
     r"""Fit the sidebands of every window and selection, and compare with the signal regions.
 
@@ -97,6 +102,9 @@ def scan(
     guard : int
         Bins on either side of the signal region that are fitted but do not count in the goodness
         of fit, as a resonance leaks into them.
+    spurious : array_like of shape (n_windows,), optional
+        Spurious signal in each window, as a fraction of the background (`spurious_signal`); none
+        by default. Its size in a selection is added in quadrature to the error of the fit.
 
     Returns
     -------
@@ -133,7 +141,9 @@ def scan(
     problem = Problem(model, masked, ~_grow(masked, guard), centre, centre, precision)
     fits = refit(problem, counts[None])
     observed = (counts * masked).sum(axis=1)
-    p_local = local_p(observed, fits.expected[0], fits.error[0])
+    fraction = np.repeat(_checked_spurious(spurious, len(windows)), len(all_efficiencies))
+    expected = fits.expected[0]
+    p_local = local_p(observed, expected, np.hypot(fits.error[0], fraction * expected))
 
     best = int(np.where(selected, p_local, 1.0).argmin())
     hidden = np.tile(hide_window(problem, best), (n_spectra, 1))
@@ -146,6 +156,7 @@ def scan(
         fits=fits,
         null=np.stack([model.expected(theta) for theta in start]),
         reference=reference,
+        spurious=fraction,
         observed=observed,
         p_local=p_local,
     )
@@ -154,6 +165,20 @@ def scan(
 def hide_window(problem: Problem, spectrum: int) -> NDArray[np.bool_]:
     """Return the bins of one spectrum's signal region and its guard, shape (1, n_bins)."""
     return ~problem.tested[spectrum][None]
+
+
+def _checked_spurious(spurious: ArrayLike | None, n_windows: int) -> Array:
+    """Return the spurious fractions of the windows, zero without, or say what is wrong."""
+    if spurious is None:
+        return np.zeros(n_windows)
+    fraction = np.asarray(spurious, dtype=float)
+    if fraction.shape != (n_windows,) or not np.all(np.isfinite(fraction) & (fraction >= 0)):
+        msg = (
+            f"the spurious signal must be {n_windows} fractions of the background, one per window, "
+            f"finite and not negative, got {fraction.tolist()}"
+        )
+        raise InputError(msg)
+    return fraction
 
 
 def _precision(n_par: int, sculpting: float) -> Array:

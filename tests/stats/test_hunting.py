@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from overdensity.core import ConfigError, FitError
+from overdensity.core import ConfigError, FitError, InputError
 from overdensity.stats import HuntResult, count_patterns, hunt, hunt_patterns, subdivide
 
 
@@ -41,6 +41,43 @@ def test_a_signal_is_found_where_it_is(found):
 def test_a_signal_in_the_sidebands_of_other_windows_is_no_flag(found):
     _, result = found
     assert result.flags == ()
+
+
+def test_refused_selections_are_flagged_and_do_not_count(found):
+    made, without = found
+    best = without.best.window
+    refused = np.zeros((10, 3), bool)
+    refused[best - 1 : best + 2] = True
+    result = hunt(
+        made.mass, made.levels, **made.scan, pseudo_experiments=1000, seed=1, refused=refused
+    )
+    rows = [row for window in result.windows for row in window.selections]
+    assert [row.refused for row in rows] == refused.ravel().tolist()
+    assert all(row.flagged for row in rows if row.refused)
+    assert result.best is None or abs(result.best.window - best) > 1
+    sentences = [flag for flag in result.flags if "fabricates an excess" in flag]
+    assert len(sentences) == 3
+    assert "efficiency 0.1, 0.01, 0.002" in sentences[0]
+
+
+def test_everything_refused_gives_no_result(empty):
+    made, _ = empty
+    result = hunt(
+        made.mass,
+        made.levels,
+        **made.scan,
+        pseudo_experiments=500,
+        refused=np.ones((10, 3), bool),
+    )
+    assert result.best is None
+    assert result.global_p is None
+    assert any("there is no result" in flag for flag in result.flags)
+
+
+def test_refusals_have_the_shape_of_the_scan(empty):
+    made, _ = empty
+    with pytest.raises(InputError, match="10 windows of 3 selections"):
+        hunt(made.mass, made.levels, **made.scan, refused=np.zeros((3, 10), bool))
 
 
 def test_the_best_is_the_smallest_counted_p_value(found):

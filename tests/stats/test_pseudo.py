@@ -41,14 +41,27 @@ def test_the_result_does_not_depend_on_who_runs_the_batches(search):
 
 def test_batches_and_seeds_differ(search):
     fits, null = search
-    task = partial(throw_batch, null=null, problem=fits.problem)
+    task = partial(throw_batch, null=null, problem=fits.problem, spurious=fits.spurious)
     assert not np.array_equal(task(0, seed=1).p_local, task(1, seed=1).p_local)
     assert not np.array_equal(task(0, seed=1).p_local, task(0, seed=2).p_local)
 
 
+def test_a_spurious_signal_is_thrown_and_known(search):
+    """Thrown as often as the p-value allows for it, it leaves the p-value calibrated."""
+    fits, null = search
+    spurious = np.full(40, 0.05)
+    batch = partial(throw_batch, null=null, problem=fits.problem, seed=3)
+    p = np.concatenate([batch(k, spurious=spurious).p_local for k in range(8)])[:, ::4]
+    without = batch(0, spurious=fits.spurious).p_local[:, ::4]
+    assert not np.allclose(p[:BATCH], without)
+    for alpha in (0.2, 0.05, 0.01):
+        # the Gamma prior of the local p-value has longer tails than what is thrown
+        assert 0.6 * alpha < (p < alpha).mean() < 1.15 * alpha
+
+
 def test_a_batch_travels_to_another_process(search):
     fits, null = search
-    task = partial(throw_batch, null=null, problem=fits.problem, seed=3)
+    task = partial(throw_batch, null=null, problem=fits.problem, spurious=fits.spurious, seed=3)
     copied = pickle.loads(pickle.dumps(task))
     np.testing.assert_array_equal(copied(2).p_local, task(2).p_local)
 

@@ -8,6 +8,7 @@ import pytest
 from overdensity.core import ConfigError, FitError, InputError
 from overdensity.stats import count_patterns, subdivide
 from overdensity.stats.scan import scan
+from overdensity.stats.significance import local_p, z_of_p
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,26 @@ def test_a_sculpting_selection_is_described(box):
     assert np.abs(pull).max() < 4
     tested = scanned.problem.tested.sum(axis=1) - 5
     assert np.all(scanned.fits.deviance[0] < tested + 5 * np.sqrt(2 * tested))
+
+
+def test_a_spurious_signal_widens_the_background(made, patterns, scanned):
+    fraction = np.linspace(0.0, 0.09, 10)
+    wider = scan(patterns, made.windows, made.efficiencies, guard=2, spurious=fraction)
+    expected, error = wider.fits.expected[0], wider.fits.error[0]
+    np.testing.assert_array_equal(expected, scanned.fits.expected[0])
+    np.testing.assert_array_equal(wider.p_local[:4], scanned.p_local[:4])
+    of_spectrum = np.repeat(fraction, 4)
+    np.testing.assert_allclose(
+        wider.p_local,
+        local_p(wider.observed, expected, np.sqrt(error**2 + (of_spectrum * expected) ** 2)),
+    )
+    assert np.all(np.abs(z_of_p(wider.p_local)) <= np.abs(z_of_p(scanned.p_local)) + 0.05)
+
+
+@pytest.mark.parametrize("bad", [[0.1], [-0.1] * 10, [np.nan] * 10])
+def test_a_spurious_signal_is_one_fraction_a_window(made, patterns, bad):
+    with pytest.raises(InputError, match="10 fractions"):
+        scan(patterns, made.windows, made.efficiencies, spurious=bad)
 
 
 def test_windows_must_lie_on_edges(made, patterns):
