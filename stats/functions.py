@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import ConfigError, InputError, nearest_names
+from .binning import checked_edges, log_edges
 
-__all__ = ["FUNCTIONS", "SQRT_S", "Basis", "basis", "log_edges"]
+__all__ = ["FUNCTIONS", "SQRT_S", "Basis", "basis", "checked_edges", "log_edges"]
 
 SQRT_S = 13_000.0
 """Collision energy in GeV, the scale of y = m / √s."""
@@ -131,23 +132,6 @@ def n_parameters(name: str) -> int:
         msg = f"no background function {name!r}: {nearest_names(name, FUNCTIONS)}"
         raise ConfigError(msg)
     return FUNCTIONS[name]
-
-
-def log_edges(low: float, high: float, bins: int) -> Array:
-    """Return the edges of bins of equal ratio between two masses in GeV, shape (bins + 1,)."""
-    if not 0 < low < high or bins < 1:
-        msg = f"cannot make {bins} logarithmic bins from {low:g} to {high:g} GeV"
-        raise InputError(msg)
-    return np.geomspace(low, high, bins + 1)
-
-
-def checked_edges(edges: ArrayLike) -> Array:
-    """Return bin edges as an array, or say what is wrong with them."""
-    edges = np.asarray(edges, dtype=float)
-    if edges.ndim != 1 or edges.size < 2 or not np.all(np.diff(edges) > 0):
-        msg = f"bin edges must be at least two increasing masses, got {edges.tolist()}"
-        raise InputError(msg)
-    return edges
 
 
 def _columns(mass: Array, n: int) -> Array:
