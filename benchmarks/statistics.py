@@ -1,9 +1,9 @@
-"""Speed and calibration of the statistical step; prints Markdown.
+"""Speed of the statistical step, and what functions and folds do to it; prints Markdown.
 
 python -P benchmarks/statistics.py                       # speed, about two minutes
-python -P benchmarks/statistics.py --calibration 200     # uniformity of p_global, some minutes
 python -P benchmarks/statistics.py --functions           # which function describes the QCD sample
-python -P benchmarks/statistics.py --figures docs/figures --calibration 200 --functions
+python -P benchmarks/statistics.py --cross-fitting       # what folds do to the significance
+python -P benchmarks/statistics.py --figures docs/figures --functions
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 from iminuit import Minuit
-from scipy.stats import chi2, kstest
+from scipy.stats import chi2
 
-from overdensity.stats import count_patterns, hunt, log_edges, selection_levels, subdivide, z_of_p
+from overdensity.stats import count_patterns, log_edges, selection_levels, subdivide, z_of_p
 from overdensity.stats.functions import basis
 from overdensity.stats.null import null_hypothesis
 from overdensity.stats.pseudo import throw_toys
@@ -133,85 +133,6 @@ def speed() -> None:
         print(f"| {n:,} events | {null.means.size:,} | {median:.1f} ± {spread:.1f} | {cpu:.1f} |")
 
 
-def calibrate(n: int, figures: Path | None) -> None:
-    """Print how uniform p_global is on background alone, and how often p_local is small."""
-    print(
-        f"\n| {n} background-only datasets | KS p of p_global | mean | p_global < 0.05 | "
-        "p_local < 0.01: none | 10 % | 1 % | 0.2 % |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    collected = {}
-    for events, sculpting in ((5_000, 0.0), (30_000, 0.0), (30_000, 1.0)):
-        p_global, p_local = [], []
-        for seed in range(n):
-            mass, levels = make_box(seed, events, sculpting=sculpting)
-            result = hunt(
-                mass,
-                levels,
-                edges=EDGES,
-                windows=WINDOWS,
-                efficiencies=EFFICIENCIES,
-                pseudo_experiments=1000,
-                seed=seed,
-            )
-            p_global.append(result.global_p.p_global if result.global_p else 1.0)
-            p_local += [
-                [row.p_local for row in (window.unselected, *window.selections)]
-                for window in result.windows
-            ]
-        name = f"{events:,} events" + (", sculpted" if sculpting else "")
-        collected[name] = np.sort(p_global), np.array(p_local)
-        rates = " | ".join(f"{rate:.4f}" for rate in (np.array(p_local) < 0.01).mean(axis=0))
-        print(
-            f"| {name} | {kstest(p_global, 'uniform').pvalue:.2f} | {np.mean(p_global):.3f} | "
-            f"{np.mean(np.array(p_global) < 0.05):.3f} | {rates} |",
-            flush=True,
-        )
-    if figures is not None:
-        plot_calibration(collected, figures / "statistics_calibration.png")
-
-
-def plot_calibration(collected: dict, path: Path) -> None:
-    """Draw the cumulative distributions of p_global and of p_local."""
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.5), layout="constrained")
-    for name, (p_global, _) in collected.items():
-        left.step(p_global, np.arange(1, p_global.size + 1) / p_global.size, label=name)
-    n = len(p_global)
-    grid = np.linspace(0, 1, 200)
-    left.fill_between(
-        grid,
-        grid - 1.36 / np.sqrt(n),
-        grid + 1.36 / np.sqrt(n),
-        alpha=0.15,
-        color="grey",
-        label="uniform, 95 % KS band",
-    )
-    left.set(
-        xlabel="p global",
-        ylabel="fraction of background-only datasets below",
-        xlim=(0, 1),
-        ylim=(0, 1),
-    )
-    left.legend()
-    _, p_local = next(iter(collected.values()))
-    for k, efficiency in enumerate((1.0, *EFFICIENCIES)):
-        p = np.sort(p_local[:, k])
-        right.step(p, np.arange(1, p.size + 1) / p.size, label=f"efficiency {efficiency:g}")
-    right.plot([1e-4, 1], [1e-4, 1], "k:", label="exact")
-    right.set(
-        xscale="log",
-        yscale="log",
-        xlim=(1e-3, 1),
-        ylim=(1e-3, 1),
-        xlabel="p local",
-        ylabel="fraction of windows below",
-    )
-    right.legend()
-    figure.savefig(path, dpi=110)
-
-
 def functions(figures: Path | None) -> None:
     """Print how the functions describe the QCD reference sample from 2632 GeV on."""
     import pyarrow.parquet as pq
@@ -309,18 +230,15 @@ def cross_fitting(n: int = 40_000, events: int = 20_000, cells: int = 100) -> No
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--calibration", type=int, metavar="N", help="datasets to hunt in")
     parser.add_argument("--functions", action="store_true", help="fit the QCD reference sample")
     parser.add_argument("--cross-fitting", action="store_true", help="what folds do to z")
     parser.add_argument("--figures", type=Path, help="folder for plots")
     arguments = parser.parse_args()
-    if arguments.calibration:
-        calibrate(arguments.calibration, arguments.figures)
     if arguments.functions:
         functions(arguments.figures)
     if arguments.cross_fitting:
         cross_fitting()
-    if not any((arguments.calibration, arguments.functions, arguments.cross_fitting)):
+    if not (arguments.functions or arguments.cross_fitting):
         speed()
 
 
