@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import ConfigError, InputError
 
-__all__ = ["checked_efficiencies", "selection_levels"]
+__all__ = ["checked_efficiencies", "rank_order", "selection_levels"]
 
 
 def selection_levels(
@@ -68,10 +68,15 @@ def selection_levels(
     levels = np.zeros(scores.shape, dtype=np.int8)
     for fold in np.unique(folds[inside]):
         members = np.flatnonzero(inside & (folds == fold))
-        ranked = members[np.lexsort((ids[members], -scores[members]))]
+        ranked = members[rank_order(scores[members], ids[members])]
         for efficiency in efficiencies:
             levels[ranked[: int(efficiency * members.size + 0.5)]] += 1
     return levels
+
+
+def rank_order(scores: NDArray, ids: NDArray) -> NDArray[np.int64]:
+    """Return the events from the highest to the lowest score; of equal ones the smaller id first."""
+    return np.lexsort((ids, -scores))
 
 
 def checked_efficiencies(efficiencies: Sequence[float]) -> tuple[float, ...]:
