@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from dask.utils import parse_bytes
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..core import ConfigError, nearest_names
 from .facilities import ClusterConfig
+from .limits_config import LimitsConfig
 
 __all__ = [
     "EventsConfig",
@@ -205,6 +206,8 @@ class SearchConfig(_Section):
         The background fit.
     pseudo_experiments : int
         Pseudo-experiments behind the global p-value.
+    limits : LimitsConfig, optional
+        Signals, injections and luminosity for ``overdensity limits``.
     seed : int
         The one seed everything random is derived from.
     cluster : ClusterConfig
@@ -236,6 +239,7 @@ class SearchConfig(_Section):
     cross_fitting: Literal["tournament", "all"] = "tournament"
     fit: FitConfig = FitConfig()
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
+    limits: LimitsConfig | None = None
     seed: Annotated[int, Field(ge=0)] = 1
     cluster: ClusterConfig = ClusterConfig()
     workers: Annotated[int, Field(ge=1)] | None = None
@@ -387,7 +391,14 @@ def _sentence(error: ValidationError) -> str:
 def _keys_at(parents: Sequence[Any]) -> list[str]:
     section: type[BaseModel] = SearchConfig
     for parent in parents:
-        annotation = section.model_fields[str(parent)].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            section = annotation
+        field = section.model_fields.get(str(parent))  # none for a user's own name
+        section = section if field is None else _section_of(field.annotation) or section
     return list(section.model_fields)
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the section that an annotation names, alone, as an option or as values by name."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = map(_section_of, get_args(annotation))
+    return next((section for section in found if section is not None), None)

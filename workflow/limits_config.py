@@ -1,0 +1,113 @@
+"""What ``limits:`` of the configuration may say: signals, injections, luminosity."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+__all__ = ["InjectionsConfig", "LimitsConfig", "SignalConfig"]
+
+Files = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SignalConfig(_Section):
+    """Simulated events of one signal model; the files alone will do.
+
+    Attributes
+    ----------
+    files : tuple of str
+        Columns (Parquet) with the features and the mass of the search: paths, patterns, folders.
+    mass : float, optional
+        Mass of the resonance, GeV, where the limit is drawn; by default the median of the files.
+    generated : float, optional
+        Events generated for the files, or their sum of weights, before any cut: what a cross
+        section stands for. By default the events in the files.
+    cross_section : float, optional
+        Prediction in fb, drawn beside the limits.
+    """
+
+    files: Files
+    mass: Annotated[float, Field(gt=0)] | None = None
+    generated: Annotated[float, Field(gt=0)] | None = None
+    cross_section: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _files_alone(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"files": (value,)}
+        return {"files": value} if isinstance(value, (list, tuple)) else value
+
+    @field_validator("files", mode="before")
+    @classmethod
+    def _one_file_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+
+class InjectionsConfig(_Section):
+    """Searches repeated, training included, on events with signal among them.
+
+    Attributes
+    ----------
+    strengths : tuple of float
+        Expected numbers of signal events, as many as the files hold before any selection of the
+        search; in increasing order. Strength 0 is always there.
+    repeats : int
+        Random subsets of the signal at each strength.
+    """
+
+    strengths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+    repeats: Annotated[int, Field(ge=1)] = 5
+
+    @field_validator("strengths")
+    @classmethod
+    def _strengths_increase(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(value)) < len(value):
+            msg = f"strengths repeat one another: {', '.join(f'{item:g}' for item in value)}"
+            raise ValueError(msg)
+        return tuple(sorted(value))
+
+
+class LimitsConfig(_Section):
+    """Upper limits: ``limits:`` of the configuration.
+
+    Attributes
+    ----------
+    level : float
+        Confidence level.
+    signals : dict of str to SignalConfig
+        Signal models by name.
+    injections : InjectionsConfig, optional
+        Limits with the training repeated on injected signal; none by default.
+    background : tuple of str, optional
+        Columns of background-only events (simulation): injections then go into pseudo-data drawn
+        from them, in place of the data, and give expected limits.
+    luminosity : float, optional
+        Of the data, in 1/fb; with it limits are cross sections too.
+    """
+
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    signals: dict[str, SignalConfig] = Field(default_factory=dict)
+    injections: InjectionsConfig | None = None
+    background: Files | None = None
+    luminosity: Annotated[float, Field(gt=0)] | None = None
+
+    @field_validator("background", mode="before")
+    @classmethod
+    def _one_file_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _injections_are_of_a_signal(self) -> Self:
+        if self.injections is not None and not self.signals:
+            msg = "injections need a signal; give limits.signals: {name: files}"
+            raise ValueError(msg)
+        if self.background is not None and self.injections is None:
+            msg = "background is for injections; give limits.injections.strengths"
+            raise ValueError(msg)
+        return self
