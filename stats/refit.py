@@ -1,7 +1,8 @@
 """The sideband fit of many spectra at once: what makes refitted pseudo-experiments affordable.
 
-Poisson likelihood of log-linear functions integrated over bins, maximised by Fisher scoring with
-step halving, compiled by numba. It holds no lock, so batches may run in threads.
+Poisson likelihood of log-linear functions integrated over bins, with a signal of free strength
+where asked, maximised by Fisher scoring with step halving, compiled by numba. It holds no lock, so
+batches may run in threads.
 """
 
 from __future__ import annotations
@@ -33,9 +34,12 @@ class Problem:
     tested : ndarray of bool, shape (n_spectra, n_bins)
         Bins over which the deviance is taken as the goodness of fit.
     start : ndarray of shape (n_spectra, n_parameters)
-        Where the fits start.
+        Where the fits start; with a signal, where no bin has a negative expectation.
     centre, precision : ndarray of shape (n_spectra, n_parameters)
         Gaussian constraint of the parameters (precision = 1/σ²; 0 leaves a parameter free).
+    signal : ndarray of shape (n_spectra, n_bins), optional
+        Events of a signal in each bin, fitted with a free strength, which is the last parameter
+        (of ``start``, ``centre`` and ``precision`` too).
     """
 
     basis: Basis
@@ -44,6 +48,7 @@ class Problem:
     start: Array
     centre: Array
     precision: Array
+    signal: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +58,11 @@ class Fits:
     Attributes
     ----------
     theta : ndarray of shape (n_experiments, n_spectra, n_parameters)
-        Parameters at the maximum.
+        Parameters at the maximum, the strength of a signal last.
     expected, error : ndarray of shape (n_experiments, n_spectra)
-        Events expected in the masked bins, and the error propagated from the fit.
+        Events of background expected in the masked bins, and the error propagated from the fit.
+    strength_error : ndarray of shape (n_experiments, n_spectra)
+        Error of the last parameter, NaN where no signal is fitted.
     deviance : ndarray of shape (n_experiments, n_spectra)
         Twice the log-likelihood ratio to the saturated model over the tested bins.
     converged : ndarray of bool, shape (n_experiments, n_spectra)
@@ -65,6 +72,7 @@ class Fits:
     theta: Array
     expected: Array
     error: Array
+    strength_error: Array
     deviance: Array
     converged: Mask
 
@@ -76,7 +84,8 @@ def refit(
 
     Maximises :math:`\sum_i n_i \ln\lambda_i(\theta) - \lambda_i(\theta)` over the bins that are
     not masked, less half the constraint term; the covariance is the inverse Fisher information
-    :math:`\sum_i \partial\lambda_i \partial\lambda_i^T / \lambda_i` plus the precision.
+    :math:`\sum_i \partial\lambda_i \partial\lambda_i^T / \lambda_i` plus the precision. With a
+    signal, :math:`\lambda_i = b_i(\theta) + \mu s_i > 0`, where :math:`\mu` may be negative.
 
     Parameters
     ----------
@@ -95,10 +104,12 @@ def refit(
     Fits
     """
     n, k, _ = counts.shape
+    signal = np.zeros((k, 0)) if problem.signal is None else np.asarray(problem.signal, dtype=float)
     fits = Fits(
-        np.empty((n, k, problem.basis.n_parameters)),
+        np.empty((n, k, problem.start.shape[1])),
         np.empty((n, k)),
         np.empty((n, k)),
+        np.full((n, k), np.nan),
         np.empty((n, k)),
         np.zeros((n, k), dtype=np.bool_),
     )
@@ -106,6 +117,7 @@ def refit(
         np.ascontiguousarray(counts, dtype=np.float64),
         problem.basis.design,
         problem.basis.weights,
+        np.ascontiguousarray(signal),
         problem.masked,
         problem.tested,
         problem.start,
@@ -116,6 +128,7 @@ def refit(
         fits.theta,
         fits.expected,
         fits.error,
+        fits.strength_error,
         fits.deviance,
         fits.converged,
     )
@@ -127,16 +140,16 @@ _MAX_STEP = 3.0  # largest move of a parameter in one step: e^3 in the spectrum
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _bin(theta, design, weights, slope):
-    """Return the content of one bin, and its gradient in ``slope``."""
+    """Return the background in one bin, and its gradient in ``slope``."""
     content = 0.0
     slope[:] = 0.0
     for q in range(weights.size):
         log_f = 0.0
-        for p in range(theta.size):
+        for p in range(design.shape[1]):
             log_f += design[q, p] * theta[p]
         f = weights[q] * np.exp(min(max(log_f, -MAX_LOG), MAX_LOG))
         content += f
-        for p in range(theta.size):
+        for p in range(design.shape[1]):
             slope[p] += f * design[q, p]
     return max(content, 1e-300)
 
@@ -185,6 +198,7 @@ def _refit(  # noqa: PLR0912, PLR0915, PLR0917  (one loop nest of bare arrays, f
     counts,
     design,
     weights,
+    signal,
     masked,
     tested,
     start,
@@ -195,11 +209,13 @@ def _refit(  # noqa: PLR0912, PLR0915, PLR0917  (one loop nest of bare arrays, f
     theta_out,
     expected_out,
     error_out,
+    strength_error_out,
     deviance_out,
     converged_out,
 ):
     n_experiments, n_spectra, n_bins = counts.shape
-    n_par = design.shape[2]
+    n_shape = design.shape[2]
+    n_par = start.shape[1]
     theta, last, step = np.empty(n_par), np.empty(n_par), np.empty(n_par)
     slope, gradient, half = np.empty(n_par), np.empty(n_par), np.empty(n_par)
     info = np.empty((n_par, n_par))
@@ -216,6 +232,12 @@ def _refit(  # noqa: PLR0912, PLR0915, PLR0917  (one loop nest of bare arrays, f
                     if masked[k, b]:
                         continue
                     mean = _bin(theta, design[b], weights[b], slope)
+                    if n_par > n_shape:
+                        slope[n_shape] = signal[k, b]
+                        mean += theta[n_shape] * signal[k, b]
+                        if mean <= 0.0:
+                            loss = np.inf
+                            break
                     n = counts[e, k, b]
                     loss += mean - n * np.log(mean)
                     for p in range(n_par):
@@ -237,7 +259,7 @@ def _refit(  # noqa: PLR0912, PLR0915, PLR0917  (one loop nest of bare arrays, f
                     break
                 decrement = _solve_lower(info, gradient, step)
                 _solve_upper(info, step)
-                largest = np.max(np.abs(step))
+                largest = np.max(np.abs(step[:n_shape]))
                 if largest > _MAX_STEP:
                     step *= _MAX_STEP / largest
                 last_loss = loss
@@ -259,6 +281,8 @@ def _refit(  # noqa: PLR0912, PLR0915, PLR0917  (one loop nest of bare arrays, f
                 if masked[k, b]:
                     total += mean
                     gradient += slope
+                if n_par > n_shape:
+                    mean = max(mean + theta[n_shape] * signal[k, b], 1e-300)
                 if tested[k, b]:
                     n = counts[e, k, b]
                     deviance += 2.0 * (mean - n)
@@ -269,3 +293,5 @@ def _refit(  # noqa: PLR0912, PLR0915, PLR0917  (one loop nest of bare arrays, f
             error_out[e, k] = np.inf
             if solved:
                 error_out[e, k] = np.sqrt(_solve_lower(info, gradient, half))
+                if n_par > n_shape:
+                    strength_error_out[e, k] = 1.0 / info[n_shape, n_shape]

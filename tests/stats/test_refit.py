@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from iminuit import Minuit
 from scipy.integrate import quad, simpson
+from scipy.special import ndtr
 
 from overdensity.stats.functions import basis, log_edges
 from overdensity.stats.refit import Problem, refit
@@ -27,7 +29,7 @@ MASK = (np.arange(32) >= 8) & (np.arange(32) < 14)
 
 def problem(name: str, start: np.ndarray, constraint: Constraint | None = None) -> Problem:
     model = basis(name, EDGES)
-    zero = np.zeros((1, model.n_parameters))
+    zero = np.zeros((1, start.size))
     return Problem(
         model,
         MASK[None],
@@ -144,3 +146,30 @@ def test_an_independent_likelihood_in_the_published_parameters_has_the_same_maxi
     total = expected(np.array(minuit.values))[MASK].sum()
     assert minuit.valid
     assert fits.expected[0, 0] == pytest.approx(total, abs=1e-2 * fits.error[0, 0])
+
+
+def test_the_batched_strength_is_that_of_minuit_and_standard():
+    rng = np.random.default_rng(21)
+    peak = np.diff(ndtr((EDGES - 3500) / 150)) * 100
+    counts = rng.poisson(3e4 * SHAPE + 2 * peak, (2000, 1, 32))
+    start = np.r_[seed_theta(basis("dijet4", EDGES), 3e4 * SHAPE), 0.0]
+    with_signal = replace(problem("dijet4", start), signal=peak[None])
+    nothing = np.zeros((1, 32), dtype=bool)
+    fits = refit(replace(with_signal, masked=nothing, tested=~nothing), counts)
+    assert fits.converged.all()
+    pulls = (fits.theta[:, 0, -1] - 2) / fits.strength_error[:, 0]
+    assert abs(pulls.mean()) < 0.08
+    assert np.std(pulls) == pytest.approx(1, abs=0.06)
+    for k in range(5):
+        one = fit(EDGES, counts[k, 0], signal=peak, function="dijet4")
+        assert fits.theta[k, 0, -1] == pytest.approx(one.strength, abs=0.01 * one.strength_error)
+        assert fits.strength_error[k, 0] == pytest.approx(one.strength_error, rel=0.05)
+        assert fits.deviance[k, 0] == pytest.approx(one.chi2, abs=1e-3)
+
+
+def test_without_a_signal_there_is_no_strength():
+    counts = np.random.default_rng(22).poisson(3e4 * SHAPE, (1, 1, 32))
+    start = seed_theta(basis("dijet4", EDGES), 3e4 * SHAPE)
+    fits = refit(problem("dijet4", start), counts)
+    assert fits.theta.shape == (1, 1, 4)
+    assert np.isnan(fits.strength_error).all()
