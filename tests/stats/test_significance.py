@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+import pyhf
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from overdensity.stats.significance import local_log_p, local_p, p_of_z, z_of_log_p, z_of_p
+from overdensity.stats.significance import (
+    asimov_z,
+    asymptotic_z,
+    binomial_z,
+    gamma_q0,
+    gaussian_q0,
+    local_log_p,
+    local_p,
+    p_of_z,
+    z_of_log_p,
+    z_of_p,
+)
 
 # Cousins, Linnemann and Tucker, physics/0702156, Table 1: n_on, n_off, tau, Z_Bi.
 TABLE = [
@@ -99,3 +111,110 @@ def test_log_p_agrees_with_p_where_both_exist():
     np.testing.assert_allclose(
         _log_tail(n * full, 100 * full, 10 * full), local_log_p(n, 100.0, 10.0), rtol=1e-8
     )
+
+
+@pytest.mark.parametrize(("signal", "background", "relative"), [(50, 100, 0.1)])
+def test_binomial_z_of_the_roostats_tutorial(signal, background, relative):
+    # rs_numbercountingutils.C prints this for a signal of 50 on 100 expected, and 150 observed
+    assert binomial_z(signal + background, background, relative) == pytest.approx(3.10804, abs=1e-5)
+
+
+@pytest.mark.parametrize(("n_on", "n_off", "tau", "z"), TABLE)
+def test_binomial_z_of_the_published_table_from_relative_errors(n_on, n_off, tau, z):
+    assert binomial_z(n_on, n_off / tau, n_off**-0.5) == pytest.approx(z, abs=0.0051)
+
+
+@pytest.mark.parametrize(("n", "b"), [(12, 4.0), (300, 100.0), (5, 0.4)])
+def test_binomial_z_with_fifteen_per_cent_is_a_binomial_test(n, b):
+    """The on/off problem is binomial by definition: I_x(a, b) is not needed to say so."""
+    n_off = round(1 / 0.15**2)
+    relative = n_off**-0.5
+    share = 1 / (1 + n_off / b)
+    exact = stats.binom.sf(n - 1, n + n_off, share)
+    assert binomial_z(n, b, relative) == pytest.approx(stats.norm.isf(exact), abs=1e-9)
+
+
+def test_binomial_z_far_in_the_tail_is_finite():
+    z = float(binomial_z(20_000, 100.0, 0.05))
+    assert z == pytest.approx(float(asymptotic_z(gamma_q0(20_000, 100.0, 5.0))), rel=1e-3)
+
+
+def discovery(model, data) -> float:
+    return float(
+        pyhf.infer.test_statistics.q0(
+            0.0,
+            data,
+            model,
+            model.config.suggested_init(),
+            [(0, 1e5), *model.config.suggested_bounds()[1:]],
+            model.config.suggested_fixed(),
+        )
+    )
+
+
+COUNTS = [(12, 5.0, 1.0), (12, 5.0, 2.5), (150, 100.0, 10.0), (40, 38.0, 5.0), (30, 38.0, 5.0)]
+
+
+@pytest.mark.parametrize(("n", "b", "sigma"), COUNTS)
+def test_q0_with_a_side_region_agrees_with_pyhf(n, b, sigma):
+    model = pyhf.simplemodels.uncorrelated_background(
+        signal=[1.0], bkg=[b], bkg_uncertainty=[sigma]
+    )
+    expected = discovery(model, [float(n), *model.config.auxdata])
+    assert float(gamma_q0(n, b, sigma)) == pytest.approx(expected, abs=2e-4, rel=1e-4)
+
+
+@pytest.mark.parametrize(("n", "b", "sigma"), COUNTS)
+def test_q0_with_a_gaussian_background_agrees_with_pyhf(n, b, sigma):
+    model = pyhf.simplemodels.correlated_background(
+        signal=[1.0], bkg=[b], bkg_up=[b + sigma], bkg_down=[b - sigma]
+    )
+    # parameters in pyhf's order: the constrained one first
+    poi = model.config.poi_index
+    bounds = [(0, 1e5) if k == poi else (-20, 20) for k in range(model.config.npars)]
+    expected = pyhf.infer.test_statistics.q0(
+        0.0,
+        [float(n), *model.config.auxdata],
+        model,
+        model.config.suggested_init(),
+        bounds,
+        model.config.suggested_fixed(),
+    )
+    assert float(gaussian_q0(n, b, sigma)) == pytest.approx(float(expected), abs=2e-4, rel=1e-4)
+
+
+@pytest.mark.parametrize("q0", [gamma_q0, gaussian_q0])
+def test_q0_without_uncertainty_is_that_of_a_known_background(q0):
+    n, b = np.array([5.0, 50.0, 1000.0]), np.array([2.0, 30.0, 800.0])
+    exact = 2 * (n * np.log(n / b) - (n - b))
+    np.testing.assert_allclose(q0(n, b, 0.0), exact, rtol=1e-9)
+    np.testing.assert_allclose(q0(n, b, 1e-3 * np.sqrt(b)), exact, rtol=1e-4)
+    np.testing.assert_array_equal(q0(b - 1, b, 1.0), 0.0)
+
+
+def test_asymptotic_z_follows_the_gaussian_in_pseudo_experiments():
+    rng = np.random.default_rng(3)
+    b, tau, n = 200.0, 2.0, 100_000
+    off = rng.poisson(b * tau, n)
+    z = asymptotic_z(gamma_q0(rng.poisson(b, n), off / tau, np.sqrt(off) / tau))
+    for level in (1.0, 2.0):
+        p = p_of_z(level)
+        assert (z > level).mean() == pytest.approx(float(p), rel=0.1)
+
+
+def test_asimov_z_is_the_median_of_what_is_found():
+    rng = np.random.default_rng(4)
+    s, b, sigma = 40.0, 100.0, 10.0
+    tau = b / sigma**2
+    off = rng.poisson(b * tau, 50_000)
+    found = asymptotic_z(gamma_q0(rng.poisson(s + b, 50_000), off / tau, np.sqrt(off) / tau))
+    assert np.median(found) == pytest.approx(float(asimov_z(s, b, sigma)), abs=0.05)
+
+
+def test_asimov_z_is_the_formula_of_cowan():
+    s, b, sigma = 12.0, 20.0, 4.0
+    v = sigma**2
+    first = (s + b) * np.log((s + b) * (b + v) / (b**2 + (s + b) * v))
+    second = b**2 / v * np.log(1 + v * s / (b * (b + v)))
+    assert float(asimov_z(s, b, sigma)) == pytest.approx(np.sqrt(2 * (first - second)), rel=1e-12)
+    assert float(asimov_z(1.0, 1e4, 0.0)) == pytest.approx(0.01, rel=1e-3)  # s/√b
