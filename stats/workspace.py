@@ -9,20 +9,34 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from ..core import FitError
+from .channels import (
+    LEAST,
+    Channel,
+    Modifier,
+    Sample,
+    poisson_error,
+    shape_variation,
+    signal,
+    spurious_variation,
+    workspace,
+)
 from .results import HuntResult, SelectionResult
 from .spectrum import SpectrumFit
 
-__all__ = ["best_workspace", "counting_workspace", "shape_workspace"]
+__all__ = [
+    "best_workspace",
+    "counting_channel",
+    "counting_workspace",
+    "shape_channel",
+    "shape_workspace",
+]
 
 Array = NDArray[np.float64]
 Workspace = dict[str, Any]
 
-_LEAST = 1e-6  # events; pyhf takes logarithms of expectations
-_VERSION = "1.0.0"
-
 
 def best_workspace(result: HuntResult) -> Workspace:
-    """Return the mass-shape model of the best window and selection.
+    """Return the mass-shape model of the best window and selection, spurious signal included.
 
     Raises
     ------
@@ -32,20 +46,32 @@ def best_workspace(result: HuntResult) -> Workspace:
     if result.best is None:
         msg = "no window has a fit that may be quoted, so there is no model to write"
         raise FitError(msg)
-    efficiencies = [1.0, *(row.efficiency for row in result.windows[0].selections)]
-    spectrum = result.best.spectra[efficiencies.index(result.best.efficiency)]
+    window = result.windows[result.best.window]
+    rows = (window.unselected, *window.selections)
+    place = [1.0, *(row.efficiency for row in window.selections)].index(result.best.efficiency)
+    spectrum = result.best.spectra[place]
     if spectrum is None:
         msg = "Minuit did not converge on the best spectrum, so there is no model to write"
         raise FitError(msg)
     peak = result.best.resonance
-    return shape_workspace(spectrum, peak.mass, peak.width, n_signal=peak.n_signal)
+    return shape_workspace(
+        spectrum, peak.mass, peak.width, n_signal=peak.n_signal, spurious=rows[place].spurious
+    )
 
 
 def counting_workspace(row: SelectionResult, *, n_signal: float | None = None) -> Workspace:
-    r"""Return the cut-and-count model of one window and selection.
+    """Return the cut-and-count model of one window and selection (`counting_channel`)."""
+    return workspace([counting_channel(row, n_signal=n_signal)])
 
-    One bin; the background has a Poisson-constrained scale (``shapesys``), as if it were measured
-    in a side region of :math:`(b/\sigma)^2` events: the model of `local_p`.
+
+def counting_channel(
+    row: SelectionResult, *, n_signal: float | None = None, name: str = "counting"
+) -> Channel:
+    r"""Return one bin with the events of one window and selection.
+
+    The background has a Poisson-constrained scale (``shapesys``), as if it were measured
+    in a side region of :math:`(b/\sigma)^2` events: the model of `local_p`. The spurious signal
+    of the row is a Gaussian number of background events.
 
     Parameters
     ----------
@@ -53,27 +79,45 @@ def counting_workspace(row: SelectionResult, *, n_signal: float | None = None) -
         Counts of the window.
     n_signal : float, optional
         Events that ``mu = 1`` stands for; the excess (at least 1) by default.
+    name : str
+        Name of the channel.
 
     Returns
     -------
-    dict
-        A pyhf workspace with parameter of interest ``mu``.
+    Channel
     """
     excess = max(row.observed - row.expected, 1.0) if n_signal is None else n_signal
-    background = max(row.expected, _LEAST)
+    background = max(row.expected, LEAST)
+    modifiers: list[Modifier] = []
     error = row.expected_error or 0.0
-    modifiers = []
     if error > 0:
-        modifiers = [{"name": "background", "type": "shapesys", "data": [error]}]
-    return _assemble(
-        "counting", [float(row.observed)], [background], modifiers, [max(excess, _LEAST)]
+        modifiers.append(poisson_error("background", [error]))
+    if row.spurious > 0:
+        modifiers.append(spurious_variation([background], [1.0], row.spurious))
+    return Channel(
+        name,
+        (float(row.observed),),
+        (signal([max(excess, LEAST)]), Sample("background", (background,), tuple(modifiers))),
     )
 
 
 def shape_workspace(
-    spectrum: SpectrumFit, mass: float, width: float, *, n_signal: float
+    spectrum: SpectrumFit, mass: float, width: float, *, n_signal: float, spurious: float = 0.0
 ) -> Workspace:
-    """Return the mass-shape model of a spectrum's signal region.
+    """Return the mass-shape model of a spectrum's signal region (`shape_channel`)."""
+    return workspace([shape_channel(spectrum, mass, width, n_signal=n_signal, spurious=spurious)])
+
+
+def shape_channel(
+    spectrum: SpectrumFit,
+    mass: float,
+    width: float,
+    *,
+    n_signal: float,
+    spurious: float = 0.0,
+    name: str = "mass",
+) -> Channel:
+    """Return the bins of a spectrum's signal region.
 
     The bins are the masked ones, in which the sideband fit predicts the background without having
     seen them. The eigenvectors of its covariance there are independent correlated shape
@@ -87,11 +131,15 @@ def shape_workspace(
         Position and standard deviation of the signal, GeV.
     n_signal : float
         Events that ``mu = 1`` stands for, over all masses.
+    spurious : float
+        Standard deviation of the signal that the background function fabricates in these bins,
+        events: a nuisance parameter ``spurious_signal`` in the signal's shape.
+    name : str
+        Name of the channel.
 
     Returns
     -------
-    dict
-        A pyhf workspace with parameter of interest ``mu``.
+    Channel
 
     Raises
     ------
@@ -102,27 +150,20 @@ def shape_workspace(
     if not masked.any():
         msg = "the spectrum was fitted in all its bins: there is no signal region to model"
         raise FitError(msg)
-    background = np.maximum(np.array(spectrum.expected)[masked], _LEAST)
+    background = np.maximum(np.array(spectrum.expected)[masked], LEAST)
     covariance = np.array(spectrum.covariance)[np.ix_(masked, masked)]
     shape = np.diff(ndtr((np.array(spectrum.edges) - mass) / width))[masked]
     modifiers = [
-        {
-            "name": f"background_shape_{index}",
-            "type": "histosys",
-            "data": {
-                # A variation beyond an empty bin stops short of it.
-                "hi_data": np.maximum(background + variation, _LEAST).tolist(),
-                "lo_data": np.maximum(background - variation, _LEAST).tolist(),
-            },
-        }
+        shape_variation(f"background_shape_{index}", background + variation, background - variation)
         for index, variation in enumerate(_eigen_variations(covariance))
     ]
-    return _assemble(
-        "mass",
-        np.array(spectrum.counts, dtype=float)[masked].tolist(),
-        background.tolist(),
-        modifiers,
-        np.maximum(max(n_signal, 1.0) * shape, _LEAST).tolist(),
+    if spurious > 0:
+        modifiers.append(spurious_variation(background, shape, spurious))
+    peak = np.maximum(max(n_signal, 1.0) * shape, LEAST)
+    return Channel(
+        name,
+        tuple(np.array(spectrum.counts, dtype=float)[masked].tolist()),
+        (signal(peak), Sample("background", tuple(background.tolist()), tuple(modifiers))),
     )
 
 
@@ -131,36 +172,3 @@ def _eigen_variations(covariance: Array, *, keep: float = 1e-4) -> Array:
     values, vectors = np.linalg.eigh(covariance)
     order = [k for k in np.argsort(values)[::-1] if values[k] > keep * values.max()]
     return np.array([np.sqrt(values[k]) * vectors[:, k] for k in order])
-
-
-def _assemble(
-    channel: str,
-    observed: list[float],
-    background: list[float],
-    modifiers: list[dict[str, Any]],
-    signal: list[float],
-) -> Workspace:
-    """Put one channel together."""
-    strength = {"name": "mu", "type": "normfactor", "data": None}
-    return {
-        "channels": [
-            {
-                "name": channel,
-                "samples": [
-                    {"name": "signal", "data": signal, "modifiers": [strength]},
-                    {"name": "background", "data": background, "modifiers": modifiers},
-                ],
-            }
-        ],
-        "observations": [{"name": channel, "data": observed}],
-        "measurements": [
-            {
-                "name": "search",
-                "config": {
-                    "poi": "mu",
-                    "parameters": [{"name": "mu", "bounds": [[0, 100]], "inits": [1]}],
-                },
-            }
-        ],
-        "version": _VERSION,
-    }
