@@ -9,7 +9,8 @@ one spectrum, `fit_resonance` adds a peak, `best_workspace` turns a result into 
 
 from __future__ import annotations
 
-from .functions import FUNCTIONS, log_edges
+from .binning import Spectrum, dijet_edges, log_edges, spectrum_of, spectrum_of_histogram
+from .functions import FUNCTIONS
 from .hunting import hunt, hunt_patterns, subdivide
 from .patterns import Patterns, count_patterns, merge_patterns
 from .resonance import Resonance, fit_resonance
@@ -17,6 +18,8 @@ from .results import Best, HuntResult, SelectionResult, WindowResult
 from .selection import selection_levels
 from .significance import local_p, z_of_p
 from .spectrum import SpectrumFit, fit
+from .spurious import SpuriousSignal, spurious_signal
+from .trials import Trials
 from .workspace import best_workspace, counting_workspace, shape_workspace
 
 __all__ = [
@@ -26,11 +29,15 @@ __all__ = [
     "Patterns",
     "Resonance",
     "SelectionResult",
+    "Spectrum",
     "SpectrumFit",
+    "SpuriousSignal",
+    "Trials",
     "WindowResult",
     "best_workspace",
     "count_patterns",
     "counting_workspace",
+    "dijet_edges",
     "fit",
     "fit_resonance",
     "hunt",
@@ -40,6 +47,9 @@ __all__ = [
     "merge_patterns",
     "selection_levels",
     "shape_workspace",
+    "spectrum_of",
+    "spectrum_of_histogram",
+    "spurious_signal",
     "subdivide",
     "z_of_p",
 ]

@@ -18,8 +18,9 @@ from .pseudo import Mapper, Toys, global_p, is_enough, throw_toys
 from .resonance import fit_resonance
 from .results import Best, HuntResult, SelectionResult, WindowResult
 from .scan import Scan, scan
-from .significance import local_log_p, z_of_log_p
+from .significance import local_log_p, z_of_log_p, z_of_p
 from .spectrum import Constraint, SpectrumFit, fit
+from .trials import NOT_COUNTED, Trials, trials
 
 __all__ = ["hunt", "hunt_patterns", "subdivide"]
 
@@ -193,6 +194,12 @@ class _Search:
             np.where(use_toys, toys.p_local, 1.0).min(axis=1),
         )
 
+    def trials(self, toys: Toys, z_local: float) -> Trials:
+        """Correct the largest local significance for the trials, in three ways."""
+        use = self.counted & ~self.refused & ~toys.bad_fit(self.threshold)
+        z = np.where(use, z_of_p(toys.p_local), NOT_COUNTED).reshape(-1, *self.scan.shape)
+        return trials(z_local, z)
+
     def enough(self, toys: Toys) -> bool:
         """Say whether the global p-value is known well enough."""
         return is_enough(*self.smallest(toys))
@@ -239,6 +246,7 @@ class _Search:
             ),
             best=None if best is None else self.best(best, rows[best]),
             global_p=None if best is None else global_p(*self.smallest(toys)),
+            trials=None if best is None else self.trials(toys, rows[best].z_local),
             unselected_chi2=float(reference.deviance[0, 0]),
             unselected_ndf=edges.size - 1 - n_par,
             unselected_p_value=inclusive_p(fits),

@@ -8,6 +8,7 @@ from ..core import Record
 from .pseudo import GlobalP
 from .resonance import Resonance
 from .spectrum import SpectrumFit
+from .trials import Trials
 
 __all__ = ["Best", "HuntResult", "SelectionResult", "WindowResult"]
 
@@ -114,6 +115,8 @@ class HuntResult(Record):
         None where every fit is flagged.
     global_p : GlobalP or None
         Global p-value of ``best``.
+    trials : Trials or None
+        Beside it, those from up-crossings and of independent tests.
     unselected_chi2, unselected_ndf, unselected_p_value : float, int, float
         The fit of the unselected spectrum in all bins, signal regions included.
     null_mismatch : float
@@ -127,6 +130,7 @@ class HuntResult(Record):
     windows: tuple[WindowResult, ...]
     best: Best | None
     global_p: GlobalP | None
+    trials: Trials | None
     unselected_chi2: float
     unselected_ndf: int
     unselected_p_value: float

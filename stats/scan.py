@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import FitError, InputError
+from .binning import window_bins
 from .functions import Basis, basis
 from .patterns import Patterns
 from .refit import Fits, Problem, refit
@@ -125,7 +126,7 @@ def scan(
     model = basis(function, patterns.edges)
     spectra = patterns.spectra(len(steps)).astype(float)
     counts = spectra.reshape(-1, spectra.shape[-1])
-    signal = _signal_bins(patterns.edges, windows)
+    signal = window_bins(patterns.edges, windows)
     _check_statistics(model, spectra[0, 0], signal)
 
     n_spectra, n_par = len(counts), model.n_parameters
@@ -185,18 +186,6 @@ def _precision(n_par: int, sculpting: float) -> Array:
     """Return 1/σ² of the constraints of a selected spectrum, shape (n_parameters,)."""
     width = np.r_[10.0, sculpting * 0.5 ** np.arange(n_par - 1)]
     return 1 / width**2
-
-
-def _signal_bins(edges: Array, windows: Array) -> NDArray[np.bool_]:
-    """Return which bins lie in each signal region, shape (n_windows, n_bins)."""
-    nearest = np.abs(edges - windows[..., None]).argmin(axis=-1)
-    off = np.abs(edges[nearest] / windows - 1) > 1e-6
-    if off.any():
-        low, high = windows[off.any(axis=1)][0]
-        msg = f"the window {low:g}-{high:g} GeV does not start and end on bin edges of the scan"
-        raise InputError(msg)
-    index = np.arange(edges.size - 1)
-    return (index >= nearest[:, :1]) & (index < nearest[:, 1:])
 
 
 def _grow(masked: NDArray[np.bool_], guard: int) -> NDArray[np.bool_]:

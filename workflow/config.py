@@ -20,6 +20,7 @@ __all__ = [
     "FitConfig",
     "MethodConfig",
     "ProcessorConfig",
+    "PseudoDatasetsConfig",
     "ScanConfig",
     "SearchConfig",
     "load_config",
@@ -168,12 +169,41 @@ class FitConfig(_Section):
         efficiency over the scan range.
     gof_threshold : float
         Goodness of fit below which a selection is flagged and not quoted.
+    spurious : {'data', 'none'} or tuple of str
+        Where the spurious signal of the function is measured, which enters as a nuisance: on the
+        unselected data, nowhere, or on simulated background (Parquet files with the mass).
     """
 
     function: Literal["dijet3", "dijet4", "dijet5"] = "dijet5"
     bins_per_bin: Annotated[int, Field(ge=1)] = 2
     sculpting: Annotated[float, Field(gt=0)] = 1.0
     gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
+    spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "data"
+
+
+class PseudoDatasetsConfig(_Section):
+    """Pseudo-datasets on which the whole search is repeated, training included.
+
+    Attributes
+    ----------
+    number : int
+        How many; the smallest p-value they can show is 1 / (number + 1).
+    smearing : float
+        How far in ln(mass) events are moved from their own mass, as a standard deviation
+        (`overdensity.stats.pseudodata.smeared_masses`).
+    simulation : tuple of str
+        Parquet files of simulated background with the columns of the data, to be used in their
+        place.
+    """
+
+    number: Annotated[int, Field(ge=1)] = 20
+    smearing: Annotated[float, Field(gt=0)] = 0.15
+    simulation: tuple[str, ...] = ()
+
+    @field_validator("simulation", mode="before")
+    @classmethod
+    def _one_file_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
 
 class SearchConfig(_Section):
@@ -208,6 +238,12 @@ class SearchConfig(_Section):
         Pseudo-experiments behind the global p-value.
     limits : LimitsConfig, optional
         Signals, injections and luminosity for ``overdensity limits``.
+    pseudo_datasets : PseudoDatasetsConfig
+        Pseudo-datasets for ``overdensity calibrate``, the search repeated with its training.
+    signal : tuple of str
+        Parquet files of simulated signal with the columns of the data, if there are any: scored by
+        the models of the data, they give the efficiency and the number of signal events before
+        selection. The search itself takes no notice of them.
     seed : int
         The one seed everything random is derived from.
     cluster : ClusterConfig
@@ -240,6 +276,8 @@ class SearchConfig(_Section):
     fit: FitConfig = FitConfig()
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
     limits: LimitsConfig | None = None
+    pseudo_datasets: PseudoDatasetsConfig = PseudoDatasetsConfig()
+    signal: tuple[str, ...] = ()
     seed: Annotated[int, Field(ge=0)] = 1
     cluster: ClusterConfig = ClusterConfig()
     workers: Annotated[int, Field(ge=1)] | None = None
@@ -257,6 +295,11 @@ class SearchConfig(_Section):
             msg = f"selections repeat one another: {', '.join(f'{item:g}' for item in value)}"
             raise ValueError(msg)
         return tuple(sorted(value, reverse=True))
+
+    @field_validator("signal", mode="before")
+    @classmethod
+    def _one_file_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
     @field_validator("out")
     @classmethod

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hist
 import numpy as np
@@ -13,10 +14,20 @@ from numpy.typing import NDArray
 
 from ..core import FitError, InputError
 from ..core.records import write_text_atomic
-from ..ml import scan_edges
+from ..ml import Sample, scan_edges
 from ..ml.folds import splitmix64
 from ..processors.partitions import to_uhi
-from ..stats import HuntResult, SelectionResult, best_workspace, hunt, selection_levels
+from ..stats import (
+    HuntResult,
+    SelectionResult,
+    SpuriousSignal,
+    best_workspace,
+    hunt,
+    selection_levels,
+    spectrum_of,
+    spurious_signal,
+    subdivide,
+)
 from .columns import event_files, processing_report
 from .config import SearchConfig
 from .provenance import Provenance, fingerprint, stage_key
@@ -68,14 +79,18 @@ def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> Sea
         If there are too few events to fit.
     """
     path = out / "results.json"
-    key = stage_key(fingerprint(columns), config.model_dump(exclude={"cluster", "workers", "out"}))
+    key = stage_key(
+        fingerprint(columns),
+        config.model_dump(exclude={"cluster", "workers", "out", "limits", "pseudo_datasets"}),
+    )
     found = _earlier(out)
     if found is not None and found.key == key:
         return found
     scores = read_scores(config, columns, out)
     levels = levels_of(config, scores)
-    result = hunt_scores(config, scores, levels)
-    results = _results(config, scores, levels, result, key=key, out=out)
+    spurious = spurious_of(config, scores)
+    result = hunt_scores(config, scores, levels, spurious=spurious)
+    results = _results(config, scores, levels, result, spurious=spurious, key=key, out=out)
     write_text_atomic(
         out / "histograms.json", json.dumps(_feature_hists(config, scores, levels, result))
     )
@@ -112,14 +127,46 @@ def levels_of(config: SearchConfig, scores: Scores) -> NDArray[np.int8]:
     )
 
 
-def hunt_scores(config: SearchConfig, scores: Scores, levels: NDArray[np.int8]) -> HuntResult:
+def spurious_of(config: SearchConfig, scores: Scores) -> SpuriousSignal | None:
+    """Measure what the background function fabricates in each window, where the fit asks for it.
+
+    Raises
+    ------
+    InputError
+        If the simulated background cannot be read.
+    FitError
+        If there are too few events to fit.
+    """
+    source = config.fit.spurious
+    if source == "none":
+        return None
+    sample = scores.sample
+    if source != "data":
+        sample = Sample.from_parquet(source, mass=config.mass, features=())
+    edges = subdivide(scan_edges(**_range(config)), config.fit.bins_per_bin)
+    return spurious_signal(
+        edges,
+        spectrum_of(sample.mass, edges, sample.weight).counts,
+        [(window.low, window.high) for window in windows_of(config)],
+        function=config.fit.function,
+        guard=config.fit.bins_per_bin,
+    )
+
+
+def hunt_scores(
+    config: SearchConfig,
+    scores: Scores,
+    levels: NDArray[np.int8],
+    *,
+    spurious: SpuriousSignal | None = None,
+) -> HuntResult:
     """Run the statistical step of a search."""
-    scan = config.scan
     return hunt(
         scores.sample.mass,
         levels,
-        edges=scan_edges(scan.low, scan.high, scan.bins),
+        edges=scan_edges(**_range(config)),
         windows=[(window.low, window.high) for window in windows_of(config)],
+        spurious=None if spurious is None else spurious.fraction,
         efficiencies=config.selections,
         function=config.fit.function,
         bins_per_bin=config.fit.bins_per_bin,
@@ -130,12 +177,17 @@ def hunt_scores(config: SearchConfig, scores: Scores, levels: NDArray[np.int8]) 
     )
 
 
+def _range(config: SearchConfig) -> dict[str, Any]:
+    return config.scan.model_dump(include={"low", "high", "bins"})
+
+
 def _results(
     config: SearchConfig,
     scores: Scores,
     levels: NDArray[np.int8],
     result: HuntResult,
     *,
+    spurious: SpuriousSignal | None,
     key: str,
     out: Path,
 ) -> SearchResults:
@@ -159,6 +211,8 @@ def _results(
             for window, center in zip(result.windows, centers, strict=True)
         ),
         best=_best(result),
+        trials=result.trials,
+        spurious=spurious,
         fit=_fit_quality(result),
         flags=(*result.flags, *unsure, *mutual, *skipped),
         n_events=len(scores.sample),
@@ -183,12 +237,14 @@ def _summary(row: SelectionResult) -> SelectionSummary:
         observed=row.observed,
         expected=row.expected,
         expected_error=row.expected_error,
+        spurious=row.spurious,
         p_local=None if row.flagged else row.p_local,
         z_local=None if row.flagged else row.z_local,
         chi2=row.chi2,
         ndf=row.ndf,
         fit_p_value=row.p_value,
         flagged=row.flagged,
+        refused=row.refused,
     )
 
 

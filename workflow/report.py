@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from ..core import InputError
 from ..core.records import write_text_atomic
+from ..stats import z_of_p
 from .figures import (
     feature_figure,
     pseudo_experiments_figure,
@@ -79,6 +80,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "seed": provenance.seed,
         "numbers": _numbers(results),
         "flags": results.flags,
+        "trials": _trials(results),
         "scan_figures": _scan_pictures(results),
         "spectra": _spectrum_pictures(results),
         "features": _feature_pictures(out / "histograms.json"),
@@ -118,6 +120,42 @@ def _numbers(results: SearchResults) -> list[tuple[str, str]]:
         ("global p-value", f"{relation}{best.p_global:.2g}"),
         ("signal events selected", f"{best.n_signal:.0f} ± {error_of(best.n_signal_error)}"),
         ("selection", selection_name(best.efficiency)),
+    ]
+
+
+def _trials(results: SearchResults) -> list[dict[str, str]]:
+    best, trials = results.best, results.trials
+    if best is None or trials is None:
+        return []
+    bound = "≤ " if best.p_global_is_limit else ""
+    rows = (
+        (
+            "pseudo-experiments",
+            best.p_global,
+            f"{bound}{best.p_global:.2g} ± {best.p_global_error:.1g}",
+            f"{best.pseudo_experiments} refitted in all {trials.n_tests} tests; what is quoted",
+        ),
+        (
+            "up-crossings (Gross and Vitells)",
+            trials.gross_vitells,
+            f"{trials.gross_vitells:.2g} ± {trials.gross_vitells_error:.1g}",
+            f"{trials.upcrossings:.2f} crossings of {trials.threshold:g}σ, extrapolated; asymptotic",
+        ),
+        (
+            "independent tests (Šidák)",
+            trials.sidak,
+            f"{trials.sidak:.2g}",
+            f"as if the {trials.n_tests} tests shared no events: an upper bound",
+        ),
+    )
+    return [
+        {
+            "name": name,
+            "p": shown,
+            "z": f"{'≥ ' if shown.startswith('≤') else ''}{float(z_of_p(p)):.1f}σ",
+            "what": what,
+        }
+        for name, p, shown, what in rows
     ]
 
 
@@ -186,7 +224,10 @@ def _row(row: SelectionSummary) -> dict[str, str]:
         "selection": selection_name(row.efficiency),
         "observed": f"{row.observed}",
         "expected": f"{row.expected:.1f} ± {error_of(row.expected_error, '.1f')}",
-        "p_local": "flagged" if row.p_local is None else f"{row.p_local:.2g}",
+        "spurious": f"{row.spurious:.1f}",
+        "p_local": ("refused" if row.refused else "flagged")
+        if row.p_local is None
+        else f"{row.p_local:.2g}",
         "z_local": "" if row.z_local is None else f"{row.z_local:.1f}σ",
         "chi2": f"{row.chi2:.1f}/{row.ndf}",
         "fit_p": f"{row.fit_p_value:.2g}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core import Record
-from ..stats import SpectrumFit
+from ..stats import SpectrumFit, SpuriousSignal, Trials
 from .provenance import Provenance
 
 __all__ = [
@@ -31,24 +31,31 @@ class SelectionSummary(Record):
     expected, expected_error : float
         Background there from the sideband fit, and the error of that fit; the error is None
         where the fit has none.
+    spurious : float
+        Standard deviation of the signal that the function fabricates, events; the p-value knows.
     p_local, z_local : float or None
-        None where the fit does not describe its sidebands: such a p-value is not quoted.
+        None where the fit does not describe its sidebands, or the selection is refused: such a
+        p-value is not quoted.
     chi2, ndf, fit_p_value : float, int, float
         Goodness of the fit outside the signal region.
     flagged : bool
-        The fit does not describe its sidebands.
+        The fit does not describe its sidebands, or the selection is refused.
+    refused : bool
+        The selection sculpts the spectrum more than the fit absorbs.
     """
 
     efficiency: float
     observed: int
     expected: float
     expected_error: float | None
+    spurious: float
     p_local: float | None
     z_local: float | None
     chi2: float
     ndf: int
     fit_p_value: float
     flagged: bool
+    refused: bool
 
 
 @dataclass(frozen=True)
@@ -168,6 +175,10 @@ class SearchResults(Record):
         The scan.
     best : BestResult or None
         None where no fit may be quoted.
+    trials : Trials or None
+        Its global p-value three ways: pseudo-experiments, up-crossings, independent tests.
+    spurious : SpuriousSignal or None
+        What the background function fabricates in each window; None where it is not measured.
     fit : tuple of FitQuality
         Per selection, in the best window.
     flags : tuple of str
@@ -195,6 +206,8 @@ class SearchResults(Record):
 
     windows: tuple[WindowSummary, ...]
     best: BestResult | None
+    trials: Trials | None
+    spurious: SpuriousSignal | None
     fit: tuple[FitQuality, ...]
     flags: tuple[str, ...]
     n_events: int

@@ -80,3 +80,18 @@ def test_flagged_selection_is_not_quoted(results: SearchResults, run: Path) -> N
 def test_text_from_the_input_cannot_become_markup(results: SearchResults, run: Path) -> None:
     page = page_of(replace(results, flags=("<script>alert(1)</script>",)), run)
     assert "<script>" not in page
+
+
+def test_page_shows_the_three_ways_to_a_global_p_value(results: SearchResults, run: Path) -> None:
+    page = page_of(results, run)
+    assert results.trials is not None
+    for words in ("pseudo-experiments", "Gross and Vitells", f"{results.trials.sidak:.2g}"):
+        assert words in page
+    assert "From the local" not in page_of(replace(results, trials=None), run)
+
+
+def test_page_tells_refused_from_flagged(results: SearchResults, run: Path) -> None:
+    first, *others = results.windows
+    row = replace(first.selections[0], p_local=None, z_local=None, flagged=True, refused=True)
+    window = replace(first, selections=(row, *first.selections[1:]))
+    assert "<td>refused</td>" in page_of(replace(results, windows=(window, *others)), run)

@@ -68,6 +68,42 @@ def test_observed_counts_are_those_of_the_selected_events(
     assert kept == pytest.approx(window.selections[0].observed, abs=3)  # ties at the threshold
 
 
+def test_global_p_values_stand_side_by_side(results: SearchResults) -> None:
+    best, trials = results.best, results.trials
+    assert best is not None
+    assert trials is not None
+    assert trials.pseudo_experiments == best.p_global
+    assert trials.n_tests == 6
+    assert best.p_local < trials.gross_vitells < 0.01
+    assert best.p_local < trials.sidak < 6.1 * best.p_local
+
+
+def test_spurious_signal_is_measured_on_the_unselected_data(
+    results: SearchResults, search_file: Path
+) -> None:
+    assert results.spurious is not None
+    windows = results.windows
+    assert results.spurious.observed == tuple(row.unselected.observed for row in windows)
+    for window, fraction in zip(windows, results.spurious.fraction, strict=True):
+        for row in window.selections:
+            assert row.spurious == pytest.approx(fraction * row.expected)
+    without = run_search(load_config(search_file, ["fit.spurious=none"]))
+    assert without.spurious is None
+    assert without.windows[1].selections[1].spurious == 0
+
+
+def test_spurious_signal_is_measured_on_a_simulation(
+    results: SearchResults, search_file: Path, tmp_path: Path
+) -> None:
+    simulation = make_box(tmp_path / "simulation.parquet", background=30_000, signal=0, seed=8)
+    on_it = run_search(load_config(search_file, [f"fit.spurious=[{simulation}]"]))
+    assert on_it.spurious is not None
+    assert results.spurious is not None
+    assert sum(on_it.spurious.observed) > 3 * sum(results.spurious.observed)
+    with pytest.raises(InputError, match=r"nowhere\.parquet"):
+        run_search(load_config(search_file, ["fit.spurious=[nowhere.parquet]"]))
+
+
 def test_truth_is_counted_for_evaluation(results: SearchResults) -> None:
     assert results.best is not None
     everything, *_, tightest = results.truth
