@@ -14,7 +14,7 @@ __all__ = ["conformal_p"]
 Array = NDArray[np.float64]
 
 _FEWEST = 50  # calibration events of a fold below which location and scale mean nothing
-_NODES = 33  # masses at which the weighted distribution of residuals is tabulated
+_NODES = 17  # masses at which the weighted distribution of residuals is tabulated
 _ROUNDS = 4  # of weighted least squares; the location is known to 1 % of its error after two
 _LARGEST_LOG_SCALE = 2.0  # scales are kept within e^±2 of the mean one
 

@@ -44,7 +44,8 @@ class SelectionSculpting(Record):
     fake_z : float
         ``fake`` in units of the statistical error of the local significance.
     refused : bool
-        The prediction is significant and too large: the selection must not be counted.
+        The prediction is significant, too large, and no small part of what is observed: the
+        selection must not be counted.
     chi2, ndf : float, int
         Of the hypothesis that selected events have the masses of all events (Pearson).
     distance : float
@@ -98,9 +99,8 @@ class Sculpting(Record):
         Bin edges of the fits, GeV.
     bulk : float
         Fraction of events, the lowest in score, that make the bulk.
-    tolerance, significance : float
-        What is refused: a fake excess larger than ``tolerance`` statistical errors that is
-        positive by ``significance`` of its own.
+    tolerance, significance, share : float
+        What is refused, see `sculpting`.
     windows : tuple of WindowSculpting
         In the order of the scan.
     """
@@ -109,6 +109,7 @@ class Sculpting(Record):
     bulk: float
     tolerance: float
     significance: float
+    share: float
     windows: tuple[WindowSculpting, ...]
 
     @property
@@ -143,7 +144,8 @@ def sculpting(
     guard: int = 2,
     bulk: float = 0.9,
     tolerance: float = 0.5,
-    significance: float = 2.5,
+    significance: float = 2.0,
+    share: float = 0.33,
 ) -> Sculpting:
     r"""Predict from the bulk of the scores what excess a selection fakes, and refuse it if need be.
 
@@ -188,6 +190,10 @@ def sculpting(
         Fake excess, in units of the statistical error, above which a selection is refused.
     significance : float
         How many of its own errors the fake excess must be above zero for that.
+    share : float
+        A selection whose observed excess is so large that the fake one, with two errors added, is
+        a smaller share of it, is not refused: a strong signal reaches into the bulk, and moves it
+        a little, but not by as much as its excess would need.
 
     Returns
     -------
@@ -238,16 +244,18 @@ def sculpting(
     error = np.array([each for _, each in locations])
     kept = _kept(location, total, steps)
     fake, fake_error, shift, shift_error = _fakes(fits, kept, location, error)
-    fake_z = fake / np.sqrt(fits.fits.expected[0] + fits.fits.error[0] ** 2).reshape(fits.shape)
-    fake_z = fake_z[:, 1:]
-    fake = fake[:, 1:]
+    statistical = np.sqrt(fits.fits.expected[0] + fits.fits.error[0] ** 2)
+    excess = fits.observed - fits.fits.expected[0]
+    fake_z = fake / statistical.reshape(fits.shape)[:, 1:]
     refused = (fake_z > tolerance) & (fake > significance * fake_error)
+    refused &= fake + 2 * fake_error > share * excess.reshape(fits.shape)[:, 1:]
     counts = fits.counts.reshape(*fits.shape, -1)
     return Sculpting(
         edges=tuple(edges.tolist()),
         bulk=bulk,
         tolerance=tolerance,
         significance=significance,
+        share=share,
         windows=tuple(
             WindowSculpting(
                 low=float(low),
@@ -263,7 +271,9 @@ def sculpting(
                         fake_error=float(fake_error[w, k]),
                         fake_z=float(fake_z[w, k]),
                         refused=bool(refused[w, k]),
-                        **_difference(counts[w, k + 1], total),
+                        chi2=_chi2(counts[w, k + 1], total),
+                        ndf=np.count_nonzero(total) - 1,
+                        distance=float(jensenshannon(counts[w, k + 1], total, base=2)),
                     )
                     for k, efficiency in enumerate(steps)
                 ),
@@ -359,6 +369,7 @@ def _fakes(
     spectra[:, 1:] = smooth * kept
     flat = spectra.reshape(-1, smooth.size)
     fake = (flat * problem.masked).sum(axis=1) - refit(problem, flat[None]).expected[0]
+    fake = fake.reshape(fits.shape)[:, 1:]
     columns = model.design.mean(axis=1)
     signal = problem.masked.reshape(n_windows, n_levels, -1)[:, 0]
     shift, shift_error = np.empty(n_windows), np.empty(n_windows)
@@ -373,17 +384,11 @@ def _fakes(
         shift_error[w] = np.sqrt(1 / weight[inside].sum() + mean @ covariance @ mean)
     density = np.exp(-(ndtri(kept) ** 2) / 2) / np.sqrt(2 * np.pi)
     slope = np.einsum("b,wkb,wb->wk", smooth, density, signal)
-    return fake.reshape(fits.shape), slope * shift_error[:, None], shift, shift_error
+    return fake, slope * shift_error[:, None], shift, shift_error
 
 
-def _difference(selected: Array, total: Array) -> dict[str, float]:
-    """Compare the masses of selected and of all events."""
+def _chi2(selected: Array, total: Array) -> float:
+    """Return Pearson's χ² of the hypothesis that selected events are drawn from all at random."""
     share = selected.sum() / total.sum()
-    filled = total > 0
-    expected = share * total[filled]
-    chi2 = ((selected[filled] - expected) ** 2 / (expected * (1 - share))).sum()
-    return {
-        "chi2": float(chi2),
-        "ndf": int(filled.sum()) - 1,
-        "distance": float(jensenshannon(selected, total, base=2)),
-    }
+    expected = share * total[total > 0]
+    return float((((selected[total > 0] - expected) ** 2) / (expected * (1 - share))).sum())
