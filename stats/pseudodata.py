@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..core import ConfigError, InputError, Record
 from .functions import Basis
 from .scan import Scan
-from .significance import z_of_p
+from .significance import local_p, z_of_p
 
 __all__ = ["Smallest", "draw_events", "smallest_p", "smeared_masses", "throw_masses"]
 
@@ -172,7 +172,9 @@ def draw_events(pool: int, n: int, index: int, *, seed: int) -> NDArray[np.int64
     return rng.permutation(pool)[place * n : (place + 1) * n]
 
 
-def smallest_p(scan: Scan, largest_deviance: ArrayLike) -> Smallest:
+def smallest_p(
+    scan: Scan, largest_deviance: ArrayLike, *, eta: ArrayLike | None = None
+) -> Smallest:
     """Return the smallest local p-value of all selections in all windows.
 
     The rule is that of the pseudo-experiments of a search: the unselected spectrum does not count,
@@ -185,6 +187,10 @@ def smallest_p(scan: Scan, largest_deviance: ArrayLike) -> Smallest:
     largest_deviance : array_like of shape (n_spectra,)
         Deviance above which a fit is not counted: the quantile of the pseudo-experiments that
         belongs to the threshold of the goodness of fit.
+    eta : array_like of shape (n_windows,), optional
+        Standard normal numbers: by how much of the spurious signal (`Scan.spurious`) the function
+        mispredicts the background of each window, as in the pseudo-experiments (`throw_batch`).
+        Masses thrown from the function itself have none.
 
     Returns
     -------
@@ -192,9 +198,16 @@ def smallest_p(scan: Scan, largest_deviance: ArrayLike) -> Smallest:
     """
     efficiencies = np.tile(scan.efficiencies, scan.shape[0])
     good = (scan.fits.deviance[0] <= np.asarray(largest_deviance)) & scan.fits.converged[0]
-    p = np.where(good & (efficiencies < 1), scan.p_local, 1.0)
+    shift = 0.0 if eta is None else np.repeat(np.asarray(eta, dtype=float), scan.shape[1])
+    expected, spurious = scan.fits.expected[0], scan.spurious
+    p_local = local_p(
+        scan.observed,
+        expected * np.maximum(1 + spurious * shift, 0.0),
+        np.hypot(scan.fits.error[0], spurious * expected),
+    )
+    p = np.where(good & (efficiencies < 1), p_local, 1.0)
     best = int(p.argmin())
-    p_local, z_local = float(p[best]), float(z_of_p(p[best]))
+    smallest, z_local = float(p[best]), float(z_of_p(p[best]))
     if not (good & (efficiencies < 1)).any():
-        return Smallest(p_local, z_local, None, None)
-    return Smallest(p_local, z_local, best // scan.shape[1], float(efficiencies[best]))
+        return Smallest(smallest, z_local, None, None)
+    return Smallest(smallest, z_local, best // scan.shape[1], float(efficiencies[best]))

@@ -130,3 +130,20 @@ def test_smallest_p_counts_selections_whose_fit_is_good() -> None:
     assert (nothing.p_local, nothing.window) == (1.0, None)
     failed = replace(fits.fits, converged=np.zeros_like(fits.fits.converged))
     assert smallest_p(replace(fits, fits=failed), everything).window is None
+
+
+def test_spurious_signal_is_thrown_for_a_window_as_a_whole() -> None:
+    box = make_box(2, 10_000)
+    fits = scan(
+        count_patterns(box.mass, box.levels, subdivide(EDGES, 2)),
+        box.windows,
+        box.efficiencies,
+        spurious=np.full(len(box.windows), 0.05),
+    )
+    everything = np.full(fits.p_local.size, np.inf)
+    assert smallest_p(fits, everything).p_local == fits.p_local.reshape(fits.shape)[:, 1:].min()
+    low, high = (
+        smallest_p(fits, everything, eta=np.full(len(box.windows), shift)).p_local
+        for shift in (-2.0, 2.0)
+    )
+    assert low < smallest_p(fits, everything).p_local < high
