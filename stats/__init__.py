@@ -10,11 +10,13 @@ one spectrum, `fit_resonance` adds a peak, `best_workspace` turns a result into 
 from __future__ import annotations
 
 from .binning import Spectrum, dijet_edges, log_edges, spectrum_of, spectrum_of_histogram
+from .conformal import conformal_p
 from .functions import FUNCTIONS
 from .hunting import hunt, hunt_patterns, subdivide
 from .patterns import Patterns, count_patterns, merge_patterns
 from .resonance import Resonance, fit_resonance
 from .results import Best, HuntResult, SelectionResult, WindowResult
+from .sculpting import Sculpting, contradicted, sculpting
 from .selection import selection_levels
 from .significance import local_p, z_of_p
 from .spectrum import SpectrumFit, fit
@@ -28,6 +30,7 @@ __all__ = [
     "HuntResult",
     "Patterns",
     "Resonance",
+    "Sculpting",
     "SelectionResult",
     "Spectrum",
     "SpectrumFit",
@@ -35,6 +38,8 @@ __all__ = [
     "Trials",
     "WindowResult",
     "best_workspace",
+    "conformal_p",
+    "contradicted",
     "count_patterns",
     "counting_workspace",
     "dijet_edges",
@@ -45,6 +50,7 @@ __all__ = [
     "local_p",
     "log_edges",
     "merge_patterns",
+    "sculpting",
     "selection_levels",
     "shape_workspace",
     "spectrum_of",

@@ -227,6 +227,9 @@ class SearchConfig(_Section):
         The windows.
     selections : tuple of float
         Background efficiencies of the cuts on the score.
+    calibration : {'conformal', 'none'}
+        Whether scores are calibrated in the sidebands first, so that a selection keeps the same
+        fraction of background at every mass (`overdensity.stats.conformal_p`).
     folds : int
         Outer folds of the cross-fitting.
     cross_fitting : {'tournament', 'all'}
@@ -271,6 +274,7 @@ class SearchConfig(_Section):
     method: MethodConfig = MethodConfig()
     scan: ScanConfig = ScanConfig()
     selections: Annotated[tuple[float, ...], Field(min_length=1)] = (0.1, 0.01, 0.002)
+    calibration: Literal["conformal", "none"] = "conformal"
     folds: Annotated[int, Field(ge=2)] = 7
     cross_fitting: Literal["tournament", "all"] = "tournament"
     fit: FitConfig = FitConfig()

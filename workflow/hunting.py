@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,15 @@ from numpy.typing import NDArray
 from ..core import FitError, InputError
 from ..core.records import write_text_atomic
 from ..ml import Sample, scan_edges
-from ..ml.folds import splitmix64
 from ..processors.partitions import to_uhi
 from ..stats import (
     HuntResult,
+    Sculpting,
     SelectionResult,
     SpuriousSignal,
     best_workspace,
+    contradicted,
     hunt,
-    selection_levels,
     spectrum_of,
     spurious_signal,
     subdivide,
@@ -40,6 +41,7 @@ from .results import (
     WindowSummary,
 )
 from .scoring import Scores, read_scores, windows_of
+from .selecting import calibrated_scores, levels_of, sculpting_of
 
 __all__ = ["hunt_scores", "make_results"]
 
@@ -87,10 +89,13 @@ def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> Sea
     if found is not None and found.key == key:
         return found
     scores = read_scores(config, columns, out)
-    levels = levels_of(config, scores)
-    spurious = spurious_of(config, scores)
-    result = hunt_scores(config, scores, levels, spurious=spurious)
-    results = _results(config, scores, levels, result, spurious=spurious, key=key, out=out)
+    cut_on = calibrated_scores(config, scores)
+    levels = levels_of(config, cut_on)
+    spurious, bent = spurious_of(config, scores), sculpting_of(config, cut_on)
+    result = hunt_scores(config, scores, levels, spurious=spurious, bent=bent)
+    results = _results(
+        config, scores, levels, result, spurious=spurious, bent=bent, key=key, out=out
+    )
     write_text_atomic(
         out / "histograms.json", json.dumps(_feature_hists(config, scores, levels, result))
     )
@@ -113,18 +118,6 @@ def _earlier(out: Path) -> SearchResults | None:
     except (InputError, TypeError, ValueError):
         logger.info("%s is of another version and is made again", out / "results.json")
         return None
-
-
-def levels_of(config: SearchConfig, scores: Scores) -> NDArray[np.int8]:
-    """Return how many selections each event passes in each window, (n_events, n_windows)."""
-    ids = splitmix64(scores.sample.event)  # a user's own ids may be in order of anything
-    return np.stack(
-        [
-            selection_levels(values, scores.fold, config.selections, events=ids)
-            for values in scores.values
-        ],
-        axis=1,
-    )
 
 
 def spurious_of(config: SearchConfig, scores: Scores) -> SpuriousSignal | None:
@@ -158,10 +151,16 @@ def hunt_scores(
     scores: Scores,
     levels: NDArray[np.int8],
     *,
-    spurious: SpuriousSignal | None = None,
+    spurious: SpuriousSignal | None,
+    bent: Sculpting,
 ) -> HuntResult:
-    """Run the statistical step of a search."""
-    return hunt(
+    """Run the statistical step of a search.
+
+    Selections that bend the spectrum are refused; so are those whose excess the unselected
+    spectrum could not hide, which only the fits tell.
+    """
+    again = partial(
+        hunt,
         scores.sample.mass,
         levels,
         edges=scan_edges(**_range(config)),
@@ -175,6 +174,9 @@ def hunt_scores(
         pseudo_experiments=config.pseudo_experiments,
         seed=config.seed,
     )
+    result = again(refused=bent.refused)
+    refused = bent.refused | contradicted(result)
+    return result if np.array_equal(refused, bent.refused) else again(refused=refused)
 
 
 def _range(config: SearchConfig) -> dict[str, Any]:
@@ -188,6 +190,7 @@ def _results(
     result: HuntResult,
     *,
     spurious: SpuriousSignal | None,
+    bent: Sculpting,
     key: str,
     out: Path,
 ) -> SearchResults:
@@ -213,6 +216,7 @@ def _results(
         best=_best(result),
         trials=result.trials,
         spurious=spurious,
+        sculpting=bent,
         fit=_fit_quality(result),
         flags=(*result.flags, *unsure, *mutual, *skipped),
         n_events=len(scores.sample),

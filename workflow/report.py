@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from ..core import InputError
 from ..core.records import write_text_atomic
 from ..stats import z_of_p
+from ..stats.sculpting import SelectionSculpting, WindowSculpting
 from .figures import (
     feature_figure,
     pseudo_experiments_figure,
@@ -84,7 +85,11 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "scan_figures": _scan_pictures(results),
         "spectra": _spectrum_pictures(results),
         "features": _feature_pictures(out / "histograms.json"),
-        "rows": [row for window in results.windows for row in _rows(window, results)],
+        "rows": [
+            row
+            for window, bent in zip(results.windows, results.sculpting.windows, strict=True)
+            for row in _rows(window, bent, results)
+        ],
         "truth": [
             (selection_name(row.efficiency), row.signal, row.background) for row in results.truth
         ],
@@ -202,7 +207,9 @@ def _feature_pictures(path: Path) -> list[_Picture]:
     return [_picture(figure, "features of selected events", caption)]
 
 
-def _rows(window: WindowSummary, results: SearchResults) -> list[dict[str, str]]:
+def _rows(
+    window: WindowSummary, bent: WindowSculpting, results: SearchResults
+) -> list[dict[str, str]]:
     best = results.best
     is_best_window = best is not None and results.windows[best.window] is window
     return [
@@ -214,8 +221,11 @@ def _rows(window: WindowSummary, results: SearchResults) -> list[dict[str, str]]
             else "",
             "window": f"{window.low:.0f}-{window.high:.0f}",
             **_row(row),
+            **_bending(of_selection),
         }
-        for row in (window.unselected, *window.selections)
+        for row, of_selection in zip(
+            (window.unselected, *window.selections), (None, *bent.selections), strict=True
+        )
     ]
 
 
@@ -231,6 +241,16 @@ def _row(row: SelectionSummary) -> dict[str, str]:
         "z_local": "" if row.z_local is None else f"{row.z_local:.1f}σ",
         "chi2": f"{row.chi2:.1f}/{row.ndf}",
         "fit_p": f"{row.fit_p_value:.2g}",
+    }
+
+
+def _bending(bent: SelectionSculpting | None) -> dict[str, str]:
+    if bent is None:
+        return {"fake": "", "bend": "", "distance": ""}
+    return {
+        "fake": f"{bent.fake:.1f} ± {bent.fake_error:.1f}",
+        "bend": f"{bent.chi2:.0f}/{bent.ndf}",
+        "distance": f"{bent.distance:.3f}",
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core import Record
-from ..stats import SpectrumFit, SpuriousSignal, Trials
+from ..stats import Sculpting, SpectrumFit, SpuriousSignal, Trials
 from .provenance import Provenance
 
 __all__ = [
@@ -179,6 +179,8 @@ class SearchResults(Record):
         Its global p-value three ways: pseudo-experiments, up-crossings, independent tests.
     spurious : SpuriousSignal or None
         What the background function fabricates in each window; None where it is not measured.
+    sculpting : Sculpting
+        How the selections bend the spectrum, and which are refused for it.
     fit : tuple of FitQuality
         Per selection, in the best window.
     flags : tuple of str
@@ -208,6 +210,7 @@ class SearchResults(Record):
     best: BestResult | None
     trials: Trials | None
     spurious: SpuriousSignal | None
+    sculpting: Sculpting
     fit: tuple[FitQuality, ...]
     flags: tuple[str, ...]
     n_events: int
