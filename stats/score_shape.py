@@ -211,14 +211,16 @@ def score_channel(region: Region) -> Channel:
     InputError
         If a bin has data or signal, but no simulated background: there the model knows nothing.
     """
-    background = sum(
-        (np.array(template.events) for template in region.backgrounds.values()),
-        np.zeros(len(region.observed)),
-    )
-    for what, events in (("data", region.observed), ("signal", region.signal.events)):
-        if len(events) != background.size:
-            msg = f"the {what} of region {region.name!r} have {len(events)} bins, not {background.size}"
+    n_bins = len(region.observed)
+    templates = {"signal": region.signal} | region.backgrounds
+    for what, template in templates.items():
+        if len(template.events) != n_bins:
+            msg = f"{what!r} has {len(template.events)} bins in region {region.name!r}, the data {n_bins}"
             raise InputError(msg)
+    background = np.zeros(n_bins)
+    for template in region.backgrounds.values():
+        background += template.events
+    for what, events in (("data", region.observed), ("signal", region.signal.events)):
         bare = np.flatnonzero((np.array(events) > 0) & (background <= 0))
         if bare.size:
             msg = (
