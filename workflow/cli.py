@@ -234,6 +234,17 @@ def run(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 
 
 @app.command()
+def limits(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
+    """Set upper limits, on events and on signal models; an interrupted campaign goes on."""
+    from .config import load_config
+    from .limits import run_limits
+    from .search import run_folder
+
+    config = load_config(file, overrides or [], out=out)
+    _show_limits(run_limits(config), run_folder(config))
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="DIR")],
 ) -> None:
@@ -369,6 +380,47 @@ def _show(results: Any, folder: Path) -> None:
         style="bold",
         soft_wrap=True,
     )
+
+
+def _show_limits(found: Any, folder: Path) -> None:
+    """Print the limits on signal models, or those on selected events where there is none."""
+    from .figures import selection_name
+
+    for flag in found.flags:
+        console.print(f"[yellow]flag:[/] {_escaped(flag)}", soft_wrap=True)
+    level = f"{100 * found.level:g} %"
+    if not found.signals:
+        table = Table(title=f"{level} CLs upper limits on selected signal events")
+        for column in ("window [GeV]", "selection", "observed", "median expected"):
+            table.add_column(column, justify="right")
+        for window in found.windows:
+            for row in window.selections:
+                where = f"{window.low:.0f}-{window.high:.0f}"
+                expected = row.expected[2] if row.expected else None
+                cells = (_events(row.observed), _events(expected))
+                table.add_row(where, selection_name(row.efficiency), *cells)
+        console.print(table)
+    else:
+        table = Table(title=f"{level} CLs upper limits on signal events before selection")
+        table.add_column("signal")
+        for column in ("training", "selection", "observed", "median expected", "observed in fb"):
+            table.add_column(column, justify="right")
+        for signal in found.signals:
+            for training, limit in (("as it was", signal.fixed), ("repeated", signal.injected)):
+                if limit is not None:
+                    cells = (
+                        selection_name(limit.efficiency),
+                        _events(limit.observed),
+                        _events(limit.expected[2]),
+                        _events(limit.cross_section_observed),
+                    )
+                    table.add_row(_escaped(signal.name), training, *cells)
+        console.print(table)
+    typer.echo(f"limits: {folder / 'limits.json'}, for HEPData: {folder / 'limits.hepdata'}")
+
+
+def _events(number: float | None) -> str:
+    return "-" if number is None else f"{number:.3g}"
 
 
 def _set_up(*, quiet: bool) -> None:

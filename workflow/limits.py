@@ -13,8 +13,10 @@ from distributed import Client
 from ..core import InputError
 from ..core.progress import live_table
 from .campaign import run_campaign
-from .columns import event_files
+from .cluster import connect
+from .columns import column_files, event_files
 from .config import EventsConfig, SearchConfig
+from .hepdata import write_hepdata
 from .hunting import make_results
 from .injection import (
     Injection,
@@ -26,13 +28,45 @@ from .injection import (
     signal_total,
 )
 from .limits_config import LimitsConfig
+from .limits_figures import save_limits_figures
 from .limits_results import LimitsResults
 from .limits_summary import Signal, limit_flags, signal_limits, window_limits, z_or_zero
 from .provenance import Provenance
 from .results import SearchResults
-from .scoring import load_sample, windows_of
+from .scoring import load_sample, make_scores, windows_of
+from .search import run_folder
 
-__all__ = ["check_limits", "make_limits"]
+__all__ = ["check_limits", "make_limits", "run_limits"]
+
+
+def run_limits(config: SearchConfig) -> LimitsResults:
+    """Set limits on a run whose columns are there; what is missing of its search is done first.
+
+    Parameters
+    ----------
+    config : SearchConfig
+        The search, with its section ``limits``.
+
+    Returns
+    -------
+    LimitsResults
+        Also written to ``limits.json``, beside figures in ``limits/`` and the tables of
+        ``limits.hepdata/``, in the run's folder.
+
+    Raises
+    ------
+    OverdensityError
+        If the input cannot be used, or repetitions failed; what is done is kept.
+    """
+    out = run_folder(config)
+    columns = column_files(config, out)
+    check_limits(config)
+    with connect(config.cluster, config.workers) as client:
+        make_scores(config, columns, out, client)
+        made = make_limits(config, columns, out, client)
+    save_limits_figures(out)
+    write_hepdata(make_results(config, columns, out), made, out)
+    return made
 
 
 def check_limits(config: SearchConfig) -> None:

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 _QUANTILES = (0.0228, 0.1587, 0.5, 0.8413, 0.9772)  # of -2, -1, 0, 1, 2 σ
 _MOST_ABSORBED = 0.9
 _FEW_REPEATS = 3
+_STEEP = 2.0  # ratio of efficiencies at neighbouring strengths
 _EXCESS = 2.0  # σ in the data, beyond which what they hold may help the training
 
 
@@ -342,7 +343,10 @@ def limit_flags(
             )
     for signal in signals:
         if signal.fixed is None:
-            yield f"{signal.name}: no limit, as no selection may be quoted or keeps any signal"
+            yield (
+                f"{signal.name}: no limit without retraining, as no selection that may be quoted "
+                "keeps any of it"
+            )
         if limits.injections is None:
             continue
         largest = limits.injections.strengths[-1]
@@ -350,6 +354,11 @@ def limit_flags(
             yield (
                 f"{signal.name}: the limit lies beyond the largest injected strength, "
                 f"{largest:g} events; inject more"
+            )
+        if (gap := _steep(signal)) is not None:
+            yield (
+                f"{signal.name}: the efficiency jumps between {gap[0]:g} and {gap[1]:g} injected "
+                "events, where the limit lies; inject strengths between them"
             )
         rows = results.windows[signal.window].selections
         z = max((row.z_local for row in rows if row.z_local is not None), default=0.0)
@@ -364,3 +373,16 @@ def limit_flags(
                 f"{signal.name}: {limits.injections.repeats} repeats hardly show how much the "
                 "efficiency varies from training to training"
             )
+
+
+def _steep(signal: SignalLimits) -> tuple[float, float] | None:
+    """Return the strengths around the limit, where the efficiency is not well known in between."""
+    limit = signal.injected
+    if limit is None or limit.observed is None:
+        return None
+    strengths = [point.strength for point in signal.points]
+    index = [row.efficiency for row in signal.points[0].selections].index(limit.efficiency)
+    medians = [point.selections[index].eps_s[2] for point in signal.points]
+    upper = int(np.searchsorted(strengths, limit.observed))
+    low, high = sorted(medians[upper - 1 : upper + 1])
+    return (strengths[upper - 1], strengths[upper]) if high > _STEEP * low else None
