@@ -245,6 +245,36 @@ def limits(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 
 
 @app.command()
+def calibrate(
+    file: ConfigFile,
+    out: Out = None,
+    overrides: Set = None,
+    pseudo_datasets: Annotated[
+        int | None,
+        typer.Option("--pseudo-datasets", min=1, help="How many; by default 20, or the file's."),
+    ] = None,
+) -> None:
+    """Repeat a finished search, training included, on background-only pseudo-datasets."""
+    from .config import load_config
+    from .pseudodata import calibrate_search
+    from .search import run_folder
+
+    number = [f"pseudo_datasets.number={pseudo_datasets}"] if pseudo_datasets else []
+    config = load_config(file, [*(overrides or []), *number], out=out)
+    retrained = calibrate_search(config)
+    whole = retrained.global_p
+    relation = "≤" if whole.is_limit else "="
+    typer.echo(
+        f"largest local significance {retrained.z_local:.1f}σ: p_global {relation} "
+        f"{whole.p_global:.2g} ± {whole.p_global_error:.2g} from {len(retrained.datasets)} "
+        f"pseudo-datasets trained anew, {retrained.p_pseudo_experiments:.2g} from "
+        "pseudo-experiments\n"
+        f"agreement of both (Kolmogorov-Smirnov): p = {retrained.ks_p_value:.2g}\n"
+        f"result: {run_folder(config) / 'pseudodata.json'}"
+    )
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="DIR")],
 ) -> None:
