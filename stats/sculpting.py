@@ -272,7 +272,7 @@ def sculpting(
                         fake_z=float(fake_z[w, k]),
                         refused=bool(refused[w, k]),
                         chi2=_chi2(counts[w, k + 1], total),
-                        ndf=np.count_nonzero(total) - 1,
+                        ndf=int((total > 0).sum()) - 1,
                         distance=float(jensenshannon(counts[w, k + 1], total, base=2)),
                     )
                     for k, efficiency in enumerate(steps)
