@@ -131,8 +131,13 @@ def spurious_variation(
 
 
 def poisson_error(name: str, errors: ArrayLike) -> Modifier:
-    r"""Return bins known from side measurements of :math:`(b/\sigma)^2` events (``shapesys``)."""
-    return {"name": name, "type": "shapesys", "data": np.asarray(errors, dtype=float).tolist()}
+    r"""Return bins known from side measurements of :math:`(b/\sigma)^2` events (``shapesys``).
+
+    Bins with errors below 1e-7 events are taken as known.
+    """
+    values = np.asarray(errors, dtype=float)
+    known = values < LEAST / 10  # whose square might vanish
+    return {"name": name, "type": "shapesys", "data": np.where(known, 0.0, values).tolist()}
 
 
 def statistical_error(name: str, errors: ArrayLike) -> Modifier:

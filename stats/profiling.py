@@ -275,10 +275,12 @@ def fit_many(
         now, n_now, a_now = theta[active], observed[active], auxiliary[active]
         trial, decrement = _step(model, (n_now, a_now), now, free, damping[active])
         loss = _nll(model, n_now, a_now, trial)
-        done = decrement < tolerance
-        better = (loss <= nll[active]) & np.isfinite(loss)
+        done = (decrement < tolerance) & (damping[active] < 1)
+        gain = (nll[active] - loss) / (np.maximum(decrement, 1e-300) / 2)
+        better = loss <= nll[active]
         theta[active[better]], nll[active[better]] = trial[better], loss[better]
-        damping[active] = np.where(better, damping[active] / 8, damping[active] * 16)
+        change = np.where(gain > 0.75, 1 / 8, np.where(gain > 0.25, 1.0, 8.0))
+        damping[active] = damping[active] * np.where(better, change, 16.0)
         # Where rounding forbids every improvement, the decrement is too small to matter.
         stuck = damping[active] > 1e12
         converged[active[done]] = True
@@ -312,7 +314,7 @@ def _step(
     observed, auxiliary = data
     n, n_par = theta.shape
     moving = np.flatnonzero(free)
-    width = 1e-5 * np.maximum(1.0, np.abs(theta[:, moving]))
+    width = 1e-4 * np.maximum(1.0, np.abs(theta[:, moving]))
     shifted = np.repeat(theta[:, None, None, :], 2, axis=1)
     shifted = np.repeat(shifted, moving.size, axis=2)
     index = np.arange(moving.size)
@@ -332,6 +334,11 @@ def _step(
     gradient += normal * (place - measured)
     gradient += np.where(poisson, factor * (1 - measured / rate), 0.0)
     curvature = np.where(poisson, measured * factor**2 / rate**2, 0.0) + normal
+    # What the product of slopes leaves out, where it is more than rounding and keeps the sign.
+    bend = up - 2 * mean[:, None] + down
+    bend[np.abs(bend) < 1e-14 * mean[:, None]] = 0.0
+    bend = np.einsum("nb,npb->np", 1 - observed / mean, bend) / width**2
+    curvature += np.maximum(bend, 0.0)
     hessian = np.einsum("npb,nb,nqb->npq", slope, observed / mean**2, slope)
     scale = np.einsum("npb,nb->np", slope**2, 1 / mean) + normal
     scale += np.where(poisson, factor**2 / rate, 0.0)
@@ -353,7 +360,7 @@ def _step(
     trial[:, moving] = np.clip(place - move, low, high)
     reached = trial[:, moving] - place
     decrement = np.abs((gradient * reached).sum(axis=1))
-    return trial, np.where(damping < 1, decrement, np.inf)
+    return trial, decrement
 
 
 def _quietly(function: Any, *arguments: Any, **options: Any) -> Any:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
+import cabinetry
 import numpy as np
+import pyhf
 import pytest
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import pyhf
 
 from overdensity.core import FitError
 from overdensity.stats import (
@@ -24,6 +26,11 @@ from overdensity.stats import (
     shape_workspace,
     z_of_p,
 )
+from overdensity.stats.channels import combine, workspace
+from overdensity.stats.limits import asymptotic_limit, discovery
+from overdensity.stats.workspace import counting_channel, shape_channel
+
+PYHF = Path(sys.executable).with_name("pyhf")
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf
 
@@ -116,3 +123,77 @@ def test_a_spectrum_without_signal_region_is_refused():
     counts = np.random.default_rng(0).poisson(100, 16)
     with pytest.raises(FitError, match="signal region"):
         shape_workspace(fit(log_edges(2632, 6000, 16), counts), 3500.0, 140.0, n_signal=1.0)
+
+
+def test_a_spurious_signal_weakens_both_models(spectrum):
+    exact = row(141, 63.8, 9.0)
+    loose = dataclasses.replace(exact, spurious=30.0)
+    assert discovery(counting_workspace(loose)).z < 0.6 * discovery(counting_workspace(exact)).z
+    shape = [
+        discovery(shape_workspace(spectrum, 3500.0, 140.0, n_signal=120.0, spurious=spurious)).z
+        for spurious in (0.0, 40.0)
+    ]
+    assert shape[1] < 0.8 * shape[0]
+
+
+def test_the_best_workspace_knows_the_spurious_signal_of_its_row(box):
+    made = box(41, n_signal=150)
+    result = hunt(
+        made.mass, made.levels, **made.scan, spurious=np.full(10, 0.05), pseudo_experiments=500
+    )
+    samples = best_workspace(result)["channels"][0]["samples"]
+    names = {modifier["name"] for modifier in samples[1]["modifiers"]}
+    assert "spurious_signal" in names
+
+
+def test_window_and_shape_are_channels_of_one_workspace(spectrum):
+    both = workspace(
+        [
+            counting_channel(row(20, 15.0, 2.0), n_signal=5.0, name="trijet"),
+            shape_channel(spectrum, 3500.0, 140.0, n_signal=120.0, name="dijet"),
+        ]
+    )
+    assert pyhf.Workspace(both).model().config.channels == ["dijet", "trijet"]
+    alone = workspace([shape_channel(spectrum, 3500.0, 140.0, n_signal=120.0)])
+    assert asymptotic_limit(both).expected[2] < asymptotic_limit(alone).expected[2]
+
+
+def test_cabinetry_opens_and_fits(spectrum):
+    spec = shape_workspace(spectrum, 3500.0, 140.0, n_signal=120.0, spurious=10.0)
+    model, data = cabinetry.model_utils.model_and_data(spec)
+    result = cabinetry.fit.fit(model, data)
+    ours = discovery(spec)
+    assert result.bestfit[model.config.poi_index] == pytest.approx(ours.mu, abs=0.02)
+    assert result.uncertainty[model.config.poi_index] == pytest.approx(ours.mu_error, rel=0.1)
+
+
+def test_pyhf_reads_a_workspace_on_the_command_line(spectrum, tmp_path):
+    spec = shape_workspace(spectrum, 3500.0, 140.0, n_signal=120.0)
+    (tmp_path / "workspace.json").write_text(json.dumps(spec))
+    run(tmp_path, "inspect workspace.json --output-file inspected.json")
+    found = json.loads((tmp_path / "inspected.json").read_text())
+    assert found["channels"] == [["mass", 6]]
+    assert sorted(found["samples"]) == ["background", "signal"]
+
+
+@pytest.mark.slow
+def test_pyhf_combines_two_and_excludes_as_we_do(spectrum, tmp_path):
+    shape = shape_workspace(spectrum, 3500.0, 140.0, n_signal=120.0)
+    count = workspace([counting_channel(row(20, 15.0, 2.0), n_signal=5.0)])
+    (tmp_path / "shape.json").write_text(json.dumps(shape))
+    (tmp_path / "count.json").write_text(json.dumps(count))
+    run(tmp_path, "combine shape.json count.json --join outer --output-file both.json")
+    run(tmp_path, "cls both.json --test-poi 2.0 --output-file cls.json")
+    both = json.loads((tmp_path / "both.json").read_text())
+    limit = asymptotic_limit(both)
+    together = asymptotic_limit(combine({"x": shape, "y": count}))
+    assert limit.expected == pytest.approx(together.expected, rel=1e-4)
+    excluded = json.loads((tmp_path / "cls.json").read_text())["CLs_obs"] < 0.05
+    assert excluded == (limit.observed < 2.0)
+
+
+def run(folder, command):
+    """Run the pyhf command line."""
+    subprocess.run(
+        [str(PYHF), *command.split()], cwd=folder, check=True, capture_output=True, timeout=120
+    )
