@@ -13,6 +13,8 @@ from .binning import Spectrum, dijet_edges, log_edges, spectrum_of, spectrum_of_
 from .conformal import conformal_p
 from .functions import FUNCTIONS
 from .hunting import hunt, hunt_patterns, subdivide
+from .independence import Independence, independence_test
+from .model_choice import FunctionChoice, choose_function
 from .patterns import Patterns, count_patterns, merge_patterns
 from .resonance import Resonance, fit_resonance
 from .results import Best, HuntResult, SelectionResult, WindowResult
@@ -27,7 +29,9 @@ from .workspace import best_workspace, counting_workspace, shape_workspace
 __all__ = [
     "FUNCTIONS",
     "Best",
+    "FunctionChoice",
     "HuntResult",
+    "Independence",
     "Patterns",
     "Resonance",
     "Sculpting",
@@ -38,6 +42,7 @@ __all__ = [
     "Trials",
     "WindowResult",
     "best_workspace",
+    "choose_function",
     "conformal_p",
     "contradicted",
     "count_patterns",
@@ -47,6 +52,7 @@ __all__ = [
     "fit_resonance",
     "hunt",
     "hunt_patterns",
+    "independence_test",
     "local_p",
     "log_edges",
     "merge_patterns",

@@ -29,8 +29,8 @@ class SpuriousSignal(Record):
     windows : tuple of (float, float)
         Low and high edge of each window, GeV.
     fraction : tuple of float
-        Spurious signal of each window as a fraction of its background: the largest
-        ``abs(misprediction)`` of the window and its neighbours. To be used as the standard
+        Spurious signal of each window as a fraction of its background: the largest misprediction
+        beyond its own error of the window and its neighbours. To be used as the standard
         deviation of a nuisance parameter.
     misprediction : tuple of float
         (observed - expected) / expected in the window itself; positive is a fake excess. Where
@@ -81,12 +81,13 @@ def spurious_signal(
 
     .. math:: f = \frac{n - b}{b}, \qquad \delta f = \frac{\sqrt{b + \sigma^2}}{b}.
 
-    The estimate of a window is the largest :math:`|f|` of the window and its neighbours, so that
-    where the misprediction changes its sign it is not taken for zero: the practice of ATLAS, who
-    fit signal and background to background alone (arXiv:1408.7084; there in events). It
-    includes the fluctuations of the sample, of the size of ``error``: use a simulation several
-    times as large as the data, or the spectrum before a selection that keeps few of its events. A
-    resonance that stands out in that spectrum is taken for a misprediction.
+    The estimate of a window is the largest :math:`\sqrt{\max(f^2 - \delta f^2, 0)}` of the window and
+    its neighbours, so that where the misprediction changes its sign it is not taken for zero: the
+    practice of ATLAS, who fit signal and background to background alone (arXiv:1408.7084; there
+    in events). What the fluctuations of the sample explain is left out, since the error of the
+    search's own fit knows of it already; a small sample therefore shows no small misprediction:
+    use a simulation several times as large as the data, or the spectrum before a selection that
+    keeps few of its events. A resonance that stands out in it is taken for a misprediction.
 
     Parameters
     ----------
@@ -151,10 +152,11 @@ def spurious_signal(
     whole = np.maximum(expected, 1.0)
     misprediction = (observed - expected) / whole
     error = np.sqrt(expected + sigma**2) / whole
+    beyond = np.sqrt(np.maximum(misprediction**2 - error**2, 0.0))
     return SpuriousSignal(
         function=function,
         windows=tuple((float(low), float(high)) for low, high in windows),
-        fraction=tuple(_largest_near(np.abs(misprediction), windows, neighbours).tolist()),
+        fraction=tuple(_largest_near(beyond, windows, neighbours).tolist()),
         misprediction=tuple(misprediction.tolist()),
         error=tuple(error.tolist()),
         z=tuple((misprediction / error).tolist()),

@@ -16,15 +16,20 @@ from numpy.typing import NDArray
 from ..core import FitError, InputError
 from ..core.records import write_text_atomic
 from ..ml import Sample, scan_edges
+from ..ml.folds import splitmix64
 from ..processors.partitions import to_uhi
 from ..stats import (
+    FunctionChoice,
     HuntResult,
+    Independence,
     Sculpting,
     SelectionResult,
     SpuriousSignal,
     best_workspace,
+    choose_function,
     contradicted,
     hunt,
+    independence_test,
     spectrum_of,
     spurious_signal,
     subdivide,
@@ -93,9 +98,13 @@ def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> Sea
     levels = levels_of(config, cut_on)
     spurious, bent = spurious_of(config, scores), sculpting_of(config, cut_on)
     result = hunt_scores(config, scores, levels, spurious=spurious, bent=bent)
-    results = _results(
-        config, scores, levels, result, spurious=spurious, bent=bent, key=key, out=out
-    )
+    checks = {
+        "spurious": spurious,
+        "sculpting": bent,
+        "independence": independence_of(config, cut_on),
+        "function_choice": function_choice(config, scores),
+    }
+    results = _results(config, scores, levels, result, checks=checks, key=key, out=out)
     write_text_atomic(
         out / "histograms.json", json.dumps(_feature_hists(config, scores, levels, result))
     )
@@ -146,6 +155,29 @@ def spurious_of(config: SearchConfig, scores: Scores) -> SpuriousSignal | None:
     )
 
 
+def independence_of(config: SearchConfig, scores: Scores) -> tuple[Independence, ...]:
+    """Test in each window and its sidebands whether what is cut on knows the mass."""
+    sample = scores.sample
+    return tuple(
+        independence_test(
+            values,
+            sample.mass,
+            scores.fold,
+            region=(window.sideband_low, window.sideband_high),
+            events=splitmix64(sample.event),
+            seed=config.seed,
+        )
+        for values, window in zip(scores.values, windows_of(config), strict=True)
+    )
+
+
+def function_choice(config: SearchConfig, scores: Scores) -> FunctionChoice:
+    """Ask the F-test how many parameters the unselected spectrum needs."""
+    edges = subdivide(scan_edges(**_range(config)), config.fit.bins_per_bin)
+    counts = spectrum_of(scores.sample.mass, edges).counts
+    return choose_function(edges, counts, seed=config.seed)
+
+
 def hunt_scores(
     config: SearchConfig,
     scores: Scores,
@@ -189,8 +221,7 @@ def _results(
     levels: NDArray[np.int8],
     result: HuntResult,
     *,
-    spurious: SpuriousSignal | None,
-    bent: Sculpting,
+    checks: dict[str, Any],
     key: str,
     out: Path,
 ) -> SearchResults:
@@ -215,8 +246,7 @@ def _results(
         ),
         best=_best(result),
         trials=result.trials,
-        spurious=spurious,
-        sculpting=bent,
+        **checks,
         fit=_fit_quality(result),
         flags=(*result.flags, *unsure, *mutual, *skipped),
         n_events=len(scores.sample),

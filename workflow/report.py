@@ -82,6 +82,25 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "numbers": _numbers(results),
         "flags": results.flags,
         "trials": _trials(results),
+        "independence": [
+            (
+                f"{window.low:.0f}-{window.high:.0f}",
+                f"{test.information:.5f}",
+                f"{test.expected:.5f} ± {test.expected_error:.5f}",
+                f"{'≤ ' if test.is_limit else ''}{test.p_value:.2g}",
+            )
+            for window, test in zip(results.windows, results.independence, strict=True)
+        ],
+        "function": results.function,
+        "function_tests": [
+            (
+                f"{test.smaller} or {test.larger}",
+                f"{test.p_toys:.2g}",
+                f"{test.p_f:.2g}",
+                test.reason,
+            )
+            for test in results.function_choice.tests
+        ],
         "scan_figures": _scan_pictures(results),
         "spectra": _spectrum_pictures(results),
         "features": _feature_pictures(out / "histograms.json"),

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core import Record
-from ..stats import Sculpting, SpectrumFit, SpuriousSignal, Trials
+from ..stats import (
+    FunctionChoice,
+    Independence,
+    Sculpting,
+    SpectrumFit,
+    SpuriousSignal,
+    Trials,
+)
 from .provenance import Provenance
 
 __all__ = [
@@ -181,6 +188,10 @@ class SearchResults(Record):
         What the background function fabricates in each window; None where it is not measured.
     sculpting : Sculpting
         How the selections bend the spectrum, and which are refused for it.
+    independence : tuple of Independence
+        For each window with its sidebands, whether what is cut on knows the mass.
+    function_choice : FunctionChoice
+        What the F-test makes of the unselected spectrum.
     fit : tuple of FitQuality
         Per selection, in the best window.
     flags : tuple of str
@@ -211,6 +222,8 @@ class SearchResults(Record):
     trials: Trials | None
     spurious: SpuriousSignal | None
     sculpting: Sculpting
+    independence: tuple[Independence, ...]
+    function_choice: FunctionChoice
     fit: tuple[FitQuality, ...]
     flags: tuple[str, ...]
     n_events: int
