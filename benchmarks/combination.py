@@ -31,8 +31,8 @@ EDGES = log_edges(2700.0, 6400.0, 12)
 WINDOWS = np.array([(EDGES[i], EDGES[i + 3]) for i in range(2, 8)])
 EFFICIENCIES = (0.1, 0.01)
 BACKGROUND = 10_000  # events in each channel
-YIELDS = {"dijet": 63, "trijet": 105}  # 1200 : 2000
-SHIFTS = {"dijet": 1.4, "trijet": 1.05}  # of the score of signal, in standard deviations
+YIELDS = {"dijet": 66, "trijet": 110}  # 1200 : 2000
+SHIFTS = {"dijet": 1.4, "trijet": 1.0}  # of the score of signal, in standard deviations
 THIRD_JET = 200.0  # GeV
 RESOLUTION = 0.04
 TOYS = 1000
@@ -169,7 +169,7 @@ def powers(n: int, workers: int) -> None:
     rows = {
         "split, 1200 : 2000": (YIELDS, 10_000),
         "dijet decays only": ({"dijet": 110, "trijet": 0}, 20_000),
-        "trijet decays only": ({"dijet": 0, "trijet": 180}, 30_000),
+        "trijet decays only": ({"dijet": 0, "trijet": 190}, 30_000),
     }
     print(f"| {n} datasets: above 2σ global (median z) | " + " | ".join(names) + " |")
     print("| --- |" + " --- |" * len(names))

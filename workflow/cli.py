@@ -234,17 +234,6 @@ def run(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 
 
 @app.command()
-def limits(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
-    """Set upper limits, on events and on signal models; an interrupted campaign goes on."""
-    from .config import load_config
-    from .limits import run_limits
-    from .search import run_folder
-
-    config = load_config(file, overrides or [], out=out)
-    _show_limits(run_limits(config), run_folder(config))
-
-
-@app.command()
 def calibrate(
     file: ConfigFile,
     out: Out = None,
@@ -272,6 +261,42 @@ def calibrate(
         f"agreement of both (Kolmogorov-Smirnov): p = {retrained.ks_p_value:.2g}\n"
         f"result: {run_folder(config) / 'pseudodata.json'}"
     )
+
+
+@app.command()
+def limits(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
+    """Set upper limits, on events and on signal models; an interrupted campaign goes on."""
+    from .config import load_config
+    from .limits import run_limits
+    from .search import run_folder
+
+    config = load_config(file, overrides or [], out=out)
+    _show_limits(run_limits(config), run_folder(config))
+
+
+@app.command()
+def combine(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Scored searches, the one that keeps common events first (trijets before dijets).",
+            metavar="SEARCH.yaml...",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the result.")],
+    overrides: Set = None,
+) -> None:
+    """Search for one resonance in several channels, such as dijets and trijets, at once."""
+    from .combine import combine_searches
+    from .config import load_config
+
+    configs: dict[str, Any] = {}
+    for file in files:
+        if file.stem in configs:
+            msg = f"combine: two searches are named {file.stem}; channels take the names of the files"
+            raise ConfigError(msg)
+        configs[file.stem] = load_config(file, overrides or [])
+    _show_combination(combine_searches(configs, out), out)
 
 
 @app.command()
@@ -451,6 +476,58 @@ def _show_limits(found: Any, folder: Path) -> None:
 
 def _events(number: float | None) -> str:
     return "-" if number is None else f"{number:.3g}"
+
+
+def _show_combination(combined: Any, out: Path) -> None:
+    """Print all channels at all masses; the last line has the combined significances."""
+    from .figures import selection_name
+
+    result = combined.result
+    for flag in combined.flags:
+        console.print(f"[yellow]flag:[/] {_escaped(flag)}", soft_wrap=True)
+    for each in combined.events:
+        typer.echo(
+            f"{each.name}: {each.removed} of {each.scored} events belong to channels before it"
+        )
+    table = Table(title="one resonance in all channels")
+    for column in ("window [GeV]", *(channel.name for channel in result.channels)):
+        table.add_column(column, justify="right")
+    for column in ("p local", "z local"):
+        table.add_column(column, justify="right")
+    for index, row in enumerate(result.hypotheses):
+        cells = (
+            "flagged"
+            if point is None
+            else f"{selection_name(point.efficiency)}: {point.observed} for "
+            f"{point.expected:.1f}, {point.z_local:.1f}σ"
+            for point in row.channels
+        )
+        table.add_row(
+            f"{row.low:.0f}-{row.high:.0f}",
+            *cells,
+            f"{row.p_local:.2g}",
+            f"{row.z_local:.1f}σ",
+            style="bold" if index == result.best else None,
+        )
+    console.print(table)
+    typer.echo(f"result: {out / 'combination.json'}")
+    if result.best is None:
+        console.print("no channel has a fit that may be quoted: there is no result")
+        return
+    for channel in result.channels:
+        if channel.global_p is not None:
+            bound = "≥ " if channel.global_p.is_limit else ""
+            console.print(
+                f"{channel.name} alone: local significance {channel.z_local:.1f}σ, global "
+                f"significance {bound}{channel.global_p.z_global:.1f}σ"
+            )
+    best, whole = result.hypotheses[result.best], result.global_p
+    console.print(
+        f"combination at {best.mass:.0f} GeV: local significance {best.z_local:.1f}σ, global "
+        f"significance {'≥ ' if whole.is_limit else ''}{whole.z_global:.1f}σ",
+        style="bold",
+        soft_wrap=True,
+    )
 
 
 def _set_up(*, quiet: bool) -> None:

@@ -19,8 +19,8 @@ EDGES = log_edges(2700.0, 6400.0, 12)
 WINDOWS = np.array([(EDGES[i], EDGES[i + 3]) for i in range(2, 8)])
 EFFICIENCIES = (0.1, 0.01)
 MASS = 4200.0
-DIJET, TRIJET = 63, 105  # inclusive yields, 1200 : 2000
-SHIFT = {"mjj": 1.4, "mjjj": 1.05}  # of the scores of signal: each alone has about 1.5σ global
+DIJET, TRIJET = 66, 110  # inclusive yields, 1200 : 2000
+SHIFT = {"mjj": 1.4, "mjjj": 1.0}  # of the scores of signal: each alone has about 1.5σ global
 
 
 def make_channel(rng, n_signal=0.0, *, shift=1.4, background=10_000, far=0.0, **options):
