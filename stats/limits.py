@@ -215,14 +215,15 @@ def counting_limit(workspace: Workspace, *, level: float = 0.95) -> UpperLimit:
 
 
 def toy_limit(
-    workspace: Workspace, *, level: float = 0.95, n: int = 2000, seed: int = 0
+    workspace: Workspace, *, level: float = 0.95, n: int = 10_000, seed: int = 0
 ) -> UpperLimit:
     r"""Return the CLs limit from pseudo-experiments of :math:`\tilde q_\mu`, each refitted.
 
     For a strength, n datasets are thrown with it and n without, at the nuisances fitted to the data
     with that strength fixed, auxiliary measurements included (ATL-PHYS-PUB-2011-11, §2.1). The
-    strength where CLs crosses is found among 16 by interpolation of ln CLs. All strengths share
-    their random numbers.
+    strength where CLs crosses is found among 10 or more by interpolation of ln CLs. With the
+    default n, observed limit and median are known to some 2 %; the -2 σ band hangs on ten
+    pseudo-experiments, and is known to some 10 %.
 
     Parameters
     ----------
