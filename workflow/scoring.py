@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +17,21 @@ from numpy.typing import NDArray
 
 from ..core import InputError
 from ..core.records import atomic_path
-from ..ml import Sample, Window, fold_of, make_method, scan_windows, score_fold
+from ..ml import Sample, Window, fold_of, make_method, scan_windows, train_fold
 from .cluster import run_tasks
 from .config import SearchConfig
 from .provenance import fingerprint, stage_key
 
-__all__ = ["Scores", "load_sample", "make_scores", "read_scores", "windows_of"]
+__all__ = [
+    "Scores",
+    "SignalScores",
+    "load_sample",
+    "load_signal",
+    "make_scores",
+    "read_scores",
+    "read_signal_scores",
+    "windows_of",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +53,22 @@ class Scores:
     values: NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class SignalScores:
+    """Simulated signal, scored in one window by the models of all folds, which never saw it.
+
+    Attributes
+    ----------
+    sample : Sample
+        All simulated events, also those outside the scan range.
+    values : ndarray of float32, shape (n_folds, n_events)
+        Scores by the model of each fold, to be compared with the data of that fold only.
+    """
+
+    sample: Sample
+    values: NDArray[np.float32]
+
+
 def windows_of(config: SearchConfig) -> list[Window]:
     """Return the windows of the configured scan."""
     return scan_windows(**config.scan.model_dump())
@@ -51,8 +77,9 @@ def windows_of(config: SearchConfig) -> list[Window]:
 def make_scores(config: SearchConfig, columns: Sequence[str], out: Path, client: Client) -> None:
     """Score every event in every window by a model that never saw it.
 
-    Each window and fold is one task, which leaves one file in ``out/scores/``; what is there
-    already, made from the same columns with the same settings, is not made again.
+    Each window and fold is one task, which leaves one file in ``out/scores/``, and another one for
+    the simulated signal where there is one; what is there already, made from the same columns with
+    the same settings, is not made again.
 
     Parameters
     ----------
@@ -73,15 +100,19 @@ def make_scores(config: SearchConfig, columns: Sequence[str], out: Path, client:
         If the method or a hyperparameter is unknown.
     """
     load_sample(config, columns)  # unusable columns fail before anything is sent out
-    files = _score_files(config, columns, out)
+    files, of_signal = _score_files(config, columns, out), _signal_files(config, columns, out)
+    if of_signal:
+        load_signal(config)
     (out / "scores").mkdir(parents=True, exist_ok=True)
-    for stale in set((out / "scores").glob("window*-fold*-*.parquet")) - set(files.values()):
+    wanted = {*files.values(), *of_signal.values()}
+    for stale in set((out / "scores").glob("*window*-fold*-*.parquet")) - wanted:
         stale.unlink()
-    tasks = [
-        (config, tuple(columns), window, fold, path.absolute())
-        for (window, fold), path in files.items()
-        if not path.is_file()
-    ]
+    tasks = []
+    for (window, fold), path in files.items():
+        todo = [path, of_signal.get((window, fold))]
+        missing = [None if each is None or each.is_file() else each.absolute() for each in todo]
+        if any(missing):
+            tasks.append((config, tuple(columns), window, fold, *missing))
     run_tasks(client, _score_task, tasks, description="training", unit="folds")
 
 
@@ -111,6 +142,59 @@ def read_scores(config: SearchConfig, columns: Sequence[str], out: Path) -> Scor
     return Scores(sample, fold, values)
 
 
+def read_signal_scores(
+    config: SearchConfig, columns: Sequence[str], out: Path, window: int
+) -> SignalScores:
+    """Read the scores of the simulated signal in one window.
+
+    Raises
+    ------
+    InputError
+        If they are not complete.
+    """
+    sample, values = load_signal(config), []
+    files = _signal_files(config, columns, out)
+    for fold in range(config.folds):
+        path = files[window, fold]
+        if not path.is_file():
+            msg = f"{path}: no scores of the signal; run 'overdensity score' again"
+            raise InputError(msg)
+        values.append(pq.read_table(path)["score"].to_numpy())
+        if len(values[-1]) != len(sample):
+            msg = f"{path}: holds {len(values[-1])} of {len(sample)} events; delete it and rerun"
+            raise InputError(msg)
+    return SignalScores(sample, np.stack(values))
+
+
+def load_signal(config: SearchConfig) -> Sample:
+    """Read the simulated signal, all of it, in the order of its files.
+
+    Raises
+    ------
+    InputError
+        If a file or column cannot be used.
+    """
+    return _load_signal(
+        tuple(fingerprint(config.signal)), mass=config.mass, features=config.features
+    )
+
+
+@lru_cache(maxsize=1)
+def _load_signal(
+    state: tuple[tuple[str, int, str], ...], *, mass: str, features: tuple[str, ...]
+) -> Sample:
+    """Read the signal once for all tasks of a worker."""
+    files = [name for name, *_ in state]
+    sample = Sample.from_parquet(files, mass=mass, features=features)
+    if sample.weight is not None and np.any(sample.weight != 1):
+        msg = f"{files[0]}: simulated signal must have weights of 1; drop the column 'weight'"
+        raise InputError(msg)
+    if not len(sample):
+        msg = f"{files[0]}: holds no events"
+        raise InputError(msg)
+    return sample.without_label()
+
+
 def load_sample(config: SearchConfig, columns: Sequence[str]) -> Sample:
     """Read the events of the scan range.
 
@@ -128,7 +212,7 @@ def load_sample(config: SearchConfig, columns: Sequence[str]) -> Sample:
     )
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # data, and simulated background in their place
 def _load(
     state: tuple[tuple[str, int, str], ...],
     *,
@@ -160,30 +244,62 @@ def _score_files(
     config: SearchConfig, columns: Sequence[str], out: Path
 ) -> dict[tuple[int, int], Path]:
     """Return the file of each window and fold; its name holds the key of all it depends on."""
-    key = stage_key(
+    key = stage_key(*_dependencies(config, columns))
+    return {
+        (window, fold): out / "scores" / f"window{window:02d}-fold{fold}-{key}.parquet"
+        for window, fold in _window_folds(config)
+    }
+
+
+def _signal_files(
+    config: SearchConfig, columns: Sequence[str], out: Path
+) -> dict[tuple[int, int], Path]:
+    """Return the files of the simulated signal; none where there is no such sample."""
+    if not config.signal:
+        return {}
+    key = stage_key(*_dependencies(config, columns), fingerprint(config.signal))
+    return {
+        (window, fold): out / "scores" / f"signal-window{window:02d}-fold{fold}-{key}.parquet"
+        for window, fold in _window_folds(config)
+    }
+
+
+def _window_folds(config: SearchConfig) -> list[tuple[int, int]]:
+    """Return all pairs of window and fold."""
+    n_windows = len(windows_of(config))
+    return [(window, fold) for window in range(n_windows) for fold in range(config.folds)]
+
+
+def _dependencies(config: SearchConfig, columns: Sequence[str]) -> tuple[Any, ...]:
+    """Return all that a trained model depends on."""
+    method = make_method(config.method.name, **config.method.hyperparameters)
+    return (
         fingerprint(columns),
         config.mass,
         config.features,
         config.method.name,
-        dataclasses.asdict(make_method(config.method.name, **config.method.hyperparameters).hyper),
+        dataclasses.asdict(method.hyper),
         config.scan.model_dump(),
         config.folds,
         config.cross_fitting,
         config.seed,
     )
-    return {
-        (window, fold): out / "scores" / f"window{window:02d}-fold{fold}-{key}.parquet"
-        for window in range(len(windows_of(config)))
-        for fold in range(config.folds)
-    }
 
 
-def _score_task(
-    config: SearchConfig, columns: tuple[str, ...], window: int, fold: int, path: Path
+def _score_task(  # noqa: PLR0917 - the arguments of a task
+    config: SearchConfig,
+    columns: tuple[str, ...],
+    window: int,
+    fold: int,
+    path: Path | None,
+    signal_path: Path | None,
 ) -> None:
-    """Train on other folds, score this one, and write the file; runs on a worker."""
+    """Train on other folds, score this one and the signal, write the files that are missing.
+
+    Runs on a worker.
+    """
     sample = load_sample(config, columns)
-    rows, scores = score_fold(
+    model = train_fold(
         make_method(config.method.name, **config.method.hyperparameters),
         sample,
         windows_of(config)[window],
@@ -192,6 +308,17 @@ def _score_task(
         scheme=config.cross_fitting,
         seed=config.seed,
     )
-    table = pa.table({"event": sample.event[rows], "score": scores})
+    if path is not None:
+        rows = np.flatnonzero(fold_of(sample.event, config.folds, seed=config.seed) == fold)
+        scored = sample.take(rows)
+        _write(path, scored, model.score(scored.without_label()))
+    if signal_path is not None:
+        signal = load_signal(config)
+        _write(signal_path, signal, model.score(signal))
+
+
+def _write(path: Path, sample: Sample, scores: NDArray[np.float32]) -> None:
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(
+            pa.table({"event": sample.event, "score": scores}), temporary, compression="zstd"
+        )

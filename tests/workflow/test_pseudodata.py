@@ -251,5 +251,3 @@ def test_command_line_says_both_p_values(
 def test_calibration_before_the_search_says_what_to_do(search_file: Path) -> None:
     with pytest.raises(InputError, match="run 'overdensity score' first"):
         calibrate_search(load_config(search_file))
-
-
