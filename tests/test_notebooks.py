@@ -51,3 +51,10 @@ def test_processors_run_on_a_sample_that_the_notebook_makes(
 ) -> None:
     monkeypatch.setenv("OVERDENSITY_ROOT_FILES", str(tmp_path / "none"))
     assert "no jet feature 'tau_21': did you mean 'tau21'" in execute("02_processors.ipynb")
+
+
+def test_statistics_tells_a_signal_from_what_a_selection_made() -> None:
+    text = execute("03_statistics.ipynb")
+    assert "unprotected: 1" in text  # more than ten sigma, of nothing
+    assert "refused; of the others the best has" in text
+    assert "Gross and Vitells" in text
