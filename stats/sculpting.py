@@ -27,6 +27,8 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+_COMMON = 3.0  # significance of the mean shift beyond which no window is above suspicion
+_NEEDED_IF_COMMON = 1.0  # significance of its own with which a window is refused then
 _FARTHEST = 4.0  # location of a bin, in standard deviations of the score, beyond which none is told
 
 
@@ -101,6 +103,9 @@ class Sculpting(Record):
         Fraction of events, the lowest in score, that make the bulk.
     tolerance, significance, share : float
         What is refused, see `sculpting`.
+    common : float
+        Mean shift of all windows in units of its standard deviation; beyond 3 the classifiers
+        of this search are known to have learnt the mass.
     windows : tuple of WindowSculpting
         In the order of the scan.
     """
@@ -110,6 +115,7 @@ class Sculpting(Record):
     tolerance: float
     significance: float
     share: float
+    common: float
     windows: tuple[WindowSculpting, ...]
 
     @property
@@ -144,7 +150,7 @@ def sculpting(
     guard: int = 2,
     bulk: float = 0.9,
     tolerance: float = 0.5,
-    significance: float = 2.0,
+    significance: float = 2.5,
     share: float = 0.33,
 ) -> Sculpting:
     r"""Predict from the bulk of the scores what excess a selection fakes, and refuse it if need be.
@@ -164,6 +170,10 @@ def sculpting(
     efficiencies goes through the sideband fit of the search, with all its freedom, and what is
     left in the signal region is the fake excess. For a small shift Δ of the signal region over
     the interpolated sidebands it is :math:`B\,\Delta\,\phi(z_\epsilon)`.
+
+    Windows have classifiers of their own, but the same method, features and events. So where the
+    mean shift of all windows is positive by more than three standard deviations, a window is
+    refused from one error of its own on.
 
     Parameters
     ----------
@@ -243,11 +253,16 @@ def sculpting(
     location = np.array([each for each, _ in locations])
     error = np.array([each for _, each in locations])
     kept = _kept(location, total, steps)
-    fake, fake_error, shift, shift_error = _fakes(fits, kept, location, error)
+    contrasts = _contrasts(fits, error)
+    shift = (contrasts * location).sum(axis=1)
+    shift_error = np.sqrt((contrasts**2 * error**2).sum(axis=1))
+    common = _common(contrasts, location, error)
+    fake, fake_error = _fakes(fits, kept), _slopes(fits, kept) * shift_error[:, None]
     statistical = np.sqrt(fits.fits.expected[0] + fits.fits.error[0] ** 2)
     excess = fits.observed - fits.fits.expected[0]
     fake_z = fake / statistical.reshape(fits.shape)[:, 1:]
-    refused = (fake_z > tolerance) & (fake > significance * fake_error)
+    needed = _NEEDED_IF_COMMON if common > _COMMON else significance
+    refused = (fake_z > tolerance) & (fake > needed * fake_error)
     refused &= fake + 2 * fake_error > share * excess.reshape(fits.shape)[:, 1:]
     counts = fits.counts.reshape(*fits.shape, -1)
     return Sculpting(
@@ -256,6 +271,7 @@ def sculpting(
         tolerance=tolerance,
         significance=significance,
         share=share,
+        common=common,
         windows=tuple(
             WindowSculpting(
                 low=float(low),
@@ -357,34 +373,59 @@ def _kept(location: Array, total: Array, steps: Array) -> Array:
     return ndtr(location[:, None] - ((low + high) / 2)[..., None])
 
 
-def _fakes(
-    fits: Scan, kept: Array, location: Array, error: Array
-) -> tuple[Array, Array, Array, Array]:
-    """Return the fake excess of each spectrum and its error, the shift of each window and its."""
-    model, problem = fits.problem.basis, fits.problem
+def _fakes(fits: Scan, kept: Array) -> Array:
+    """Return what the sideband fits see in excess in spectra bent by these efficiencies alone."""
     n_windows, n_levels = fits.shape
-    smooth = model.expected(fits.reference.theta[0, 0])
+    smooth = _smooth(fits)
     spectra = np.empty((n_windows, n_levels, smooth.size))
     spectra[:, 0] = smooth
     spectra[:, 1:] = smooth * kept
     flat = spectra.reshape(-1, smooth.size)
-    fake = (flat * problem.masked).sum(axis=1) - refit(problem, flat[None]).expected[0]
-    fake = fake.reshape(fits.shape)[:, 1:]
-    columns = model.design.mean(axis=1)
-    signal = problem.masked.reshape(n_windows, n_levels, -1)[:, 0]
-    shift, shift_error = np.empty(n_windows), np.empty(n_windows)
-    for w in range(n_windows):
-        inside, weight = signal[w], error[w] ** -2.0
-        beside = columns[~inside]
-        covariance = np.linalg.pinv((beside * weight[~inside, None]).T @ beside)
-        theta = covariance @ (beside.T @ (weight * location[w])[~inside])
-        share = weight[inside] / weight[inside].sum()
-        mean = share @ columns[inside]
-        shift[w] = share @ location[w, inside] - mean @ theta
-        shift_error[w] = np.sqrt(1 / weight[inside].sum() + mean @ covariance @ mean)
+    expected = refit(fits.problem, flat[None]).expected[0]
+    return ((flat * fits.problem.masked).sum(axis=1) - expected).reshape(fits.shape)[:, 1:]
+
+
+def _slopes(fits: Scan, kept: Array) -> Array:
+    """Return the change of the selected events in the signal regions with a shift of the score."""
     density = np.exp(-(ndtri(kept) ** 2) / 2) / np.sqrt(2 * np.pi)
-    slope = np.einsum("b,wkb,wb->wk", smooth, density, signal)
-    return fake, slope * shift_error[:, None], shift, shift_error
+    return np.einsum("b,wkb,wb->wk", _smooth(fits), density, _signal(fits))
+
+
+def _smooth(fits: Scan) -> Array:
+    """Return the fit of the unselected spectrum in all bins."""
+    return fits.problem.basis.expected(fits.reference.theta[0, 0])
+
+
+def _signal(fits: Scan) -> NDArray[np.bool_]:
+    """Return the bins of each signal region, shape (n_windows, n_bins)."""
+    return fits.problem.masked.reshape(*fits.shape, -1)[:, 0]
+
+
+def _contrasts(fits: Scan, error: Array) -> Array:
+    """Return the weights that take locations to shifts, shape (n_windows, n_bins).
+
+    A shift is the weighted mean of the locations in the signal region, less that of the sidebands'
+    fit by the columns of the background function.
+    """
+    columns = fits.problem.basis.design.mean(axis=1)
+    contrasts = np.empty_like(error)
+    for contrast, inside, weight in zip(contrasts, _signal(fits), error**-2.0, strict=True):
+        known = columns * np.where(inside, 0.0, weight)[:, None]
+        share = np.where(inside, weight, 0.0) / weight[inside].sum()
+        contrast[:] = share - known @ np.linalg.pinv(known.T @ columns) @ (columns.T @ share)
+    return contrasts
+
+
+def _common(contrasts: Array, location: Array, error: Array) -> float:
+    """Return the mean pull of the windows' shifts over its standard deviation.
+
+    That is the larger of the two for scores that the windows have in common, and for scores that
+    know nothing of each other: linear in their correlation, it lies between these.
+    """
+    shift_error = np.sqrt((contrasts**2 * error**2).sum(axis=1))
+    pulls = (contrasts * location).sum(axis=1) / shift_error
+    together = (contrasts * error / shift_error[:, None]).mean(axis=0)
+    return float(pulls.mean() / np.sqrt(max(1 / len(pulls), (together**2).sum())))
 
 
 def _chi2(selected: Array, total: Array) -> float:

@@ -119,6 +119,20 @@ def test_the_predicted_excess_is_the_one_observed():
     assert np.sqrt((pull**2).mean()) < 1.5
 
 
+def test_windows_share_suspicion(quiet):
+    assert max(abs(result.common) for result in quiet) < 3  # standard, without sculpting
+    faint = sculpting(*draw(10, learnt(0.25)), **SEARCH)
+    assert faint.common > 3
+    doubtful = [
+        row.refused
+        for window in faint.windows
+        for row in window.selections
+        if row.fake_z > faint.tolerance and 1 < row.fake / row.fake_error < faint.significance
+    ]
+    assert doubtful  # windows too faint to be refused alone
+    assert all(doubtful)
+
+
 @pytest.mark.parametrize(
     "shape",
     [
