@@ -17,10 +17,12 @@ from ..core import InputError, Record
 from ..ml import Sample, Window, fold_of, make_method, scan_edges, train_fold
 from ..ml.folds import splitmix64
 from ..stats import count_patterns, hunt, selection_levels, subdivide
+from ..stats.efficiency import passes
 from ..stats.scan import scan
 from .config import SearchConfig
 from .provenance import fingerprint, stage_key
 from .scoring import load_sample, windows_of
+from .selecting import calibrated
 
 __all__ = [
     "InjectedSelection",
@@ -35,6 +37,11 @@ __all__ = [
 
 _PSEUDO_EXPERIMENTS = 1000  # behind the goodness of fit, whose threshold is a few in a thousand
 _MOST_SCORED = 20_000  # signal events an efficiency is measured with
+# Of the configuration: what the task and the method's settings say, and what changes no number.
+_WITHOUT_EFFECT = {
+    *("events", "processor", "systematics", "columns", "method", "limits", "out"),
+    *("pseudo_experiments", "pseudo_datasets", "signal", "cluster", "workers"),
+}
 _PROBE = 0.5  # fraction of the signal events that are never injected
 
 
@@ -156,16 +163,9 @@ def injection_key(config: SearchConfig, task: InjectionTask) -> str:
         fingerprint(task.base),
         fingerprint(task.signal),
         dataclasses.asdict(task),
-        config.mass,
-        config.features,
         config.method.name,
         dataclasses.asdict(method.hyper),
-        config.scan.model_dump(),
-        config.selections,
-        config.folds,
-        config.cross_fitting,
-        config.fit.model_dump(),
-        config.seed,
+        config.model_dump(exclude=_WITHOUT_EFFECT),
     )
 
 
@@ -363,34 +363,29 @@ def _selected(
         )
         rows = np.flatnonzero(fold == each)
         scores[rows] = model.score(shown.take(rows))
-        if len(probe):
-            probe_scores[each] = model.score(probe)
-    levels = selection_levels(scores, fold, config.selections, events=splitmix64(sample.event))
-    passing = [
-        np.mean(
-            [
-                _passing(scores[fold == each], levels[fold == each] > index, probe_scores[each])
-                for each in range(config.folds)
-            ]
+        probe_scores[each] = model.score(probe)
+    cut_on = calibrated(
+        config, scores, mass=sample.mass, fold=fold, event=sample.event, window=window
+    )
+    levels = selection_levels(cut_on, fold, config.selections, events=splitmix64(sample.event))
+
+    def passing(each: int, efficiency: float) -> float:
+        of_fold = fold == each
+        would = passes(
+            scores[of_fold],
+            cut_on[of_fold],
+            np.log(sample.mass[of_fold]),
+            efficiency,
+            new_scores=probe_scores[each],
+            new_log_mass=np.log(probe.mass),
         )
-        for index in range(len(config.selections))
+        return float(np.mean(would))
+
+    fractions = [
+        np.mean([passing(each, efficiency) for each in range(config.folds)])
+        for efficiency in config.selections
     ]
-    return fold, levels, np.array(passing, dtype=np.float64)
-
-
-def _passing(
-    scores: NDArray[np.float32], selected: NDArray[np.bool_], probe: NDArray[np.float32]
-) -> float:
-    """Return the fraction of other events that a selection would have taken.
-
-    Of scores equal to the last one selected, as many pass as did of the fold's own.
-    """
-    if not probe.size or not selected.any():
-        return 0.0
-    threshold = scores[selected].min()
-    tied = scores == threshold
-    share = np.count_nonzero(tied & selected) / np.count_nonzero(tied)
-    return float(np.mean(probe > threshold) + share * np.mean(probe == threshold))
+    return fold, levels, np.array(fractions, dtype=np.float64)
 
 
 def _fitted(
