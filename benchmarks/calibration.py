@@ -152,7 +152,7 @@ def strength(
     fine = subdivide(EDGES, 2)
     peak = np.diff(ndtr((fine / 3500.0 - 1) / 0.04))
     asimov = np.histogram(throw_masses(np.random.default_rng(0), 400 * events), fine)[0] / 400
-    unit = fit(fine, np.round(asimov), signal=peak).signal_error
+    unit = fit(fine, np.round(asimov), signal=peak).strength_error
     injected = np.array(significances) * unit
     fitted = np.empty((injected.size, datasets))
     error = np.empty_like(fitted)
@@ -163,7 +163,7 @@ def strength(
                 counts = np.histogram(throw_masses(rng, events), fine)[0]
                 counts = counts + rng.poisson(n_signal * peak)
                 one = fit(fine, counts, signal=peak)
-                fitted[row, k], error[row, k] = one.signal, one.signal_error
+                fitted[row, k], error[row, k] = one.strength, one.strength_error
                 advance(1)
     return Strengths(injected, fitted, error)
 

@@ -19,12 +19,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import kstest
+from scipy.stats import chi2, kstest
 
 from overdensity.stats import count_patterns, log_edges, selection_levels, subdivide, z_of_p
+from overdensity.stats.functions import basis
 from overdensity.stats.joint_p import joint_statistic
 from overdensity.stats.joint_search import Channel, combine_channels
+from overdensity.stats.refit import Problem, refit
 from overdensity.stats.significance import p_of_z
+from overdensity.stats.spectrum import seed_theta
 
 MASS, RADION = 4200.0, 2217.0
 EDGES = log_edges(2700.0, 6400.0, 12)
@@ -215,6 +218,54 @@ def uniformity(n: int, workers: int, figures: Path | None) -> None:
         figure.savefig(figures / "combination_uniform.png", dpi=110)
 
 
+def overlap() -> None:
+    """Print what spectra of QCD look like after events that two channels share were removed."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(REFERENCE / "rnd_background.parquet")
+    column = {name: table[name].to_numpy().astype(float) for name in table.column_names}
+    momenta = []
+    for jet in ("j1", "j2", "j3"):
+        pt, eta, phi, m = (column[f"{jet}_{name}"] for name in ("pt", "eta", "phi", "mass"))
+        p = np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], axis=1)
+        momenta.append(np.c_[np.sqrt((p**2).sum(axis=1) + m**2), p])
+    total = np.sum(momenta, axis=0)
+    mjj = column["mjj"]
+    mjjj = np.sqrt(np.maximum(total[:, 0] ** 2 - (total[:, 1:] ** 2).sum(axis=1), 0))
+    three = column["j3_pt"] > THIRD_JET
+    edges = log_edges(2632.0, 6000.0, 16)
+    low, high = edges[[0, -1]]
+    in_dijet, in_trijet = (mjj >= low) & (mjj < high), three & (mjjj >= low) & (mjjj < high)
+    score = (mjj > 3300) & (mjj < 3700)  # a classifier that has learnt the mass of its window
+    score = score + np.random.default_rng(1).normal(size=mjj.size)
+    selected = in_dijet & (score > np.quantile(score[in_dijet], 0.9))
+    rows = {
+        "mjj, all events": (mjj, in_dijet, in_dijet),
+        "mjj, events without a third jet (our rule)": (mjj, in_dijet, ~three),
+        "mjj, without events in the range of mjjj": (mjj, in_dijet, ~in_trijet),
+        "mjjj, events with a third jet (our rule)": (mjjj, in_trijet, in_trijet),
+        "mjjj, without events selected as dijets": (mjjj, in_trijet, ~selected),
+    }
+    print("| spectrum of QCD | events | kept, in each fourth of the range | χ² / ndf | p |")
+    print("| --- | --- | --- | --- | --- |")
+    fine = subdivide(edges, 2)
+    for name, (mass, inside, kept) in rows.items():
+        counts = np.histogram(mass[inside & kept], fine)[0].astype(float)
+        before = np.histogram(mass[inside], edges[::4])[0]
+        after = np.histogram(mass[inside & kept], edges[::4])[0]
+        model = basis("dijet5", fine)
+        start = seed_theta(model, counts)[None]
+        none, free = np.zeros((1, counts.size), dtype=bool), np.zeros_like(start)
+        fits = refit(Problem(model, none, ~none, start, free, free), counts[None, None])
+        ndf = counts.size - model.n_parameters
+        shares = ", ".join(f"{share:.3f}" for share in after / before)
+        chi = float(fits.deviance[0, 0])
+        print(
+            f"| {name} | {int(counts.sum()):,} | {shares} | {chi:.0f} / {ndf} "
+            f"| {chi2.sf(chi, ndf):.2g} |"
+        )
+
+
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -222,7 +273,11 @@ def main() -> None:
     parser.add_argument("--without", type=int, default=200, help="datasets without signal")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--figures", type=Path, help="folder for plots")
+    parser.add_argument("--overlap", action="store_true", help="common events of the QCD sample")
     arguments = parser.parse_args()
+    if arguments.overlap:
+        overlap()
+        return
     describe_signal()
     if arguments.datasets:
         powers(arguments.datasets, arguments.workers)

@@ -293,7 +293,9 @@ def combine(
     configs: dict[str, Any] = {}
     for file in files:
         if file.stem in configs:
-            msg = f"combine: two searches are named {file.stem}; channels take the names of the files"
+            msg = (
+                f"combine: two searches are named {file.stem}; channels take the names of the files"
+            )
             raise ConfigError(msg)
         configs[file.stem] = load_config(file, overrides or [])
     _show_combination(combine_searches(configs, out), out)

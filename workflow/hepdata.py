@@ -65,7 +65,8 @@ def write_hepdata(results: SearchResults, limits: LimitsResults, out: Path) -> P
     for table in _tables(results, limits):
         submission.add_table(table)
     with chdir(folder), warnings.catch_warnings():  # the archive goes where one stands
-        warnings.simplefilter("ignore", DeprecationWarning)
+        for noise in (DeprecationWarning, ResourceWarning):  # the validator leaves files open
+            warnings.simplefilter("ignore", noise)
         submission.create_files(".", validate=False)
         _validate("submission.tar.gz")
     return folder
