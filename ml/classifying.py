@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import InputError
+from ..core import ConfigError, InputError
 from .classifiers import Classifier, ClassifierHyper, classifier_from_arrays, fit_classifier
 from .folds import fold_of
 from .jets import rescale_masses, sort_jets
@@ -18,7 +18,15 @@ from .method import Method, Need
 from .sample import Sample
 from .windows import Window
 
-__all__ = ["ClassifierMethod", "ClassifyingHyper", "InputHyper", "Task", "refuse_few_events"]
+__all__ = [
+    "ClassifierMethod",
+    "ClassifyingHyper",
+    "InputHyper",
+    "Task",
+    "refuse_few_events",
+    "simulated",
+    "truth",
+]
 
 
 @dataclass(frozen=True)
@@ -174,3 +182,31 @@ def refuse_few_events(
                 "more events, wider bins or a lower end of the scan"
             )
             raise InputError(msg)
+
+
+def simulated(method: str, simulation: Sample | None) -> Sample:
+    """Return the simulation, or say that the method of this name cannot do without.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    if simulation is None:
+        msg = f"method {method!r} needs simulated events; give simulation files"
+        raise ConfigError(msg)
+    return simulation
+
+
+def truth(method: str, data: Sample) -> NDArray[np.int8]:
+    """Return the labels of events, or say that the method of this name cannot do without.
+
+    Raises
+    ------
+    ConfigError
+        If there are none.
+    """
+    if data.label is None:
+        msg = f"method {method!r} needs the truth, and the events have no column 'label'"
+        raise ConfigError(msg)
+    return data.label
