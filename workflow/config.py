@@ -247,6 +247,10 @@ class SearchConfig(_Section):
         Parquet files of simulated signal with the columns of the data, if there are any: scored by
         the models of the data, they give the efficiency and the number of signal events before
         selection. The search itself takes no notice of them.
+    simulation : tuple of str
+        Parquet files of simulated background with the columns of the data, for methods that learn
+        from it. The model of a fold learns from those of its events that are not in that fold; the
+        same files must not be searched, injected or drawn from elsewhere in the configuration.
     seed : int
         The one seed everything random is derived from.
     cluster : ClusterConfig
@@ -282,6 +286,7 @@ class SearchConfig(_Section):
     limits: LimitsConfig | None = None
     pseudo_datasets: PseudoDatasetsConfig = PseudoDatasetsConfig()
     signal: tuple[str, ...] = ()
+    simulation: tuple[str, ...] = ()
     seed: Annotated[int, Field(ge=0)] = 1
     cluster: ClusterConfig = ClusterConfig()
     workers: Annotated[int, Field(ge=1)] | None = None
@@ -300,7 +305,7 @@ class SearchConfig(_Section):
             raise ValueError(msg)
         return tuple(sorted(value, reverse=True))
 
-    @field_validator("signal", mode="before")
+    @field_validator("signal", "simulation", mode="before")
     @classmethod
     def _one_file_is_a_list(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
@@ -318,6 +323,24 @@ class SearchConfig(_Section):
         if self.cross_fitting == "tournament" and self.folds < 3:
             msg = f"folds: cross_fitting: tournament needs at least 3 folds, not {self.folds}"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _simulation_is_learnt_from_alone(self) -> Self:
+        scored = {
+            "signal": self.signal,
+            "pseudo_datasets.simulation": self.pseudo_datasets.simulation,
+            "limits.background": (self.limits.background if self.limits else None) or (),
+            "events.files": self.events.files if isinstance(self.events.files, tuple) else (),
+        }
+        for key, files in scored.items():
+            for name in self.simulation:
+                if name in files:
+                    msg = (
+                        f"simulation: {name} is among {key} too, where it would be scored by models "
+                        "that learnt from it; divide the events into two files"
+                    )
+                    raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

@@ -87,7 +87,7 @@ def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> Sea
     """
     path = out / "results.json"
     key = stage_key(
-        fingerprint(columns),
+        fingerprint([*columns, *config.simulation, *config.signal]),
         config.model_dump(exclude={"cluster", "workers", "out", "limits", "pseudo_datasets"}),
     )
     found = _earlier(out)

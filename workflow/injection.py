@@ -21,7 +21,7 @@ from ..stats.efficiency import passes
 from ..stats.scan import scan
 from .config import SearchConfig
 from .provenance import fingerprint, stage_key
-from .scoring import load_sample, windows_of
+from .scoring import load_sample, load_simulation, windows_of
 from .selecting import calibrated
 
 __all__ = [
@@ -162,6 +162,7 @@ def injection_key(config: SearchConfig, task: InjectionTask) -> str:
     return stage_key(
         fingerprint(task.base),
         fingerprint(task.signal),
+        fingerprint(config.simulation),
         dataclasses.asdict(task),
         config.method.name,
         dataclasses.asdict(method.hyper),
@@ -348,6 +349,7 @@ def _selected(
     """
     method = make_method(config.method.name, **config.method.hyperparameters)
     shown = sample if "labels" in method.needs else sample.without_label()
+    simulation = load_simulation(config)
     fold = fold_of(sample.event, config.folds, seed=config.seed)
     scores = np.empty(len(sample), np.float32)
     probe_scores = np.empty((config.folds, len(probe)), np.float32)
@@ -360,6 +362,7 @@ def _selected(
             folds=config.folds,
             scheme=config.cross_fitting,
             seed=config.seed,
+            simulation=simulation,
         )
         rows = np.flatnonzero(fold == each)
         scores[rows] = model.score(shown.take(rows))

@@ -36,7 +36,7 @@ from .hunting import make_results
 from .provenance import fingerprint, stage_key
 from .results import SearchResults
 from .retrained import PseudoDataset, Retrained
-from .scoring import Scores, load_sample, read_scores, windows_of
+from .scoring import Scores, load_sample, load_simulation, read_scores, windows_of
 from .search import run_folder
 from .selecting import calibrated_scores, levels_of, sculpting_of
 
@@ -221,6 +221,7 @@ def _recipe(
         config.model_dump(exclude=_WITHOUT_EFFECT),
         settings.smearing,
         fingerprint(settings.simulation),
+        fingerprint(config.simulation),
     )
     return _Recipe(
         config=config,
@@ -259,6 +260,7 @@ def _train_task(recipe: _Recipe, index: int, window: int, fold: int, path: Path)
         folds=config.folds,
         scheme=config.cross_fitting,
         seed=_seed(config, index),
+        simulation=load_simulation(config),
     )
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.save(file, scores)

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from distributed import Client
 from numpy.typing import NDArray
 
-from ..core import InputError
+from ..core import ConfigError, InputError
 from ..core.records import atomic_path
-from ..ml import Sample, Window, fold_of, make_method, scan_windows, train_fold
+from ..ml import Method, Sample, Window, fold_of, make_method, scan_windows, train_fold
 from .cluster import run_tasks
 from .config import SearchConfig
 from .provenance import fingerprint, stage_key
@@ -27,6 +27,7 @@ __all__ = [
     "SignalScores",
     "load_sample",
     "load_signal",
+    "load_simulation",
     "make_scores",
     "read_scores",
     "read_signal_scores",
@@ -97,10 +98,11 @@ def make_scores(config: SearchConfig, columns: Sequence[str], out: Path, client:
     InputError
         If the columns cannot be used.
     ConfigError
-        If the method or a hyperparameter is unknown.
+        If the method or a hyperparameter is unknown, or it needs simulation and there is none.
     """
     load_sample(config, columns)  # unusable columns fail before anything is sent out
     files, of_signal = _score_files(config, columns, out), _signal_files(config, columns, out)
+    load_simulation(config)
     if of_signal:
         load_signal(config)
     (out / "scores").mkdir(parents=True, exist_ok=True)
@@ -195,6 +197,65 @@ def _load_signal(
     return sample.without_label()
 
 
+def load_simulation(config: SearchConfig) -> Sample | None:
+    """Read the simulated background within the scan range; None if the method needs none.
+
+    Event weights are kept: a method may learn from weighted events, though none is counted.
+
+    Raises
+    ------
+    ConfigError
+        If the method needs simulation and none is configured.
+    InputError
+        If a file or column cannot be used, or no event lies in the range.
+    """
+    if not _needs_simulation(config):
+        return None
+    if not config.simulation:
+        msg = (
+            f"method {config.method.name!r} needs simulated background: name its Parquet files, "
+            "with the columns of the data, under simulation"
+        )
+        raise ConfigError(msg)
+    return _load_simulation(
+        tuple(fingerprint(config.simulation)),
+        mass=config.mass,
+        features=config.features,
+        low=config.scan.low,
+        high=config.scan.high,
+    )
+
+
+@lru_cache(maxsize=1)
+def _load_simulation(
+    state: tuple[tuple[str, int, str], ...],
+    *,
+    mass: str,
+    features: tuple[str, ...],
+    low: float,
+    high: float,
+) -> Sample:
+    """Read the simulation once for all tasks of a worker."""
+    files = [name for name, *_ in state]
+    sample = Sample.from_parquet(files, mass=mass, features=features)
+    inside = sample.take((sample.mass >= low) & (sample.mass < high))
+    if not len(inside):
+        msg = (
+            f"{files[0]}: none of {len(sample)} simulated events has {mass} between {low:g} and "
+            f"{high:g} GeV; simulate the range of the scan"
+        )
+        raise InputError(msg)
+    return inside.without_label()
+
+
+def _needs_simulation(config: SearchConfig) -> bool:
+    return "simulation" in _method(config).needs
+
+
+def _method(config: SearchConfig) -> Method[Any]:
+    return make_method(config.method.name, **config.method.hyperparameters)
+
+
 def load_sample(config: SearchConfig, columns: Sequence[str]) -> Sample:
     """Read the events of the scan range.
 
@@ -272,17 +333,18 @@ def _window_folds(config: SearchConfig) -> list[tuple[int, int]]:
 
 def _dependencies(config: SearchConfig, columns: Sequence[str]) -> tuple[Any, ...]:
     """Return all that a trained model depends on."""
-    method = make_method(config.method.name, **config.method.hyperparameters)
+    simulation = (fingerprint(config.simulation),) if _needs_simulation(config) else ()
     return (
         fingerprint(columns),
         config.mass,
         config.features,
         config.method.name,
-        dataclasses.asdict(method.hyper),
+        dataclasses.asdict(_method(config).hyper),
         config.scan.model_dump(),
         config.folds,
         config.cross_fitting,
         config.seed,
+        *simulation,
     )
 
 
@@ -300,13 +362,14 @@ def _score_task(  # noqa: PLR0917 - the arguments of a task
     """
     sample = load_sample(config, columns)
     model = train_fold(
-        make_method(config.method.name, **config.method.hyperparameters),
+        _method(config),
         sample,
         windows_of(config)[window],
         fold,
         folds=config.folds,
         scheme=config.cross_fitting,
         seed=config.seed,
+        simulation=load_simulation(config),
     )
     if path is not None:
         rows = np.flatnonzero(fold_of(sample.event, config.folds, seed=config.seed) == fold)

@@ -57,6 +57,10 @@ def test_hyperparameters_stand_beside_the_methods_name() -> None:
         ({**SMALLEST, "selectoins": [0.1]}, "unknown key 'selectoins': did you mean 'selections'"),
         ({**SMALLEST, "scan": {"bin": 3}}, "unknown key 'scan.bin': did you mean 'bins'"),
         ({"events": {"fils": ["a"], "files": ["b"]}}, "'events.fils': did you mean 'files'"),
+        (
+            {**SMALLEST, "simulation": ["mc.h5"], "pseudo_datasets": {"simulation": "mc.h5"}},
+            "simulation: mc.h5 is among pseudo_datasets.simulation too",
+        ),
         ({}, "the key 'events' is missing"),
         ({"events": {}}, "the key 'events.files' is missing"),
         ({"events": {"files": []}}, "events.files"),

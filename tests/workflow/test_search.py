@@ -189,6 +189,8 @@ def test_box_without_signal_has_no_global_excess(search_file: Path, tmp_path: Pa
         (["method.membrs=2"], "no hyperparameter 'membrs'; did you mean 'members'"),
         (["scan.low=6000", "scan.high=9000"], "none of 6120 events has mjj between"),
         (["events.files=[none.parquet]"], "none.parquet: no such file"),
+        (["method={name: salad}"], "'salad' needs simulated background: name its Parquet files"),
+        (["method={name: salad}", "simulation=none.parquet"], "none.parquet: no such file"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_no_result(
@@ -211,6 +213,40 @@ def test_nan_in_a_feature_is_named(search_file: Path, box: Path, tmp_path: Path)
     config = load_config(search_file, [f"events.files=[{tmp_path / 'nan.parquet'}]"])
     with pytest.raises(InputError, match=r"'j1_mass'.* 3 of 6120 values are NaN"):
         run_search(config)
+
+
+def test_method_that_learns_from_simulation_finds_the_resonance(
+    search_file: Path, tmp_path: Path
+) -> None:
+    simulation = make_box(tmp_path / "simulation.parquet", background=9000, signal=0, seed=9)
+    idealised = "method={name: idealised, classifier: {inner_folds: 2, members: 1}}"
+    config = load_config(search_file, [idealised, f"simulation={simulation}"])
+    best = run_search(config).best
+    assert best is not None
+    assert best.mass == pytest.approx(3800, rel=0.05)
+    assert best.z_local > 4
+    before = set((tmp_path / "run" / "scores").iterdir())
+    make_box(simulation, background=9100, signal=0, seed=10)
+    assert run_search(config).best != best
+    assert not before & set((tmp_path / "run" / "scores").iterdir())
+
+
+def test_simulation_without_a_feature_or_at_other_masses_is_refused(
+    search_file: Path, tmp_path: Path
+) -> None:
+    full = make_box(tmp_path / "simulation.parquet", background=500, signal=0, seed=9)
+    method = "method={name: idealised}"
+    table = pq.read_table(full).drop_columns(["j1_tau21"])
+    pq.write_table(table, tmp_path / "less.parquet")
+    with pytest.raises(InputError, match=r"less\.parquet: no column 'j1_tau21'"):
+        run_search(load_config(search_file, [method, f"simulation={tmp_path}/less.parquet"]))
+    with pytest.raises(InputError, match="none of 500 simulated events has mjj between"):
+        run_search(
+            load_config(
+                search_file,
+                [method, f"simulation={full}", "scan={low: 4998, high: 9900, bins: 9}"],
+            )
+        )
 
 
 def test_results_of_another_version_are_made_again(
