@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -116,6 +116,33 @@ def test_method_that_needs_labels_is_refused_without(sample, window):
 def test_method_that_needs_simulation_is_refused_without(sample, window):
     with pytest.raises(ConfigError, match="needs simulated events"):
         cross_fit(Simulated(), sample, window, seed=3)
+
+
+def test_no_simulated_event_is_scored_by_a_model_that_learnt_from_it(sample, simulation, window):
+    seen = []
+
+    class Learning(Simulated):
+        def fit(self, data, window, *, simulation=None, seed):
+            assert simulation.label is None
+            seen.append(simulation.event)
+            return super().fit(data, window, seed=seed)
+
+    cross_fit(Learning(), sample, window, folds=4, seed=3, simulation=simulation)
+    fold = fold_of(simulation.event, 4, seed=3)
+    for held_out, events in enumerate(seen):
+        np.testing.assert_array_equal(events, np.sort(simulation.event[fold != held_out]))
+
+
+def test_simulation_with_other_features_is_refused(sample, simulation, window):
+    renamed = replace(simulation, names=("j1_mass", "j2_mass", "j1_tau21", "j2_tau32"))
+    with pytest.raises(InputError, match=r"simulation has the features .*j2_tau32"):
+        cross_fit(Simulated(), sample, window, seed=3, simulation=renamed)
+
+
+def test_signal_region_without_simulation_is_refused(sample, simulation, window):
+    beside = simulation.take(~window.signal(simulation.mass))
+    with pytest.raises(InputError, match=r"none of \d+ simulated events lies in the signal region"):
+        cross_fit(Simulated(), sample, window, seed=3, simulation=beside)
 
 
 def test_fewer_events_than_folds_are_refused(sample, window):

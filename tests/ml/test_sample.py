@@ -142,3 +142,32 @@ def test_shapes_that_do_not_match_are_refused():
         Sample.from_arrays(np.ones(3), np.ones((3, 2)), ["one"])
     with pytest.raises(InputError, match="label"):
         Sample.from_arrays(np.ones(3), np.ones((3, 1)), ["one"], label=[0, 1])
+
+
+@pytest.mark.parametrize("of_mass", [lambda m: m, lambda m: -np.log(m), lambda m: (m - 3500) ** 2])
+def test_feature_that_is_any_function_of_the_mass_is_named(of_mass):
+    rng = np.random.default_rng(0)
+    mass = rng.uniform(3000, 4000, 5000)
+    features = np.stack([rng.normal(size=5000), of_mass(mass)], axis=1)
+    sample = Sample.from_arrays(mass, features, ("free", "bound"))
+    with pytest.raises(InputError, match="'bound' is a function of the mass"):
+        sample.refuse_functions_of_mass()
+
+
+def test_features_that_depend_on_the_mass_and_more_are_taken():
+    rng = np.random.default_rng(0)
+    mass = rng.uniform(3000, 4000, 5000)
+    features = np.stack([mass + rng.normal(0, 100, 5000), rng.random(5000) < 0.01], axis=1)
+    Sample.from_arrays(mass, features, ("smeared", "rare")).refuse_functions_of_mass()
+
+
+def test_two_samples_stand_beside_one_another_in_the_order_of_ids():
+    first = Sample.from_arrays([1.0, 2.0], [[1.0], [2.0]], ["x"], event=[5, 1], label=[0, 1])
+    second = Sample.from_arrays([3.0, 4.0], [[3.0], [4.0]], ["x"], event=[3, 1], weight=[2.0, 3.0])
+    both, of_first = first.beside(second)
+    assert both.event.tolist() == [1, 1, 3, 5]
+    assert of_first.tolist() == [True, False, False, True]
+    assert both.mass.tolist() == [2.0, 4.0, 3.0, 1.0]
+    assert both.features[:, 0].tolist() == [2.0, 4.0, 3.0, 1.0]
+    assert both.weight.tolist() == [1.0, 3.0, 2.0, 1.0]
+    assert both.label is None
