@@ -155,14 +155,22 @@ def draw(found: dict[str, np.ndarray], figures: Path) -> None:
     for ax, (name, table) in zip(axes, found.items(), strict=True):
         ax.plot(table[:, 0], table[:, 1], "v", color="C3", ms=4, label="unprotected")
         ax.plot(
-            table[:, 0], np.maximum(table[:, 4], -0.5), "o", color="C0", ms=4, label="protected"
+            table[:, 0],
+            np.maximum(table[:, 4], -0.5),
+            "o",
+            color="C0",
+            ms=4,
+            label="protected (lowest: all refused)",
         )
         ax.set_xscale("log")
+        ax.set_xticks([0.2, 0.5, 1, 2], labels=["0.2", "0.5", "1", "2"])
+        ax.minorticks_off()
         ax.set_yscale("symlog", linthresh=5)
+        ax.set_yticks([0, 2, 4, 10, 20, 40], labels=["0", "2", "4", "10", "20", "40"])
         ax.set_title(name, fontsize=9)
         ax.set_xlabel("strength / noise")
     axes[0].set_ylabel("largest local z, no signal")
-    axes[0].legend(fontsize=8, frameon=False)
+    axes[0].legend(fontsize=8, frameon=False, loc="upper left")
     figure.tight_layout()
     figure.savefig(figures / "sculpting.png", dpi=110)
     plt.close(figure)
