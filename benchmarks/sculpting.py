@@ -76,6 +76,15 @@ def searched(mass, scores, folds, refused: np.ndarray | None, seed: int) -> tupl
     return result.best.z_local, result.global_p.p_global
 
 
+def protected(
+    mass: np.ndarray, scores: np.ndarray, folds: np.ndarray, seed: int
+) -> tuple[float, float, np.ndarray]:
+    """Return largest local z and p_global of the calibrated search, and what it refuses."""
+    flat = calibrated(mass, scores, folds)
+    judged = sculpting(flat, mass, folds, edges=FINE, windows=WINDOWS, efficiencies=EFFICIENCIES)
+    return *searched(mass, flat, folds, judged.refused, seed), judged.refused
+
+
 def unprotected(mass: np.ndarray, scores: np.ndarray, folds: np.ndarray) -> float:
     """Return the largest local z of the plain chain.
 
@@ -120,12 +129,8 @@ def background(datasets: int, figures: Path | None) -> None:
             mass, scores, folds = make_box(seed, shape, strength=strength)
             plain = unprotected(mass, scores, folds)
             fitted = searched(mass, scores, folds, None, seed)
-            flat = calibrated(mass, scores, folds)
-            judged = sculpting(
-                flat, mass, folds, edges=FINE, windows=WINDOWS, efficiencies=EFFICIENCIES
-            )
-            kept = searched(mass, flat, folds, judged.refused, seed)
-            rows.append((strength, plain, *fitted, *kept, judged.refused.any()))
+            *kept, refused = protected(mass, scores, folds, seed)
+            rows.append((strength, plain, *fitted, *kept, refused.any()))
         table = np.array(rows, dtype=float)
         found[name] = table
         print(
@@ -191,12 +196,8 @@ def signals(datasets: int) -> None:
             inside = (mass >= EDGES[0]) & (mass < EDGES[-1])
             mass, scores, folds = mass[inside], scores[inside], folds[inside]
             plain = searched(mass, scores, folds, None, seed)
-            flat = calibrated(mass, scores, folds)
-            judged = sculpting(
-                flat, mass, folds, edges=FINE, windows=WINDOWS, efficiencies=EFFICIENCIES
-            )
-            kept = searched(mass, flat, folds, judged.refused, seed)
-            rows.append((*plain, *kept, judged.refused[near].sum()))
+            *kept, refused = protected(mass, scores, folds, seed)
+            rows.append((*plain, *kept, refused[near].sum()))
         table = np.array(rows)
         print(
             f"| {n_signal} | {np.median(table[:, 0]):.2f} | {np.median(table[:, 2]):.2f} | "
