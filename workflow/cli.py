@@ -465,9 +465,10 @@ def _show_limits(found: Any, folder: Path) -> None:
         for signal in found.signals:
             for training, limit in (("as it was", signal.fixed), ("repeated", signal.injected)):
                 if limit is not None:
+                    beyond = limit.observed is None and limit is signal.injected
                     cells = (
                         selection_name(limit.efficiency),
-                        _events(limit.observed),
+                        f"> {signal.points[-1].strength:g}" if beyond else _events(limit.observed),
                         _events(limit.expected[2]),
                         _events(limit.cross_section_observed),
                     )
