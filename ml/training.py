@@ -24,7 +24,7 @@ from ..core import ConfigError, FitError, InputError
 from .bank import pick_device
 from .checkpoints import Progress, State, fingerprint, load_checkpoint, save_checkpoint
 
-__all__ = ["Training", "TrainingHyper", "seeded", "train"]
+__all__ = ["Training", "TrainingHyper", "one_thread", "seeded", "train"]
 
 _BLOCK_ROWS = 131_072  # rows gathered at once: few enough to stay small, enough to cost no time
 _CHECKPOINT_SECONDS = 20.0  # between two writes, so that short epochs are not slowed down
@@ -187,7 +187,7 @@ def train(
         with torch.autocast(on.type, torch.bfloat16, enabled=hyper.mixed and on.type == "cuda"):
             return loss(module, *batch)
 
-    with _one_thread():
+    with one_thread():
         for epoch in range(len(where.train_loss), hyper.epochs):
             if where.is_stuck(hyper.patience):
                 break
@@ -364,7 +364,8 @@ def _refuse_divergence(where: Progress, hyper: TrainingHyper, *, validated: bool
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread, and as many as before after: parallel tasks share the cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
