@@ -9,19 +9,29 @@ from __future__ import annotations
 from .crossfit import cross_fit, score_fold, train_fold
 from .cwola import CwolaTrees
 from .folds import fold_of, training_folds
+from .idealised import Idealised
 from .method import Method, MethodInfo, load_method, make_method, methods
 from .metrics import Performance, performance
 from .networks import CwolaNetworks
+from .parametrised import Parametrised
+from .sa_cwola import SaCwola
+from .salad import Salad, predict_background
 from .sample import Sample
+from .supervised import Supervised
 from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
     "CwolaNetworks",
     "CwolaTrees",
+    "Idealised",
     "Method",
     "MethodInfo",
+    "Parametrised",
     "Performance",
+    "SaCwola",
+    "Salad",
     "Sample",
+    "Supervised",
     "Window",
     "cross_fit",
     "fold_of",
@@ -29,6 +39,7 @@ __all__ = [
     "make_method",
     "methods",
     "performance",
+    "predict_background",
     "scan_edges",
     "scan_windows",
     "score_fold",

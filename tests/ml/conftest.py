@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -37,6 +39,15 @@ def window() -> Window:
 @pytest.fixture(scope="session")
 def sample() -> Sample:
     return toy(6000, 300)
+
+
+@pytest.fixture(scope="session")
+def simulation() -> Sample:
+    """Background from another generator: jets a little heavier, other events than the sample's."""
+    other = toy(6000, 0, seed=1)
+    features = other.features.copy()
+    features[:, :2] *= 1.05
+    return replace(other, event=other.event ^ np.uint64(1 << 63), features=features)
 
 
 @pytest.fixture(scope="package", autouse=True)
