@@ -312,6 +312,25 @@ def report(
 
 
 @app.command()
+def benchmark(
+    file: Annotated[Path, typer.Argument(help="The benchmark, a YAML file.", metavar="FILE.yaml")],
+    out: Out = None,
+    overrides: Set = None,
+    only: Annotated[
+        str | None,
+        typer.Option("--methods", help="Only these of the file's methods, commas between them."),
+    ] = None,
+) -> None:
+    """Compare methods on the same events, over seeds and signal strengths: table and figures."""
+    from .benchmark_config import load_benchmark
+    from .benchmarking import run_benchmark
+
+    config = load_benchmark(file, overrides or [], out=out)
+    chosen = tuple(name.strip() for name in only.split(",")) if only else ()
+    _show_benchmark(run_benchmark(config, only=chosen), Path(config.out))
+
+
+@app.command()
 def methods(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
@@ -529,6 +548,21 @@ def _show_combination(combined: Any, out: Path) -> None:
         f"significance {'≥ ' if whole.is_limit else ''}{whole.z_global:.1f}σ",
         style="bold",
         soft_wrap=True,
+    )
+
+
+def _show_benchmark(found: Any, out: Path) -> None:
+    """Print the table over the seeds."""
+    from .benchmark_results import table_cells, table_header
+
+    table = Table(title="median over the seeds ± test statistics (smallest to largest)")
+    for name in table_header(found):
+        table.add_column(name)
+    for row in found.rows:
+        table.add_row(*map(_escaped, table_cells(row)))
+    console.print(table)
+    typer.echo(
+        f"table: {out / 'benchmark.md'}, figures beside it, record: {out / 'benchmark.json'}"
     )
 
 
