@@ -64,6 +64,7 @@ def check_benchmark(config: BenchmarkConfig) -> None:
         for name in sources_of(config, label):
             _refuse_empty(name, load_source(config, name, config.features_of(label)))
         _refuse_tested_in_training(config, label)
+        _refuse_little_test(config, label)
     if any("labels" not in known[method.name] for method in config.methods.values()):
         strengths_of(config)
 
@@ -244,7 +245,7 @@ def _load(  # noqa: PLR0917 - all that the events depend on
     return Sample(
         sample.event,
         sample.mass,
-        sample.features + np.float32(shift) * sample.mass[:, None].astype(np.float32),
+        sample.features + np.outer(sample.mass, shift).astype(np.float32),
         sample.names,
         label=np.full(len(sample), kind, np.int8),
     )
@@ -284,6 +285,23 @@ def _refuse_empty(name: str, sample: Sample) -> None:
     if not len(sample):
         msg = f"{name}: holds no events"
         raise InputError(msg)
+
+
+def _refuse_little_test(config: BenchmarkConfig, label: str) -> None:
+    """Raise an InputError if the tightest selection keeps no event of the test background."""
+    window = config.window.window()
+    for name in ("test_background", "test_signal"):
+        sample = load_source(config, name, config.features_of(label))
+        inside = int(np.count_nonzero(window.signal(sample.mass)))
+        needed = 2
+        if name == "test_background":
+            needed = max(config.min_background, int(np.ceil(1 / min(config.selections))))
+        if inside < needed:
+            msg = (
+                f"{name}: {inside} of {len(sample)} events lie in {window}, and the figures need "
+                f"{needed}; give more events, or looser selections"
+            )
+            raise InputError(msg)
 
 
 def _refuse_tested_in_training(config: BenchmarkConfig, label: str) -> None:

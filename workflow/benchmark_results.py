@@ -21,8 +21,6 @@ __all__ = [
     "Spread",
     "as_markdown",
     "summary",
-    "table_cells",
-    "table_header",
 ]
 
 EPS_S = tuple((np.arange(1, 101) / 100).tolist())  # signal efficiencies of the curves
@@ -85,9 +83,10 @@ class Spread(Record):
     error: float | None = None
 
     @classmethod
-    def of(cls, values: Sequence[float], errors: Sequence[float] | None = None) -> Spread:
-        """Summarise values of several seeds."""
-        error = None if errors is None else float(np.median(errors))
+    def of(cls, values: Sequence[float], errors: Sequence[float | None] = ()) -> Spread:
+        """Summarise values of several seeds; an error is None where no signal is kept."""
+        known = [error for error in errors if error is not None and np.isfinite(error)]
+        error = float(np.median(known)) if known else None
         return cls(float(np.median(values)), float(min(values)), float(max(values)), error)
 
 
@@ -196,7 +195,7 @@ def summary(
 
 def as_markdown(results: BenchmarkResults) -> str:
     """Return the table in Markdown, with the sentence that says how to read it."""
-    header = table_header(results)
+    header = _header(results)
     reading = (
         "Median over the seeds ± statistical error of the test events (smallest to largest of the "
         f"seeds). The maximum SIC keeps at least {results.min_background} background events. χ²/ndf "
@@ -206,7 +205,7 @@ def as_markdown(results: BenchmarkResults) -> str:
     lines = [
         "| " + " | ".join(header) + " |",
         "|" + " --- |" * len(header),
-        *("| " + " | ".join(table_cells(row)) + " |" for row in results.rows),
+        *("| " + " | ".join(_cells(row)) + " |" for row in results.rows),
         "",
         reading,
     ]
@@ -218,7 +217,7 @@ def as_markdown(results: BenchmarkResults) -> str:
     return "\n".join(lines) + "\n"
 
 
-def table_header(results: BenchmarkResults) -> list[str]:
+def _header(results: BenchmarkResults) -> list[str]:
     """Return the names of the columns."""
     names = [selection_name(efficiency) for efficiency in results.selections]
     return [
@@ -235,7 +234,7 @@ def table_header(results: BenchmarkResults) -> list[str]:
     ]
 
 
-def table_cells(row: BenchmarkRow) -> list[str]:
+def _cells(row: BenchmarkRow) -> list[str]:
     """Return a row of the table in words."""
     return [
         row.method,

@@ -34,7 +34,7 @@ from .campaign import run_campaign
 from .cluster import connect
 from .provenance import Provenance, stage_key
 
-__all__ = ["BenchmarkTask", "benchmark_tasks", "run_benchmark", "run_task"]
+__all__ = ["BenchmarkTask", "benchmark_tasks", "run_benchmark", "run_task", "training_file"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,9 @@ def run_benchmark(config: BenchmarkConfig, *, only: tuple[str, ...] = ()) -> Ben
     config = _chosen(config, only)
     check_benchmark(config)
     out = Path(config.out)
-    files = {task: out / "trainings" / _file_name(config, task) for task in benchmark_tasks(config)}
+    files = {
+        task: out / "trainings" / training_file(config, task) for task in benchmark_tasks(config)
+    }
     missing = {str(task): task for task, path in files.items() if not path.is_file()}
     if missing:
         with (
@@ -273,8 +275,8 @@ def _chosen(config: BenchmarkConfig, only: tuple[str, ...]) -> BenchmarkConfig:
     return config.model_copy(update={"methods": {each: config.methods[each] for each in only}})
 
 
-def _file_name(config: BenchmarkConfig, task: BenchmarkTask) -> str:
-    """Return the name of a result's file, which holds the key of all that it depends on."""
+def training_file(config: BenchmarkConfig, task: BenchmarkTask) -> str:
+    """Return the name of the file of a training, which holds the key of all that it depends on."""
     settings = config.methods[task.label]
     method = make_method(settings.name, **settings.hyperparameters)
     features = config.features_of(task.label)

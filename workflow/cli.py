@@ -552,17 +552,27 @@ def _show_combination(combined: Any, out: Path) -> None:
 
 
 def _show_benchmark(found: Any, out: Path) -> None:
-    """Print the table over the seeds."""
-    from .benchmark_results import table_cells, table_header
+    """Print the medians over the seeds; the spread is in the file."""
+    from .figures import selection_name
 
-    table = Table(title="median over the seeds ± test statistics (smallest to largest)")
-    for name in table_header(found):
-        table.add_column(name)
+    table = Table(title="medians over the seeds, \\[smallest, largest] of the maximum SIC")
+    names = [selection_name(efficiency) for efficiency in found.selections]
+    table.add_column("method")
+    for name in ("signal", "seeds", *(f"SIC {name}" for name in names), "max SIC", "AUC", "χ²/ndf"):
+        table.add_column(name, justify="right")
     for row in found.rows:
-        table.add_row(*map(_escaped, table_cells(row)))
+        table.add_row(
+            _escaped(row.method),
+            "labels" if row.n_signal is None else str(row.n_signal),
+            str(row.seeds),
+            *(f"{spread.median:.1f}" for spread in row.sic),
+            f"{row.max_sic.median:.1f} \\[{row.max_sic.low:.1f}, {row.max_sic.high:.1f}]",
+            f"{row.auc.median:.3f}",
+            f"{row.chi2_per_ndf[0].median:.1f}",
+        )
     console.print(table)
     typer.echo(
-        f"table: {out / 'benchmark.md'}, figures beside it, record: {out / 'benchmark.json'}"
+        f"table: {out / 'benchmark.md'}, figures beside it; record: {out / 'benchmark.json'}"
     )
 
 
