@@ -152,9 +152,9 @@ def run_task(config: BenchmarkConfig, task: BenchmarkTask, path: Path) -> None:
     label = test.label
     assert label is not None  # every source has them
     region = window.signal(test.mass)
-    ranked = -efficiency_in_fold(score[region], label[region], fold[region])
-    if not np.any(fold):  # one model: its own scores are finer than efficiencies
-        ranked = score[region]
+    ranked = score[region]
+    if is_cross_fitted(config, task.label):
+        ranked = -efficiency_in_fold(ranked, label[region], fold[region])
     background = label == 0
     signal_in, background_in = _counted(config, task)
     BenchmarkRun(

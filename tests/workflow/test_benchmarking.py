@@ -19,7 +19,12 @@ from overdensity.ml import Method, Sample, Window, fold_of
 from overdensity.ml import method as registry
 from overdensity.workflow import cli
 from overdensity.workflow.benchmark_config import BenchmarkConfig, load_benchmark
-from overdensity.workflow.benchmark_events import check_benchmark, strengths_of, training_events
+from overdensity.workflow.benchmark_events import (
+    check_benchmark,
+    load_source,
+    strengths_of,
+    training_events,
+)
 from overdensity.workflow.benchmark_figures import plot_max_sic, plot_sculpting, plot_sic
 from overdensity.workflow.benchmark_results import (
     EPS_S,
@@ -38,6 +43,13 @@ from overdensity.workflow.benchmarking import (
 from overdensity.workflow.provenance import Provenance
 
 WINDOW = {"center": 3500, "low": 3300, "high": 3700, "sideband_low": 2900, "sideband_high": 4200}
+FILES = {
+    "background": "background",
+    "extra_background": "background",
+    "injected": "signal",
+    "training_signal": "signal",
+    "test_signal": "signal",
+}
 SEEN: list[dict[str, Any]] = []  # what toy methods were given
 
 
@@ -424,6 +436,29 @@ def test_command_prints_the_table_and_chooses_methods(
     assert json.loads((tmp_path / "out" / "benchmark.json").read_text())["rows"]
     assert call("--methods", "plian") == 2
     assert "no method of the benchmark is called 'plian'" in capfd.readouterr().err
+
+
+def test_example_reproduces_the_benchmark_split(
+    shared_data: Path,
+) -> None:
+    root = Path(__file__).resolve().parents[2]
+    made = load_benchmark(
+        root / "examples" / "benchmark" / "rnd.yaml",
+        [f"{key}.files={shared_data}/reference/rnd_{kind}.parquet" for key, kind in FILES.items()],
+    )
+    data, _ = training_events(made, "cwola", n_signal=strengths_of(made)[0], seed=1)
+    region = made.window.window().signal(data.mass)
+    assert np.bincount(data.label).tolist() == [250_000, 565]
+    assert np.count_nonzero(region & (data.label == 1)) == 426  # DATA.md
+    extra = load_source(made, "test_background", made.features)
+    assert np.count_nonzero(made.window.window().signal(extra.mass)) == 35_456  # DATA.md
+
+
+@pytest.mark.parametrize("name", ["rnd", "strengths"])
+def test_examples_are_valid(name: str) -> None:
+    root = Path(__file__).resolve().parents[2]
+    made = load_benchmark(root / "examples" / "benchmark" / f"{name}.yaml")
+    assert made.out == f"runs/{name}"
 
 
 def test_folds_of_the_test_are_independent_of_the_inner_ones() -> None:
