@@ -6,8 +6,10 @@ every event is scored by a model that never saw it.
 
 from __future__ import annotations
 
+from .closure import Closure, closure
 from .crossfit import cross_fit, score_fold, train_fold
 from .cwola import CwolaTrees
+from .discovery import SmallestSignificance, smallest_significance
 from .folds import fold_of, training_folds
 from .idealised import Idealised
 from .method import Method, MethodInfo, load_method, make_method, methods
@@ -17,13 +19,16 @@ from .parametrised import Parametrised
 from .sa_cwola import SaCwola
 from .salad import Salad, predict_background
 from .sample import Sample
+from .sculpting import MassSculpting, mass_sculpting
 from .supervised import Supervised
 from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
+    "Closure",
     "CwolaNetworks",
     "CwolaTrees",
     "Idealised",
+    "MassSculpting",
     "Method",
     "MethodInfo",
     "Parametrised",
@@ -31,18 +36,22 @@ __all__ = [
     "SaCwola",
     "Salad",
     "Sample",
+    "SmallestSignificance",
     "Supervised",
     "Window",
+    "closure",
     "cross_fit",
     "fold_of",
     "load_method",
     "make_method",
+    "mass_sculpting",
     "methods",
     "performance",
     "predict_background",
     "scan_edges",
     "scan_windows",
     "score_fold",
+    "smallest_significance",
     "train_fold",
     "training_folds",
 ]
