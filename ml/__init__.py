@@ -6,6 +6,7 @@ every event is scored by a model that never saw it.
 
 from __future__ import annotations
 
+from .autoencoder import Autoencoder
 from .crossfit import cross_fit, score_fold, train_fold
 from .cwola import CwolaTrees
 from .folds import fold_of, training_folds
@@ -16,6 +17,7 @@ from .sample import Sample
 from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
+    "Autoencoder",
     "CwolaNetworks",
     "CwolaTrees",
     "Method",
