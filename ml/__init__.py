@@ -13,6 +13,7 @@ from .folds import fold_of, training_folds
 from .method import Method, MethodInfo, load_method, make_method, methods
 from .metrics import Performance, performance
 from .networks import CwolaNetworks
+from .pca import Pca
 from .sample import Sample
 from .windows import Window, scan_edges, scan_windows
 
@@ -22,6 +23,7 @@ __all__ = [
     "CwolaTrees",
     "Method",
     "MethodInfo",
+    "Pca",
     "Performance",
     "Sample",
     "Window",
