@@ -81,9 +81,9 @@ class Reconstruction(Method[HyperT], Generic[HyperT, ModelT]):
         inside = int(np.count_nonzero(window.signal(data.mass)))
         if len(data) < self.hyper.min_events or not inside:
             msg = (
-                f"window {window}: {len(data)} events to learn from and {inside} of them in the "
-                f"signal region, where {self.hyper.min_events} and 1 are needed; use more events, "
-                "wider bins or a lower end of the scan"
+                f"window {window}: {inside} events in the signal region and {len(data)} to learn "
+                f"from, where 1 and {self.hyper.min_events} are needed; use more events, wider "
+                "bins or a lower end of the scan"
             )
             raise InputError(msg)
         data.refuse_constant_features()

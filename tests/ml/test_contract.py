@@ -107,7 +107,7 @@ def test_fitted_method_survives_save_and_load(method, sample, window, tmp_path):
 
 def test_too_few_events_in_a_region_are_refused(method, sample):
     empty_above = Window(6300.0, 6200.0, 6400.0, 5000.0, 6500.0)
-    with pytest.raises(InputError, match=r"signal region.*use more events"):
+    with pytest.raises(InputError, match=r"0 events in the signal region.*use more events"):
         first_fold(method, sample, empty_above)
 
 
