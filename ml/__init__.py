@@ -6,6 +6,7 @@ every event is scored by a model that never saw it.
 
 from __future__ import annotations
 
+from .autoencoder import Autoencoder
 from .closure import Closure, closure
 from .crossfit import cross_fit, score_fold, train_fold
 from .cwola import CwolaTrees
@@ -16,6 +17,7 @@ from .method import Method, MethodInfo, load_method, make_method, methods
 from .metrics import Performance, performance
 from .networks import CwolaNetworks
 from .parametrised import Parametrised
+from .pca import Pca
 from .sa_cwola import SaCwola
 from .salad import Salad, predict_background
 from .sample import Sample
@@ -24,6 +26,7 @@ from .supervised import Supervised
 from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
+    "Autoencoder",
     "Closure",
     "CwolaNetworks",
     "CwolaTrees",
@@ -32,6 +35,7 @@ __all__ = [
     "Method",
     "MethodInfo",
     "Parametrised",
+    "Pca",
     "Performance",
     "SaCwola",
     "Salad",

@@ -21,6 +21,7 @@ from overdensity.ml import (
 # Published hyperparameters are for real samples; these make a toy of 6000 events a matter of
 # seconds. A method that is not named here is tested with its defaults.
 FAST = {
+    "autoencoder": {"members": 3, "device": "cpu"},
     "cwola": {"events_per_leaf": 20},
     "cwola_networks": {
         "epochs": 15,
@@ -44,6 +45,8 @@ FAST |= {
     },
     "supervised": {"classifier": _TREES},
 }
+# They look for outliers, not for over-densities: their signal must lie where background does not.
+OUTLIERS = {"autoencoder", "pca"}
 NAMES = [info.name for info in methods()]
 
 
@@ -109,7 +112,14 @@ def test_scores_do_not_depend_on_the_order_of_events(first_fold, sample, window)
     )
 
 
-def test_larger_is_more_anomalous(scores, sample, window):
+def test_larger_is_more_anomalous(method, scores, sample, window):
+    if method.name in OUTLIERS:
+        features = sample.features.copy()
+        signal = np.flatnonzero(sample.label == 1)
+        features[signal[::2], 2:] += 5 * features[:, 2:].std(axis=0)
+        features[signal[1::2], 2:] -= 5 * features[:, 2:].std(axis=0)
+        sample = replace(sample, features=features)
+        scores = cross_fit(method, sample, window, seed=5)
     inside = window.signal(sample.mass)
     found = performance(scores[inside], sample.label[inside], eps_b=(0.01,))
     assert found.auc > 0.7
