@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError
-from .classifiers import Classifier, ClassifierHyper, classifier_from_arrays, fit_classifier
+from .classifiers import (
+    Classifier,
+    ClassifierHyper,
+    balance_classes,
+    classifier_from_arrays,
+    fit_classifier,
+)
 from .method import register
 from .outer import OuterDensity, OuterHyper, within
 from .windows import Window
@@ -68,15 +74,15 @@ class DataAgainstSamples(OuterDensity[CathodeT], Generic[CathodeT]):
         samples: NDArray[np.float32],
         seed: int,
     ) -> None:
-        """Fit the classifier; data and samples count the same, the mean weight is 1."""
-        of_data = np.ones(len(data)) if weight is None else weight
-        n = len(data) + len(samples)
+        """Fit the classifier; data and samples count the same, however many they are."""
+        y = np.arange(len(data) + len(samples)) < len(data)
+        of_events = None
+        if weight is not None:
+            of_events = np.concatenate([weight, np.ones(len(samples))])
         self._classifier = fit_classifier(
             np.concatenate([data, samples]),
-            np.arange(n) < len(data),
-            weight=np.concatenate(
-                [of_data * (n / 2 / of_data.sum()), np.full(len(samples), n / 2 / len(samples))]
-            ),
+            y,
+            weight=balance_classes(y, of_events),
             hyper=self.hyper.classifier,
             seed=seed,
         )
