@@ -7,10 +7,13 @@ every event is scored by a model that never saw it.
 from __future__ import annotations
 
 from .closure import Closure, closure
+from .anode import Anode
+from .cathode import Cathode
 from .crossfit import cross_fit, score_fold, train_fold
 from .cwola import CwolaTrees
 from .discovery import SmallestSignificance, smallest_significance
 from .folds import fold_of, training_folds
+from .lacathode import LaCathode
 from .method import Method, MethodInfo, load_method, make_method, methods
 from .metrics import Performance, performance
 from .networks import CwolaNetworks
@@ -19,10 +22,13 @@ from .sculpting import MassSculpting, mass_sculpting
 from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
+    "Anode",
+    "Cathode",
     "Closure",
     "CwolaNetworks",
     "CwolaTrees",
     "MassSculpting",
+    "LaCathode",
     "Method",
     "MethodInfo",
     "Performance",

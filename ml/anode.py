@@ -35,7 +35,8 @@ class Anode(OuterDensity[AnodeHyper]):
     """ANODE: the ratio of two densities, one learnt in the SR and one interpolated into it.
 
     R(x|m) = p_data(x|m) / p_background(x|m), both conditional flows: the numerator is learnt in the
-    signal region, the denominator outside of it.
+    signal region, the denominator outside of it. An event beyond the range of the features that one
+    of the two has learnt from has no ratio; it counts as background, R = 1.
     """
 
     name: ClassVar[str] = "anode"
@@ -59,8 +60,9 @@ class Anode(OuterDensity[AnodeHyper]):
         )
 
     def _log_ratio(self, x: NDArray[np.float32], mass: NDArray[np.float64]) -> NDArray[np.float32]:
-        above, below = self._inner.log_density(x, mass), self._flow.log_density(x, mass)
-        return (above - below).astype(np.float32)
+        densities = self._inner.log_density(x, mass), self._flow.log_density(x, mass)
+        known = np.isfinite(densities).all(axis=0)  # not outside the range of a flow's events
+        return np.subtract(*densities, where=known, out=np.zeros(len(x))).astype(np.float32)
 
     def _learnt(self) -> dict[str, NDArray[Any]]:
         return {f"inner.{key}": array for key, array in self._inner.arrays().items()}

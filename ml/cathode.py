@@ -62,7 +62,9 @@ class DataAgainstSamples(OuterDensity[CathodeT], Generic[CathodeT]):
         return {f"classifier.{key}": a for key, a in self._classifier.arrays().items()}
 
     def _take_over(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        self._classifier = classifier_from_arrays(within(arrays, "classifier."))
+        self._classifier = classifier_from_arrays(
+            within(arrays, "classifier."), device=self.hyper.classifier.networks.device
+        )
 
     def _n_samples(self, n_data: int) -> int:
         return max(1, round(self.hyper.oversampling * n_data))

@@ -32,6 +32,8 @@ FAST = {
         "sort": True,
     },
 }
+FLOW = {"epochs": 15, "layers": 2, "width": 32, "batch": 128}
+FAST |= {"anode": {"flow": FLOW, "inner": FLOW}, "cathode": {"flow": FLOW}, "lacathode": {"flow": FLOW}}
 NAMES = [info.name for info in methods()]
 
 
@@ -97,7 +99,7 @@ def test_fitted_method_survives_save_and_load(method, sample, window, tmp_path):
 
 def test_too_few_events_in_a_region_are_refused(method, sample):
     empty_above = Window(6300.0, 6200.0, 6400.0, 5000.0, 6500.0)
-    with pytest.raises(InputError, match=r"signal region leave 0 .*use more events"):
+    with pytest.raises(InputError, match=r"0 events in the signal region.*use more events"):
         first_fold(method, sample, empty_above)
 
 
