@@ -6,13 +6,16 @@ every event is scored by a model that never saw it.
 
 from __future__ import annotations
 
+from .anode import Anode
 from .autoencoder import Autoencoder
+from .cathode import Cathode
 from .closure import Closure, closure
 from .crossfit import cross_fit, score_fold, train_fold
 from .cwola import CwolaTrees
 from .discovery import SmallestSignificance, smallest_significance
 from .folds import fold_of, training_folds
 from .idealised import Idealised
+from .lacathode import LaCathode
 from .method import Method, MethodInfo, load_method, make_method, methods
 from .metrics import Performance, performance
 from .networks import CwolaNetworks
@@ -26,11 +29,14 @@ from .supervised import Supervised
 from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
+    "Anode",
     "Autoencoder",
+    "Cathode",
     "Closure",
     "CwolaNetworks",
     "CwolaTrees",
     "Idealised",
+    "LaCathode",
     "MassSculpting",
     "Method",
     "MethodInfo",

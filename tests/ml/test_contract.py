@@ -47,6 +47,22 @@ FAST |= {
 }
 # They look for outliers, not for over-densities: their signal must lie where background does not.
 OUTLIERS = {"autoencoder", "pca"}
+FLOW = {
+    "family": "maf",
+    "layers": 2,
+    "width": 16,
+    "depth": 1,
+    "epochs": 12,
+    "batch": 256,
+    "learning_rate": 1e-2,
+    "average": 1,
+}
+SAMPLES = {"flow": FLOW, "oversampling": 2.0, "classifier": {"inner_folds": 2, "members": 1}}
+FAST |= {
+    "anode": {"flow": FLOW, "inner": FLOW | {"epochs": 30, "batch": 128}},
+    "cathode": SAMPLES,
+    "lacathode": SAMPLES,
+}
 NAMES = [info.name for info in methods()]
 
 
