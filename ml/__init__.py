@@ -14,6 +14,7 @@ from .crossfit import cross_fit, score_fold, train_fold
 from .cwola import CwolaTrees
 from .discovery import SmallestSignificance, smallest_significance
 from .folds import fold_of, training_folds
+from .gis import Gis
 from .idealised import Idealised
 from .lacathode import LaCathode
 from .method import Method, MethodInfo, load_method, make_method, methods
@@ -35,6 +36,7 @@ __all__ = [
     "Closure",
     "CwolaNetworks",
     "CwolaTrees",
+    "Gis",
     "Idealised",
     "LaCathode",
     "MassSculpting",
