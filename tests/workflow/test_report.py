@@ -89,6 +89,14 @@ def test_page_shows_the_three_ways_to_a_global_p_value(results: SearchResults, r
     assert "From the local" not in page_of(replace(results, trials=None), run)
 
 
+def test_page_shows_events_before_selection(results: SearchResults, run: Path) -> None:
+    page, found = page_of(results, run), results.before_selection
+    assert found is not None
+    assert found.unselected is not None
+    assert f"<td>{found.unselected.value:.0f} ± {found.unselected.error:.0f}</td>" in page
+    assert found.assumptions[0] in page
+
+
 def test_page_tells_refused_from_flagged(results: SearchResults, run: Path) -> None:
     first, *others = results.windows
     row = replace(first.selections[0], p_local=None, z_local=None, flagged=True, refused=True)
