@@ -53,14 +53,18 @@ FLOW = {
     "layers": 2,
     "width": 16,
     "depth": 1,
-    "epochs": 12,
+    "epochs": 6,
     "batch": 256,
-    "learning_rate": 1e-2,
+    "learning_rate": 2e-2,
     "average": 1,
 }
-SAMPLES = {"flow": FLOW, "oversampling": 2.0, "classifier": {"inner_folds": 2, "members": 1}}
+SAMPLES = {
+    "flow": FLOW,
+    "oversampling": 2.0,
+    "classifier": {"inner_folds": 2, "members": 1, "trees": {"iterations": 20}},
+}
 FAST |= {
-    "anode": {"flow": FLOW, "inner": FLOW | {"epochs": 30, "batch": 128}},
+    "anode": {"flow": FLOW, "inner": FLOW | {"epochs": 16, "batch": 128}},
     "cathode": SAMPLES,
     "lacathode": SAMPLES,
 }
