@@ -27,8 +27,8 @@ class AnodeHyper(OuterHyper):
         The flow of the signal region and its training.
     """
 
-    flow: FlowHyper = field(default_factory=lambda: FlowHyper(keep="last", average=10))
-    inner: FlowHyper = field(default_factory=lambda: FlowHyper(keep="last"))
+    flow: FlowHyper = field(default_factory=lambda: FlowHyper(epochs=20, keep="last", average=5))
+    inner: FlowHyper = field(default_factory=lambda: FlowHyper(epochs=20, batch=256, keep="last"))
 
 
 @register

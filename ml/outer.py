@@ -51,7 +51,7 @@ class OuterHyper:
     sidebands: str = "all"
     min_events: int = 50
     device: str = "auto"
-    flow: FlowHyper = field(default_factory=lambda: FlowHyper(average=10))
+    flow: FlowHyper = field(default_factory=lambda: FlowHyper(epochs=20, average=5))
 
     def __post_init__(self) -> None:
         if self.sidebands not in _SIDEBANDS:
