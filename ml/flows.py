@@ -130,15 +130,18 @@ class ConditionalFlow:
             Resonant mass in GeV.
         """
         z, log_jacobian = self._seen(x)
-        parts = []
+        log_density = log_jacobian - math.log(len(self._transforms))
+        at = 0
         with one_thread(), torch.no_grad():
             for inputs, context in self._batches(z, m, torch.float32):
                 logs = [
                     _log_prob(transform, inputs, context)
                     for transform in self._on_device(torch.float32)
                 ]
-                parts.append(torch.logsumexp(torch.stack(logs).double(), dim=0).cpu().numpy())
-        return np.concatenate(parts) - math.log(len(self._transforms)) + log_jacobian
+                total = torch.logsumexp(torch.stack(logs).double(), dim=0).cpu().numpy()
+                log_density[at : at + len(total)] += total
+                at += len(total)
+        return log_density
 
     def sample(self, m: NDArray[Any], *, seed: int) -> NDArray[np.float32]:
         """Draw one event at each mass.
@@ -254,7 +257,7 @@ class ConditionalFlow:
             raise InputError(msg)
         on = pick_device(self._device)
         context = (np.asarray(m, np.float64) - self.mass_mean) / self.mass_std
-        for start in range(0, max(len(z), 1), _ROWS):
+        for start in range(0, len(z), _ROWS):
             rows = slice(start, start + _ROWS)
             yield (
                 torch.as_tensor(z[rows], dtype=dtype, device=on),
