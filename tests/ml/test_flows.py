@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from nflows.transforms.splines import unconstrained_rational_quadratic_spline
 from scipy.stats import beta, ks_2samp, kstest
 
 from overdensity.core import ConfigError, InputError
-from overdensity.ml.flow_transforms import FAMILIES, build_transform
+from overdensity.ml.flow_transforms import FAMILIES, Spline, build_transform
 from overdensity.ml.flows import ConditionalFlow, FlowHyper, fit_flow
 from overdensity.ml.training import seeded
 
@@ -270,3 +271,36 @@ def test_bad_input_is_one_clear_sentence(flow):
         fit_flow(x, m[:50], seed=1)
     with pytest.raises(ConfigError, match="validation_fraction = 1"):
         fit_flow(x, m, seed=1, validation_fraction=1.0)
+
+
+# --- element-wise maps ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+def test_spline_is_that_of_nflows(inverse):
+    generator = torch.Generator().manual_seed(3)
+    x = 3 * torch.randn(500, 3, generator=generator, dtype=torch.float64)
+    parameters = torch.randn(500, 3, 23, generator=generator, dtype=torch.float64)
+    y, log_slope = Spline(8, 4.0)(x, parameters, inverse=inverse)
+    expected = unconstrained_rational_quadratic_spline(
+        x,
+        parameters[..., :8],
+        parameters[..., 8:16],
+        parameters[..., 16:],
+        inverse=inverse,
+        tails="linear",
+        tail_bound=4.0,
+    )
+    torch.testing.assert_close(y, expected[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(log_slope, expected[1], atol=1e-4, rtol=0)
+
+
+def test_inverse_of_a_steep_spline_is_finite_in_float32():
+    generator = torch.Generator().manual_seed(4)
+    parameters = 15 * torch.randn(50_000, 1, 23, generator=generator)
+    y = 8 * torch.rand(50_000, 1, generator=generator) - 4
+    spline = Spline(8, 4.0)
+    x, log_slope = spline(y, parameters, inverse=True)
+    assert torch.isfinite(x).all()
+    assert torch.isfinite(log_slope).all()
+    assert ((x >= -4) & (x <= 4)).all()
