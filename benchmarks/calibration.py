@@ -3,6 +3,7 @@
 python -P benchmarks/calibration.py                          # all studies, about half an hour
 python -P benchmarks/calibration.py background --figures docs/figures
 python -P benchmarks/calibration.py strength sparse
+python -P benchmarks/calibration.py background --pseudo-experiments 300   # a third of the time
 python -P benchmarks/calibration.py searches --datasets 200  # ten correlated selections a dataset
 
 The slow tests of ``tests/stats/test_calibration.py`` ask the same studies for their verdict.
@@ -60,7 +61,13 @@ class PValues:
 
 
 def _search(
-    mass: np.ndarray, levels: np.ndarray, seed: int, *, efficiencies, function: str = "dijet5"
+    mass: np.ndarray,
+    levels: np.ndarray,
+    seed: int,
+    *,
+    efficiencies,
+    function: str = "dijet5",
+    toys: int = 1000,
 ) -> tuple[float, list]:
     """Return the global p-value, 1 where nothing may be quoted, and all local ones."""
     result = hunt(
@@ -70,7 +77,7 @@ def _search(
         windows=WINDOWS,
         efficiencies=efficiencies,
         function=function,
-        pseudo_experiments=1000,
+        pseudo_experiments=toys,
         seed=seed,
     )
     rows = [[window.unselected, *window.selections] for window in result.windows]
@@ -79,7 +86,12 @@ def _search(
 
 
 def background(
-    datasets: int, *, events: float = 10_000, power: float = 3.0, function: str = "dijet5"
+    datasets: int,
+    *,
+    events: float = 10_000,
+    power: float = 3.0,
+    function: str = "dijet5",
+    toys: int = 1000,
 ) -> PValues:
     """Search pseudo-spectra: all events, and a tenth of them chosen at random."""
     p_global, p_local = [], []
@@ -88,20 +100,26 @@ def background(
             rng = np.random.default_rng([1, seed])
             mass = throw_masses(rng, events, power=power)
             levels = (rng.random((mass.size, len(WINDOWS))) < 0.1).astype(np.int8)
-            whole, local = _search(mass, levels, seed, efficiencies=(1.0, 0.1), function=function)
+            options = {"efficiencies": (1.0, 0.1), "function": function, "toys": toys}
+            whole, local = _search(mass, levels, seed, **options)
             p_global.append(whole)
             p_local.append(local)
             advance(1)
     return PValues(np.array(p_global), np.array(p_local))
 
 
-def sparse(datasets: int) -> PValues:
+def sparse(datasets: int, *, toys: int = 1000) -> PValues:
     """Search steep spectra of 600 events, whose last bins are mostly empty."""
-    return background(datasets, events=600, power=12.0, function="dijet3")
+    return background(datasets, events=600, power=12.0, function="dijet3", toys=toys)
 
 
 def searches(
-    datasets: int, *, events: int = 30_000, sculpting: float = 0.0, correlation: float = 0.5
+    datasets: int,
+    *,
+    events: int = 30_000,
+    sculpting: float = 0.0,
+    correlation: float = 0.5,
+    toys: int = 1000,
 ) -> PValues:
     """Search datasets with a score for each window; scores of windows share their variance."""
     p_global, p_local = [], []
@@ -114,7 +132,8 @@ def searches(
             scores += sculpting * np.log(mass / 3500.0)[:, None]
             folds = rng.integers(0, 5, mass.size)
             levels = [selection_levels(column, folds, EFFICIENCIES) for column in scores.T]
-            whole, local = _search(mass, np.stack(levels, axis=1), seed, efficiencies=EFFICIENCIES)
+            options = {"efficiencies": EFFICIENCIES, "toys": toys}
+            whole, local = _search(mass, np.stack(levels, axis=1), seed, **options)
             p_global.append(whole)
             p_local.append(local)
             advance(1)
@@ -270,22 +289,25 @@ def main() -> None:
     parser.add_argument(
         "--datasets", type=int, help="in place of 1000, or 200 for strength, searches"
     )
+    parser.add_argument(
+        "--pseudo-experiments", type=int, default=1000, dest="toys", help="for each p_global"
+    )
     parser.add_argument("--figures", type=Path, help="folder for the pictures")
     arguments = parser.parse_args()
     chosen = arguments.studies or STUDIES
     if unknown := set(chosen) - set(STUDIES):
         parser.error(f"no study {', '.join(sorted(unknown))}; there are {', '.join(STUDIES)}")
-    figures = arguments.figures
+    figures, toys = arguments.figures, arguments.toys
     if "background" in chosen:
         n = arguments.datasets or 1000
-        found = {"10 000 events": background(n)}
+        found = {"10 000 events": background(n, toys=toys)}
         print(f"### {n} pseudo-spectra of 10 000 events without signal\n")
         show_background(found["10 000 events"], ("all", "a tenth"))
         if figures is not None:
             plot_p_values(found, figures / "calibration_background.png")
     if "sparse" in chosen:
         n = arguments.datasets or 1000
-        found = {"600 events, steep": sparse(n)}
+        found = {"600 events, steep": sparse(n, toys=toys)}
         print(f"### {n} steep pseudo-spectra of 600 events, to empty bins\n")
         show_background(found["600 events, steep"], ("all", "a tenth"))
         if figures is not None:
@@ -300,9 +322,9 @@ def main() -> None:
     if "searches" in chosen:
         n = arguments.datasets or 200
         found = {
-            "5 000 events": searches(n, events=5_000),
-            "30 000 events": searches(n),
-            "30 000 events, sculpted": searches(n, sculpting=1.0),
+            "5 000 events": searches(n, events=5_000, toys=toys),
+            "30 000 events": searches(n, toys=toys),
+            "30 000 events, sculpted": searches(n, sculpting=1.0, toys=toys),
         }
         for name, these in found.items():
             print(f"### {n} searches of ten windows, {name}\n")

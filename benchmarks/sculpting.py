@@ -76,6 +76,15 @@ def searched(mass, scores, folds, refused: np.ndarray | None, seed: int) -> tupl
     return result.best.z_local, result.global_p.p_global
 
 
+def protected(
+    mass: np.ndarray, scores: np.ndarray, folds: np.ndarray, seed: int
+) -> tuple[float, float, np.ndarray]:
+    """Return largest local z and p_global of the calibrated search, and what it refuses."""
+    flat = calibrated(mass, scores, folds)
+    judged = sculpting(flat, mass, folds, edges=FINE, windows=WINDOWS, efficiencies=EFFICIENCIES)
+    return *searched(mass, flat, folds, judged.refused, seed), judged.refused
+
+
 def unprotected(mass: np.ndarray, scores: np.ndarray, folds: np.ndarray) -> float:
     """Return the largest local z of the plain chain.
 
@@ -120,12 +129,8 @@ def background(datasets: int, figures: Path | None) -> None:
             mass, scores, folds = make_box(seed, shape, strength=strength)
             plain = unprotected(mass, scores, folds)
             fitted = searched(mass, scores, folds, None, seed)
-            flat = calibrated(mass, scores, folds)
-            judged = sculpting(
-                flat, mass, folds, edges=FINE, windows=WINDOWS, efficiencies=EFFICIENCIES
-            )
-            kept = searched(mass, flat, folds, judged.refused, seed)
-            rows.append((strength, plain, *fitted, *kept, judged.refused.any()))
+            *kept, refused = protected(mass, scores, folds, seed)
+            rows.append((strength, plain, *fitted, *kept, refused.any()))
         table = np.array(rows, dtype=float)
         found[name] = table
         print(
@@ -155,14 +160,22 @@ def draw(found: dict[str, np.ndarray], figures: Path) -> None:
     for ax, (name, table) in zip(axes, found.items(), strict=True):
         ax.plot(table[:, 0], table[:, 1], "v", color="C3", ms=4, label="unprotected")
         ax.plot(
-            table[:, 0], np.maximum(table[:, 4], -0.5), "o", color="C0", ms=4, label="protected"
+            table[:, 0],
+            np.maximum(table[:, 4], -0.5),
+            "o",
+            color="C0",
+            ms=4,
+            label="protected (lowest: all refused)",
         )
         ax.set_xscale("log")
+        ax.set_xticks([0.2, 0.5, 1, 2], labels=["0.2", "0.5", "1", "2"])
+        ax.minorticks_off()
         ax.set_yscale("symlog", linthresh=5)
+        ax.set_yticks([0, 2, 4, 10, 20, 40], labels=["0", "2", "4", "10", "20", "40"])
         ax.set_title(name, fontsize=9)
         ax.set_xlabel("strength / noise")
     axes[0].set_ylabel("largest local z, no signal")
-    axes[0].legend(fontsize=8, frameon=False)
+    axes[0].legend(fontsize=8, frameon=False, loc="upper left")
     figure.tight_layout()
     figure.savefig(figures / "sculpting.png", dpi=110)
     plt.close(figure)
@@ -183,12 +196,8 @@ def signals(datasets: int) -> None:
             inside = (mass >= EDGES[0]) & (mass < EDGES[-1])
             mass, scores, folds = mass[inside], scores[inside], folds[inside]
             plain = searched(mass, scores, folds, None, seed)
-            flat = calibrated(mass, scores, folds)
-            judged = sculpting(
-                flat, mass, folds, edges=FINE, windows=WINDOWS, efficiencies=EFFICIENCIES
-            )
-            kept = searched(mass, flat, folds, judged.refused, seed)
-            rows.append((*plain, *kept, judged.refused[near].sum()))
+            *kept, refused = protected(mass, scores, folds, seed)
+            rows.append((*plain, *kept, refused[near].sum()))
         table = np.array(rows)
         print(
             f"| {n_signal} | {np.median(table[:, 0]):.2f} | {np.median(table[:, 2]):.2f} | "

@@ -1,14 +1,14 @@
-"""Time and sensitivity of CWoLa hunting, speed and density of flows; every part prints a Markdown table.
+"""Time and sensitivity of CWoLa hunting; every part prints a Markdown table.
 
-    python -P benchmarks/training.py [scan] [bank] [split] [study] [quiet] [flows] [--quick]
+    python -P benchmarks/training.py [scan] [bank] [split] [study] [quiet] [density] [--quick]
 
 scan   a full scan with trees and with networks at equal data, and the SIC of each (default)
 bank   networks together against one by one, and the fraction of BLAS peak (default)
 split  the benchmark split of DATA.md: SIC and AUC of trees, per seed
 study  significance before and after selection in boxes of 40 000 events, against injected signal
 quiet  boxes without signal: excess in every window, and the shape outside of it
-flows  conditional flows: speed of each backend (zuko where it is installed), and the density of
-       each family at equal CPU time on the benchmark split
+density CATHODE, LaCATHODE and ANODE on the benchmark split, without and with a shift of the jet
+       masses by 0.1 mjj: SIC, AUC, closure of the samples, and what is left of the spectrum
 """
 
 from __future__ import annotations
@@ -18,17 +18,15 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from importlib.util import find_spec
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.metrics import roc_auc_score
 
 from overdensity.ml import (
     Performance,
@@ -44,9 +42,9 @@ from overdensity.ml import (
     training_folds,
 )
 from overdensity.ml.bank import BankHyper, train_bank
-from overdensity.ml.flow_transforms import FAMILIES, Family, build_transform
-from overdensity.ml.flows import ConditionalFlow, FlowHyper, fit_flow
-from overdensity.ml.jets import sort_jets
+from overdensity.ml.classifiers import ClassifierHyper, balance_classes, fit_classifier
+from overdensity.ml.jets import mass_difference, sort_jets
+from overdensity.ml.sculpting import mass_sculpting
 from overdensity.stats import selection_levels
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
@@ -259,15 +257,21 @@ def split(*, quick: bool) -> None:
 
 
 def _split(hyper: dict[str, Any], seed: int) -> Performance:
+    data, test = _split_samples()
+    test = test.take(SPLIT_WINDOW.signal(test.mass))
+    method = make_method("cwola", **hyper).fit(data, SPLIT_WINDOW, seed=seed)
+    assert test.label is not None
+    return performance(method.score(test), test.label)
+
+
+def _split_samples() -> tuple[Sample, Sample]:
+    """Return the data without the truth, and background and signal to test on."""
     background, signal = read("background"), read("signal")
     data = join(background.take(np.arange(250_000)), signal.take(np.arange(565)))
     test = join(
         background.take(np.arange(250_000, 500_000)), signal.take(np.arange(20_000, 50_000))
     )
-    test = test.take(SPLIT_WINDOW.signal(test.mass))
-    method = make_method("cwola", **hyper).fit(data.without_label(), SPLIT_WINDOW, seed=seed)
-    assert test.label is not None
-    return performance(method.score(test), test.label)
+    return data.without_label(), test
 
 
 # --- boxes with and without signal ----------------------------------------------------------------
@@ -362,190 +366,75 @@ def _selections(data: Sample, scores: NDArray[np.float32], seed: int) -> Any:
     return (inside & (levels >= passed) for passed in range(len(SELECTIONS)))
 
 
-# --- conditional flows ----------------------------------------------------------------------------
-
-FLOW = FlowHyper()
-FLOW_SECONDS = 300.0  # of CPU time for each family's fit
-SHAPE = {key: getattr(FLOW, key) for key in ("layers", "width", "depth", "bins")}
+# --- methods with an outer density ----------------------------------------------------------------
 
 
-def flows(*, quick: bool) -> None:
-    """Time the backends at one shape, then fit each family for the same CPU time."""
-    rows = []
-    for family in FAMILIES:
-        candidates = {"ours on nflows": _ours(family), "nflows": _theirs(family)}
-        if find_spec("zuko"):
-            candidates["zuko"] = _zuko(family)
-        timings = _speeds(candidates, repeats=3 if quick else 9)
-        rows += [f"{family} | {name} | {cells}" for name, cells in timings.items()]
-    print(f"4 features and a mass; {SHAPE}; float32; CPU time of one thread, best of several\n")
-    table("family | backend | ms a step of 1024 | densities 1e3/s | samples 1e3/s", rows)
-
-    rows = [_density(family, FLOW_SECONDS / (10 if quick else 1)) for family in FAMILIES]
-    print("Split of DATA.md without the SR; held-out background outside of it and in it\n")
-    table("family | CPU s | epochs | log p, sidebands | log p, SR | closure AUC in the SR", rows)
-
-
-class _Backend(NamedTuple):
-    """A flow of some library: its parameters, log p(x | c), and x of noise."""
-
-    parameters: list[torch.nn.Parameter]
-    log_prob: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-    inverse: Callable[[torch.Tensor, torch.Tensor], Any]
-
-
-def _ours(family: Family) -> _Backend:
-    return _on_nflows(build_transform(family, 4, tail=FLOW.tail, **SHAPE))
-
-
-def _theirs(family: Family) -> _Backend:
-    """Return a flow made of what nflows brings, with the same networks' sizes."""
-    from nflows import transforms
-    from nflows.nn.nets import MLP
-
-    class Network(MLP):
-        hidden_features = FLOW.width  # the splines look for it
-
-        def __init__(self, n_in: int, n_out: int) -> None:
-            super().__init__([n_in + 1], [n_out], [FLOW.width] * FLOW.depth)
-
-        def forward(self, inputs: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-            return super().forward(torch.cat([context, inputs], dim=1))
-
-    made = {
-        "features": 4,
-        "hidden_features": FLOW.width,
-        "context_features": 1,
-        "num_blocks": FLOW.depth - 1,
-        "use_residual_blocks": False,
-    }
-    spline = {"num_bins": FLOW.bins, "tails": "linear", "tail_bound": FLOW.tail}
-    chain: list[Any] = []
-    for i in range(FLOW.layers):
-        mask = (torch.arange(4) >> (i // 2 % 2) & 1) ^ (i % 2)
-        if family == "realnvp":
-            chain.append(transforms.AffineCouplingTransform(mask, Network))
-        elif family == "rqs_coupling":
-            chain.append(
-                transforms.PiecewiseRationalQuadraticCouplingTransform(mask, Network, **spline)
+def density(*, quick: bool) -> None:
+    """Measure the density-ratio methods on the split of DATA.md, all on one outer flow a seed."""
+    for shift, seeds in ((0.0, 1 if quick else 5), (0.1, 1 if quick else 3)):
+        found = parallel(_density, [(shift, seed) for seed in range(seeds)])
+        rows = []
+        for name in found[0]:
+            columns = np.array([each[name] for each in found]).T.tolist()
+            digits = (1, 1, 1, 3, 1, 1, 0)
+            rows.append(
+                f"{name} | "
+                + " | ".join(spread(c, d) for c, d in zip(columns, digits, strict=True))
             )
-        elif family == "maf":
-            chain.append(transforms.MaskedAffineAutoregressiveTransform(**made))
-        else:
-            chain.append(
-                transforms.MaskedPiecewiseRationalQuadraticAutoregressiveTransform(**made, **spline)
-            )
-        if family in ("maf", "rqs_autoregressive"):
-            chain.append(transforms.ReversePermutation(4))
-    return _on_nflows(transforms.CompositeTransform(chain))
-
-
-def _on_nflows(transform: Any) -> _Backend:
-    def log_prob(x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
-        u, log_jacobian = transform(x, c)
-        return log_jacobian - 0.5 * u.square().sum(dim=1)
-
-    return _Backend(list(transform.parameters()), log_prob, transform.inverse)
-
-
-def _zuko(family: Family) -> _Backend:
-    import zuko
-
-    shape: dict[str, Any] = {
-        "features": 4,
-        "context": 1,
-        "transforms": FLOW.layers,
-        "hidden_features": [FLOW.width] * FLOW.depth,
-    }
-    if family in ("realnvp", "rqs_coupling"):
-        shape["passes"] = 2
-    if family in ("realnvp", "maf"):
-        flow = zuko.flows.MAF(**shape)
-    else:
-        flow = zuko.flows.NSF(bins=FLOW.bins, **shape)
-    return _Backend(
-        list(flow.parameters()),
-        lambda x, c: flow(c).log_prob(x),
-        lambda u, c: flow(c).transform.inv(u),
-    )
-
-
-def _speeds(backends: dict[str, _Backend], repeats: int) -> dict[str, str]:
-    """Return step time, densities and samples per second, measured in turns."""
-    generator = torch.Generator().manual_seed(1)
-    x = torch.randn(16_384, 4, generator=generator)
-    c = torch.randn(16_384, 1, generator=generator)
-    times: dict[str, list[list[float]]] = {name: [[], [], []] for name in backends}
-    optimizers = {
-        name: torch.optim.Adam(each.parameters, fused=True) for name, each in backends.items()
-    }
-
-    def step(name: str) -> None:
-        loss = -backends[name].log_prob(x[:1024], c[:1024]).mean()
-        optimizers[name].zero_grad()
-        loss.backward()
-        optimizers[name].step()
-
-    for _ in range(repeats):
-        for name, backend in backends.items():
-            times[name][0] += [_seconds(lambda name=name: step(name), "cpu") for _ in range(5)]
-            with torch.no_grad():
-                times[name][1].append(_seconds(lambda b=backend: b.log_prob(x, c), "cpu"))
-                times[name][2].append(_seconds(lambda b=backend: b.inverse(x / 2, c), "cpu"))
-    return {
-        name: f"{1e3 * min(a):.1f} | {len(x) / min(b) / 1e3:.0f} | {len(x) / min(d) / 1e3:.0f}"
-        for name, (a, b, d) in times.items()
-    }
-
-
-def _density(family: Family, seconds: float) -> str:
-    """Fit a family for some CPU time; returns its held-out log-densities and its closure."""
-    background, signal = read("background"), read("signal")
-    data = join(background.take(np.arange(250_000)), signal.take(np.arange(565)))
-    data = data.take(~SPLIT_WINDOW.signal(data.mass))
-    rest = background.take(np.arange(250_000, 500_000))
-    inside = rest.take(SPLIT_WINDOW.signal(rest.mass))
-    outside = rest.take(~SPLIT_WINDOW.signal(rest.mass))
-
-    def fit(epochs: int) -> tuple[ConditionalFlow, float]:
-        start = time.process_time()
-        hyper = FlowHyper(family=family, epochs=epochs)
-        return fit_flow(_baseline(data), data.mass, hyper=hyper, seed=1), (
-            time.process_time() - start
+        print(f"jet masses + {shift:g} mjj; median (range) of {seeds} seeds\n")
+        table(
+            "method | SIC(1e-2) | SIC(1e-3) | max SIC | AUC | chi2/ndf at 10 % | at 1 % | CPU s",
+            rows,
         )
 
-    fit(1)  # warm
-    epochs = max(1, round(seconds / fit(1)[1]))
-    flow, spent = fit(epochs)
-    logs = [flow.log_density(_baseline(sample), sample.mass) for sample in (outside, inside)]
-    held_out = " | ".join(f"{log[np.isfinite(log)].mean():.4f}" for log in logs)
-    drawn = flow.sample(np.tile(inside.mass, 4), seed=2)
-    return (
-        f"{family} | {spent:.0f} | {epochs} | {held_out} | {_closure(drawn, _baseline(inside)):.4f}"
+
+def _density(shift: float, seed: int) -> dict[str, tuple[float, ...]]:
+    torch.set_num_threads(1)
+    data, test = (_shifted(part, shift) for part in _split_samples())
+    ideal = [_idealised(data, test, half, seed) for half in range(2)]
+    scored_by = np.arange(len(test)) % 2 == 0  # the first learnt from odd rows
+    found = {"idealised": _density_row(test, np.where(scored_by, *ideal), 0.0)}
+    start = time.process_time()
+    flow = make_method("cathode").fit_outside(data, SPLIT_WINDOW, seed=seed)
+    outside = time.process_time() - start
+    for name in ("cathode", "lacathode", "anode"):
+        start = time.process_time()
+        method = make_method(name).fit_inside(flow, data, SPLIT_WINDOW, seed=seed)
+        seconds = outside + time.process_time() - start
+        found[name] = _density_row(test, method.score(test), seconds)
+    return found
+
+
+def _idealised(data: Sample, test: Sample, half: int, seed: int) -> NDArray[np.float32]:
+    """Score by a classifier of data and true background, of which one half is left for the test."""
+    assert test.label is not None
+    ours = (np.arange(len(test)) % 2 != half) & (test.label == 0) & SPLIT_WINDOW.signal(test.mass)
+    x = [mass_difference(sort_jets(part)).features for part in (data, test)]
+    inside = x[0][SPLIT_WINDOW.signal(data.mass)]
+    both = np.concatenate([inside, x[1][ours]])
+    y = np.arange(len(both)) < len(inside)
+    classifier = fit_classifier(
+        both, y, weight=balance_classes(y), hyper=ClassifierHyper(), seed=seed
     )
+    return classifier.log_odds(x[1])
 
 
-def _baseline(sample: Sample) -> NDArray[np.float32]:
-    """Return the baseline features of the LHC Olympics: lighter mass, difference, tau21 of both."""
-    features = sort_jets(sample).features.copy()
-    features[:, 1] -= features[:, 0]
-    return features
+def _shifted(data: Sample, shift: float) -> Sample:
+    """Return the sample with jet masses that grow with the resonant mass."""
+    of_masses = np.array([name.endswith("_mass") for name in data.names])
+    moved = data.features + np.float32(shift) * data.mass[:, None] * of_masses
+    return replace(data, features=moved.astype(np.float32))
 
 
-def _closure(drawn: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
-    """Return the AUC of boosted trees of drawn events against true ones, cross-fitted."""
-    x = np.concatenate([drawn, truth])
-    y = np.arange(len(x)) >= len(drawn)
-    weight = np.where(y, 1.0, len(truth) / len(drawn))
-    half = np.random.default_rng(0).random(len(x)) < 0.5
-    found = []
-    for test in (half, ~half):
-        trees = HistGradientBoostingClassifier(
-            learning_rate=0.05, min_samples_leaf=200, early_stopping=True, random_state=0
-        ).fit(x[~test], y[~test], sample_weight=weight[~test])
-        score = trees.predict_proba(x[test])[:, 1]
-        found.append(roc_auc_score(y[test], score, sample_weight=weight[test]))
-    return float(np.mean(found))
+def _density_row(test: Sample, score: NDArray[np.float32], seconds: float) -> tuple[float, ...]:
+    assert test.label is not None
+    inside, background = SPLIT_WINDOW.signal(test.mass), test.label == 0
+    found = performance(score[inside], test.label[inside])
+    shapes = mass_sculpting(
+        test.mass[background], score[background], edges=scan_edges(), efficiencies=(0.1, 0.01)
+    )
+    points = (*found.sic, found.max_sic)
+    return (*(p.sic for p in points), found.auc, *(s.chi2 / s.ndf for s in shapes), seconds)
 
 
 PARTS = {
@@ -554,7 +443,7 @@ PARTS = {
     "split": split,
     "study": study,
     "quiet": quiet,
-    "flows": flows,
+    "density": density,
 }
 
 

@@ -6,32 +6,64 @@ every event is scored by a model that never saw it.
 
 from __future__ import annotations
 
+from .anode import Anode
+from .autoencoder import Autoencoder
+from .cathode import Cathode
+from .closure import Closure, closure
 from .crossfit import cross_fit, score_fold, train_fold
 from .cwola import CwolaTrees
+from .discovery import SmallestSignificance, smallest_significance
 from .folds import fold_of, training_folds
+from .gis import Gis
+from .idealised import Idealised
+from .lacathode import LaCathode
 from .method import Method, MethodInfo, load_method, make_method, methods
 from .metrics import Performance, performance
 from .networks import CwolaNetworks
+from .parametrised import Parametrised
+from .pca import Pca
+from .sa_cwola import SaCwola
+from .salad import Salad, predict_background
 from .sample import Sample
+from .sculpting import MassSculpting, mass_sculpting
+from .supervised import Supervised
 from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
+    "Anode",
+    "Autoencoder",
+    "Cathode",
+    "Closure",
     "CwolaNetworks",
     "CwolaTrees",
+    "Gis",
+    "Idealised",
+    "LaCathode",
+    "MassSculpting",
     "Method",
     "MethodInfo",
+    "Parametrised",
+    "Pca",
     "Performance",
+    "SaCwola",
+    "Salad",
     "Sample",
+    "SmallestSignificance",
+    "Supervised",
     "Window",
+    "closure",
     "cross_fit",
     "fold_of",
     "load_method",
     "make_method",
+    "mass_sculpting",
     "methods",
     "performance",
+    "predict_background",
     "scan_edges",
     "scan_windows",
     "score_fold",
+    "smallest_significance",
     "train_fold",
     "training_folds",
 ]

@@ -44,6 +44,18 @@ class BankHyper:
         Epochs without a better validation before a network stops.
     cut : float
         The sideband efficiency at which a network is judged.
+    activation : {'leaky_elu', 'relu'}
+        As above, or ReLU throughout.
+    judge : {'cut', 'loss', 'last'}
+        Which epochs are the best ones: those of the largest signal-region efficiency at sideband
+        efficiency ``cut``, of the smallest loss, both on the validation events, or the last.
+    average : int
+        How many of the best epochs are kept of each network.
+
+    Raises
+    ------
+    ConfigError
+        If a value cannot be used.
     """
 
     layers: int = 4
@@ -56,6 +68,28 @@ class BankHyper:
     epochs: int = 1000
     patience: int = 250
     cut: float = 0.01
+    activation: str = "leaky_elu"
+    judge: str = "cut"
+    average: int = 1
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "layers": self.layers >= 1,
+            "width": self.width >= 1,
+            "dropout": 0 <= self.dropout < 1,
+            "learning_rate": self.learning_rate > 0,
+            "epochs": self.epochs >= 1,
+            "patience": self.patience >= 1,
+            "cut": 0 < self.cut < 1,
+            "activation": self.activation in ("leaky_elu", "relu"),
+            "judge": self.judge in ("cut", "loss", "last"),
+            # every network runs so long, so no place for an epoch stays empty
+            "average": 1 <= self.average <= min(self.epochs, self.patience),
+        }
+        for name, good in allowed.items():
+            if not good:
+                msg = f"networks: {name} = {getattr(self, name)!r} cannot be used"
+                raise ConfigError(msg)
 
 
 class Bank(torch.nn.Module):
@@ -67,11 +101,16 @@ class Bank(torch.nn.Module):
         Nodes of the layers, features first, 1 last.
     seeds : sequence of int
         One a network: its initial weights (Glorot uniform, as Keras) come from it alone.
+    activation : {'leaky_elu', 'relu'}
+        As :class:`BankHyper` has it.
     """
 
-    def __init__(self, shapes: Sequence[int], seeds: Sequence[int]) -> None:
+    def __init__(
+        self, shapes: Sequence[int], seeds: Sequence[int], activation: str = "leaky_elu"
+    ) -> None:
         super().__init__()
         self.shapes = tuple(shapes)
+        self.activation = activation
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.weights = torch.nn.ParameterList()
         self.biases = torch.nn.ParameterList()
@@ -105,7 +144,10 @@ class Bank(torch.nn.Module):
             x = torch.baddbmm(bias, x, weight)
             if i == last:
                 break
-            x = functional.leaky_relu(x, 0.1) if i == 0 else functional.elu(x)
+            if self.activation == "relu":
+                x = functional.relu(x)
+            else:
+                x = functional.leaky_relu(x, 0.1) if i == 0 else functional.elu(x)
             if keep and i < last - 1:
                 x = x * keep[i]
         return x.squeeze(-1)
@@ -119,14 +161,15 @@ class Bank(torch.nn.Module):
     @torch.no_grad()
     def take(self, which: Sequence[int]) -> Self:
         """Return a bank of some of the networks."""
-        taken = type(self)(self.shapes, [0] * len(which))
+        taken = type(self)(self.shapes, [0] * len(which), self.activation)
         for mine, other in zip(self.parameters(), taken.parameters(), strict=True):
             other.data = mine[list(which)].clone()
         return taken
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the weights as plain arrays."""
-        return {name: value.cpu().numpy() for name, value in self.state_dict().items()}
+        weights = {name: value.cpu().numpy() for name, value in self.state_dict().items()}
+        return weights | {"activation": np.array(self.activation)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -134,7 +177,7 @@ class Bank(torch.nn.Module):
         weights = {name: arrays[name] for name in arrays if name.startswith(("weights", "biases"))}
         layers = [weights[f"weights.{i}"] for i in range(len(weights) // 2)]
         shapes = [layers[0].shape[1], *(layer.shape[2] for layer in layers)]
-        bank = cls(shapes, [0] * len(layers[0]))
+        bank = cls(shapes, [0] * len(layers[0]), str(arrays["activation"]))
         bank.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
         return bank
 
@@ -168,6 +211,7 @@ def train_bank(
     seed: int,
     steps: int,
     hyper: BankHyper,
+    features: NDArray[np.bool_] | None = None,
     device: str = "auto",
 ) -> tuple[Bank, NDArray[np.float64]]:
     """Train all networks of a bank, each on its own events, to its own best epoch.
@@ -179,7 +223,7 @@ def train_bank(
     y : ndarray of bool, shape (n_events,)
         Class.
     weight : ndarray of float64, shape (n_events,)
-        Event weights.
+        Event weights; where they are negative, a network is driven away from the class.
     train : ndarray of bool, shape (n_nets, n_events)
         Which events a network learns from; the others validate it.
     seeds : sequence of int
@@ -190,24 +234,33 @@ def train_bank(
         Batches an epoch: a network's events are shuffled and divided into so many.
     hyper : BankHyper
         Shape and training.
+    features : ndarray of bool, shape (n_nets, n_features), optional
+        Which features a network sees, where these are not all.
     device : str
         ``auto``, ``cpu``, ``cuda``.
 
     Returns
     -------
     bank : Bank
-        Every network at its best epoch, on the CPU.
+        Every network at its best epochs, on the CPU: ``hyper.average`` banks in one, network i of
+        the first followed by network i + 1 of the first.
     best : ndarray of float64, shape (n_nets,)
-        The best validation: signal-region efficiency at sideband efficiency ``hyper.cut``.
+        The best validation of each network, as ``hyper.judge`` has it; larger is better.
     """
     on = pick_device(device)
     tx = torch.as_tensor(x, device=on)
     ty = torch.as_tensor(y, dtype=torch.float32, device=on)
     tw = torch.as_tensor(weight, dtype=torch.float32, device=on)
-    rows = math.ceil(len(x) / steps)  # of a dropout mask: whatever the bank, the same numbers
+    n, rows = (
+        len(seeds),
+        math.ceil(len(x) / steps),
+    )  # of a dropout mask: whatever the bank, the same numbers
     shapes = (x.shape[1], *[hyper.width] * hyper.layers, 1)
-    bank = Bank(shapes, seeds).to(on)
-    best_bank = bank.take(range(len(seeds))).to(on)
+    bank = Bank(shapes, seeds, hyper.activation).to(on)
+    seen = None if features is None else torch.as_tensor(features, device=on)[:, :, None].float()
+    if seen is not None:
+        bank.weights[0].data *= seen
+    best_bank = bank.take([*range(n)] * hyper.average).to(on)
     optimizer = torch.optim.Adam(
         bank.parameters(), lr=hyper.learning_rate, betas=(hyper.beta1, hyper.beta2), eps=1e-7
     )
@@ -215,9 +268,9 @@ def train_bank(
     dropout = torch.Generator(on).manual_seed(seed)
     learn = [np.flatnonzero(mask) for mask in train]
     check = [np.flatnonzero(~mask) for mask in train]
-    active = list(range(len(seeds)))
-    best = np.full(len(seeds), -np.inf)
-    best_epoch = np.zeros(len(seeds), np.int64)
+    active = list(range(n))
+    best = np.full((hyper.average, n), -np.inf)
+    best_epoch = np.zeros(n, np.int64)
 
     step = 0
     for epoch in range(hyper.epochs):
@@ -232,21 +285,27 @@ def train_bank(
             optimizer.param_groups[0]["lr"] = hyper.learning_rate / (1 + hyper.decay * step)
             optimizer.zero_grad()
             loss.sum().backward()  # networks share no weight: each gets its own gradient
+            if seen is not None:
+                bank.weights[0].grad *= seen[active]
             optimizer.step()
             step += 1
 
-        value = _validate(bank, tx, y, weight, [check[net] for net in active], cut=hyper.cut)
-        better = [i for i, net in enumerate(active) if value[i] > best[net]]
+        value = np.full(len(active), float(epoch))
+        if hyper.judge != "last":
+            value = _validate(bank, tx, y, weight, [check[net] for net in active], hyper=hyper)
+        better = [i for i, net in enumerate(active) if value[i] > best[:, net].min()]
         nets = [active[i] for i in better]
-        best[nets], best_epoch[nets] = value[better], epoch
-        _copy(bank, better, best_bank, nets)
+        best_epoch[[active[i] for i in better if value[i] > best[:, active[i]].max()]] = epoch
+        worst = best[:, nets].argmin(axis=0)
+        best[worst, nets] = value[better]
+        _copy(bank, better, best_bank, (worst * n + nets).tolist())
         going = [i for i, net in enumerate(active) if epoch - best_epoch[net] < hyper.patience]
         if not going:
             break
         if len(going) < len(active):
             bank, optimizer = _shrink(bank, optimizer, going)
             active = [active[i] for i in going]
-    return best_bank.cpu(), best
+    return best_bank.cpu(), best.max(axis=0)
 
 
 def _keep(
@@ -277,9 +336,9 @@ def _validate(
     weight: NDArray[np.float64],
     check: list[NDArray[np.int64]],
     *,
-    cut: float,
+    hyper: BankHyper,
 ) -> NDArray[np.float64]:
-    """Return each network's signal-region efficiency at a fixed efficiency of its sidebands."""
+    """Return how good each network is on its validation events."""
     index, _ = _padded(check)
     columns = torch.as_tensor(index, device=x.device).split(max(1, _SCORE_ROWS // len(bank)), dim=1)
     with torch.no_grad():
@@ -287,9 +346,12 @@ def _validate(
     value = np.empty(len(check))
     for i, rows in enumerate(check):
         score, signal, w = logits[i, : len(rows)], y[rows], weight[rows]
+        if hyper.judge == "loss":
+            value[i] = -np.average(np.logaddexp(0, score) - signal * score, weights=w)
+            continue
         order = np.argsort(-score[~signal])
         above = np.cumsum(w[~signal][order]) / w[~signal].sum()
-        threshold = score[~signal][order][np.searchsorted(above, cut)]
+        threshold = score[~signal][order][np.searchsorted(above, hyper.cut)]
         value[i] = w[signal & (score > threshold)].sum() / w[signal].sum()
     return value
 

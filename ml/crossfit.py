@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError, progress
+from .classifying import simulated, truth
 from .folds import CrossFitting, fold_of, training_folds
 from .method import Method
 from .sample import Sample
@@ -43,7 +44,8 @@ def cross_fit(
     seed : int
         Decides the folds and the trainings.
     simulation : Sample, optional
-        Simulated background, for methods that need it.
+        Simulated background, for methods that need it; each model learns from the events of it
+        that are not in the fold it scores (:func:`train_fold`).
 
     Returns
     -------
@@ -104,7 +106,8 @@ def score_fold(
     ConfigError
         If there is no such fold, or the method needs labels or simulation that are not there.
     InputError
-        If there are fewer events than folds.
+        If there are fewer events than folds, a feature is a function of the mass, or the
+        simulation has other features or no event in the signal region.
     """
     trained = train_fold(
         method,
@@ -133,8 +136,11 @@ def train_fold(
 ) -> Method[Any]:
     """Return the model that scores a fold: one that has seen none of its events.
 
-    It may also score events that are in no fold, such as simulated signal. Parameters and errors
-    are those of :func:`score_fold`; the method given stays as it is.
+    It may also score events that are in no fold, such as simulated signal. Simulated background is
+    divided as the data are, by a hash of the event id, and the events of this fold are kept from
+    the model: it may score these too, and an event that is among both the data and the simulation
+    is not learnt from by the model that scores it. Parameters and errors are those of
+    :func:`score_fold`; the method given stays as it is.
     """
     if not 0 <= fold < folds:
         msg = f"fold {fold} does not exist: {folds} folds are numbered from 0"
@@ -143,15 +149,18 @@ def train_fold(
         msg = f"{len(sample)} events cannot be divided into {folds} folds"
         raise InputError(msg)
     seen = _as_seen_by(method, sample)
-    if "simulation" in method.needs and simulation is None:
-        msg = f"method {method.name!r} needs simulated events; give simulation files"
-        raise ConfigError(msg)
     fold_of_event = fold_of(sample.event, folds, seed=seed)
-    others = np.flatnonzero(np.isin(fold_of_event, training_folds(fold, folds, scheme)))
-    others = others[np.argsort(sample.event[others], kind="stable")]
+    others = np.isin(fold_of_event, training_folds(fold, folds, scheme))
+    data = _by_id(seen, others)
+    inside = data.mass >= window.sideband_low
+    inside &= data.mass < window.sideband_high
+    data.take(inside).refuse_functions_of_mass()
+    if "simulation" in method.needs:
+        of_simulation = _of_use(method, simulation, sample, window)
+        kept = fold_of(of_simulation.event, folds, seed=seed) != fold
+        simulation = _by_id(of_simulation.without_label(), kept)
     fresh = type(method)(method.hyper)
-    fresh.fit(seen.take(others), window, simulation=simulation, seed=fold_seed(seed, fold))
-    return fresh
+    return fresh.fit(data, window, simulation=simulation, seed=fold_seed(seed, fold))
 
 
 def fold_seed(seed: int, fold: int) -> int:
@@ -162,7 +171,32 @@ def fold_seed(seed: int, fold: int) -> int:
 def _as_seen_by(method: Method[Any], sample: Sample) -> Sample:
     if "labels" not in method.needs:
         return sample.without_label()
-    if sample.label is None:
-        msg = f"method {method.name!r} needs the truth, and the events have no column 'label'"
-        raise ConfigError(msg)
+    truth(method.name, sample)
     return sample
+
+
+def _by_id(sample: Sample, which: NDArray[np.bool_]) -> Sample:
+    """Return some of the events, in the order of their ids."""
+    rows = np.flatnonzero(which)
+    return sample.take(rows[np.argsort(sample.event[rows], kind="stable")])
+
+
+def _of_use(
+    method: Method[Any], simulation: Sample | None, sample: Sample, window: Window
+) -> Sample:
+    """Return the simulation, or say why the method cannot use it in this window."""
+    simulation = simulated(method.name, simulation)
+    if simulation.names != sample.names:
+        msg = (
+            f"the simulation has the features {', '.join(simulation.names)}, and the data have "
+            f"{', '.join(sample.names)}; give both the same, in the same order"
+        )
+        raise InputError(msg)
+    if not window.signal(simulation.mass).any():
+        msg = (
+            f"window {window}: none of {len(simulation)} simulated events lies in the signal "
+            f"region, and method {method.name!r} needs some; simulate these masses too, or scan "
+            "others"
+        )
+        raise InputError(msg)
+    return simulation

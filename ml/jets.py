@@ -8,7 +8,7 @@ import numpy as np
 
 from .sample import Sample
 
-__all__ = ["rescale_masses", "sort_jets"]
+__all__ = ["mass_difference", "rescale_masses", "sort_jets"]
 
 
 def rescale_masses(data: Sample) -> Sample:
@@ -71,3 +71,31 @@ def sort_jets(data: Sample) -> Sample:
         swap[:, None], data.features[:, second + first], data.features[:, first + second]
     )
     return replace(data, features=features)
+
+
+def mass_difference(data: Sample) -> Sample:
+    """Return the sample with the mass of the second jet as its difference to that of the first.
+
+    Of jets in the order of their masses (:func:`sort_jets`) the second is never the lighter one: the
+    plane of the masses ends on a diagonal, which a density estimator must learn. In the baseline
+    features of the LHC Olympics, the lighter mass and the difference, it ends at zero. The column
+    ``j2_mass`` becomes ``dmJ``; samples without ``j1_mass`` and ``j2_mass`` stay as they are.
+
+    Parameters
+    ----------
+    data : Sample
+        Masses in GeV.
+
+    Returns
+    -------
+    Sample
+        The same columns but one, in the same order.
+    """
+    names = data.names
+    if not {"j1_mass", "j2_mass"} <= set(names):
+        return data
+    first, second = names.index("j1_mass"), names.index("j2_mass")
+    features = data.features.copy()
+    features[:, second] -= features[:, first]
+    renamed = tuple("dmJ" if name == "j2_mass" else name for name in names)
+    return replace(data, features=features, names=renamed)

@@ -159,10 +159,7 @@ def methods() -> list[MethodInfo]:
             needs=tuple(method.needs),
             source=method.source,
             summary=(method.__doc__ or "").strip().split("\n")[0],
-            hyperparameters={
-                field.name: getattr(method.Hyper(), field.name)
-                for field in dataclasses.fields(method.Hyper)
-            },
+            hyperparameters=dataclasses.asdict(method.Hyper()),
         )
         for _, method in sorted(_REGISTRY.items())
     ]
@@ -170,6 +167,9 @@ def methods() -> list[MethodInfo]:
 
 def make_method(name: str, **hyper: Any) -> Method[Any]:
     """Make a method from its name and hyperparameters, as the configuration gives them.
+
+    A hyperparameter that is a dataclass itself, such as the flow of CATHODE, is given as a mapping
+    of those of its fields that differ from the default.
 
     Raises
     ------
@@ -186,13 +186,7 @@ def make_method(name: str, **hyper: Any) -> Method[Any]:
         msg = f"method: no method is called {name!r}; {nearest_names(name, _REGISTRY)}"
         raise ConfigError(msg)
     method = _REGISTRY[name]
-    defaults = {field.name: field for field in dataclasses.fields(method.Hyper)}
-    for key, value in hyper.items():
-        if key not in defaults:
-            msg = f"method {name!r} has no hyperparameter {key!r}; {nearest_names(key, defaults)}"
-            raise ConfigError(msg)
-        hyper[key] = _as_default(name, key, value, getattr(method.Hyper(), key))
-    return method(method.Hyper(**hyper))
+    return method(_with(name, method.Hyper(), hyper))
 
 
 def load_method(path: str | os.PathLike[str]) -> Method[Any]:
@@ -218,8 +212,27 @@ def load_method(path: str | os.PathLike[str]) -> Method[Any]:
     return method
 
 
+def _with(method: str, default: Any, given: Mapping[str, Any], within: str = "") -> Any:
+    """Return the default hyperparameters with those given in place of theirs."""
+    names = [field.name for field in dataclasses.fields(default)]
+    for key in given:
+        if key not in names:
+            msg = (
+                f"method {method!r} has no hyperparameter {within + key!r}; "
+                f"{nearest_names(key, names)}"
+            )
+            raise ConfigError(msg)
+    values = {
+        key: _as_default(method, within + key, value, getattr(default, key))
+        for key, value in given.items()
+    }
+    return dataclasses.replace(default, **values)
+
+
 def _as_default(method: str, key: str, value: Any, default: Any) -> Any:
     """Return a value in the type of the default: YAML gives lists for tuples, 1 for 1.0."""
+    if dataclasses.is_dataclass(default) and isinstance(value, Mapping):
+        return _with(method, default, value, f"{key}.")
     if isinstance(default, tuple) and isinstance(value, (list, tuple)):
         return tuple(value)
     if isinstance(default, float) and isinstance(value, (int, str)):

@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 
 from ..core import InputError, Record
 
-__all__ = ["Performance", "SicPoint", "auc", "performance", "roc", "sic_curve"]
+__all__ = [
+    "Performance",
+    "SicPoint",
+    "auc",
+    "efficiency_in_fold",
+    "performance",
+    "roc",
+    "sic_at_efficiencies",
+    "sic_curve",
+]
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,73 @@ def sic_curve(
         sic = eps_s / np.sqrt(eps_b)
         error = sic * np.sqrt((1 - eps_s) / s + (1 - eps_b) / (4 * b))
     return eps_b, eps_s, sic, error
+
+
+def sic_at_efficiencies(
+    score: NDArray[np.floating],
+    label: NDArray[np.integer],
+    eps_s: NDArray[np.floating],
+    *,
+    min_background: int = 25,
+) -> NDArray[np.float64]:
+    """Return the significance improvement at given signal efficiencies, for curves to be averaged.
+
+    Parameters
+    ----------
+    score, label
+        As in :func:`roc`.
+    eps_s : ndarray, shape (n_points,)
+        Signal efficiencies in (0, 1]; the tightest threshold that keeps as much is taken.
+    min_background : int
+        Where fewer background events are kept, there is no value.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_points,)
+        NaN where there is no value.
+    """
+    b, s = roc(score, label)
+    at = np.searchsorted(s, np.asarray(eps_s) * s[-1] - 1e-9)
+    enough = b[at] >= max(min_background, 1)
+    sic = (s[at] / s[-1]) / np.sqrt(np.maximum(b[at], 1) / b[-1])
+    return np.where(enough, sic, np.nan)
+
+
+def efficiency_in_fold(
+    score: NDArray[np.floating], label: NDArray[np.integer], fold: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Return the fraction of background that scores at least as high, within the event's fold.
+
+    Scores of different models cannot be compared, background efficiencies can. The negative of
+    what is returned is a score of all folds together: its ROC curve is the mean of the folds'
+    at equal background efficiency.
+
+    Parameters
+    ----------
+    score, label
+        As in :func:`roc`.
+    fold : ndarray of int, shape (n_events,)
+        Which model gave each score.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_events,)
+
+    Raises
+    ------
+    InputError
+        If a fold has no background.
+    """
+    efficiency = np.empty(len(score))
+    for each in np.unique(fold):
+        mine = fold == each
+        background = np.sort(score[mine & (label == 0)])
+        if not len(background):
+            msg = f"fold {each} has no background events to measure an efficiency with"
+            raise InputError(msg)
+        below = np.searchsorted(background, score[mine], side="left")
+        efficiency[mine] = 1 - below / len(background)
+    return efficiency
 
 
 def performance(

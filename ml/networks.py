@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from .bank import Bank, BankHyper, pick_device, train_bank
-from .cwola import SOURCE, CwolaHunting, NestedHyper, NestedTask
+from .bank import BankHyper
+from .classifiers import ClassifierHyper, NetworkHyper
+from .cwola import SOURCE, CwolaHunting, NestedHyper
 from .method import register
 
 __all__ = ["CwolaNetworks", "NetworksHyper"]
@@ -36,6 +31,21 @@ class NetworksHyper(NestedHyper, BankHyper):
     batch: int = 5000
     device: str = "auto"
 
+    def __post_init__(self) -> None:
+        NestedHyper.__post_init__(self)
+        self.classifier  # noqa: B018 - refuses values that cannot be used
+
+    @property
+    def classifier(self) -> ClassifierHyper:
+        """The ensemble."""
+        networks = {field.name: getattr(self, field.name) for field in fields(NetworkHyper)}
+        return ClassifierHyper(
+            kind="networks",
+            inner_folds=self.inner_folds,
+            members=1,
+            networks=NetworkHyper(**networks),
+        )
+
 
 @register
 class CwolaNetworks(CwolaHunting[NetworksHyper]):
@@ -44,35 +54,3 @@ class CwolaNetworks(CwolaHunting[NetworksHyper]):
     name: ClassVar[str] = "cwola_networks"
     source: ClassVar[str] = SOURCE
     Hyper: ClassVar[type[NetworksHyper]] = NetworksHyper
-
-    def _learn(self, task: NestedTask, seed: int) -> None:
-        hyper = self.hyper
-        self._mean = task.x.mean(axis=0, dtype=np.float64).astype(np.float32)
-        self._std = task.x.std(axis=0, dtype=np.float64).astype(np.float32)
-        validates = np.repeat(np.arange(hyper.inner_folds), hyper.restarts)
-        seeds = np.random.SeedSequence(seed).generate_state(len(validates) + 1).tolist()
-        bank, best = train_bank(
-            (task.x - self._mean) / self._std,
-            task.y,
-            task.weight,
-            task.inner != validates[:, None],
-            seeds=seeds[1:],
-            seed=seeds[0],
-            steps=math.ceil(len(task.x) * (1 - 1 / hyper.inner_folds) / hyper.batch),
-            hyper=BankHyper(**{f.name: getattr(hyper, f.name) for f in fields(BankHyper)}),
-            device=hyper.device,
-        )
-        winners = best.reshape(hyper.inner_folds, hyper.restarts).argmax(axis=1)
-        self._bank = bank.take((np.arange(hyper.inner_folds) * hyper.restarts + winners).tolist())
-
-    def _predict(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        device = pick_device(self.hyper.device)
-        standard = torch.as_tensor((x - self._mean) / self._std, device=device)
-        return torch.sigmoid(self._bank.to(device).predict(standard)).mean(dim=0).cpu().numpy()
-
-    def _learnt(self) -> dict[str, NDArray[Any]]:
-        return {"mean": self._mean, "std": self._std} | self._bank.arrays()
-
-    def _take_over(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        self._mean, self._std = arrays["mean"], arrays["std"]
-        self._bank = Bank.from_arrays(arrays)

@@ -2,17 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-__all__ = ["TreeEnsemble", "fit_trees"]
+from ..core import ConfigError
+
+__all__ = ["BoostingHyper", "TreeEnsemble", "fit_trees"]
+
+
+@dataclass(frozen=True)
+class BoostingHyper:
+    """How trees are boosted.
+
+    Attributes
+    ----------
+    learning_rate : float
+        Step of each tree.
+    iterations : int
+        Largest number of trees.
+    patience : int
+        Trees without improvement on the validation events before the end.
+    leaves : int
+        Leaves of a tree.
+    events_per_leaf : int
+        Fewest events in a leaf.
+    features_per_split : float
+        Fraction of the features tried at each split.
+    bins : int
+        Bins of a feature's histogram.
+
+    Raises
+    ------
+    ConfigError
+        If a value cannot be used.
+    """
+
+    learning_rate: float = 0.1
+    iterations: int = 100
+    patience: int = 5
+    leaves: int = 31
+    events_per_leaf: int = 50
+    features_per_split: float = 0.5
+    bins: int = 127
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "learning_rate": self.learning_rate > 0,
+            "iterations": self.iterations >= 1,
+            "patience": self.patience >= 1,
+            "leaves": self.leaves >= 2,
+            "events_per_leaf": self.events_per_leaf >= 1,
+            "features_per_split": 0 < self.features_per_split <= 1,
+            "bins": 2 <= self.bins <= 255,
+        }
+        for name, good in allowed.items():
+            if not good:
+                msg = f"boosted trees: {name} = {getattr(self, name)} cannot be used"
+                raise ConfigError(msg)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +99,31 @@ class TreeEnsemble:
     value: NDArray[np.float64]
 
     @classmethod
-    def from_classifiers(cls, classifiers: Iterable[HistGradientBoostingClassifier]) -> Self:
-        """Take over fitted binary classifiers (trained without missing or categorical values)."""
+    def from_classifiers(
+        cls,
+        classifiers: Iterable[HistGradientBoostingClassifier],
+        columns: Sequence[NDArray[np.int64]] | None = None,
+    ) -> Self:
+        """Take over fitted binary classifiers (trained without missing or categorical values).
+
+        Parameters
+        ----------
+        classifiers : iterable of HistGradientBoostingClassifier
+            The members.
+        columns : sequence of ndarray of int64, optional
+            For each member the features it was trained on, where these are not all.
+        """
         first, baseline, root, nodes, at = [0], [], [], [], 0
-        for classifier in classifiers:
+        for member, classifier in enumerate(classifiers):
             for (tree,) in classifier._predictors:  # noqa: SLF001 - scikit-learn has no public way
                 grown = tree.nodes
                 inner = grown["is_leaf"] == 0
+                feature = grown["feature_idx"].astype(np.int64)
                 nodes.append(
                     (
-                        grown["feature_idx"].astype(np.int64),
+                        feature
+                        if columns is None
+                        else np.where(inner, columns[member][feature], 0),
                         grown["num_threshold"].astype(np.float64),
                         np.where(inner, grown["left"].astype(np.int64) + at, -1),
                         np.where(inner, grown["right"].astype(np.int64) + at, -1),
@@ -65,11 +134,18 @@ class TreeEnsemble:
                 at += len(grown)
             first.append(len(root))
             baseline.append(float(classifier._baseline_prediction[0, 0]))  # noqa: SLF001 - as above
-        columns = [np.concatenate(column) for column in zip(*nodes, strict=True)]
-        return cls(np.array(first), np.array(baseline), np.array(root, np.int64), *columns)
+        arrays = [np.concatenate(column) for column in zip(*nodes, strict=True)]
+        return cls(np.array(first), np.array(baseline), np.array(root, np.int64), *arrays)
 
     def score(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the mean of the members' probabilities for features (n_events, n_features)."""
+        return self._probability(x).astype(np.float32)
+
+    def log_odds(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the log-odds of the mean probability for features (n_events, n_features)."""
+        return logit(self._probability(x)).astype(np.float32)
+
+    def _probability(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         return _mean_probability(
             x,
             self.first_tree,
@@ -99,13 +175,7 @@ def fit_trees(
     validation: NDArray[np.bool_],
     *,
     seed: int,
-    learning_rate: float,
-    iterations: int,
-    patience: int,
-    leaves: int,
-    events_per_leaf: int,
-    features_per_split: float,
-    bins: int,
+    hyper: BoostingHyper,
 ) -> HistGradientBoostingClassifier:
     """Fit one classifier, stopped early on events it does not learn from.
 
@@ -121,22 +191,22 @@ def fit_trees(
         Events that only decide when to stop.
     seed : int
         Decides the features tried at each split.
-    learning_rate, iterations, patience, leaves, events_per_leaf, features_per_split, bins
-        Hyperparameters of boosting.
+    hyper : BoostingHyper
+        How the trees are boosted.
 
     Returns
     -------
     HistGradientBoostingClassifier
     """
     classifier = HistGradientBoostingClassifier(
-        learning_rate=learning_rate,
-        max_iter=iterations,
-        max_leaf_nodes=leaves,
-        min_samples_leaf=events_per_leaf,
-        max_features=features_per_split,
-        max_bins=bins,
+        learning_rate=hyper.learning_rate,
+        max_iter=hyper.iterations,
+        max_leaf_nodes=hyper.leaves,
+        min_samples_leaf=hyper.events_per_leaf,
+        max_features=hyper.features_per_split,
+        max_bins=hyper.bins,
         early_stopping=True,  # pyright: ignore[reportArgumentType] - its stub knows 'auto' alone
-        n_iter_no_change=patience,
+        n_iter_no_change=hyper.patience,
         tol=0.0,
         random_state=seed % 2**32,
     )
@@ -158,7 +228,7 @@ def _mean_probability(  # noqa: PLR0917 - numba takes plain arrays
     x, first_tree, baseline, root, feature, threshold, left, right, value
 ):
     n_members = len(baseline)
-    out = np.empty(len(x), np.float32)
+    out = np.empty(len(x), np.float64)
     for i in range(len(x)):
         total = 0.0
         for member in range(n_members):

@@ -312,6 +312,25 @@ def report(
 
 
 @app.command()
+def benchmark(
+    file: Annotated[Path, typer.Argument(help="The benchmark, a YAML file.", metavar="FILE.yaml")],
+    out: Out = None,
+    overrides: Set = None,
+    only: Annotated[
+        str | None,
+        typer.Option("--methods", help="Only these of the file's methods, commas between them."),
+    ] = None,
+) -> None:
+    """Compare methods on the same events, over seeds and signal strengths: table and figures."""
+    from .benchmark_config import load_benchmark
+    from .benchmarking import run_benchmark
+
+    config = load_benchmark(file, overrides or [], out=out)
+    chosen = tuple(name.strip() for name in only.split(",")) if only else ()
+    _show_benchmark(run_benchmark(config, only=chosen), Path(config.out))
+
+
+@app.command()
 def methods(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
@@ -465,9 +484,10 @@ def _show_limits(found: Any, folder: Path) -> None:
         for signal in found.signals:
             for training, limit in (("as it was", signal.fixed), ("repeated", signal.injected)):
                 if limit is not None:
+                    beyond = limit.observed is None and limit is signal.injected
                     cells = (
                         selection_name(limit.efficiency),
-                        _events(limit.observed),
+                        f"> {signal.points[-1].strength:g}" if beyond else _events(limit.observed),
                         _events(limit.expected[2]),
                         _events(limit.cross_section_observed),
                     )
@@ -529,6 +549,31 @@ def _show_combination(combined: Any, out: Path) -> None:
         f"significance {'≥ ' if whole.is_limit else ''}{whole.z_global:.1f}σ",
         style="bold",
         soft_wrap=True,
+    )
+
+
+def _show_benchmark(found: Any, out: Path) -> None:
+    """Print the medians over the seeds; the spread is in the file."""
+    from .figures import selection_name
+
+    table = Table(title="medians over the seeds, \\[smallest, largest] of the maximum SIC")
+    names = [selection_name(efficiency) for efficiency in found.selections]
+    table.add_column("method")
+    for name in ("signal", "seeds", *(f"SIC {name}" for name in names), "max SIC", "AUC", "χ²/ndf"):
+        table.add_column(name, justify="right")
+    for row in found.rows:
+        table.add_row(
+            _escaped(row.method),
+            "labels" if row.n_signal is None else str(row.n_signal),
+            str(row.seeds),
+            *(f"{spread.median:.1f}" for spread in row.sic),
+            f"{row.max_sic.median:.1f} \\[{row.max_sic.low:.1f}, {row.max_sic.high:.1f}]",
+            f"{row.auc.median:.3f}",
+            f"{row.chi2_per_ndf[0].median:.1f}",
+        )
+    console.print(table)
+    typer.echo(
+        f"table: {out / 'benchmark.md'}, figures beside it; record: {out / 'benchmark.json'}"
     )
 
 

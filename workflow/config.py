@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-import yaml
 from dask.utils import parse_bytes
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..core import ConfigError, nearest_names
 from .facilities import ClusterConfig
 from .limits_config import LimitsConfig
+from .validation import read_yaml, validated
 
 __all__ = [
     "EventsConfig",
@@ -350,24 +348,7 @@ def load_config(
     ConfigError
         If the file is missing or not YAML, or a key or value cannot be used.
     """
-    path = Path(path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        msg = f"{path}: no such configuration file"
-        raise ConfigError(msg) from None
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path}: cannot be read ({error})"
-        raise ConfigError(msg) from None
-    except yaml.YAMLError as error:
-        msg = f"{path}: not valid YAML: {' '.join(str(error).split())}"
-        raise ConfigError(msg) from None
-    if not isinstance(values, dict):
-        msg = f"{path}: expected keys such as 'events:', found {type(values).__name__}"
-        raise ConfigError(msg)
-    if out is not None:
-        values["out"] = out
-    values.setdefault("out", f"runs/{path.stem}")
+    values = read_yaml(path, out=out, first_key="events")
     return parse_config(values, overrides, origin=str(path))
 
 
@@ -390,62 +371,4 @@ def parse_config(
     ConfigError
         With one sentence for the first key that cannot be used.
     """
-    for override in overrides:
-        _apply(values, override)
-    try:
-        return SearchConfig.model_validate(values)
-    except ValidationError as error:
-        msg = f"{origin}: {_sentence(error)}"
-        raise ConfigError(msg) from None
-
-
-def _apply(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        msg = f"--set takes key=value, such as scan.bins=20, not {override!r}"
-        raise ConfigError(msg)
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        msg = f"--set {key}: {text!r} is not a YAML value"
-        raise ConfigError(msg) from None
-    *parents, last = key.split(".")
-    level = values
-    for parent in parents:
-        level = level.setdefault(parent, {})
-        if not isinstance(level, dict):
-            msg = f"--set {key}: {parent!r} has no keys below it"
-            raise ConfigError(msg)
-    level[last] = value
-
-
-def _sentence(error: ValidationError) -> str:
-    """Say the first complaint of pydantic as one sentence."""
-    first = error.errors()[0]
-    location = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        *parents, name = first["loc"]
-        return f"unknown key {location!r}: {nearest_names(str(name), _keys_at(parents))}"
-    if first["type"] == "missing":
-        return f"the key {location!r} is missing"
-    problem = first["msg"].removeprefix("Value error, ")
-    where = f"{location}: " if location else ""
-    shown = first["input"]
-    given = "" if isinstance(shown, dict) or not location else f" (got {shown!r})"
-    return f"{where}{problem}{given}"
-
-
-def _keys_at(parents: Sequence[Any]) -> list[str]:
-    section: type[BaseModel] = SearchConfig
-    for parent in parents:
-        field = section.model_fields.get(str(parent))  # none for a user's own name
-        section = section if field is None else _section_of(field.annotation) or section
-    return list(section.model_fields)
-
-
-def _section_of(annotation: Any) -> type[BaseModel] | None:
-    """Return the section that an annotation names, alone, as an option or as values by name."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = map(_section_of, get_args(annotation))
-    return next((section for section in found if section is not None), None)
+    return validated(SearchConfig, values, overrides, origin=origin)

@@ -34,6 +34,7 @@ from ..stats import (
     spurious_signal,
     subdivide,
 )
+from .before_selection import before_selection, daughters_of
 from .columns import event_files, processing_report
 from .config import SearchConfig
 from .provenance import Provenance, fingerprint, stage_key
@@ -88,6 +89,7 @@ def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> Sea
     path = out / "results.json"
     key = stage_key(
         fingerprint(columns),
+        fingerprint(config.signal),
         config.model_dump(exclude={"cluster", "workers", "out", "limits", "pseudo_datasets"}),
     )
     found = _earlier(out)
@@ -103,6 +105,10 @@ def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> Sea
         "sculpting": bent,
         "independence": independence_of(config, cut_on),
         "function_choice": function_choice(config, scores),
+        "before_selection": before_selection(
+            config, columns, out, scores=scores, cut_on=cut_on, levels=levels, result=result
+        ),
+        "daughters": daughters_of(config, scores, levels, result),
     }
     results = _results(config, scores, levels, result, checks=checks, key=key, out=out)
     write_text_atomic(
@@ -113,7 +119,8 @@ def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> Sea
     except FitError as error:  # no quotable window; the flags say so
         logger.warning("no workspace.json: %s", error)
         (out / "workspace.json").unlink(missing_ok=True)
-    (out / "report.html").unlink(missing_ok=True)  # that of an earlier result
+    for stale in ("report.html", "limits.json", "pseudodata.json"):  # of an earlier result
+        (out / stale).unlink(missing_ok=True)
     results.to_json(path)
     return results
 

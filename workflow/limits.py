@@ -32,6 +32,7 @@ from .limits_figures import save_limits_figures
 from .limits_results import LimitsResults
 from .limits_summary import Signal, limit_flags, signal_limits, window_limits, z_or_zero
 from .provenance import Provenance
+from .report import write_report
 from .results import SearchResults
 from .scoring import load_sample, make_scores, windows_of
 from .search import run_folder
@@ -51,7 +52,7 @@ def run_limits(config: SearchConfig) -> LimitsResults:
     -------
     LimitsResults
         Also written to ``limits.json``, beside figures in ``limits/`` and the tables of
-        ``limits.hepdata/``, in the run's folder.
+        ``limits.hepdata/``, in the run's folder; the report is written anew.
 
     Raises
     ------
@@ -66,6 +67,7 @@ def run_limits(config: SearchConfig) -> LimitsResults:
         made = make_limits(config, columns, out, client)
     save_limits_figures(out)
     write_hepdata(make_results(config, columns, out), made, out)
+    write_report(out)
     return made
 
 

@@ -93,7 +93,9 @@ def plot_yield_limits(limits: LimitsResults) -> Figure:
                 axes.set_yscale("log")
             axes.set_ylabel("signal events")
             axes.set_title(f"selection {selection_name(rows[0].efficiency)}", loc="left")
-        panels[0].legend(fontsize=9, ncols=2)
+        figure.legend(
+            *panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=4, fontsize=9
+        )
         panels[-1].set_xlabel("window centre [TeV]")
     return figure
 
@@ -109,6 +111,9 @@ def plot_signal_limits(limits: LimitsResults) -> Figure:
             limit = signal.injected or signal.fixed
             if limit is not None:
                 _draw_box(axes, at, limit, in_fb=in_fb)
+            if limit is not None and limit is signal.injected and limit.observed is None:
+                beyond = signal.points[-1].strength * ((signal.per_event or 1.0) if in_fb else 1.0)
+                axes.plot(at, beyond, "^", color="black", ms=7)
             if signal.injected is not None and signal.fixed is not None:
                 fixed = _values(signal.fixed, in_fb=in_fb)[0]
                 axes.plot(at, fixed, "x", color=COLOURS[3], ms=7)
@@ -127,13 +132,14 @@ def plot_signal_limits(limits: LimitsResults) -> Figure:
         )
         marks = [
             Line2D([], [], marker="o", color="black", ls="none", label="observed"),
+            Line2D([], [], marker="^", color="black", ls="none", label="beyond the injections"),
             Line2D([], [], color="black", ls="--", label="median expected"),
             Line2D([], [], color=ONE_SIGMA, lw=7, label="68 %"),
             Line2D([], [], color=TWO_SIGMA, lw=7, label="95 %"),
             Line2D([], [], marker="x", color=COLOURS[3], ls="none", label="without retraining"),
             Line2D([], [], color=COLOURS[2], lw=2, label="predicted"),
         ]
-        figure.legend(handles=marks, loc="outside upper center", ncols=3, fontsize=9)
+        figure.legend(handles=marks, loc="outside upper center", ncols=3, fontsize=8)
     return figure
 
 

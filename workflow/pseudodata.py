@@ -34,6 +34,7 @@ from .columns import column_files
 from .config import SearchConfig
 from .hunting import make_results
 from .provenance import fingerprint, stage_key
+from .report import write_report
 from .results import SearchResults
 from .retrained import PseudoDataset, Retrained
 from .scoring import Scores, load_sample, read_scores, windows_of
@@ -95,7 +96,7 @@ def calibrate_search(config: SearchConfig) -> Retrained:
     Returns
     -------
     Retrained
-        Also written to ``pseudodata.json`` in the run's folder.
+        Also written to ``pseudodata.json`` in the run's folder; the report is written anew.
 
     Raises
     ------
@@ -108,7 +109,9 @@ def calibrate_search(config: SearchConfig) -> Retrained:
     columns = column_files(config, out)
     results = make_results(config, columns, out)
     with connect(config.cluster, config.workers) as client:
-        return repeat_search(config, columns, results, out, client)
+        found = repeat_search(config, columns, results, out, client)
+    write_report(out)
+    return found
 
 
 def repeat_search(

@@ -14,6 +14,7 @@ from ..core import InputError
 from ..core.records import write_text_atomic
 from ..stats import z_of_p
 from ..stats.sculpting import SelectionSculpting, WindowSculpting
+from ..stats.yields import JointYield, NumberOfEvents
 from .figures import (
     feature_figure,
     pseudo_experiments_figure,
@@ -21,8 +22,11 @@ from .figures import (
     selection_name,
     spectrum_figures,
 )
+from .limits_figures import limits_figures
+from .limits_results import LimitsResults
 from .plots import as_svg_uri
 from .results import SearchResults, SelectionSummary, WindowSummary
+from .retrained import Retrained, retrained_figure
 
 __all__ = ["error_of", "write_report"]
 
@@ -82,6 +86,15 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "numbers": _numbers(results),
         "flags": results.flags,
         "trials": _trials(results),
+        "yields": _yields(results),
+        "yield_notes": _yield_notes(results),
+        "daughters": [
+            (one.name, f"{one.mass:.0f} ± {error_of(one.mass_error)} GeV", f"{one.width:.0f} GeV")
+            for one in results.daughters
+            if one.mass is not None
+        ],
+        "retrained": _retrained(out),
+        "limits": _limits(out),
         "independence": [
             (
                 f"{window.low:.0f}-{window.high:.0f}",
@@ -181,6 +194,74 @@ def _trials(results: SearchResults) -> list[dict[str, str]]:
         }
         for name, p, shown, what in rows
     ]
+
+
+def _yields(results: SearchResults) -> list[tuple[str, str, str]]:
+    """Return the numbers of signal events: the way, the number, and what belongs to it."""
+    found = results.before_selection
+    if found is None:
+        return []
+    rows = []
+    if found.unselected is not None:
+        rows.append(("unselected spectrum", _with_error(found.unselected), ""))
+    for name, joint in (
+        ("all selections together", found.binormal),
+        ("with simulated signal", found.simulated),
+    ):
+        if joint is not None:
+            agreement = f"χ²/ndf of the selections {joint.chi2:.1f}/{joint.ndf}"
+            rows.append((name, _with_error(joint), agreement))
+    chosen = zip(found.efficiencies, results.windows[0].selections, strict=False)
+    rows += [
+        (
+            f"efficiency for the simulated signal, {selection_name(row.efficiency)}",
+            f"{100 * each.value:.1f} ± {100 * each.error:.1f} %",
+            f"{each.n_simulated} simulated events",
+        )
+        for each, row in chosen
+    ]
+    return rows
+
+
+def _with_error(found: NumberOfEvents | JointYield) -> str:
+    return f"{found.value:.0f} ± {found.error:.0f}"
+
+
+def _yield_notes(results: SearchResults) -> tuple[str, ...]:
+    found = results.before_selection
+    return () if found is None else (*found.assumptions, *found.problems)
+
+
+def _retrained(out: Path) -> dict[str, Any] | None:
+    """Return what the repeated training has shown, if it was repeated."""
+    path = out / "pseudodata.json"
+    if not path.is_file():
+        return None
+    found = Retrained.from_json(path)
+    whole = found.global_p
+    caption = (
+        "The largest local significance anywhere in the scan, of pseudo-datasets that the search "
+        "was trained on anew, and of pseudo-experiments that take the scores as given."
+    )
+    return {
+        "picture": _picture(retrained_figure(out), "search repeated on pseudo-datasets", caption),
+        "sentence": (
+            f"p global {'≤' if whole.is_limit else '='} {whole.p_global:.2g} ± "
+            f"{whole.p_global_error:.1g} from {len(found.datasets)} pseudo-datasets, "
+            f"{found.p_pseudo_experiments:.2g} from pseudo-experiments."
+        ),
+        "assumptions": found.assumptions,
+    }
+
+
+def _limits(out: Path) -> dict[str, Any] | None:
+    """Return the figures and flags of the upper limits, if there are any."""
+    if not (out / "limits.json").is_file():
+        return None
+    return {
+        "figures": [_picture(figure, name, text) for name, text, figure in limits_figures(out)],
+        "flags": LimitsResults.from_json(out / "limits.json").flags,
+    }
 
 
 def _scan_pictures(results: SearchResults) -> list[_Picture]:

@@ -13,6 +13,8 @@ from ..stats import (
     SpuriousSignal,
     Trials,
 )
+from ..stats.daughters import DaughterMass
+from .before_selection import BeforeSelection
 from .provenance import Provenance
 
 __all__ = [
@@ -182,6 +184,10 @@ class SearchResults(Record):
         The scan.
     best : BestResult or None
         None where no fit may be quoted.
+    before_selection : BeforeSelection or None
+        Number of signal events before any selection; None without a best window.
+    daughters : tuple of DaughterMass
+        Peaks of the features that are masses (named ``…mass``), among the selected events.
     trials : Trials or None
         Its global p-value three ways: pseudo-experiments, up-crossings, independent tests.
     spurious : SpuriousSignal or None
@@ -219,6 +225,8 @@ class SearchResults(Record):
 
     windows: tuple[WindowSummary, ...]
     best: BestResult | None
+    before_selection: BeforeSelection | None
+    daughters: tuple[DaughterMass, ...]
     trials: Trials | None
     spurious: SpuriousSignal | None
     sculpting: Sculpting

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from overdensity.ml import Sample, Window
+from overdensity.ml import Sample, Window, make_method
+from overdensity.ml.flows import ConditionalFlow
 
 NAMES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 
@@ -39,6 +44,15 @@ def sample() -> Sample:
     return toy(6000, 300)
 
 
+@pytest.fixture(scope="session")
+def simulation() -> Sample:
+    """Background from another generator: jets a little heavier, other events than the sample's."""
+    other = toy(6000, 0, seed=1)
+    features = other.features.copy()
+    features[:, :2] *= 1.05
+    return replace(other, event=other.event ^ np.uint64(1 << 63), features=features)
+
+
 @pytest.fixture(scope="package", autouse=True)
 def _one_thread():
     """Toy networks are too small for threads, and tests may share the machine."""
@@ -46,3 +60,36 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+FAST_FLOW: dict[str, Any] = {"epochs": 8, "layers": 2, "width": 32, "batch": 512}
+
+
+@pytest.fixture(scope="session")
+def fast_flow() -> dict[str, Any]:
+    """Hyperparameters of a flow that learns two features in seconds."""
+    return FAST_FLOW
+
+
+@pytest.fixture(scope="session")
+def moving() -> Callable[..., Sample]:
+    """Two features, one of which moves with the mass; signal is narrow in both."""
+
+    def make(n_background: int, n_signal: int, seed: int) -> Sample:
+        rng = np.random.default_rng(seed)
+        signal = np.arange(n_background + n_signal) >= n_background
+        mass = np.where(signal, 3500.0, 2600.0 + rng.exponential(700.0, len(signal)))
+        mass = (mass + signal * rng.normal(0.0, 60.0, len(signal))).clip(max=6000.0)
+        x = rng.normal([0.0, 0.0], [0.5, 1.0], (len(signal), 2))
+        x[:, 0] += (mass - 3500.0) / 400.0
+        x[signal] = rng.normal([0.5, 1.5], 0.1, (n_signal, 2))
+        return Sample.from_arrays(mass, x, ("x", "y"), label=signal)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def moving_flow(moving: Callable[..., Sample], window: Window) -> ConditionalFlow:
+    """The outer density of that background."""
+    data = moving(20_000, 300, seed=1)
+    return make_method("cathode", flow=FAST_FLOW).fit_outside(data, window, seed=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from overdensity.ml import Sample
-from overdensity.ml.jets import rescale_masses, sort_jets
+from overdensity.ml.jets import mass_difference, rescale_masses, sort_jets
 
 
 def test_published_rescaling_at_3_tev_divides_by_3_tev():
@@ -30,3 +30,17 @@ def test_lighter_jet_comes_first_with_all_its_columns():
 def test_sample_without_two_jet_masses_stays():
     sample = Sample.from_arrays([3500.0], [[0.5, 0.1]], ["j1_tau21", "j2_tau21"])
     assert sort_jets(sample) is sample
+
+
+def test_mass_difference_is_the_heavier_minus_the_lighter():
+    sample = Sample.from_arrays(
+        [3000.0, 4000.0], [[300.0, 100.0, 0.1], [50.0, 80.0, 0.2]], ("j1_mass", "j2_mass", "j1_n")
+    )
+    found = mass_difference(sort_jets(sample))
+    assert found.names == ("j1_mass", "dmJ", "j1_n")
+    np.testing.assert_allclose(found.features[:, :2], [[100.0, 200.0], [50.0, 30.0]])
+
+
+def test_mass_difference_leaves_other_samples_as_they_are():
+    sample = Sample.from_arrays([3000.0], [[100.0, 0.3]], ("mJ1", "tau21_1"))
+    assert mass_difference(sample) is sample

@@ -153,3 +153,35 @@ def test_hyperparameters_out_of_range_are_refused(key, value):
 
 def test_a_number_that_yaml_takes_for_text_is_a_number():
     assert make_method("cwola", learning_rate="1e-2").hyper.learning_rate == 0.01
+
+
+@dataclass(frozen=True)
+class Inner:
+    epochs: int = 5
+    rate: float = 0.1
+
+
+@dataclass(frozen=True)
+class Nested:
+    flow: Inner = Inner(epochs=7)
+
+
+@pytest.fixture
+def nested(monkeypatch):
+    class Known(Method):
+        name = "nested"
+        Hyper = Nested
+        fit = score = arrays = restore = None
+
+    monkeypatch.setitem(method._REGISTRY, "nested", Known)
+
+
+@pytest.mark.usefixtures("nested")
+def test_hyperparameters_within_hyperparameters_keep_the_other_defaults():
+    assert make_method("nested", flow={"rate": 1}).hyper == Nested(Inner(epochs=7, rate=1.0))
+
+
+@pytest.mark.usefixtures("nested")
+def test_unknown_hyperparameter_within_another_is_named_with_its_place():
+    with pytest.raises(ConfigError, match=r"'flow\.epoch'; did you mean 'epochs'"):
+        make_method("nested", flow={"epoch": 3})

@@ -9,7 +9,13 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from overdensity.core import InputError
 from overdensity.ml import Performance, performance
-from overdensity.ml.metrics import auc, roc, sic_curve
+from overdensity.ml.metrics import (
+    auc,
+    efficiency_in_fold,
+    roc,
+    sic_at_efficiencies,
+    sic_curve,
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +79,37 @@ def test_one_class_is_refused():
 def test_too_little_background_is_refused():
     with pytest.raises(InputError, match="min_background"):
         performance(np.arange(50.0), (np.arange(50) > 9).astype(np.int8))
+
+
+def test_sic_at_signal_efficiencies_is_the_closed_form(scored):
+    eps_s = np.array([0.1, 0.5, 0.9, 1.0])
+    found = sic_at_efficiencies(*scored, eps_s)
+    expected = eps_s / np.sqrt(norm.sf(norm.isf(eps_s) + 1.5))
+    np.testing.assert_allclose(found[:3], expected[:3], rtol=0.1)
+    assert 1 <= found[3] < 1.01
+
+
+def test_sic_has_no_value_where_little_background_is_kept(scored):
+    assert np.isnan(sic_at_efficiencies(*scored, np.array([0.001]))).all()
+
+
+def test_folds_with_other_scales_join_without_loss(scored):
+    score, label = scored
+    fold = np.arange(len(score)) % 4
+    plain = performance(score, label)
+    joined = performance(-efficiency_in_fold(score * 10.0**fold + fold, label, fold), label)
+    assert joined.auc == pytest.approx(plain.auc, abs=0.005)
+    for one, other in zip(joined.sic, plain.sic, strict=True):
+        assert abs(one.sic - other.sic) < 2 * other.sic_error
+
+
+def test_efficiency_in_fold_counts_background_at_least_as_high():
+    score = np.array([1.0, 2.0, 3.0, 2.0, 4.0])
+    label = np.array([0, 0, 0, 1, 1])
+    found = efficiency_in_fold(score, label, np.zeros(5, int))
+    np.testing.assert_allclose(found, [1, 2 / 3, 1 / 3, 2 / 3, 0])
+
+
+def test_fold_without_background_is_refused():
+    with pytest.raises(InputError, match="fold 1 has no background"):
+        efficiency_in_fold(np.arange(4.0), np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]))

@@ -5,17 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from overdensity.ml.trees import TreeEnsemble, fit_trees
+from overdensity.ml.trees import BoostingHyper, TreeEnsemble, fit_trees
 
-HYPER = {
-    "learning_rate": 0.1,
-    "iterations": 30,
-    "patience": 5,
-    "leaves": 15,
-    "events_per_leaf": 20,
-    "features_per_split": 0.5,
-    "bins": 63,
-}
+HYPER = BoostingHyper(iterations=30, leaves=15, events_per_leaf=20, bins=63)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +17,7 @@ def classifiers():
     y = x[:, 0] * x[:, 1] + rng.normal(size=4000) > 0
     weight = rng.uniform(0.5, 1.5, 4000)
     validation = np.arange(4000) % 4 == 0
-    return [fit_trees(x, y, weight, validation, seed=seed, **HYPER) for seed in (1, 2, 3)]
+    return [fit_trees(x, y, weight, validation, seed=seed, hyper=HYPER) for seed in (1, 2, 3)]
 
 
 def test_score_is_the_mean_of_scikit_learn_probabilities(classifiers):
@@ -56,6 +48,6 @@ def test_trees_learn_and_stop(classifiers):
     score = TreeEnsemble.from_classifiers(classifiers).score(x)
     assert np.corrcoef(score, x[:, 0] * x[:, 1])[0, 1] > 0.7
     noise = fit_trees(
-        x, rng.random(4000) > 0.5, np.ones(4000), np.arange(4000) % 4 == 0, seed=0, **HYPER
+        x, rng.random(4000) > 0.5, np.ones(4000), np.arange(4000) % 4 == 0, seed=0, hyper=HYPER
     )
-    assert noise.n_iter_ < HYPER["iterations"]
+    assert noise.n_iter_ < HYPER.iterations

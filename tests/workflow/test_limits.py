@@ -201,6 +201,13 @@ def test_figures_show_the_limits(again: Path, found: LimitsResults) -> None:
     assert limits_figures(again.parent) == []
 
 
+def test_report_shows_the_limits(campaign: Path, found: LimitsResults) -> None:
+    page = (campaign / "run" / "report.html").read_text()
+    assert "<h2>Upper limits</h2>" in page
+    assert page.count('alt="injections-0"') == 1
+    assert all(flag.replace("'", "&#39;").replace(">", "&gt;") in page for flag in found.flags)
+
+
 @pytest.mark.parametrize(
     ("override", "complaint"),
     [

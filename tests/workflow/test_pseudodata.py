@@ -106,6 +106,9 @@ def test_resonance_is_beyond_all_pseudo_datasets(calibrated: Path) -> None:
         ks_2samp(found.global_p.largest_z, results.pseudo_z).pvalue
     )
     assert any("signal among the events" in sentence for sentence in found.assumptions)
+    page = (calibrated / "run" / "report.html").read_text()
+    assert "<h2>The search repeated, training included</h2>" in page
+    assert found.assumptions[0] in page
 
 
 def test_finished_pseudo_datasets_are_not_done_again(copy: SearchConfig) -> None:

@@ -35,9 +35,8 @@ def test_page_stands_by_itself(results: SearchResults, run: Path) -> None:
 def test_page_shows_every_window_and_selection(results: SearchResults, run: Path) -> None:
     page = page_of(results, run)
     for window in results.windows:
-        assert page.count(f"<td>{window.low:.0f}-{window.high:.0f}</td>") == 1 + len(
-            window.selections
-        )
+        rows = page.count(f"<td>{window.low:.0f}-{window.high:.0f}</td>")
+        assert rows == 1 + len(window.selections) + 1  # unselected, selected, independence test
     assert page.count('<tr class="best">') == 1
 
 
@@ -88,6 +87,14 @@ def test_page_shows_the_three_ways_to_a_global_p_value(results: SearchResults, r
     for words in ("pseudo-experiments", "Gross and Vitells", f"{results.trials.sidak:.2g}"):
         assert words in page
     assert "From the local" not in page_of(replace(results, trials=None), run)
+
+
+def test_page_shows_events_before_selection(results: SearchResults, run: Path) -> None:
+    page, found = page_of(results, run), results.before_selection
+    assert found is not None
+    assert found.unselected is not None
+    assert f"<td>{found.unselected.value:.0f} ± {found.unselected.error:.0f}</td>" in page
+    assert found.assumptions[0] in page
 
 
 def test_page_tells_refused_from_flagged(results: SearchResults, run: Path) -> None:

@@ -1,0 +1,72 @@
+"""ANODE: the density of the signal region over the density interpolated from outside of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .flows import ConditionalFlow, FlowHyper, fit_flow
+from .method import register
+from .outer import OuterDensity, OuterHyper, within
+from .windows import Window
+
+__all__ = ["Anode", "AnodeHyper"]
+
+
+@dataclass(frozen=True)
+class AnodeHyper(OuterHyper):
+    """Hyperparameters of ANODE.
+
+    Attributes
+    ----------
+    inner : FlowHyper
+        The flow of the signal region and its training.
+    """
+
+    flow: FlowHyper = FlowHyper(keep="last", average=10)
+    inner: FlowHyper = FlowHyper(keep="last")
+
+
+@register
+class Anode(OuterDensity[AnodeHyper]):
+    """ANODE: the ratio of two densities, one learnt in the SR and one interpolated into it.
+
+    R(x|m) = p_data(x|m) / p_background(x|m), both conditional flows: the numerator is learnt in the
+    signal region, the denominator outside of it. An event beyond the range of the features that one
+    of the two has learnt from has no ratio; it counts as background, R = 1.
+    """
+
+    name: ClassVar[str] = "anode"
+    source: ClassVar[str] = (
+        "ANODE, LHC Olympics 2020 (arXiv:2101.08320), section 3.2; arXiv:2001.04990"
+    )
+    Hyper: ClassVar[type[AnodeHyper]] = AnodeHyper
+    _inner: ConditionalFlow
+
+    def _learn(
+        self,
+        x: NDArray[np.float32],
+        mass: NDArray[np.float64],
+        weight: NDArray[np.float64] | None,
+        window: Window,
+        seed: int,
+    ) -> None:
+        del window
+        self._inner = fit_flow(
+            x, mass, hyper=self.hyper.inner, seed=seed, weight=weight, device=self.hyper.device
+        )
+
+    def _log_ratio(self, x: NDArray[np.float32], mass: NDArray[np.float64]) -> NDArray[np.float32]:
+        densities = self._inner.log_density(x, mass), self._flow.log_density(x, mass)
+        known = np.isfinite(densities).all(axis=0)  # not outside the range of a flow's events
+        return np.subtract(*densities, where=known, out=np.zeros(len(x))).astype(np.float32)
+
+    def _learnt(self) -> dict[str, NDArray[Any]]:
+        return {f"inner.{key}": array for key, array in self._inner.arrays().items()}
+
+    def _take_over(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._inner = ConditionalFlow.from_arrays(within(arrays, "inner."))
