@@ -27,6 +27,7 @@ from .salad import Salad, predict_background
 from .sample import Sample
 from .sculpting import MassSculpting, mass_sculpting
 from .supervised import Supervised
+from .watching import LossCurve, watch
 from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Gis",
     "Idealised",
     "LaCathode",
+    "LossCurve",
     "MassSculpting",
     "Method",
     "MethodInfo",
@@ -66,4 +68,5 @@ __all__ = [
     "smallest_significance",
     "train_fold",
     "training_folds",
+    "watch",
 ]
