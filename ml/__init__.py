@@ -19,6 +19,7 @@ from .idealised import Idealised
 from .lacathode import LaCathode
 from .method import Method, MethodInfo, load_method, make_method, methods
 from .metrics import Performance, performance
+from .mflow import ManifoldFlow
 from .networks import CwolaNetworks
 from .parametrised import Parametrised
 from .pca import Pca
@@ -39,6 +40,7 @@ __all__ = [
     "Gis",
     "Idealised",
     "LaCathode",
+    "ManifoldFlow",
     "MassSculpting",
     "Method",
     "MethodInfo",

@@ -21,8 +21,6 @@ def test_ratio_is_the_analytic_one(moving, moving_flow, fast_flow, window):
     expected = np.log(1 - fraction + fraction * signal / background)
     found = method.score(test)
     of_signal = test.label == 1
-    assert np.median(found[~of_signal]) == pytest.approx(
-        np.median(expected[~of_signal]), abs=0.1
-    )
+    assert np.median(found[~of_signal]) == pytest.approx(np.median(expected[~of_signal]), abs=0.1)
     assert np.corrcoef(found, expected)[0, 1] > 0.8
     assert np.median(found[of_signal]) > 0.5 * np.median(expected[of_signal])

@@ -45,9 +45,7 @@ def test_flow_sees_the_lighter_mass_and_the_difference(learnt, sample, window):
 def test_event_weights_reach_the_flow(learnt, sample, window):
     weight = np.random.default_rng(0).uniform(0.5, 1.5, len(sample))
     make_method("cathode").fit_outside(replace(sample, weight=weight), window, seed=1)
-    np.testing.assert_array_equal(
-        learnt[0][2]["weight"], weight[~window.signal(sample.mass)]
-    )
+    np.testing.assert_array_equal(learnt[0][2]["weight"], weight[~window.signal(sample.mass)])
 
 
 def test_misspelt_sidebands_get_the_nearest_name():
