@@ -19,6 +19,7 @@ from .idealised import Idealised
 from .lacathode import LaCathode
 from .method import Method, MethodInfo, load_method, make_method, methods
 from .metrics import Performance, performance
+from .mflow import ManifoldFlow
 from .networks import CwolaNetworks
 from .parametrised import Parametrised
 from .pca import Pca
@@ -41,6 +42,7 @@ __all__ = [
     "Idealised",
     "LaCathode",
     "LossCurve",
+    "ManifoldFlow",
     "MassSculpting",
     "Method",
     "MethodInfo",
