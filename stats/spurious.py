@@ -30,7 +30,7 @@ class SpuriousSignal(Record):
         Low and high edge of each window, GeV.
     fraction : tuple of float
         Spurious signal of each window as a fraction of its background: the largest misprediction
-        beyond its own error of the window and its neighbours. To be used as the standard
+        beyond its fluctuations of the window and its neighbours. To be used as the standard
         deviation of a nuisance parameter.
     misprediction : tuple of float
         (observed - expected) / expected in the window itself; positive is a fake excess. Where
@@ -73,6 +73,7 @@ def spurious_signal(
     function: str = "dijet5",
     guard: int = 2,
     neighbours: int = 1,
+    fluctuations: float = 2.0,
 ) -> SpuriousSignal:
     r"""Measure what a function fabricates in each window of a spectrum without signal.
 
@@ -81,13 +82,15 @@ def spurious_signal(
 
     .. math:: f = \frac{n - b}{b}, \qquad \delta f = \frac{\sqrt{b + \sigma^2}}{b}.
 
-    The estimate of a window is the largest :math:`\sqrt{\max(f^2 - \delta f^2, 0)}` of the window and
-    its neighbours, so that where the misprediction changes its sign it is not taken for zero: the
-    practice of ATLAS, who fit signal and background to background alone (arXiv:1408.7084; there
-    in events). What the fluctuations of the sample explain is left out, since the error of the
-    search's own fit knows of it already; a small sample therefore shows no small misprediction:
-    use a simulation several times as large as the data, or the spectrum before a selection that
-    keeps few of its events. A resonance that stands out in it is taken for a misprediction.
+    The estimate of a window is the largest :math:`\sqrt{\max(f^2 - (k\,\delta f)^2, 0)}` of the
+    window and its neighbours, k = ``fluctuations``, so that where the misprediction changes its
+    sign it is not taken for zero: the practice of ATLAS, who fit signal and background to
+    background alone (arXiv:1408.7084; there in events). What the fluctuations of the sample explain
+    is left out, since the error of the search's own fit knows of it already; two errors by default,
+    since the largest of three windows exceeds one in two thirds of the samples whose function is
+    right. A small sample therefore shows no small misprediction: use a simulation several times as
+    large as the data, or the spectrum before a selection that keeps few of its events. A resonance
+    that stands out in it is taken for a misprediction.
 
     Parameters
     ----------
@@ -103,6 +106,8 @@ def spurious_signal(
         Bins on either side of a window that are fitted but do not count in ``deviance``.
     neighbours : int
         Windows on either side, in order of mass, whose mispredictions count.
+    fluctuations : float
+        How many errors of a misprediction are put down to the fluctuations of the sample.
 
     Returns
     -------
@@ -118,10 +123,10 @@ def spurious_signal(
     model = basis(function, edges)
     counts = checked_counts(counts, model.edges)
     windows = np.asarray(windows, dtype=float).reshape(-1, 2)
-    if not len(windows) or guard < 0 or neighbours < 0:
+    if not len(windows) or min(guard, neighbours, fluctuations) < 0:
         msg = (
-            f"a spurious signal needs windows, a guard and a number of neighbours that are not "
-            f"negative; got {len(windows)} windows, {guard} and {neighbours}"
+            f"a spurious signal needs windows, and a guard, neighbours and fluctuations that are not "
+            f"negative; got {len(windows)} windows, {guard}, {neighbours} and {fluctuations:g}"
         )
         raise InputError(msg)
     masked = window_bins(model.edges, windows)
@@ -152,7 +157,7 @@ def spurious_signal(
     whole = np.maximum(expected, 1.0)
     misprediction = (observed - expected) / whole
     error = np.sqrt(expected + sigma**2) / whole
-    beyond = np.sqrt(np.maximum(misprediction**2 - error**2, 0.0))
+    beyond = np.sqrt(np.maximum(misprediction**2 - (fluctuations * error) ** 2, 0.0))
     return SpuriousSignal(
         function=function,
         windows=tuple((float(low), float(high)) for low, high in windows),

@@ -79,7 +79,7 @@ def test_it_covers_what_a_wrong_function_fabricates():
 
 def test_a_window_where_the_misprediction_vanishes_takes_that_of_its_neighbours():
     one = spurious_signal(EDGES, simulated(CURVED, 1e8), WINDOWS, function="dijet3")
-    size = np.sqrt(np.maximum(np.square(one.misprediction) - np.square(one.error), 0))
+    size = np.sqrt(np.maximum(np.square(one.misprediction) - 4 * np.square(one.error), 0))
     alone = spurious_signal(EDGES, simulated(CURVED, 1e8), WINDOWS, function="dijet3", neighbours=0)
     np.testing.assert_allclose(alone.fraction, size)
     padded = np.r_[0, size, 0]
