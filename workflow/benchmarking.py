@@ -128,13 +128,12 @@ def run_benchmark(config: BenchmarkConfig, *, only: tuple[str, ...] = ()) -> Ben
 
 
 def benchmark_tasks(config: BenchmarkConfig) -> list[BenchmarkTask]:
-    """Return all trainings, by method, strength and seed."""
-    tasks = []
+    """Return all trainings, seed by seed: one that is cut off has all methods at fewer seeds."""
+    points: list[tuple[str, int | None]] = []
     for label, method in config.methods.items():
         labels = "labels" in make_method(method.name).needs
-        for n_signal in (None,) if labels else strengths_of(config):
-            tasks += [BenchmarkTask(label, n_signal, seed) for seed in config.seeds]
-    return tasks
+        points += [(label, n_signal) for n_signal in ((None,) if labels else strengths_of(config))]
+    return [BenchmarkTask(*point, seed) for seed in config.seeds for point in points]
 
 
 def run_task(config: BenchmarkConfig, task: BenchmarkTask, path: Path) -> None:

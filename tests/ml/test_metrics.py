@@ -103,11 +103,30 @@ def test_folds_with_other_scales_join_without_loss(scored):
         assert abs(one.sic - other.sic) < 2 * other.sic_error
 
 
-def test_efficiency_in_fold_counts_background_at_least_as_high():
-    score = np.array([1.0, 2.0, 3.0, 2.0, 4.0])
-    label = np.array([0, 0, 0, 1, 1])
-    found = efficiency_in_fold(score, label, np.zeros(5, int))
-    np.testing.assert_allclose(found, [1, 2 / 3, 1 / 3, 2 / 3, 0])
+def test_efficiency_in_fold_counts_background_and_keeps_ties():
+    score = np.array([1.0, 2.0, 3.0, 2.0, 4.0, 1.5])
+    label = np.array([0, 0, 0, 1, 1, 1])
+    found = efficiency_in_fold(score, label, np.zeros(6, int))
+    np.testing.assert_allclose(found, np.array([2.5, 1.5, 0.5, 1.5, -0.5, 2.0]) / 3)
+
+
+def test_constant_scores_of_folds_tell_nothing():
+    label = np.arange(400) % 2
+    joined = -efficiency_in_fold(np.ones(400), label, np.arange(400) // 2 % 4)
+    assert auc(joined, label) == pytest.approx(0.5, abs=0.01)
+
+
+def test_dividing_into_folds_does_not_raise_the_sic():
+    rng = np.random.default_rng(2)
+    label = np.repeat([0, 1], [5000, 3000])
+    ratios = []
+    for _ in range(100):
+        score = rng.normal(2.3 * label, 1 + 0.3 * label)
+        joined = -efficiency_in_fold(score, label, rng.integers(0, 5, len(label)))
+        one, other = (performance(each, label, eps_b=(0.007,)) for each in (score, joined))
+        ratios.append((other.sic[0].sic / one.sic[0].sic, other.max_sic.sic / one.max_sic.sic))
+    error = np.std(ratios, axis=0) / 10
+    assert (np.abs(np.mean(ratios, axis=0) - 1) < 0.01 + 3 * error).all()
 
 
 def test_fold_without_background_is_refused():
