@@ -1,6 +1,6 @@
 """CWoLa against autoencoder as signal fades (arXiv:2101.08320, section 4.2.2, figure 37).
 
-    python -P benchmarks/crossing.py [--signal COLUMNS] [--work FOLDER] [--seeds 5] [--figure FILE]
+    python -P benchmarks/crossing.py [--signal COLUMNS] [--work FOLDER] [--seeds 0 1 2 3 4] [--figure FILE]
 
 At each S/B in the signal region and for each seed, a random subset of the signal is added to the
 500 000 background events of the reference sample; both methods are trained on four fifths of them
@@ -116,19 +116,18 @@ def _auc(b: NDArray[np.float32], s: NDArray[np.float32]) -> float:
     return auc(np.r_[b, s], label)
 
 
-def run(signal: Sample, store: Path, seeds: int) -> list[dict[str, float]]:
+def run(signal: Sample, store: Path, seeds: list[int]) -> list[dict[str, float]]:
     """Measure what is not in the store yet, and return all."""
     done = [json.loads(line) for line in store.read_text().splitlines()] if store.exists() else []
     known = {(each["strength"], each["seed"]) for each in done}
     background = read(REFERENCE / "rnd_background.parquet", 0)
-    for seed in range(seeds):
+    for seed in seeds:
         for strength in STRENGTHS:
             if (strength, seed) in known:
                 continue
-            done.append(measure(background, signal, strength, seed))
             with store.open("a") as file:
-                file.write(json.dumps(done[-1]) + "\n")
-    return done
+                file.write(json.dumps(measure(background, signal, strength, seed)) + "\n")
+    return [json.loads(line) for line in store.read_text().splitlines()]
 
 
 def column(results: list[dict[str, float]], key: str) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -224,7 +223,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--signal", type=Path, help="columns of another signal")
     parser.add_argument("--work", type=Path, default=Path("runs/crossing"), help="kept results")
-    parser.add_argument("--seeds", type=int, default=5, help="subsets of the signal")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[*range(5)], help="subsets of the signal"
+    )
     parser.add_argument("--figure", type=Path, help="where the figure goes")
     parser.add_argument("--title", default="", help="above the figure")
     arguments = parser.parse_args()

@@ -19,6 +19,7 @@ from .idealised import Idealised
 from .lacathode import LaCathode
 from .method import Method, MethodInfo, load_method, make_method, methods
 from .metrics import Performance, performance
+from .mflow import ManifoldFlow
 from .networks import CwolaNetworks
 from .parametrised import Parametrised
 from .pca import Pca
@@ -27,6 +28,7 @@ from .salad import Salad, predict_background
 from .sample import Sample
 from .sculpting import MassSculpting, mass_sculpting
 from .supervised import Supervised
+from .watching import LossCurve, watch
 from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
@@ -39,6 +41,8 @@ __all__ = [
     "Gis",
     "Idealised",
     "LaCathode",
+    "LossCurve",
+    "ManifoldFlow",
     "MassSculpting",
     "Method",
     "MethodInfo",
@@ -66,4 +70,5 @@ __all__ = [
     "smallest_significance",
     "train_fold",
     "training_folds",
+    "watch",
 ]

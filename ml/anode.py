@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,8 +27,8 @@ class AnodeHyper(OuterHyper):
         The flow of the signal region and its training.
     """
 
-    flow: FlowHyper = FlowHyper(keep="last", average=10)
-    inner: FlowHyper = FlowHyper(keep="last")
+    flow: FlowHyper = field(default_factory=lambda: FlowHyper(epochs=20, keep="last", average=5))
+    inner: FlowHyper = field(default_factory=lambda: FlowHyper(epochs=20, batch=256, keep="last"))
 
 
 @register

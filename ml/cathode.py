@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -40,7 +40,7 @@ class CathodeHyper(OuterHyper):
 
     oversampling: float = 4.0
     bandwidth: float = 0.01
-    classifier: ClassifierHyper = ClassifierHyper()
+    classifier: ClassifierHyper = field(default_factory=ClassifierHyper)
 
     def __post_init__(self) -> None:
         super().__post_init__()

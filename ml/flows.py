@@ -130,20 +130,18 @@ class ConditionalFlow:
             Resonant mass in GeV.
         """
         z, log_jacobian = self._seen(x)
-        parts = []
+        log_density = log_jacobian - math.log(len(self._transforms))
+        at = 0
         with one_thread(), torch.no_grad():
-            for inputs, context in self._batches(z, m, torch.float32):
-                logs = [
-                    _log_prob(transform, inputs, context)
-                    for transform in self._on_device(torch.float32)
-                ]
-                parts.append(torch.logsumexp(torch.stack(logs).double(), dim=0).cpu().numpy())
-        return np.concatenate(parts) - math.log(len(self._transforms)) + log_jacobian
+            for inputs, context in self._batches(z, m):
+                logs = [_log_prob(transform, inputs, context) for transform in self._on_device()]
+                total = torch.logsumexp(torch.stack(logs).double(), dim=0).cpu().numpy()
+                log_density[at : at + len(total)] += total
+                at += len(total)
+        return log_density
 
     def sample(self, m: NDArray[Any], *, seed: int) -> NDArray[np.float32]:
         """Draw one event at each mass.
-
-        Computed in float64: the inverse of a spline is not always defined in float32.
 
         Parameters
         ----------
@@ -162,10 +160,10 @@ class ConditionalFlow:
         noise = rng.standard_normal(x.shape)
         drawn_from = rng.integers(len(self._transforms), size=len(m))
         with one_thread(), torch.no_grad():
-            for i, transform in enumerate(self._on_device(torch.float64)):
+            for i, transform in enumerate(self._on_device()):
                 rows = np.flatnonzero(drawn_from == i)
                 at = 0
-                for inputs, context in self._batches(noise[rows], m[rows], torch.float64):
+                for inputs, context in self._batches(noise[rows], m[rows]):
                     z = transform.inverse(inputs, context)[0].cpu().numpy()
                     x[rows[at : at + len(z)]] = self.preprocessing.inverse(z)
                     at += len(z)
@@ -192,8 +190,8 @@ class ConditionalFlow:
         out = np.empty(z.shape, np.float32)
         at = 0
         with one_thread(), torch.no_grad():
-            transform = self._on_device(torch.float32)[0]
-            for inputs, context in self._batches(z, m, torch.float32):
+            transform = self._on_device()[0]
+            for inputs, context in self._batches(z, m):
                 out[at : at + len(inputs)] = transform(inputs, context)[0].cpu().numpy()
                 at += len(inputs)
         return out
@@ -209,8 +207,7 @@ class ConditionalFlow:
             arrays[f"preprocessing.{name}"] = value
         for i, transform in enumerate(self._transforms):
             for name, value in transform.state_dict().items():
-                number = value.float() if value.is_floating_point() else value
-                arrays[f"{i}.{name}"] = number.cpu().numpy()
+                arrays[f"{i}.{name}"] = value.cpu().numpy()
         return arrays
 
     @classmethod
@@ -231,10 +228,9 @@ class ConditionalFlow:
         preprocessing = Preprocessing.from_arrays(part("preprocessing"))
         return cls(hyper, preprocessing, mean, std, states, device=device)
 
-    def _on_device(self, dtype: torch.dtype) -> list[Transform]:
-        """Return the transforms of the kept epochs on the device, in float32 or float64."""
+    def _on_device(self) -> list[Transform]:
         on = pick_device(self._device)
-        return [transform.to(on, dtype) for transform in self._transforms]
+        return [transform.to(on) for transform in self._transforms]
 
     def _seen(self, x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         if np.ndim(x) != 2 or np.shape(x)[1] != len(self.preprocessing.low):
@@ -245,20 +241,18 @@ class ConditionalFlow:
             raise InputError(msg)
         return self.preprocessing.forward(x)
 
-    def _batches(
-        self, z: NDArray[np.float64], m: NDArray[Any], dtype: torch.dtype
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, z: NDArray[np.float64], m: NDArray[Any]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield what the flow sees of events, on the device."""
         if np.shape(m) != (len(z),):
             msg = f"flow: {len(z)} events need as many masses, found an array of {np.shape(m)}"
             raise InputError(msg)
         on = pick_device(self._device)
         context = (np.asarray(m, np.float64) - self.mass_mean) / self.mass_std
-        for start in range(0, max(len(z), 1), _ROWS):
+        for start in range(0, len(z), _ROWS):
             rows = slice(start, start + _ROWS)
             yield (
-                torch.as_tensor(z[rows], dtype=dtype, device=on),
-                torch.as_tensor(context[rows, None], dtype=dtype, device=on),
+                torch.as_tensor(z[rows], dtype=torch.float32, device=on),
+                torch.as_tensor(context[rows, None], dtype=torch.float32, device=on),
             )
 
 

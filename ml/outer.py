@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
@@ -51,7 +51,7 @@ class OuterHyper:
     sidebands: str = "all"
     min_events: int = 50
     device: str = "auto"
-    flow: FlowHyper = FlowHyper(average=10)
+    flow: FlowHyper = field(default_factory=lambda: FlowHyper(epochs=20, average=5))
 
     def __post_init__(self) -> None:
         if self.sidebands not in _SIDEBANDS:

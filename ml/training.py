@@ -23,6 +23,7 @@ from torch import Tensor
 from ..core import ConfigError, FitError, InputError
 from .bank import pick_device
 from .checkpoints import Progress, State, fingerprint, load_checkpoint, save_checkpoint
+from .watching import watcher
 
 __all__ = ["Training", "TrainingHyper", "one_thread", "seeded", "train"]
 
@@ -150,7 +151,8 @@ def train(
         Event weights; their scale does not matter.
     checkpoint : path, optional
         Written from time to time and at the end. A training that finds it there goes on from it,
-        and one that was finished returns at once.
+        and one that was finished returns at once. By default the file that a
+        :func:`~overdensity.ml.watching.watch` around the training gives it, if there is one.
 
     Returns
     -------
@@ -179,6 +181,9 @@ def train(
     where = Progress()
     values = [learn, check, *columns, *([] if weight is None else [weight])]
     key = fingerprint(module, values, hyper, seed)
+    seen = watcher()
+    if checkpoint is None:
+        checkpoint = seen.checkpoint(key)
     if checkpoint is not None and Path(checkpoint).exists():
         where = load_checkpoint(checkpoint, key, module, optimizer)
     written = time.monotonic()
@@ -212,9 +217,11 @@ def train(
     module.cpu().eval()
     states = [state for _, _, state in where.kept]
     module.load_state_dict(states[0])
+    epochs = [epoch for _, epoch, _ in where.kept]
+    seen.add(where.train_loss, where.validation_loss, epochs)
     return Training(
         states,
-        [epoch for _, epoch, _ in where.kept],
+        epochs,
         np.array(where.train_loss),
         np.array(where.validation_loss),
     )

@@ -258,6 +258,14 @@ class BenchmarkConfig(_Section):
                 raise ValueError(msg)
         return tuple(sorted(value, reverse=True))
 
+    @field_validator("out")
+    @classmethod
+    def _the_folder_is_local(cls, value: str) -> str:
+        if "://" in value:
+            msg = "the folder of the result must be on a file system, not behind a URL"
+            raise ValueError(msg)
+        return value
+
     @model_validator(mode="after")
     def _keys_go_together(self) -> Self:
         if bool(self.strengths) == bool(self.signal_to_background):

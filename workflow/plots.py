@@ -12,11 +12,13 @@ from typing import Any
 import matplotlib as mpl
 import mplhep
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 from ..core.records import atomic_path
+from ..ml import LossCurve
 
 __all__ = [
     "BACKGROUND",
@@ -26,6 +28,7 @@ __all__ = [
     "Spectrum",
     "as_svg_uri",
     "plot_features",
+    "plot_losses",
     "plot_pseudo_experiments",
     "plot_scan",
     "plot_spectrum",
@@ -254,6 +257,40 @@ def plot_features(shapes: Sequence[FeatureShape]) -> Figure:
         handles, labels = grid[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=9)
     return figure
+
+
+def plot_losses(curves: Mapping[int, Sequence[LossCurve]]) -> Figure:
+    """Draw the losses of trainings; those of one kind, such as a flow in each fold, in one panel.
+
+    Parameters
+    ----------
+    curves : mapping from int to sequence of LossCurve
+        The trainings of each fold, in the order in which they were made.
+    """
+    n_kinds = max(len(of_fold) for of_fold in curves.values())
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.6 * n_kinds, 3.8))
+        grid = figure.subplots(1, n_kinds, squeeze=False).ravel()
+        for kind, axes in enumerate(grid):
+            for of_fold in curves.values():
+                if kind < len(of_fold):
+                    _draw_losses(axes, of_fold[kind])
+            axes.set_xlabel("epoch")
+            axes.set_ylabel("loss" if n_kinds == 1 else f"loss of training {kind + 1}")
+            handles, labels = axes.get_legend_handles_labels()
+            unique = dict(zip(labels, handles, strict=True))
+            axes.legend(list(unique.values()), list(unique), fontsize=9)
+    return figure
+
+
+def _draw_losses(axes: Axes, curve: LossCurve) -> None:
+    epochs = np.arange(1, len(curve.train) + 1)
+    axes.plot(epochs, curve.train, color=COLOURS[3], lw=1, label="training events")
+    if curve.validation:
+        validation = np.array(curve.validation)
+        axes.plot(epochs, validation, color=COLOURS[0], lw=1, label="validation events")
+        kept = np.array(curve.kept)
+        axes.plot(epochs[kept], validation[kept], ".", color=COLOURS[2], label="epochs kept")
 
 
 def as_svg_uri(figure: Figure) -> str:

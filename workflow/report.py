@@ -24,9 +24,10 @@ from .figures import (
 )
 from .limits_figures import limits_figures
 from .limits_results import LimitsResults
-from .plots import as_svg_uri
+from .plots import as_svg_uri, plot_losses
 from .results import SearchResults, SelectionSummary, WindowSummary
 from .retrained import Retrained, retrained_figure
+from .scoring import read_losses
 
 __all__ = ["error_of", "write_report"]
 
@@ -117,6 +118,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "scan_figures": _scan_pictures(results),
         "spectra": _spectrum_pictures(results),
         "features": _feature_pictures(out / "histograms.json"),
+        "losses": _loss_pictures(results, out),
         "rows": [
             row
             for window, bent in zip(results.windows, results.sculpting.windows, strict=True)
@@ -305,6 +307,23 @@ def _feature_pictures(path: Path) -> list[_Picture]:
         return []
     caption = "Features of the events in the best signal region, each distribution normalised."
     return [_picture(figure, "features of selected events", caption)]
+
+
+def _loss_pictures(results: SearchResults, out: Path) -> list[_Picture]:
+    """Return how the trainings of the best window went, where networks were trained."""
+    if results.best is None:
+        return []
+    curves = {
+        fold: of_fold for fold, of_fold in read_losses(out, results.best.window).items() if of_fold
+    }
+    if not curves:
+        return []
+    caption = (
+        f"Losses of the {sum(map(len, curves.values()))} trainings in the best window, one line a "
+        "fold. Where the validation loss rises while the other falls, networks learn events by "
+        "heart; the epochs kept are those before."
+    )
+    return [_picture(plot_losses(curves), "loss curves", caption)]
 
 
 def _rows(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,8 +18,18 @@ from distributed import Client
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError
-from ..core.records import atomic_path
-from ..ml import Method, Sample, Window, fold_of, make_method, scan_windows, train_fold
+from ..core.records import atomic_path, to_plain
+from ..ml import (
+    LossCurve,
+    Method,
+    Sample,
+    Window,
+    fold_of,
+    make_method,
+    scan_windows,
+    train_fold,
+    watch,
+)
 from .cluster import run_tasks
 from .config import SearchConfig
 from .provenance import fingerprint, stage_key
@@ -29,10 +41,13 @@ __all__ = [
     "load_signal",
     "load_simulation",
     "make_scores",
+    "read_losses",
     "read_scores",
     "read_signal_scores",
     "windows_of",
 ]
+
+_LOSSES = b"overdensity losses"  # key in the metadata of a file of scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +95,8 @@ def make_scores(config: SearchConfig, columns: Sequence[str], out: Path, client:
 
     Each window and fold is one task, which leaves one file in ``out/scores/``, and another one for
     the simulated signal where there is one; what is there already, made from the same columns with
-    the same settings, is not made again.
+    the same settings, is not made again. A training that was interrupted goes on where it stopped,
+    if the method trains networks on the engine of `overdensity.ml.training`.
 
     Parameters
     ----------
@@ -109,6 +125,9 @@ def make_scores(config: SearchConfig, columns: Sequence[str], out: Path, client:
     wanted = {*files.values(), *of_signal.values()}
     for stale in set((out / "scores").glob("*window*-fold*-*.parquet")) - wanted:
         stale.unlink()
+    unfinished = {path.with_suffix(".part") for path in wanted}
+    for stale in set((out / "scores").glob("*window*-fold*-*.part")) - unfinished:
+        shutil.rmtree(stale, ignore_errors=True)
     tasks = []
     for (window, fold), path in files.items():
         todo = [path, of_signal.get((window, fold))]
@@ -166,6 +185,16 @@ def read_signal_scores(
             msg = f"{path}: holds {len(values[-1])} of {len(sample)} events; delete it and rerun"
             raise InputError(msg)
     return SignalScores(sample, np.stack(values))
+
+
+def read_losses(out: Path, window: int) -> dict[int, tuple[LossCurve, ...]]:
+    """Read the losses of the trainings in a window, by the fold they were made for."""
+    found = {}
+    for path in sorted((out / "scores").glob(f"window{window:02d}-fold*-*.parquet")):
+        stored = (pq.read_schema(path).metadata or {}).get(_LOSSES, b"[]")
+        fold = int(path.name.split("-")[1].removeprefix("fold"))
+        found[fold] = tuple(LossCurve.from_dict(curve) for curve in json.loads(stored))
+    return found
 
 
 def load_signal(config: SearchConfig) -> Sample:
@@ -361,27 +390,33 @@ def _score_task(  # noqa: PLR0917 - the arguments of a task
     Runs on a worker.
     """
     sample = load_sample(config, columns)
-    model = train_fold(
-        _method(config),
-        sample,
-        windows_of(config)[window],
-        fold,
-        folds=config.folds,
-        scheme=config.cross_fitting,
-        seed=config.seed,
-        simulation=load_simulation(config),
-    )
+    unfinished = next(each for each in (path, signal_path) if each is not None).with_suffix(".part")
+    with watch(unfinished) as seen:
+        model = train_fold(
+            _method(config),
+            sample,
+            windows_of(config)[window],
+            fold,
+            folds=config.folds,
+            scheme=config.cross_fitting,
+            seed=config.seed,
+            simulation=load_simulation(config),
+        )
     if path is not None:
         rows = np.flatnonzero(fold_of(sample.event, config.folds, seed=config.seed) == fold)
         scored = sample.take(rows)
-        _write(path, scored, model.score(scored.without_label()))
+        _write(path, scored, model.score(scored.without_label()), seen.curves)
     if signal_path is not None:
         signal = load_signal(config)
-        _write(signal_path, signal, model.score(signal))
+        _write(signal_path, signal, model.score(signal), seen.curves)
+    shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write(path: Path, sample: Sample, scores: NDArray[np.float32]) -> None:
+def _write(
+    path: Path, sample: Sample, scores: NDArray[np.float32], curves: Sequence[LossCurve]
+) -> None:
+    """Write scores, with the losses of the trainings behind them in the file's metadata."""
+    table = pa.table({"event": sample.event, "score": scores})
+    table = table.replace_schema_metadata({_LOSSES: json.dumps(to_plain(curves))})
     with atomic_path(path) as temporary:
-        pq.write_table(
-            pa.table({"event": sample.event, "score": scores}), temporary, compression="zstd"
-        )
+        pq.write_table(table, temporary, compression="zstd")

@@ -62,7 +62,7 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-FAST_FLOW: dict[str, Any] = {"epochs": 8, "layers": 2, "width": 32, "batch": 512}
+FAST_FLOW: dict[str, Any] = {"epochs": 10, "layers": 3, "width": 32, "batch": 512, "average": 1}
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +82,7 @@ def moving() -> Callable[..., Sample]:
         mass = (mass + signal * rng.normal(0.0, 60.0, len(signal))).clip(max=6000.0)
         x = rng.normal([0.0, 0.0], [0.5, 1.0], (len(signal), 2))
         x[:, 0] += (mass - 3500.0) / 400.0
-        x[signal] = rng.normal([0.5, 1.5], 0.1, (n_signal, 2))
+        x[signal] = rng.normal([0.5, 1.5], 0.2, (n_signal, 2))
         return Sample.from_arrays(mass, x, ("x", "y"), label=signal)
 
     return make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import ks_2samp, norm
+from scipy.stats import ks_2samp
 
 from overdensity.core import ConfigError
 from overdensity.ml import Window, make_method
@@ -23,7 +23,9 @@ def test_drawn_masses_follow_those_of_the_signal_region():
 
 def test_drawn_masses_follow_the_event_weights():
     mass, weight = np.array([3300.0, 3700.0]), np.array([1.0, 3.0])
-    drawn = draw_masses(mass, SR, 40_000, bandwidth=0.01, weight=weight, rng=np.random.default_rng(1))
+    drawn = draw_masses(
+        mass, SR, 40_000, bandwidth=0.01, weight=weight, rng=np.random.default_rng(1)
+    )
     assert np.mean(drawn > 3500.0) == pytest.approx(0.75, abs=0.01)  # 4.6 standard deviations
 
 

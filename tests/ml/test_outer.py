@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, InputError
-from overdensity.ml import Sample, make_method, outer
+from overdensity.ml import make_method, outer
 
 NAMES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 
@@ -45,13 +45,11 @@ def test_flow_sees_the_lighter_mass_and_the_difference(learnt, sample, window):
 def test_event_weights_reach_the_flow(learnt, sample, window):
     weight = np.random.default_rng(0).uniform(0.5, 1.5, len(sample))
     make_method("cathode").fit_outside(replace(sample, weight=weight), window, seed=1)
-    np.testing.assert_array_equal(
-        learnt[0][2]["weight"], weight[~window.signal(sample.mass)]
-    )
+    np.testing.assert_array_equal(learnt[0][2]["weight"], weight[~window.signal(sample.mass)])
 
 
 def test_misspelt_sidebands_get_the_nearest_name():
-    with pytest.raises(ConfigError, match="sidebands.*did you mean 'window'"):
+    with pytest.raises(ConfigError, match=r"sidebands.*did you mean 'window'"):
         make_method("anode", sidebands="windows")
 
 

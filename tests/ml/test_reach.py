@@ -16,7 +16,9 @@ from overdensity.ml import (
     scan_edges,
     scan_windows,
 )
+from overdensity.ml.sculpting import mass_sculpting
 from overdensity.stats import selection_levels
+from overdensity.stats.conformal import conformal_p
 
 pytestmark = pytest.mark.slow
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
@@ -106,3 +108,42 @@ def test_without_signal_no_window_has_an_excess(reference):
             z.append((np.count_nonzero(selected & region) - expected) / error)
     assert max(z) < 4
     assert abs(np.mean(z)) < 1
+
+
+def test_methods_with_an_outer_density_reach_what_they_reached(reference):
+    background, signal = reference
+    window = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
+    data = mixed(background[:250_000], signal[:565]).without_label()
+    test = mixed(background[250_000:], signal[20_000:])
+    inside, of_background = window.signal(test.mass), test.label == 0
+    flow = make_method("cathode", flow={"epochs": 10}).fit_outside(data, window, seed=1)
+    sic, chi2 = {}, {}
+    for name in ("cathode", "lacathode"):
+        score = make_method(name).fit_inside(flow, data, window, seed=1).score(test)
+        sic[name] = performance(score[inside], test.label[inside]).sic[0].sic
+        (shape,) = mass_sculpting(
+            test.mass[of_background],
+            score[of_background],
+            edges=scan_edges(),
+            efficiencies=(0.01,),
+        )
+        chi2[name] = shape.chi2 / shape.ndf
+    assert sic["cathode"] > 3.5
+    assert sic["lacathode"] > 2.5
+    assert chi2["lacathode"] < 5
+    assert chi2["lacathode"] < chi2["cathode"]
+
+
+@pytest.mark.parametrize("name", ["cathode", "lacathode"])
+def test_without_signal_an_outer_density_makes_no_excess(name, reference):
+    window, seed = scan_windows()[2], 11
+    sample = box(reference, 30_000, 0, seed)
+    scores = cross_fit(make_method(name), sample, window, seed=seed)
+    fold = fold_of(sample.event, 7, seed=seed)
+    p = conformal_p(scores, sample.mass, fold, window=(window.low, window.high))
+    inside = window.signal(sample.mass)
+    for efficiency in (0.01, 0.001):
+        expected = efficiency * np.count_nonzero(inside)
+        found = np.count_nonzero(p[inside] <= efficiency)
+        error = np.sqrt(expected * (1 + np.count_nonzero(inside) / np.count_nonzero(~inside)))
+        assert found < expected + 4 * error + 1

@@ -96,12 +96,13 @@ def test_an_injected_signal_is_found_in_most_datasets(box):
 
 def test_a_score_that_knows_the_mass_finds_no_resonance(sculpted):
     plain, protected = [], []
-    for seed in range(100):
-        shape = list(sculpted.SHAPES.values())[seed % 5]
-        strength = 0.2 * 15 ** np.random.default_rng(seed).random()
-        mass, scores, folds = sculpted.make_box(seed, shape, strength=strength)
-        plain.append(sculpted.unprotected(mass, scores, folds))
-        protected.append(sculpted.protected(mass, scores, folds, seed)[1])
+    for number, shape in enumerate(sculpted.SHAPES.values()):
+        for index in range(20):
+            seed = 1000 * number + index  # the datasets of docs/calibration.md: 97 there
+            strength = 0.2 * 15 ** np.random.default_rng(seed).random()
+            mass, scores, folds = sculpted.make_box(seed, shape, strength=strength)
+            plain.append(sculpted.unprotected(mass, scores, folds))
+            protected.append(sculpted.protected(mass, scores, folds, seed)[1])
     # a bump or a step in three of five shapes: the plain chain announces a discovery
     assert np.mean(np.array(plain) > 5) > 0.4
     assert np.sum(np.array(protected) > 0.05) >= 95

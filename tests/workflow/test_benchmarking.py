@@ -367,6 +367,7 @@ def test_failed_training_is_told_and_the_others_are_kept(
         ({"shift": {"j1_tau12": 0.1}}, "'j1_tau12' is none of the features"),
         ({"window": {**WINDOW, "low": 2000}}, "a window needs"),
         ({"injected": {"files": "x", "rows": [5, 5]}}, "rows are the first one and"),
+        ({"out": "s3://bucket/out"}, "must be on a file system"),
         ({"spectrum": {"low": 5000}}, r"low \(5000 GeV\) must be below high"),
     ],
 )
