@@ -9,7 +9,7 @@ from overdensity.core import ConfigError
 from overdensity.ml import Sample, Window, make_method
 
 WINDOW = Window(3500.0, 3300.0, 3700.0, 2900.0, 4100.0)
-FAST = {"epochs": 12, "width": 32, "networks": 2, "device": "cpu"}
+FAST = {"epochs": 15, "batch": 500, "width": 32, "networks": 1, "device": "cpu"}
 
 
 def flat(n_background: int, n_signal: int, seed: int) -> Sample:
