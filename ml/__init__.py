@@ -9,6 +9,7 @@ from __future__ import annotations
 from .crossfit import cross_fit, score_fold, train_fold
 from .cwola import CwolaTrees
 from .folds import fold_of, training_folds
+from .gis import Gis
 from .method import Method, MethodInfo, load_method, make_method, methods
 from .metrics import Performance, performance
 from .networks import CwolaNetworks
@@ -18,6 +19,7 @@ from .windows import Window, scan_edges, scan_windows
 __all__ = [
     "CwolaNetworks",
     "CwolaTrees",
+    "Gis",
     "Method",
     "MethodInfo",
     "Performance",
