@@ -151,14 +151,11 @@ class Gis(Method[GisHyper]):
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
         self._names = tuple(map(str, arrays["names"]))
-        parts = [
-            {
-                key.removeprefix(f"flow.{i}."): value
-                for key, value in arrays.items()
-                if key.startswith(f"flow.{i}.")
-            }  # fmt: skip
-            for i in range(self.hyper.members)
-        ]
+        parts: list[dict[str, NDArray[Any]]] = [{} for _ in range(self.hyper.members)]
+        for key, value in arrays.items():
+            if key.startswith("flow."):
+                _, member, name = key.split(".")
+                parts[int(member)][name] = value
         self._flows = [SlicedFlow.from_arrays(part) for part in parts]
 
     def _inputs(self, data: Sample) -> NDArray[np.float32]:

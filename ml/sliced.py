@@ -148,7 +148,9 @@ def place(
 
 
 @numba.njit(cache=True, nogil=True)
-def push(z, log_jacobian, left, fraction, axes, knots):
+def push(  # noqa: PLR0917 - numba takes plain arrays
+    z, log_jacobian, left, fraction, axes, knots
+):
     """Move events through layers towards the Gaussian, in place.
 
     Parameters

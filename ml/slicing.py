@@ -139,7 +139,7 @@ def fit_sliced(
         raise InputError(msg)
     edges = np.linspace(0, len(train), n_bins + 1).astype(np.int64)
     mass, features, weights = m[train], np.asarray(x, np.float64)[train], w[train]
-    parts = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [slice(a, b) for a, b in pairwise(edges)]
     centers = np.array([np.average(mass[part], weights=weights[part]) for part in parts])
     mean = np.array([np.average(features[p], axis=0, weights=weights[p]) for p in parts])
     squares = np.array([np.average(features[p] ** 2, axis=0, weights=weights[p]) for p in parts])
