@@ -58,3 +58,10 @@ def test_statistics_tells_a_signal_from_what_a_selection_made() -> None:
     assert "unprotected: 1" in text  # more than ten sigma, of nothing
     assert "refused; of the others the best has" in text
     assert "Gross and Vitells" in text
+
+
+def test_methods_are_compared_and_one_searches() -> None:
+    text = execute("04_methods.ipynb")
+    assert "gis    SIC(1e-2)" in text
+    assert "mass 3" in text
+    assert "p_global <= 0.0" in text
