@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from ..core import ConfigError, InputError
 from .sliced import SlicedFlow, place, push
 
-__all__ = ["SlicingHyper", "fit_axes", "fit_maps", "fit_sliced"]
+__all__ = ["SlicingHyper", "fit_axes", "fit_maps", "fit_sliced", "knot_levels"]
 
 _GRID = 2048  # points of a kernel density
 _REACH = 5.0  # widths of the kernel by which the grid exceeds the events
@@ -29,10 +29,10 @@ class SlicingHyper:
 
     Attributes
     ----------
-    bins : int
-        Bins of equal population in the resonant mass.
+    bin_width : float
+        Width in GeV of the bins in the resonant mass.
     bin_events : int
-        The fewest events of a bin; with fewer events there are fewer bins.
+        The fewest events of a bin; where they are rarer, bins are wider.
     layers : int
         The largest number of iterations.
     patience : int
@@ -51,7 +51,7 @@ class SlicingHyper:
         Events, and largest number of gradient steps, to find the axes with.
     """
 
-    bins: int = 24
+    bin_width: float = 125.0
     bin_events: int = 1000
     layers: int = 300
     patience: int = 5
@@ -65,7 +65,7 @@ class SlicingHyper:
 
     def __post_init__(self) -> None:
         allowed = {
-            "bins": self.bins >= 2,
+            "bin_width": self.bin_width > 0,
             "bin_events": self.bin_events >= 20,
             "layers": self.layers >= 1,
             "patience": self.patience >= 1,
@@ -130,15 +130,16 @@ def fit_sliced(
     rng = np.random.default_rng(seed)
     train = np.flatnonzero(~validation)
     train = train[np.argsort(m[train], kind="stable")]
-    n_bins = min(hyper.bins, len(train) // hyper.bin_events)
+    mass, features, weights = m[train], np.asarray(x, np.float64)[train], w[train]
+    edges = _bins(mass, hyper.bin_width, hyper.bin_events)
+    n_bins = len(edges) - 1
     if n_bins < 2 or len(train) == len(m):
         msg = (
             f"Gaussianisation: {len(train)} events to learn from and {len(m) - len(train)} to "
-            f"validate are too few for 2 bins of {hyper.bin_events} in the mass; use more events"
+            f"validate are too few for 2 bins of {hyper.bin_events} events and "
+            f"{hyper.bin_width:g} GeV in the mass; use more events"
         )
         raise InputError(msg)
-    edges = np.linspace(0, len(train), n_bins + 1).astype(np.int64)
-    mass, features, weights = m[train], np.asarray(x, np.float64)[train], w[train]
     parts = [slice(a, b) for a, b in pairwise(edges)]
     centers = np.array([np.average(mass[part], weights=weights[part]) for part in parts])
     mean = np.array([np.average(features[p], axis=0, weights=weights[p]) for p in parts])
@@ -153,6 +154,7 @@ def fit_sliced(
     z_test, log_jacobian = flow.latent(x[validation], m[validation])
     at, at_test = place(mass, centers), place(m[validation], centers)
     unused = np.zeros(len(z))
+    level = knot_levels(len(z) / n_bins, hyper.knots)
     axes, maps, best, kept = [], [], -np.inf, 0
     for layer in range(hyper.layers):
         chosen = np.concatenate(
@@ -161,7 +163,7 @@ def fit_sliced(
         found = fit_axes(z[chosen].reshape(n_bins, -1, d), n_slices, rng, steps=hyper.axis_steps)
         if layer == 0 and n_slices == d:
             found = np.eye(d)  # features as they are first: most of what is not Gaussian is there
-        knots = fit_maps(z @ found, edges, weights, hyper=hyper)
+        knots = fit_maps(z @ found, edges, weights, level, hyper=hyper)
         axes.append(found)
         maps.append(knots)
         push(z, unused, *at, found[None], knots[None])
@@ -245,6 +247,7 @@ def fit_maps(
     u: NDArray[np.float64],
     edges: NDArray[np.int64],
     weight: NDArray[np.float64],
+    level: NDArray[np.float64],
     *,
     hyper: SlicingHyper,
 ) -> NDArray[np.float32]:
@@ -263,6 +266,8 @@ def fit_maps(
         Where the bins begin and end.
     weight : ndarray of float64, shape (n_events,)
         Event weights.
+    level : ndarray of float64, shape (n_knots,)
+        Quantiles at which knots lie, from :func:`knot_levels`.
     hyper : SlicingHyper
         Hyperparameters.
 
@@ -275,7 +280,6 @@ def fit_maps(
     effective = np.array(
         [weight[a:b].sum() ** 2 / np.square(weight[a:b]).sum() for a, b in pairwise(edges)]
     )
-    level = _levels(float(effective.mean()), hyper.knots)
     normal = ndtri(level)
     knots = np.empty((n_slices, len(level), n_bins, 3))
     for b, n in enumerate(effective):
@@ -295,8 +299,16 @@ def fit_maps(
     return knots.astype(np.float32)
 
 
-def _levels(n: float, knots: int) -> NDArray[np.float64]:
-    """Return the quantiles at which knots lie."""
+def knot_levels(n: float, knots: int = 0) -> NDArray[np.float64]:
+    """Return the quantiles at which knots lie: equal steps, and a few more towards the ends.
+
+    Parameters
+    ----------
+    n : float
+        Events of a bin.
+    knots : int
+        Their number; 0 means the square root of n, from 50 to 200.
+    """
     n_knots = knots or int(np.clip(np.sqrt(n), 50, 200))
     ends = max(int(np.log10(n)) - 1, 0)
     first = 1 / (n_knots - 2 * ends + 1)
@@ -334,6 +346,17 @@ def _shared_out(v, w, low, step, n):
         counts[j] += w[i] * (j + 1 - position)
         counts[j + 1] += w[i] * (position - j)
     return counts
+
+
+def _bins(mass: NDArray[np.float64], width: float, events: int) -> NDArray[np.int64]:
+    """Return where bins begin and end in sorted masses: none too narrow, none too empty."""
+    edges = [0]
+    while True:
+        wide = int(np.searchsorted(mass, mass[edges[-1]] + width))
+        after = max(wide, edges[-1] + events)
+        if len(mass) - after < events:
+            return np.array([*edges, len(mass)])
+        edges.append(after)
 
 
 def _choose(
