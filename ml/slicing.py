@@ -42,7 +42,7 @@ class SlicingHyper:
     step, tail_step : float
         How far a map moves events, within the knots and beyond: psi becomes
         (1 - alpha) psi + alpha x, with alpha = 1 - step log10(events of the bin)
-        (arXiv:2007.00674, equation 13).
+        (arXiv:2007.00674, equation 13). Larger steps need fewer layers and learn less of a signal.
     knots : int
         Knots of a spline; 0 means the square root of the events of a bin, from 50 to 200.
     bandwidth : float
@@ -53,7 +53,7 @@ class SlicingHyper:
 
     bin_width: float = 125.0
     bin_events: int = 1000
-    layers: int = 300
+    layers: int = 400
     patience: int = 5
     slices: int = 0
     step: float = 0.02
