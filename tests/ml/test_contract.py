@@ -31,7 +31,7 @@ FAST = {
         "device": "cpu",
         "sort": True,
     },
-    "gis": {"bin_events": 150, "layers": 40, "step": 0.06, "axis_events": 1000, "axis_steps": 5},
+    "gis": {"bin_events": 150, "layers": 25, "step": 0.1, "axis_events": 1000, "axis_steps": 5},
 }
 NAMES = [info.name for info in methods()]
 
