@@ -135,8 +135,8 @@ class Gis(Method[GisHyper]):
         log_p = np.stack([self._log_density(x, data.mass + o * hyper.sigma) for o in offset])
         kernel = np.exp(-0.5 * offset**2)[:, None]
         rest = 1 - kernel
-        signal = logsumexp(log_p, axis=0, b=kernel / kernel.sum())
-        background = logsumexp(log_p, axis=0, b=rest / rest.sum())
+        signal = np.asarray(logsumexp(log_p, axis=0, b=kernel / kernel.sum()))
+        background = np.asarray(logsumexp(log_p, axis=0, b=rest / rest.sum()))
         return (signal - background).astype(np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:

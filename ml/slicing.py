@@ -15,7 +15,7 @@ from .sliced import SlicedFlow, place, push
 
 __all__ = ["SlicingHyper", "fit_axes", "fit_maps", "fit_sliced", "knot_levels"]
 
-_GRID = 2048  # points of a kernel density
+_FINENESS = 4  # points of a kernel density's grid in a width of the kernel, if not too many
 _REACH = 5.0  # widths of the kernel by which the grid exceeds the events
 _NARROWEST = 1e-3  # a slice is never taken for narrower, in widths of a feature
 _AXES_TOLERANCE = 1e-6  # the search for axes ends with steps below
@@ -42,7 +42,7 @@ class SlicingHyper:
     step, tail_step : float
         How far a map moves events, within the knots and beyond: psi becomes
         (1 - alpha) psi + alpha x, with alpha = 1 - step log10(events of the bin)
-        (arXiv:2007.00674, equation 13).
+        (arXiv:2007.00674, equation 13). Larger steps need fewer layers and learn less of a signal.
     knots : int
         Knots of a spline; 0 means the square root of the events of a bin, from 50 to 200.
     bandwidth : float
@@ -53,7 +53,7 @@ class SlicingHyper:
 
     bin_width: float = 125.0
     bin_events: int = 1000
-    layers: int = 300
+    layers: int = 400
     patience: int = 5
     slices: int = 0
     step: float = 0.02
@@ -121,7 +121,8 @@ def fit_sliced(
     Raises
     ------
     InputError
-        If there are too few events for two bins, none to validate, or a weight is negative.
+        If there are too few events for two bins, none to validate, a weight is negative, or a
+        feature is constant in a bin.
     """
     w = np.ones(len(m)) if weight is None else weight
     if (w < 0).any():
@@ -144,7 +145,15 @@ def fit_sliced(
     centers = np.array([np.average(mass[part], weights=weights[part]) for part in parts])
     mean = np.array([np.average(features[p], axis=0, weights=weights[p]) for p in parts])
     squares = np.array([np.average(features[p] ** 2, axis=0, weights=weights[p]) for p in parts])
-    width = np.sqrt(squares - mean**2)
+    width = np.sqrt(np.maximum(squares - mean**2, 0.0))
+    narrow = np.argwhere(width <= _NARROWEST * width.mean(axis=0))
+    if len(narrow):
+        i, column = narrow[0]
+        msg = (
+            f"Gaussianisation: feature {column + 1} has the same value in all events around "
+            f"{centers[i]:.0f} GeV and no density there; leave it out"
+        )
+        raise InputError(msg)
     d = features.shape[1]
     n_slices = min(hyper.slices or 8, d)
     flow = SlicedFlow(
@@ -155,14 +164,14 @@ def fit_sliced(
     at, at_test = place(mass, centers), place(m[validation], centers)
     unused = np.zeros(len(z))
     level = knot_levels(len(z) / n_bins, hyper.knots)
+    per_bin = max(hyper.axis_events // n_bins, 50)
     axes, maps, best, kept = [], [], -np.inf, 0
     for layer in range(hyper.layers):
-        chosen = np.concatenate(
-            [_choose(rng, part, weights, hyper.axis_events // n_bins) for part in parts]
-        )
-        found = fit_axes(z[chosen].reshape(n_bins, -1, d), n_slices, rng, steps=hyper.axis_steps)
         if layer == 0 and n_slices == d:
             found = np.eye(d)  # features as they are first: most of what is not Gaussian is there
+        else:
+            chosen = np.stack([_choose(rng, part, weights, per_bin) for part in parts])
+            found = fit_axes(z[chosen], n_slices, rng, steps=hyper.axis_steps)
         knots = fit_maps(z @ found, edges, weights, level, hyper=hyper)
         axes.append(found)
         maps.append(knots)
@@ -205,7 +214,8 @@ def fit_axes(
     """
     d, n = z.shape[2], z.shape[1]
     q, r = np.linalg.qr(rng.normal(size=(d, n_slices)))
-    axes = q * np.sign(np.diag(r))  # uniform on the manifold (math-ph/0609050)
+    # uniform on the manifold (math-ph/0609050)
+    axes = np.asarray(q * np.sign(np.diag(r)), np.float64)
     quantile = ndtri((np.arange(n) + 0.5) / n).astype(np.float32)
     events = np.ascontiguousarray(z.transpose(0, 2, 1), dtype=np.float32)
     rate, one = 0.1, np.eye(d)
@@ -228,7 +238,7 @@ def fit_axes(
             break
         while True:
             half = 0.5 * rate * turn
-            moved = np.linalg.solve(one - half, (one + half) @ axes)
+            moved = np.linalg.solve(one - half, (one + half) @ axes).astype(np.float64)
             new = distance(moved)
             if new >= reached + 0.5 * rate * gain or rate < _SMALLEST_RATE:
                 break
@@ -326,14 +336,15 @@ def _kernel_density(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return a grid, the kernel density on it, and its integral from the left."""
     low, high = v.min() - _REACH * h, v.max() + _REACH * h
-    step = (high - low) / (_GRID - 1)
-    counts = _shared_out(v, w, low, step, _GRID)
-    wave = 2 * np.pi * np.fft.rfftfreq(_GRID)
-    smooth = np.fft.irfft(np.fft.rfft(counts) * np.exp(-0.5 * (wave * h / step) ** 2), _GRID)
+    points = 2 ** int(np.clip(np.ceil(np.log2(_FINENESS * (high - low) / h)), 10, 18))
+    step = (high - low) / (points - 1)
+    counts = _shared_out(v, w, low, step, points)
+    wave = 2 * np.pi * np.fft.rfftfreq(points)
+    smooth = np.fft.irfft(np.fft.rfft(counts) * np.exp(-0.5 * (wave * h / step) ** 2), points)
     density = np.maximum(smooth, 0.0)
     cumulative = np.cumsum(density) - 0.5 * density
     density, cumulative = density / density.sum() / step, cumulative / density.sum()
-    return low + step * np.arange(_GRID), density, cumulative
+    return low + step * np.arange(points), density, cumulative
 
 
 @numba.njit(cache=True, nogil=True)

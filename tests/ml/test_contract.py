@@ -32,7 +32,7 @@ FAST = {
         "device": "cpu",
         "sort": True,
     },
-    "gis": {"bin_events": 150, "layers": 40, "step": 0.06, "axis_events": 1000, "axis_steps": 5},
+    "gis": {"bin_events": 150, "layers": 25, "step": 0.1, "axis_events": 1000, "axis_steps": 5},
 }
 _NETWORKS = {"width": 16, "epochs": 3, "patience": 3, "batch": 500, "device": "cpu"}
 _TREES = {"inner_folds": 2, "members": 1, "trees": {"events_per_leaf": 20, "leaves": 8}}

@@ -172,6 +172,22 @@ def test_too_few_events_for_two_bins_are_refused():
         fit_sliced(x, m, m < 3100, hyper=QUICK, seed=1)
 
 
+def test_feature_that_is_constant_at_some_masses_is_refused():
+    x, m, _ = bent(8000, 17)
+    x[m > 3600, 1] = 7.0
+    with pytest.raises(InputError, match=r"feature 2 has the same value .* around 3[78]"):
+        fit_sliced(x, m, np.arange(8000) % 10 == 0, hyper=QUICK, seed=1)
+
+
+def test_outlier_does_not_blur_the_other_events():
+    x = np.random.default_rng(18).normal(size=(5000, 1))
+    edges, level = np.array([0, 5000]), knot_levels(5000)
+    far = np.r_[x[:-1], [[300.0]]]
+    found = fit_maps(far, edges, np.ones(5000), level, hyper=SlicingHyper(bandwidth=0.2))
+    plain = fit_maps(x, edges, np.ones(5000), level, hyper=SlicingHyper(bandwidth=0.2 * far.std()))
+    np.testing.assert_allclose(found[0, 4:-4, 0, 0], plain[0, 4:-4, 0, 0], atol=0.01)
+
+
 def test_events_of_another_width_are_refused(fitted):
     with pytest.raises(InputError, match="fitted on 2 features"):
         fitted.log_density(np.zeros((3, 4)), np.full(3, 3500.0))
