@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .flows import ConditionalFlow, FlowHyper, fit_flow
 from .method import register
-from .outer import OuterDensity, OuterHyper, within
+from .outer import TRIANGULAR, OuterDensity, OuterHyper, within
 from .windows import Window
 
 __all__ = ["Anode", "AnodeHyper"]
@@ -27,8 +27,10 @@ class AnodeHyper(OuterHyper):
         The flow of the signal region and its training.
     """
 
-    flow: FlowHyper = field(default_factory=lambda: FlowHyper(epochs=20, keep="last", average=5))
-    inner: FlowHyper = field(default_factory=lambda: FlowHyper(epochs=20, batch=256, keep="last"))
+    flow: FlowHyper = field(default_factory=lambda: replace(TRIANGULAR, keep="last"))
+    inner: FlowHyper = field(
+        default_factory=lambda: replace(TRIANGULAR, epochs=20, keep="last", average=1)
+    )
 
 
 @register

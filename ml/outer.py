@@ -17,8 +17,19 @@ from .method import Method, Need
 from .sample import Sample
 from .windows import Window
 
-__all__ = ["OuterDensity", "OuterHyper"]
+__all__ = ["TRIANGULAR", "OuterDensity", "OuterHyper"]
 
+# One autoregressive layer of splines: the first feature given the mass, the second given the first,
+# and so on. What is compact in the features stays compact in the latent space, along its axes.
+TRIANGULAR = FlowHyper(
+    family="rqs_autoregressive",
+    layers=1,
+    width=128,
+    bins=16,
+    epochs=10,
+    batch=512,
+    average=3,
+)
 _SIDEBANDS = ("all", "window")
 
 
@@ -51,7 +62,7 @@ class OuterHyper:
     sidebands: str = "all"
     min_events: int = 50
     device: str = "auto"
-    flow: FlowHyper = field(default_factory=lambda: FlowHyper(epochs=20, average=5))
+    flow: FlowHyper = field(default_factory=lambda: TRIANGULAR)
 
     def __post_init__(self) -> None:
         if self.sidebands not in _SIDEBANDS:

@@ -62,7 +62,7 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-FAST_FLOW: dict[str, Any] = {"epochs": 10, "layers": 3, "width": 32, "batch": 512, "average": 1}
+FAST_FLOW: dict[str, Any] = {"width": 64, "bins": 8, "epochs": 8, "batch": 256, "average": 1}
 
 
 @pytest.fixture(scope="session")
