@@ -46,7 +46,7 @@ def assert_not_too_small(found, *, independent):
 
 
 def test_a_thousand_spectra_without_signal_have_uniform_p_values(studies):
-    found = studies.background(1000)
+    found = studies.background(1000, toys=300)
     assert found.ks > 0.01
     assert_not_too_small(found, independent=3000)
     # ten thousand events are enough for the discreteness of counts not to show
@@ -55,7 +55,7 @@ def test_a_thousand_spectra_without_signal_have_uniform_p_values(studies):
 
 
 def test_a_tail_of_empty_bins_has_no_excess_of_small_p_values(studies):
-    found = studies.sparse(1000)
+    found = studies.sparse(1000, toys=300)
     assert_not_too_small(found, independent=3000)
     for alpha in (0.3, 0.1, 0.05, 0.01):
         _, high = studies.binomial_band(1000, alpha, 0.999)
