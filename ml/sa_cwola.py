@@ -121,10 +121,8 @@ class SaCwola(ClassifierMethod[SaCwolaHyper]):
     def _learn(self, task: Task, seed: int) -> NetworkEnsemble:
         hyper = self.hyper
         seeds = np.random.SeedSequence(seed).generate_state(hyper.networks + 1).tolist()
-        mean, std = (
-            moment(task.x, axis=0, dtype=np.float64).astype(np.float32)
-            for moment in (np.mean, np.std)
-        )
+        mean = task.x.mean(axis=0, dtype=np.float64).astype(np.float32)
+        std = task.x.std(axis=0, dtype=np.float64).astype(np.float32)
         bank, _ = train_bank(
             (task.x - mean) / std,
             task.y,
