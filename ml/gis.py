@@ -30,6 +30,9 @@ class GisHyper(SlicingHyper):
 
     Attributes
     ----------
+    own_mass : bool
+        Ask each event for its over-density at its own mass, as published, and learn from all
+        events; otherwise at the centre of the window, from events around it.
     sort : bool
         Order the two jets by mass (:func:`~overdensity.ml.jets.sort_jets`).
     sigma : float
@@ -46,6 +49,7 @@ class GisHyper(SlicingHyper):
         The fewest events of the signal region and of each sideband.
     """
 
+    own_mass: bool = False
     sort: bool = True
     sigma: float = 250.0
     points: int = 10
@@ -88,6 +92,7 @@ class Gis(Method[GisHyper]):
     Hyper: ClassVar[type[GisHyper]] = GisHyper
 
     _names: tuple[str, ...] = ()
+    _center: float
 
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
@@ -97,7 +102,8 @@ class Gis(Method[GisHyper]):
         hyper = self.hyper
         reach = hyper.span * hyper.sigma
         low, high = window.sideband_low - reach, window.sideband_high + reach
-        near = data.take((data.mass >= low) & (data.mass < high))
+        around = (data.mass >= low) & (data.mass < high)
+        near = data if hyper.own_mass else data.take(around)
         self._refuse(near, window)
         x = self._inputs(near)
         fold = fold_of(near.event, hyper.validation_folds, seed=seed, salt="inner")
@@ -115,7 +121,7 @@ class Gis(Method[GisHyper]):
             )
             for i, member_seed in enumerate(seeds)
         ]
-        self._names = data.names
+        self._names, self._center = data.names, window.center
         return self
 
     def score(self, data: Sample) -> NDArray[np.float32]:
@@ -131,8 +137,9 @@ class Gis(Method[GisHyper]):
             raise InputError(msg)
         hyper = self.hyper
         x = self._inputs(data)
+        mass = data.mass if hyper.own_mass else np.full(len(data), self._center)
         offset = np.linspace(-hyper.span, hyper.span, hyper.points)
-        log_p = np.stack([self._log_density(x, data.mass + o * hyper.sigma) for o in offset])
+        log_p = np.stack([self._log_density(x, mass + o * hyper.sigma) for o in offset])
         kernel = np.exp(-0.5 * offset**2)[:, None]
         rest = 1 - kernel
         signal = np.asarray(logsumexp(log_p, axis=0, b=kernel / kernel.sum()))
@@ -146,11 +153,12 @@ class Gis(Method[GisHyper]):
             for i, flow in enumerate(self._flows)
             for key, value in flow.arrays().items()
         }
-        return {"names": np.array(self._names)} | flows
+        return {"names": np.array(self._names), "center": np.array(self._center)} | flows
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
         self._names = tuple(map(str, arrays["names"]))
+        self._center = float(arrays["center"])
         parts: list[dict[str, NDArray[Any]]] = [{} for _ in range(self.hyper.members)]
         for key, value in arrays.items():
             if key.startswith("flow."):

@@ -43,6 +43,15 @@ def test_ratio_tells_the_size_of_a_local_excess():
     assert abs(np.median(found.score(elsewhere))) < 0.15
 
 
+def test_score_knows_the_mass_of_the_event_only_if_asked():
+    data = smooth(5000, 300, 6)
+    same = Sample.from_arrays([2600.0, 3500.0, 4400.0], np.tile([[5.5, 0.0]], (3, 1)), ("x", "y"))
+    blind = make_method("gis", **QUICK).fit(data, WINDOW, seed=1).score(same)
+    assert blind.max() == blind.min()
+    own = make_method("gis", own_mass=True, **QUICK).fit(data, WINDOW, seed=1).score(same)
+    assert own[1] > max(own[0], own[2]) + 0.2
+
+
 def test_members_are_averaged_and_stored():
     data = smooth(5000, 0, 4)
     method = make_method("gis", members=2, **QUICK).fit(data, WINDOW, seed=1)
