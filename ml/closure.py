@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError, Record
-from .trees import TreeEnsemble, fit_trees
+from .trees import BoostingHyper, TreeEnsemble, fit_trees
 
 __all__ = ["Closure", "auc_with_error", "closure"]
+
+DISCRIMINATING = BoostingHyper(iterations=200, patience=10, features_per_split=1.0)
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,7 @@ def closure(
     generated: NDArray[np.floating],
     *,
     folds: int = 5,
-    learning_rate: float = 0.1,
-    iterations: int = 200,
-    patience: int = 10,
-    leaves: int = 31,
-    events_per_leaf: int = 50,
-    bins: int = 127,
+    hyper: BoostingHyper = DISCRIMINATING,
     seed: int,
 ) -> Closure:
     """Test whether boosted trees can tell generated events from real ones.
@@ -61,8 +58,8 @@ def closure(
         Features; a mass that both are conditioned on may be one of them.
     folds : int
         The number of folds, at least 3.
-    learning_rate, iterations, patience, leaves, events_per_leaf, bins
-        Hyperparameters of boosting.
+    hyper : BoostingHyper
+        How the trees are boosted: longer than for a search by default, with all features.
     seed : int
         Decides the folds and the trainings.
 
@@ -84,10 +81,10 @@ def closure(
         msg = f"closure needs at least 3 folds, to train, to stop and to test, not {folds}"
         raise ConfigError(msg)
     fewest = min(len(real), len(generated))
-    if fewest < 2 * folds * events_per_leaf:
+    if fewest < 2 * folds * hyper.events_per_leaf:
         msg = (
-            f"closure: {fewest} events are too few for {folds} folds and {events_per_leaf} events "
-            f"a leaf; give at least {2 * folds * events_per_leaf} of each kind"
+            f"closure: {fewest} events are too few for {folds} folds and {hyper.events_per_leaf} events "
+            f"a leaf; give at least {2 * folds * hyper.events_per_leaf} of each kind"
         )
         raise InputError(msg)
     x = np.concatenate([real, generated]).astype(np.float32)
@@ -110,13 +107,7 @@ def closure(
             weight[others],
             fold[others] == (each + 1) % folds,
             seed=int(rng.integers(2**32)),
-            learning_rate=learning_rate,
-            iterations=iterations,
-            patience=patience,
-            leaves=leaves,
-            events_per_leaf=events_per_leaf,
-            features_per_split=1.0,
-            bins=bins,
+            hyper=hyper,
         )
         score = TreeEnsemble.from_classifiers([trees]).score(x[mine])
         value, error = auc_with_error(score, y[mine])
