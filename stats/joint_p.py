@@ -69,7 +69,7 @@ def chi_bar_log_p(statistic: ArrayLike, n_channels: int) -> Array:
     x = np.maximum(t, 1e-12)[..., None]
     far = (k / 2 - 1) * np.log(x / 2) - x / 2 - gammaln(k / 2)  # leading term of the tail
     with np.errstate(divide="ignore"):
-        log_chi2 = np.where(x > _TOP, far, np.log(chi2.sf(x, k)))
+        log_chi2 = np.where(x > _TOP, far, np.log(np.asarray(chi2.sf(x, k))))
     log_p = logsumexp(log_chi2 + np.log(binom(n_channels, k)) - n_channels * np.log(2), axis=-1)
     return np.where(t > 0, log_p, 0.0)
 
