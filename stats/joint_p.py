@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import binom, gammaln, log_ndtr, logsumexp
+from scipy.special import binom, gammaln, log_ndtr
 from scipy.stats import chi2
 
 __all__ = ["JointTail", "chi_bar_log_p", "joint_statistic", "joint_tail"]
@@ -69,8 +69,9 @@ def chi_bar_log_p(statistic: ArrayLike, n_channels: int) -> Array:
     x = np.maximum(t, 1e-12)[..., None]
     far = (k / 2 - 1) * np.log(x / 2) - x / 2 - gammaln(k / 2)  # leading term of the tail
     with np.errstate(divide="ignore"):
-        log_chi2 = np.where(x > _TOP, far, np.log(np.asarray(chi2.sf(x, k))))
-    log_p = logsumexp(log_chi2 + np.log(binom(n_channels, k)) - n_channels * np.log(2), axis=-1)
+        log_chi2 = np.where(x > _TOP, far, np.log(chi2.sf(x, k)))
+    terms = log_chi2 + np.log(binom(n_channels, k)) - n_channels * np.log(2)
+    log_p = np.logaddexp.reduce(terms, axis=-1)
     return np.where(t > 0, log_p, 0.0)
 
 
