@@ -31,8 +31,8 @@ _ROWS = 16_384  # events that are evaluated at once
 class FlowHyper(TrainingHyper):
     """How a flow looks and learns; the other attributes are those of :class:`TrainingHyper`.
 
-    The defaults take about a minute of one CPU core for the 210 000 sideband events of the benchmark
-    split; more epochs only describe the training events better (``benchmarks/flows.py density``).
+    The defaults are chosen for densities of a few features on a CPU; ``benchmarks/flows.py density``
+    fits each family for the same time.
 
     Attributes
     ----------
