@@ -34,7 +34,7 @@ REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "re
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 WINDOW = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
 FLOW = FlowHyper()
-SECONDS = 300.0  # of CPU time for each family's fit
+SECONDS = 60.0  # of CPU time for each family's fit
 SHAPE: dict[str, Any] = {key: getattr(FLOW, key) for key in ("layers", "width", "depth", "bins")}
 
 

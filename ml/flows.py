@@ -31,8 +31,8 @@ _ROWS = 16_384  # events that are evaluated at once
 class FlowHyper(TrainingHyper):
     """How a flow looks and learns; the other attributes are those of :class:`TrainingHyper`.
 
-    The defaults are the best density on the benchmark split in a few minutes of one CPU core
-    (``benchmarks/training.py flows``).
+    The defaults are chosen for densities of a few features on a CPU; ``benchmarks/flows.py density``
+    fits each family for the same time.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class FlowHyper(TrainingHyper):
     depth: int = 2
     bins: int = 8
     tail: float = 5.0
-    epochs: int = 40
+    epochs: int = 15
     batch: int = 1024
     learning_rate: float = 2e-3
     schedule: Literal["constant", "cosine"] = "cosine"
