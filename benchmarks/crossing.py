@@ -120,35 +120,40 @@ def run(signal: Sample, store: Path, seeds: list[int]) -> list[dict[str, float]]
     """Measure what is not in the store yet, and return all."""
     done = [json.loads(line) for line in store.read_text().splitlines()] if store.exists() else []
     known = {(each["strength"], each["seed"]) for each in done}
-    background = read(REFERENCE / "rnd_background.parquet", 0)
-    for seed in seeds:
-        for strength in STRENGTHS:
-            if (strength, seed) in known:
-                continue
-            with store.open("a") as file:
-                file.write(json.dumps(measure(background, signal, strength, seed)) + "\n")
+    missing = [(k, seed) for seed in seeds for k in STRENGTHS if (k, seed) not in known]
+    background = read(REFERENCE / "rnd_background.parquet", 0) if missing else signal
+    for strength, seed in missing:
+        found = measure(background, signal, strength, seed)
+        with store.open("a") as file:
+            file.write(json.dumps(found) + "\n")
     return [json.loads(line) for line in store.read_text().splitlines()]
 
 
 def column(results: list[dict[str, float]], key: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return mean and standard deviation over the seeds, one a strength."""
+    """Return mean and standard deviation over the seeds, one a strength; 0 for a single seed."""
     groups = [[r[key] for r in results if r["strength"] == strength] for strength in STRENGTHS]
-    return np.array([np.mean(g) for g in groups]), np.array([np.std(g, ddof=1) for g in groups])
+    std = [np.std(g, ddof=1) if len(g) > 1 else 0.0 for g in groups]
+    return np.array([np.mean(g) for g in groups]), np.array(std)
 
 
-def crossing(a: NDArray[Any], b: NDArray[Any]) -> float:
+def crossing(a: NDArray[Any], b: NDArray[Any]) -> str:
     """Return the S/B from which on a stays above b, between strengths linear in the logarithm."""
     below = np.flatnonzero(a <= b)
-    if not len(below) or below[-1] == len(STRENGTHS) - 1 or below[-1] == 0:
-        return float("nan")
-    i = below[-1]
+    i = below[-1] if len(below) else 0
+    if i == 0:
+        return f"below {STRENGTHS[1]:.1e}"
+    if i == len(STRENGTHS) - 1:
+        return f"above {STRENGTHS[-1]:.1e}"
     x = np.log(STRENGTHS[i : i + 2])
     gap = (a - b)[i : i + 2]
-    return float(np.exp(x[0] - gap[0] * (x[1] - x[0]) / (gap[1] - gap[0])))
+    return f"{np.exp(x[0] - gap[0] * (x[1] - x[0]) / (gap[1] - gap[0])):.1e}"
 
 
 def report(results: list[dict[str, float]], figure: Path | None, title: str) -> None:
     """Print the tables and draw the figure."""
+    print(
+        f"Mean ± standard deviation of {len({r['seed'] for r in results})} subsets of the signal\n"
+    )
     keys = {
         "AUC CWoLa": "auc cwola",
         "AUC AE": "auc autoencoder",
@@ -168,10 +173,10 @@ def report(results: list[dict[str, float]], figure: Path | None, title: str) -> 
             for name, (mean, std) in found.items()
         ]
         print(f"| {strength:g} | {' | '.join(cells)} |")
-    print(f"\nAUC cross at S/B = {crossing(found['AUC CWoLa'][0], found['AUC AE'][0]):.1e}")
+    print(f"\nAUC cross at S/B = {crossing(found['AUC CWoLa'][0], found['AUC AE'][0])}")
     for name in ("z, AE published cuts", f"z, AE {best:.1%}", "z, all"):
         at = crossing(found[f"z, CWoLa {SELECTION:.1%}"][0], found[name][0])
-        print(f"CWoLa passes {name!r} at S/B = {at:.1e}")
+        print(f"CWoLa passes {name!r} at S/B = {at}")
     for name in ("cwola", "autoencoder"):
         mean, std = column(results, f"sr-sb {name}")
         print(
@@ -210,7 +215,9 @@ def draw(found: dict[str, Any], best: float, title: str) -> Figure:
             3e-3, color="0.7", linewidth=6, alpha=0.5, label="published crossing", zorder=0
         )
         axis.set_xscale("log")
-        axis.set_xlabel("S/B in the signal region")
+        axis.set_xticks(x, [f"{1000 * strength:g}" for strength in x])
+        axis.minorticks_off()
+        axis.set_xlabel("S/B in the signal region / 0.001")
         axis.legend(frameon=False, fontsize="small")
     left.set_ylabel("AUC in the signal region")
     right.set_ylabel("expected significance in the signal region")
