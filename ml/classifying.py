@@ -98,7 +98,6 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
     """A classifier of feature columns; subclasses say which events it is to tell from which."""
 
     needs: ClassVar[tuple[Need, ...]] = ("features",)
-    _names: tuple[str, ...] = ()
     _classifier: Classifier
 
     def fit(
@@ -111,15 +110,7 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
 
     def score(self, data: Sample) -> NDArray[np.float32]:
         """Return the ensemble's mean probability; see :meth:`Method.score`."""
-        if not self._names:
-            msg = f"method {self.name!r} has learnt nothing yet; call fit, or load a fitted one"
-            raise InputError(msg)
-        if data.names != self._names:
-            msg = (
-                f"method {self.name!r} was fitted on the features {', '.join(self._names)}, "
-                f"and is to score {', '.join(data.names)}"
-            )
-            raise InputError(msg)
+        self.refuse_unlike(data)
         return self._classifier.score(self._inputs(data))
 
     def arrays(self) -> dict[str, NDArray[Any]]:

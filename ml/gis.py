@@ -91,7 +91,6 @@ class Gis(Method[GisHyper]):
     )
     Hyper: ClassVar[type[GisHyper]] = GisHyper
 
-    _names: tuple[str, ...] = ()
     _center: float
 
     def fit(
@@ -126,15 +125,7 @@ class Gis(Method[GisHyper]):
 
     def score(self, data: Sample) -> NDArray[np.float32]:
         """Return log(alpha); see :meth:`Method.score`."""
-        if not self._names:
-            msg = f"method {self.name!r} has learnt nothing yet; call fit, or load a fitted one"
-            raise InputError(msg)
-        if data.names != self._names:
-            msg = (
-                f"method {self.name!r} was fitted on the features {', '.join(self._names)}, "
-                f"and is to score {', '.join(data.names)}"
-            )
-            raise InputError(msg)
+        self.refuse_unlike(data)
         hyper = self.hyper
         x = self._inputs(data)
         mass = data.mass if hyper.own_mass else np.full(len(data), self._center)

@@ -60,6 +60,7 @@ class Method(ABC, Generic[HyperT]):
     needs: ClassVar[tuple[Need, ...]] = ("features",)
     source: ClassVar[str]
     Hyper: ClassVar[type[Any]]
+    _names: tuple[str, ...] = ()
 
     def __init__(self, hyper: HyperT | None = None) -> None:
         self.hyper: HyperT = self.Hyper() if hyper is None else hyper
@@ -98,6 +99,21 @@ class Method(ABC, Generic[HyperT]):
     @abstractmethod
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
+
+    def refuse_unlike(self, data: Sample) -> None:
+        """Raise an InputError if nothing was learnt yet, or other features than those of ``data``.
+
+        What was learnt from is in ``_names``, which :meth:`fit` and :meth:`restore` set.
+        """
+        if not self._names:
+            msg = f"method {self.name!r} has learnt nothing yet; call fit, or load a fitted one"
+            raise InputError(msg)
+        if data.names != self._names:
+            msg = (
+                f"method {self.name!r} was fitted on the features {', '.join(self._names)}, "
+                f"and is to score {', '.join(data.names)}"
+            )
+            raise InputError(msg)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Store the fitted method as npz: numbers and names only, never a pickle."""

@@ -93,7 +93,6 @@ class ManifoldFlow(Method[ManifoldFlowHyper]):
         "M-flow: arXiv:2003.13913"
     )
     Hyper: ClassVar[type[ManifoldFlowHyper]] = ManifoldFlowHyper
-    _names: tuple[str, ...] = ()
 
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
@@ -157,15 +156,7 @@ class ManifoldFlow(Method[ManifoldFlowHyper]):
         InputError
             If nothing was learnt, or from other features.
         """
-        if not self._names:
-            msg = f"method {self.name!r} has learnt nothing yet; call fit, or load a fitted one"
-            raise InputError(msg)
-        if data.names != self._names:
-            msg = (
-                f"method {self.name!r} was fitted on the features {', '.join(self._names)}, "
-                f"and is to score {', '.join(data.names)}"
-            )
-            raise InputError(msg)
+        self.refuse_unlike(data)
         x = (self._inputs(data) - self._mean) / self._std
         found = np.empty((2, len(x)))
         on = pick_device(self.hyper.device)

@@ -84,7 +84,6 @@ class OuterDensity(Method[OuterT], Generic[OuterT]):
     """
 
     needs: ClassVar[tuple[Need, ...]] = ("features",)
-    _names: tuple[str, ...] = ()
     _flow: ConditionalFlow
 
     def fit(
@@ -141,15 +140,7 @@ class OuterDensity(Method[OuterT], Generic[OuterT]):
 
     def score(self, data: Sample) -> NDArray[np.float32]:
         """Return the logarithm of the learnt density ratio; see :meth:`Method.score`."""
-        if not self._names:
-            msg = f"method {self.name!r} has learnt nothing yet; call fit, or load a fitted one"
-            raise InputError(msg)
-        if data.names != self._names:
-            msg = (
-                f"method {self.name!r} was fitted on the features {', '.join(self._names)}, "
-                f"and is to score {', '.join(data.names)}"
-            )
-            raise InputError(msg)
+        self.refuse_unlike(data)
         return self._log_ratio(self._inputs(data), data.mass)
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -71,7 +71,6 @@ class Reconstruction(Method[HyperT], Generic[HyperT, ModelT]):
     """
 
     needs: ClassVar[tuple[Need, ...]] = ("features",)
-    _names: tuple[str, ...] = ()
 
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
@@ -139,15 +138,7 @@ class Reconstruction(Method[HyperT], Generic[HyperT, ModelT]):
         InputError
             If nothing was learnt, or from other features.
         """
-        if not self._names:
-            msg = f"method {self.name!r} has learnt nothing yet; call fit, or load a fitted one"
-            raise InputError(msg)
-        if data.names != self._names:
-            msg = (
-                f"method {self.name!r} was fitted on the features {', '.join(self._names)}, "
-                f"and is to score {', '.join(data.names)}"
-            )
-            raise InputError(msg)
+        self.refuse_unlike(data)
         x = self._standard(self._sorted(data).features)
         columns = jet_columns(self._names)
         found = [self._errors(model, x[:, columns[jet]]) for jet, model in self._models.items()]
