@@ -23,7 +23,7 @@ from .mflow import ManifoldFlow
 from .networks import CwolaNetworks
 from .parametrised import Parametrised
 from .pca import Pca
-from .sa_cwola import SaCwola
+from .sa_cwola import SaCwola, SaCwolaWeights
 from .salad import Salad, predict_background
 from .sample import Sample
 from .sculpting import MassSculpting, mass_sculpting
@@ -50,6 +50,7 @@ __all__ = [
     "Pca",
     "Performance",
     "SaCwola",
+    "SaCwolaWeights",
     "Salad",
     "Sample",
     "SmallestSignificance",
