@@ -14,7 +14,6 @@ end up in the signal region are not generated (`M_HAT`; `range` says what is los
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,13 +22,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from overdensity.ml import make_method
 from overdensity.processors import DijetProcessor, LhcoSource, process
 from overdensity.simulation import GeneratorSettings, SimulationReport, simulate
 from overdensity.workflow.benchmark_config import BenchmarkConfig, load_benchmark
 from overdensity.workflow.benchmark_events import training_events
-from overdensity.workflow.benchmark_results import BenchmarkResults, BenchmarkRow
+from overdensity.workflow.benchmark_results import BenchmarkResults, BenchmarkRun
 
 WORK = Path("runs/wide")
 CONFIG = Path(__file__).resolve().parents[1] / "examples" / "benchmark" / "wide.yaml"
@@ -126,24 +126,27 @@ def hard_scatterings() -> None:
 def table(config: BenchmarkConfig) -> None:
     """Print what the benchmark found, and the ratios to its first method that sees no labels."""
     results = BenchmarkResults.from_json(Path(config.out) / "benchmark.json")
-    reference = next(row for row in results.rows if row.n_signal is not None)
-    print("| method | SIC(1 %) | SIC(0.1 %) | max SIC | AUC | max SIC, ratio |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    reference = results.runs_of(next(row for row in results.rows if row.n_signal is not None))
+    ratios = [f"SIC({100 * efficiency:g} %)" for efficiency in results.selections] + ["max SIC"]
+    print(f"| method | {' | '.join(ratios)} | AUC | ratio of {' | ratio of '.join(ratios[1:])} |")
+    print("|" + " --- |" * (2 * len(ratios) + 1))
     for row in results.rows:
-        figures = [*row.sic, row.max_sic]
-        cells = [f"{x.median:.1f} ({x.low:.1f} to {x.high:.1f})" for x in figures]
+        cells = [f"{x.median:.1f} ({x.low:.1f} to {x.high:.1f})" for x in (*row.sic, row.max_sic)]
         cells.append(f"{row.auc.median:.3f} ({row.auc.low:.3f} to {row.auc.high:.3f})")
-        print(f"| {row.method} | {' | '.join(cells)} | {_ratio(results, row, reference)} |")
+        found = np.array([_figures(run) for run in results.runs_of(row)])
+        expected = np.array([_figures(run) for run in reference])
+        cells += [_ratio(found[:, i], expected[:, i]) for i in range(1, len(ratios))]
+        print(f"| {row.method} | {' | '.join(cells)} |")
 
 
-def _ratio(results: BenchmarkResults, row: BenchmarkRow, reference: BenchmarkRow) -> str:
+def _figures(run: BenchmarkRun) -> list[float]:
+    return [*(at.sic for at in run.performance.sic), run.performance.max_sic.sic]
+
+
+def _ratio(found: NDArray[np.float64], expected: NDArray[np.float64]) -> str:
     """Return the ratio of the medians, and the range of the ratios seed by seed."""
-    found: dict[str, dict[int, float]] = {}
-    for run in results.runs:
-        found.setdefault(run.method, {})[run.seed] = run.performance.max_sic.sic
-    both = found[row.method], found[reference.method]
-    ratios = [both[0][seed] / both[1][seed] for seed in sorted(set(both[0]) & set(both[1]))]
-    return f"{row.max_sic.median / reference.max_sic.median:.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    each = found / expected
+    return f"{np.median(found) / np.median(expected):.2f} ({each.min():.2f} to {each.max():.2f})"
 
 
 def cost(config: BenchmarkConfig, repeats: int) -> None:
@@ -162,7 +165,7 @@ def cost(config: BenchmarkConfig, repeats: int) -> None:
         seconds = [_cpu(train, seed) for seed in range(repeats)]
         ensemble = method.hyper.classifier
         members = ensemble.inner_folds * ensemble.members
-        middle = statistics.median(seconds)
+        middle = float(np.median(seconds))
         print(
             f"| {label} | {middle:.1f} ({min(seconds):.1f} to {max(seconds):.1f}) | "
             f"{middle / members:.2f} |",
