@@ -51,6 +51,7 @@ class SaladHyper(ClassifyingHyper):
         sidebands of the window alone.
     """
 
+    rescale: bool = False
     reweighting: ClassifierHyper = field(default_factory=_published)
     sidebands: str = "all"
 
