@@ -10,6 +10,8 @@ study  significance before and after selection in boxes of 40 000 events, agains
 quiet  boxes without signal: excess in every window, and the shape outside of it
 density CATHODE, LaCATHODE and ANODE on the benchmark split, without and with a shift of the jet
        masses by 0.1 mjj: SIC, AUC, closure of the samples, and what is left of the spectrum
+
+The full scan beside a plain loop of networks, and CATHODE beside sk_cathode: benchmarks/peers.py.
 """
 
 from __future__ import annotations
