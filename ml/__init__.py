@@ -23,12 +23,13 @@ from .mflow import ManifoldFlow
 from .networks import CwolaNetworks
 from .parametrised import Parametrised
 from .pca import Pca
-from .sa_cwola import SaCwola
+from .reliability import Reliability, reliability
+from .sa_cwola import SaCwola, SaCwolaWeights
 from .salad import Salad, predict_background
 from .sample import Sample
 from .sculpting import MassSculpting, mass_sculpting
 from .supervised import Supervised
-from .watching import LossCurve, watch
+from .watching import LossCurve, Watch, watch
 from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
@@ -49,11 +50,14 @@ __all__ = [
     "Parametrised",
     "Pca",
     "Performance",
+    "Reliability",
     "SaCwola",
+    "SaCwolaWeights",
     "Salad",
     "Sample",
     "SmallestSignificance",
     "Supervised",
+    "Watch",
     "Window",
     "closure",
     "cross_fit",
@@ -64,6 +68,7 @@ __all__ = [
     "methods",
     "performance",
     "predict_background",
+    "reliability",
     "scan_edges",
     "scan_windows",
     "score_fold",

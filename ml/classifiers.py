@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -15,7 +15,9 @@ from scipy.special import logit
 from ..core import ConfigError, InputError
 from .bank import Bank, BankHyper, pick_device, train_bank
 from .folds import fold_of
+from .reliability import reliability
 from .trees import BoostingHyper, TreeEnsemble, fit_trees
+from .watching import is_watched, watcher
 
 __all__ = [
     "Classifier",
@@ -264,20 +266,24 @@ def _fit_trees(
     seeds = np.random.SeedSequence(seed).generate_state(n).tolist()
     seen = _features_of_members(n, x.shape[1], hyper.feature_fraction, seed)
     columns = None if seen is None else [np.flatnonzero(each) for each in seen]
-    return TreeEnsemble.from_classifiers(
-        (
-            fit_trees(
-                x if columns is None else np.ascontiguousarray(x[:, columns[i]]),
-                y,
-                weight,
-                inner == i % hyper.inner_folds,
-                seed=seeds[i],
-                hyper=hyper.trees,
-            )
-            for i in range(n)
-        ),
-        columns,
-    )
+    fitted = [
+        fit_trees(
+            x if columns is None else np.ascontiguousarray(x[:, columns[i]]),
+            y,
+            weight,
+            inner == i % hyper.inner_folds,
+            seed=seeds[i],
+            hyper=hyper.trees,
+        )
+        for i in range(n)
+    ]
+
+    def of_fold(fold: int) -> TreeEnsemble:
+        members = slice(fold, None, hyper.inner_folds)
+        return TreeEnsemble.from_classifiers(fitted[members], columns and columns[members])
+
+    _note_reliability(of_fold, x, y, weight, inner)
+    return TreeEnsemble.from_classifiers(fitted, columns)
 
 
 def _fit_networks(
@@ -309,9 +315,33 @@ def _fit_networks(
     )
     winners = best.reshape(n, networks.restarts).argmax(axis=1) + np.arange(n) * networks.restarts
     epochs = np.arange(networks.average)[:, None] * len(validates)
-    return NetworkEnsemble(
-        bank.take((epochs + winners).ravel().tolist()), mean, std, networks.device
+
+    def of_winners(chosen: NDArray[np.int64]) -> NetworkEnsemble:
+        return NetworkEnsemble(
+            bank.take((epochs + chosen).ravel().tolist()), mean, std, networks.device
+        )
+
+    _note_reliability(
+        lambda fold: of_winners(winners.reshape(hyper.inner_folds, -1)[fold]), x, y, weight, inner
     )
+    return of_winners(winners)
+
+
+def _note_reliability(
+    of_fold: Callable[[int], Classifier],
+    x: NDArray[np.float32],
+    y: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    inner: NDArray[np.int64],
+) -> None:
+    """Show who watches how the members' probabilities hold on the events they have not learnt."""
+    if not is_watched():
+        return
+    probability = np.empty(len(x))
+    for fold in np.unique(inner):
+        mine = inner == fold
+        probability[mine] = of_fold(int(fold)).score(x[mine])
+    watcher().reliability.append(reliability(probability, y, weight))
 
 
 def _features_of_members(

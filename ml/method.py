@@ -52,6 +52,9 @@ class Method(ABC, Generic[HyperT]):
         ``labels``.
     source : str
         Where it was published.
+    windowed : bool
+        Whether what it learns depends on the window. Where it does not, one training of a fold
+        serves all windows of a scan.
     Hyper : type
         The frozen dataclass of its hyperparameters.
     """
@@ -59,6 +62,7 @@ class Method(ABC, Generic[HyperT]):
     name: ClassVar[str]
     needs: ClassVar[tuple[Need, ...]] = ("features",)
     source: ClassVar[str]
+    windowed: ClassVar[bool] = True
     Hyper: ClassVar[type[Any]]
     _names: tuple[str, ...] = ()
 

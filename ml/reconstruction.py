@@ -71,6 +71,7 @@ class Reconstruction(Method[HyperT], Generic[HyperT, ModelT]):
     """
 
     needs: ClassVar[tuple[Need, ...]] = ("features",)
+    windowed: ClassVar[bool] = False
 
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int

@@ -1,4 +1,4 @@
-"""Who trains methods may watch the trainings inside: loss curves to look at, checkpoints to keep.
+"""Who trains methods may watch the trainings inside: curves to look at, checkpoints to keep.
 
 A method is asked to fit and knows nothing of folders; what it trains on the way is seen here.
 """
@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core import Record
+from .reliability import Reliability
 
-__all__ = ["LossCurve", "Watch", "watch", "watcher"]
+__all__ = ["LossCurve", "Watch", "is_watched", "watch", "watcher"]
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,13 @@ class Watch:
         Where unfinished trainings leave their state; none leaves any without it.
     curves : list of LossCurve
         In the order in which the trainings ended.
+    reliability : list of Reliability
+        Of each classifier, on events that its members have not learnt from.
     """
 
     folder: Path | None = None
     curves: list[LossCurve] = field(default_factory=list)
+    reliability: list[Reliability] = field(default_factory=list)
 
     def checkpoint(self, key: str) -> Path | None:
         """Return the file of the training that has this fingerprint."""
@@ -95,3 +99,8 @@ def watch(folder: Path | None = None) -> Iterator[Watch]:
 def watcher() -> Watch:
     """Return who watches at the moment; one that keeps nothing if nobody does."""
     return _WATCH.get() or Watch()
+
+
+def is_watched() -> bool:
+    """Return whether somebody watches, for what costs time to show."""
+    return _WATCH.get() is not None

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 from ..core.records import atomic_path
-from ..ml import LossCurve
+from ..ml import LossCurve, Reliability
 
 __all__ = [
     "BACKGROUND",
@@ -30,6 +30,7 @@ __all__ = [
     "plot_features",
     "plot_losses",
     "plot_pseudo_experiments",
+    "plot_reliability",
     "plot_scan",
     "plot_spectrum",
     "save_figure",
@@ -291,6 +292,31 @@ def _draw_losses(axes: Axes, curve: LossCurve) -> None:
         axes.plot(epochs, validation, color=COLOURS[0], lw=1, label="validation events")
         kept = np.array(curve.kept)
         axes.plot(epochs[kept], validation[kept], ".", color=COLOURS[2], label="epochs kept")
+
+
+def plot_reliability(curves: Mapping[int, Sequence[Reliability]]) -> Figure:
+    """Draw the reliability diagrams of classifiers; those of one kind in one panel.
+
+    Parameters
+    ----------
+    curves : mapping from int to sequence of Reliability
+        The classifiers of each fold, in the order in which they were made.
+    """
+    n_kinds = max(len(of_fold) for of_fold in curves.values())
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.6 * n_kinds, 3.8))
+        grid = figure.subplots(1, n_kinds, squeeze=False).ravel()
+        for kind, axes in enumerate(grid):
+            drawn = [of_fold[kind] for of_fold in curves.values() if kind < len(of_fold)]
+            for curve in drawn:
+                axes.errorbar(curve.said, curve.found, curve.error, fmt=".-", lw=1, alpha=0.8)
+            ends = [f([f(curve.said) for curve in drawn]) for f in (min, max)]
+            axes.plot(ends, ends, color="black", lw=1, ls="--", label="as said")
+            axes.set_xlabel("mean probability")
+            of_which = "" if n_kinds == 1 else f" of classifier {kind + 1}"
+            axes.set_ylabel(f"fraction in the first class{of_which}")
+            axes.legend(fontsize=9)
+    return figure
 
 
 def as_svg_uri(figure: Figure) -> str:

@@ -37,7 +37,14 @@ from .provenance import fingerprint, stage_key
 from .report import write_report
 from .results import SearchResults
 from .retrained import PseudoDataset, Retrained
-from .scoring import Scores, load_sample, load_simulation, read_scores, windows_of
+from .scoring import (
+    Scores,
+    load_sample,
+    load_simulation,
+    read_scores,
+    training_windows,
+    windows_of,
+)
 from .search import run_folder
 from .selecting import calibrated_scores, levels_of, sculpting_of
 
@@ -146,7 +153,8 @@ def repeat_search(
     ]
     _remove_stale(out / "pseudodata", recipe.key)
     missing = [index for index, path in enumerate(files) if not path.is_file()]
-    tasks_each = len(windows_of(config)) * config.folds
+    made_in = training_windows(config)
+    tasks_each = len(set(made_in)) * config.folds
     threads = sum(cast("dict[str, int]", client.nthreads()).values())
     batch = max(1, -(-2 * threads // tasks_each))  # enough to fill the cluster, no more on disk
     for first in range(0, len(missing), batch):
@@ -156,7 +164,7 @@ def repeat_search(
             (recipe, index, window, fold, path)
             for index in now
             for (window, fold), path in _score_files(config, files[index]).items()
-            if not path.is_file()
+            if made_in[window] == window and not path.is_file()
         ]
         run_tasks(client, _train_task, training, description=f"{name}: training", unit="folds")
         hunting = [(recipe, index, files[index]) for index in now]
@@ -361,8 +369,8 @@ def _seed(config: SearchConfig, index: int) -> int:
 def _score_files(config: SearchConfig, result: Path) -> dict[tuple[int, int], Path]:
     """Return where a pseudo-dataset keeps its scores until it has a result."""
     return {
-        (window, fold): result.with_name(f"{result.stem}-window{window:02d}-fold{fold}.npy")
-        for window in range(len(windows_of(config)))
+        (window, fold): result.with_name(f"{result.stem}-window{made_in:02d}-fold{fold}.npy")
+        for window, made_in in enumerate(training_windows(config))
         for fold in range(config.folds)
     }
 

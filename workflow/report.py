@@ -15,6 +15,7 @@ from ..core.records import write_text_atomic
 from ..stats import z_of_p
 from ..stats.sculpting import SelectionSculpting, WindowSculpting
 from ..stats.yields import JointYield, NumberOfEvents
+from .config import SearchConfig
 from .figures import (
     feature_figure,
     pseudo_experiments_figure,
@@ -24,10 +25,10 @@ from .figures import (
 )
 from .limits_figures import limits_figures
 from .limits_results import LimitsResults
-from .plots import as_svg_uri, plot_losses
+from .plots import as_svg_uri, plot_losses, plot_reliability
 from .results import SearchResults, SelectionSummary, WindowSummary
 from .retrained import Retrained, retrained_figure
-from .scoring import read_losses
+from .scoring import read_trainings
 
 __all__ = ["error_of", "write_report"]
 
@@ -118,7 +119,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "scan_figures": _scan_pictures(results),
         "spectra": _spectrum_pictures(results),
         "features": _feature_pictures(out / "histograms.json"),
-        "losses": _loss_pictures(results, out),
+        "trainings": _training_pictures(results, out),
         "rows": [
             row
             for window, bent in zip(results.windows, results.sculpting.windows, strict=True)
@@ -309,21 +310,30 @@ def _feature_pictures(path: Path) -> list[_Picture]:
     return [_picture(figure, "features of selected events", caption)]
 
 
-def _loss_pictures(results: SearchResults, out: Path) -> list[_Picture]:
-    """Return how the trainings of the best window went, where networks were trained."""
+def _training_pictures(results: SearchResults, out: Path) -> list[_Picture]:
+    """Return how the trainings of the best window went."""
     if results.best is None:
         return []
-    curves = {
-        fold: of_fold for fold, of_fold in read_losses(out, results.best.window).items() if of_fold
-    }
-    if not curves:
-        return []
-    caption = (
-        f"Losses of the {sum(map(len, curves.values()))} trainings in the best window, one line a "
-        "fold. Where the validation loss rises while the other falls, networks learn events by "
-        "heart; the epochs kept are those before."
-    )
-    return [_picture(plot_losses(curves), "loss curves", caption)]
+    config = SearchConfig.model_validate(results.provenance.configuration)
+    seen, pictures = read_trainings(config, out, results.best.window), []
+    losses = {fold: of_fold.losses for fold, of_fold in seen.items() if of_fold.losses}
+    if losses:
+        caption = (
+            f"Losses of the {sum(map(len, losses.values()))} trainings in the best window, one "
+            "line a fold. Where the validation loss rises while the other falls, networks learn "
+            "events by heart; the epochs kept are those before."
+        )
+        pictures.append(_picture(plot_losses(losses), "loss curves", caption))
+    reliability = {fold: of.reliability for fold, of in seen.items() if of.reliability}
+    if reliability:
+        caption = (
+            "What the classifiers of the best window say about events that they have not learnt "
+            "from, and what these are: tenths of the events and their highest hundredth, one line "
+            "a fold. Points on the diagonal: the probabilities can be believed. Points below it on "
+            "the right: what was learnt is chance."
+        )
+        pictures.append(_picture(plot_reliability(reliability), "reliability diagrams", caption))
+    return pictures
 
 
 def _rows(

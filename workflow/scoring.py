@@ -17,12 +17,14 @@ import pyarrow.parquet as pq
 from distributed import Client
 from numpy.typing import NDArray
 
-from ..core import ConfigError, InputError
-from ..core.records import atomic_path, to_plain
+from ..core import ConfigError, InputError, Record
+from ..core.records import atomic_path
 from ..ml import (
     LossCurve,
     Method,
+    Reliability,
     Sample,
+    Watch,
     Window,
     fold_of,
     make_method,
@@ -37,17 +39,19 @@ from .provenance import fingerprint, stage_key
 __all__ = [
     "Scores",
     "SignalScores",
+    "Trainings",
     "load_sample",
     "load_signal",
     "load_simulation",
     "make_scores",
-    "read_losses",
     "read_scores",
     "read_signal_scores",
+    "read_trainings",
+    "training_windows",
     "windows_of",
 ]
 
-_LOSSES = b"overdensity losses"  # key in the metadata of a file of scores
+_TRAININGS = b"overdensity trainings"  # key in the metadata of a file of scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +89,34 @@ class SignalScores:
     values: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Trainings(Record):
+    """What was seen of the trainings behind some scores.
+
+    Attributes
+    ----------
+    losses : tuple of LossCurve
+        Of each training of networks, in the order in which they ended.
+    reliability : tuple of Reliability
+        Of each classifier.
+    """
+
+    losses: tuple[LossCurve, ...] = ()
+    reliability: tuple[Reliability, ...] = ()
+
+
 def windows_of(config: SearchConfig) -> list[Window]:
     """Return the windows of the configured scan."""
     return scan_windows(**config.scan.model_dump())
+
+
+def training_windows(config: SearchConfig) -> list[int]:
+    """Return, for each window, that in which its scores are made.
+
+    It is the window itself, or the first where the method learns the same in all.
+    """
+    windowed = _method(config).windowed
+    return [window if windowed else 0 for window in range(len(windows_of(config)))]
 
 
 def make_scores(config: SearchConfig, columns: Sequence[str], out: Path, client: Client) -> None:
@@ -129,7 +158,10 @@ def make_scores(config: SearchConfig, columns: Sequence[str], out: Path, client:
     for stale in set((out / "scores").glob("*window*-fold*-*.part")) - unfinished:
         shutil.rmtree(stale, ignore_errors=True)
     tasks = []
+    made_in = training_windows(config)
     for (window, fold), path in files.items():
+        if made_in[window] != window:
+            continue
         todo = [path, of_signal.get((window, fold))]
         missing = [None if each is None or each.is_file() else each.absolute() for each in todo]
         if any(missing):
@@ -187,13 +219,14 @@ def read_signal_scores(
     return SignalScores(sample, np.stack(values))
 
 
-def read_losses(out: Path, window: int) -> dict[int, tuple[LossCurve, ...]]:
-    """Read the losses of the trainings in a window, by the fold they were made for."""
+def read_trainings(config: SearchConfig, out: Path, window: int) -> dict[int, Trainings]:
+    """Read what was seen of the trainings for a window, by the fold they were made for."""
     found = {}
-    for path in sorted((out / "scores").glob(f"window{window:02d}-fold*-*.parquet")):
-        stored = (pq.read_schema(path).metadata or {}).get(_LOSSES, b"[]")
+    made_in = training_windows(config)[window]
+    for path in sorted((out / "scores").glob(f"window{made_in:02d}-fold*-*.parquet")):
+        stored = (pq.read_schema(path).metadata or {}).get(_TRAININGS, b"{}")
         fold = int(path.name.split("-")[1].removeprefix("fold"))
-        found[fold] = tuple(LossCurve.from_dict(curve) for curve in json.loads(stored))
+        found[fold] = Trainings.from_dict(json.loads(stored))
     return found
 
 
@@ -336,8 +369,9 @@ def _score_files(
     """Return the file of each window and fold; its name holds the key of all it depends on."""
     key = stage_key(*_dependencies(config, columns))
     return {
-        (window, fold): out / "scores" / f"window{window:02d}-fold{fold}-{key}.parquet"
-        for window, fold in _window_folds(config)
+        (window, fold): out / "scores" / f"window{made_in:02d}-fold{fold}-{key}.parquet"
+        for window, made_in in enumerate(training_windows(config))
+        for fold in range(config.folds)
     }
 
 
@@ -349,15 +383,10 @@ def _signal_files(
         return {}
     key = stage_key(*_dependencies(config, columns), fingerprint(config.signal))
     return {
-        (window, fold): out / "scores" / f"signal-window{window:02d}-fold{fold}-{key}.parquet"
-        for window, fold in _window_folds(config)
+        (window, fold): out / "scores" / f"signal-window{made_in:02d}-fold{fold}-{key}.parquet"
+        for window, made_in in enumerate(training_windows(config))
+        for fold in range(config.folds)
     }
-
-
-def _window_folds(config: SearchConfig) -> list[tuple[int, int]]:
-    """Return all pairs of window and fold."""
-    n_windows = len(windows_of(config))
-    return [(window, fold) for window in range(n_windows) for fold in range(config.folds)]
 
 
 def _dependencies(config: SearchConfig, columns: Sequence[str]) -> tuple[Any, ...]:
@@ -405,18 +434,17 @@ def _score_task(  # noqa: PLR0917 - the arguments of a task
     if path is not None:
         rows = np.flatnonzero(fold_of(sample.event, config.folds, seed=config.seed) == fold)
         scored = sample.take(rows)
-        _write(path, scored, model.score(scored.without_label()), seen.curves)
+        _write(path, scored, model.score(scored.without_label()), seen)
     if signal_path is not None:
         signal = load_signal(config)
-        _write(signal_path, signal, model.score(signal), seen.curves)
+        _write(signal_path, signal, model.score(signal), seen)
     shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write(
-    path: Path, sample: Sample, scores: NDArray[np.float32], curves: Sequence[LossCurve]
-) -> None:
-    """Write scores, with the losses of the trainings behind them in the file's metadata."""
+def _write(path: Path, sample: Sample, scores: NDArray[np.float32], seen: Watch) -> None:
+    """Write scores, with what was seen of the trainings behind them in the file's metadata."""
+    trainings = Trainings(tuple(seen.curves), tuple(seen.reliability))
     table = pa.table({"event": sample.event, "score": scores})
-    table = table.replace_schema_metadata({_LOSSES: json.dumps(to_plain(curves))})
+    table = table.replace_schema_metadata({_TRAININGS: json.dumps(trainings.to_dict())})
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")

@@ -40,6 +40,7 @@ FAST |= {
     "idealised": {"classifier": _TREES},
     "parametrised": {"classifier": _TREES, "masses": (3500.0, 4200.0)},
     "sa_cwola": {"epochs": 6, "batch": 200, "width": 32, "networks": 1, "device": "cpu"},
+    "sa_cwola_weights": {"classifier": _TREES, "transfer": _TREES},
     "salad": {
         "classifier": _TREES,
         "reweighting": {"inner_folds": 2, "members": 1, "networks": _NETWORKS},

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from overdensity.ml import methods
-from overdensity.workflow import SearchResults, load_config, run_search
-from overdensity.workflow.scoring import read_losses
+from overdensity.ml import cross_fit, make_method, methods
+from overdensity.workflow import SearchConfig, SearchResults, load_config, run_search
+from overdensity.workflow.columns import column_files
+from overdensity.workflow.scoring import read_scores, read_trainings, windows_of
 
 from ..conftest import make_box
 from ..ml.test_contract import FAST
@@ -25,9 +26,13 @@ def simulation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_box(folder / "simulation.parquet", background=12_000, signal=0, seed=9)
 
 
-def search_with(search_file: Path, name: str, *sets: str) -> SearchResults:
+def config_with(search_file: Path, name: str, *sets: str) -> SearchConfig:
     method = {"name": name, **FAST.get(name, {})}
-    return run_search(load_config(search_file, [f"method={json.dumps(method)}", *sets]))
+    return load_config(search_file, [f"method={json.dumps(method)}", *sets])
+
+
+def search_with(search_file: Path, name: str, *sets: str) -> SearchResults:
+    return run_search(config_with(search_file, name, *sets))
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +72,37 @@ def test_every_method_takes_a_box_to_results(
 def test_loss_curves_of_the_best_window_are_in_the_report(search_file: Path) -> None:
     results = search_with(search_file, "cathode", "scan.bins=7")  # a single window
     run = search_file.parent / "run"
-    curves = read_losses(run, 0)
-    assert sorted(curves) == [0, 1, 2]
+    seen = read_trainings(config_with(search_file, "cathode"), run, 0)
+    assert sorted(seen) == [0, 1, 2]
     epochs = FAST["cathode"]["flow"]["epochs"]
-    assert all(len(curve.train) == epochs for of_fold in curves.values() for curve in of_fold)
+    assert all(len(curve.train) == epochs for of in seen.values() for curve in of.losses)
+    assert all(len(of.losses) == len(of.reliability) == 1 for of in seen.values())
     assert not list((run / "scores").glob("*.part"))
-    assert ("How the networks learnt" in (run / "report.html").read_text()) == (
-        results.best is not None
+    assert ("loss curves" in (run / "report.html").read_text()) == (results.best is not None)
+
+
+def test_classifiers_without_networks_show_how_reliable_they_are(
+    finished_run: Path, search_file: Path
+) -> None:
+    seen = read_trainings(load_config(search_file), finished_run, 0)
+    assert len(seen) == 3
+    for of_fold in seen.values():
+        assert of_fold.losses == ()
+        (curve,) = of_fold.reliability
+        assert np.average(curve.found) == pytest.approx(0.5, abs=0.1)  # both classes weigh the same
+    report = (finished_run / "report.html").read_text()
+    assert "reliability diagrams" in report
+    assert "loss curves" not in report
+
+
+def test_method_that_ignores_the_window_is_trained_once_a_fold(search_file: Path) -> None:
+    results = search_with(search_file, "pca")
+    run, config = search_file.parent / "run", config_with(search_file, "pca")
+    assert len(results.windows) > 1
+    assert len(list((run / "scores").glob("window*.parquet"))) == config.folds
+    scores = read_scores(config, column_files(config, run), run)
+    last = windows_of(config)[-1]
+    direct = cross_fit(
+        make_method("pca"), scores.sample, last, folds=config.folds, seed=config.seed
     )
-
-
-def test_trees_have_no_loss_curves(finished_run: Path) -> None:
-    assert set(read_losses(finished_run, 0).values()) == {()}
-    assert "How the networks learnt" not in (finished_run / "report.html").read_text()
+    np.testing.assert_array_equal(scores.values[-1], direct)
