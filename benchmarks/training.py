@@ -1,6 +1,6 @@
 """Time and sensitivity of CWoLa hunting; every part prints a Markdown table.
 
-    python -P benchmarks/training.py [scan] [bank] [split] [gis] [study] [quiet] [density] [--quick]
+    python -P benchmarks/training.py [scan] [bank] [split] [gis] [study] [quiet] [few] [density] [--quick]
 
 scan   a full scan with trees and with networks at equal data, and the SIC of each (default)
 bank   networks together against one by one, and the fraction of BLAS peak (default)
@@ -8,6 +8,7 @@ split  the benchmark split of DATA.md: SIC and AUC of trees, per seed
 gis    the same for GIS
 study  significance before and after selection in boxes of 40 000 events, against injected signal
 quiet  boxes without signal: excess in every window, and the shape outside of it
+few    SALAD, and the idealised detector with as few background events as SALAD has simulated ones
 density CATHODE, LaCATHODE and ANODE on the benchmark split, without and with a shift of the jet
        masses by 0.1 mjj: SIC, AUC, closure of the samples, and what is left of the spectrum
 
@@ -63,9 +64,13 @@ AT_3500 = 2  # the window of the default scan around 3.5 TeV
 
 def read(name: str, features: tuple[str, ...] = FEATURES) -> Sample:
     """Return a file of the reference sample."""
-    table = pq.read_table(REFERENCE / f"rnd_{name}.parquet", columns=["mjj", *features, "label"])
+    return _read_file(f"rnd_{name}", features)
+
+
+def _read_file(name: str, features: tuple[str, ...] = FEATURES) -> Sample:
+    table = pq.read_table(REFERENCE / f"{name}.parquet", columns=["mjj", *features, "label"])
     columns = np.stack([table[feature].to_numpy() for feature in features], axis=1)
-    offset = 10**7 if name == "signal" else 0
+    offset = 10**7 * ("rnd_background", "rnd_signal", "other_shower_background").index(name)
     ids = np.arange(offset, offset + len(table), dtype=np.uint64)
     return Sample.from_arrays(table["mjj"], columns, features, event=ids, label=table["label"])
 
@@ -380,6 +385,46 @@ def _selections(data: Sample, scores: NDArray[np.float32], seed: int) -> Any:
     return (inside & (levels >= passed) for passed in range(len(SELECTIONS)))
 
 
+# --- how many simulated events a method needs ------------------------------------------------------
+
+
+def few(*, quick: bool) -> None:
+    """Measure the idealised detector with ever fewer background events, and SALAD beside it."""
+    seeds = range(1 if quick else 5)
+    found = parallel(_few, [(seed,) for seed in seeds])
+    rows = []
+    for name in found[0]:
+        columns = np.array([each[name] for each in found]).T.tolist()
+        rows.append(f"{name} | " + " | ".join(map(spread, columns)))
+    print(f"Median (range) of {len(seeds)} seeds; tested on the other half of the background\n")
+    table("method | SIC(1e-2) | SIC(1e-3) | max SIC", rows)
+
+
+def _few(seed: int) -> dict[str, tuple[float, ...]]:
+    torch.set_num_threads(1)
+    data, rest = _split_samples()
+    assert rest.label is not None
+    for_test = (np.arange(len(rest)) % 2 == 0) | (rest.label == 1)
+    true = rest.take(~for_test).without_label()
+    test = rest.take(for_test & SPLIT_WINDOW.signal(rest.mass))
+    simulation = _read_file("other_shower_background").without_label()
+    n_simulated = np.count_nonzero(SPLIT_WINDOW.signal(simulation.mass))
+    inside = np.flatnonzero(SPLIT_WINDOW.signal(true.mass))
+    drawn = np.random.default_rng([seed, 9]).permutation(inside)
+    tasks = {
+        f"idealised, {n} background events": ("idealised", true.take(np.sort(drawn[:n])))
+        for n in (len(inside), n_simulated)
+    }
+    tasks[f"salad, {n_simulated} simulated events in the SR"] = ("salad", simulation)
+    found = {}
+    for label, (name, of_background) in tasks.items():
+        method = make_method(name).fit(data, SPLIT_WINDOW, simulation=of_background, seed=seed)
+        assert test.label is not None
+        reached = performance(method.score(test), test.label)
+        found[label] = tuple(point.sic for point in (*reached.sic, reached.max_sic))
+    return found
+
+
 # --- methods with an outer density ----------------------------------------------------------------
 
 
@@ -483,6 +528,7 @@ PARTS = {
     "gis": gis,
     "study": study,
     "quiet": quiet,
+    "few": few,
     "density": density,
 }
 

@@ -17,7 +17,7 @@ from .method import Method, Need
 from .sample import Sample
 from .windows import Window
 
-__all__ = ["TRIANGULAR", "OuterDensity", "OuterHyper"]
+__all__ = ["TRIANGULAR", "OuterDensity", "OuterHyper", "refuse_sidebands"]
 
 # One autoregressive layer of splines: the first feature given the mass, the second given the first,
 # and so on. What is compact in the features stays compact in the latent space, along its axes.
@@ -65,12 +65,17 @@ class OuterHyper:
     flow: FlowHyper = field(default_factory=lambda: TRIANGULAR)
 
     def __post_init__(self) -> None:
-        if self.sidebands not in _SIDEBANDS:
-            msg = f"sidebands: no such choice; {nearest_names(self.sidebands, _SIDEBANDS)}"
-            raise ConfigError(msg)
+        refuse_sidebands(self.sidebands)
         if self.min_events < 2:
             msg = f"min_events must be at least 2, not {self.min_events}"
             raise ConfigError(msg)
+
+
+def refuse_sidebands(choice: str) -> None:
+    """Raise a ConfigError that names the choices, if this is none."""
+    if choice not in _SIDEBANDS:
+        msg = f"sidebands: no such choice; {nearest_names(choice, _SIDEBANDS)}"
+        raise ConfigError(msg)
 
 
 OuterT = TypeVar("OuterT", bound=OuterHyper)

@@ -22,6 +22,7 @@ from .classifying import ClassifierMethod, ClassifyingHyper, Task, refuse_few_ev
 from .crossfit import train_fold
 from .folds import CrossFitting, fold_of
 from .method import Need, register
+from .outer import refuse_sidebands
 from .sample import Sample
 from .windows import Window
 
@@ -45,9 +46,16 @@ class SaladHyper(ClassifyingHyper):
     reweighting : ClassifierHyper
         The classifier of data and simulation in the sidebands, with the mass as an input: networks,
         which go smoothly from one sideband to the other, as published.
+    sidebands : {"all", "window"}
+        Where it learns: on all events outside of the signal region, as published, or in the
+        sidebands of the window alone.
     """
 
     reweighting: ClassifierHyper = field(default_factory=_published)
+    sidebands: str = "all"
+
+    def __post_init__(self) -> None:
+        refuse_sidebands(self.sidebands)
 
 
 @register
@@ -127,7 +135,8 @@ class Salad(ClassifierMethod[SaladHyper]):
             inner_folds=self.hyper.reweighting.inner_folds,
             seed=seed,
         )
-        both, real = both.take(lower | upper), real[lower | upper]
+        learnt = lower | upper if self.hyper.sidebands == "window" else ~window.signal(both.mass)
+        both, real = both.take(learnt), real[learnt]
         both.refuse_constant_features()
         return fit_classifier(
             self._with_mass(both),

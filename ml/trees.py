@@ -14,6 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from ..core import ConfigError
+from .quantile_bins import bin_edges, bin_of
 
 __all__ = ["BoostingHyper", "TreeEnsemble", "fit_trees"]
 
@@ -211,16 +212,35 @@ def fit_trees(
         random_state=seed % 2**32,
     )
     train = ~validation
+    edges = [bin_edges(feature, weight[train], hyper.bins) for feature in x[train].T]
+    binned = bin_of(x, edges)
     # At these sizes a second thread costs more than it brings; a scan fills the cores with tasks.
     with threadpool_limits(1, user_api="openmp"):
-        return classifier.fit(
-            x[train],
+        classifier.fit(
+            binned[train],
             y[train],
             sample_weight=weight[train],
-            X_val=x[validation],
+            X_val=binned[validation],
             y_val=y[validation],
             sample_weight_val=weight[validation],
         )
+    _take_values_for_bins(classifier, edges)
+    return classifier
+
+
+def _take_values_for_bins(
+    classifier: HistGradientBoostingClassifier, edges: Sequence[NDArray[np.float64]]
+) -> None:
+    """Replace the thresholds of a classifier of bins by those of the features themselves.
+
+    A threshold between bins b and c > b stands for the upper edge of b: those between them are empty.
+    """
+    for (tree,) in classifier._predictors:  # noqa: SLF001 - scikit-learn has no public way
+        nodes = tree.nodes
+        for node in np.flatnonzero(nodes["is_leaf"] == 0):
+            of_feature = edges[nodes["feature_idx"][node]]
+            last = int(np.ceil(nodes["num_threshold"][node])) - 1
+            nodes["num_threshold"][node] = of_feature[last]
 
 
 @numba.njit(cache=True, nogil=True)

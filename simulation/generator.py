@@ -126,6 +126,10 @@ def open_pythia(
     owned = None
     if process == "background":
         lines += ["HardQCD:all = on", f"PhaseSpace:pTHatMin = {settings.pt_hat_min}"]
+        if settings.m_hat_min is not None:
+            lines.append(f"PhaseSpace:mHatMin = {settings.m_hat_min}")
+        if settings.m_hat_max is not None:
+            lines.append(f"PhaseSpace:mHatMax = {settings.m_hat_max}")
     else:
         from .zprime import ZprimeToXY, particle_lines  # noqa: PLC0415 - imports pythia8mc
 

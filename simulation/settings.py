@@ -69,6 +69,9 @@ class GeneratorSettings(Record):
         Of the protons in their centre of mass, GeV.
     pt_hat_min : float
         Smallest transverse momentum of the hard QCD scattering, GeV.
+    m_hat_min, m_hat_max : float, optional
+        Range of the hard QCD scattering's invariant mass, GeV; no limit by default. For studies in
+        one mass window: radiation moves the dijet mass, so the range must be wider than that.
     tau0_max : float
         Particles with a longer mean proper lifetime reach the detector undecayed, mm/c.
     zprime_width, xy_width : float
@@ -85,15 +88,24 @@ class GeneratorSettings(Record):
 
     collision_energy: float = 13_000.0
     pt_hat_min: float = 1_100.0
+    m_hat_min: float | None = None
+    m_hat_max: float | None = None
     tau0_max: float = 10.0
     zprime_width: float = 0.001
     xy_width: float = 0.026
     xy_polarised: bool = True
 
     def __post_init__(self) -> None:
+        given = [name for name in ("m_hat_min", "m_hat_max") if getattr(self, name) is not None]
         _require_positive(
-            self, "collision_energy", "pt_hat_min", "tau0_max", "zprime_width", "xy_width"
+            self, "collision_energy", "pt_hat_min", "tau0_max", "zprime_width", "xy_width", *given
         )
+        low, high = self.m_hat_min, self.m_hat_max
+        if low is not None and high is not None and low >= high:
+            msg = (
+                f"GeneratorSettings.m_hat_min ({low:g} GeV) must be below m_hat_max ({high:g} GeV)"
+            )
+            raise InputError(msg)
         for name in ("zprime_width", "xy_width"):
             if getattr(self, name) > 0.05:
                 msg = (

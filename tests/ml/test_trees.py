@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from overdensity.ml.trees import BoostingHyper, TreeEnsemble, fit_trees
 
@@ -33,6 +34,39 @@ def test_events_on_a_threshold_go_where_scikit_learn_sends_them(classifiers):
     x = np.random.default_rng(2).choice(on, (500, 4)).astype(np.float32)
     expected = np.mean([c.predict_proba(x)[:, 1] for c in classifiers], axis=0)
     np.testing.assert_allclose(ensemble.score(x), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_trees_are_those_of_scikit_learn_with_its_own_bins(seed):
+    pytest.importorskip("sklearn", minversion="1.8")  # older ones do not weight events in bins
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(3000, 5)).astype(np.float32)
+    x[:, 1] = np.where(x[:, 1] < 0, 0.0, x[:, 1])  # most events in one bin
+    x[:, 2] = x[:, 2].round()  # few values
+    y = x[:, 0] + x[:, 1] * x[:, 2] + rng.normal(size=3000) > 0
+    weight = np.where(y, 0.3, 1.7)
+    validation = np.arange(3000) % 4 == 0
+    expected = HistGradientBoostingClassifier(
+        max_iter=HYPER.iterations,
+        max_leaf_nodes=HYPER.leaves,
+        min_samples_leaf=HYPER.events_per_leaf,
+        max_features=HYPER.features_per_split,
+        max_bins=HYPER.bins,
+        early_stopping=True,
+        n_iter_no_change=HYPER.patience,
+        tol=0.0,
+        random_state=seed,
+    ).fit(
+        x[~validation],
+        y[~validation],
+        sample_weight=weight[~validation],
+        X_val=x[validation],
+        y_val=y[validation],
+        sample_weight_val=weight[validation],
+    )
+    found = fit_trees(x, y, weight, validation, seed=seed, hyper=HYPER)
+    other = rng.normal(size=(1000, 5)).astype(np.float32)
+    np.testing.assert_array_equal(found.predict_proba(other), expected.predict_proba(other))
 
 
 def test_ensemble_survives_its_arrays(classifiers):

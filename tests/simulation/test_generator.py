@@ -152,6 +152,19 @@ def test_qcd_events_have_the_hard_scale_asked_for() -> None:
     assert np.sqrt(np.asarray(record.info.pT2Hat)).min() >= 1500.0
 
 
+def test_qcd_events_have_the_hard_masses_asked_for() -> None:
+    settings = GeneratorSettings(m_hat_min=2700.0, m_hat_max=4800.0)
+    pythia, _ = open_pythia("background", 3, settings, Signal())
+    for line in BARE:
+        assert pythia.readString(line)
+    assert pythia.init()
+    masses = np.asarray(pythia.nextBatch(300).info.mHat)
+    assert masses.min() >= 2700.0
+    assert masses.max() <= 4800.0
+    # Without limits 43 % would lie below, 3 % above and 4 % between 4200 and 4800 GeV.
+    assert masses.max() > 4200.0
+
+
 def test_same_seed_same_particles() -> None:
     first, again, other = (
         generate("signal", 5, seed, GeneratorSettings(), Signal()).particles for seed in (1, 1, 2)

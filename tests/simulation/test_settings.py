@@ -35,6 +35,7 @@ def test_masses_too_light_to_decay_to_all_flavours_are_refused() -> None:
     ("settings", "name"),
     [
         (GeneratorSettings, "pt_hat_min"),
+        (GeneratorSettings, "m_hat_max"),
         (DetectorSettings, "field"),
         (DetectorSettings, "resolution_scale"),
         (Selection, "jet_pt_min"),
@@ -48,3 +49,9 @@ def test_negative_settings_are_refused(settings: type, name: str) -> None:
 def test_broad_resonances_are_refused() -> None:
     with pytest.raises(InputError, match=r"xy_width must be at most 0\.05, not 0\.2"):
         GeneratorSettings(xy_width=0.2)
+
+
+def test_an_empty_range_of_hard_masses_is_refused() -> None:
+    message = r"m_hat_min \(4800 GeV\) must be below m_hat_max \(2700 GeV\)"
+    with pytest.raises(InputError, match=message):
+        GeneratorSettings(m_hat_min=4800.0, m_hat_max=2700.0)

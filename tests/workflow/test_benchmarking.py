@@ -17,6 +17,7 @@ import yaml
 from overdensity.core import ConfigError, InputError, OverdensityError
 from overdensity.ml import Method, Sample, Window, fold_of
 from overdensity.ml import method as registry
+from overdensity.processors.features import check_features
 from overdensity.workflow import cli
 from overdensity.workflow.benchmark_config import BenchmarkConfig, load_benchmark
 from overdensity.workflow.benchmark_events import (
@@ -455,11 +456,22 @@ def test_example_reproduces_the_benchmark_split(
     assert np.count_nonzero(made.window.window().signal(extra.mass)) == 35_456  # DATA.md
 
 
-@pytest.mark.parametrize("name", ["rnd", "strengths"])
+@pytest.mark.parametrize("name", ["rnd", "strengths", "wide"])
 def test_examples_are_valid(name: str) -> None:
     root = Path(__file__).resolve().parents[2]
     made = load_benchmark(root / "examples" / "benchmark" / f"{name}.yaml")
     assert made.out == f"runs/{name}"
+
+
+def test_wide_example_has_the_published_features_that_the_processor_makes() -> None:
+    root = Path(__file__).resolve().parents[2]
+    made = load_benchmark(root / "examples" / "benchmark" / "wide.yaml")
+    features = made.features_of("56 features")
+    assert len(set(features)) == 56  # arXiv:2309.13111: 2 masses, 9 N x 3 beta x 2 jets
+    for jet in ("j1_", "j2_"):
+        of_jet = [name.removeprefix(jet) for name in features if name.startswith(jet)]
+        assert len(of_jet) == 28
+        check_features(name for name in of_jet if name != "mass")
 
 
 def test_folds_of_the_test_are_independent_of_the_inner_ones() -> None:

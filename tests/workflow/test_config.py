@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from overdensity.core import ConfigError
-from overdensity.workflow.config import load_config, parse_config
+from overdensity.workflow.config import SearchConfig, load_config, parse_config
 
 SMALLEST = {"events": {"files": ["box.h5"]}}
 
@@ -23,6 +24,16 @@ def test_everything_but_the_files_has_a_default(tmp_path: Path) -> None:
     assert config.selections == (0.1, 0.01, 0.002)
     assert (config.scan.low, config.scan.high, config.scan.bins) == (2632, 6000, 16)
     assert config.out == "runs/box"
+
+
+def test_the_page_shows_every_key_with_its_default() -> None:
+    page = Path(__file__).parents[2] / "docs" / "search.md"
+    block = re.search(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    shown = yaml.safe_load(block[1])
+    assert shown.keys() == SearchConfig.model_fields.keys()
+    needed = {key: shown[key] for key in ("events", "features", "out")}
+    assert parse_config(shown) == parse_config(needed)
 
 
 def test_the_configuration_of_the_issue_is_valid(tmp_path: Path) -> None:
