@@ -11,6 +11,8 @@ quiet  boxes without signal: excess in every window, and the shape outside of it
 few    SALAD, and the idealised detector with as few background events as SALAD has simulated ones
 density CATHODE, LaCATHODE and ANODE on the benchmark split, without and with a shift of the jet
        masses by 0.1 mjj: SIC, AUC, closure of the samples, and what is left of the spectrum
+
+The full scan beside a plain loop of networks, and CATHODE beside sk_cathode: benchmarks/peers.py.
 """
 
 from __future__ import annotations
