@@ -1,6 +1,6 @@
 """Wide feature sets: many N-subjettiness columns against four features (arXiv:2309.13111).
 
-    python -P benchmarks/wide.py sample [--background 14] [--signal 2]      # events: see docs/wide.md
+    python -P benchmarks/wide.py sample [--background 18] [--signal 2]      # events: see docs/wide.md
     overdensity benchmark examples/benchmark/wide.yaml
     python -P benchmarks/wide.py table           # what came out, as ratios to the four features
     python -P benchmarks/wide.py cost            # CPU time of one training of each method
@@ -47,8 +47,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("part", choices=("sample", "table", "cost", "range"))
-    parser.add_argument("--background", type=int, default=14, help="pieces of background")
+    parser.add_argument("--background", type=int, default=18, help="pieces of background")
     parser.add_argument("--signal", type=int, default=2, help="pieces of signal")
+    parser.add_argument("--reference", default="4 features", help="to which ratios are given")
     parser.add_argument("--repeats", type=int, default=3, help="trainings that are timed")
     arguments = parser.parse_args()
     if arguments.part == "sample":
@@ -56,7 +57,7 @@ def main() -> None:
             for piece in range(getattr(arguments, kind)):
                 make_piece(kind, piece)
     elif arguments.part == "table":
-        table(load_benchmark(CONFIG))
+        table(load_benchmark(CONFIG), arguments.reference)
     elif arguments.part == "cost":
         cost(load_benchmark(CONFIG), arguments.repeats)
     else:
@@ -123,10 +124,13 @@ def hard_scatterings() -> None:
         print(f"| {name} | {100 * share / total:.1f} ± {100 * error / total:.1f} % |")
 
 
-def table(config: BenchmarkConfig) -> None:
-    """Print what the benchmark found, and the ratios to its first method that sees no labels."""
+def table(config: BenchmarkConfig, reference: str) -> None:
+    """Print what the benchmark found, and the ratios to one of its methods."""
     results = BenchmarkResults.from_json(Path(config.out) / "benchmark.json")
-    reference = results.runs_of(next(row for row in results.rows if row.n_signal is not None))
+    expected = np.array([_figures(run) for run in results.runs if run.method == reference])
+    if not len(expected):
+        msg = f"--reference: no method {reference!r} among {[row.method for row in results.rows]}"
+        raise SystemExit(msg)
     ratios = [f"SIC({100 * efficiency:g} %)" for efficiency in results.selections] + ["max SIC"]
     print(f"| method | {' | '.join(ratios)} | AUC | ratio of {' | ratio of '.join(ratios[1:])} |")
     print("|" + " --- |" * (2 * len(ratios) + 1))
@@ -134,7 +138,6 @@ def table(config: BenchmarkConfig) -> None:
         cells = [f"{x.median:.1f} ({x.low:.1f} to {x.high:.1f})" for x in (*row.sic, row.max_sic)]
         cells.append(f"{row.auc.median:.3f} ({row.auc.low:.3f} to {row.auc.high:.3f})")
         found = np.array([_figures(run) for run in results.runs_of(row)])
-        expected = np.array([_figures(run) for run in reference])
         cells += [_ratio(found[:, i], expected[:, i]) for i in range(1, len(ratios))]
         print(f"| {row.method} | {' | '.join(cells)} |")
 
