@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 import mplhep
@@ -40,6 +40,8 @@ __all__ = [
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59")
 SIGNAL_REGION = "#ffa90e"
 BACKGROUND = "#3f90da"
+
+CurveT = TypeVar("CurveT", LossCurve, Reliability)
 
 STYLE: dict[Any, Any] = {
     "font.size": 11,
@@ -268,20 +270,30 @@ def plot_losses(curves: Mapping[int, Sequence[LossCurve]]) -> Figure:
     curves : mapping from int to sequence of LossCurve
         The trainings of each fold, in the order in which they were made.
     """
-    n_kinds = max(len(of_fold) for of_fold in curves.values())
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.6 * n_kinds, 3.8))
-        grid = figure.subplots(1, n_kinds, squeeze=False).ravel()
-        for kind, axes in enumerate(grid):
-            for of_fold in curves.values():
-                if kind < len(of_fold):
-                    _draw_losses(axes, of_fold[kind])
+        figure, panels = _panels_of_kinds(curves)
+        for kind, (axes, of_kind) in enumerate(panels, start=1):
+            for curve in of_kind:
+                _draw_losses(axes, curve)
             axes.set_xlabel("epoch")
-            axes.set_ylabel("loss" if n_kinds == 1 else f"loss of training {kind + 1}")
+            axes.set_ylabel("loss" if len(panels) == 1 else f"loss of training {kind}")
             handles, labels = axes.get_legend_handles_labels()
             unique = dict(zip(labels, handles, strict=True))
             axes.legend(list(unique.values()), list(unique), fontsize=9)
     return figure
+
+
+def _panels_of_kinds(
+    curves: Mapping[int, Sequence[CurveT]],
+) -> tuple[Figure, list[tuple[Axes, list[CurveT]]]]:
+    """Return a figure with one panel for the first curve of all folds, one for the second, ..."""
+    n_kinds = max(len(of_fold) for of_fold in curves.values())
+    figure = Figure(figsize=(4.6 * n_kinds, 3.8))
+    grid = figure.subplots(1, n_kinds, squeeze=False).ravel()
+    return figure, [
+        (axes, [of_fold[kind] for of_fold in curves.values() if kind < len(of_fold)])
+        for kind, axes in enumerate(grid)
+    ]
 
 
 def _draw_losses(axes: Axes, curve: LossCurve) -> None:
@@ -302,18 +314,15 @@ def plot_reliability(curves: Mapping[int, Sequence[Reliability]]) -> Figure:
     curves : mapping from int to sequence of Reliability
         The classifiers of each fold, in the order in which they were made.
     """
-    n_kinds = max(len(of_fold) for of_fold in curves.values())
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.6 * n_kinds, 3.8))
-        grid = figure.subplots(1, n_kinds, squeeze=False).ravel()
-        for kind, axes in enumerate(grid):
-            drawn = [of_fold[kind] for of_fold in curves.values() if kind < len(of_fold)]
-            for curve in drawn:
+        figure, panels = _panels_of_kinds(curves)
+        for kind, (axes, of_kind) in enumerate(panels, start=1):
+            for curve in of_kind:
                 axes.errorbar(curve.said, curve.found, curve.error, fmt=".-", lw=1, alpha=0.8)
-            ends = [f([f(curve.said) for curve in drawn]) for f in (min, max)]
+            ends = [f([f(curve.said) for curve in of_kind]) for f in (min, max)]
             axes.plot(ends, ends, color="black", lw=1, ls="--", label="as said")
             axes.set_xlabel("mean probability")
-            of_which = "" if n_kinds == 1 else f" of classifier {kind + 1}"
+            of_which = "" if len(panels) == 1 else f" of classifier {kind}"
             axes.set_ylabel(f"fraction in the first class{of_which}")
             axes.legend(fontsize=9)
     return figure

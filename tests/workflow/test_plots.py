@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from overdensity.ml import LossCurve, Reliability
 from overdensity.workflow.plots import (
     FeatureShape,
     Spectrum,
     as_svg_uri,
     plot_features,
+    plot_losses,
     plot_pseudo_experiments,
+    plot_reliability,
     plot_scan,
     plot_spectrum,
 )
@@ -93,3 +96,20 @@ def test_figure_becomes_the_same_svg_each_time(spectrum: Spectrum) -> None:
     first, second = (as_svg_uri(plot_spectrum(spectrum)) for _ in range(2))
     assert first == second
     assert base64.b64decode(first.partition(",")[2]).startswith(b"<?xml")
+
+
+def test_trainings_of_one_kind_share_a_panel() -> None:
+    flow = LossCurve((2.0, 1.0), (2.1, 1.2), (1,))
+    networks = LossCurve((0.7, 0.6, 0.5), (), (2,))
+    first, second = plot_losses({0: [flow, networks], 3: [flow, networks], 5: [flow]}).axes
+    assert (len(first.lines), len(second.lines)) == (9, 2)  # training, validation, epochs kept
+    assert first.get_ylabel() != second.get_ylabel()
+
+
+def test_reliability_is_drawn_with_its_errors_beside_the_diagonal() -> None:
+    curve = Reliability((0.4, 0.6), (0.45, 0.55), (0.01, 0.02))
+    (axes,) = plot_reliability({0: [curve], 1: [curve]}).axes
+    assert len(axes.containers) == 2
+    (diagonal,) = (line for line in axes.lines if line.get_label() == "as said")
+    assert list(np.asarray(diagonal.get_xdata())) == [0.4, 0.6]
+    assert list(np.asarray(diagonal.get_ydata())) == [0.4, 0.6]
