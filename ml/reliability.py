@@ -64,7 +64,7 @@ def reliability(
     bins = np.searchsorted(edges, probability, side="right")
 
     def total(values: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.bincount(bins, weights=values, minlength=len(edges) + 1)
+        return np.bincount(bins, weights=values, minlength=len(edges) + 1).astype(np.float64)
 
     n = total(weight)
     filled = n > 0
