@@ -55,13 +55,8 @@ class CwolaHunting(ClassifierMethod[NestedT], Generic[NestedT]):
     def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
         del simulation  # everything is learnt from data
         data = data.take((data.mass >= window.sideband_low) & (data.mass < window.sideband_high))
-        signal = window.signal(data.mass)
         refuse_few_events(
-            {
-                "signal region": signal,
-                "lower sideband": window.lower(data.mass),
-                "upper sideband": window.upper(data.mass),
-            },
+            window.regions(data.mass),
             data.event,
             window,
             min_events=self.hyper.min_events,
@@ -69,7 +64,12 @@ class CwolaHunting(ClassifierMethod[NestedT], Generic[NestedT]):
             seed=seed,
         )
         data.refuse_constant_features()
-        return Task(self._inputs(data), signal, balanced_weights(data, window), data.event)
+        return Task(
+            self._inputs(data),
+            window.signal(data.mass),
+            balanced_weights(data, window),
+            data.event,
+        )
 
 
 @dataclass(frozen=True)

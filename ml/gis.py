@@ -166,13 +166,8 @@ class Gis(Method[GisHyper]):
 
     def _refuse(self, near: Sample, window: Window) -> None:
         """Raise an InputError if a region is too empty or features repeat one another."""
-        regions = {
-            "signal region": window.signal,
-            "lower sideband": window.lower,
-            "upper sideband": window.upper,
-        }
-        for region, inside in regions.items():
-            n = int(np.count_nonzero(inside(near.mass)))
+        for region, inside in window.regions(near.mass).items():
+            n = int(np.count_nonzero(inside))
             learnt = n - n // self.hyper.validation_folds
             if learnt < self.hyper.min_events:
                 msg = (

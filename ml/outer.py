@@ -189,13 +189,8 @@ class OuterDensity(Method[OuterT], Generic[OuterT]):
         return data.features
 
     def _refuse_few(self, data: Sample, window: Window) -> None:
-        regions = {
-            "signal region": window.signal,
-            "lower sideband": window.lower,
-            "upper sideband": window.upper,
-        }
-        for name, region in regions.items():
-            n = np.count_nonzero(region(data.mass))
+        for name, region in window.regions(data.mass).items():
+            n = np.count_nonzero(region)
             if n < self.hyper.min_events:
                 msg = (
                     f"window {window}: {n} events in the {name}, and {self.hyper.min_events} are "

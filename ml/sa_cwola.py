@@ -206,7 +206,7 @@ class SaCwolaWeights(ClassifierMethod[SaCwolaWeightsHyper]):
         del simulation  # it has given the weights
         x, signal = self._inputs(data), window.signal(data.mass)
         refuse_few_events(
-            _regions(data, window),
+            window.regions(data.mass),
             data.event,
             window,
             min_events=self.hyper.min_events,
@@ -231,7 +231,7 @@ def _around(
     both, real = data.beside(simulation)
     inside = (both.mass >= window.sideband_low) & (both.mass < window.sideband_high)
     both, real = both.take(inside), real[inside]
-    regions = _regions(both, window)
+    regions = window.regions(both.mass)
     refuse_few_events(
         {name: region & real for name, region in regions.items()}
         | {f"{name} of the simulation": region & ~real for name, region in regions.items()},
@@ -243,11 +243,3 @@ def _around(
     )
     both.refuse_constant_features()
     return both, real
-
-
-def _regions(sample: Sample, window: Window) -> dict[str, NDArray[np.bool_]]:
-    return {
-        "signal region": window.signal(sample.mass),
-        "lower sideband": window.lower(sample.mass),
-        "upper sideband": window.upper(sample.mass),
-    }

@@ -62,6 +62,14 @@ class Window(Record):
         """Return which masses, shape (n_events,) in GeV, lie in the upper sideband."""
         return (mass >= self.high) & (mass < self.sideband_high)
 
+    def regions(self, mass: NDArray[np.float64]) -> dict[str, NDArray[np.bool_]]:
+        """Return which masses, shape (n_events,) in GeV, lie in each region, by its name in words."""
+        return {
+            "signal region": self.signal(mass),
+            "lower sideband": self.lower(mass),
+            "upper sideband": self.upper(mass),
+        }
+
     def __str__(self) -> str:
         """Say the window in words."""
         return (

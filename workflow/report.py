@@ -15,7 +15,7 @@ from ..core.records import write_text_atomic
 from ..stats import z_of_p
 from ..stats.sculpting import SelectionSculpting, WindowSculpting
 from ..stats.yields import JointYield, NumberOfEvents
-from .config import SearchConfig
+from .config import parse_config
 from .figures import (
     feature_figure,
     pseudo_experiments_figure,
@@ -314,7 +314,7 @@ def _training_pictures(results: SearchResults, out: Path) -> list[_Picture]:
     """Return how the trainings of the best window went."""
     if results.best is None:
         return []
-    config = SearchConfig.model_validate(results.provenance.configuration)
+    config = parse_config(results.provenance.configuration, origin=f"{out}/results.json")
     seen, pictures = read_trainings(config, out, results.best.window), []
     losses = {fold: of_fold.losses for fold, of_fold in seen.items() if of_fold.losses}
     if losses:
