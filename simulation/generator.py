@@ -142,7 +142,7 @@ def open_pythia(
             polarised=settings.xy_polarised and signal.prongs == 2,
         )
         pythia.setSigmaPtr(owned)
-    for line in lines:
+    for line in (*lines, *settings.pythia):
         if not pythia.readString(line):
             msg = f"Pythia refuses the setting {line!r}"
             raise InputError(msg)

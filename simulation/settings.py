@@ -79,6 +79,9 @@ class GeneratorSettings(Record):
     xy_polarised : bool
         X and Y → q q as of longitudinal vector bosons, with sin² of the angle to their flight; or
         isotropically. Decays to three quarks are always flat in phase space.
+    pythia : tuple of str
+        Further lines for Pythia, after our own, such as ``"TimeShower:alphaSvalue = 0.118"`` or
+        ``"PartonShowers:model = 2"``: another shower, for methods that compare with simulation.
 
     Notes
     -----
@@ -94,6 +97,7 @@ class GeneratorSettings(Record):
     zprime_width: float = 0.001
     xy_width: float = 0.026
     xy_polarised: bool = True
+    pythia: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         given = [name for name in ("m_hat_min", "m_hat_max") if getattr(self, name) is not None]
@@ -106,6 +110,12 @@ class GeneratorSettings(Record):
                 f"GeneratorSettings.m_hat_min ({low:g} GeV) must be below m_hat_max ({high:g} GeV)"
             )
             raise InputError(msg)
+        for line in self.pythia:
+            if line.strip().lower().startswith("random:"):
+                msg = (
+                    f"GeneratorSettings.pythia: {line!r} would make all chunks alike; leave it out"
+                )
+                raise InputError(msg)
         for name in ("zprime_width", "xy_width"):
             if getattr(self, name) > 0.05:
                 msg = (

@@ -86,12 +86,23 @@ def simulate(  # noqa: PLR0917 - typer knows arguments by their names
     key_file: Annotated[
         bool, typer.Option("--key-file", help="Truth in a file of its own, as for a black box.")
     ] = False,
+    pythia: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="'KEY = VALUE'",
+            help="A further setting of Pythia, such as 'PartonShowers:model = 2'; may be repeated.",
+        ),
+    ] = None,
+    efficiency_scale: Annotated[float, typer.Option(help="Times the tracking efficiency.")] = 1.0,
+    resolution_scale: Annotated[
+        float, typer.Option(help="Times the resolutions of tracks and towers.")
+    ] = 1.0,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; by default one per core.")
     ] = None,
 ) -> None:
     """Simulate an LHC Olympics event file: Pythia 8 and a parametrised CMS detector."""
-    from ..simulation import ZprimeMasses
+    from ..simulation import DetectorSettings, GeneratorSettings, ZprimeMasses
     from ..simulation import simulate as run_simulation
 
     report = run_simulation(
@@ -102,6 +113,10 @@ def simulate(  # noqa: PLR0917 - typer knows arguments by their names
         masses=ZprimeMasses(zprime, x, y),
         prongs=prongs,
         key_file=key_file,
+        generator=GeneratorSettings(pythia=tuple(pythia or ())),
+        detector=DetectorSettings(
+            efficiency_scale=efficiency_scale, resolution_scale=resolution_scale
+        ),
         workers=workers,
     )
     report.to_json(out.with_suffix(".simulation.json"))

@@ -28,11 +28,8 @@ BARE = (  # the hard process alone
 @pytest.fixture(scope="module")
 def hard_process() -> ak.Array:
     """3000 events q qbar → Z' → X Y → 4 q, without showers."""
-    settings = GeneratorSettings()
+    settings = GeneratorSettings(pythia=BARE)
     pythia, owned = open_pythia("signal", 5, settings, Signal(MASSES))
-    for line in BARE:
-        assert pythia.readString(line)
-    assert pythia.init()
     record = pythia.nextBatch(3000)
     del owned
     return record.prt
@@ -64,11 +61,8 @@ def test_truth_has_the_masses_asked_for(hard_process: ak.Array) -> None:
 def test_decays_have_the_angles_of_their_polarisation(*, polarised: bool, expected: float) -> None:
     from overdensity.simulation.zprime import X_ID, Y_ID
 
-    settings = GeneratorSettings(xy_polarised=polarised)
+    settings = GeneratorSettings(xy_polarised=polarised, pythia=BARE)
     pythia, owned = open_pythia("signal", 6, settings, Signal(MASSES))
-    for line in BARE:
-        assert pythia.readString(line)
-    assert pythia.init()
     prt = pythia.nextBatch(2000).prt
     del owned
     for pdg_id in (X_ID, Y_ID):
@@ -108,10 +102,9 @@ def test_scattering_angle_goes_as_sine_squared(hard_process: ak.Array) -> None:
 def test_three_prong_signals_decay_to_three_quarks() -> None:
     from overdensity.simulation.zprime import X_ID
 
-    pythia, owned = open_pythia("signal", 5, GeneratorSettings(), Signal(MASSES, prongs=3))
-    for line in BARE:
-        assert pythia.readString(line)
-    assert pythia.init()
+    pythia, owned = open_pythia(
+        "signal", 5, GeneratorSettings(pythia=BARE), Signal(MASSES, prongs=3)
+    )
     prt = pythia.nextBatch(200).prt
     del owned
     quarks = prt.id[prt.id[prt.mother1] == X_ID]
@@ -153,11 +146,8 @@ def test_qcd_events_have_the_hard_scale_asked_for() -> None:
 
 
 def test_qcd_events_have_the_hard_masses_asked_for() -> None:
-    settings = GeneratorSettings(m_hat_min=2700.0, m_hat_max=4800.0)
+    settings = GeneratorSettings(m_hat_min=2700.0, m_hat_max=4800.0, pythia=BARE)
     pythia, _ = open_pythia("background", 3, settings, Signal())
-    for line in BARE:
-        assert pythia.readString(line)
-    assert pythia.init()
     masses = np.asarray(pythia.nextBatch(300).info.mHat)
     assert masses.min() >= 2700.0
     assert masses.max() <= 4800.0

@@ -55,3 +55,8 @@ def test_an_empty_range_of_hard_masses_is_refused() -> None:
     message = r"m_hat_min \(4800 GeV\) must be below m_hat_max \(2700 GeV\)"
     with pytest.raises(InputError, match=message):
         GeneratorSettings(m_hat_min=4800.0, m_hat_max=2700.0)
+
+
+def test_a_seed_for_pythia_is_refused() -> None:
+    with pytest.raises(InputError, match="'random:seed = 3' would make all chunks alike"):
+        GeneratorSettings(pythia=("random:seed = 3",))

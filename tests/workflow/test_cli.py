@@ -127,6 +127,29 @@ def test_simulate_refuses_impossible_masses(call: Call, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_another_shower_and_detector_give_other_events(call: Call, tmp_path: Path) -> None:
+    multiplicity = {}
+    for name, options in {
+        "default": (),
+        "other": ("--pythia", "TimeShower:alphaSvalue = 0.09", "--efficiency-scale", 0.9),
+    }.items():
+        out = tmp_path / f"{name}.h5"
+        code, _, _ = call("simulate", out, "--background", 60, "--workers", 1, *options)
+        assert code == 0
+        multiplicity[name] = (pd.read_hdf(out).iloc[:, :2100:3] > 0).sum(axis=1).mean()
+    assert multiplicity["other"] < 0.85 * multiplicity["default"]
+    settings = json.loads((tmp_path / "other.simulation.json").read_text())
+    assert settings["generator"]["pythia"] == ["TimeShower:alphaSvalue = 0.09"]
+    assert settings["detector"]["efficiency_scale"] == 0.9
+
+
+def test_a_setting_unknown_to_pythia_is_named(call: Call, tmp_path: Path) -> None:
+    code, _, err = call("simulate", tmp_path / "box.h5", "--background", 5, "--pythia", "No:such")
+    assert code == 2
+    assert "Pythia refuses the setting 'No:such'" in err
+    assert not list(tmp_path.iterdir())
+
+
 def test_process_writes_the_columns_of_the_contract(
     call: Call, simulated_events: Path, tmp_path: Path
 ) -> None:
