@@ -9,12 +9,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import ConfigError, nearest_names
 from .flows import ConditionalFlow, FlowHyper, fit_flow
 from .method import register
 from .outer import TRIANGULAR, OuterDensity, OuterHyper, within
 from .windows import Window
 
 __all__ = ["Anode", "AnodeHyper"]
+
+_STARTS = ("outer", "random")
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,28 @@ class AnodeHyper(OuterHyper):
     ----------
     inner : FlowHyper
         The flow of the signal region and its training.
+    start : {"outer", "random"}
+        What the flow of the signal region begins with: the outer one, so that both agree where the
+        signal region does not say otherwise, or random weights, as published.
     """
 
     flow: FlowHyper = field(default_factory=lambda: replace(TRIANGULAR, keep="last"))
     inner: FlowHyper = field(
         default_factory=lambda: replace(TRIANGULAR, epochs=20, keep="last", average=1)
     )
+    start: str = "outer"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.start not in _STARTS:
+            msg = f"anode: start: no such choice; {nearest_names(self.start, _STARTS)}"
+            raise ConfigError(msg)
+        if self.start == "outer" and self.inner.shape() != self.flow.shape():
+            msg = (
+                "anode: with start: outer the flows 'flow' and 'inner' must have the same "
+                f"{', '.join(self.flow.shape())}; give both, or use start: random"
+            )
+            raise ConfigError(msg)
 
 
 @register
@@ -38,7 +57,8 @@ class Anode(OuterDensity[AnodeHyper]):
     """ANODE: the ratio of two densities, one learnt in the SR and one interpolated into it.
 
     R(x|m) = p_data(x|m) / p_background(x|m), both conditional flows: the numerator is learnt in the
-    signal region, the denominator outside of it. An event beyond the range of the features that one
+    signal region, the denominator outside of it. The numerator begins as the denominator, so that
+    what both got wrong alike is not in the ratio. An event beyond the range of the features that one
     of the two has learnt from has no ratio; it counts as background, R = 1.
     """
 
@@ -59,7 +79,13 @@ class Anode(OuterDensity[AnodeHyper]):
     ) -> None:
         del window
         self._inner = fit_flow(
-            x, mass, hyper=self.hyper.inner, seed=seed, weight=weight, device=self.hyper.device
+            x,
+            mass,
+            hyper=self.hyper.inner,
+            seed=seed,
+            weight=weight,
+            device=self.hyper.device,
+            start=self._flow if self.hyper.start == "outer" else None,
         )
 
     def _log_ratio(self, x: NDArray[np.float32], mass: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -24,6 +24,7 @@ from .training import Training, TrainingHyper, one_thread, seeded, train
 
 __all__ = ["ConditionalFlow", "FlowHyper", "fit_flow"]
 
+_SHAPE = ("family", "layers", "width", "depth", "bins", "tail")
 _ROWS = 16_384  # events that are evaluated at once
 
 
@@ -61,6 +62,10 @@ class FlowHyper(TrainingHyper):
     schedule: Literal["constant", "cosine"] = "cosine"
     clip: float = 5.0
     mixed: bool = False
+
+    def shape(self) -> dict[str, Any]:
+        """Return what its weights hang on; how it learns can differ between flows of one shape."""
+        return {name: getattr(self, name) for name in _SHAPE}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -228,6 +233,12 @@ class ConditionalFlow:
         preprocessing = Preprocessing.from_arrays(part("preprocessing"))
         return cls(hyper, preprocessing, mean, std, states, device=device)
 
+    def copy_transform(self) -> Transform:
+        """Return the transform of the first kept epoch, the best or latest, to be trained on."""
+        copy = _transform(self.hyper, len(self.preprocessing.low))
+        copy.load_state_dict(self._transforms[0].state_dict())
+        return copy
+
     def _on_device(self) -> list[Transform]:
         on = pick_device(self._device)
         return [transform.to(on) for transform in self._transforms]
@@ -266,6 +277,7 @@ def fit_flow(
     device: str = "auto",
     validation_fraction: float = 0.1,
     identity: Sequence[int] = (),
+    start: ConditionalFlow | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> ConditionalFlow:
     """Fit p(x | m) by maximum likelihood.
@@ -288,6 +300,9 @@ def fit_flow(
         The part of the events that is not learnt from; may be 0 for ``keep = "last"``.
     identity : sequence of int
         Columns that are not preprocessed (see :class:`Preprocessing`).
+    start : ConditionalFlow, optional
+        Begin with the density of this flow in place of random weights, and keep its preprocessing:
+        events beyond the range of its features are not learnt from.
     checkpoint : path, optional
         As in :func:`overdensity.ml.training.train`.
 
@@ -296,7 +311,7 @@ def fit_flow(
     InputError
         If a feature is constant, there are too few events, or shapes do not match.
     ConfigError
-        If the family cannot be used for so many features.
+        If the family cannot be used for so many features, or `start` has another shape.
     FitError
         If the loss becomes NaN or infinite.
     """
@@ -307,15 +322,23 @@ def fit_flow(
     if np.shape(m) != np.shape(x)[:1]:
         msg = f"flow: {len(x)} events need as many masses, found an array of {np.shape(m)}"
         raise InputError(msg)
-    preprocessing = Preprocessing.fit(x, identity=identity)
-    z = preprocessing.forward(x)[0].astype(np.float32)
     masses = np.asarray(m, np.float64)
-    mean, std = float(masses.mean()), float(masses.std()) or 1.0
+    if start is None:
+        preprocessing = Preprocessing.fit(x, identity=identity)
+        mean, std = float(masses.mean()), float(masses.std()) or 1.0
+        with seeded(seed, 2):
+            transform = _transform(hyper, len(preprocessing.low))
+    else:
+        if hyper.shape() != start.hyper.shape():
+            msg = f"flow: of shape {hyper.shape()}, but begins with one of {start.hyper.shape()}"
+            raise ConfigError(msg)
+        preprocessing, mean, std = start.preprocessing, start.mass_mean, start.mass_std
+        transform = start.copy_transform()
+    z, log_jacobian = preprocessing.forward(x)
+    z, known = z.astype(np.float32), np.flatnonzero(np.isfinite(log_jacobian))
     context = ((masses - mean) / std).astype(np.float32)[:, None]
-    order = np.random.default_rng([seed, 1]).permutation(len(z))
-    n_validation = round(validation_fraction * len(z))
-    with seeded(seed, 2):
-        transform = _transform(hyper, z.shape[1])
+    order = np.random.default_rng([seed, 1]).permutation(known)
+    n_validation = round(validation_fraction * len(order))
     found = train(
         transform,
         lambda module, inputs, condition: -_log_prob(module, inputs, condition),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from overdensity.core import ConfigError
 from overdensity.ml import Sample, make_method
 
 
@@ -23,7 +24,9 @@ def analytic_ratio(test: Sample, n_background: int, n_signal: int):
 def test_ratio_is_the_analytic_one(moving, moving_flow, fast_flow, window):
     data = moving(20_000, 1000, seed=1).without_label()
     inner = fast_flow | {"epochs": 25, "batch": 256}
-    method = make_method("anode", inner=inner).fit_inside(moving_flow, data, window, seed=1)
+    method = make_method("anode", flow=inner, inner=inner).fit_inside(
+        moving_flow, data, window, seed=1
+    )
     test = moving(20_000, 1000, seed=2)
     test = test.take(window.signal(test.mass))
     found, expected = method.score(test), analytic_ratio(test, 20_000, 1000)
@@ -38,6 +41,30 @@ def test_events_beyond_the_range_of_a_flow_count_as_background(
 ):
     data = moving(20_000, 1000, seed=1)
     inner = fast_flow | {"epochs": 1}
-    method = make_method("anode", inner=inner).fit_inside(moving_flow, data, window, seed=1)
+    method = make_method("anode", flow=inner, inner=inner).fit_inside(
+        moving_flow, data, window, seed=1
+    )
     far = Sample.from_arrays([3500.0, 3500.0], [[0.0, 99.0], [-99.0, 0.0]], data.names)
     np.testing.assert_array_equal(method.score(far), 0.0)
+
+
+def test_the_flow_inside_begins_with_the_one_outside(moving, moving_flow, fast_flow, window):
+    data = moving(20_000, 0, seed=1).without_label()
+    barely = fast_flow | {"epochs": 1, "learning_rate": 1e-9}
+    near, far = (
+        make_method("anode", flow=fast_flow, inner=barely, start=start)
+        .fit_inside(moving_flow, data, window, seed=1)
+        .score(data.take(window.signal(data.mass)))
+        for start in ("outer", "random")
+    )
+    assert np.abs(near).max() < 1e-3  # the ratio is one where nothing was learnt
+    assert np.abs(far).max() > 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [({"start": "outside"}, "start: no such choice"), ({"inner": {"width": 7}}, "the same family")],
+)
+def test_what_the_inner_flow_cannot_begin_with_is_said(wrong, says):
+    with pytest.raises(ConfigError, match=says):
+        make_method("anode", **wrong)

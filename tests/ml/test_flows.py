@@ -208,6 +208,30 @@ def test_arrays_give_the_same_flow(flow, tmp_path):
     np.testing.assert_array_equal(again.sample(m, seed=3), flow.sample(m, seed=3))
 
 
+def test_a_fit_begins_with_another_flow_and_leaves_it_alone(flow):
+    x, m = toy(500, seed=3)
+    beyond = np.array([[9.0, 0.5]])  # where the first flow's density is zero: not learnt from
+    before = flow.log_density(x, m)
+    still, moved = (
+        fit_flow(
+            np.r_[x[:, ::-1], beyond],
+            np.r_[m, 3000.0],
+            hyper=replace(flow.hyper, epochs=3, learning_rate=rate),
+            seed=2,
+            device="cpu",
+            start=flow,
+        )
+        for rate in (1e-9, 8e-3)
+    )
+    np.testing.assert_allclose(still.log_density(x, m), before, atol=1e-3)
+    np.testing.assert_array_equal(flow.log_density(x, m), before)
+    at_start, learnt = (each.log_density(x[:, ::-1], m) for each in (still, moved))
+    known = np.isfinite(at_start)
+    assert learnt[known].mean() > at_start[known].mean() + 0.3
+    with pytest.raises(ConfigError, match="begins with one of"):
+        fit_flow(x, m, hyper=replace(flow.hyper, width=25), seed=2, start=flow)
+
+
 def test_sampling_leaves_the_density_as_it_was(flow):
     x, m = toy(100, seed=12)
     before = flow.log_density(x, m)
