@@ -97,4 +97,6 @@ class Anode(OuterDensity[AnodeHyper]):
         return {f"inner.{key}": array for key, array in self._inner.arrays().items()}
 
     def _take_over(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        self._inner = ConditionalFlow.from_arrays(within(arrays, "inner."))
+        self._inner = ConditionalFlow.from_arrays(
+            within(arrays, "inner."), device=self.hyper.device
+        )

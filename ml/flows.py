@@ -134,7 +134,7 @@ class ConditionalFlow:
         m : ndarray, shape (n_events,)
             Resonant mass in GeV.
         """
-        z, log_jacobian = self._seen(x)
+        z, log_jacobian = self.preprocess(x)
         log_density = log_jacobian - math.log(len(self._transforms))
         at = 0
         with one_thread(), torch.no_grad():
@@ -191,7 +191,7 @@ class ConditionalFlow:
         -------
         ndarray of float32, shape (n_events, n_features)
         """
-        z, _ = self._seen(x)
+        z, _ = self.preprocess(x)
         out = np.empty(z.shape, np.float32)
         at = 0
         with one_thread(), torch.no_grad():
@@ -243,7 +243,14 @@ class ConditionalFlow:
         on = pick_device(self._device)
         return [transform.to(on) for transform in self._transforms]
 
-    def _seen(self, x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def preprocess(self, x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what the flow sees of features, and its log-Jacobian; see :class:`Preprocessing`.
+
+        Raises
+        ------
+        InputError
+            If these are not so many features as it was fitted on.
+        """
         if np.ndim(x) != 2 or np.shape(x)[1] != len(self.preprocessing.low):
             msg = (
                 f"flow: fitted on {len(self.preprocessing.low)} features, found events of shape "
@@ -299,7 +306,8 @@ def fit_flow(
     validation_fraction : float
         The part of the events that is not learnt from; may be 0 for ``keep = "last"``.
     identity : sequence of int
-        Columns that are not preprocessed (see :class:`Preprocessing`).
+        Columns that are not preprocessed (see :class:`Preprocessing`); those of `start` if there is
+        one.
     start : ConditionalFlow, optional
         Begin with the density of this flow in place of random weights, and keep its preprocessing:
         events beyond the range of its features are not learnt from.
@@ -309,7 +317,8 @@ def fit_flow(
     Raises
     ------
     InputError
-        If a feature is constant, there are too few events, or shapes do not match.
+        If a feature is constant or not finite, there are too few events, shapes do not match, or
+        all events lie beyond the range of `start`.
     ConfigError
         If the family cannot be used for so many features, or `start` has another shape.
     FitError
@@ -328,14 +337,21 @@ def fit_flow(
         mean, std = float(masses.mean()), float(masses.std()) or 1.0
         with seeded(seed, 2):
             transform = _transform(hyper, len(preprocessing.low))
+        z, log_jacobian = preprocessing.forward(x)
     else:
         if hyper.shape() != start.hyper.shape():
             msg = f"flow: of shape {hyper.shape()}, but begins with one of {start.hyper.shape()}"
             raise ConfigError(msg)
         preprocessing, mean, std = start.preprocessing, start.mass_mean, start.mass_std
+        if not np.isfinite(x).all():
+            msg = "flow: features hold values that are not finite; leave these events out"
+            raise InputError(msg)
         transform = start.copy_transform()
-    z, log_jacobian = preprocessing.forward(x)
+        z, log_jacobian = start.preprocess(x)
     z, known = z.astype(np.float32), np.flatnonzero(np.isfinite(log_jacobian))
+    if not len(known):
+        msg = f"flow: all {len(z)} events lie beyond the range of the features that it begins with"
+        raise InputError(msg)
     context = ((masses - mean) / std).astype(np.float32)[:, None]
     order = np.random.default_rng([seed, 1]).permutation(known)
     n_validation = round(validation_fraction * len(order))

@@ -115,9 +115,9 @@ class OuterDensity(Method[OuterT], Generic[OuterT]):
         Raises
         ------
         InputError
-            If the events are too few, or a feature is constant.
+            If the events are too few, a feature is constant or a weight negative.
         """
-        self._refuse_few(data, window)
+        self._refuse_unusable(data, window)
         learnt = ~window.signal(data.mass)
         if self.hyper.sidebands == "window":
             learnt &= (data.mass >= window.sideband_low) & (data.mass < window.sideband_high)
@@ -134,7 +134,7 @@ class OuterDensity(Method[OuterT], Generic[OuterT]):
 
     def fit_inside(self, flow: ConditionalFlow, data: Sample, window: Window, *, seed: int) -> Self:
         """Learn the signal region on top of an outer density; the second half of :meth:`fit`."""
-        self._refuse_few(data, window)
+        self._refuse_unusable(data, window)
         inside = data.take(window.signal(data.mass))
         inside.refuse_constant_features()
         self._flow, self._names = flow, data.names
@@ -156,7 +156,7 @@ class OuterDensity(Method[OuterT], Generic[OuterT]):
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
         self._names = tuple(map(str, arrays["names"]))
-        self._flow = ConditionalFlow.from_arrays(within(arrays, "outer."))
+        self._flow = ConditionalFlow.from_arrays(within(arrays, "outer."), device=self.hyper.device)
         self._take_over(arrays)
 
     @abstractmethod
@@ -188,7 +188,13 @@ class OuterDensity(Method[OuterT], Generic[OuterT]):
             data = rescale_masses(data)
         return data.features
 
-    def _refuse_few(self, data: Sample, window: Window) -> None:
+    def _refuse_unusable(self, data: Sample, window: Window) -> None:
+        if data.weight is not None and np.any(data.weight < 0):
+            msg = (
+                f"{self.name}: {np.count_nonzero(data.weight < 0)} of {len(data)} events have a "
+                "negative weight, which no density has; leave them out"
+            )
+            raise InputError(msg)
         for name, region in window.regions(data.mass).items():
             n = np.count_nonzero(region)
             if n < self.hyper.min_events:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from ..core import InputError, Record
 __all__ = ["DetectorSettings", "GeneratorSettings", "Selection", "ZprimeMasses"]
 
 Prongs = Literal[2, 3]
+
+_PYTHIA_LINE = re.compile(r"\s*\w+:\w+\s*=\s*\S")
 
 
 def _require_positive(settings: Any, *names: str) -> None:
@@ -111,6 +114,11 @@ class GeneratorSettings(Record):
             )
             raise InputError(msg)
         for line in self.pythia:
+            if not _PYTHIA_LINE.match(line):  # Pythia takes it for a comment and says nothing
+                msg = (
+                    f"GeneratorSettings.pythia: {line!r} is no setting; write 'Group:name = value'"
+                )
+                raise InputError(msg)
             if line.strip().lower().startswith("random:"):
                 msg = (
                     f"GeneratorSettings.pythia: {line!r} would make all chunks alike; leave it out"

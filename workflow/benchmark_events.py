@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations
@@ -289,17 +290,24 @@ def _refuse_empty(name: str, sample: Sample) -> None:
 
 def _refuse_little_test(config: BenchmarkConfig, label: str) -> None:
     """Raise an InputError if the tightest selection keeps no event of the test background."""
-    window = config.window.window()
-    for name in ("test_background", "test_signal"):
-        sample = load_source(config, name, config.features_of(label))
-        inside = int(np.count_nonzero(window.signal(sample.mass)))
-        needed = 2
-        if name == "test_background":
-            needed = max(config.min_background, int(np.ceil(1 / min(config.selections))))
-        if inside < needed:
+    window, (low, high) = config.window.window(), config.mass_range
+    features, tightest = config.features_of(label), min(config.selections)
+    signal = load_source(config, "test_signal", features).mass
+    background = load_source(config, "test_background", features).mass
+    # Each model selects its own share of the spectrum: one event of it at least.
+    models = config.folds if is_cross_fitted(config, label) else 1
+    region, spectrum = str(window), f"the spectrum of {low:g} to {high:g} GeV"
+    in_spectrum = (background >= low) & (background < high)
+    in_region = window.signal(background)
+    for name, inside, where, needed in (
+        ("test_signal", window.signal(signal), region, 2),
+        ("test_background", in_region, region, max(config.min_background, 1 / tightest)),
+        ("test_background", in_spectrum, spectrum, models / tightest),
+    ):
+        if np.count_nonzero(inside) < needed:
             msg = (
-                f"{name}: {inside} of {len(sample)} events lie in {window}, and the figures need "
-                f"{needed}; give more events, or looser selections"
+                f"{name}: {np.count_nonzero(inside)} of {len(inside)} events lie in {where}, and "
+                f"the figures need {math.ceil(needed)}; give more events, or looser selections"
             )
             raise InputError(msg)
 

@@ -228,8 +228,21 @@ def test_a_fit_begins_with_another_flow_and_leaves_it_alone(flow):
     at_start, learnt = (each.log_density(x[:, ::-1], m) for each in (still, moved))
     known = np.isfinite(at_start)
     assert learnt[known].mean() > at_start[known].mean() + 0.3
-    with pytest.raises(ConfigError, match="begins with one of"):
-        fit_flow(x, m, hyper=replace(flow.hyper, width=25), seed=2, start=flow)
+
+
+@pytest.mark.parametrize(
+    ("x", "shape", "error", "says"),
+    [
+        (np.full((9, 2), 0.5), {"width": 25}, ConfigError, "begins with one of"),
+        (np.full((9, 3), 0.5), {}, InputError, "fitted on 2 features"),
+        (np.full((9, 2), np.nan), {}, InputError, "not finite"),
+        (np.full((9, 2), 7.0), {}, InputError, "all 9 events lie beyond the range"),
+    ],
+)
+def test_what_another_flow_cannot_go_on_with_is_said(x, shape, error, says):
+    begun = fit_flow(*toy(200), hyper=replace(SMALL, epochs=1), seed=1)
+    with pytest.raises(error, match=says):
+        fit_flow(x, np.full(9, 3e3), hyper=replace(begun.hyper, **shape), seed=2, start=begun)
 
 
 def test_sampling_leaves_the_density_as_it_was(flow):

@@ -57,6 +57,15 @@ def test_an_empty_range_of_hard_masses_is_refused() -> None:
         GeneratorSettings(m_hat_min=4800.0, m_hat_max=2700.0)
 
 
-def test_a_seed_for_pythia_is_refused() -> None:
-    with pytest.raises(InputError, match="'random:seed = 3' would make all chunks alike"):
-        GeneratorSettings(pythia=("random:seed = 3",))
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("random:seed = 3", "would make all chunks alike"),
+        ("# TimeShower:alphaSvalue = 0.1", "is no setting"),
+        ('"TimeShower:alphaSvalue = 0.1"', "is no setting"),
+        ("TimeShower:alphaSvalue", "is no setting"),
+    ],
+)
+def test_lines_that_pythia_would_misread_are_refused(line: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        GeneratorSettings(pythia=(line,))

@@ -393,6 +393,11 @@ def test_configuration_that_cannot_be_used_is_one_sentence(config, changes, comp
         ({"features": ["j1_tau12"]}, InputError, "no column 'j1_tau12'; did you mean"),
         ({"strengths": [301]}, InputError, "300 signal events cannot give a strength of 301"),
         ({"selections": [1e-5]}, InputError, "the figures need 100000; give more events, or"),
+        (
+            {"spectrum": {"low": 9000, "high": 9001}},
+            InputError,
+            "0 of .* events lie in the spectrum of 9000 to 9001 GeV, and the figures need",
+        ),
         ({"background": "none.parquet"}, InputError, "none.parquet: no such file"),
     ],
 )

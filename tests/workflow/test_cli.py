@@ -144,9 +144,11 @@ def test_another_shower_and_detector_give_other_events(call: Call, tmp_path: Pat
 
 
 def test_a_setting_unknown_to_pythia_is_named(call: Call, tmp_path: Path) -> None:
-    code, _, err = call("simulate", tmp_path / "box.h5", "--background", 5, "--pythia", "No:such")
+    code, _, err = call(
+        "simulate", tmp_path / "box.h5", "--background", 5, "--pythia", "No:such = 1"
+    )
     assert code == 2
-    assert "Pythia refuses the setting 'No:such'" in err
+    assert "Pythia refuses the setting 'No:such = 1'" in err
     assert not list(tmp_path.iterdir())
 
 
