@@ -320,11 +320,11 @@ def plot_reliability(curves: Mapping[int, Sequence[Reliability]]) -> Figure:
             for curve in of_kind:
                 axes.errorbar(curve.said, curve.found, curve.error, fmt=".-", lw=1, alpha=0.8)
             ends = [f([f(curve.said) for curve in of_kind]) for f in (min, max)]
-            axes.plot(ends, ends, color="black", lw=1, ls="--", label="as said")
+            axes.plot(ends, ends, color="black", lw=1, ls="--", label="calibrated")
             axes.set_xlabel("mean probability")
             of_which = "" if len(panels) == 1 else f" of classifier {kind}"
             axes.set_ylabel(f"fraction in the first class{of_which}")
-            axes.legend(fontsize=9)
+            axes.legend(loc="upper left", fontsize=9)
     return figure
 
 
