@@ -110,6 +110,6 @@ def test_reliability_is_drawn_with_its_errors_beside_the_diagonal() -> None:
     curve = Reliability((0.4, 0.6), (0.45, 0.55), (0.01, 0.02))
     (axes,) = plot_reliability({0: [curve], 1: [curve]}).axes
     assert len(axes.containers) == 2
-    (diagonal,) = (line for line in axes.lines if line.get_label() == "as said")
+    (diagonal,) = (line for line in axes.lines if line.get_label() == "calibrated")
     assert list(np.asarray(diagonal.get_xdata())) == [0.4, 0.6]
     assert list(np.asarray(diagonal.get_ydata())) == [0.4, 0.6]
