@@ -21,6 +21,7 @@ __all__ = ["plot_max_sic", "plot_sculpting", "plot_sic", "save_benchmark_figures
 
 _LINES = ("-", "--", "-.", ":")  # a cycle for each time the colours are used up
 _TARGET = 5.0  # significance
+_NAMED_INSIDE = 7  # curves whose names fit among them
 
 
 def save_benchmark_figures(results: BenchmarkResults, window: Window, out: Path) -> list[Path]:
@@ -80,8 +81,17 @@ def plot_sic(results: BenchmarkResults, n_signal: int | None) -> Figure:
         axes.set_xlabel("signal efficiency $\\epsilon_S$")
         axes.set_ylabel("SIC = $\\epsilon_S / \\sqrt{\\epsilon_B}$")
         axes.set_title(_strength_title(results, n_signal), loc="left", fontsize=11)
-        axes.legend(fontsize=9)
+        _legend(figure, axes)
     return figure
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Name the curves, beside them where they are many."""
+    if len(axes.get_legend_handles_labels()[1]) > _NAMED_INSIDE:
+        figure.set_figwidth(8.0)
+        figure.legend(loc="outside right upper", fontsize=9)
+    else:
+        axes.legend(fontsize=9)
 
 
 def plot_max_sic(results: BenchmarkResults) -> Figure:
@@ -127,7 +137,7 @@ def plot_max_sic(results: BenchmarkResults) -> Figure:
         axes.set_xscale("log")
         axes.set_xlabel("S/B in the signal region")
         axes.set_ylabel(f"maximum SIC, ≥ {results.min_background} background events kept")
-        axes.legend(fontsize=9)
+        _legend(figure, axes)
     return figure
 
 
