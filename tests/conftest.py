@@ -12,11 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from hypothesis import settings
 
 from overdensity.core.progress import set_quiet
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 LOW, HIGH = 3000.0, 5000.0
+
+# The same examples on every run, so that a change fails by what it changes and not by chance;
+# `pytest --hypothesis-profile=default` looks for new ones.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")
