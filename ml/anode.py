@@ -9,15 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import ConfigError, nearest_names
+from ..core import ConfigError
 from .flows import ConditionalFlow, FlowHyper, fit_flow
 from .method import register
-from .outer import TRIANGULAR, OuterDensity, OuterHyper, within
+from .outer import TRIANGULAR, OuterDensity, OuterHyper, refuse_choice, within
 from .windows import Window
 
 __all__ = ["Anode", "AnodeHyper"]
-
-_STARTS = ("outer", "random")
 
 
 @dataclass(frozen=True)
@@ -41,9 +39,7 @@ class AnodeHyper(OuterHyper):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.start not in _STARTS:
-            msg = f"anode: start: no such choice; {nearest_names(self.start, _STARTS)}"
-            raise ConfigError(msg)
+        refuse_choice("start", self.start, ("outer", "random"))
         if self.start == "outer" and self.inner.shape() != self.flow.shape():
             msg = (
                 "anode: with start: outer the flows 'flow' and 'inner' must have the same "

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -24,7 +24,6 @@ from .training import Training, TrainingHyper, one_thread, seeded, train
 
 __all__ = ["ConditionalFlow", "FlowHyper", "fit_flow"]
 
-_SHAPE = ("family", "layers", "width", "depth", "bins", "tail")
 _ROWS = 16_384  # events that are evaluated at once
 
 
@@ -65,7 +64,8 @@ class FlowHyper(TrainingHyper):
 
     def shape(self) -> dict[str, Any]:
         """Return what its weights hang on; how it learns can differ between flows of one shape."""
-        return {name: getattr(self, name) for name in _SHAPE}
+        how = {field.name for field in fields(TrainingHyper)}
+        return {name: value for name, value in asdict(self).items() if name not in how}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -342,10 +342,10 @@ def fit_flow(
         if hyper.shape() != start.hyper.shape():
             msg = f"flow: of shape {hyper.shape()}, but begins with one of {start.hyper.shape()}"
             raise ConfigError(msg)
-        preprocessing, mean, std = start.preprocessing, start.mass_mean, start.mass_std
         if not np.isfinite(x).all():
             msg = "flow: features hold values that are not finite; leave these events out"
             raise InputError(msg)
+        preprocessing, mean, std = start.preprocessing, start.mass_mean, start.mass_std
         transform = start.copy_transform()
         z, log_jacobian = start.preprocess(x)
     z, known = z.astype(np.float32), np.flatnonzero(np.isfinite(log_jacobian))
@@ -373,15 +373,7 @@ def fit_flow(
 
 
 def _transform(hyper: FlowHyper, features: int) -> Transform:
-    return build_transform(
-        hyper.family,
-        features,
-        layers=hyper.layers,
-        width=hyper.width,
-        depth=hyper.depth,
-        bins=hyper.bins,
-        tail=hyper.tail,
-    )
+    return build_transform(features=features, **hyper.shape())
 
 
 def _log_prob(transform: Transform, inputs: Tensor, context: Tensor) -> Tensor:

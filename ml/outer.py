@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -17,7 +17,7 @@ from .method import Method, Need
 from .sample import Sample
 from .windows import Window
 
-__all__ = ["TRIANGULAR", "OuterDensity", "OuterHyper", "refuse_sidebands"]
+__all__ = ["SIDEBANDS", "TRIANGULAR", "OuterDensity", "OuterHyper", "refuse_choice"]
 
 # One autoregressive layer of splines: the first feature given the mass, the second given the first,
 # and so on. What is compact in the features stays compact in the latent space, along its axes.
@@ -30,7 +30,7 @@ TRIANGULAR = FlowHyper(
     batch=512,
     average=3,
 )
-_SIDEBANDS = ("all", "window")
+SIDEBANDS = ("all", "window")  # where a method learns what background looks like
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,16 @@ class OuterHyper:
     flow: FlowHyper = field(default_factory=lambda: TRIANGULAR)
 
     def __post_init__(self) -> None:
-        refuse_sidebands(self.sidebands)
+        refuse_choice("sidebands", self.sidebands, SIDEBANDS)
         if self.min_events < 2:
             msg = f"min_events must be at least 2, not {self.min_events}"
             raise ConfigError(msg)
 
 
-def refuse_sidebands(choice: str) -> None:
-    """Raise a ConfigError that names the choices, if this is none."""
-    if choice not in _SIDEBANDS:
-        msg = f"sidebands: no such choice; {nearest_names(choice, _SIDEBANDS)}"
+def refuse_choice(key: str, choice: str, choices: Sequence[str]) -> None:
+    """Raise a ConfigError that names the choices a key has, if this is none of them."""
+    if choice not in choices:
+        msg = f"{key}: no such choice; {nearest_names(choice, choices)}"
         raise ConfigError(msg)
 
 

@@ -22,7 +22,7 @@ from .classifying import ClassifierMethod, ClassifyingHyper, Task, refuse_few_ev
 from .crossfit import train_fold
 from .folds import CrossFitting, fold_of
 from .method import Need, register
-from .outer import refuse_sidebands
+from .outer import SIDEBANDS, refuse_choice
 from .sample import Sample
 from .windows import Window
 
@@ -56,7 +56,7 @@ class SaladHyper(ClassifyingHyper):
     sidebands: str = "all"
 
     def __post_init__(self) -> None:
-        refuse_sidebands(self.sidebands)
+        refuse_choice("sidebands", self.sidebands, SIDEBANDS)
 
 
 @register
