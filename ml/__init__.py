@@ -6,6 +6,7 @@ every event is scored by a model that never saw it.
 
 from __future__ import annotations
 
+from ..core.windows import Window, scan_edges, scan_windows
 from .anode import Anode
 from .autoencoder import Autoencoder
 from .cathode import Cathode
@@ -30,7 +31,6 @@ from .sample import Sample
 from .sculpting import MassSculpting, mass_sculpting
 from .supervised import Supervised
 from .watching import LossCurve, Watch, watch
-from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
     "Anode",

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError
+from ..core.windows import Window
 from .flows import ConditionalFlow, FlowHyper, fit_flow
 from .method import register
 from .outer import TRIANGULAR, OuterDensity, OuterHyper, refuse_choice, within
-from .windows import Window
 
 __all__ = ["Anode", "AnodeHyper"]
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError
+from ..core.windows import Window
 from .classifiers import (
     Classifier,
     ClassifierHyper,
@@ -19,7 +20,6 @@ from .classifiers import (
 )
 from .method import register
 from .outer import OuterDensity, OuterHyper, within
-from .windows import Window
 
 __all__ = ["Cathode", "CathodeHyper", "draw_masses"]
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError
+from ..core.windows import Window
 from .classifiers import Classifier, ClassifierHyper, classifier_from_arrays, fit_classifier
 from .folds import fold_of
 from .jets import rescale_masses, sort_jets
 from .method import Method, Need
 from .sample import Sample
-from .windows import Window
 
 __all__ = [
     "ClassifierMethod",

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError
+from ..core.windows import Window
 from .classifiers import ClassifierHyper
 from .classifying import ClassifierMethod, InputHyper, Task, refuse_few_events
 from .method import register
 from .sample import Sample
 from .trees import BoostingHyper
-from .windows import Window
 
 __all__ = ["CwolaHunting", "CwolaTrees", "NestedHyper", "TreesHyper", "balanced_weights"]
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from ..core import ConfigError, InputError
+from ..core.windows import Window
 from .folds import fold_of
 from .jets import sort_jets
 from .method import Method, Need, register
 from .sample import Sample
 from .sliced import SlicedFlow
 from .slicing import SlicingHyper, fit_sliced
-from .windows import Window
 
 __all__ = ["Gis", "GisHyper"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ..core.windows import Window
 from .classifiers import balance_classes
 from .classifying import ClassifierMethod, ClassifyingHyper, Task, refuse_few_events, simulated
 from .method import Need, register
 from .sample import Sample
-from .windows import Window
 
 __all__ = ["Idealised"]
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.windows import Window
 from .cathode import CathodeHyper, DataAgainstSamples
 from .method import register
-from .windows import Window
 
 __all__ = ["LaCathode"]
 

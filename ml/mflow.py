@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from ..core import ConfigError, InputError
+from ..core.windows import Window
 from .bank import pick_device
 from .flow_transforms import build_transform
 from .flows import FlowHyper
@@ -22,7 +23,6 @@ from .method import Method, Need, register
 from .outer import within
 from .sample import Sample
 from .training import one_thread, seeded, train
-from .windows import Window
 
 __all__ = ["ManifoldFlow", "ManifoldFlowHyper", "manifold_dimension", "mass_density"]
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError, nearest_names
+from ..core.windows import Window
 from .flows import ConditionalFlow, FlowHyper, fit_flow
 from .jets import mass_difference, rescale_masses, sort_jets
 from .method import Method, Need
 from .sample import Sample
-from .windows import Window
 
 __all__ = ["SIDEBANDS", "TRIANGULAR", "OuterDensity", "OuterHyper", "refuse_choice"]
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError
+from ..core.windows import Window
 from .classifying import ClassifierMethod, ClassifyingHyper, Task, refuse_few_events, truth
 from .method import Need, register
 from .sample import Sample
-from .windows import Window
 
 __all__ = ["Parametrised", "ParametrisedHyper"]
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError
+from ..core.windows import Window
 from .jets import sort_jets
 from .method import Method, Need
 from .sample import Sample
-from .windows import Window
 
 __all__ = ["Reconstruction", "ReconstructionHyper", "jet_columns"]
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError
+from ..core.windows import Window
 from .bank import BankHyper, train_bank
 from .classifiers import (
     Classifier,
@@ -34,7 +35,6 @@ from .classifying import (
 from .cwola import balanced_weights
 from .method import Need, register
 from .sample import Sample
-from .windows import Window
 
 __all__ = ["SaCwola", "SaCwolaHyper", "SaCwolaWeights", "SaCwolaWeightsHyper"]
 

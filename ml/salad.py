@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import Record
+from ..core.windows import Window
 from .classifiers import (
     Classifier,
     ClassifierHyper,
@@ -24,7 +25,6 @@ from .folds import CrossFitting, fold_of
 from .method import Need, register
 from .outer import SIDEBANDS, refuse_choice
 from .sample import Sample
-from .windows import Window
 
 __all__ = ["BackgroundPrediction", "Salad", "SaladHyper", "predict_background"]
 

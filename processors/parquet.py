@@ -15,15 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..core import InputError
-from .chunks import (
-    FINGERPRINT_EVENTS,
-    PARTICLES,
-    Chunk,
-    Executor,
-    FileSummary,
-    Writer,
-    execute,
-)
+from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, Executor, FileSummary, Writer, execute
 from .layout import Layout, find_columns
 from .layouts import COLLECTIONS
 from .momentum import Jagged

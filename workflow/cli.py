@@ -15,7 +15,7 @@ from rich.logging import RichHandler
 from rich.table import Column, Table
 
 from ..core import ConfigError, OverdensityError
-from ..core.progress import set_quiet
+from ..core.progress_bar import set_quiet
 
 __all__ = ["app", "main"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from distributed import Client
 
 from ..core import InputError
-from ..core.progress import live_table
+from ..core.progress_bar import live_table
 from .campaign import run_campaign
 from .cluster import connect
 from .columns import column_files, event_files

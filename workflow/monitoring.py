@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from distributed import Client
 
-from ..core.progress import live_table
+from ..core.progress_bar import live_table
 from ..processors import Monitor, Status
 
 __all__ = ["describe", "live_monitor"]

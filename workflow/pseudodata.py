@@ -37,14 +37,7 @@ from .provenance import fingerprint, stage_key
 from .report import write_report
 from .results import SearchResults
 from .retrained import PseudoDataset, Retrained
-from .scoring import (
-    Scores,
-    load_sample,
-    load_simulation,
-    read_scores,
-    training_windows,
-    windows_of,
-)
+from .scoring import Scores, load_sample, load_simulation, read_scores, training_windows, windows_of
 from .search import run_folder
 from .selecting import calibrated_scores, levels_of, sculpting_of
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core import Record
-from ..stats import (
-    FunctionChoice,
-    Independence,
-    Sculpting,
-    SpectrumFit,
-    SpuriousSignal,
-    Trials,
-)
+from ..stats import FunctionChoice, Independence, Sculpting, SpectrumFit, SpuriousSignal, Trials
 from ..stats.daughters import DaughterMass
 from .before_selection import BeforeSelection
 from .provenance import Provenance

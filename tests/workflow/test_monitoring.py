@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from overdensity.core.progress import live_table
+from overdensity.core.progress_bar import live_table
 from overdensity.processors import Status
 from overdensity.workflow.monitoring import describe
 

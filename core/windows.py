@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import ConfigError, Record
+from . import ConfigError, Record
 
 __all__ = ["Window", "scan_edges", "scan_windows"]
 

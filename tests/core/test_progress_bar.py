@@ -11,7 +11,7 @@ def test_progress_logs_a_plain_line_where_there_is_no_terminal(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with (
-        caplog.at_level(logging.INFO, logger="overdensity.core.progress"),
+        caplog.at_level(logging.INFO, logger="overdensity.core.progress_bar"),
         progress("processing", 3, unit="chunks") as advance,
     ):
         for _ in range(3):
@@ -27,7 +27,7 @@ def test_progress_does_not_claim_an_end_after_an_error(caplog: pytest.LogCapture
             raise ValueError(msg)
 
     with (
-        caplog.at_level(logging.INFO, logger="overdensity.core.progress"),
+        caplog.at_level(logging.INFO, logger="overdensity.core.progress_bar"),
         pytest.raises(ValueError, match="broken"),
     ):
         work()
