@@ -385,7 +385,7 @@ def features(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """List the features of jets that a processor can be asked for."""
-    from ..processors.features import describe
+    from ..processors.features.table import describe
 
     if as_json:
         typer.echo(json.dumps(describe(), indent=2))

@@ -26,8 +26,8 @@ from ..processors import (
     make_processor,
     process,
 )
-from ..processors.chunks import absolute
-from ..processors.remote import read_bytes
+from ..processors.sources.chunks import absolute
+from ..processors.sources.remote import read_bytes
 from .config import EventsConfig, SearchConfig
 from .control import write_control_plots
 from .monitoring import live_monitor

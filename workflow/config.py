@@ -39,7 +39,7 @@ class EventsConfig(_Section):
     ----------
     files : tuple of str, or dict
         Paths, patterns, folders, lists or datasets, relative to the current folder or behind any
-        fsspec URL; see `overdensity.processors.filesets`.
+        fsspec URL; see `overdensity.processors.sources.filesets`.
     format : {'auto', 'lhco', 'root', 'parquet', 'columns'}
         LHC Olympics HDF5, ROOT, Parquet with the particles of events, or Parquet with features made
         elsewhere; by default told from the names of the files, Parquet being columns.

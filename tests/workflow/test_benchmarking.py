@@ -17,7 +17,7 @@ import yaml
 from overdensity.core import ConfigError, InputError, OverdensityError
 from overdensity.ml import Method, Sample, Window, fold_of
 from overdensity.ml import method as registry
-from overdensity.processors.features import check_features
+from overdensity.processors.features.table import check_features
 from overdensity.workflow import cli
 from overdensity.workflow.benchmark_config import BenchmarkConfig, load_benchmark
 from overdensity.workflow.benchmark_events import (
