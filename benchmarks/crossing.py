@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from overdensity.ml import Autoencoder, Sample, Window, fold_of, make_method, train_fold
-from overdensity.ml.metrics import auc
+from overdensity.ml.evaluation.metrics import auc
 from overdensity.stats.significance import asimov_z
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError, progress
 from ..core.windows import Window
-from .classifying import simulated, truth
+from .anomaly.classifier_method import simulated, truth
 from .folds import CrossFitting, fold_of, training_folds
 from .method import Method
 from .sample import Sample

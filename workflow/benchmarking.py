@@ -15,7 +15,7 @@ from ..core import ConfigError, nearest_names, progress
 from ..core.records import write_text_atomic
 from ..ml import Sample, fold_of, make_method, mass_sculpting, performance
 from ..ml.crossfit import fold_seed
-from ..ml.metrics import efficiency_in_fold, sic_at_efficiencies
+from ..ml.evaluation.metrics import efficiency_in_fold, sic_at_efficiencies
 from .benchmark_config import BenchmarkConfig
 from .benchmark_events import (
     check_benchmark,

@@ -125,7 +125,7 @@ def make_scores(config: SearchConfig, columns: Sequence[str], out: Path, client:
     Each window and fold is one task, which leaves one file in ``out/scores/``, and another one for
     the simulated signal where there is one; what is there already, made from the same columns with
     the same settings, is not made again. A training that was interrupted goes on where it stopped,
-    if the method trains networks on the engine of `overdensity.ml.training`.
+    if the method trains networks on the engine of `overdensity.ml.training.engine`.
 
     Parameters
     ----------

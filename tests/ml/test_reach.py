@@ -16,7 +16,7 @@ from overdensity.ml import (
     scan_edges,
     scan_windows,
 )
-from overdensity.ml.sculpting import mass_sculpting
+from overdensity.ml.evaluation.mass_dependence import mass_sculpting
 from overdensity.stats import selection_levels
 from overdensity.stats.conformal import conformal_p
 
