@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from ..core import FitError, InputError, Record
 from ..ml import scan_edges
 from ..stats import HuntResult, subdivide
-from ..stats.daughters import DaughterMass, daughter_mass
-from ..stats.efficiency import SignalEfficiency, passes, signal_efficiency
-from ..stats.yields import (
+from ..stats.search.daughters import DaughterMass, daughter_mass
+from ..stats.search.yields import (
     JointYield,
     NumberOfEvents,
     binormal_yield,
@@ -25,6 +24,7 @@ from ..stats.yields import (
     sample_template,
     spectrum_yields,
 )
+from ..stats.selection.efficiency import SignalEfficiency, passes, signal_efficiency
 from .config import SearchConfig
 from .scoring import Scores, SignalScores, read_signal_scores
 

@@ -21,11 +21,11 @@ from ..core import ConfigError, FitError, InputError, Record
 from ..core.records import write_text_atomic
 from ..ml import Sample, scan_edges
 from ..stats import count_patterns, subdivide
-from ..stats.combination import hunt_channels
-from ..stats.combined import CombinedResult
-from ..stats.combined_workspace import combined_workspace
-from ..stats.joint_search import Channel
-from ..stats.overlap import remove_overlap
+from ..stats.combination.channels_hunt import hunt_channels
+from ..stats.combination.joint import Channel
+from ..stats.combination.joint_result import CombinedResult
+from ..stats.combination.overlap import remove_overlap
+from ..stats.combination.workspace import combined_workspace
 from .columns import column_files, event_files
 from .config import SearchConfig
 from .hunting import hunt_scores, spurious_of

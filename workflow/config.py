@@ -188,7 +188,7 @@ class PseudoDatasetsConfig(_Section):
         How many; the smallest p-value they can show is 1 / (number + 1).
     smearing : float
         How far in ln(mass) events are moved from their own mass, as a standard deviation
-        (`overdensity.stats.pseudodata.smeared_masses`).
+        (`overdensity.stats.search.pseudo_datasets.smeared_masses`).
     simulation : tuple of str
         Parquet files of simulated background with the columns of the data, to be used in their
         place.

@@ -17,8 +17,8 @@ from ..core import InputError, Record
 from ..ml import Sample, Window, fold_of, make_method, scan_edges, train_fold
 from ..ml.folds import splitmix64
 from ..stats import count_patterns, hunt, selection_levels, subdivide
-from ..stats.efficiency import passes
-from ..stats.scan import scan
+from ..stats.search.scanning import scan
+from ..stats.selection.efficiency import passes
 from .config import SearchConfig
 from .provenance import fingerprint, stage_key
 from .scoring import load_sample, load_simulation, windows_of

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..core import FitError
 from ..ml import Sample
 from ..stats import SelectionResult, counting_workspace, z_of_p
-from ..stats.injected import injected_limit, reach
-from ..stats.limits import upper_limit
+from ..stats.limits.cls import upper_limit
+from ..stats.limits.with_injections import injected_limit, reach
 from .injection import InjectedSelection, Injection
 from .limits_config import LimitsConfig, SignalConfig
 from .limits_results import (

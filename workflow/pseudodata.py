@@ -23,12 +23,12 @@ from ..core.records import atomic_path
 from ..ml import Sample, fold_of, make_method, scan_edges, score_fold
 from ..ml.folds import event_ids
 from ..stats import count_patterns, subdivide, z_of_p
-from ..stats.functions import basis
-from ..stats.null import null_hypothesis
-from ..stats.patterns import Patterns
-from ..stats.pseudo import global_p, throw_toys
-from ..stats.pseudodata import Smallest, draw_events, smallest_p, smeared_masses
-from ..stats.scan import Scan, scan
+from ..stats.search.null import null_hypothesis
+from ..stats.search.pseudo_datasets import Smallest, draw_events, smallest_p, smeared_masses
+from ..stats.search.pseudo_experiments import global_p, throw_toys
+from ..stats.search.scanning import Scan, scan
+from ..stats.selection.patterns import Patterns
+from ..stats.spectra.functions import basis
 from .cluster import connect, run_tasks
 from .columns import column_files
 from .config import SearchConfig

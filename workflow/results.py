@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..core import Record
 from ..stats import FunctionChoice, Independence, Sculpting, SpectrumFit, SpuriousSignal, Trials
-from ..stats.daughters import DaughterMass
+from ..stats.search.daughters import DaughterMass
 from .before_selection import BeforeSelection
 from .provenance import Provenance
 

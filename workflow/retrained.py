@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..core import Record
-from ..stats.pseudo import GlobalP
-from ..stats.pseudodata import Smallest
+from ..stats.search.pseudo_datasets import Smallest
+from ..stats.search.pseudo_experiments import GlobalP
 from .plots import BACKGROUND, COLOURS, STYLE
 from .results import SearchResults
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from overdensity.core import InputError
-from overdensity.stats.injected import injected_limit
+from overdensity.stats.limits.with_injections import injected_limit
 from overdensity.workflow import SearchResults, load_config
 from overdensity.workflow.config import SearchConfig
 from overdensity.workflow.injection import (
