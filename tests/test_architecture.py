@@ -1,4 +1,4 @@
-"""The house keeps its shape: who may import whom, and what an installation holds."""
+"""The house keeps its shape: who may import whom, how large its parts are, what is installed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -22,36 +24,139 @@ ALLOWED = {
     "simulation": {"core"},
     "workflow": {"core", "processors", "ml", "stats", "simulation"},
 }
-MODULES = sorted(path for room in ROOMS for path in (ROOT / room).glob("*.py"))
+MOST_LINES, MOST_CODE, MOST_MODULES = 400, 60, 15
+MODULES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+FOLDERS = sorted({path.parent for path in MODULES})
 
 
-def rooms_imported_by(path: Path) -> set[str]:
-    """Rooms of the house that a module imports, relatively or by name."""
-    rooms = set()
+def name(path: Path) -> str:
+    """Path below the root, as it stands in the names of tests."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def module_of(path: Path, root: Path = ROOT) -> str:
+    """Dotted name of a module without the distribution, such as ``stats.search.hunting``."""
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path: Path, root: Path = ROOT) -> Iterator[str]:
+    """Dotted names of all that a module imports from the house, at any level, also in functions."""
+    package = path.relative_to(root).parent.parts
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
-            module = node.module or ""
-            if node.level == 2:
-                names = [module] if module else [alias.name for alias in node.names]
-                rooms |= {name.split(".")[0] for name in names}
-            elif node.level == 0 and module.split(".")[0] == "overdensity":
-                names = [module] if "." in module else [f"{module}.{a.name}" for a in node.names]
-                rooms |= {name.split(".")[1] for name in names}
+            base = [*package[: len(package) - node.level + 1]] if node.level else []
+            base += node.module.split(".") if node.module else []
+            if not node.level:
+                if base[:1] != ["overdensity"]:
+                    continue
+                base = base[1:]
+            yield from (".".join([*base, alias.name]) for alias in node.names)
         elif isinstance(node, ast.Import):
-            rooms |= {
-                alias.name.split(".")[1]
-                for alias in node.names
-                if alias.name.startswith("overdensity.")
-            }
-    return rooms
+            for alias in node.names:
+                if alias.name.startswith("overdensity."):
+                    yield alias.name.removeprefix("overdensity.")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def rooms_imported_by(path: Path, root: Path = ROOT) -> set[str]:
+    """Other rooms that a module imports from."""
+    rooms = {imported.split(".")[0] for imported in imports_of(path, root)}
+    return rooms & set(ROOMS) - {module_of(path, root).split(".")[0]}
+
+
+def modules_imported(root: Path, paths: list[Path]) -> dict[str, set[str]]:
+    """Modules of the house that each module imports; front doors stand for themselves."""
+    known = {module_of(path, root) for path in paths}
+
+    def found(imported: str) -> str | None:
+        parts = imported.split(".")
+        names = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+        return next((each for each in names if each in known), None)
+
+    return {
+        module_of(path, root): {found(each) for each in imports_of(path, root)} - {None}
+        for path in paths
+        if path.name != "__init__.py"
+    }
+
+
+def circle_in(graph: Mapping[str, set[str]]) -> list[str]:
+    """One circle of a graph as a list of its nodes; empty if there is none."""
+    done: set[str] = set()
+
+    def walk(node: str, way: list[str]) -> list[str]:
+        if node in way:
+            return [*way[way.index(node) :], node]
+        if node in done:
+            return []
+        for other in sorted(graph.get(node, ())):
+            if circle := walk(other, [*way, node]):
+                return circle
+        done.add(node)
+        return []
+
+    return next((circle for node in sorted(graph) if (circle := walk(node, []))), [])
+
+
+def unit_of(module: str) -> str:
+    """What the table of arrows calls the place of a module: its folder, or a file beside a door."""
+    parts = module.split(".")
+    is_folder = (ROOT / Path(*parts)).is_dir()
+    return "/".join(parts if is_folder or len(parts) <= 2 else parts[:-1])
+
+
+def arrows_between_units(imported: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Arrows between the units of each room that its imports make; front doors left out."""
+    arrows: dict[str, set[str]] = defaultdict(set)
+    for module, others in imported.items():
+        for other in others:
+            here, there = unit_of(module), unit_of(other)
+            same_room = here.split("/")[0] == there.split("/")[0]
+            if same_room and here != there and there not in ROOMS:
+                arrows[here].add(there)
+    return arrows
+
+
+def allowed_arrows() -> dict[str, set[str]]:
+    """The table of CONTRIBUTING: what each unit may import inside its room."""
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = page.split('<a id="arrows"></a>')[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([\w/]+)` \| (.*) \|$", table, re.MULTILINE)
+    return {unit: set(re.findall(r"`([\w/]+)`", may)) for unit, may in rows}
+
+
+def lines_of_code(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> int:
+    """Lines of a function that hold code: no docstring, no comments, no blank lines."""
+    first = function.body[0]
+    skipped: set[int] = set()
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+        skipped = set(range(first.lineno, (first.end_lineno or 0) + 1))
+    numbers = set(range(function.lineno, (function.end_lineno or 0) + 1)) - skipped
+    return sum(bool(re.match(r"\s*[^\s#]", lines[number - 1])) for number in numbers)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
 def test_rooms_import_only_what_the_design_allows(path: Path) -> None:
-    assert rooms_imported_by(path) - {path.parent.name} <= ALLOWED[path.parent.name]
+    assert rooms_imported_by(path) <= ALLOWED[module_of(path).split(".")[0]]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize("folder", ["", "folder/"], ids=["in the room", "in a folder of it"])
+@pytest.mark.parametrize("room", ROOMS)
+def test_import_rule_catches_a_breach_in_each_room(room: str, folder: str, tmp_path: Path) -> None:
+    breach = tmp_path / room / folder / "breach.py"
+    breach.parent.mkdir(parents=True)
+    others = sorted(set(ROOMS) - ALLOWED[room] - {room}) or ["nothing"]
+    dots = "..." if folder else ".."
+    breach.write_text(
+        f"def f():\n    from {dots}{others[0]}.some.module import name\n"
+        f"from {dots} import {others[-1]}\n"
+        f"import overdensity.{others[0]}.module\n"
+        f"from overdensity import {others[-1]}\n"
+    )
+    assert rooms_imported_by(breach, tmp_path) == {others[0], others[-1]} - {"nothing"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
 def test_every_module_says_what_it_is_for_and_what_it_offers(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
@@ -62,13 +167,78 @@ def test_every_module_says_what_it_is_for_and_what_it_offers(path: Path) -> None
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    assert "__all__" in names
+    is_folder_of_a_room = path.name == "__init__.py" and path.parent.parent != ROOT
+    assert "__all__" in names or is_folder_of_a_room
 
 
-def test_import_rule_catches_a_breach(tmp_path: Path) -> None:
-    breach = tmp_path / "breach.py"
-    breach.write_text("from ..stats.spectrum import fit\nimport overdensity.ml.sample\n")
-    assert rooms_imported_by(breach) == {"stats", "ml"}
+def test_imports_make_no_circle() -> None:
+    assert not circle_in(modules_imported(ROOT, MODULES))
+
+
+def test_no_module_goes_through_the_front_door_of_its_own_room() -> None:
+    imported = modules_imported(ROOT, MODULES)
+    assert not {module for module, others in imported.items() if module.split(".")[0] in others}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_planted_circle_is_found_in_each_room(room: str, tmp_path: Path) -> None:
+    files = {
+        "one/a.py": "from ..two.b import name\n",
+        "two/b.py": "def f():\n    from ..three import c\n",
+        "three/c.py": f"import overdensity.{room}.one.a\n",
+    }
+    for file, text in files.items():
+        path = tmp_path / room / file
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    graph = modules_imported(tmp_path, sorted(tmp_path.rglob("*.py")))
+    circle = [f"{room}.one.a", f"{room}.two.b", f"{room}.three.c", f"{room}.one.a"]
+    assert circle_in(graph) == circle
+
+
+def test_arrows_between_folders_are_those_of_the_table() -> None:
+    allowed = allowed_arrows()
+    made = arrows_between_units(modules_imported(ROOT, MODULES))
+    extra = {
+        f"{here} -> {there}"
+        for here, others in made.items()
+        for there in others - allowed.get(here, set())
+    }
+    assert not extra
+
+
+def test_the_table_of_arrows_has_every_folder_and_no_circle() -> None:
+    allowed = allowed_arrows()
+    folders = {name(folder) for folder in FOLDERS if folder.parent != ROOT}
+    places = {unit_of(module_of(path)) for path in MODULES} - set(ROOMS)
+    assert folders <= set(allowed) <= places | folders
+    assert not circle_in(allowed)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_no_file_holds_two_subjects(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= MOST_LINES
+    long = {
+        node.name: length
+        for node in ast.walk(ast.parse("\n".join(lines)))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (length := lines_of_code(node, lines)) > MOST_CODE
+    }
+    assert not long
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_no_folder_is_too_flat(folder: Path) -> None:
+    assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= MOST_MODULES
+
+
+def test_no_two_modules_of_a_room_have_one_name() -> None:
+    stems = defaultdict(list)
+    for path in MODULES:
+        if path.name != "__init__.py":
+            stems[module_of(path).split(".")[0], path.stem].append(name(path))
+    assert not {key: paths for key, paths in stems.items() if len(paths) > 1}
 
 
 def test_wheel_holds_every_module_and_template(tmp_path: Path) -> None:
@@ -76,8 +246,8 @@ def test_wheel_holds_every_module_and_template(tmp_path: Path) -> None:
     source.mkdir()
     for room in ROOMS:  # a copy, so that nothing built earlier is packed, and nothing left behind
         shutil.copytree(ROOT / room, source / room)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source / name)
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, source / file)
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, source],
         check=True,
@@ -85,12 +255,10 @@ def test_wheel_holds_every_module_and_template(tmp_path: Path) -> None:
     )
     (wheel,) = tmp_path.glob("*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
-    expected = {f"overdensity/{path.relative_to(ROOT)}" for path in MODULES}
-    expected |= {
-        f"overdensity/{path.relative_to(ROOT)}" for path in (ROOT / "workflow/templates").iterdir()
-    }
+    templates = (ROOT / "workflow/report/templates").iterdir()
+    expected = {f"overdensity/{name(path)}" for path in [*MODULES, *templates]}
     assert expected <= packed
-    assert all(name.startswith(("overdensity/", "overdensity-")) for name in packed)
+    assert all(each.startswith(("overdensity/", "overdensity-")) for each in packed)
 
 
 def test_no_page_holds_a_placeholder() -> None:
