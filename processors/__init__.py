@@ -8,21 +8,26 @@ a source reads a `Chunk` of a file as coffea-style events, and processors also d
 
 from __future__ import annotations
 
-from .chunks import Chunk, FileSummary, Source, read_events
-from .dijet import DijetProcessor
-from .filesets import Dataset, FileSet, datasets
-from .jetwise import JetProcessor
-from .layouts import LAYOUTS, Layout, layout_from
-from .leptons import LeptonProcessor
-from .lhco import LhcoSource
-from .monitor import Monitor, Status
-from .multijet import MultijetProcessor
-from .parquet import ParquetSource
-from .partitions import from_uhi, to_uhi
-from .processor import PROCESSORS, ColumnProcessor, make_processor
-from .root import RootSource
-from .run import ColumnSet, ProcessingReport, process
-from .systematics import JetVariations
+from typing import TYPE_CHECKING
+
+from ..core.lazy import lazy_door
+
+if TYPE_CHECKING:
+    from .chunks import Chunk, FileSummary, Source, read_events
+    from .dijet import DijetProcessor
+    from .filesets import Dataset, FileSet, datasets
+    from .jetwise import JetProcessor
+    from .layouts import LAYOUTS, Layout, layout_from
+    from .leptons import LeptonProcessor
+    from .lhco import LhcoSource
+    from .monitor import Monitor, Status
+    from .multijet import MultijetProcessor
+    from .parquet import ParquetSource
+    from .partitions import from_uhi, to_uhi
+    from .processor import PROCESSORS, ColumnProcessor, make_processor
+    from .root import RootSource
+    from .run import ColumnSet, ProcessingReport, process
+    from .systematics import JetVariations
 
 __all__ = [
     "LAYOUTS",
@@ -54,3 +59,5 @@ __all__ = [
     "read_events",
     "to_uhi",
 ]
+
+__getattr__, __dir__ = lazy_door(__name__)

@@ -9,22 +9,27 @@ one spectrum, `fit_resonance` adds a peak, `best_workspace` turns a result into 
 
 from __future__ import annotations
 
-from .binning import Spectrum, dijet_edges, log_edges, spectrum_of, spectrum_of_histogram
-from .conformal import conformal_p
-from .functions import FUNCTIONS
-from .hunting import hunt, hunt_patterns, subdivide
-from .independence import Independence, independence_test
-from .model_choice import FunctionChoice, choose_function
-from .patterns import Patterns, count_patterns, merge_patterns
-from .resonance import Resonance, fit_resonance
-from .results import Best, HuntResult, SelectionResult, WindowResult
+from typing import TYPE_CHECKING
+
+from ..core.lazy import lazy_door
 from .sculpting import Sculpting, contradicted, sculpting
-from .selection import selection_levels
-from .significance import local_p, z_of_p
-from .spectrum import SpectrumFit, fit
-from .spurious import SpuriousSignal, spurious_signal
-from .trials import Trials
-from .workspace import best_workspace, counting_workspace, shape_workspace
+
+if TYPE_CHECKING:
+    from .binning import Spectrum, dijet_edges, log_edges, spectrum_of, spectrum_of_histogram
+    from .conformal import conformal_p
+    from .functions import FUNCTIONS
+    from .hunting import hunt, hunt_patterns, subdivide
+    from .independence import Independence, independence_test
+    from .model_choice import FunctionChoice, choose_function
+    from .patterns import Patterns, count_patterns, merge_patterns
+    from .resonance import Resonance, fit_resonance
+    from .results import Best, HuntResult, SelectionResult, WindowResult
+    from .selection import selection_levels
+    from .significance import local_p, z_of_p
+    from .spectrum import SpectrumFit, fit
+    from .spurious import SpuriousSignal, spurious_signal
+    from .trials import Trials
+    from .workspace import best_workspace, counting_workspace, shape_workspace
 
 __all__ = [
     "FUNCTIONS",
@@ -65,3 +70,5 @@ __all__ = [
     "subdivide",
     "z_of_p",
 ]
+
+__getattr__, __dir__ = lazy_door(__name__)

@@ -6,11 +6,16 @@
 
 from __future__ import annotations
 
-from .cluster import connect
-from .config import SearchConfig, load_config, parse_config
-from .report import write_report
-from .results import SearchResults
-from .search import run_search
+from typing import TYPE_CHECKING
+
+from ..core.lazy import lazy_door
+
+if TYPE_CHECKING:
+    from .cluster import connect
+    from .config import SearchConfig, load_config, parse_config
+    from .report import write_report
+    from .results import SearchResults
+    from .search import run_search
 
 __all__ = [
     "SearchConfig",
@@ -21,3 +26,5 @@ __all__ = [
     "run_search",
     "write_report",
 ]
+
+__getattr__, __dir__ = lazy_door(__name__)
