@@ -11,14 +11,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import ConfigError, InputError, Record, nearest_names
+from ..core import ConfigError, InputError, MissingExtraError, Record, extra_for, nearest_names
 from ..core.records import atomic_path
 from ..core.windows import Window
 from .sample import Sample
@@ -33,6 +35,7 @@ MethodT = TypeVar("MethodT", bound="type[Method[Any]]")
 
 _GROUP = "overdensity.methods"
 _REGISTRY: dict[str, type[Method[Any]]] = {}
+_UNUSABLE: dict[str, str] = {}  # modules that lack an extra, and the sentence that says which
 
 
 class Method(ABC, Generic[HyperT]):
@@ -203,6 +206,8 @@ def make_method(name: str, **hyper: Any) -> Method[Any]:
     """
     _load_plugins()
     if name not in _REGISTRY:
+        if name in _UNUSABLE:
+            raise MissingExtraError(_UNUSABLE[name])
         msg = f"method: no method is called {name!r}; {nearest_names(name, _REGISTRY)}"
         raise ConfigError(msg)
     method = _REGISTRY[name]
@@ -268,7 +273,14 @@ def _as_default(method: str, key: str, value: Any, default: Any) -> Any:
 
 
 def _load_plugins() -> None:
-    """Import what other packages register; one that fails is named and left out."""
+    """Import our methods and what other packages register; one that fails is named and left out."""
+    package = __package__ or ""
+    for module in iter_modules(import_module(package).__path__):
+        try:
+            with extra_for(f"the module {module.name!r}"):
+                import_module(f"{package}.{module.name}")
+        except MissingExtraError as error:
+            _UNUSABLE[module.name] = str(error)
     for entry in entry_points(group=_GROUP):
         if entry.name in _REGISTRY:
             continue

@@ -8,21 +8,26 @@ a source reads a `Chunk` of a file as coffea-style events, and processors also d
 
 from __future__ import annotations
 
-from .base import PROCESSORS, ColumnProcessor, make_processor
-from .calibration.variations import JetVariations
-from .columns.monitor import Monitor, Status
-from .columns.partitions import from_uhi, to_uhi
-from .driver import ColumnSet, ProcessingReport, process
-from .final_states.dijet import DijetProcessor
-from .final_states.leptons import LeptonProcessor
-from .final_states.multijet import MultijetProcessor
-from .final_states.single_jets import JetProcessor
-from .sources.chunks import Chunk, FileSummary, Source, read_events
-from .sources.filesets import Dataset, FileSet, datasets
-from .sources.known_layouts import LAYOUTS, Layout, layout_from
-from .sources.lhco import LhcoSource
-from .sources.parquet import ParquetSource
-from .sources.root import RootSource
+from typing import TYPE_CHECKING
+
+from ..core.lazy import lazy_door
+
+if TYPE_CHECKING:
+    from .base import PROCESSORS, ColumnProcessor, make_processor
+    from .calibration.variations import JetVariations
+    from .columns.monitor import Monitor, Status
+    from .columns.partitions import from_uhi, to_uhi
+    from .driver import ColumnSet, ProcessingReport, process
+    from .final_states.dijet import DijetProcessor
+    from .final_states.leptons import LeptonProcessor
+    from .final_states.multijet import MultijetProcessor
+    from .final_states.single_jets import JetProcessor
+    from .sources.chunks import Chunk, FileSummary, Source, read_events
+    from .sources.filesets import Dataset, FileSet, datasets
+    from .sources.known_layouts import LAYOUTS, Layout, layout_from
+    from .sources.lhco import LhcoSource
+    from .sources.parquet import ParquetSource
+    from .sources.root import RootSource
 
 __all__ = [
     "LAYOUTS",
@@ -54,3 +59,5 @@ __all__ = [
     "read_events",
     "to_uhi",
 ]
+
+__getattr__, __dir__ = lazy_door(__name__)

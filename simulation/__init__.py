@@ -6,8 +6,13 @@ both pass the selection of the LHC Olympics. Needs the extra ``overdensity[simul
 
 from __future__ import annotations
 
-from .production import ProcessReport, SimulationReport, simulate
-from .settings import DetectorSettings, GeneratorSettings, Selection, ZprimeMasses
+from typing import TYPE_CHECKING
+
+from ..core.lazy import lazy_door
+
+if TYPE_CHECKING:
+    from .production import ProcessReport, SimulationReport, simulate
+    from .settings import DetectorSettings, GeneratorSettings, Selection, ZprimeMasses
 
 __all__ = [
     "DetectorSettings",
@@ -18,3 +23,5 @@ __all__ = [
     "ZprimeMasses",
     "simulate",
 ]
+
+__getattr__, __dir__ = lazy_door(__name__)

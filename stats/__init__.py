@@ -9,22 +9,33 @@ one spectrum, `fit_resonance` adds a peak, `best_workspace` turns a result into 
 
 from __future__ import annotations
 
-from .p_values.local import local_p, z_of_p
+from typing import TYPE_CHECKING
+
+from ..core.lazy import lazy_door
 from .search.fabricated import Sculpting, contradicted, sculpting
-from .search.hunt_result import Best, HuntResult, SelectionResult, WindowResult
-from .search.hunting import hunt, hunt_patterns, subdivide
-from .search.trials import Trials
-from .selection.conformal import conformal_p
-from .selection.independence import Independence, independence_test
-from .selection.levels import selection_levels
-from .selection.patterns import Patterns, count_patterns, merge_patterns
-from .spectra.binning import Spectrum, dijet_edges, log_edges, spectrum_of, spectrum_of_histogram
-from .spectra.functions import FUNCTIONS
-from .spectra.model_choice import FunctionChoice, choose_function
-from .spectra.resonance import Resonance, fit_resonance
-from .spectra.spectrum import SpectrumFit, fit
-from .spectra.spurious import SpuriousSignal, spurious_signal
-from .workspaces.of_search import best_workspace, counting_workspace, shape_workspace
+
+if TYPE_CHECKING:
+    from .p_values.local import local_p, z_of_p
+    from .search.hunt_result import Best, HuntResult, SelectionResult, WindowResult
+    from .search.hunting import hunt, hunt_patterns, subdivide
+    from .search.trials import Trials
+    from .selection.conformal import conformal_p
+    from .selection.independence import Independence, independence_test
+    from .selection.levels import selection_levels
+    from .selection.patterns import Patterns, count_patterns, merge_patterns
+    from .spectra.binning import (
+        Spectrum,
+        dijet_edges,
+        log_edges,
+        spectrum_of,
+        spectrum_of_histogram,
+    )
+    from .spectra.functions import FUNCTIONS
+    from .spectra.model_choice import FunctionChoice, choose_function
+    from .spectra.resonance import Resonance, fit_resonance
+    from .spectra.spectrum import SpectrumFit, fit
+    from .spectra.spurious import SpuriousSignal, spurious_signal
+    from .workspaces.of_search import best_workspace, counting_workspace, shape_workspace
 
 __all__ = [
     "FUNCTIONS",
@@ -65,3 +76,5 @@ __all__ = [
     "subdivide",
     "z_of_p",
 ]
+
+__getattr__, __dir__ = lazy_door(__name__)

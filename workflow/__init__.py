@@ -6,11 +6,16 @@
 
 from __future__ import annotations
 
-from .cluster.connecting import connect
-from .config.search import SearchConfig, load_config, parse_config
-from .report.report import write_report
-from .search_run import run_search
-from .stages.search_result import SearchResults
+from typing import TYPE_CHECKING
+
+from ..core.lazy import lazy_door
+
+if TYPE_CHECKING:
+    from .cluster.connecting import connect
+    from .config.search import SearchConfig, load_config, parse_config
+    from .report.report import write_report
+    from .search_run import run_search
+    from .stages.search_result import SearchResults
 
 __all__ = [
     "SearchConfig",
@@ -21,3 +26,5 @@ __all__ = [
     "run_search",
     "write_report",
 ]
+
+__getattr__, __dir__ = lazy_door(__name__)
