@@ -193,7 +193,7 @@ def _expanded(path: str) -> Iterable[str]:
         yield absolute(path)
     else:
         kinds = [f"{path.rstrip('/')}/*{suffix}" for suffix in suffixes]
-        there = [found for pattern in kinds for found in _listed(pattern, path, None)]
+        there = sorted(found for pattern in kinds for found in _listed(pattern, path, None))
         if not there:
             msg = f"{path}: the folder has no event files ({', '.join(suffixes)})"
             raise InputError(msg)
