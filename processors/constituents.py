@@ -77,6 +77,14 @@ def flat_jets(constituents: ak.Array) -> FlatJets:
     ------
     InputError
         If a constituent is not finite or has no pT.
+
+    Examples
+    --------
+    >>> from overdensity.processors.momentum import cartesian, momenta
+    >>> pt, zeros = np.array([60.0, 40.0, 70.0]), np.zeros(3)
+    >>> jets = flat_jets(cartesian(momenta(pt, zeros, zeros, np.array([2, 1]))))
+    >>> len(jets), jets.counts.tolist(), jets.total(jets.places[0]).tolist()
+    (2, [2, 1], [100.0, 70.0])
     """
     counts = ak.to_numpy(ak.num(constituents, axis=1))
     offsets = np.zeros(len(counts) + 1, dtype=np.int64)
@@ -117,6 +125,15 @@ def over_jets(run: Callable[[int, int], None], n_jets: int, *, threads: int = 1)
     threads : int
         How many slices are worked on at a time. One is right where each core has its own worker
         process.
+
+    Examples
+    --------
+    >>> done = np.zeros(5)
+    >>> def run(first, last):
+    ...     done[first:last] = 1
+    >>> over_jets(run, 5, threads=2)
+    >>> done.tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0]
     """
     if threads == 1 or n_jets < 2:
         run(0, n_jets)

@@ -33,6 +33,13 @@ def check_event_features(names: Iterable[str]) -> None:
     ------
     ConfigError
         With the nearest valid names.
+
+    Examples
+    --------
+    >>> check_event_features(["m_rsd", "tau21_rsd"])
+    >>> check_event_features(["m_rds"])
+    Traceback (most recent call last):
+    overdensity.core.errors.ConfigError: no event feature 'm_rds': did you mean 'm_rsd' or 'n_rsd'?
     """
     names = list(names)
     for name in names:

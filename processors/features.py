@@ -55,6 +55,12 @@ class Feature:
         Of a jet's value.
     compute : callable
         Computes all the names of one function together.
+
+    Examples
+    --------
+    >>> tau = next(feature for feature in FEATURES if feature.matches("tau21"))
+    >>> tau.name
+    'tau<N><M>[_b<beta>]'
     """
 
     name: str
@@ -135,6 +141,14 @@ def jet_features(
     InputError
         If a constituent is not finite or has no pT, or lacks what a feature needs, or the radius
         is not positive.
+
+    Examples
+    --------
+    >>> from overdensity.processors.momentum import cartesian, momenta
+    >>> pt, zeros = np.array([60.0, 40.0, 70.0]), np.zeros(3)
+    >>> constituents = cartesian(momenta(pt, zeros, zeros, np.array([2, 1])))
+    >>> jet_features(["n"], constituents, radius=0.8)
+    {'n': array([2, 1], dtype=int16)}
     """
     check_features(names)
     if not radius > 0:
@@ -152,7 +166,13 @@ def jet_features(
 
 
 def describe() -> list[dict[str, Any]]:
-    """Return the table of features for documentation, as plain JSON values."""
+    """Return the table of features for documentation, as plain JSON values.
+
+    Examples
+    --------
+    >>> describe()[0]["meaning"]
+    'number of constituents'
+    """
     return [
         {
             "name": feature.name,

@@ -43,6 +43,12 @@ class Dataset(Record):
     sum_weights : float or None
         Sum of the generator weights of all generated events, where the files do not know it: of a
         skim without the sums of what it has left out.
+
+    Examples
+    --------
+    >>> qcd = Dataset("qcd", ("/data/a.root",), cross_section=1.5, luminosity=2000.0)
+    >>> qcd.scale(sum_weights=6000.0)
+    0.5
     """
 
     name: str
@@ -96,6 +102,15 @@ def datasets(files: FileSet) -> tuple[Dataset, ...]:
         If a pattern or a folder has no files, a list cannot be read, or a file is given twice.
     ConfigError
         If a dataset is not described like this.
+
+    Examples
+    --------
+    >>> (qcd,) = datasets({"qcd": {"files": ["/data/a.root", "/data/b.root"], "xsec": 1.5, "lumi": 2000}})
+    >>> qcd.files, qcd.luminosity
+    (('/data/a.root', '/data/b.root'), 2000.0)
+    >>> datasets({"qcd": {"files": "/data/a.root", "xsek": 1.5}})
+    Traceback (most recent call last):
+    overdensity.core.errors.ConfigError: dataset 'qcd': unknown key 'xsek': did you mean 'xsec'?
     """
     found = tuple(_datasets(files))
     seen: dict[str, str] = {}

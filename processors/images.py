@@ -44,6 +44,17 @@ def jet_images(jets: FlatJets, *, radius: float, pixels: int = PIXELS) -> NDArra
     array of float32, shape (n_jets, pixels, pixels)
         Row 0 is the lowest, column 0 the leftmost. Zero for a jet without constituents; a jet
         that is a single particle is one pixel, right above the middle.
+
+    Examples
+    --------
+    >>> from overdensity.processors.constituents import flat_jets
+    >>> from overdensity.processors.momentum import cartesian, momenta
+    >>> pt, eta, phi = np.array([10.0, 30.0]), np.array([0.4, 0.0]), np.array([3.1, -3.1])
+    >>> jets = flat_jets(cartesian(momenta(pt, eta, phi, np.array([2]))))
+
+    >>> image = jet_images(jets, radius=1.0)
+    >>> image.shape, image[image > 0].tolist()
+    ((1, 40, 40), [0.25, 0.75])
     """
     x, y = _centred(jets)
     x, y = _upright(jets, x, y)

@@ -168,6 +168,13 @@ def jet_source(collection: str, *, radius: float, features: Sequence[str]) -> Je
     ConfigError
         If the collection or, for clustered jets, a feature is not known, if a feature is there
         twice, or if the radius is zero.
+
+    Examples
+    --------
+    >>> jet_source("fat_jets", radius=0.8, features=["tau21"])
+    StoredJets(collection='fat_jets')
+    >>> jet_source("particles", radius=0.8, features=["tau21"])
+    ClusteredJets(collection='particles', radius=0.8)
     """
     if twice := {name for name in features if list(features).count(name) > 1}:
         msg = f"jet features are asked for more than once: {', '.join(sorted(twice))}"
@@ -201,6 +208,12 @@ def at_rank(
     Returns
     -------
     array, shape (n_events, ...)
+
+    Examples
+    --------
+    >>> pt = np.array([60.0, 40.0, 70.0])  # of two jets in one event, and one in the next
+    >>> at_rank(pt, np.array([2, 1]), rank=1).tolist()
+    [40.0, 0.0]
     """
     there = counts > rank
     chosen = (np.cumsum(counts) - counts)[there] + rank

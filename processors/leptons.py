@@ -70,6 +70,22 @@ class LeptonProcessor(ColumnProcessor):
         Whether to read the stored ``jets``.
     min_jet_pt : float
         What counts as a jet, in GeV.
+
+    Examples
+    --------
+    >>> from overdensity.processors.momentum import momenta
+    >>> pt, phi = np.array([46.0, 45.0, 30.0, 20.0]), np.array([0.0, 3.1, 1.0, -2.0])
+    >>> extras = {
+    ...     "pdg_id": np.array([11, -11, 13, -13]),
+    ...     "charge": np.array([-1, 1, -1, 1]),
+    ...     "isolation": np.zeros(4),
+    ...     "identified": np.ones(4, np.bool_),
+    ... }
+    >>> leptons = momenta(pt, np.zeros(4), phi, np.array([4]), extras=extras)
+    >>> events = ak.zip({"leptons": leptons, "event": [7]}, depth_limit=1)
+    >>> columns = LeptonProcessor().select(events).columns
+    >>> columns["mz1"].round(), [REGIONS[place] for place in columns["region"]]
+    (array([91.], dtype=float32), ['4l_1Z'])
     """
 
     min_pt: float = 10.0
@@ -192,6 +208,16 @@ def find_z(leptons: ak.Array) -> ZCandidates:
     ----------
     leptons : ak.Array, shape (n_events, var)
         Momentum4D with px, py, pz, E and ``pdg_id``.
+
+    Examples
+    --------
+    >>> from overdensity.processors.momentum import cartesian, momenta
+    >>> pt, phi = np.full(4, 45.594), np.array([0.0, np.pi, 1.0, 2.0])
+    >>> leptons = cartesian(momenta(pt, np.zeros(4), phi, np.array([4])))
+    >>> leptons["pdg_id"] = [[11, -11, 13, 13]]
+    >>> z = find_z(leptons)
+    >>> z.first.round(3), z.second
+    (array([91.188]), array([0.]))
     """
     found: Jagged = ak.argcombinations(leptons, 2, axis=1, fields=["one", "other"])
     pdg_id = ak.values_astype(leptons["pdg_id"], np.int64)

@@ -53,6 +53,18 @@ class LhcoSource(Source):
     keys : mapping of str to str
         For a box whose truth is kept apart: event file → key file. A key file is text with one
         0 or 1 a line, or HDF5 with one number an event in the same dataset.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from overdensity.processors import read_events
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "box.h5")
+    ...     with h5py.File(path, "w") as file:  # two particles and none, the truth last
+    ...         file["df/block0_values"] = [[40, 0.1, 0.2, 30, -1, 3, 1], [0] * 7]
+    ...     events = read_events(LhcoSource(), path)
+    >>> events.particles.pt.tolist(), events.label.tolist()
+    ([[40.0, 30.0], []], [1, 0])
     """
 
     dataset: str = "df/block0_values"

@@ -42,6 +42,12 @@ def momenta(
     -------
     ak.Array, shape (n_events, var)
         float64, beside the extras.
+
+    Examples
+    --------
+    >>> particles = momenta(np.array([3.0, 1.0]), np.zeros(2), np.zeros(2), np.array([0, 2]))
+    >>> particles.pt.tolist()
+    [[], [3.0, 1.0]]
     """
     columns = {
         "pt": pt,
@@ -68,6 +74,12 @@ def cartesian(particles: ak.Array) -> ak.Array:
     -------
     ak.Array, shape (n_events, var)
         float64.
+
+    Examples
+    --------
+    >>> particles = momenta(np.array([3.0]), np.zeros(1), np.zeros(1), np.array([1]), mass=np.array([4.0]))
+    >>> cartesian(particles).E.tolist()
+    [[5.0]]
     """
     counts = ak.to_numpy(ak.num(particles, axis=1))
     flat = ak.flatten(particles, axis=1)

@@ -67,8 +67,8 @@ class MultijetProcessor(LeadingJetsProcessor):
     >>> events = ak.zip({"fat_jets": momenta(pt, eta, phi, np.array([3])), "event": [7]}, depth_limit=1)
     >>> processor = MultijetProcessor(collection="fat_jets", features=(), event_features=())
     >>> columns = processor.select(events).columns
-    >>> [float(columns[name].round(1)[0]) for name in ("mjjj", "m_low", "m_mid", "m_high")]
-    [1343.8, 704.3, 714.0, 921.7]
+    >>> [f"{columns[name][0]:.1f}" for name in ("mjjj", "m_low", "m_mid", "m_high")]
+    ['1362.2', '704.3', '714.0', '921.8']
     """
 
     min_jets: int = 3

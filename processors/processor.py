@@ -42,6 +42,11 @@ class Selected(NamedTuple):
         Events left after each step, in order.
     weighted : dict of str to float
         Sums of their weights; empty where events have no weight.
+
+    Examples
+    --------
+    >>> Selected({"event": np.array([7])}, {"events read": 5, "two jets": 1}, {}).cutflow["two jets"]
+    1
     """
 
     columns: Columns
@@ -58,6 +63,14 @@ class Steps:
         Those that are left.
     after : dict of str to array of bool, each of shape (n_events,)
         Those that were left after each step.
+
+    Examples
+    --------
+    >>> steps = Steps(3)
+    >>> steps.cut("two jets", np.array([True, True, False]))
+    >>> steps.cut("central", np.array([False, True, True]))
+    >>> steps.kept.tolist(), [int(kept.sum()) for kept in steps.after.values()]
+    ([False, True, False], [2, 1])
     """
 
     def __init__(self, n_events: int) -> None:
@@ -95,6 +108,24 @@ class ColumnProcessor(ProcessorABC):
     batch_events : int
         How many events are worked on at a time (FastJet holds some 60 kB each); no influence on
         the result.
+
+    Examples
+    --------
+    A processor of one's own:
+
+    >>> from overdensity.processors.momentum import momenta
+    >>> @dataclass(frozen=True)  # with @register_processor("hardest") above it
+    ... class Hardest(ColumnProcessor):
+    ...     collections = ("jets",)
+    ...
+    ...     def describe(self, events, steps):
+    ...         steps.cut("a jet", ak.num(events.jets) > 0)
+    ...         jets = events.jets[steps.kept][:, 0]
+    ...         return {"pt": ak.to_numpy(np.hypot(jets.px, jets.py))}, np.flatnonzero(steps.kept)
+    >>> jets = momenta(np.array([40.0, 30.0]), np.zeros(2), np.zeros(2), np.array([2, 0]))
+    >>> events = ak.zip({"jets": jets, "event": [7, 8]}, depth_limit=1)
+    >>> Hardest().select(events).columns
+    {'event': array([7]), 'pt': array([40.], dtype=float32)}
     """
 
     view: Callable[[ak.Array], ak.Array] | None = None

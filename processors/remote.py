@@ -29,6 +29,12 @@ def read_bytes(path: str) -> bytes:
     ------
     InputError
         If there is no such file, or if it cannot be read.
+
+    Examples
+    --------
+    >>> read_bytes("nowhere/a.txt")
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: nowhere/a.txt: no such file
     """
     fs, name = fsspec.core.url_to_fs(path)
     try:
@@ -57,6 +63,14 @@ def write_bytes(path: str, content: bytes) -> None:
     ------
     InputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_bytes(f"{folder}/a.txt", b"whole or not at all")
+    ...     read_bytes(f"{folder}/a.txt")
+    b'whole or not at all'
     """
     fs, final = fsspec.core.url_to_fs(path)
     folder, _, name = final.rpartition("/")

@@ -58,6 +58,14 @@ class ColumnSet(Record):
         Sums of their weights; empty where events have none.
     hists : dict of str to dict
         Control histograms in uhi's JSON form.
+
+    Examples
+    --------
+    >>> from overdensity.processors.histograms import to_uhi
+    >>> histogram = hist.Hist.new.Reg(2, 0, 1, name="tau21").Double().fill([0.1, 0.2])
+    >>> columns = ColumnSet("run/columns", 2, {"two jets": 2}, {}, {"tau21": to_uhi(histogram)})
+    >>> columns.histogram("tau21").values().tolist()
+    [2.0, 0.0]
     """
 
     columns: str
@@ -91,6 +99,24 @@ class ProcessingReport(ColumnSet):
         The other sets of columns.
     datasets : tuple of Dataset
         The files.
+
+    Examples
+    --------
+    >>> report = ProcessingReport(
+    ...     columns="run/columns",
+    ...     rows=2,
+    ...     cutflow={"events read": 9, "two jets": 2},
+    ...     cutflow_weighted={},
+    ...     hists={},
+    ...     partitions=("a-000000000-000000009-0123456789ab.parquet",),
+    ...     events_read=9,
+    ...     events_kept=2,
+    ...     reused=0,
+    ...     bad_files={},
+    ...     seconds=0.5,
+    ... )
+    >>> ProcessingReport.from_dict(report.to_dict()) == report
+    True
     """
 
     partitions: tuple[str, ...]

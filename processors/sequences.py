@@ -60,6 +60,16 @@ def pt_sequences(jets: FlatJets, *, longest: int | None = None) -> ak.Array:
     ak.Array, shape (n_jets, var)
         Records of float32: ``pt`` in GeV, ``eta`` and ``phi`` relative to the jet, whose axis is
         the sum of the momenta.
+
+    Examples
+    --------
+    >>> from overdensity.processors.constituents import flat_jets
+    >>> from overdensity.processors.momentum import cartesian, momenta
+    >>> pt, eta, phi = np.array([10.0, 30.0]), np.array([0.4, 0.0]), np.array([3.1, -3.1])
+    >>> jets = flat_jets(cartesian(momenta(pt, eta, phi, np.array([2]))))
+
+    >>> pt_sequences(jets, longest=1).pt.tolist()
+    [[30.0]]
     """
     return _records(jets, _by_pt(jets), longest)
 
