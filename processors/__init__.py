@@ -23,8 +23,9 @@ from .multijet import MultijetProcessor
 from .parquet import ParquetSource
 from .processor import ColumnProcessor
 from .registry import PROCESSORS, make_processor, register_processor
+from .report import ColumnSet, ProcessingReport
 from .root import RootSource
-from .run import ColumnSet, ProcessingReport, process
+from .run import process
 from .source import SOURCES, Source, make_source, read_events, register_source
 from .systematics import JetVariations
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InputError
-from .momentum import Jagged
+from .momentum import Jagged, turned
 
 __all__ = ["FlatJets", "flat_jets", "over_jets"]
 
@@ -56,6 +56,22 @@ class FlatJets:
     def eta(self) -> NDArray[np.float64]:
         """The pseudorapidity of each particle, shape (n_particles,)."""
         return np.arcsinh(self.momenta[2] / self.places[0])
+
+    @cached_property
+    def axes(self) -> NDArray[np.float64]:
+        """Momenta of the jets, shape (3, n_jets): pT in GeV, pseudorapidity, azimuth.
+
+        The axis of a jet is the sum of the momenta; that of a jet without constituents is zero.
+        """
+        px, py, pz = (self.total(self.momenta[i]) for i in range(3))
+        pt = np.hypot(px, py)
+        slope = np.divide(pz, pt, out=np.zeros_like(pz), where=pt > 0)
+        return np.stack([pt, np.arcsinh(slope), np.arctan2(py, px)])
+
+    @cached_property
+    def phi_from_axis(self) -> NDArray[np.float64]:
+        """The azimuth of each particle relative to its jet, in [-π, π), shape (n_particles,)."""
+        return turned(self.places[2] - self.axes[2, self.jet_of])
 
     def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Add up a number of each particle in each jet, shape (n_jets,)."""

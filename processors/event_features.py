@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..core import ConfigError, nearest_names
 from .event_shape import event_shape
+from .features import check_once
 from .substructure import ratio
 
 __all__ = ["check_event_features", "event_features"]
@@ -41,14 +42,11 @@ def check_event_features(names: Iterable[str]) -> None:
     Traceback (most recent call last):
     overdensity.core.errors.ConfigError: no event feature 'm_rds': did you mean 'm_rsd' or 'n_rsd'?
     """
-    names = list(names)
-    for name in names:
+    for name in (names := list(names)):
         if name not in _KNOWN:
             msg = f"no event feature {name!r}: {nearest_names(name, _KNOWN)}"
             raise ConfigError(msg)
-        if names.count(name) > 1:
-            msg = f"the event feature {name!r} is asked for more than once"
-            raise ConfigError(msg)
+    check_once(names, "event feature")
 
 
 def event_features(names: Sequence[str], particles: ak.Array) -> dict[str, NDArray[Any]]:

@@ -28,7 +28,7 @@ from .observables import (
     tracks,
 )
 
-__all__ = ["FEATURES", "Feature", "check_features", "describe", "jet_features"]
+__all__ = ["FEATURES", "Feature", "check_features", "check_once", "describe", "jet_features"]
 
 # β and lengths are zero in no name: at least one of their digits is another.
 _BETA = r"(_b(?=[0-9.]*[1-9])\d+(\.\d+)?)?"
@@ -97,14 +97,25 @@ def check_features(names: Iterable[str]) -> None:
     Traceback (most recent call last):
     overdensity.core.errors.ConfigError: no jet feature 'tau_21': did you mean 'tau21' or 'tau2' or 'tau1'?
     """
-    names = list(names)
-    for name in names:
+    for name in (names := list(names)):
         if not any(feature.matches(name) for feature in FEATURES):
             known = [known for feature in FEATURES for known in feature.names]
             msg = f"no jet feature {name!r}: {nearest_names(name, known)}"
             raise ConfigError(msg)
+    check_once(names, "jet feature")
+
+
+def check_once(names: Sequence[str], kind: str) -> None:
+    """Refuse a feature that is asked for twice.
+
+    Raises
+    ------
+    ConfigError
+        With its name and kind.
+    """
+    for name in names:
         if names.count(name) > 1:
-            msg = f"the jet feature {name!r} is asked for more than once"
+            msg = f"the {kind} {name!r} is asked for more than once"
             raise ConfigError(msg)
 
 

@@ -77,9 +77,7 @@ def _mean(jets: FlatJets, values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _centred(jets: FlatJets) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return pseudorapidity and azimuth from the mean of the jet; azimuths may cross ±π."""
-    px, py = jets.total(jets.momenta[0]), jets.total(jets.momenta[1])
-    phi = jets.places[2] - np.arctan2(py, px)[jets.jet_of]
-    phi = (phi + np.pi) % (2 * np.pi) - np.pi
+    phi = jets.phi_from_axis
     return jets.eta - _mean(jets, jets.eta), phi - _mean(jets, phi)
 
 

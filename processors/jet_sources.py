@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError, nearest_names
-from .features import check_features, jet_features
+from .features import check_features, check_once, jet_features
 from .jets import cluster
 from .momentum import Jagged
 from .substructure import ratio
@@ -176,9 +176,7 @@ def jet_source(collection: str, *, radius: float, features: Sequence[str]) -> Je
     >>> jet_source("particles", radius=0.8, features=["tau21"])
     ClusteredJets(collection='particles', radius=0.8)
     """
-    if twice := {name for name in features if list(features).count(name) > 1}:
-        msg = f"jet features are asked for more than once: {', '.join(sorted(twice))}"
-        raise ConfigError(msg)
+    check_once(features, "jet feature")
     if collection in STORED:
         return StoredJets(collection)
     if collection not in CLUSTERED:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InputError
-from .momentum import Jagged
+from .momentum import Jagged, mass_of
 
 __all__ = ["Clustering", "cluster", "eta_phi", "invariant_mass", "kinematics"]
 
@@ -100,10 +100,8 @@ def invariant_mass(*jets: ak.Array) -> NDArray[np.float64]:
     >>> invariant_mass(particles[:, 0], particles[:, 2]).round(1)
     array([129.3])
     """
-    px, py, pz, energy = (
-        sum(ak.to_numpy(jet[name]) for jet in jets) for name in ("px", "py", "pz", "E")
-    )
-    return np.sqrt(np.maximum((energy - pz) * (energy + pz) - px * px - py * py, 0.0))
+    total = (sum(ak.to_numpy(jet[name]) for jet in jets) for name in ("px", "py", "pz", "E"))
+    return mass_of(*total)
 
 
 def eta_phi(jets: ak.Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

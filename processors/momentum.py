@@ -1,4 +1,4 @@
-"""Four-momenta as flat numpy buffers in awkward's clothes, made without copies where possible."""
+"""Four-momenta: awkward arrays around flat numpy buffers, made without copies where possible."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 import vector
 from numpy.typing import NDArray
 
-__all__ = ["Jagged", "cartesian", "momenta"]
+__all__ = ["Jagged", "cartesian", "mass_of", "momenta", "turned"]
 
 vector.register_awkward()
 
 # An ak.Array inside a function: its stubs make a union of seven types of every index and field.
 Jagged: TypeAlias = Any
+Floats: TypeAlias = NDArray[np.float64]
 
 
 def momenta(
@@ -89,6 +90,28 @@ def cartesian(particles: ak.Array) -> ak.Array:
         energy = np.sqrt(pt * pt + pz * pz + mass * mass)
         columns = {"px": pt * np.cos(phi), "py": pt * np.sin(phi), "pz": pz, "E": energy}
     return _lists(columns, counts)
+
+
+def mass_of(px: Floats, py: Floats, pz: Floats, energy: Floats) -> Floats:
+    """Return masses in the unit of the momenta; zero where rounding gives E² < p².
+
+    Examples
+    --------
+    >>> mass_of(np.array([3.0]), np.zeros(1), np.zeros(1), np.array([5.0])).tolist()
+    [4.0]
+    """
+    return np.sqrt(np.maximum((energy - pz) * (energy + pz) - px * px - py * py, 0.0))
+
+
+def turned(phi: Any) -> Any:
+    """Return differences of azimuths, an array of any kind, in [-π, π).
+
+    Examples
+    --------
+    >>> turned(np.array([6.0, -4.0])).round(3).tolist()
+    [-0.283, 2.283]
+    """
+    return (phi + np.pi) % (2 * np.pi) - np.pi
 
 
 def _lists(columns: dict[str, Any], counts: NDArray[np.integer[Any]]) -> ak.Array:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .chunks import mix64
-from .momentum import Jagged
+from .momentum import Jagged, turned
 
 __all__ = ["matched_pt", "normal_deviates", "smearing_factor"]
 
@@ -81,7 +81,7 @@ def matched_pt(jets: Jagged, generated: Jagged, resolution: Floats, *, radius: f
     pairs: Jagged = ak.cartesian({"jet": jets, "generated": generated}, nested=True)
     sigma = ak.unflatten(resolution, ak.num(jets.pt, axis=1)) * jets.pt
     deta = pairs.jet.eta - pairs.generated.eta
-    dphi = (pairs.jet.phi - pairs.generated.phi + np.pi) % (2 * np.pi) - np.pi
+    dphi = turned(pairs.jet.phi - pairs.generated.phi)
     distance = np.hypot(deta, dphi)
     close = (distance < radius / 2) & (
         np.abs(pairs.jet.pt - pairs.generated.pt) < _MATCH_SIGMA * sigma

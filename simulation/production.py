@@ -10,6 +10,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
@@ -203,13 +204,13 @@ def simulate(
     numbers = {"background": background, "signal": signal, "seed": seed}
     _check(path, **numbers, workers=workers, chunk_events=chunk_events)
     require_pythia()
-    settings = (
+    recipe = _Recipe(
+        seed,
         Signal(masses or ZprimeMasses(), prongs),
         generator or GeneratorSettings(),
         detector or DetectorSettings(),
         selection or Selection(),
     )
-
     tallies: dict[Process, Tally] = {"background": Tally(), "signal": Tally()}
     key_path = path.with_suffix(".key.h5") if key_file else None
     labels = _shuffled_labels(background, signal, seed)
@@ -218,11 +219,7 @@ def simulate(
         advance = stack.enter_context(progress("simulating", len(labels), unit="events"))
 
         def stream(process: Process, wanted: int) -> EventQueue:
-            events = _chunk_size(wanted, chunk_events)
-
-            def task(index: int) -> ChunkTask:
-                return ChunkTask(process, index, events, seed, *settings)
-
+            task = partial(recipe.task, process, _chunk_size(wanted, chunk_events))
             chunks = selected_events(task, wanted, pool, workers, tallies[process])
             return EventQueue(chunks, advance)
 
@@ -239,14 +236,38 @@ def simulate(
         seed=seed,
         chunk_events=chunk_events,
         prongs=prongs,
-        masses=settings[0].masses,
-        generator=settings[1],
-        detector=settings[2],
-        selection=settings[3],
+        masses=recipe.signal.masses,
+        generator=recipe.generator,
+        detector=recipe.detector,
+        selection=recipe.selection,
         seconds=seconds,
         events_per_second=len(labels) / seconds,
         versions={package: version(package) for package in _PACKAGES},
     )
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """All that determines the events, but for how many there are."""
+
+    seed: int
+    signal: Signal
+    generator: GeneratorSettings
+    detector: DetectorSettings
+    selection: Selection
+
+    def task(self, process: Process, events: int, index: int) -> ChunkTask:
+        """Return the chunk of a process with an index, of so many events to generate."""
+        return ChunkTask(
+            process,
+            index,
+            events,
+            self.seed,
+            self.signal,
+            self.generator,
+            self.detector,
+            self.selection,
+        )
 
 
 @contextmanager
