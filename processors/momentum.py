@@ -16,7 +16,6 @@ vector.register_awkward()
 
 # An ak.Array inside a function: its stubs make a union of seven types of every index and field.
 Jagged: TypeAlias = Any
-Floats: TypeAlias = NDArray[np.float64]
 
 
 def momenta(
@@ -92,8 +91,8 @@ def cartesian(particles: ak.Array) -> ak.Array:
     return _lists(columns, counts)
 
 
-def mass_of(px: Floats, py: Floats, pz: Floats, energy: Floats) -> Floats:
-    """Return masses in the unit of the momenta; zero where rounding gives E² < p².
+def mass_of(px: Any, py: Any, pz: Any, energy: Any) -> NDArray[np.float64]:
+    """Return masses in the unit of the momenta, arrays; zero where rounding gives E² < p².
 
     Examples
     --------
