@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from dask.utils import parse_bytes
 
 from ..core import InputError
-from .chunks import Chunk, FileSummary, file_stamp, split
-from .filesets import Dataset
-from .partitions import settings_key
-from .source import Executor, Source
+from .columns.partitions import settings_key
+from .sources.base import Executor, Source
+from .sources.chunks import Chunk, FileSummary, file_stamp, split
+from .sources.filesets import Dataset
 
 __all__ = ["FoundFile", "complaint", "find_files", "plan_chunks"]
 
