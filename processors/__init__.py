@@ -13,25 +13,31 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_door
 
 if TYPE_CHECKING:
-    from .base import PROCESSORS, ColumnProcessor, make_processor
+    from .base import ColumnProcessor
     from .calibration.variations import JetVariations
+    from .columns.histograms import from_uhi, to_uhi
     from .columns.monitor import Monitor, Status
-    from .columns.partitions import from_uhi, to_uhi
-    from .driver import ColumnSet, ProcessingReport, process
+    from .columns.report import ColumnSet, ProcessingReport
+    from .driver import process
     from .final_states.dijet import DijetProcessor
     from .final_states.leptons import LeptonProcessor
     from .final_states.multijet import MultijetProcessor
     from .final_states.single_jets import JetProcessor
-    from .sources.chunks import Chunk, FileSummary, Source, read_events
+    from .registry import PROCESSORS, make_processor, register_processor
+    from .sources.chunks import Chunk, FileSummary
+    from .sources.described_layout import layout_from
     from .sources.filesets import Dataset, FileSet, datasets
-    from .sources.known_layouts import LAYOUTS, Layout, layout_from
+    from .sources.known_layouts import LAYOUTS, register_layout
+    from .sources.layout import Layout
     from .sources.lhco import LhcoSource
     from .sources.parquet import ParquetSource
     from .sources.root import RootSource
+    from .sources.source import SOURCES, Source, make_source, read_events, register_source
 
 __all__ = [
     "LAYOUTS",
     "PROCESSORS",
+    "SOURCES",
     "Chunk",
     "ColumnProcessor",
     "ColumnSet",
@@ -55,8 +61,12 @@ __all__ = [
     "from_uhi",
     "layout_from",
     "make_processor",
+    "make_source",
     "process",
     "read_events",
+    "register_layout",
+    "register_processor",
+    "register_source",
     "to_uhi",
 ]
 

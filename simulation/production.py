@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
@@ -47,6 +48,12 @@ class ProcessReport(Record):
         Pythia's estimate before the selection, pb; None for the signal, whose coupling is free.
     chunks : int
         Chunks that were used.
+
+    Examples
+    --------
+    >>> report = ProcessReport(written=70, generated=100, efficiency=0.7, cross_section=2.5, chunks=1)
+    >>> ProcessReport.from_dict(report.to_dict()) == report
+    True
     """
 
     written: int
@@ -76,6 +83,28 @@ class SimulationReport(Record):
         Duration, and selected events over it.
     versions : dict of str to str
         Of the packages that determine the events.
+
+    Examples
+    --------
+    >>> process = ProcessReport(written=1, generated=2, efficiency=0.5, cross_section=None, chunks=1)
+    >>> report = SimulationReport(
+    ...     path="box.h5",
+    ...     key_path=None,
+    ...     background=process,
+    ...     signal=process,
+    ...     seed=4,
+    ...     chunk_events=2000,
+    ...     prongs=2,
+    ...     masses=ZprimeMasses(),
+    ...     generator=GeneratorSettings(),
+    ...     detector=DetectorSettings(),
+    ...     selection=Selection(),
+    ...     seconds=2.0,
+    ...     events_per_second=1.0,
+    ...     versions={},
+    ... )
+    >>> SimulationReport.from_dict(report.to_dict()).masses.zprime
+    3500.0
     """
 
     path: str
@@ -160,27 +189,28 @@ def simulate(
         If Pythia is not installed.
     OverdensityError
         If a worker process dies.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     report = simulate(Path(folder, "box.h5"), background=2, seed=1, workers=1)
+    >>> report.background.written, 0 < report.background.efficiency < 1
+    (2, True)
     """
     start = time.monotonic()
     path = Path(out)
     workers = _available_cores() if workers is None else workers
-    _check(
-        path,
-        background=background,
-        signal=signal,
-        seed=seed,
-        workers=workers,
-        chunk_events=chunk_events,
-    )
+    numbers = {"background": background, "signal": signal, "seed": seed}
+    _check(path, **numbers, workers=workers, chunk_events=chunk_events)
     require_pythia()
-    settings = (
+    recipe = _Recipe(
+        seed,
         Signal(masses or ZprimeMasses(), prongs),
         generator or GeneratorSettings(),
         detector or DetectorSettings(),
         selection or Selection(),
     )
-
-    wanted: dict[Process, int] = {"background": background, "signal": signal}
     tallies: dict[Process, Tally] = {"background": Tally(), "signal": Tally()}
     key_path = path.with_suffix(".key.h5") if key_file else None
     labels = _shuffled_labels(background, signal, seed)
@@ -188,24 +218,14 @@ def simulate(
         pool = executor or stack.enter_context(_local_executor(workers))
         advance = stack.enter_context(progress("simulating", len(labels), unit="events"))
 
-        def stream(process: Process) -> EventQueue:
-            events = _chunk_size(wanted[process], chunk_events)
-
-            def task(index: int) -> ChunkTask:
-                return ChunkTask(process, index, events, seed, *settings)
-
-            chunks = selected_events(task, wanted[process], pool, workers, tallies[process])
+        def stream(process: Process, wanted: int) -> EventQueue:
+            task = partial(recipe.task, process, _chunk_size(wanted, chunk_events))
+            chunks = selected_events(task, wanted, pool, workers, tallies[process])
             return EventQueue(chunks, advance)
 
-        try:
-            _write(path, key_path, labels, stream("background"), stream("signal"))
-        except BrokenProcessPool:
-            msg = (
-                f"a worker process died while simulating {path}; nothing was written. If memory "
-                f"is short, try fewer workers than {workers}; in a script, call simulate under "
-                f"if __name__ == '__main__'"
-            )
-            raise OverdensityError(msg) from None
+        streams = stream("background", background), stream("signal", signal)
+        with _explained(path, workers):
+            _write(path, key_path, labels, *streams)
 
     seconds = time.monotonic() - start
     return SimulationReport(
@@ -216,14 +236,52 @@ def simulate(
         seed=seed,
         chunk_events=chunk_events,
         prongs=prongs,
-        masses=settings[0].masses,
-        generator=settings[1],
-        detector=settings[2],
-        selection=settings[3],
+        masses=recipe.signal.masses,
+        generator=recipe.generator,
+        detector=recipe.detector,
+        selection=recipe.selection,
         seconds=seconds,
         events_per_second=len(labels) / seconds,
         versions={package: version(package) for package in _PACKAGES},
     )
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """All that determines the events, but for how many there are."""
+
+    seed: int
+    signal: Signal
+    generator: GeneratorSettings
+    detector: DetectorSettings
+    selection: Selection
+
+    def task(self, process: Process, events: int, index: int) -> ChunkTask:
+        """Return the chunk of a process with an index, of so many events to generate."""
+        return ChunkTask(
+            process,
+            index,
+            events,
+            self.seed,
+            self.signal,
+            self.generator,
+            self.detector,
+            self.selection,
+        )
+
+
+@contextmanager
+def _explained(path: Path, workers: int) -> Iterator[None]:
+    """Say why workers died."""
+    try:
+        yield
+    except BrokenProcessPool:
+        msg = (
+            f"a worker process died while simulating {path}; nothing was written. If memory "
+            f"is short, try fewer workers than {workers}; in a script, call simulate under "
+            f"if __name__ == '__main__'"
+        )
+        raise OverdensityError(msg) from None
 
 
 class EventQueue:

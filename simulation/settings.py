@@ -40,6 +40,14 @@ class ZprimeMasses(Record):
     ------
     InputError
         If a mass is not positive, or X and Y together are not lighter than the Z'.
+
+    Examples
+    --------
+    >>> ZprimeMasses(zprime=4000.0, x=300.0).y
+    100.0
+    >>> ZprimeMasses(zprime=500.0)
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: a Z' of 500 GeV cannot decay to X of 500 GeV and Y of 100 GeV: choose x + y < zprime
     """
 
     zprime: float = 3500.0
@@ -90,6 +98,11 @@ class GeneratorSettings(Record):
     -----
     Widths and polarisation are not published. These were chosen because the jets then look as in
     the official signal (docs/simulation.md).
+
+    Examples
+    --------
+    >>> GeneratorSettings(m_hat_min=2500.0, pythia=("PartonShowers:model = 2",)).pt_hat_min
+    1100.0
     """
 
     collision_energy: float = 13_000.0
@@ -147,6 +160,11 @@ class DetectorSettings(Record):
         Factor on the tracking efficiency.
     resolution_scale : float
         Factor on the resolutions of tracks and towers.
+
+    Examples
+    --------
+    >>> DetectorSettings(resolution_scale=1.1).field
+    3.8
     """
 
     radius: float = 1.29
@@ -169,6 +187,12 @@ class Selection(Record):
         Radius parameter of the jets.
     jet_pt_min : float
         At least one jet must have this transverse momentum, GeV.
+
+    Examples
+    --------
+    >>> Selection(jet_pt_min=-1.0)
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: Selection.jet_pt_min must be a positive number, not -1.0
     """
 
     jet_radius: float = 1.0

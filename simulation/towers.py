@@ -161,16 +161,8 @@ def energy_flow(
 
     tower_event, tower = np.divmod(keys, len(grid))
     low_eta, high_eta, low_phi, high_phi = grid.edges(tower)
-    centre = 0.5 * (low_eta + high_eta)
-
-    def width(energy: FloatArray) -> FloatArray:
-        return resolution_scale * calorimeter.resolution(energy, centre)
-
-    measured = log_normal(deposit, width(deposit), rng)
-    sigma = width(measured)
-    seen = (measured >= calorimeter.energy_min) & (measured >= calorimeter.significance_min * sigma)
-    measured = np.where(seen, measured, 0.0)
-
+    eta = 0.5 * (low_eta + high_eta)
+    measured, sigma = _measured(calorimeter, deposit, eta, rng, resolution_scale)
     excess = np.maximum(measured - charged, 0.0)
     neutral = (excess > calorimeter.energy_min) & (
         excess > calorimeter.significance_min * np.sqrt(charged_variance + sigma**2)
@@ -191,6 +183,24 @@ def energy_flow(
     track_scale = np.ones(len(tracks.event))
     track_scale[met] = scale[tower_of[n_hits:]]
     return EnergyFlow(track_scale, neutrals)
+
+
+def _measured(
+    calorimeter: Calorimeter,
+    deposit: FloatArray,
+    eta: FloatArray,
+    rng: np.random.Generator,
+    resolution_scale: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the smeared energies of towers, zero below the thresholds, and their resolution."""
+
+    def width(energy: FloatArray) -> FloatArray:
+        return resolution_scale * calorimeter.resolution(energy, eta)
+
+    measured = log_normal(deposit, width(deposit), rng)
+    sigma = width(measured)
+    seen = (measured >= calorimeter.energy_min) & (measured >= calorimeter.significance_min * sigma)
+    return np.where(seen, measured, 0.0), sigma
 
 
 def log_normal(mean: FloatArray, sigma: FloatArray, rng: np.random.Generator) -> FloatArray:

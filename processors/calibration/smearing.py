@@ -8,7 +8,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from ..jets.momentum import Jagged
+from ..jets.momentum import Jagged, turned
 from ..sources.chunks import mix64
 
 __all__ = ["matched_pt", "normal_deviates", "smearing_factor"]
@@ -40,6 +40,13 @@ def normal_deviates(event: NDArray[np.uint64], index: NDArray[np.integer[Any]]) 
     Returns
     -------
     array of float64, shape (n_jets,)
+
+    Examples
+    --------
+    >>> event, index = np.full(2, 7, np.uint64), np.array([0, 1])
+    >>> both = normal_deviates(event, index)
+    >>> bool(normal_deviates(event[1:], index[1:])[0] == both[1])
+    True
     """
     state = mix64(event ^ _SMEARING)
     place = np.uint64(2) * index.astype(np.uint64)
@@ -74,7 +81,7 @@ def matched_pt(jets: Jagged, generated: Jagged, resolution: Floats, *, radius: f
     pairs: Jagged = ak.cartesian({"jet": jets, "generated": generated}, nested=True)
     sigma = ak.unflatten(resolution, ak.num(jets.pt, axis=1)) * jets.pt
     deta = pairs.jet.eta - pairs.generated.eta
-    dphi = (pairs.jet.phi - pairs.generated.phi + np.pi) % (2 * np.pi) - np.pi
+    dphi = turned(pairs.jet.phi - pairs.generated.phi)
     distance = np.hypot(deta, dphi)
     close = (distance < radius / 2) & (
         np.abs(pairs.jet.pt - pairs.generated.pt) < _MATCH_SIGMA * sigma
@@ -114,6 +121,13 @@ def smearing_factor(
     -------
     array of float64, shape (n_jets,)
         At least 0.001.
+
+    Examples
+    --------
+    >>> pt, generated = np.array([110.0, 100.0]), np.array([100.0, -1.0])
+    >>> tenth, scale = np.full(2, 0.1), np.full(2, 1.25)
+    >>> smearing_factor(pt, generated, tenth, scale, deviate=np.ones(2)).round(4)
+    array([1.0227, 1.075 ])
     """
     scaled = 1 + (scale - 1) * (pt - generated_pt) / pt
     random = 1 + deviate * resolution * np.sqrt(np.maximum(scale**2 - 1, 0))

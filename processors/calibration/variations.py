@@ -76,6 +76,27 @@ class JetVariations:
         If a correction is not in the file, or needs what is not known of a jet.
     InputError
         If a file cannot be read.
+
+    Examples
+    --------
+    >>> import json
+    >>> from tempfile import TemporaryDirectory
+    >>> from overdensity.processors.jets.momentum import momenta
+    >>> uncertainty = {
+    ...     "name": "Total",
+    ...     "version": 1,
+    ...     "inputs": [{"name": "JetPt", "type": "real"}],
+    ...     "output": {"name": "delta", "type": "real"},
+    ...     "data": 0.02,
+    ... }
+    >>> jets = momenta(np.array([500.0]), np.zeros(1), np.zeros(1), np.array([1]))
+    >>> events = ak.zip({"fat_jets": jets, "event": np.array([7], np.uint64)}, depth_limit=1)
+    >>> with TemporaryDirectory() as folder:
+    ...     with open(f"{folder}/jes.json", "w") as file:
+    ...         json.dump({"schema_version": 2, "corrections": [uncertainty]}, file)
+    ...     varied = JetVariations(f"{folder}/jes.json", jes="Total")
+    ...     {name: these.fat_jets.pt.tolist() for name, these in varied(events)}
+    {'nominal': [[500.0]], 'jes_up': [[510.0]], 'jes_down': [[490.0]]}
     """
 
     file: str

@@ -36,6 +36,24 @@ class Status:
         Since the beginning.
     reused : int
         Chunks that were there at the beginning.
+
+    Examples
+    --------
+    >>> status = Status(
+    ...     chunks_done=1,
+    ...     chunks=4,
+    ...     events_done=250,
+    ...     events=1000,
+    ...     files_done=0,
+    ...     files=1,
+    ...     bytes_done=5e6,
+    ...     bytes=2e7,
+    ...     failures=0,
+    ...     seconds=2.0,
+    ...     reused=0,
+    ... )
+    >>> f"{status.events_done / status.seconds:.0f} events a second"
+    '125 events a second'
     """
 
     chunks_done: int

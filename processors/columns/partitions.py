@@ -13,23 +13,19 @@ from typing import Any
 
 import awkward as ak
 import fsspec
-import hist
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import uhi.io.json
 
 from ...core import InputError, Record
 from ..sources.remote import write_bytes
 
 __all__ = [
     "PartitionSummary",
-    "from_uhi",
     "partition_names",
     "read_summary",
     "remove_others",
     "settings_key",
-    "to_uhi",
     "write_partition",
 ]
 
@@ -53,6 +49,11 @@ class PartitionSummary(Record):
         Sums of their weights; empty where events have none.
     hists : dict of str to dict
         Histograms in uhi's JSON form.
+
+    Examples
+    --------
+    >>> PartitionSummary(rows=1, cutflow={"two jets": 1}, weighted={}, hists={}).rows
+    1
     """
 
     rows: int
@@ -65,6 +66,11 @@ def settings_key(**settings: Any) -> str:
     """Return twelve hexadecimal digits that name the settings, given as plain JSON values.
 
     The version of the package is one of them: what an older one has made is made again.
+
+    Examples
+    --------
+    >>> settings_key(radius=1.0) == settings_key(radius=1.0), len(settings_key(radius=1.0))
+    (True, 12)
     """
     ours = {"layout": _LAYOUT, "version": version("overdensity")}
     text = json.dumps({**ours, **settings}, sort_keys=True)
@@ -90,6 +96,15 @@ def write_partition(path: str, columns: Mapping[str, Any], summary: PartitionSum
     ------
     InputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> summary = PartitionSummary(rows=1, cutflow={"two jets": 1}, weighted={}, hists={})
+    >>> with TemporaryDirectory() as folder:
+    ...     write_partition(f"{folder}/a.parquet", {"mjj": np.array([3000.0])}, summary)
+    ...     pq.read_table(f"{folder}/a.parquet")["mjj"].to_pylist()
+    [3000.0]
     """
     table = pa.table({name: _as_arrow(column) for name, column in columns.items()})
     described = table.replace_schema_metadata({_METADATA: json.dumps(summary.to_dict())})
@@ -110,7 +125,17 @@ def _as_arrow(column: Any) -> pa.Array:
 
 
 def read_summary(path: str) -> PartitionSummary | None:
-    """Return what a finished partition says of itself, or None where there is none to use."""
+    """Return what a finished partition says of itself, or None where there is none to use.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> summary = PartitionSummary(rows=1, cutflow={"two jets": 1}, weighted={}, hists={})
+    >>> with TemporaryDirectory() as folder:
+    ...     write_partition(f"{folder}/a.parquet", {"mjj": np.array([3000.0])}, summary)
+    ...     read_summary(f"{folder}/a.parquet") == summary
+    True
+    """
     fs, final = fsspec.core.url_to_fs(path)
     try:
         if not fs.exists(final):
@@ -124,7 +149,17 @@ def read_summary(path: str) -> PartitionSummary | None:
 
 
 def partition_names(folder: str) -> set[str]:
-    """Return the names of the Parquet files in a folder."""
+    """Return the names of the Parquet files in a folder.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> summary = PartitionSummary(rows=1, cutflow={"two jets": 1}, weighted={}, hists={})
+    >>> with TemporaryDirectory() as folder:
+    ...     write_partition(f"{folder}/a.parquet", {"mjj": np.array([3000.0])}, summary)
+    ...     partition_names(folder)
+    {'a.parquet'}
+    """
     fs, root = fsspec.core.url_to_fs(folder)
     fs.invalidate_cache(root)
     return {path.rpartition("/")[2] for path in fs.glob(f"{root.rstrip('/')}/*.parquet")}
@@ -134,6 +169,15 @@ def remove_others(folder: str, keep: Iterable[str]) -> list[str]:
     """Remove partitions that other settings or other files left in a folder; returns their names.
 
     Only files that carry our summary are touched, and what a killed worker left half written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> summary = PartitionSummary(rows=1, cutflow={"two jets": 1}, weighted={}, hists={})
+    >>> with TemporaryDirectory() as folder:
+    ...     write_partition(f"{folder}/a.parquet", {"mjj": np.array([3000.0])}, summary)
+    ...     remove_others(folder, keep=[])
+    ['a.parquet']
     """
     fs, root = fsspec.core.url_to_fs(folder)
     root = root.rstrip("/")
@@ -144,13 +188,3 @@ def remove_others(folder: str, keep: Iterable[str]) -> list[str]:
     for leftover in fs.glob(f"{root}/.*.parquet.*.tmp"):
         fs.rm_file(leftover)
     return removed
-
-
-def to_uhi(histogram: hist.Hist) -> dict[str, Any]:
-    """Return a histogram as plain JSON values, in uhi's form."""
-    return json.loads(json.dumps(histogram, default=uhi.io.json.default))
-
-
-def from_uhi(values: dict[str, Any]) -> hist.Hist:
-    """Return the histogram that `to_uhi` wrote down."""
-    return hist.Hist(json.loads(json.dumps(values), object_hook=uhi.io.json.object_hook))

@@ -15,7 +15,8 @@ from ..base import ColumnProcessor
 from ..jets.momentum import Jagged
 from ..sources.chunks import Chunk
 from ..sources.remote import write_bytes
-from .partitions import PartitionSummary, from_uhi, read_summary, to_uhi, write_partition
+from .histograms import from_uhi, to_uhi
+from .partitions import PartitionSummary, read_summary, write_partition
 
 __all__ = ["NOMINAL", "ColumnWriter", "Variations"]
 
@@ -165,10 +166,9 @@ class ColumnWriter:
         return summaries
 
     def _failure(self, name: str, chunk: Chunk, error: InputError) -> dict[str, Any]:
-        where = f"{chunk.path} [{chunk.start}:{chunk.stop}]"
         note = json.dumps({"chunk": chunk.to_dict(), "error": str(error)}, indent=2)
         write_bytes(f"{self.failures}/{name}.json", note.encode())
-        return {"sets": {}, "reused": 0, "bad": {where: str(error)}}
+        return {"sets": {}, "reused": 0, "bad": {chunk.place: str(error)}}
 
 
 def _weighted(events: ak.Array, chunk: Chunk) -> ak.Array:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..jets.constituents import FlatJets, flat_jets, over_jets
+from ..jets.momentum import mass_of
 
 __all__ = ["Trees", "cambridge_aachen"]
 
@@ -77,8 +78,7 @@ class Trees:
     @cached_property
     def masses(self) -> NDArray[np.float64]:
         """The mass of each node in GeV, shape (n_nodes,); zero where rounding gives E² < p²."""
-        px, py, pz, energy = self.momenta
-        return np.sqrt(np.maximum((energy - pz) * (energy + pz) - px * px - py * py, 0.0))
+        return mass_of(*self.momenta)
 
     @cached_property
     def steps(self) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...core import InputError
 from ..jets.constituents import FlatJets
+from ..jets.momentum import mass_of
 from .cambridge import Trees, cambridge_aachen
 
 __all__ = [
@@ -258,10 +259,8 @@ def recursive_soft_drop(
     kept, n_prongs = _groom(trees.offsets, trees.pieces, splittings, settings)
     leaves = trees.leaves[kept[trees.leaves]]
     jet = np.repeat(np.arange(len(trees)), np.diff(trees.offsets))[leaves]
-    px, py, pz, energy = (
-        np.bincount(jet, weights=p[leaves], minlength=len(trees)) for p in trees.momenta
-    )
-    mass = np.sqrt(np.maximum((energy - pz) * (energy + pz) - px * px - py * py, 0.0))
+    total = (np.bincount(jet, weights=p[leaves], minlength=len(trees)) for p in trees.momenta)
+    mass = mass_of(*total)
     return Groomed(mass, n_prongs, ak.unflatten(kept[trees.leaves], trees.counts))
 
 

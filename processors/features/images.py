@@ -44,6 +44,17 @@ def jet_images(jets: FlatJets, *, radius: float, pixels: int = PIXELS) -> NDArra
     array of float32, shape (n_jets, pixels, pixels)
         Row 0 is the lowest, column 0 the leftmost. Zero for a jet without constituents; a jet
         that is a single particle is one pixel, right above the middle.
+
+    Examples
+    --------
+    >>> from overdensity.processors.jets.constituents import flat_jets
+    >>> from overdensity.processors.jets.momentum import cartesian, momenta
+    >>> pt, eta, phi = np.array([10.0, 30.0]), np.array([0.4, 0.0]), np.array([3.1, -3.1])
+    >>> jets = flat_jets(cartesian(momenta(pt, eta, phi, np.array([2]))))
+
+    >>> image = jet_images(jets, radius=1.0)
+    >>> image.shape, image[image > 0].tolist()
+    ((1, 40, 40), [0.25, 0.75])
     """
     x, y = _centred(jets)
     x, y = _upright(jets, x, y)
@@ -66,9 +77,7 @@ def _mean(jets: FlatJets, values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _centred(jets: FlatJets) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return pseudorapidity and azimuth from the mean of the jet; azimuths may cross ±π."""
-    px, py = jets.total(jets.momenta[0]), jets.total(jets.momenta[1])
-    phi = jets.places[2] - np.arctan2(py, px)[jets.jet_of]
-    phi = (phi + np.pi) % (2 * np.pi) - np.pi
+    phi = jets.phi_from_axis
     return jets.eta - _mean(jets, jets.eta), phi - _mean(jets, phi)
 
 

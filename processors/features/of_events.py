@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...core import ConfigError, nearest_names
 from .event_shape import event_shape
 from .n_subjettiness import ratio
+from .table import check_once
 
 __all__ = ["check_event_features", "event_features"]
 
@@ -33,15 +34,19 @@ def check_event_features(names: Iterable[str]) -> None:
     ------
     ConfigError
         With the nearest valid names.
+
+    Examples
+    --------
+    >>> check_event_features(["m_rsd", "tau21_rsd"])
+    >>> check_event_features(["m_rds"])
+    Traceback (most recent call last):
+    overdensity.core.errors.ConfigError: no event feature 'm_rds': did you mean 'm_rsd' or 'n_rsd'?
     """
-    names = list(names)
-    for name in names:
+    for name in (names := list(names)):
         if name not in _KNOWN:
             msg = f"no event feature {name!r}: {nearest_names(name, _KNOWN)}"
             raise ConfigError(msg)
-        if names.count(name) > 1:
-            msg = f"the event feature {name!r} is asked for more than once"
-            raise ConfigError(msg)
+    check_once(names, "event feature")
 
 
 def event_features(names: Sequence[str], particles: ak.Array) -> dict[str, NDArray[Any]]:

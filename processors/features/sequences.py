@@ -60,6 +60,16 @@ def pt_sequences(jets: FlatJets, *, longest: int | None = None) -> ak.Array:
     ak.Array, shape (n_jets, var)
         Records of float32: ``pt`` in GeV, ``eta`` and ``phi`` relative to the jet, whose axis is
         the sum of the momenta.
+
+    Examples
+    --------
+    >>> from overdensity.processors.jets.constituents import flat_jets
+    >>> from overdensity.processors.jets.momentum import cartesian, momenta
+    >>> pt, eta, phi = np.array([10.0, 30.0]), np.array([0.4, 0.0]), np.array([3.1, -3.1])
+    >>> jets = flat_jets(cartesian(momenta(pt, eta, phi, np.array([2]))))
+
+    >>> pt_sequences(jets, longest=1).pt.tolist()
+    [[30.0]]
     """
     return _records(jets, _by_pt(jets), longest)
 
@@ -106,15 +116,10 @@ def _records(jets: FlatJets, order: NDArray[np.int64], longest: int | None) -> a
     if longest is not None:
         order = order[np.arange(len(order)) - jets.offsets[jets.jet_of] < longest]
         counts = np.minimum(counts, longest)
-    px, py, pz = (jets.total(jets.momenta[i]) for i in range(3))
-    jet = jets.jet_of[order]
-    axis_pt = np.hypot(px, py)
-    axis_eta = np.arcsinh(np.divide(pz, axis_pt, out=np.zeros_like(pz), where=axis_pt > 0))
-    dphi = jets.places[2, order] - np.arctan2(py, px)[jet]
     columns = {
         "pt": jets.places[0, order],
-        "eta": jets.eta[order] - axis_eta[jet],
-        "phi": (dphi + np.pi) % (2 * np.pi) - np.pi,
+        "eta": (jets.eta - jets.axes[1, jets.jet_of])[order],
+        "phi": jets.phi_from_axis[order],
     }
     record = ak.contents.RecordArray(
         [ak.contents.NumpyArray(column.astype(np.float32)) for column in columns.values()],

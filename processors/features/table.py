@@ -28,7 +28,7 @@ from .computing import (
 from .efp import GRAPHS
 from .images import PIXELS
 
-__all__ = ["FEATURES", "Feature", "check_features", "describe", "jet_features"]
+__all__ = ["FEATURES", "Feature", "check_features", "check_once", "describe", "jet_features"]
 
 # β and lengths are zero in no name: at least one of their digits is another.
 _BETA = r"(_b(?=[0-9.]*[1-9])\d+(\.\d+)?)?"
@@ -55,6 +55,12 @@ class Feature:
         Of a jet's value.
     compute : callable
         Computes all the names of one function together.
+
+    Examples
+    --------
+    >>> tau = next(feature for feature in FEATURES if feature.matches("tau21"))
+    >>> tau.name
+    'tau<N><M>[_b<beta>]'
     """
 
     name: str
@@ -91,14 +97,25 @@ def check_features(names: Iterable[str]) -> None:
     Traceback (most recent call last):
     overdensity.core.errors.ConfigError: no jet feature 'tau_21': did you mean 'tau21' or 'tau2' or 'tau1'?
     """
-    names = list(names)
-    for name in names:
+    for name in (names := list(names)):
         if not any(feature.matches(name) for feature in FEATURES):
             known = [known for feature in FEATURES for known in feature.names]
             msg = f"no jet feature {name!r}: {nearest_names(name, known)}"
             raise ConfigError(msg)
+    check_once(names, "jet feature")
+
+
+def check_once(names: Sequence[str], kind: str) -> None:
+    """Refuse a feature that is asked for twice.
+
+    Raises
+    ------
+    ConfigError
+        With its name and kind.
+    """
+    for name in names:
         if names.count(name) > 1:
-            msg = f"the jet feature {name!r} is asked for more than once"
+            msg = f"the {kind} {name!r} is asked for more than once"
             raise ConfigError(msg)
 
 
@@ -135,6 +152,14 @@ def jet_features(
     InputError
         If a constituent is not finite or has no pT, or lacks what a feature needs, or the radius
         is not positive.
+
+    Examples
+    --------
+    >>> from overdensity.processors.jets.momentum import cartesian, momenta
+    >>> pt, zeros = np.array([60.0, 40.0, 70.0]), np.zeros(3)
+    >>> constituents = cartesian(momenta(pt, zeros, zeros, np.array([2, 1])))
+    >>> jet_features(["n"], constituents, radius=0.8)
+    {'n': array([2, 1], dtype=int16)}
     """
     check_features(names)
     if not radius > 0:
@@ -152,7 +177,13 @@ def jet_features(
 
 
 def describe() -> list[dict[str, Any]]:
-    """Return the table of features for documentation, as plain JSON values."""
+    """Return the table of features for documentation, as plain JSON values.
+
+    Examples
+    --------
+    >>> describe()[0]["meaning"]
+    'number of constituents'
+    """
     return [
         {
             "name": feature.name,

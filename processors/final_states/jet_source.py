@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError, nearest_names
 from ..features.n_subjettiness import ratio
-from ..features.table import check_features, jet_features
+from ..features.table import check_features, check_once, jet_features
 from ..jets.clustering import cluster
 from ..jets.momentum import Jagged
 
@@ -168,10 +168,15 @@ def jet_source(collection: str, *, radius: float, features: Sequence[str]) -> Je
     ConfigError
         If the collection or, for clustered jets, a feature is not known, if a feature is there
         twice, or if the radius is zero.
+
+    Examples
+    --------
+    >>> jet_source("fat_jets", radius=0.8, features=["tau21"])
+    StoredJets(collection='fat_jets')
+    >>> jet_source("particles", radius=0.8, features=["tau21"])
+    ClusteredJets(collection='particles', radius=0.8)
     """
-    if twice := {name for name in features if list(features).count(name) > 1}:
-        msg = f"jet features are asked for more than once: {', '.join(sorted(twice))}"
-        raise ConfigError(msg)
+    check_once(features, "jet feature")
     if collection in STORED:
         return StoredJets(collection)
     if collection not in CLUSTERED:
@@ -201,6 +206,12 @@ def at_rank(
     Returns
     -------
     array, shape (n_events, ...)
+
+    Examples
+    --------
+    >>> pt = np.array([60.0, 40.0, 70.0])  # of two jets in one event, and one in the next
+    >>> at_rank(pt, np.array([2, 1]), rank=1).tolist()
+    [40.0, 0.0]
     """
     there = counts > rank
     chosen = (np.cumsum(counts) - counts)[there] + rank

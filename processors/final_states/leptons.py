@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InputError
-from ..base import ColumnProcessor, Columns, Steps, register
+from ..base import ColumnProcessor, Columns, Steps
 from ..jets.clustering import eta_phi, invariant_mass
 from ..jets.momentum import Jagged
+from ..registry import register_processor
 
 __all__ = ["REGIONS", "LeptonProcessor", "ZCandidates", "find_z"]
 
@@ -24,7 +25,7 @@ _EXTRAS = ("pdg_id", "charge", "isolation", "identified")
 _JET_CONE = 0.4  # a jet this close to a selected lepton is the lepton
 
 
-@register
+@register_processor("leptons")
 @dataclass(frozen=True)
 class LeptonProcessor(ColumnProcessor):
     r"""Describes events with at least four electrons and muons.
@@ -69,6 +70,22 @@ class LeptonProcessor(ColumnProcessor):
         Whether to read the stored ``jets``.
     min_jet_pt : float
         What counts as a jet, in GeV.
+
+    Examples
+    --------
+    >>> from overdensity.processors.jets.momentum import momenta
+    >>> pt, phi = np.array([46.0, 45.0, 30.0, 20.0]), np.array([0.0, 3.1, 1.0, -2.0])
+    >>> extras = {
+    ...     "pdg_id": np.array([11, -11, 13, -13]),
+    ...     "charge": np.array([-1, 1, -1, 1]),
+    ...     "isolation": np.zeros(4),
+    ...     "identified": np.ones(4, np.bool_),
+    ... }
+    >>> leptons = momenta(pt, np.zeros(4), phi, np.array([4]), extras=extras)
+    >>> events = ak.zip({"leptons": leptons, "event": [7]}, depth_limit=1)
+    >>> columns = LeptonProcessor().select(events).columns
+    >>> columns["mz1"].round(), [REGIONS[place] for place in columns["region"]]
+    (array([91.], dtype=float32), ['4l_1Z'])
     """
 
     min_pt: float = 10.0
@@ -81,7 +98,6 @@ class LeptonProcessor(ColumnProcessor):
     count_jets: bool = False
     min_jet_pt: float = 30.0
 
-    name: ClassVar[str] = "leptons"
     axes: ClassVar[dict[str, Any]] = {
         "m4l": hist.axis.Regular(100, 0, 1000, name="m4l", label=r"$m_{4\ell}$ [GeV]"),
         "mz1": hist.axis.Regular(75, 0, 150, name="mz1", label="$m_{Z1}$ [GeV]"),
@@ -192,6 +208,16 @@ def find_z(leptons: ak.Array) -> ZCandidates:
     ----------
     leptons : ak.Array, shape (n_events, var)
         Momentum4D with px, py, pz, E and ``pdg_id``.
+
+    Examples
+    --------
+    >>> from overdensity.processors.jets.momentum import cartesian, momenta
+    >>> pt, phi = np.full(4, 45.594), np.array([0.0, np.pi, 1.0, 2.0])
+    >>> leptons = cartesian(momenta(pt, np.zeros(4), phi, np.array([4])))
+    >>> leptons["pdg_id"] = [[11, -11, 13, 13]]
+    >>> z = find_z(leptons)
+    >>> z.first.round(3), z.second
+    (array([91.188]), array([0.]))
     """
     found: Jagged = ak.argcombinations(leptons, 2, axis=1, fields=["one", "other"])
     pdg_id = ak.values_astype(leptons["pdg_id"], np.int64)

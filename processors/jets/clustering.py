@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InputError
-from .momentum import Jagged
+from .momentum import Jagged, mass_of
 
 __all__ = ["Clustering", "cluster", "eta_phi", "invariant_mass", "kinematics"]
 
@@ -61,6 +61,16 @@ def cluster(
     ------
     InputError
         If the radius is not positive.
+
+    Examples
+    --------
+    >>> from overdensity.processors.jets.momentum import cartesian, momenta
+    >>> pt, eta, phi = np.array([60.0, 40.0, 70.0]), np.array([0.0, 0.1, 0.0]), np.array([0.0, 0.1, 3.0])
+    >>> particles = cartesian(momenta(pt, eta, phi, np.array([3])))
+
+    >>> found = cluster(particles, radius=0.4)
+    >>> np.hypot(found.jets.px, found.jets.py).to_numpy().round(1), ak.num(found.constituents, axis=2).tolist()
+    (array([[99.9, 70. ]]), [[2, 1]])
     """
     if not radius > 0:
         msg = f"the jet radius is {radius}; it must be positive"
@@ -80,21 +90,48 @@ def invariant_mass(*jets: ak.Array) -> NDArray[np.float64]:
     ----------
     *jets : ak.Array, shape (n_events,)
         With px, py, pz, E.
+
+    Examples
+    --------
+    >>> from overdensity.processors.jets.momentum import cartesian, momenta
+    >>> pt, eta, phi = np.array([60.0, 40.0, 70.0]), np.array([0.0, 0.1, 0.0]), np.array([0.0, 0.1, 3.0])
+    >>> particles = cartesian(momenta(pt, eta, phi, np.array([3])))
+
+    >>> invariant_mass(particles[:, 0], particles[:, 2]).round(1)
+    array([129.3])
     """
-    px, py, pz, energy = (
-        sum(ak.to_numpy(jet[name]) for jet in jets) for name in ("px", "py", "pz", "E")
-    )
-    return np.sqrt(np.maximum((energy - pz) * (energy + pz) - px * px - py * py, 0.0))
+    total = (sum(ak.to_numpy(jet[name]) for jet in jets) for name in ("px", "py", "pz", "E"))
+    return mass_of(*total)
 
 
 def eta_phi(jets: ak.Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return pseudorapidity and azimuth in (-π, π] of jets, shape (n_events,) each."""
+    """Return pseudorapidity and azimuth in (-π, π] of jets, shape (n_events,) each.
+
+    Examples
+    --------
+    >>> from overdensity.processors.jets.momentum import cartesian, momenta
+    >>> pt, eta, phi = np.array([60.0, 40.0, 70.0]), np.array([0.0, 0.1, 0.0]), np.array([0.0, 0.1, 3.0])
+    >>> particles = cartesian(momenta(pt, eta, phi, np.array([3])))
+
+    >>> eta_phi(particles[:, 2])
+    (array([0.]), array([3.]))
+    """
     px, py, pz = (ak.to_numpy(jets[name]) for name in ("px", "py", "pz"))
     return np.arcsinh(pz / np.hypot(px, py)), np.arctan2(py, px)
 
 
 def kinematics(jets: ak.Array) -> dict[str, NDArray[np.float64]]:
-    """Return ``pt, eta, phi, mass`` of jets with px, py, pz, E; shape (n_jets,) each."""
+    """Return ``pt, eta, phi, mass`` of jets with px, py, pz, E; shape (n_jets,) each.
+
+    Examples
+    --------
+    >>> from overdensity.processors.jets.momentum import cartesian, momenta
+    >>> pt, eta, phi = np.array([60.0, 40.0, 70.0]), np.array([0.0, 0.1, 0.0]), np.array([0.0, 0.1, 3.0])
+    >>> particles = cartesian(momenta(pt, eta, phi, np.array([3])))
+
+    >>> {name: float(x.round(2)[0]) for name, x in kinematics(particles[:, 1]).items()}
+    {'pt': 40.0, 'eta': 0.1, 'phi': 0.1, 'mass': 0.0}
+    """
     eta, phi = eta_phi(jets)
     pt = np.hypot(ak.to_numpy(jets["px"]), ak.to_numpy(jets["py"]))
     return {"pt": pt, "eta": eta, "phi": phi, "mass": invariant_mass(jets)}

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InputError
-from .momentum import Jagged
+from .momentum import Jagged, turned
 
 __all__ = ["FlatJets", "flat_jets", "over_jets"]
 
@@ -57,6 +57,22 @@ class FlatJets:
         """The pseudorapidity of each particle, shape (n_particles,)."""
         return np.arcsinh(self.momenta[2] / self.places[0])
 
+    @cached_property
+    def axes(self) -> NDArray[np.float64]:
+        """Momenta of the jets, shape (3, n_jets): pT in GeV, pseudorapidity, azimuth.
+
+        The axis of a jet is the sum of the momenta; that of a jet without constituents is zero.
+        """
+        px, py, pz = (self.total(self.momenta[i]) for i in range(3))
+        pt = np.hypot(px, py)
+        slope = np.divide(pz, pt, out=np.zeros_like(pz), where=pt > 0)
+        return np.stack([pt, np.arcsinh(slope), np.arctan2(py, px)])
+
+    @cached_property
+    def phi_from_axis(self) -> NDArray[np.float64]:
+        """The azimuth of each particle relative to its jet, in [-π, π), shape (n_particles,)."""
+        return turned(self.places[2] - self.axes[2, self.jet_of])
+
     def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Add up a number of each particle in each jet, shape (n_jets,)."""
         total: NDArray[np.float64] = np.bincount(
@@ -77,6 +93,14 @@ def flat_jets(constituents: ak.Array) -> FlatJets:
     ------
     InputError
         If a constituent is not finite or has no pT.
+
+    Examples
+    --------
+    >>> from overdensity.processors.jets.momentum import cartesian, momenta
+    >>> pt, zeros = np.array([60.0, 40.0, 70.0]), np.zeros(3)
+    >>> jets = flat_jets(cartesian(momenta(pt, zeros, zeros, np.array([2, 1]))))
+    >>> len(jets), jets.counts.tolist(), jets.total(jets.places[0]).tolist()
+    (2, [2, 1], [100.0, 70.0])
     """
     counts = ak.to_numpy(ak.num(constituents, axis=1))
     offsets = np.zeros(len(counts) + 1, dtype=np.int64)
@@ -117,6 +141,15 @@ def over_jets(run: Callable[[int, int], None], n_jets: int, *, threads: int = 1)
     threads : int
         How many slices are worked on at a time. One is right where each core has its own worker
         process.
+
+    Examples
+    --------
+    >>> done = np.zeros(5)
+    >>> def run(first, last):
+    ...     done[first:last] = 1
+    >>> over_jets(run, 5, threads=2)
+    >>> done.tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0]
     """
     if threads == 1 or n_jets < 2:
         run(0, n_jets)

@@ -1,4 +1,4 @@
-"""Four-momenta as flat numpy buffers in awkward's clothes, made without copies where possible."""
+"""Four-momenta: awkward arrays around flat numpy buffers, made without copies where possible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import vector
 from numpy.typing import NDArray
 
-__all__ = ["Jagged", "cartesian", "momenta"]
+__all__ = ["Jagged", "cartesian", "mass_of", "momenta", "turned"]
 
 vector.register_awkward()
 
@@ -42,6 +42,12 @@ def momenta(
     -------
     ak.Array, shape (n_events, var)
         float64, beside the extras.
+
+    Examples
+    --------
+    >>> particles = momenta(np.array([3.0, 1.0]), np.zeros(2), np.zeros(2), np.array([0, 2]))
+    >>> particles.pt.tolist()
+    [[], [3.0, 1.0]]
     """
     columns = {
         "pt": pt,
@@ -68,6 +74,12 @@ def cartesian(particles: ak.Array) -> ak.Array:
     -------
     ak.Array, shape (n_events, var)
         float64.
+
+    Examples
+    --------
+    >>> particles = momenta(np.array([3.0]), np.zeros(1), np.zeros(1), np.array([1]), mass=np.array([4.0]))
+    >>> cartesian(particles).E.tolist()
+    [[5.0]]
     """
     counts = ak.to_numpy(ak.num(particles, axis=1))
     flat = ak.flatten(particles, axis=1)
@@ -77,6 +89,28 @@ def cartesian(particles: ak.Array) -> ak.Array:
         energy = np.sqrt(pt * pt + pz * pz + mass * mass)
         columns = {"px": pt * np.cos(phi), "py": pt * np.sin(phi), "pz": pz, "E": energy}
     return _lists(columns, counts)
+
+
+def mass_of(px: Any, py: Any, pz: Any, energy: Any) -> NDArray[np.float64]:
+    """Return masses in the unit of the momenta, arrays; zero where rounding gives E² < p².
+
+    Examples
+    --------
+    >>> mass_of(np.array([3.0]), np.zeros(1), np.zeros(1), np.array([5.0])).tolist()
+    [4.0]
+    """
+    return np.sqrt(np.maximum((energy - pz) * (energy + pz) - px * px - py * py, 0.0))
+
+
+def turned(phi: Any) -> Any:
+    """Return differences of azimuths, an array of any kind, in [-π, π).
+
+    Examples
+    --------
+    >>> turned(np.array([6.0, -4.0])).round(3).tolist()
+    [-0.283, 2.283]
+    """
+    return (phi + np.pi) % (2 * np.pi) - np.pi
 
 
 def _lists(columns: dict[str, Any], counts: NDArray[np.integer[Any]]) -> ak.Array:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
-import awkward as ak
 import fsspec
 import numpy as np
 from numpy.typing import NDArray
@@ -21,18 +18,13 @@ __all__ = [
     "FINGERPRINT_EVENTS",
     "PARTICLES",
     "Chunk",
-    "Executor",
     "FileSummary",
-    "Source",
-    "Writer",
     "absolute",
     "content_identity",
     "event_ids",
-    "execute",
     "file_identity",
     "file_stamp",
     "mix64",
-    "read_events",
     "split",
 ]
 
@@ -62,6 +54,11 @@ class FileSummary(Record):
     knows_generated : bool
         False where files of this kind know that sum and this one does not: it is of the events in
         the file.
+
+    Examples
+    --------
+    >>> FileSummary("/data/a.root", n_events=25, identity=7).to_dict()["n_events"]
+    25
     """
 
     path: str
@@ -89,6 +86,12 @@ class Chunk(Record):
     scale : float or None
         What the weights of the events are multiplied by, see `filesets.Dataset`; None where the
         dataset has no cross section.
+
+    Examples
+    --------
+    >>> chunk = Chunk("/data/a.root", start=10, stop=20, identity=7)
+    >>> chunk.name, chunk.place
+    ('a-000000010-000000020', '/data/a.root [10:20]')
     """
 
     path: str
@@ -103,96 +106,22 @@ class Chunk(Record):
         """The file's name without folder and suffix, and the range; sorts in order of entry."""
         return f"{PurePosixPath(self.path).stem}-{self.start:09d}-{self.stop:09d}"
 
-
-class Source(Protocol):
-    """Where events come from: one small object for each file format.
-
-    A source is a frozen dataclass of its settings, which become part of the key of what is made
-    from it, and travels to the workers.
-    """
-
-    def inspect(
-        self, path: str | os.PathLike[str], collections: Sequence[str] = PARTICLES
-    ) -> FileSummary:
-        """Open a file, check that it can be read and has the collections, and say what it holds."""
-        ...
-
-    def read(self, chunk: Chunk, collections: Sequence[str] = PARTICLES) -> ak.Array:
-        """Read a chunk as the ``events`` array of `processors` (see `layouts`)."""
-        ...
-
-    def settings(self) -> dict[str, Any]:
-        """Return what the events depend on beside the file itself, as plain JSON values."""
-        ...
-
-    def execute(self, executor: Executor, chunks: Mapping[str, Chunk], writer: Writer) -> Any:
-        """Let the writer write every chunk, under its name, wherever the executor runs it.
-
-        Returns what `Writer.write` returned for all chunks, added up. With coffea's Runner, a small
-        ProcessorABC of the source makes name and chunk from the metadata of its events, and calls
-        ``writer.write(name, chunk, partial(view, events))``.
-        """
-        ...
-
-
-class Writer(Protocol):
-    """What is done with the events of a chunk, on a worker; see `writer.ColumnWriter`."""
-
     @property
-    def collections(self) -> tuple[str, ...]:
-        """What has to be read."""
-        ...
-
-    def finished(self, name: str, chunk: Chunk) -> dict[str, Any] | None:
-        """Return what `write` returns of a chunk that is there already; None if it is not."""
-        ...
-
-    def write(self, name: str, chunk: Chunk, events: Callable[[], ak.Array]) -> dict[str, Any]:
-        """Write a chunk, calling for its events only if it is not there already."""
-        ...
-
-
-Executor = Callable[[Sequence[Any], Callable[[Any], Any], Any], Any]  # as those of coffea
-
-
-def execute(
-    source: Source, executor: Executor, chunks: Mapping[str, Chunk], writer: Writer
-) -> dict[str, Any]:
-    """Run the writer over chunks by an executor alone: for what coffea's Runner does not read."""
-    work = partial(_read_and_write, source=source, writer=writer)
-    result = executor(list(chunks.items()), work, {})
-    return result[0] if isinstance(result, tuple) else result
-
-
-def _read_and_write(item: tuple[str, Chunk], *, source: Source, writer: Writer) -> dict[str, Any]:
-    name, chunk = item
-    return writer.write(name, chunk, partial(source.read, chunk, writer.collections))
+    def place(self) -> str:
+        """The file and the range, for messages."""
+        return f"{self.path} [{self.start}:{self.stop}]"
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """Return a path that means the same on every worker; URLs are so already."""
+    """Return a path that means the same on every worker; URLs are so already.
+
+    Examples
+    --------
+    >>> absolute("root://eos.example.org//store/a.root")
+    'root://eos.example.org//store/a.root'
+    """
     path = os.fspath(path)
     return path if "://" in path else os.path.abspath(path)
-
-
-def read_events(
-    source: Source,
-    path: str | os.PathLike[str],
-    start: int = 0,
-    stop: int | None = None,
-    *,
-    collections: Sequence[str] = PARTICLES,
-) -> ak.Array:
-    """Read a range of events of one file, by default all of it: for a look, or a notebook.
-
-    Returns
-    -------
-    ak.Array, shape (n_events,)
-        See `lhco.LhcoSource.read`.
-    """
-    file = source.inspect(path, collections)
-    stop = file.n_events if stop is None else min(stop, file.n_events)
-    return source.read(Chunk(file.path, start, stop, file.identity), collections)
 
 
 def split(
@@ -204,6 +133,12 @@ def split(
     ------
     InputError
         If `chunk_events` is not positive.
+
+    Examples
+    --------
+    >>> file = FileSummary("/data/a.root", n_events=25, identity=7)
+    >>> [(chunk.start, chunk.stop) for chunk in split(file, 10)]
+    [(0, 10), (10, 20), (20, 25)]
     """
     if chunk_events < 1:
         msg = f"chunk_events is {chunk_events}: a chunk needs at least one event"
@@ -225,6 +160,11 @@ def mix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Scramble 64-bit integers by the finaliser of splitmix64, one to one.
 
     Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, fig. 15.
+
+    Examples
+    --------
+    >>> hex(mix64(np.array([0x9E3779B97F4A7C15], np.uint64))[0])  # the first of splitmix64 with seed 0
+    '0xe220a8397b1dcdaf'
     """
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -248,6 +188,12 @@ def event_ids(identity: int, entries: NDArray[np.integer[Any]]) -> NDArray[np.ui
     Returns
     -------
     array of uint64, shape (n_events,)
+
+    Examples
+    --------
+    >>> whole = event_ids(7, np.arange(4))
+    >>> event_ids(7, np.arange(2, 4)).tolist() == whole[2:].tolist()
+    True
     """
     return mix64(np.uint64(identity) + (entries.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
 
@@ -257,6 +203,15 @@ def file_stamp(path: str) -> tuple[int, str]:
 
     A file that was changed in place keeps its identity, and its columns must be made again. Where
     a server knows no time of change, what it has in its place is taken.
+
+    Examples
+    --------
+    >>> from tempfile import NamedTemporaryFile
+    >>> with NamedTemporaryFile() as file:
+    ...     _ = file.write(b"12345")
+    ...     file.flush()
+    ...     file_stamp(file.name)[0]
+    5
     """
     fs, name = fsspec.core.url_to_fs(path)
     info = fs.info(name)
@@ -280,6 +235,13 @@ def content_identity(
         How many particles its first events have.
     particles : array, shape (sum of counts, 3)
         pt in GeV, eta and phi of these; rounded to float32.
+
+    Examples
+    --------
+    >>> particles = np.array([[40.0, 0.1, 0.2], [30.0, -1.0, 3.0]])
+    >>> one = content_identity(1, np.array([2]), particles)
+    >>> one == content_identity(1, np.array([2]), particles.astype(np.float32))
+    True
     """
     shape = np.array([n_events, *counts], dtype="<i8")
     return file_identity(shape.tobytes(), particles.astype("<f4").tobytes())
@@ -291,6 +253,11 @@ def file_identity(*contents: bytes) -> int:
     Neither folder nor file name enter: a copied or renamed file keeps its ids, hence its folds,
     and the same events given twice are noticed. Two files of the same name do not collide,
     because their first events differ.
+
+    Examples
+    --------
+    >>> file_identity(b"first events") == file_identity(b"first ", b"events")
+    True
     """
     digest = hashlib.blake2b(digest_size=8)
     for content in contents:

@@ -15,10 +15,9 @@ import fsspec
 from ...core import ConfigError, InputError, Record, nearest_names
 from .chunks import absolute
 from .remote import read_bytes, reason
+from .source import formats_of_suffixes
 
-__all__ = ["SUFFIXES", "Dataset", "FileSet", "datasets"]
-
-SUFFIXES = (".root", ".h5", ".hdf5", ".parquet")  # of event files, where a folder is given
+__all__ = ["Dataset", "FileSet", "datasets"]
 
 FileSet: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Mapping[str, Any]"
 
@@ -44,6 +43,12 @@ class Dataset(Record):
     sum_weights : float or None
         Sum of the generator weights of all generated events, where the files do not know it: of a
         skim without the sums of what it has left out.
+
+    Examples
+    --------
+    >>> qcd = Dataset("qcd", ("/data/a.root",), cross_section=1.5, luminosity=2000.0)
+    >>> qcd.scale(sum_weights=6000.0)
+    0.5
     """
 
     name: str
@@ -97,6 +102,15 @@ def datasets(files: FileSet) -> tuple[Dataset, ...]:
         If a pattern or a folder has no files, a list cannot be read, or a file is given twice.
     ConfigError
         If a dataset is not described like this.
+
+    Examples
+    --------
+    >>> (qcd,) = datasets({"qcd": {"files": ["/data/a.root", "/data/b.root"], "xsec": 1.5, "lumi": 2000}})
+    >>> qcd.files, qcd.luminosity
+    (('/data/a.root', '/data/b.root'), 2000.0)
+    >>> datasets({"qcd": {"files": "/data/a.root", "xsek": 1.5}})
+    Traceback (most recent call last):
+    overdensity.core.errors.ConfigError: dataset 'qcd': unknown key 'xsek': did you mean 'xsec'?
     """
     found = tuple(_datasets(files))
     seen: dict[str, str] = {}
@@ -190,13 +204,13 @@ def _expanded(path: str) -> Iterable[str]:
             yield absolute(path)
             return
         yield from _listed(path, path, "no file matches")
-    elif suffix in SUFFIXES or not _is_folder(path):
+    elif suffix in (suffixes := formats_of_suffixes()) or not _is_folder(path):
         yield absolute(path)
     else:
-        kinds = [f"{path.rstrip('/')}/*{suffix}" for suffix in SUFFIXES]
-        there = [found for pattern in kinds for found in _listed(pattern, path, None)]
+        kinds = [f"{path.rstrip('/')}/*{suffix}" for suffix in suffixes]
+        there = sorted(found for pattern in kinds for found in _listed(pattern, path, None))
         if not there:
-            msg = f"{path}: the folder has no event files ({', '.join(SUFFIXES)})"
+            msg = f"{path}: the folder has no event files ({', '.join(suffixes)})"
             raise InputError(msg)
         yield from there
 

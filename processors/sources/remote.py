@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import fsspec
 
-from ...core import InputError
+from ...core import InputError, OverdensityError
 
-__all__ = ["is_missing", "read_bytes", "reason", "unreadable", "write_bytes"]
+__all__ = ["is_missing", "read_bytes", "readable", "reason", "unreadable", "write_bytes"]
 
 # XRootD's kXR_NotFound, and what its client says of it; fsspec-xrootd raises a bare OSError.
 _NOT_FOUND = ("[3011]", "no such file or directory")
@@ -28,6 +29,12 @@ def read_bytes(path: str) -> bytes:
     ------
     InputError
         If there is no such file, or if it cannot be read.
+
+    Examples
+    --------
+    >>> read_bytes("nowhere/a.txt")
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: nowhere/a.txt: no such file
     """
     fs, name = fsspec.core.url_to_fs(path)
     try:
@@ -56,6 +63,14 @@ def write_bytes(path: str, content: bytes) -> None:
     ------
     InputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_bytes(f"{folder}/a.txt", b"whole or not at all")
+    ...     read_bytes(f"{folder}/a.txt")
+    b'whole or not at all'
     """
     fs, final = fsspec.core.url_to_fs(path)
     folder, _, name = final.rpartition("/")
@@ -122,6 +137,17 @@ def unreadable(path: str, error: Exception, kind: str) -> InputError:
     return InputError(
         f"{path}: not a readable {kind} file, perhaps truncated; copy it again ({reason(error)})"
     )
+
+
+@contextmanager
+def readable(path: str, kind: str) -> Iterator[None]:
+    """Turn what a library raises of missing, damaged or foreign files into `unreadable`."""
+    try:
+        yield
+    except (OverdensityError, MemoryError):
+        raise
+    except Exception as error:  # damaged bytes raise whatever the decoders choose
+        raise unreadable(path, error, kind) from error
 
 
 def _is_unanswered(error: BaseException) -> bool:

@@ -17,7 +17,7 @@ from ...core import FitError, InputError
 from ...core.records import write_text_atomic
 from ...ml import Sample, scan_edges
 from ...ml.folds import splitmix64
-from ...processors.columns.partitions import to_uhi
+from ...processors.columns.histograms import to_uhi
 from ...stats import (
     FunctionChoice,
     HuntResult,

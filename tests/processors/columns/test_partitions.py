@@ -12,14 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from overdensity.core import InputError
+from overdensity.processors.columns.histograms import to_uhi
 from overdensity.processors.columns.partitions import (
     PartitionSummary,
-    from_uhi,
     partition_names,
     read_summary,
     remove_others,
     settings_key,
-    to_uhi,
     write_partition,
 )
 
@@ -43,12 +42,6 @@ def test_columns_and_summary_come_back(tmp_path, summary) -> None:
         assert table[name].to_numpy().dtype == column.dtype
     assert read_summary(path) == summary
     assert pq.ParquetFile(path).metadata.row_group(0).column(0).compression == "ZSTD"
-
-
-def test_a_histogram_survives_json(summary) -> None:
-    histogram = from_uhi(summary.hists["mjj"])
-    np.testing.assert_array_equal(histogram.values(flow=True), [0, 2, 1, 0, 0, 1])
-    assert histogram.axes.name == ("mjj",)
 
 
 def test_the_same_columns_give_the_same_bytes(tmp_path, summary) -> None:

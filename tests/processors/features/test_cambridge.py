@@ -11,8 +11,8 @@ from overdensity.core import InputError
 from overdensity.processors.features.cambridge import Trees, cambridge_aachen
 from overdensity.processors.jets.constituents import flat_jets
 from overdensity.processors.jets.momentum import cartesian, momenta
-from overdensity.processors.sources.chunks import read_events
 from overdensity.processors.sources.lhco import LhcoSource
+from overdensity.processors.sources.source import read_events
 
 WHOLE = fastjet.JetDefinition(fastjet.cambridge_algorithm, 1000.0)
 

@@ -24,8 +24,8 @@ from overdensity.processors.features.declustering import (
 from overdensity.processors.jets.clustering import cluster
 from overdensity.processors.jets.constituents import flat_jets
 from overdensity.processors.jets.momentum import cartesian, momenta
-from overdensity.processors.sources.chunks import read_events
 from overdensity.processors.sources.lhco import LhcoSource
+from overdensity.processors.sources.source import read_events
 
 WHOLE = fastjet.JetDefinition(fastjet.cambridge_algorithm, 1000.0)
 CONDITIONS = [(0.1, 0.0), (0.15, 0.7), (0.1, 2.0), (0.05, -1.0), (0.3, 0.0)]

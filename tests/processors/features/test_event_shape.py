@@ -15,8 +15,8 @@ from overdensity.core import InputError
 from overdensity.processors.features.event_shape import event_shape
 from overdensity.processors.features.n_subjettiness import contrib_n_subjettiness
 from overdensity.processors.jets.momentum import cartesian, momenta
-from overdensity.processors.sources.chunks import read_events
 from overdensity.processors.sources.lhco import LhcoSource
+from overdensity.processors.sources.source import read_events
 
 
 @pytest.fixture(scope="module", params=["made here", "official"])

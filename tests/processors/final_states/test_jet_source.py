@@ -74,8 +74,8 @@ def test_charges_reach_the_features_of_clustered_jets() -> None:
         ("particle", 1.0, (), "no jets from 'particle': did you mean 'particles'"),
         ("particles", 0.0, (), "the jet radius is 0.0; it must be positive"),
         ("particles", 1.0, ("tau1", "tua2"), "no jet feature 'tua2': did you mean 'tau2'"),
-        ("particles", 1.0, ("n", "n"), "more than once: n"),
-        ("jets", 1.0, ("n", "n"), "more than once: n"),
+        ("particles", 1.0, ("n", "n"), "'n' is asked for more than once"),
+        ("jets", 1.0, ("n", "n"), "'n' is asked for more than once"),
     ],
 )
 def test_what_cannot_be_is_refused(collection, radius, features, message) -> None:

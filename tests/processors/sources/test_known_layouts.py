@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import awkward as ak
@@ -18,7 +19,16 @@ from coffea.nanoevents import (
 from coffea.processor import IterativeExecutor, Runner
 
 from overdensity.core import ConfigError
-from overdensity.processors import LAYOUTS, RootSource, layout_from, read_events
+from overdensity.processors import (
+    LAYOUTS,
+    Layout,
+    RootSource,
+    make_source,
+    read_events,
+    register_layout,
+)
+from overdensity.processors.sources.branches import ObjectBranches
+from overdensity.processors.sources.known_layouts import charges
 
 FILES = {
     "pfnano": ("nano", ("particles", "raw_particles", "fat_jets", "jets", "leptons", "rho")),
@@ -78,66 +88,34 @@ def test_a_view_makes_the_same_events_in_a_runner(shared_data, name, schema, cap
         assert ak.array_equal(found, expected[field], equal_nan=True), field
 
 
-def test_atlas_energies_become_gev(shared_data) -> None:
-    path = str(shared_data / "root" / "PHYSLITE_example.root")
-    jets = read_events(RootSource(), path, collections=("jets",)).jets
-    stored = uproot.open(path)["CollectionTree"]["AnalysisJetsAuxDyn.pt"].array()
-    np.testing.assert_allclose(ak.flatten(jets.pt), ak.flatten(stored) / 1000, rtol=1e-6)
+def test_a_layout_from_outside_reads_files(tmp_path) -> None:
+    jets = ObjectBranches("j_pt", "j_eta", "j_phi")
+    layout = register_layout(Layout("mine", trees=("mine",), collections={"jets": (jets,)}))
+    try:
+        with uproot.recreate(tmp_path / "a.root") as file:
+            file.mktree("mine", {f"j_{x}": ak.Array([[1.0], []]) for x in ("pt", "eta", "phi")})
+        for source in (RootSource(), RootSource("mine"), make_source("root", layout="mine")):
+            events = read_events(source, tmp_path / "a.root", collections=("jets",))
+            assert events.jets.pt.to_list() == [[1.0], []]
+    finally:
+        del LAYOUTS._known[layout.name]
 
 
-def test_leptons_are_electrons_and_muons_with_the_sign_of_the_pdg(shared_data) -> None:
-    path = str(shared_data / "root" / "nano_dimuon.root")
-    leptons = read_events(RootSource(), path, collections=("leptons",)).leptons
-    tree = uproot.open(path)["Events"]
-    stored = ak.concatenate([tree["Electron_pdgId"].array(), tree["Muon_pdgId"].array()], axis=1)
-    assert leptons.pdg_id.to_list() == stored.to_list()
-    assert ak.all(np.sign(leptons.pdg_id) == -leptons.charge)
+def test_a_name_is_taken_once() -> None:
+    other = Layout("nano", trees=(), collections={})
+    with pytest.raises(ConfigError, match="two layouts are called 'nano'"):
+        register_layout(other)
 
 
-def test_energy_becomes_mass(shared_data) -> None:
-    path = str(shared_data / "root" / "treemaker.root")
-    jets = read_events(RootSource(), path, collections=("fat_jets",)).fat_jets
-    stored = uproot.open(path)["PreSelection"]["JetsAK8/JetsAK8.fCoordinates.fE"].array()
-    np.testing.assert_allclose(ak.flatten(jets.E), ak.flatten(stored), rtol=1e-9)
+@pytest.mark.parametrize("name", ["nano", "scouting", "treemaker", "physlite", "delphes", "flat"])
+def test_all_of_a_layout_is_plain_json(name) -> None:
+    assert json.loads(json.dumps(LAYOUTS[name].settings()))["name"] == name
 
 
-def test_a_layout_of_ones_own_reads_the_branches_it_names(tmp_path) -> None:
-    with uproot.recreate(tmp_path / "a.root") as file:
-        columns = {f"jet_{x}": ak.Array([[30e3, 20e3], [10e3]]) for x in ("pt", "m")}
-        columns |= {f"jet_{x}": ak.Array([[0.5, -1.0], [2.0]]) for x in ("eta", "phi")}
-        file.mktree("ntuple", {**columns, "number": np.array([7, 8])})
-    layout = layout_from(
-        {
-            "tree": "ntuple",
-            "collections": {
-                "jets": {
-                    "pt": "jet_pt", "eta": "jet_eta", "phi": "jet_phi", "mass": "jet_m",
-                    "unit": 1e-3, "extras": {"tau1": {"branch": "jet_eta", "scale": 2}},
-                }
-            },
-            "numbers": ["number"],
-        }
-    )  # fmt: skip
-    source = RootSource(layout)
-    events = read_events(source, tmp_path / "a.root", collections=("jets",))
-    assert events.jets.pt.to_list() == [[30.0, 20.0], [10.0]]
-    assert events.jets.tau1.to_list() == [[1.0, -2.0], [4.0]]
-    assert source.settings()["layouts"][0]["collections"]["jets"][0]["unit"] == 1e-3
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"tre": "t"}, r"layout has no key 'tre': did you mean 'tree'"),
-        ({"tree": "t"}, "say where the particles or jets are"),
-        ({"collections": {"jet": {}}}, "no key 'jet': did you mean 'jets'"),
-        ({"collections": {"jets": {"pt": "a"}}}, r"layout\.collections\.jets\.eta is missing"),
-        (
-            {"collections": {"jets": {"pt": "a", "eta": "b", "phi": "c", "unit": "MeV"}}},
-            r"jets\.unit is 'MeV'; it takes a number",
-        ),
-    ],
-)
-def test_a_bad_description_is_refused(values, message) -> None:
-    with pytest.raises(ConfigError, match=message):
-        layout_from(values)
+def test_the_pdg_code_has_the_sign_of_the_particle() -> None:
+    made = charges("Muon_charge", 13)
+    charge = np.array([-1, 1])
+    assert {name: x.of(charge, charge).tolist() for name, x in made.items()} == {
+        "charge": [-1, 1],
+        "pdg_id": [13, -13],
+    }

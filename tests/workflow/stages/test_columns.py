@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import fsspec
 import pytest
 
 from overdensity.core import ConfigError, InputError
 from overdensity.processors import (
+    SOURCES,
     Layout,
     LhcoSource,
     ParquetSource,
     RootSource,
+    Source,
     datasets,
+    register_source,
 )
 from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.config.search import SearchConfig, parse_config
@@ -72,8 +77,8 @@ def test_a_layout_of_ones_own_stands_in_the_configuration() -> None:
 @pytest.mark.parametrize(
     ("name", "keys", "complaint"),
     [
-        ("a.h5", {"layout": "nano"}, "events.layout goes with format root or parquet, not lhco"),
-        ("a.root", {"key_file": "k"}, "events.key_file goes with one file of format lhco"),
+        ("a.h5", {"layout": "nano"}, "events.layout goes with format parquet or root, not lhco"),
+        ("a.root", {"key_file": "k"}, "events.key_file goes with format lhco, not root"),
         ("a.root", {"processor": "dijett"}, "no processor 'dijett'"),
         ("a.root", {"processor": {"name": "dijet", "radiuss": 1}}, "no option 'radiuss'"),
         ("a.root", {"systematics": {"file": "x", "digests": []}}, "unknown key 'digests'"),
@@ -83,6 +88,57 @@ def test_keys_that_cannot_be_used_are_named(tmp_path, name, keys, complaint) -> 
     (tmp_path / name).touch()
     with pytest.raises(ConfigError, match=complaint):
         check_events(config(f"{tmp_path}/{name}", **keys))
+
+
+@dataclass(frozen=True)
+class TextSource(Source):
+    """Reads nothing; what matters is how it is found."""
+
+    options: ClassVar[tuple[str, ...]] = ("layout",)
+    layout: str = "auto"
+
+    def inspect(self, path: Any, collections: Any = ()) -> Any:
+        raise NotImplementedError
+
+    def read(self, chunk: Any, collections: Any = ()) -> Any:
+        raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        return {"format": "text"}
+
+
+@pytest.fixture
+def text_format() -> Iterator[None]:
+    """A format that this test adds, and takes away again."""
+    register_source("text", suffixes=(".dat",))(TextSource)
+    yield
+    del SOURCES._known["text"]
+
+
+def test_a_format_from_outside_is_told_from_the_name(text_format) -> None:
+    events = config("/data/a.dat", layout="mine").events
+    assert event_format(events) == "text"
+    assert event_source(events) == TextSource("mine")
+
+
+def test_a_format_from_outside_is_named_in_the_configuration(text_format) -> None:
+    assert event_source(config("/data/a.parquet", format="text").events) == TextSource()
+
+
+def test_a_format_that_two_sources_read_must_be_said(text_format, monkeypatch) -> None:
+    monkeypatch.setattr(TextSource, "suffixes", (".root",))
+    with pytest.raises(InputError, match=r"format .*: lhco, parquet, root, text or columns"):
+        event_format(config("/data/a.root").events)
+
+
+def test_an_unknown_format_gets_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match=r"events\.format: no format 'lhoc': did you mean 'lhco'"):
+        config("/data/a.h5", format="lhoc")
+
+
+def test_columns_have_no_layout() -> None:
+    with pytest.raises(ConfigError, match=r"events\.layout is of event files; these are columns"):
+        event_source(config("/data/a.parquet", layout="nano").events)
 
 
 def test_a_missing_file_is_found_before_a_cluster_starts(tmp_path) -> None:
