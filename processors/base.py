@@ -315,6 +315,3 @@ def _concatenated(pieces: list[Any]) -> Any:
         return pieces[0]
     join = np.concatenate if isinstance(pieces[0], np.ndarray) else ak.concatenate
     return join(pieces)
-
-
-from .final_states import dijet, leptons, multijet  # noqa: E402, F401 - each registers its processor

@@ -18,7 +18,7 @@ __all__ = ["PROCESSORS", "make_processor", "register_processor"]
 ProcessorT = TypeVar("ProcessorT", bound="type[ColumnProcessor]")
 
 PROCESSORS: Registry[type[ColumnProcessor]] = Registry(
-    "processor", package="overdensity.processors", group="overdensity.processors"
+    "processor", package="overdensity.processors.final_states", group="overdensity.processors"
 )
 """The processors by name: ours, and those of installed packages (entry points)."""
 

@@ -15,7 +15,7 @@ TAUS = ("tau1", "tau2", "tau3", "tau4")
 """What N-subjettiness of stored jets is called."""
 
 LAYOUTS: Registry[Layout] = Registry(
-    "layout", package="overdensity.processors", group="overdensity.layouts"
+    "layout", package="overdensity.processors.sources.layouts", group="overdensity.layouts"
 )
 """The layouts by name: ours, and those of installed packages (entry points)."""
 

@@ -165,7 +165,7 @@ class Source(ABC):
 
 
 SOURCES: Registry[type[Source]] = Registry(
-    "format", package="overdensity.processors", group="overdensity.sources"
+    "format", package="overdensity.processors.sources", group="overdensity.sources"
 )
 """The formats by name: ours, and those of installed packages (entry points)."""
 
