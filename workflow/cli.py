@@ -138,7 +138,7 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
     out: Annotated[str | None, typer.Option("--out", help="Folder of the result.")] = None,
     format: Annotated[  # noqa: A002 - the word of the configuration
         str | None,
-        typer.Option(help="lhco, root or parquet; by default told from the file names."),
+        typer.Option(help="lhco, root, parquet, ...; by default told from the file names."),
     ] = None,
     layout: Annotated[
         str | None,

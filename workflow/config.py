@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from dask.utils import parse_bytes
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ..core import ConfigError
 from .facilities import ClusterConfig
 from .limits_config import LimitsConfig
 from .validation import read_yaml, validated
@@ -40,9 +41,10 @@ class EventsConfig(_Section):
     files : tuple of str, or dict
         Paths, patterns, folders, lists or datasets, relative to the current folder or behind any
         fsspec URL; see `overdensity.processors.filesets`.
-    format : {'auto', 'lhco', 'root', 'parquet', 'columns'}
-        LHC Olympics HDF5, ROOT, Parquet with the particles of events, or Parquet with features made
-        elsewhere; by default told from the names of the files, Parquet being columns.
+    format : str
+        ``lhco``, ``root`` or ``parquet`` (with the particles of events), or another that an
+        installed package reads; or ``columns``: Parquet with features made elsewhere. By default
+        (``auto``) told from the names of the files, Parquet being columns.
     layout : str or dict
         For ``root`` and ``parquet``: the kind of file, or a description of one; ``auto`` finds it
         from what the file holds.
@@ -59,7 +61,7 @@ class EventsConfig(_Section):
     """
 
     files: Annotated[tuple[str, ...], Field(min_length=1)] | dict[str, Any]
-    format: Literal["auto", "lhco", "root", "parquet", "columns"] = "auto"
+    format: str = "auto"
     layout: str | dict[str, Any] = "auto"
     key_file: str | None = None
     chunk_events: Annotated[int, Field(ge=1)] | None = None
@@ -71,6 +73,19 @@ class EventsConfig(_Section):
     @classmethod
     def _one_file_is_a_list(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
+
+    @field_validator("format")
+    @classmethod
+    def _format_is_known(cls, value: str) -> str:
+        words = ("auto", "columns")
+        if value not in words:
+            from ..processors.source import SOURCES  # noqa: PLC0415 - imports what reads events
+
+            try:
+                SOURCES.find(value, beside=words)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
+        return value
 
     @field_validator("chunk_memory", mode="before")
     @classmethod

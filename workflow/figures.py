@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..processors.partitions import from_uhi
+from ..processors.histograms import from_uhi
 from ..stats import SpectrumFit
 from .plots import (
     FeatureShape,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..core import FitError, InputError
 from ..core.identity import splitmix64
 from ..core.records import write_text_atomic
-from ..processors.partitions import to_uhi
+from ..processors.histograms import to_uhi
 from ..stats import (
     FunctionChoice,
     HuntResult,

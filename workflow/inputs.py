@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import fsspec
 
@@ -15,17 +14,15 @@ from ..processors import (
     ColumnProcessor,
     FileSet,
     JetVariations,
-    LhcoSource,
-    ParquetSource,
     ProcessingReport,
-    RootSource,
     Source,
     datasets,
-    layout_from,
     make_processor,
+    make_source,
 )
 from ..processors.chunks import absolute
 from ..processors.remote import read_bytes
+from ..processors.source import SOURCES, formats_of_suffixes
 from .config import EventsConfig, SearchConfig
 
 __all__ = [
@@ -41,7 +38,7 @@ __all__ = [
     "processing_report",
 ]
 
-_SUFFIXES = {".h5": "lhco", ".hdf5": "lhco", ".root": "root", ".parquet": "columns"}
+_COLUMNS = "columns"  # what needs no processing: what Parquet files are unless another is said
 
 
 def event_files(events: EventsConfig) -> list[str]:
@@ -51,7 +48,7 @@ def event_files(events: EventsConfig) -> list[str]:
 
 def column_paths(names: Sequence[str]) -> list[str]:
     """Return files of columns, absolute, with patterns and folders replaced by files."""
-    return event_files(EventsConfig(files=tuple(names), format="columns"))
+    return event_files(EventsConfig(files=tuple(names), format=_COLUMNS))
 
 
 def event_format(events: EventsConfig) -> str:
@@ -65,14 +62,15 @@ def event_format(events: EventsConfig) -> str:
     if events.format != "auto":
         return events.format
     files = event_files(events)
-    found = {PurePosixPath(name).suffix.lower() for name in files}
-    if len(found) != 1 or not found <= set(_SUFFIXES):
+    known = {**formats_of_suffixes(), ".parquet": (_COLUMNS,)}
+    found = {known.get(PurePosixPath(name).suffix.lower(), ()) for name in files}
+    if len(found) != 1 or len(formats := found.pop()) != 1:
         msg = (
             f"cannot tell the format of {_some(files)} from the file names; "
-            "give events.format (--format): lhco, root, parquet or columns"
+            f"give events.format (--format): {', '.join(SOURCES)} or {_COLUMNS}"
         )
         raise InputError(msg)
-    return _SUFFIXES[found.pop()]
+    return formats[0]
 
 
 def event_source(events: EventsConfig) -> Source | None:
@@ -83,19 +81,15 @@ def event_source(events: EventsConfig) -> Source | None:
     ConfigError
         If a key does not go with the format.
     """
-    kind, files = event_format(events), event_files(events)
-    if events.key_file is not None and (kind != "lhco" or len(files) != 1):
-        msg = "events.key_file goes with one file of format lhco"
-        raise ConfigError(msg)
-    if events.layout != "auto" and kind not in ("root", "parquet"):
-        msg = f"events.layout goes with format root or parquet, not {kind}"
-        raise ConfigError(msg)
-    if kind == "columns":
+    kind = event_format(events)
+    given = {"layout": events.layout, "key_file": events.key_file}
+    options = {key: value for key, value in given.items() if value not in ("auto", None)}
+    if kind == _COLUMNS:
+        if options:
+            msg = f"events.{next(iter(options))} is of event files; these are columns already"
+            raise ConfigError(msg)
         return None
-    if kind == "lhco":
-        return LhcoSource(keys={} if events.key_file is None else {files[0]: events.key_file})
-    layout: Any = layout_from(events.layout) if isinstance(events.layout, dict) else events.layout
-    return RootSource(layout) if kind == "root" else ParquetSource(layout)
+    return make_source(kind, event_files(events), **options)
 
 
 def event_processor(config: SearchConfig) -> ColumnProcessor:
@@ -138,7 +132,7 @@ def column_files(config: SearchConfig, out: Path) -> list[str]:
     InputError
         If there are none yet.
     """
-    if event_format(config.events) == "columns":
+    if event_format(config.events) == _COLUMNS:
         return event_files(config.events)
     if (report := processing_report(config, out)) is None:
         folder = processed_folder(config, out)
@@ -151,7 +145,7 @@ def processing_report(config: SearchConfig, out: Path) -> ProcessingReport | Non
     """Return what became of the event files of a run; None if they are not processed."""
     path = f"{processed_folder(config, out)}/processing.json"
     fs, name = fsspec.core.url_to_fs(path)
-    if event_format(config.events) == "columns" or not fs.exists(name):
+    if event_format(config.events) == _COLUMNS or not fs.exists(name):
         return None
     return ProcessingReport.from_dict(json.loads(read_bytes(path)))
 

@@ -24,8 +24,8 @@ def config(files: Any, **keys: Any) -> SearchConfig:
 @pytest.mark.parametrize(
     ("name", "keys", "complaint"),
     [
-        ("a.h5", {"layout": "nano"}, "events.layout goes with format root or parquet, not lhco"),
-        ("a.root", {"key_file": "k"}, "events.key_file goes with one file of format lhco"),
+        ("a.h5", {"layout": "nano"}, "events.layout goes with format parquet or root, not lhco"),
+        ("a.root", {"key_file": "k"}, "events.key_file goes with format lhco, not root"),
         ("a.root", {"processor": "dijett"}, "no processor 'dijett'"),
         ("a.root", {"processor": {"name": "dijet", "radiuss": 1}}, "no option 'radiuss'"),
         ("a.root", {"systematics": {"file": "x", "digests": []}}, "unknown key 'digests'"),
