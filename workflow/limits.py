@@ -23,7 +23,7 @@ from .injection import (
 from .inputs import column_paths
 from .limits_config import LimitsConfig
 from .limits_results import LimitsResults
-from .limits_summary import Signal, limit_flags, signal_limits, window_limits, z_or_zero
+from .limits_summary import SignalModel, limit_flags, signal_limits, window_limits, z_or_zero
 from .provenance import Provenance
 from .results import SearchResults
 from .run import Run
@@ -103,7 +103,7 @@ def make_limits(run: Run, client: Client) -> LimitsResults:
     return made
 
 
-def _signals(run: Run, limits: LimitsConfig) -> list[Signal]:
+def _signals(run: Run, limits: LimitsConfig) -> list[SignalModel]:
     """Read the signals, and find for each the window with the largest share of its events."""
     found = []
     for name, signal in limits.signals.items():
@@ -118,13 +118,13 @@ def _signals(run: Run, limits: LimitsConfig) -> list[Signal]:
             )
             raise InputError(msg)
         total = signal_total(run, files)
-        found.append(Signal(name, signal, files, sample, total, window, float(inside[window])))
+        found.append(SignalModel(name, signal, files, sample, total, window, float(inside[window])))
     return found
 
 
 def _tasks(
     limits: LimitsConfig,
-    signal: Signal,
+    signal: SignalModel,
     results: SearchResults,
     columns: tuple[str, ...],
     background: tuple[str, ...] | None,
