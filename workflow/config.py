@@ -234,6 +234,12 @@ class SearchConfig(Section):
         write and the client can read.
     out : str, optional
         The run's folder; by default ``runs/<name of the configuration file>``.
+
+    Examples
+    --------
+    >>> config = SearchConfig(events={"files": ["box.parquet"]}, scan={"low": 3000})
+    >>> config.scan.low, config.scan.high, config.method.name
+    (3000.0, 6000.0, 'cwola')
     """
 
     events: EventsConfig
@@ -338,6 +344,17 @@ def load_config(
     ------
     ConfigError
         If the file is missing or not YAML, or a key or value cannot be used.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "box.yaml")
+    ...     _ = path.write_text("events: {files: [box.parquet]}")
+    ...     config = load_config(path, ["scan.bins=20"])
+    >>> config.scan.bins, config.out
+    (20, 'runs/box')
     """
     values = read_yaml(path, out=out, first_key="events")
     return parse_config(values, overrides, origin=str(path))
@@ -361,5 +378,13 @@ def parse_config(
     ------
     ConfigError
         With one sentence for each key that cannot be used.
+
+    Examples
+    --------
+    >>> parse_config({"events": {"files": ["box.parquet"]}}, ["seed=3"]).seed
+    3
+    >>> parse_config({"event": {"files": ["box.parquet"]}})
+    Traceback (most recent call last):
+    overdensity.core.errors.ConfigError: configuration: unknown key 'event': did you mean 'events'?
     """
     return validated(SearchConfig, values, overrides, origin=origin)

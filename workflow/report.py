@@ -58,6 +58,12 @@ def write_report(out: Path) -> Path:
     ------
     InputError
         If there are no results.
+
+    Examples
+    --------
+    >>> write_report(Path("runs/none"))
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: runs/none: no results.json there; run 'overdensity hunt' ...
     """
     path = out / "results.json"
     if not path.is_file():

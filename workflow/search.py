@@ -50,6 +50,36 @@ def run_search(config: SearchConfig) -> SearchResults:
     ------
     OverdensityError
         If the input cannot be used; partitions and scores finished by then stay.
+
+    Examples
+    --------
+    Events without a signal, of which one feature is made up:
+
+    >>> import numpy as np
+    >>> import pyarrow as pa
+    >>> import pyarrow.parquet as pq
+    >>> from tempfile import TemporaryDirectory
+    >>> from overdensity.workflow import parse_config
+    >>> rng = np.random.default_rng(1)
+    >>> mass = 3000 * (1 - 0.92 * rng.uniform(size=3000)) ** -0.2
+    >>> events = pa.table({"mjj": mass, "j1_mass": rng.gamma(3, 60, 3000)})
+    >>> with TemporaryDirectory() as folder:
+    ...     pq.write_table(events, f"{folder}/box.parquet")
+    ...     values = {
+    ...         "events": {"files": f"{folder}/box.parquet"},
+    ...         "features": ["j1_mass"],
+    ...         "scan": {"low": 3000, "high": 4900, "bins": 8},
+    ...         "selections": [0.1],
+    ...         "folds": 3,
+    ...         "fit": {"function": "dijet3"},
+    ...         "method": {"name": "cwola", "members": 1},
+    ...         "pseudo_experiments": 100,
+    ...         "cluster": "threads",
+    ...         "out": f"{folder}/run",
+    ...     }
+    ...     results = run_search(parse_config(values))
+    >>> len(results.windows), results.n_events
+    (2, 2985)
     """
     run = _scored(config, process=True)
     results = make_results(run)
