@@ -172,10 +172,11 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
     ] = False,
 ) -> None:
     """Turn event files into Parquet columns under OUT/columns/, with control plots beside them."""
-    from .cluster.connecting import connect
     from .config.search import load_config, parse_config
-    from .search_run import run_folder
-    from .stages.columns import check_events, event_format, make_columns
+    from .search_run import process_search
+    from .stages.columns import check_events
+    from .stages.inputs import event_format
+    from .stages.run import Run
 
     given = {
         "events.format": format,
@@ -203,49 +204,47 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
             "the particles of events, say --format parquet"
         )
         raise ConfigError(msg)
-    check_events(config)
     if dry_run:
+        check_events(config)
         _show_plan(config)
         return
-    folder = run_folder(config)
-    with connect(config.cluster, config.workers) as client:
-        report = make_columns(config, folder, client)
+    report = process_search(config)
     if report is not None:
-        _show_processing(report, folder)
+        _show_processing(report, Run(config).folder)
 
 
 @app.command()
 def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Score every event in every window, by models that never saw it."""
     from .config.search import load_config
-    from .search_run import run_folder, score_search
+    from .search_run import score_search
+    from .stages.run import Run
 
     config = load_config(file, overrides or [], out=out)
     score_search(config, process=False)
-    typer.echo(f"scores are in {run_folder(config) / 'scores'}")
+    typer.echo(f"scores are in {Run(config).folder / 'scores'}")
 
 
 @app.command()
 def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Fit, scan and throw pseudo-experiments: scores to results.json and workspace.json."""
     from .config.search import load_config
-    from .search_run import run_folder
-    from .stages.columns import column_files
-    from .stages.hunting import make_results
+    from .search_run import hunt_search
+    from .stages.run import Run
 
     config = load_config(file, overrides or [], out=out)
-    folder = run_folder(config)
-    _show(make_results(config, column_files(config, folder), folder), folder)
+    _show(hunt_search(config), Run(config).folder)
 
 
 @app.command()
 def run(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Do a whole search, from event files to the report; an interrupted one goes on."""
     from .config.search import load_config
-    from .search_run import run_folder, run_search
+    from .search_run import run_search
+    from .stages.run import Run
 
     config = load_config(file, overrides or [], out=out)
-    _show(run_search(config), run_folder(config))
+    _show(run_search(config), Run(config).folder)
 
 
 @app.command()
@@ -259,9 +258,9 @@ def calibrate(
     ] = None,
 ) -> None:
     """Repeat a finished search, training included, on background-only pseudo-datasets."""
-    from .calibrate.retraining import calibrate_search
     from .config.search import load_config
-    from .search_run import run_folder
+    from .search_run import calibrate_search
+    from .stages.run import Run
 
     number = [f"pseudo_datasets.number={pseudo_datasets}"] if pseudo_datasets else []
     config = load_config(file, [*(overrides or []), *number], out=out)
@@ -274,7 +273,7 @@ def calibrate(
         f"pseudo-datasets trained anew, {retrained.p_pseudo_experiments:.2g} from "
         "pseudo-experiments\n"
         f"agreement of both (Kolmogorov-Smirnov): p = {retrained.ks_p_value:.2g}\n"
-        f"result: {run_folder(config) / 'pseudodata.json'}"
+        f"result: {Run(config).folder / 'pseudodata.json'}"
     )
 
 
@@ -282,11 +281,11 @@ def calibrate(
 def limits(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Set upper limits, on events and on signal models; an interrupted campaign goes on."""
     from .config.search import load_config
-    from .limits.limits_run import run_limits
-    from .search_run import run_folder
+    from .search_run import run_limits
+    from .stages.run import Run
 
     config = load_config(file, overrides or [], out=out)
-    _show_limits(run_limits(config), run_folder(config))
+    _show_limits(run_limits(config), Run(config).folder)
 
 
 @app.command()
@@ -400,7 +399,7 @@ def features(
 def _show_plan(config: Any) -> None:
     """Say what would be processed, and where."""
     from .cluster.connecting import dry_run
-    from .stages.columns import event_files, event_format
+    from .stages.inputs import event_files, event_format
 
     files = event_files(config.events)
     typer.echo(f"{len(files)} files of format {event_format(config.events)}:")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...core import InputError, Record
+from ...core.identity import json_digest
 from ..sources.remote import write_bytes
 
 __all__ = [
@@ -73,8 +73,7 @@ def settings_key(**settings: Any) -> str:
     (True, 12)
     """
     ours = {"layout": _LAYOUT, "version": version("overdensity")}
-    text = json.dumps({**ours, **settings}, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return json_digest({**ours, **settings}, size=6)
 
 
 def write_partition(path: str, columns: Mapping[str, Any], summary: PartitionSummary) -> None:

@@ -20,6 +20,7 @@ import uproot
 from numpy.typing import NDArray
 
 from ...core import InputError
+from ...core.identity import event_ids, integer_digest, mix64
 from ..jets.momentum import Jagged
 from .branches import (
     Branch,
@@ -33,7 +34,7 @@ from .branches import (
     spelled,
     spellings,
 )
-from .chunks import FINGERPRINT_EVENTS, Chunk, content_identity, event_ids, file_identity, mix64
+from .chunks import FINGERPRINT_EVENTS, Chunk, content_identity
 from .schemas import find_branches
 
 __all__ = ["COLLECTIONS", "Layout", "View"]
@@ -196,7 +197,7 @@ class Layout:
         if not self.numbered(first):
             return content
         ids = self._ids(first, len(events), 0, 0)
-        return file_identity(content.to_bytes(8, "little"), ids.tobytes())
+        return integer_digest(content.to_bytes(8, "little"), ids.tobytes())
 
     def fingerprint(self, there: Collection[str]) -> frozenset[str]:
         """Return the branches that `identity` looks at in a file with these branches."""

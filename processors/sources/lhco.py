@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,16 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
+from ...core.identity import event_ids, hex_digest
 from ..jets.momentum import momenta
-from .chunks import (
-    FINGERPRINT_EVENTS,
-    PARTICLES,
-    Chunk,
-    FileSummary,
-    absolute,
-    content_identity,
-    event_ids,
-)
+from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary, absolute, content_identity
 from .remote import read_bytes, reason, unreadable
 from .source import Source, register_source
 
@@ -90,10 +82,7 @@ class LhcoSource(Source):
 
     def settings(self) -> dict[str, Any]:
         """Return what the events depend on beside the file itself."""
-        keys = sorted(
-            hashlib.blake2b(read_bytes(key), digest_size=8).hexdigest()
-            for key in self._keys.values()
-        )
+        keys = sorted(hex_digest(read_bytes(key)) for key in self._keys.values())
         return {"format": "lhco", "dataset": self.dataset, "keys": keys}
 
     @property

@@ -73,12 +73,12 @@ class Source(ABC):
     >>> from dataclasses import dataclass
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
-    >>> from overdensity.processors.sources.chunks import file_identity
+    >>> from overdensity.core.identity import integer_digest
     >>> from overdensity.processors.jets.momentum import momenta
     >>> @dataclass(frozen=True)  # with @register_source("text", suffixes=(".dat",)) above it
     ... class TextSource(Source):
     ...     def inspect(self, path, collections=PARTICLES):
-    ...         return FileSummary(str(path), 1, file_identity(Path(path).read_bytes()))
+    ...         return FileSummary(str(path), 1, integer_digest(Path(path).read_bytes()))
     ...
     ...     def read(self, chunk, collections=PARTICLES):
     ...         pt, eta, phi = np.loadtxt(chunk.path, ndmin=2, unpack=True)

@@ -11,7 +11,8 @@ import pytest
 
 from overdensity.core import InputError
 from overdensity.workflow import SearchResults, load_config, run_search
-from overdensity.workflow.stages.scoring import Scores, read_scores
+from overdensity.workflow.stages.run import Run
+from overdensity.workflow.stages.scores import Scores, read_scores
 from overdensity.workflow.stages.search_result import WindowSummary
 from overdensity.workflow.stages.selecting import calibrated_scores
 
@@ -55,12 +56,12 @@ def test_results_file_keeps_the_contract(results: SearchResults, tmp_path: Path)
 
 
 def test_observed_counts_are_those_of_the_selected_events(
-    results: SearchResults, search_file: Path, box: Path, tmp_path: Path
+    results: SearchResults, search_file: Path
 ) -> None:
-    config = load_config(search_file)
-    scores = read_scores(config, [str(box)], tmp_path / "run")
+    run = Run(load_config(search_file))
+    scores = read_scores(run)
     window = results.windows[1]
-    kept = _kept(calibrated_scores(config, scores), window, 0.1)
+    kept = _kept(calibrated_scores(run, scores), window, 0.1)
     assert kept == pytest.approx(window.selections[0].observed, abs=3)  # ties at the threshold
 
 

@@ -15,7 +15,7 @@ from overdensity.workflow.limits import hepdata
 from overdensity.workflow.limits.hepdata import write_hepdata
 from overdensity.workflow.limits.limits_result import LimitsResults
 from overdensity.workflow.limits.limits_run import make_limits
-from overdensity.workflow.stages.columns import column_files
+from overdensity.workflow.stages.run import Run
 
 from ...conftest import make_box, write_search
 
@@ -29,7 +29,7 @@ def run(box: Path, finished_run: Path, tmp_path_factory: pytest.TempPathFactory)
     overrides = [f"limits.signals.A/B={signal}", "limits.luminosity=10"]
     config = load_config(write_search(folder, box), overrides)
     with connect("threads", 1) as client:
-        make_limits(config, column_files(config, folder / "run"), folder / "run", client)
+        make_limits(Run(config), client)
     return folder / "run"
 
 

@@ -14,7 +14,8 @@ from overdensity.ml import Sample, fold_of, scan_edges, scan_windows
 from overdensity.stats import hunt
 from overdensity.workflow import SearchConfig, SearchResults
 from overdensity.workflow.stages import before_selection
-from overdensity.workflow.stages.scoring import Scores, SignalScores
+from overdensity.workflow.stages.run import Run
+from overdensity.workflow.stages.scores import Scores, SignalScores
 from overdensity.workflow.stages.selecting import calibrated_scores, levels_of
 
 N_SIGNAL, SEPARATION = 150, 2.5
@@ -59,8 +60,8 @@ def search():
     scores = Scores(
         sample, fold_of(ids, 3, seed=1), np.tile(score.astype(np.float32), (len(windows), 1))
     )
-    cut_on = calibrated_scores(CONFIG, scores)
-    levels = levels_of(CONFIG, cut_on)
+    cut_on = calibrated_scores(Run(CONFIG), scores)
+    levels = levels_of(Run(CONFIG), cut_on)
     result = hunt(
         mass,
         levels,
@@ -76,9 +77,7 @@ def search():
 
 def estimate(search, config: SearchConfig) -> before_selection.BeforeSelection:
     found = before_selection.before_selection(
-        config,
-        [],
-        Path(),
+        Run(config),
         scores=search.scores,
         cut_on=search.cut_on,
         levels=search.levels,
@@ -126,7 +125,7 @@ def test_without_simulation_the_assumptions_do_not_name_it(search) -> None:
 
 
 def test_masses_of_jets_are_found_and_other_features_left_alone(search) -> None:
-    (jet,) = before_selection.daughters_of(CONFIG, search.scores, search.levels, search.result)
+    (jet,) = before_selection.daughters_of(Run(CONFIG), search.scores, search.levels, search.result)
     assert jet.name == "j1_mass"
     assert jet.mass == pytest.approx(500, abs=25)
 
