@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core import ConfigError, InputError, nearest_names
-from .bank import pick_device
+from .device import pick_device
 from .checkpoints import State
 from .flow_transforms import FAMILIES, Family, build_transform
 from .preprocessing import Preprocessing

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core import ConfigError, FitError, InputError
-from .bank import pick_device
+from .device import pick_device
 from .checkpoints import Progress, State, fingerprint, load_checkpoint, save_checkpoint
 from .watching import watcher
 
