@@ -56,9 +56,7 @@ def cross_fit(
     True
     """
     scores = np.empty(len(sample), np.float32)
-    with progress(
-        f"{method.name} {window.center:.0f} GeV", folding.folds, unit="folds"
-    ) as advance:
+    with progress(f"{method.name} {window.center:.0f} GeV", folding.folds, unit="folds") as advance:
         for fold in range(folding.folds):
             held_out, of_fold = score_fold(
                 method, sample, window, fold, folding, simulation=simulation

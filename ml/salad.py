@@ -29,8 +29,8 @@ from .classifying import (
 )
 from .crossfit import train_fold
 from .folds import Folding
-from .network_kind import NetworkHyper
 from .method import Need, register_method
+from .network_kind import NetworkHyper
 from .outer import SIDEBANDS, refuse_choice
 from .sample import Sample, simulated
 from .windows import Window
