@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from ..core import InputError, nearest_names
+from ..core import ConfigError, InputError, nearest_names
 from ..core.identity import row_ids
 
-__all__ = ["Sample"]
+__all__ = ["Sample", "simulated", "truth"]
 
 _BATCH = 262_144  # rows held beside the result while a file streams by
 _RANKED = 10_000  # events that decide whether a feature is a function of the mass
@@ -324,3 +324,31 @@ def _column(batch: pa.RecordBatch, name: str, file: str) -> NDArray[Any]:
         msg = f"{file}: column {name!r} has {column.null_count} missing values"
         raise InputError(msg)
     return column.to_numpy(zero_copy_only=False)
+
+
+def simulated(method: str, simulation: Sample | None) -> Sample:
+    """Return the simulation, or say that the method of this name cannot do without.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    if simulation is None:
+        msg = f"method {method!r} needs simulated events; give simulation files"
+        raise ConfigError(msg)
+    return simulation
+
+
+def truth(method: str, data: Sample) -> NDArray[np.int8]:
+    """Return the labels of events, or say that the method of this name cannot do without.
+
+    Raises
+    ------
+    ConfigError
+        If there are none.
+    """
+    if data.label is None:
+        msg = f"method {method!r} needs the truth, and the events have no column 'label'"
+        raise ConfigError(msg)
+    return data.label

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core import ConfigError, InputError, nearest_names
-from ..training.bank import pick_device
 from ..training.checkpoints import State
+from ..training.device import pick_device
 from ..training.engine import Training, TrainingHyper, one_thread, seeded, train
 from .preprocessing import Preprocessing
 from .transforms import FAMILIES, Family, build_transform
