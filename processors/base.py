@@ -252,7 +252,7 @@ class ColumnProcessor(ProcessorABC):
         after = {"events read": np.ones(len(events), dtype=np.bool_)}
         lists: dict[str, Jagged] = {name: cartesian(events[name]) for name in self.collections}
 
-        # A NaN would make FastJet drop the jet without a word.
+        # A NaN would make FastJet drop the jet silently.
         finite = after["events read"].copy()
         if (weight := _weight(events)) is not None:
             finite &= np.isfinite(weight)

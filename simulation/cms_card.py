@@ -153,8 +153,8 @@ def _hcal_grid() -> TowerGrid:
     outer += [3.65, 3.825, 4, 4.175, 4.35, 4.525, 4.7, 5]
     positive = np.concatenate([barrel, outer])
     edges = np.concatenate([-positive[:0:-1], positive])
-    centre = np.abs(edges[1:] + edges[:-1]) / 2
-    return TowerGrid(edges, np.select([centre < 1.653, centre < 4.525], [72, 36], 18))
+    center = np.abs(edges[1:] + edges[:-1]) / 2
+    return TowerGrid(edges, np.select([center < 1.653, center < 4.525], [72, 36], 18))
 
 
 ECAL = Calorimeter("ECAL", _ecal_grid(), _ecal_fraction, _ecal_resolution, 0.5, 2.0)

@@ -1,4 +1,4 @@
-"""The whole of it: from numbers of events to one LHC Olympics file."""
+"""The simulation from end to end: from numbers of events to one LHC Olympics file."""
 
 from __future__ import annotations
 

@@ -93,14 +93,14 @@ def _helix(
     phi = np.arctan2(particles.py, particles.px)
     curvature_radius = pt / (_GEV_PER_TESLA_METRE * field * particles.charge)  # signed
     turn_sign, bend = np.sign(curvature_radius), np.abs(curvature_radius)
-    centre_x = x + curvature_radius * np.sin(phi)
-    centre_y = y - curvature_radius * np.cos(phi)
-    centre = np.hypot(centre_x, centre_y)
+    center_x = x + curvature_radius * np.sin(phi)
+    center_y = y - curvature_radius * np.cos(phi)
+    center = np.hypot(center_x, center_y)
 
-    # On the helix |position|^2 = centre^2 + r^2 + 2 r centre cos(theta - psi), where the particle
+    # On the helix |position|^2 = center^2 + r^2 + 2 r center cos(theta - psi), where the particle
     # starts at theta = -phi and turns by alpha = |theta + phi|.
-    psi = np.arctan2(centre_x, centre_y)
-    cosine = (radius**2 - centre**2 - bend**2) / (2 * curvature_radius * centre)
+    psi = np.arctan2(center_x, center_y)
+    cosine = (radius**2 - center**2 - bend**2) / (2 * curvature_radius * center)
     opening = np.arccos(np.clip(cosine, -1.0, 1.0))
     alpha = np.minimum(
         np.mod(turn_sign * (psi + opening + phi), 2 * np.pi),
@@ -111,9 +111,9 @@ def _helix(
     alpha = np.minimum(alpha, _to_endcap(z, dz_per_turn, half_length))
 
     theta = turn_sign * alpha - phi
-    exit_x = centre_x + curvature_radius * np.sin(theta)
-    exit_y = centre_y + curvature_radius * np.cos(theta)
-    perigee_phi = np.arctan2(turn_sign * centre_x, -turn_sign * centre_y)
+    exit_x = center_x + curvature_radius * np.sin(theta)
+    exit_y = center_y + curvature_radius * np.cos(theta)
+    perigee_phi = np.arctan2(turn_sign * center_x, -turn_sign * center_y)
     return exit_x, exit_y, z + dz_per_turn * alpha, perigee_phi
 
 

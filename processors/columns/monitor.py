@@ -1,4 +1,4 @@
-"""How far a run is, seen from outside: by what its workers have written, on every executor alike."""
+"""How far a run is, on any executor: by the partitions that its workers have written."""
 
 from __future__ import annotations
 

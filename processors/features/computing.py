@@ -26,8 +26,8 @@ from .n_subjettiness_kernel import one_pass_wta_kt
 from .sequences import kt_sequences, pt_sequences
 
 __all__ = [
-    "Columns",
-    "Jets",
+    "FeatureColumns",
+    "JetContents",
     "correlators",
     "count",
     "declustered",
@@ -38,11 +38,11 @@ __all__ = [
     "tracks",
 ]
 
-Columns = dict[str, Any]  # names → numpy or awkward arrays, one entry a jet
+FeatureColumns = dict[str, Any]  # names → numpy or awkward arrays, one entry a jet
 
 
 @dataclass(frozen=True)
-class Jets:
+class JetContents:
     """What features are computed from.
 
     Attributes
@@ -72,12 +72,12 @@ def _by_exponent(names: Sequence[str]) -> dict[float, dict[str, str]]:
     return groups
 
 
-def count(names: Sequence[str], jets: Jets) -> Columns:
+def count(names: Sequence[str], jets: JetContents) -> FeatureColumns:
     """Count constituents."""
     return dict.fromkeys(names, jets.flat.counts.astype(np.int16))
 
 
-def tracks(names: Sequence[str], jets: Jets) -> Columns:
+def tracks(names: Sequence[str], jets: JetContents) -> FeatureColumns:
     """Count charged constituents.
 
     Raises
@@ -95,9 +95,9 @@ def tracks(names: Sequence[str], jets: Jets) -> Columns:
     return dict.fromkeys(names, ak.to_numpy(charged).astype(np.int16))
 
 
-def tau(names: Sequence[str], jets: Jets) -> Columns:
+def tau(names: Sequence[str], jets: JetContents) -> FeatureColumns:
     """Compute N-subjettiness and its ratios, in one call of the kernel for each exponent."""
-    columns: Columns = {}
+    columns: FeatureColumns = {}
     for beta, stems in _by_exponent(names).items():
         n_axes = sorted({int(n) for stem in stems.values() for n in stem.removeprefix("tau")})
         values = one_pass_wta_kt(
@@ -110,9 +110,9 @@ def tau(names: Sequence[str], jets: Jets) -> Columns:
     return columns
 
 
-def correlators(names: Sequence[str], jets: Jets) -> Columns:
+def correlators(names: Sequence[str], jets: JetContents) -> FeatureColumns:
     """Compute energy correlation functions and their ratios, once for each exponent."""
-    columns: Columns = {}
+    columns: FeatureColumns = {}
     for beta, stems in _by_exponent(names).items():
         e2, e3 = energy_correlators(jets.flat, beta=beta, threads=jets.threads).T
         values = {"e2": e2, "e3": e3, "c2": ratio(e3, e2**2), "d2": ratio(e3, e2**3)}
@@ -120,9 +120,9 @@ def correlators(names: Sequence[str], jets: Jets) -> Columns:
     return columns
 
 
-def polynomials(names: Sequence[str], jets: Jets) -> Columns:
+def polynomials(names: Sequence[str], jets: JetContents) -> FeatureColumns:
     """Compute energy flow polynomials, all or those asked for, once for each exponent."""
-    columns: Columns = {}
+    columns: FeatureColumns = {}
     for beta, stems in _by_exponent(names).items():
         singles = {name: int(stem[3:]) for name, stem in stems.items() if stem != "efps"}
         which = sorted(set(singles.values())) if len(singles) == len(stems) else range(len(GRAPHS))
@@ -132,10 +132,10 @@ def polynomials(names: Sequence[str], jets: Jets) -> Columns:
     return columns
 
 
-def declustered(names: Sequence[str], jets: Jets) -> Columns:
+def declustered(names: Sequence[str], jets: JetContents) -> FeatureColumns:
     """Read everything off one Cambridge/Aachen tree."""
     trees = cambridge_aachen(jets.flat, threads=jets.threads)
-    columns: Columns = {}
+    columns: FeatureColumns = {}
     if any(name.startswith("softdrop_") for name in names):
         groomed = soft_drop(trees, z_cut=0.1, beta=0.0, radius=jets.radius)
         columns |= {f"softdrop_{name}": x for name, x in groomed._asdict().items()}
@@ -146,14 +146,14 @@ def declustered(names: Sequence[str], jets: Jets) -> Columns:
     return columns
 
 
-def images(names: Sequence[str], jets: Jets) -> Columns:
+def images(names: Sequence[str], jets: JetContents) -> FeatureColumns:
     """Make images."""
     return dict.fromkeys(names, jet_images(jets.flat, radius=jets.radius))
 
 
-def sequences(names: Sequence[str], jets: Jets) -> Columns:
+def sequences(names: Sequence[str], jets: JetContents) -> FeatureColumns:
     """Order constituents by pT or kT, and cut the sequence where the name has a length."""
-    columns: Columns = {}
+    columns: FeatureColumns = {}
     for name in names:
         length = re.search(r"\d+$", name)
         longest = int(length[0]) if length else None

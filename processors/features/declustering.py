@@ -28,7 +28,7 @@ __all__ = [
     "soft_drop",
 ]
 
-Jets: TypeAlias = ak.Array | FlatJets | Trees
+JetsOrTrees: TypeAlias = ak.Array | FlatJets | Trees
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
@@ -68,7 +68,7 @@ class Groomed(NamedTuple):
 
 
 def soft_drop(
-    jets: Jets, *, z_cut: float = 0.1, beta: float = 0.0, radius: float = 1.0
+    jets: JetsOrTrees, *, z_cut: float = 0.1, beta: float = 0.0, radius: float = 1.0
 ) -> SoftDrop:
     r"""Groom jets by soft drop: leave out soft particles at wide angles.
 
@@ -119,7 +119,7 @@ def soft_drop(
     return SoftDrop(mass, zg, rg)
 
 
-def lund_declusterings(jets: Jets) -> ak.Array:
+def lund_declusterings(jets: JetsOrTrees) -> ak.Array:
     r"""Return the primary Lund planes of jets: the declusterings along their hardest branches.
 
     From the last merger on, always into the piece a of larger pT, away from the piece b; of each
@@ -166,7 +166,7 @@ def lund_declusterings(jets: Jets) -> ak.Array:
     return ak.unflatten(ak.zip(record), counts)
 
 
-def declustering_sum(jets: Jets, *, scale: float = 20.0) -> NDArray[np.float64]:
+def declustering_sum(jets: JetsOrTrees, *, scale: float = 20.0) -> NDArray[np.float64]:
     r"""Return the sum of the mass ratios of parents to daughters in the trees of jets.
 
     The "observable similar to soft drop defined by clustering the jets with the C/A algorithm,
@@ -213,7 +213,7 @@ def declustering_sum(jets: Jets, *, scale: float = 20.0) -> NDArray[np.float64]:
 
 
 def recursive_soft_drop(
-    jets: Jets,
+    jets: JetsOrTrees,
     *,
     z_cut: float = 0.1,
     beta: float = 0.0,
@@ -264,7 +264,7 @@ def recursive_soft_drop(
     return Groomed(mass, n_prongs, ak.unflatten(kept[trees.leaves], trees.counts))
 
 
-def _trees(jets: Jets) -> Trees:
+def _trees(jets: JetsOrTrees) -> Trees:
     return jets if isinstance(jets, Trees) else cambridge_aachen(jets)
 
 

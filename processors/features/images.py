@@ -56,7 +56,7 @@ def jet_images(jets: FlatJets, *, radius: float, pixels: int = PIXELS) -> NDArra
     >>> image.shape, image[image > 0].tolist()
     ((1, 40, 40), [0.25, 0.75])
     """
-    x, y = _centred(jets)
+    x, y = _centered(jets)
     x, y = _upright(jets, x, y)
     x, y = (_mirrored(jets, position / radius) for position in (x, y))
     column, row = (_pixel(position, pixels) for position in (x, y))
@@ -75,7 +75,7 @@ def _mean(jets: FlatJets, values: NDArray[np.float64]) -> NDArray[np.float64]:
     return (jets.total(pt * values)[jets.jet_of]) / (jets.total(pt)[jets.jet_of])
 
 
-def _centred(jets: FlatJets) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _centered(jets: FlatJets) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return pseudorapidity and azimuth from the mean of the jet; azimuths may cross ±π."""
     phi = jets.phi_from_axis
     return jets.eta - _mean(jets, jets.eta), phi - _mean(jets, phi)

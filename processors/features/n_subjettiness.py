@@ -16,7 +16,7 @@ from .n_subjettiness_kernel import one_pass_wta_kt
 
 __all__ = ["contrib_n_subjettiness", "n_subjettiness", "ratio"]
 
-# FastJet-contrib takes a name that it does not know for its default, without a word.
+# FastJet-contrib takes a name that it does not know for its default, silently.
 _AXES = (
     "KT_Axes",
     "CA_Axes",

@@ -1,4 +1,4 @@
-"""Features of jets by name: the one table of what can be asked for."""
+"""Features of jets by name: the table of all that there are."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ...core import ConfigError, InputError, nearest_names
 from ..jets.constituents import flat_jets
 from .computing import (
-    Columns,
-    Jets,
+    FeatureColumns,
+    JetContents,
     correlators,
     count,
     declustered,
@@ -66,7 +66,7 @@ class Feature:
     name: str
     meaning: str
     source: str
-    compute: Callable[[Sequence[str], Jets], Columns]
+    compute: Callable[[Sequence[str], JetContents], FeatureColumns]
     pattern: str = ""
     examples: tuple[str, ...] = ()
     dtype: str = "float32"
@@ -165,12 +165,12 @@ def jet_features(
     if not radius > 0:
         msg = f"the jet radius is {radius}; it must be positive"
         raise InputError(msg)
-    jets = Jets(constituents, flat_jets(constituents), radius, threads)
-    together: dict[Callable[[Sequence[str], Jets], Columns], list[str]] = {}
+    jets = JetContents(constituents, flat_jets(constituents), radius, threads)
+    together: dict[Callable[[Sequence[str], JetContents], FeatureColumns], list[str]] = {}
     for name in names:
         feature = next(feature for feature in FEATURES if feature.matches(name))
         together.setdefault(feature.compute, []).append(name)
-    columns: Columns = {}
+    columns: FeatureColumns = {}
     for compute, of_group in together.items():
         columns |= compute(of_group, jets)
     return {name: _narrow(columns[name]) for name in names}

@@ -77,7 +77,7 @@ class JetProcessor(JetColumnProcessor):
     def describe(self, events: Jagged, steps: Steps) -> tuple[Columns, NDArray[np.integer[Any]]]:
         """Return the columns of the class, see `ColumnProcessor.describe`."""
         source = self.source
-        # without a cut on eta the leading jets are known beforehand, and the others stay closed
+        # without a cut on eta the leading jets are known beforehand; only their constituents are read
         n_inside = self.n_jets if self.max_abs_eta is None else None
         jets, inside = source.find(events, min_pt=self.min_jet_pt, n_inside=n_inside)
         counts = ak.to_numpy(ak.num(jets, axis=1))

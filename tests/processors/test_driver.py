@@ -22,6 +22,8 @@ import h5py
 import hdf5plugin  # noqa: F401 - registers blosc
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from coffea.processor import DaskExecutor, FuturesExecutor, IterativeExecutor
 from distributed import Client, LocalCluster
@@ -484,3 +486,24 @@ def test_files_and_results_may_lie_behind_any_fsspec_url(expected, lhco_file) ->
     assert there == list(contents(expected[0]).values())
     assert memory.exists("/runs/mine/processing.json")
     assert run("memory://data/events.h5", "memory://runs/mine").reused == 3
+
+
+def test_constituents_and_images_are_nested_columns(lhco_file, tmp_path) -> None:
+    features = ("constituents_5", "image")
+    run(lhco_file, tmp_path / "out", processor=DijetProcessor(features=features))
+    made = pq.read_table(tmp_path / "out" / "columns")
+    for jet in ("j1", "j2"):
+        particles = made.schema.field(f"{jet}_constituents_5").type
+        assert pa.types.is_list(particles)
+        assert [(x.name, x.type) for x in particles.value_type] == [
+            (name, pa.float32()) for name in ("pt", "eta", "phi")
+        ]
+        image = made.schema.field(f"{jet}_image").type
+        assert image == pa.list_(pa.list_(pa.float32(), 40), 40)
+        of_jets = made[f"{jet}_constituents_5"].to_pylist()
+        assert max(len(of_jet) for of_jet in of_jets) == 5
+        assert all(
+            of_jet == sorted(of_jet, key=lambda particle: -particle["pt"]) for of_jet in of_jets
+        )
+        sums = np.array(made[f"{jet}_image"].to_pylist()).sum(axis=(1, 2))
+        np.testing.assert_allclose(sums, 1.0, rtol=1e-5)
