@@ -13,15 +13,10 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, InputError
+from overdensity.core.identity import event_ids, integer_digest
 from overdensity.processors import DijetProcessor, datasets, process
 from overdensity.processors.jets.momentum import momenta
-from overdensity.processors.sources.chunks import (
-    PARTICLES,
-    Chunk,
-    FileSummary,
-    event_ids,
-    file_identity,
-)
+from overdensity.processors.sources.chunks import PARTICLES, Chunk, FileSummary
 from overdensity.processors.sources.lhco import LhcoSource
 from overdensity.processors.sources.root import RootSource
 from overdensity.processors.sources.source import (
@@ -40,7 +35,7 @@ class TextSource(Source):
 
     def inspect(self, path: str | os.PathLike[str], collections: Any = PARTICLES) -> FileSummary:
         content = Path(path).read_bytes()
-        return FileSummary(str(path), len(content.split(b"\n\n")), file_identity(content))
+        return FileSummary(str(path), len(content.split(b"\n\n")), integer_digest(content))
 
     def read(self, chunk: Chunk, collections: Any = PARTICLES) -> ak.Array:
         events = Path(chunk.path).read_text().split("\n\n")[chunk.start : chunk.stop]
