@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError
+from ..core.identity import splitmix64, text_digest
 
-__all__ = ["CrossFitting", "event_ids", "fold_of", "splitmix64", "training_folds"]
+__all__ = ["CrossFitting", "fold_of", "training_folds"]
 
 CrossFitting = Literal["tournament", "all"]
-
-
-def splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Mix 64-bit integers so that neighbouring inputs give independent outputs.
-
-    The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014, doi:10.1145/2660193.2660195),
-    a bijection: different ids stay different.
-
-    Parameters
-    ----------
-    x : ndarray of uint64
-        Any shape.
-
-    Returns
-    -------
-    ndarray of uint64
-        The same shape.
-    """
-    z = np.asarray(x, dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
 
 
 def fold_of(
@@ -66,7 +44,7 @@ def fold_of(
     if folds < 2:
         msg = f"cross-fitting needs at least 2 folds, not {folds}"
         raise ConfigError(msg)
-    key = np.uint64(_digest(f"{salt}:{seed}"))
+    key = np.uint64(text_digest(f"{salt}:{seed}"))
     mixed = splitmix64(splitmix64(event) ^ key)
     # The high half: the modulus of a 64-bit number by a small k would be just as good.
     return ((mixed >> np.uint64(32)) % np.uint64(folds)).astype(np.int64)
@@ -107,25 +85,3 @@ def training_folds(fold: int, folds: int, scheme: CrossFitting = "tournament") -
         msg = f"cross_fitting: {scheme} needs at least {needed} folds, not {folds}"
         raise ConfigError(msg)
     return tuple((fold + step) % folds for step in range(1, reach + 1))
-
-
-def event_ids(source: str, start: int, stop: int) -> NDArray[np.uint64]:
-    """Make ids for the rows of a file that has none, from its name and the row number.
-
-    Parameters
-    ----------
-    source : str
-        Name of the file, without its folder: moving the data does not change the folds.
-    start, stop : int
-        The range of rows.
-
-    Returns
-    -------
-    ndarray of uint64, shape (stop - start,)
-    """
-    key = np.uint64(_digest(source))
-    return splitmix64(splitmix64(np.arange(start, stop, dtype=np.uint64)) ^ key)
-
-
-def _digest(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")

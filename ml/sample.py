@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from ..core import InputError, nearest_names
-from .folds import event_ids
+from ..core.identity import row_ids
 
 __all__ = ["Sample"]
 
@@ -90,7 +90,7 @@ class Sample:
     ) -> Self:
         """Build a sample from anything numpy understands; ids from the row numbers if absent."""
         mass = np.asarray(mass, dtype=np.float64)
-        ids = event_ids("", 0, len(mass)) if event is None else np.asarray(event, np.uint64)
+        ids = row_ids("", 0, len(mass)) if event is None else np.asarray(event, np.uint64)
         return cls(
             event=ids,
             mass=mass,
@@ -165,7 +165,7 @@ class Sample:
                 if "event" in extras:
                     event[to] = _column(batch, "event", name)
                 else:
-                    event[to] = event_ids(PurePath(name).name, row, row + len(batch))
+                    event[to] = row_ids(PurePath(name).name, row, row + len(batch))
                 for extra, into in (("weight", weight), ("label", label)):
                     if into is not None:
                         into[to] = _column(batch, extra, name)
