@@ -12,8 +12,8 @@ from scipy.stats import poisson
 from ..core import InputError
 from ..core.identity import text_digest
 from ..ml import Sample
-from .run import Run
-from .samples import load_sample
+from .stages.run import Run
+from .stages.samples import load_sample
 
 __all__ = ["InjectionTask", "check_strengths", "draw_signal", "events_with_signal", "load_base"]
 

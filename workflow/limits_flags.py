@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .limits_config import LimitsConfig
-from .limits_results import SignalLimits, WindowLimits
-from .results import SearchResults
+from .config.limits import LimitsConfig
+from .limits.limits_result import SignalLimits, WindowLimits
+from .stages.search_result import SearchResults
 
 __all__ = ["limit_flags"]
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from ..core import InputError
 from ..ml import Sample
-from .inputs import column_paths
-from .limits_config import LimitsConfig, SignalConfig
-from .run import Run
-from .samples import load_signal, signal_total
+from .config.limits import LimitsConfig, SignalConfig
+from .stages.inputs import column_paths
+from .stages.run import Run
+from .stages.samples import load_signal, signal_total
 
 __all__ = ["SignalModel", "read_signal_models"]
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..stats import SelectionResult
-from ..stats.injected import InjectedLimit, injected_limit
+from ..stats.limits.with_injections import InjectedLimit, injected_limit
 from .injection_results import InjectedSelection, Injection
-from .limits_results import StrengthLimit, WindowLimits
+from .limits.limits_result import StrengthLimit, WindowLimits
 
 __all__ = [
     "absorbed_fraction",
