@@ -33,7 +33,9 @@ __all__ = [
 
 KindT = TypeVar("KindT", bound="type[ClassifierKind]")
 
-_SEARCHED = "overdensity.ml.classifiers"  # the package with our kinds; others come by the entry points
+_SEARCHED = (
+    "overdensity.ml.classifiers"  # the package with our kinds; others come by the entry points
+)
 CLASSIFIERS: Registry[ClassifierKind] = Registry(
     "classifier",
     package=_SEARCHED,

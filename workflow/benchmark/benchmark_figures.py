@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...ml import MassSculpting, Window
+from ...stats.search.printed import selection_name
 from ..drawing import COLOURS, SIGNAL_REGION, STYLE, save_figure
-from ..stages.search_figures import selection_name
 from .benchmark_result import BenchmarkResults, BenchmarkRow
 
 __all__ = ["plot_max_sic", "plot_sculpting", "plot_sic", "save_benchmark_figures"]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ...core import Record
 from ...ml import MassSculpting, Performance, SmallestSignificance, smallest_significance
+from ...stats.search.printed import selection_name
 from ..stages.provenance import Provenance
-from ..stages.search_figures import selection_name
 
 __all__ = [
     "EPS_S",

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core import OverdensityError
 from ...stats import SpectrumFit
-from ..stages.search_figures import selection_name
+from ...stats.search.printed import selection_name
 from ..stages.search_result import SearchResults
 from .limits_result import LimitsResults, SignalLimits, StrengthLimit, WindowLimits
 
@@ -119,9 +119,9 @@ def _yield_table(windows: Sequence[WindowLimits], index: int, level: float) -> T
         f"region after the selection of the {name} most anomalous events.",
     )
     table.add_variable(_bins("Signal region", [(w.low, w.high) for w in windows]))
-    table.add_variable(_column("Observed events", [row.events for row in rows]))
-    background = _column("Expected background", [row.background for row in rows])
-    background.add_uncertainty(_error("fit", [row.error for row in rows]))
+    table.add_variable(_column("Observed events", [row.selection.observed for row in rows]))
+    background = _column("Expected background", [row.selection.expected for row in rows])
+    background.add_uncertainty(_error("fit", [row.selection.total_error for row in rows]))
     table.add_variable(background)
     table.add_variable(_column("Observed limit", [row.observed for row in rows], "events"))
     for column in _expected([row.expected for row in rows], "events"):

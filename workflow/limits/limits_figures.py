@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ...stats.search.printed import selection_name
 from ..drawing import COLOURS, STYLE, save_figure
-from ..stages.search_figures import selection_name
 from .limits_result import LimitsResults, SignalLimits, StrengthLimit
 
 __all__ = [

@@ -25,7 +25,7 @@ from overdensity.stats.search.scanning import scan
 def search(box):
     made = box(31)
     patterns = count_patterns(made.mass, made.levels, subdivide(made.edges, 2))
-    fits = scan(patterns, made.windows, made.efficiencies, guard=2)
+    fits = scan(patterns, made.windows, made.efficiencies)
     return fits, null_hypothesis(patterns, fits)
 
 

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from overdensity.ml import Sample, fold_of, scan_edges, scan_windows
-from overdensity.stats import hunt
+from overdensity.stats import FitModel, hunt
 from overdensity.workflow import SearchConfig, SearchResults
 from overdensity.workflow.stages import before_selection
 from overdensity.workflow.stages.run import Run
@@ -68,7 +68,7 @@ def search():
         edges=scan_edges(),
         windows=[(window.low, window.high) for window in windows],
         efficiencies=CONFIG.selections,
-        function="dijet4",
+        model=FitModel("dijet4"),
         pseudo_experiments=250,
         seed=1,
     )
