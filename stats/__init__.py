@@ -12,11 +12,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.lazy import lazy_door
-<<<<<<< HEAD
 
 if TYPE_CHECKING:
-    from .search.fabricated import Sculpting, contradicted, sculpting
     from .p_values.local import local_p, z_of_p
+    from .search.fabricated import Sculpting, contradicted, sculpting
     from .search.hunt_result import Best, HuntResult, SelectionResult, WindowResult
     from .search.hunting import hunt, hunt_patterns, subdivide
     from .search.trials import Trials
@@ -31,29 +30,13 @@ if TYPE_CHECKING:
         spectrum_of,
         spectrum_of_histogram,
     )
+    from .spectra.fit_model import FitModel
     from .spectra.functions import FUNCTIONS
     from .spectra.model_choice import FunctionChoice, choose_function
     from .spectra.resonance import Resonance, fit_resonance
     from .spectra.spectrum import SpectrumFit, fit
     from .spectra.spurious import SpuriousSignal, spurious_signal
     from .workspaces.of_search import best_workspace, counting_workspace, shape_workspace
-=======
-from .search.hunt_result import Best, HuntResult, SelectionResult, WindowResult
-from .search.hunting import hunt, hunt_patterns, subdivide
-from .search.trials import Trials
-from .selection.conformal import conformal_p
-from .selection.independence import Independence, independence_test
-from .selection.levels import selection_levels
-from .selection.patterns import Patterns, count_patterns, merge_patterns
-from .spectra.binning import Spectrum, dijet_edges, log_edges, spectrum_of, spectrum_of_histogram
-from .spectra.fit_model import FitModel
-from .spectra.functions import FUNCTIONS
-from .spectra.model_choice import FunctionChoice, choose_function
-from .spectra.resonance import Resonance, fit_resonance
-from .spectra.spectrum import SpectrumFit, fit
-from .spectra.spurious import SpuriousSignal, spurious_signal
-from .workspaces.of_search import best_workspace, counting_workspace, shape_workspace
->>>>>>> cd58ff1 (Branch h-stats in the layout of folders)
 
 __all__ = [
     "FUNCTIONS",

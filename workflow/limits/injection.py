@@ -15,12 +15,12 @@ from ...stats.search.pseudo_experiments import throw_toys
 from ...stats.search.statistical_step import statistical_step
 from ...stats.selection.efficiency import passes
 from ...stats.spectra.batch_fit import refit
-from ..injected_events import InjectionTask, draw_signal, events_with_signal, load_base
-from ..injection_results import InjectedSelection, Injection
 from ..stages.provenance import file_states
 from ..stages.run import Run
 from ..stages.samples import load_signal, load_simulation
 from ..stages.selecting import calibrated
+from .injected_events import InjectionTask, draw_signal, events_with_signal, load_base
+from .injection_results import InjectedSelection, Injection
 
 __all__ = ["inject", "injection_key"]
 

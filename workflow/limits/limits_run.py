@@ -12,20 +12,20 @@ from distributed import Client
 from ...core.progress_bar import live_table
 from ..cluster.campaign import run_campaign
 from ..config.limits import LimitsConfig
-from ..injected_events import InjectionTask, check_strengths
-from ..injection_results import Injection
-from ..limits_flags import limit_flags
-from ..signal_models import SignalModel, read_signal_models
 from ..stages.hunting import make_results
 from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
 from ..stages.run import Run
 from ..stages.samples import load_sample
 from ..stages.search_result import SearchResults
-from ..yield_limits import window_limits
+from .injected_events import InjectionTask, check_strengths
 from .injection import inject, injection_key
+from .injection_results import Injection
+from .limits_flags import limit_flags
 from .limits_result import LimitsResults
+from .signal_models import SignalModel, read_signal_models
 from .summary import signal_limits
+from .yield_limits import window_limits
 
 __all__ = ["check_limits", "make_limits"]
 

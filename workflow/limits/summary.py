@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..config.limits import LimitsConfig
-from ..discovery_reach import discovery_reach, injection_points
-from ..injection_results import Injection
-from ..signal_models import SignalModel
 from ..stages.search_result import SearchResults
-from ..strength_limits import limit_with_retraining, limit_without_retraining
+from .discovery_reach import discovery_reach, injection_points
+from .injection_results import Injection
 from .limits_result import InjectionPoint, Reach, SignalLimits, WindowLimits
+from .signal_models import SignalModel
+from .strength_limits import limit_with_retraining, limit_without_retraining
 
 __all__ = ["signal_limits"]
 

@@ -6,10 +6,10 @@ import logging
 
 import numpy as np
 
-from ..core import FitError
-from ..stats import SelectionResult, WindowResult, counting_workspace
-from ..stats.limits.cls import upper_limit
-from .limits.limits_result import WindowLimits, YieldLimit
+from ...core import FitError
+from ...stats import SelectionResult, WindowResult, counting_workspace
+from ...stats.limits.cls import upper_limit
+from .limits_result import WindowLimits, YieldLimit
 
 __all__ = ["window_limits", "yield_limit"]
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..stats import SelectionResult
-from ..stats.limits.with_injections import InjectedLimit, injected_limit
+from ...stats import SelectionResult
+from ...stats.limits.with_injections import InjectedLimit, injected_limit
 from .injection_results import InjectedSelection, Injection
-from .limits.limits_result import StrengthLimit, WindowLimits
+from .limits_result import StrengthLimit, WindowLimits
 
 __all__ = [
     "absorbed_fraction",

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .config.limits import LimitsConfig
-from .limits.limits_result import SignalLimits, WindowLimits
-from .stages.search_result import SearchResults
+from ..config.limits import LimitsConfig
+from ..stages.search_result import SearchResults
+from .limits_result import SignalLimits, WindowLimits
 
 __all__ = ["limit_flags"]
 

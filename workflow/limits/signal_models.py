@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core import InputError
-from ..ml import Sample
-from .config.limits import LimitsConfig, SignalConfig
-from .stages.inputs import column_paths
-from .stages.run import Run
-from .stages.samples import load_signal, signal_total
+from ...core import InputError
+from ...ml import Sample
+from ..config.limits import LimitsConfig, SignalConfig
+from ..stages.inputs import column_paths
+from ..stages.run import Run
+from ..stages.samples import load_signal, signal_total
 
 __all__ = ["SignalModel", "read_signal_models"]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..stats import z_of_p
-from ..stats.limits.with_injections import reach
+from ...stats import z_of_p
+from ...stats.limits.with_injections import reach
 from .injection_results import Injection
-from .limits.limits_result import InjectionPoint, PointSelection, Reach
+from .limits_result import InjectionPoint, PointSelection, Reach
 from .strength_limits import absorbed_fraction
 
 __all__ = ["discovery_reach", "injection_points", "z_global_of"]

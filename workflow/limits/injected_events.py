@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import poisson
 
-from ..core import InputError
-from ..core.identity import text_digest
-from ..ml import Sample
-from .stages.run import Run
-from .stages.samples import load_sample
+from ...core import InputError
+from ...core.identity import text_digest
+from ...ml import Sample
+from ..stages.run import Run
+from ..stages.samples import load_sample
 
 __all__ = ["InjectionTask", "check_strengths", "draw_signal", "events_with_signal", "load_base"]
 

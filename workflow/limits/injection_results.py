@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core import Record
-from ..stats import SelectionResult
+from ...core import Record
+from ...stats import SelectionResult
 
 __all__ = ["InjectedSelection", "Injection"]
 
