@@ -155,8 +155,9 @@ def train_fold(
     inside = data.mass >= window.sideband_low
     inside &= data.mass < window.sideband_high
     data.take(inside).refuse_functions_of_mass()
-    if "simulation" in method.needs:
-        of_simulation = _of_use(method, simulation, sample, window)
+    method.inputs_of(data.take(inside)).refuse_known_mass()
+    if "simulation" in method.required:
+        of_simulation = method.shown(_of_use(method, simulation, sample, window))
         kept = fold_of(of_simulation.event, folds, seed=seed) != fold
         simulation = _by_id(of_simulation.without_label(), kept)
     fresh = type(method)(method.hyper)
@@ -169,10 +170,9 @@ def fold_seed(seed: int, fold: int) -> int:
 
 
 def _as_seen_by(method: Method[Any], sample: Sample) -> Sample:
-    if "labels" not in method.needs:
-        return sample.without_label()
-    truth(method.name, sample)
-    return sample
+    if "labels" in method.required:
+        truth(method.name, sample)
+    return method.shown(sample)
 
 
 def _by_id(sample: Sample, which: NDArray[np.bool_]) -> Sample:
@@ -186,10 +186,10 @@ def _of_use(
 ) -> Sample:
     """Return the simulation, or say why the method cannot use it in this window."""
     simulation = simulated(method.name, simulation)
-    if simulation.names != sample.names:
+    if simulation.columns != sample.columns:
         msg = (
-            f"the simulation has the features {', '.join(simulation.names)}, and the data have "
-            f"{', '.join(sample.names)}; give both the same, in the same order"
+            f"the simulation has the features {', '.join(simulation.columns)}, and the data have "
+            f"{', '.join(sample.columns)}; give both the same, in the same order"
         )
         raise InputError(msg)
     if not window.signal(simulation.mass).any():

@@ -65,6 +65,7 @@ class Method(ABC, Generic[HyperT]):
     windowed: ClassVar[bool] = True
     Hyper: ClassVar[type[Any]]
     _names: tuple[str, ...] = ()
+    _blocks: tuple[str, ...] = ()
 
     def __init__(self, hyper: HyperT | None = None) -> None:
         self.hyper: HyperT = self.Hyper() if hyper is None else hyper
@@ -104,18 +105,43 @@ class Method(ABC, Generic[HyperT]):
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
 
+    @property
+    def required(self) -> tuple[Need, ...]:
+        """What it must be given: its ``needs``, and what its hyperparameters add to them."""
+        return self.needs
+
+    def shown(self, sample: Sample) -> Sample:
+        """Return the sample as the method may see it.
+
+        Without the truth unless it needs that, and without blocks but for the kinds it needs,
+        which are normalised per jet.
+
+        Raises
+        ------
+        InputError
+            If the sample has no block of a kind it needs.
+        """
+        seen = sample if "labels" in self.required else sample.without_label()
+        return seen.showing(self.required, method=self.name)
+
+    def inputs_of(self, data: Sample) -> Sample:
+        """Return the columns and blocks from which it learns, as it makes them of the data."""
+        return data
+
     def refuse_unlike(self, data: Sample) -> None:
         """Raise an InputError if nothing was learnt yet, or other features than those of ``data``.
 
-        What was learnt from is in ``_names``, which :meth:`fit` and :meth:`restore` set.
+        What was learnt from is in ``_names`` and ``_blocks``, which :meth:`fit` and
+        :meth:`restore` set.
         """
-        if not self._names:
+        if not self._names and not self._blocks:
             msg = f"method {self.name!r} has learnt nothing yet; call fit, or load a fitted one"
             raise InputError(msg)
-        if data.names != self._names:
+        if data.names != self._names or not set(self._blocks) <= set(data.blocks):
             msg = (
-                f"method {self.name!r} was fitted on the features {', '.join(self._names)}, "
-                f"and is to score {', '.join(data.names)}"
+                f"method {self.name!r} was fitted on the features "
+                f"{', '.join((*self._names, *self._blocks))}, and is to score "
+                f"{', '.join(data.columns)}"
             )
             raise InputError(msg)
 

@@ -198,12 +198,10 @@ def _scored(
     settings = config.methods[task.label]
     method = make_method(settings.name, **settings.hyperparameters)
     data, simulation = training_events(config, task.label, n_signal=task.n_signal, seed=task.seed)
-    if "labels" not in method.needs:
-        data = data.without_label()
-    data = data.take(np.argsort(data.event, kind="stable"))
+    data = method.shown(data.take(np.argsort(data.event, kind="stable")))
     if simulation is not None:
-        simulation = simulation.take(np.argsort(simulation.event, kind="stable"))
-    window, shown = config.window.window(), test.without_label()
+        simulation = method.shown(simulation.take(np.argsort(simulation.event, kind="stable")))
+    window, shown = config.window.window(), method.shown(test.without_label())
     if not is_cross_fitted(config, task.label):
         method.fit(data, window, simulation=simulation, seed=task.seed)
         return test, np.zeros(len(test), np.int64), method.score(shown)

@@ -278,7 +278,7 @@ def _load_signal(
     # Ids of simulation may be those of data, or count from 0 in every file.
     salt = np.uint64(int.from_bytes(hashlib.blake2b(b"signal", digest_size=8).digest(), "little"))
     ids = splitmix64(splitmix64(sample.event) ^ salt)
-    return Sample(ids, sample.mass, sample.features, sample.names), total
+    return dataclasses.replace(sample.without_label(), event=ids, weight=None), total
 
 
 def _base(config: SearchConfig, task: InjectionTask) -> Sample:
@@ -321,15 +321,9 @@ def _inside(config: SearchConfig, sample: Sample) -> Sample:
 
 def _joined(base: Sample, signal: Sample) -> Sample:
     """Return the events of both, those of the signal last."""
-    label = None
-    if base.label is not None:
-        label = np.concatenate([base.label, np.ones(len(signal), np.int8)])
-    return Sample(
-        np.concatenate([base.event, signal.event]),
-        np.concatenate([base.mass, signal.mass]),
-        np.concatenate([base.features, signal.features]),
-        base.names,
-        label=label,
+    label = None if base.label is None else np.ones(len(signal), np.int8)
+    return Sample.concatenated(
+        dataclasses.replace(base, weight=None), dataclasses.replace(signal, label=label)
     )
 
 
@@ -348,7 +342,7 @@ def _selected(
         Fraction of the probe that passes, averaged over the folds.
     """
     method = make_method(config.method.name, **config.method.hyperparameters)
-    shown = sample if "labels" in method.needs else sample.without_label()
+    shown = method.shown(sample)
     simulation = load_simulation(config)
     fold = fold_of(sample.event, config.folds, seed=config.seed)
     scores = np.empty(len(sample), np.float32)
