@@ -156,7 +156,7 @@ def train_fold(
     inside &= data.mass < window.sideband_high
     data.take(inside).refuse_functions_of_mass()
     method.inputs_of(data.take(inside)).refuse_known_mass()
-    if "simulation" in method.required:
+    if "simulation" in method.needs:
         of_simulation = method.shown(_of_use(method, simulation, sample, window))
         kept = fold_of(of_simulation.event, folds, seed=seed) != fold
         simulation = _by_id(of_simulation.without_label(), kept)
@@ -170,7 +170,7 @@ def fold_seed(seed: int, fold: int) -> int:
 
 
 def _as_seen_by(method: Method[Any], sample: Sample) -> Sample:
-    if "labels" in method.required:
+    if "labels" in method.needs:
         truth(method.name, sample)
     return method.shown(sample)
 

@@ -49,7 +49,7 @@ class Method(ABC, Generic[HyperT]):
         What the configuration calls it.
     needs : tuple of str
         What it must be given: ``features``, ``constituents``, ``images``, ``simulation``,
-        ``labels``.
+        ``labels``. Hyperparameters of an instance may add to those of its class.
     source : str
         Where it was published.
     windowed : bool
@@ -60,7 +60,7 @@ class Method(ABC, Generic[HyperT]):
     """
 
     name: ClassVar[str]
-    needs: ClassVar[tuple[Need, ...]] = ("features",)
+    needs: tuple[Need, ...] = ("features",)
     source: ClassVar[str]
     windowed: ClassVar[bool] = True
     Hyper: ClassVar[type[Any]]
@@ -105,11 +105,6 @@ class Method(ABC, Generic[HyperT]):
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
 
-    @property
-    def required(self) -> tuple[Need, ...]:
-        """What it must be given: its ``needs``, and what its hyperparameters add to them."""
-        return self.needs
-
     def shown(self, sample: Sample) -> Sample:
         """Return the sample as the method may see it.
 
@@ -121,8 +116,8 @@ class Method(ABC, Generic[HyperT]):
         InputError
             If the sample has no block of a kind it needs.
         """
-        seen = sample if "labels" in self.required else sample.without_label()
-        return seen.showing(self.required, method=self.name)
+        seen = sample if "labels" in self.needs else sample.without_label()
+        return seen.showing(self.needs, method=self.name)
 
     def inputs_of(self, data: Sample) -> Sample:
         """Return the columns and blocks from which it learns, as it makes them of the data."""

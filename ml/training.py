@@ -28,6 +28,7 @@ from .watching import watcher
 __all__ = ["Training", "TrainingHyper", "one_thread", "seeded", "train"]
 
 _BLOCK_ROWS = 131_072  # rows gathered at once: few enough to stay small, enough to cost no time
+_BLOCK_BYTES = 256 * 2**20  # of these in single precision
 _CHECKPOINT_SECONDS = 20.0  # between two writes, so that short epochs are not slowed down
 
 Loss = Callable[..., Tensor]
@@ -137,7 +138,8 @@ def train(
     loss : callable
         ``loss(module, *batch)`` with a batch of each column returns a tensor of shape (n_rows,).
     columns : sequence of ndarray, shape (n_events, ...)
-        Arrays or memory maps, read where they are: no more than some rows are copied at a time.
+        Arrays, memory maps, or what gives rows by index as these do (padded constituents, images);
+        read where they are: no more than some rows are copied at a time.
         Floating-point columns reach the loss as float32.
     train, validation : ndarray of int64 or bool
         Rows, or a mask of rows, to learn from and to validate with.
@@ -249,17 +251,19 @@ class _Batches:
         device: torch.device,
     ) -> None:
         self.columns, self.weight, self.scale, self.device = columns, weight, scale, device
+        self.row_bytes = sum(4 * math.prod(column.shape[1:]) for column in columns)
 
     def shuffled(
         self, rows: NDArray[np.int64], steps: int
     ) -> Iterator[tuple[tuple[Tensor, ...], Tensor | None]]:
         """Yield batch after batch of these rows, with weights of mean 1, or None for no weights."""
         edges = np.linspace(0, len(rows), steps + 1).round().astype(np.int64)
-        per_block = max(1, _BLOCK_ROWS * steps // len(rows))
+        most = min(_BLOCK_ROWS, _BLOCK_BYTES // self.row_bytes)
+        per_block = max(1, most * steps // len(rows))
         for first in range(0, steps, per_block):
             inside = edges[first : first + per_block + 1]
             index = rows[inside[0] : inside[-1]]
-            block = [self._tensor(np.take(column, index, axis=0)) for column in self.columns]
+            block = [self._tensor(column[index]) for column in self.columns]
             w = None if self.weight is None else self._tensor(self.weight[index] / self.scale)
             lengths = np.diff(inside).tolist()
             parts = zip(*(column.split(lengths) for column in block), strict=True)
