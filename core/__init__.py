@@ -1,4 +1,4 @@
-"""The ground all rooms stand on: errors, records and progress; no physics."""
+"""The ground all rooms stand on: errors, records, progress and identity; no physics objects."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .errors import (
     OverdensityError,
     nearest_names,
 )
+from .extras import extra_for, require
 from .progress import progress
 from .records import Record
 
@@ -20,6 +21,8 @@ __all__ = [
     "MissingExtraError",
     "OverdensityError",
     "Record",
+    "extra_for",
     "nearest_names",
     "progress",
+    "require",
 ]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import ConfigError, InputError
-from .classifiers import Classifier, ClassifierHyper, classifier_from_arrays, fit_classifier
+from ..core import InputError
+from .classifiers import (
+    Classifier,
+    ClassifierHyper,
+    Shown,
+    classifier_from_arrays,
+    fit_classifier,
+    inputs_for,
+)
 from .folds import fold_of
 from .jets import rescale_masses, sort_jets
 from .method import Method, Need
@@ -19,14 +26,16 @@ from .sample import Sample
 from .windows import Window
 
 __all__ = [
+    "FEW_TREES",
     "ClassifierMethod",
     "ClassifyingHyper",
     "InputHyper",
     "Task",
     "refuse_few_events",
-    "simulated",
-    "truth",
 ]
+
+# An ensemble for tests: quick on a few thousand events.
+FEW_TREES = {"inner_folds": 2, "members": 1, "trees": {"events_per_leaf": 20, "leaves": 8}}
 
 
 @dataclass(frozen=True)
@@ -47,13 +56,15 @@ class InputHyper:
     sort: bool = True
     min_events: int = 10
 
-    def inputs(self, data: Sample) -> NDArray[np.float32]:
-        """Return the features as the classifier sees them, shape (n_events, n_features)."""
+    def prepared(self, data: Sample) -> Sample:
+        """Return the sample as the classifier sees it."""
         if self.rescale:
             data = rescale_masses(data)
-        if self.sort:
-            data = sort_jets(data)
-        return data.features
+        return sort_jets(data) if self.sort else data
+
+    def inputs(self, data: Sample) -> NDArray[np.float32]:
+        """Return the features as the classifier sees them, shape (n_events, n_features)."""
+        return self.prepared(data).features
 
 
 @dataclass(frozen=True)
@@ -75,8 +86,8 @@ class Task:
 
     Attributes
     ----------
-    x : ndarray of float32, shape (n_events, n_features)
-        Features.
+    x : ndarray of float32, shape (n_events, n_features), or Inputs
+        What the classifier is shown.
     y : ndarray of bool, shape (n_events,)
         Class.
     weight : ndarray of float64, shape (n_events,)
@@ -85,7 +96,7 @@ class Task:
         Ids, of which the inner folds are made.
     """
 
-    x: NDArray[np.float32]
+    x: Shown
     y: NDArray[np.bool_]
     weight: NDArray[np.float64]
     event: NDArray[np.uint64]
@@ -97,15 +108,23 @@ HyperT = TypeVar("HyperT", bound=InputHyper)
 class ClassifierMethod(Method[HyperT], Generic[HyperT]):
     """A classifier of feature columns; subclasses say which events it is to tell from which."""
 
-    needs: ClassVar[tuple[Need, ...]] = ("features",)
     _classifier: Classifier
+
+    def __init__(self, hyper: HyperT | None = None) -> None:
+        super().__init__(hyper)
+        values = (getattr(self.hyper, field.name) for field in fields(self.hyper))
+        kinds = [each.make_kind() for each in values if isinstance(each, ClassifierHyper)]
+        if kinds:  # the classifiers decide what is needed of the events of a sample
+            shown = dict.fromkeys(need for kind in kinds for need in kind.needs)
+            others = (need for need in type(self).needs if need != "features")
+            self.needs: tuple[Need, ...] = (*shown, *others)
 
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
     ) -> Self:
         """Learn to tell the classes apart; see :meth:`Method.fit`."""
         self._classifier = self._learn(self._task(data, window, simulation, seed), seed)
-        self._names = data.names
+        self._names, self._blocks = data.names, _read(data, self.needs)
         return self
 
     def score(self, data: Sample) -> NDArray[np.float32]:
@@ -115,12 +134,13 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; see :meth:`Method.arrays`."""
-        return {"names": np.array(self._names)} | self._classifier.arrays()
+        names = {"names": np.array(self._names, np.str_), "blocks": np.array(self._blocks, np.str_)}
+        return names | self._classifier.arrays()
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
-        self._names = tuple(map(str, arrays["names"]))
-        self._classifier = classifier_from_arrays(arrays, device=self._ensemble.networks.device)
+        self._names, self._blocks = (tuple(map(str, arrays[key])) for key in ("names", "blocks"))
+        self._classifier = classifier_from_arrays(arrays, self._ensemble)
 
     @property
     def _ensemble(self) -> ClassifierHyper:
@@ -135,8 +155,19 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
             task.x, task.y, weight=task.weight, hyper=self._ensemble, seed=seed, event=task.event
         )
 
-    def _inputs(self, data: Sample) -> NDArray[np.float32]:
-        return self.hyper.inputs(data)
+    def inputs_of(self, data: Sample) -> Sample:
+        """Return the events as the classifier sees them; see :meth:`Method.inputs_of`."""
+        return self.hyper.prepared(data)
+
+    def _inputs(self, data: Sample) -> Shown:
+        """Return what the classifier is shown of events."""
+        data = self.hyper.prepared(data)
+        return inputs_for(self._ensemble, data.features, data.blocks)
+
+
+def _read(data: Sample, needs: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the blocks that are of a kind which is needed."""
+    return tuple(name for name, block in data.blocks.items() if block.kind in needs)
 
 
 def refuse_few_events(
@@ -173,31 +204,3 @@ def refuse_few_events(
                 "more events, wider bins or a lower end of the scan"
             )
             raise InputError(msg)
-
-
-def simulated(method: str, simulation: Sample | None) -> Sample:
-    """Return the simulation, or say that the method of this name cannot do without.
-
-    Raises
-    ------
-    ConfigError
-        If there is none.
-    """
-    if simulation is None:
-        msg = f"method {method!r} needs simulated events; give simulation files"
-        raise ConfigError(msg)
-    return simulation
-
-
-def truth(method: str, data: Sample) -> NDArray[np.int8]:
-    """Return the labels of events, or say that the method of this name cannot do without.
-
-    Raises
-    ------
-    ConfigError
-        If there are none.
-    """
-    if data.label is None:
-        msg = f"method {method!r} needs the truth, and the events have no column 'label'"
-        raise ConfigError(msg)
-    return data.label

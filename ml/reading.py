@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ..core import InputError, nearest_names
+from ..core.identity import row_ids
 from .block import Block, BlockKind
 from .constituents import ConstituentsReader
-from .folds import event_ids
 from .images import ImagesReader
 
 __all__ = [
@@ -151,7 +151,7 @@ class ColumnFiles:
                 yield Batch(
                     event=_column(batch, "event", name).astype(np.uint64, copy=False)
                     if self.has_ids
-                    else event_ids(PurePath(name).name, row, stop),
+                    else row_ids(PurePath(name).name, row, stop),
                     mass=_column(batch, self.mass, name),
                     features={each: _column(batch, each, name) for each in self.features},
                     extras={each: _column(batch, each, name) for each in self.extras},

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import InputError
+from ..core import ConfigError, InputError
+from ..core.identity import row_ids
 from .block import Block, BlockKind
-from .folds import event_ids
 from .mass_guard import rank_correlation, regressed_share
-from .reading import EXTRAS, ColumnFiles, Paths, add_lists, block_of, block_reader
+from .reading import EXTRAS, ColumnFiles, Paths, add_lists, block_of
 
-__all__ = ["Sample", "SampleStream"]
+__all__ = ["Sample", "simulated", "truth"]
 
 _BATCH = 262_144  # rows held beside the result while a file streams by
 _LIST_ROWS = 8192  # of them where a row holds lists
@@ -102,7 +102,7 @@ class Sample:
     ) -> Self:
         """Build a sample from anything numpy understands; ids from the row numbers if absent."""
         mass = np.asarray(mass, dtype=np.float64)
-        ids = event_ids("", 0, len(mass)) if event is None else np.asarray(event, np.uint64)
+        ids = row_ids("", 0, len(mass)) if event is None else np.asarray(event, np.uint64)
         return cls(
             event=ids,
             mass=mass,
@@ -360,51 +360,29 @@ class Sample:
                 raise InputError(msg)
 
 
-@dataclass(frozen=True)
-class SampleStream:
-    """Events of Parquet files, some at a time: what is done with any number of them.
-
-    Each pass over it reads the files again, in their order, and holds ``rows`` events; whether an
-    event id occurs twice is not seen (:meth:`Sample.from_parquet` sees it).
-
-    Attributes
-    ----------
-    paths : path or sequence of paths
-        Files, or folders of ``*.parquet`` files.
-    features : tuple of str
-        Names of the feature columns, of numbers or of lists.
-    mass : str
-        Name of the resonant mass, in GeV.
-    rows : int
-        The most events at a time.
+def simulated(method: str, simulation: Sample | None) -> Sample:
+    """Return the simulation, or say that the method of this name cannot do without.
 
     Raises
     ------
-    InputError
-        As :meth:`Sample.from_parquet`, when it is read.
+    ConfigError
+        If there is none.
     """
+    if simulation is None:
+        msg = f"method {method!r} needs simulated events; give simulation files"
+        raise ConfigError(msg)
+    return simulation
 
-    paths: Paths
-    features: tuple[str, ...]
-    mass: str = "mjj"
-    rows: int = 65_536
 
-    def __iter__(self) -> Iterator[Sample]:
-        """Yield sample after sample."""
-        files = ColumnFiles.open(self.paths, features=self.features, mass=self.mass)
-        for batch in files.batches(self.rows):
-            blocks = {}
-            for name, column in batch.blocks.items():
-                reader = block_reader(column.type, len(column), len(column.flatten()))
-                add_lists(reader, column, name)
-                blocks[name] = block_of(reader, name)
-            columns = [batch.features[name] for name in files.features]
-            features = np.stack(columns, axis=1) if columns else np.empty((len(batch), 0))
-            yield Sample.from_arrays(
-                batch.mass,
-                features,
-                files.features,
-                event=batch.event,
-                blocks=blocks,
-                **batch.extras,
-            )
+def truth(method: str, data: Sample) -> NDArray[np.int8]:
+    """Return the labels of events, or say that the method of this name cannot do without.
+
+    Raises
+    ------
+    ConfigError
+        If there are none.
+    """
+    if data.label is None:
+        msg = f"method {method!r} needs the truth, and the events have no column 'label'"
+        raise ConfigError(msg)
+    return data.label

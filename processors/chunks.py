@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InputError, Record
+from ..core.identity import integer_digest
 
 __all__ = [
     "FINGERPRINT_EVENTS",
@@ -27,19 +27,14 @@ __all__ = [
     "Writer",
     "absolute",
     "content_identity",
-    "event_ids",
     "execute",
-    "file_identity",
     "file_stamp",
-    "mix64",
     "read_events",
     "split",
 ]
 
 PARTICLES = ("particles",)  # what is read where nothing else is asked for
 FINGERPRINT_EVENTS = 8  # by which the content of a file without event numbers is recognised
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: the step of splitmix64
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ class FileSummary(Record):
     n_events : int
         How many events it holds.
     identity : int
-        64 bits that name the events in it, not the place where it lies (`file_identity`).
+        64 bits that name the events in it, not the place where it lies (`content_identity`).
     event_bytes : float
         Bytes that an event takes in memory once it is read: what chunks are sized by.
     sum_weights : float or None
@@ -221,37 +216,6 @@ def split(
     ]
 
 
-def mix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Scramble 64-bit integers by the finaliser of splitmix64, one to one.
-
-    Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, fig. 15.
-    """
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
-
-
-def event_ids(identity: int, entries: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
-    """Return the 64-bit ids of the entries of a file.
-
-    An id is ``mix64(identity + (entry + 1) * golden)``: within a file no two are equal, because
-    every step is one to one; it knows nothing of folders, chunks, file order or workers, so a
-    cross-validation fold made from it does not either.
-
-    Parameters
-    ----------
-    identity : int
-        The identity of the file.
-    entries : array of int, shape (n_events,)
-        Positions in the file.
-
-    Returns
-    -------
-    array of uint64, shape (n_events,)
-    """
-    return mix64(np.uint64(identity) + (entries.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
-
-
 def file_stamp(path: str) -> tuple[int, str]:
     """Return the size of a file in bytes, and its size and time of change as text.
 
@@ -270,7 +234,9 @@ def content_identity(
 ) -> int:
     """Return the identity of a file by its first `FINGERPRINT_EVENTS` events.
 
-    It survives a copy, a new name, another compression, padding or file format.
+    It survives a copy, a new name, another compression, padding or file format, as neither folder
+    nor file name enter; the same events given twice are noticed, and two files of the same name do
+    not collide, because their first events differ.
 
     Parameters
     ----------
@@ -282,17 +248,4 @@ def content_identity(
         pt in GeV, eta and phi of these; rounded to float32.
     """
     shape = np.array([n_events, *counts], dtype="<i8")
-    return file_identity(shape.tobytes(), particles.astype("<f4").tobytes())
-
-
-def file_identity(*contents: bytes) -> int:
-    """Return 64 bits that name the events of a file by what is in it.
-
-    Neither folder nor file name enter: a copied or renamed file keeps its ids, hence its folds,
-    and the same events given twice are noticed. Two files of the same name do not collide,
-    because their first events differ.
-    """
-    digest = hashlib.blake2b(digest_size=8)
-    for content in contents:
-        digest.update(content)
-    return int.from_bytes(digest.digest(), "little")
+    return integer_digest(shape.tobytes(), particles.astype("<f4").tobytes())

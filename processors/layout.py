@@ -20,7 +20,8 @@ import uproot
 from numpy.typing import NDArray
 
 from ..core import InputError
-from .chunks import FINGERPRINT_EVENTS, content_identity, event_ids, file_identity, mix64
+from ..core.identity import event_ids, integer_digest, mix64
+from .chunks import FINGERPRINT_EVENTS, content_identity
 from .momentum import Jagged, momenta
 
 __all__ = [
@@ -313,7 +314,7 @@ class Layout:
         if not self._numbered(first):
             return content
         ids = self._ids(first, len(events), 0, 0)
-        return file_identity(content.to_bytes(8, "little"), ids.tobytes())
+        return integer_digest(content.to_bytes(8, "little"), ids.tobytes())
 
     def fingerprint(self, there: Collection[str]) -> frozenset[str]:
         """Return the branches that `identity` looks at in a file with these branches."""

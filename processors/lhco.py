@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InputError
+from ..core.identity import event_ids, hex_digest
 from .chunks import (
     FINGERPRINT_EVENTS,
     PARTICLES,
@@ -27,7 +27,6 @@ from .chunks import (
     Writer,
     absolute,
     content_identity,
-    event_ids,
     execute,
 )
 from .momentum import momenta
@@ -61,10 +60,7 @@ class LhcoSource:
 
     def settings(self) -> dict[str, Any]:
         """Return what the events depend on beside the file itself."""
-        keys = sorted(
-            hashlib.blake2b(read_bytes(key), digest_size=8).hexdigest()
-            for key in self._keys.values()
-        )
+        keys = sorted(hex_digest(read_bytes(key)) for key in self._keys.values())
         return {"format": "lhco", "dataset": self.dataset, "keys": keys}
 
     @property

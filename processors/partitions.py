@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 import uhi.io.json
 
 from ..core import InputError, Record
+from ..core.identity import json_digest
 from .remote import write_bytes
 
 __all__ = [
@@ -67,8 +67,7 @@ def settings_key(**settings: Any) -> str:
     The version of the package is one of them: what an older one has made is made again.
     """
     ours = {"layout": _LAYOUT, "version": version("overdensity")}
-    text = json.dumps({**ours, **settings}, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return json_digest({**ours, **settings}, size=6)
 
 
 def write_partition(path: str, columns: Mapping[str, Any], summary: PartitionSummary) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import FitError, InputError
+from ..core.identity import text_digest
 from .joint_p import JointTail, joint_statistic, joint_tail
 from .null import Null, null_hypothesis
 from .patterns import Patterns
@@ -238,8 +238,7 @@ def _search(name: str, channel: Channel, windows: ArrayLike) -> ChannelSearch:
 
 def _seed_of(seed: int, name: str, index: int) -> int:
     """Return a seed of its own for a channel: independent, and not changed by the others."""
-    text = f"{seed}:{index}:{name}"
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+    return text_digest(f"{seed}:{index}:{name}")
 
 
 def _joined(rounds: Sequence[Toys]) -> Toys:

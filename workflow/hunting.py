@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import FitError, InputError
+from ..core.identity import splitmix64
 from ..core.records import write_text_atomic
 from ..ml import Sample, scan_edges
-from ..ml.folds import splitmix64
 from ..processors.partitions import to_uhi
 from ..stats import (
     FunctionChoice,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.stats import poisson
 
 from ..core import InputError, Record
+from ..core.identity import splitmix64, text_digest
 from ..ml import Sample, Window, fold_of, make_method, scan_edges, train_fold
-from ..ml.folds import splitmix64
 from ..stats import count_patterns, hunt, selection_levels, subdivide
 from ..stats.efficiency import passes
 from ..stats.scan import scan
@@ -276,8 +275,7 @@ def _load_signal(
         kept = np.random.default_rng([seed, 1]).random(len(sample)) * sample.weight.max()
         sample = sample.take(kept < sample.weight)
     # Ids of simulation may be those of data, or count from 0 in every file.
-    salt = np.uint64(int.from_bytes(hashlib.blake2b(b"signal", digest_size=8).digest(), "little"))
-    ids = splitmix64(splitmix64(sample.event) ^ salt)
+    ids = splitmix64(splitmix64(sample.event) ^ np.uint64(text_digest("signal")))
     return dataclasses.replace(sample.without_label(), event=ids, weight=None), total
 
 
@@ -301,8 +299,7 @@ def _drawn(
     n_signal: int, task: InjectionTask, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which signal events are injected, and which never are."""
-    digest = int.from_bytes(hashlib.blake2b(task.model.encode(), digest_size=8).digest(), "little")
-    rng = np.random.default_rng([seed, 3, task.repeat, digest])
+    rng = np.random.default_rng([seed, 3, task.repeat, text_digest(task.model)])
     order = rng.permutation(n_signal)
     number = int(poisson.ppf(rng.random(), task.strength)) if task.strength else 0
     check_strengths(task.signal, n_signal, [task.strength])

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from ..core import ConfigError, FitError, InputError
+from ..core.identity import row_ids
 from ..core.records import atomic_path
 from ..ml import Sample, fold_of, make_method, scan_edges, score_fold
-from ..ml.folds import event_ids
 from ..stats import count_patterns, subdivide, z_of_p
 from ..stats.functions import basis
 from ..stats.null import null_hypothesis
@@ -199,7 +199,7 @@ def pseudo_sample(
     Sample
     """
     data = load_sample(config, columns)
-    ids = event_ids(f"pseudo-dataset {index} of {config.seed}", 0, len(data))
+    ids = row_ids(f"pseudo-dataset {index} of {config.seed}", 0, len(data))
     settings = config.pseudo_datasets
     if settings.simulation:
         pool = load_sample(config, settings.simulation)

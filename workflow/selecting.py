@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.identity import splitmix64
 from ..ml import Window, scan_edges
-from ..ml.folds import splitmix64
 from ..stats import Sculpting, conformal_p, sculpting, selection_levels, subdivide
 from .config import SearchConfig
 from .scoring import Scores, windows_of

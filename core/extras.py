@@ -1,0 +1,85 @@
+"""Optional packages: which extra of this distribution brings them, and what to say without one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from .errors import MissingExtraError
+
+__all__ = ["EXTRAS", "extra_for", "require"]
+
+EXTRAS = {
+    "torch": "networks",
+    "nflows": "networks",
+    "hepdata_lib": "hepdata",
+    "pyBumpHunter": "bumphunter",
+    "pythia8mc": "simulation",
+    "aiohttp": "facilities",
+    "bokeh": "facilities",
+    "dask_gateway": "facilities",
+    "dask_jobqueue": "facilities",
+    "fsspec_xrootd": "facilities",
+    "XRootD": "facilities",
+}
+"""Packages by their import names, and the extra that installs each."""
+
+
+@contextmanager
+def extra_for(what: str) -> Iterator[None]:
+    """Stand around imports that need an extra, and say which one where it is not installed.
+
+    Parameters
+    ----------
+    what : str
+        What needs the packages, as the sentence begins: ``"method 'cathode'"``.
+
+    Raises
+    ------
+    MissingExtraError
+        If a package of `EXTRAS` is imported inside, in whatever module, and is not installed.
+
+    Examples
+    --------
+    >>> with extra_for("the classifier 'networks'"):
+    ...     import json  # or torch, or a module of ours that imports torch
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        msg = f"{what} needs {package}: pip install 'overdensity[{EXTRAS[package]}]'"
+        raise MissingExtraError(msg) from None
+
+
+def require(package: str, *, by: str) -> ModuleType:
+    """Import a package that an extra installs.
+
+    Parameters
+    ----------
+    package : str
+        Its import name, such as ``"pythia8mc"``.
+    by : str
+        What needs it, as the sentence begins: ``"simulation"``.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed: ``simulation needs pythia8mc: pip install
+        'overdensity[simulation]'``.
+
+    Examples
+    --------
+    >>> require("json", by="this example").__name__
+    'json'
+    """
+    with extra_for(by):
+        return importlib.import_module(package)
