@@ -39,6 +39,7 @@ class ConvolutionalAutoencoder(nn.Module):
         self, height: int, width: int, *, filters: Sequence[int], dense: int, latent: int
     ) -> None:
         super().__init__()
+        self.height, self.width = height, width
         first, second, third = filters
         small = (third, height // 4, width // 4)
         flat = third * (height // 4) * (width // 4)
