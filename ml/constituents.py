@@ -232,7 +232,10 @@ def _spans(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.i
 
 
 def _normalised(offsets: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return fractions of pT, and positions from the jet axis, the sum of massless momenta."""
+    """Return fractions of pT, and positions from the jet's mean weighted by pT.
+
+    The azimuth of the mean is that of the sum of the momenta, wherever the jet lies.
+    """
     counts = np.diff(offsets)
     jet = np.repeat(np.arange(len(counts)), counts)
     pt, eta, phi = values.astype(np.float64).T
@@ -240,12 +243,11 @@ def _normalised(offsets: NDArray[np.int64], values: NDArray[np.float32]) -> NDAr
     def total(of: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.bincount(jet, weights=of, minlength=len(counts))
 
-    px, py, pz = total(pt * np.cos(phi)), total(pt * np.sin(phi)), total(pt * np.sinh(eta))
-    axis_pt, sum_pt = np.hypot(px, py), total(pt)
-    axis_eta = np.arcsinh(np.divide(pz, axis_pt, out=np.zeros_like(pz), where=axis_pt > 0))
-    share = np.divide(pt, sum_pt[jet], out=np.zeros_like(pt), where=sum_pt[jet] > 0)
-    dphi = _wrapped(phi - np.arctan2(py, px)[jet])
-    return np.stack([share, eta - axis_eta[jet], dphi], axis=1).astype(np.float32)
+    sums = total(pt)[jet]
+    share = np.divide(pt, sums, out=np.zeros_like(pt), where=sums > 0)
+    axis_phi = np.arctan2(total(pt * np.sin(phi)), total(pt * np.cos(phi)))
+    deta, dphi = eta - total(share * eta)[jet], _wrapped(phi - axis_phi[jet])
+    return np.stack([share, deta, dphi], axis=1).astype(np.float32)
 
 
 def _wrapped(phi: NDArray[Any]) -> NDArray[Any]:
