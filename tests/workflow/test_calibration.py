@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import kstest
 
 from overdensity.ml import Method, Sample, Window, fold_of, scan_edges, scan_windows, score_fold
-from overdensity.stats import hunt, selection_levels
+from overdensity.stats import FitModel, hunt, selection_levels
 
 pytestmark = pytest.mark.slow
 logger = logging.getLogger("overdensity.tests")
@@ -80,7 +80,7 @@ def p_global(seed: int, *, folds: int, scheme: str) -> float:
         edges=edges,
         windows=[(window.low, window.high) for window in windows],
         efficiencies=SELECTIONS,
-        function="dijet3",
+        model=FitModel("dijet3"),
         pseudo_experiments=500,
         seed=seed,
     )

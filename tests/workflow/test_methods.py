@@ -12,8 +12,8 @@ import pytest
 
 from overdensity.ml import cross_fit, make_method, methods
 from overdensity.workflow import SearchConfig, SearchResults, load_config, run_search
-from overdensity.workflow.columns import column_files
-from overdensity.workflow.scoring import read_scores, read_trainings, windows_of
+from overdensity.workflow.run import Run
+from overdensity.workflow.scores import read_scores, read_trainings
 
 from ..conftest import make_box
 from ..ml.test_contract import FAST
@@ -72,7 +72,7 @@ def test_every_method_takes_a_box_to_results(
 def test_loss_curves_of_the_best_window_are_in_the_report(search_file: Path) -> None:
     results = search_with(search_file, "cathode", "scan.bins=7")  # a single window
     run = search_file.parent / "run"
-    seen = read_trainings(config_with(search_file, "cathode"), run, 0)
+    seen = read_trainings(Run(config_with(search_file, "cathode")), 0)
     assert sorted(seen) == [0, 1, 2]
     epochs = FAST["cathode"]["flow"]["epochs"]
     assert all(len(curve.train) == epochs for of in seen.values() for curve in of.losses)
@@ -84,7 +84,7 @@ def test_loss_curves_of_the_best_window_are_in_the_report(search_file: Path) -> 
 def test_classifiers_without_networks_show_how_reliable_they_are(
     finished_run: Path, search_file: Path
 ) -> None:
-    seen = read_trainings(load_config(search_file), finished_run, 0)
+    seen = read_trainings(Run(load_config(search_file, out=str(finished_run))), 0)
     assert len(seen) == 3
     for of_fold in seen.values():
         assert of_fold.losses == ()
@@ -97,11 +97,11 @@ def test_classifiers_without_networks_show_how_reliable_they_are(
 
 def test_method_that_ignores_the_window_is_trained_once_a_fold(search_file: Path) -> None:
     results = search_with(search_file, "pca")
-    run, config = search_file.parent / "run", config_with(search_file, "pca")
+    run, config = Run(config_with(search_file, "pca")), config_with(search_file, "pca")
     assert len(results.windows) > 1
-    assert len(list((run / "scores").glob("window*.parquet"))) == config.folds
-    scores = read_scores(config, column_files(config, run), run)
-    last = windows_of(config)[-1]
+    assert len(list((run.folder / "scores").glob("window*.parquet"))) == config.folds
+    scores = read_scores(run)
+    last = run.windows[-1]
     direct = cross_fit(
         make_method("pca"), scores.sample, last, folds=config.folds, seed=config.seed
     )
