@@ -7,27 +7,32 @@ every event is scored by a model that never saw it. Methods are made by name (:f
 
 from __future__ import annotations
 
-from .classifiers import ClassifierHyper, ClassifierKind, register_classifier
+from typing import TYPE_CHECKING
+
+from ..core.lazy import lazy_door
 from .closure import Closure, closure
-from .contract import ContractError, check_method
-from .crossfit import cross_fit, fit_guarded, score_fold, train_fold
-from .discovery import SmallestSignificance, smallest_significance
-from .folds import Folding, fold_of, training_folds
-from .method import (
-    Method,
-    MethodInfo,
-    load_method,
-    make_method,
-    method_class,
-    methods,
-    register_method,
-)
-from .metrics import Performance, performance
 from .reliability import Reliability, reliability
-from .sample import Sample
-from .sculpting import MassSculpting, mass_sculpting
-from .watching import LossCurve, Watch, watch
-from .windows import Window, scan_edges, scan_windows
+
+if TYPE_CHECKING:
+    from .classifiers import ClassifierHyper, ClassifierKind, register_classifier
+    from .contract import ContractError, check_method
+    from .crossfit import cross_fit, fit_guarded, score_fold, train_fold
+    from .discovery import SmallestSignificance, smallest_significance
+    from .folds import Folding, fold_of, training_folds
+    from .method import (
+        Method,
+        MethodInfo,
+        load_method,
+        make_method,
+        method_class,
+        methods,
+        register_method,
+    )
+    from .metrics import Performance, performance
+    from .sample import Sample
+    from .sculpting import MassSculpting, mass_sculpting
+    from .watching import LossCurve, Watch, watch
+    from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
     "ClassifierHyper",
@@ -67,3 +72,5 @@ __all__ = [
     "training_folds",
     "watch",
 ]
+
+__getattr__, __dir__ = lazy_door(__name__)

@@ -23,6 +23,7 @@ from .windows import Window
 
 __all__ = [
     "CHECKS",
+    "TOY_FOLDING",
     "TOY_WINDOW",
     "ContractError",
     "MethodCase",
@@ -33,6 +34,7 @@ __all__ = [
 
 TOY_WINDOW = Window(3500.0, 3200.0, 3800.0, 2800.0, 4400.0)
 _NAMES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
+TOY_FOLDING = Folding(seed=5, folds=2, scheme="all")
 _NO_EVENTS = Window(6300.0, 6200.0, 6400.0, 5000.0, 6500.0)  # above all masses of the toy
 _BETWEEN_SIGNALS = 700.0  # GeV
 
@@ -92,7 +94,7 @@ class MethodCase:
     sample: Sample
     simulation: Sample
     window: Window = TOY_WINDOW
-    folding: Folding = Folding(seed=5, folds=2, scheme="all")
+    folding: Folding = TOY_FOLDING
 
     @classmethod
     def of(cls, method: str | type[Method[Any]], **hyper: Any) -> MethodCase:
@@ -152,11 +154,20 @@ class MethodCase:
             self.refuse(f"accepts {what}, and must raise an InputError that says {said!r}")
 
 
-def toy_sample(*, outliers: bool = False, signals: int = 1, seed: int = 0) -> Sample:
+def toy_sample(
+    *,
+    background: int = 6000,
+    signal: int = 300,
+    outliers: bool = False,
+    signals: int = 1,
+    seed: int = 0,
+) -> Sample:
     """Return a small search: smooth background in the mass, and a signal at 3.5 TeV.
 
     Parameters
     ----------
+    background, signal : int
+        Numbers of events.
     outliers : bool
         The signal lies where background does not; otherwise close together among it.
     signals : int
@@ -167,7 +178,7 @@ def toy_sample(*, outliers: bool = False, signals: int = 1, seed: int = 0) -> Sa
     Returns
     -------
     Sample
-        6300 events with labels, 300 of them of each signal.
+        With labels; a second signal replaces some of the background.
 
     Examples
     --------
@@ -176,18 +187,18 @@ def toy_sample(*, outliers: bool = False, signals: int = 1, seed: int = 0) -> Sa
     (6300, 300, ('j1_mass', 'j2_mass', 'j1_tau21', 'j2_tau21'))
     """
     # Here constituents, images and groups of the toy are added once a Sample holds them.
-    sample = _toy(6000, 300, seed)
+    sample = _toy(background, signal, seed)
     assert sample.label is not None  # _toy gives it
     rng = np.random.default_rng(seed)
     mass, features, label = sample.mass.copy(), sample.features.copy(), sample.label.copy()
-    signal = np.flatnonzero(label == 1)
+    first = np.flatnonzero(label == 1)
     if outliers:
-        scattered = rng.normal(size=(len(signal), features.shape[1]))
-        features[signal] = features.mean(axis=0) + 5 * features.std(axis=0) * scattered
+        scattered = rng.normal(size=(len(first), features.shape[1]))
+        features[first] = features.mean(axis=0) + 5 * features.std(axis=0) * scattered
     for number in range(2, signals + 1):
-        chosen = rng.choice(np.flatnonzero(label == 0), len(signal), replace=False)
-        mass[chosen] = mass[signal] + (number - 1) * _BETWEEN_SIGNALS
-        features[chosen], label[chosen] = features[signal], number
+        chosen = rng.choice(np.flatnonzero(label == 0), len(first), replace=False)
+        mass[chosen] = mass[first] + (number - 1) * _BETWEEN_SIGNALS
+        features[chosen], label[chosen] = features[first], number
     return replace(sample, mass=mass, features=features, label=label)
 
 
@@ -225,7 +236,7 @@ def _toy(n_background: int, n_signal: int, seed: int) -> Sample:
 
 
 def gives_one_finite_float32_score_an_event(case: MethodCase) -> None:
-    """Scores have the shape (n_events,), are float32, and none is NaN or infinite."""
+    """Return float32 of shape (n_events,), none of them NaN or infinite."""
     scores = case.scores
     if scores.shape != (len(case.sample),):
         case.refuse(f"gives scores of shape {scores.shape} for {len(case.sample)} events")
@@ -236,7 +247,7 @@ def gives_one_finite_float32_score_an_event(case: MethodCase) -> None:
 
 
 def gives_the_same_scores_for_the_same_seed_alone(case: MethodCase) -> None:
-    """All randomness comes from the seed."""
+    """Draw all that is random from the seed."""
     if not np.array_equal(case.train().score(case.shown), case.scores):
         case.refuse("gives other scores for the same seed; draw from a generator made of it")
     other = replace(case.folding, seed=case.folding.seed + 1)
@@ -245,7 +256,7 @@ def gives_the_same_scores_for_the_same_seed_alone(case: MethodCase) -> None:
 
 
 def scores_events_whatever_their_order(case: MethodCase) -> None:
-    """The order of events changes neither what is learnt nor which score is whose."""
+    """Learn the same, and score each event the same, in whatever order they come."""
     order = np.random.default_rng(0).permutation(len(case.sample))
     shuffled = case.train(sample=case.sample.take(order)).score(case.shown.take(order))
     if not np.allclose(shuffled, case.scores[order], rtol=1e-4, atol=1e-6):
@@ -253,7 +264,7 @@ def scores_events_whatever_their_order(case: MethodCase) -> None:
 
 
 def gives_the_signal_larger_scores(case: MethodCase) -> None:
-    """The signal it looks for stands out: AUC above 0.7, SIC above 3 where 1 % of background is kept."""
+    """Find the signal it looks for: AUC above 0.7, SIC above 3 where 1 % of background is kept."""
     label = case.sample.label
     assert label is not None  # of the toy
     scores = cross_fit(
@@ -269,7 +280,7 @@ def gives_the_signal_larger_scores(case: MethodCase) -> None:
 
 
 def does_not_look_at_the_truth(case: MethodCase) -> None:
-    """A wrong truth changes nothing, unless the method says that it needs labels."""
+    """Give the same scores with a wrong truth, unless the method says that it needs labels."""
     if "labels" in case.method.needs:
         return
     label = case.sample.label
@@ -288,7 +299,7 @@ def does_not_look_at_the_truth(case: MethodCase) -> None:
 
 
 def is_the_same_after_being_stored(case: MethodCase) -> None:
-    """A stored method has the same hyperparameters and gives the same scores."""
+    """Keep hyperparameters and scores on the way through a file."""
     with tempfile.TemporaryDirectory() as folder:
         stored = case.fitted.save(Path(folder) / "fitted.npz")
         loaded = load_method(stored, type(case.method))
@@ -299,7 +310,7 @@ def is_the_same_after_being_stored(case: MethodCase) -> None:
 
 
 def refuses_a_window_without_events(case: MethodCase) -> None:
-    """No events in the signal region, nothing to find."""
+    """Say that there are no events in the signal region."""
     above = replace(case.simulation, mass=1.06 * case.simulation.mass)
     case.refuse_unless_refused(
         "a window without events",
@@ -309,7 +320,7 @@ def refuses_a_window_without_events(case: MethodCase) -> None:
 
 
 def refuses_a_constant_feature(case: MethodCase) -> None:
-    """A feature that is the same in all events is named."""
+    """Name a feature that is the same in all events."""
     features, simulated = case.sample.features.copy(), case.simulation.features.copy()
     features[:, 2] = simulated[:, 2] = 0.5
     case.refuse_unless_refused(
@@ -323,7 +334,7 @@ def refuses_a_constant_feature(case: MethodCase) -> None:
 
 
 def refuses_a_feature_that_is_a_function_of_the_mass(case: MethodCase) -> None:
-    """Such a feature would be learnt in place of a signal."""
+    """Name a feature that would be learnt in place of a signal."""
     features = case.sample.features.copy()
     features[:, 2] = (case.sample.mass - 3500.0) ** 2
     case.refuse_unless_refused(
@@ -334,7 +345,7 @@ def refuses_a_feature_that_is_a_function_of_the_mass(case: MethodCase) -> None:
 
 
 def refuses_to_do_without_what_it_needs(case: MethodCase) -> None:
-    """Simulation and labels that it needs are asked for."""
+    """Ask for simulation and labels that are needed and not there."""
     if "simulation" in case.method.needs:
         beside = case.simulation.take(~case.window.signal(case.simulation.mass))
         case.refuse_unless_refused(
@@ -356,7 +367,7 @@ def refuses_to_do_without_what_it_needs(case: MethodCase) -> None:
 
 
 def refuses_other_features_than_fitted(case: MethodCase) -> None:
-    """The features to be scored are those that were learnt."""
+    """Score only the features that were learnt."""
     other = replace(case.shown, names=("j1_mass", "j2_mass", "j1_tau32", "j2_tau32"))
     case.refuse_unless_refused(
         "features that it was not fitted on", "j1_tau32", lambda: case.fitted.score(other)
@@ -364,7 +375,7 @@ def refuses_other_features_than_fitted(case: MethodCase) -> None:
 
 
 def refuses_to_score_before_it_is_fitted(case: MethodCase) -> None:
-    """A method that has learnt nothing says so."""
+    """Say so if nothing was learnt."""
     fresh = type(case.method)(case.method.hyper)
     case.refuse_unless_refused(
         "to score before it is fitted", "learnt nothing yet", lambda: fresh.score(case.shown)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
-import awkward as ak
 import fsspec
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +18,10 @@ __all__ = [
     "FINGERPRINT_EVENTS",
     "PARTICLES",
     "Chunk",
-    "Executor",
     "FileSummary",
-    "Source",
-    "Writer",
     "absolute",
     "content_identity",
-    "execute",
     "file_stamp",
-    "read_events",
     "split",
 ]
 
@@ -98,96 +90,16 @@ class Chunk(Record):
         """The file's name without folder and suffix, and the range; sorts in order of entry."""
         return f"{PurePosixPath(self.path).stem}-{self.start:09d}-{self.stop:09d}"
 
-
-class Source(Protocol):
-    """Where events come from: one small object for each file format.
-
-    A source is a frozen dataclass of its settings, which become part of the key of what is made
-    from it, and travels to the workers.
-    """
-
-    def inspect(
-        self, path: str | os.PathLike[str], collections: Sequence[str] = PARTICLES
-    ) -> FileSummary:
-        """Open a file, check that it can be read and has the collections, and say what it holds."""
-        ...
-
-    def read(self, chunk: Chunk, collections: Sequence[str] = PARTICLES) -> ak.Array:
-        """Read a chunk as the ``events`` array of `processors` (see `layouts`)."""
-        ...
-
-    def settings(self) -> dict[str, Any]:
-        """Return what the events depend on beside the file itself, as plain JSON values."""
-        ...
-
-    def execute(self, executor: Executor, chunks: Mapping[str, Chunk], writer: Writer) -> Any:
-        """Let the writer write every chunk, under its name, wherever the executor runs it.
-
-        Returns what `Writer.write` returned for all chunks, added up. With coffea's Runner, a small
-        ProcessorABC of the source makes name and chunk from the metadata of its events, and calls
-        ``writer.write(name, chunk, partial(view, events))``.
-        """
-        ...
-
-
-class Writer(Protocol):
-    """What is done with the events of a chunk, on a worker; see `writer.ColumnWriter`."""
-
     @property
-    def collections(self) -> tuple[str, ...]:
-        """What has to be read."""
-        ...
-
-    def finished(self, name: str, chunk: Chunk) -> dict[str, Any] | None:
-        """Return what `write` returns of a chunk that is there already; None if it is not."""
-        ...
-
-    def write(self, name: str, chunk: Chunk, events: Callable[[], ak.Array]) -> dict[str, Any]:
-        """Write a chunk, calling for its events only if it is not there already."""
-        ...
-
-
-Executor = Callable[[Sequence[Any], Callable[[Any], Any], Any], Any]  # as those of coffea
-
-
-def execute(
-    source: Source, executor: Executor, chunks: Mapping[str, Chunk], writer: Writer
-) -> dict[str, Any]:
-    """Run the writer over chunks by an executor alone: for what coffea's Runner does not read."""
-    work = partial(_read_and_write, source=source, writer=writer)
-    result = executor(list(chunks.items()), work, {})
-    return result[0] if isinstance(result, tuple) else result
-
-
-def _read_and_write(item: tuple[str, Chunk], *, source: Source, writer: Writer) -> dict[str, Any]:
-    name, chunk = item
-    return writer.write(name, chunk, partial(source.read, chunk, writer.collections))
+    def place(self) -> str:
+        """The file and the range, for messages."""
+        return f"{self.path} [{self.start}:{self.stop}]"
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
     """Return a path that means the same on every worker; URLs are so already."""
     path = os.fspath(path)
     return path if "://" in path else os.path.abspath(path)
-
-
-def read_events(
-    source: Source,
-    path: str | os.PathLike[str],
-    start: int = 0,
-    stop: int | None = None,
-    *,
-    collections: Sequence[str] = PARTICLES,
-) -> ak.Array:
-    """Read a range of events of one file, by default all of it: for a look, or a notebook.
-
-    Returns
-    -------
-    ak.Array, shape (n_events,)
-        See `lhco.LhcoSource.read`.
-    """
-    file = source.inspect(path, collections)
-    stop = file.n_events if stop is None else min(stop, file.n_events)
-    return source.read(Chunk(file.path, start, stop, file.identity), collections)
 
 
 def split(

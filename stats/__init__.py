@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from .binning import Spectrum, dijet_edges, log_edges, spectrum_of, spectrum_of_histogram
 from .conformal import conformal_p
+from .fit_model import FitModel
 from .functions import FUNCTIONS
 from .hunting import hunt, hunt_patterns, subdivide
 from .independence import Independence, independence_test
@@ -29,6 +30,7 @@ from .workspace import best_workspace, counting_workspace, shape_workspace
 __all__ = [
     "FUNCTIONS",
     "Best",
+    "FitModel",
     "FunctionChoice",
     "HuntResult",
     "Independence",

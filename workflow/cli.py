@@ -138,7 +138,7 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
     out: Annotated[str | None, typer.Option("--out", help="Folder of the result.")] = None,
     format: Annotated[  # noqa: A002 - the word of the configuration
         str | None,
-        typer.Option(help="lhco, root or parquet; by default told from the file names."),
+        typer.Option(help="lhco, root, parquet, ...; by default told from the file names."),
     ] = None,
     layout: Annotated[
         str | None,
@@ -172,10 +172,11 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
     ] = False,
 ) -> None:
     """Turn event files into Parquet columns under OUT/columns/, with control plots beside them."""
-    from .cluster import connect
-    from .columns import check_events, event_format, make_columns
+    from .columns import check_events
     from .config import load_config, parse_config
-    from .search import run_folder
+    from .inputs import event_format
+    from .run import Run
+    from .search import process_search
 
     given = {
         "events.format": format,
@@ -203,49 +204,47 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
             "the particles of events, say --format parquet"
         )
         raise ConfigError(msg)
-    check_events(config)
     if dry_run:
+        check_events(config)
         _show_plan(config)
         return
-    folder = run_folder(config)
-    with connect(config.cluster, config.workers) as client:
-        report = make_columns(config, folder, client)
+    report = process_search(config)
     if report is not None:
-        _show_processing(report, folder)
+        _show_processing(report, Run(config).folder)
 
 
 @app.command()
 def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Score every event in every window, by models that never saw it."""
     from .config import load_config
-    from .search import run_folder, score_search
+    from .run import Run
+    from .search import score_search
 
     config = load_config(file, overrides or [], out=out)
     score_search(config, process=False)
-    typer.echo(f"scores are in {run_folder(config) / 'scores'}")
+    typer.echo(f"scores are in {Run(config).folder / 'scores'}")
 
 
 @app.command()
 def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Fit, scan and throw pseudo-experiments: scores to results.json and workspace.json."""
-    from .columns import column_files
     from .config import load_config
-    from .hunting import make_results
-    from .search import run_folder
+    from .run import Run
+    from .search import hunt_search
 
     config = load_config(file, overrides or [], out=out)
-    folder = run_folder(config)
-    _show(make_results(config, column_files(config, folder), folder), folder)
+    _show(hunt_search(config), Run(config).folder)
 
 
 @app.command()
 def run(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Do a whole search, from event files to the report; an interrupted one goes on."""
     from .config import load_config
-    from .search import run_folder, run_search
+    from .run import Run
+    from .search import run_search
 
     config = load_config(file, overrides or [], out=out)
-    _show(run_search(config), run_folder(config))
+    _show(run_search(config), Run(config).folder)
 
 
 @app.command()
@@ -260,8 +259,8 @@ def calibrate(
 ) -> None:
     """Repeat a finished search, training included, on background-only pseudo-datasets."""
     from .config import load_config
-    from .pseudodata import calibrate_search
-    from .search import run_folder
+    from .run import Run
+    from .search import calibrate_search
 
     number = [f"pseudo_datasets.number={pseudo_datasets}"] if pseudo_datasets else []
     config = load_config(file, [*(overrides or []), *number], out=out)
@@ -274,7 +273,7 @@ def calibrate(
         f"pseudo-datasets trained anew, {retrained.p_pseudo_experiments:.2g} from "
         "pseudo-experiments\n"
         f"agreement of both (Kolmogorov-Smirnov): p = {retrained.ks_p_value:.2g}\n"
-        f"result: {run_folder(config) / 'pseudodata.json'}"
+        f"result: {Run(config).folder / 'pseudodata.json'}"
     )
 
 
@@ -282,11 +281,11 @@ def calibrate(
 def limits(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Set upper limits, on events and on signal models; an interrupted campaign goes on."""
     from .config import load_config
-    from .limits import run_limits
-    from .search import run_folder
+    from .run import Run
+    from .search import run_limits
 
     config = load_config(file, overrides or [], out=out)
-    _show_limits(run_limits(config), run_folder(config))
+    _show_limits(run_limits(config), Run(config).folder)
 
 
 @app.command()
@@ -400,7 +399,7 @@ def features(
 def _show_plan(config: Any) -> None:
     """Say what would be processed, and where."""
     from .cluster import dry_run
-    from .columns import event_files, event_format
+    from .inputs import event_files, event_format
 
     files = event_files(config.events)
     typer.echo(f"{len(files)} files of format {event_format(config.events)}:")
