@@ -24,7 +24,7 @@ from ..core import ConfigError, FitError, InputError
 from .checkpoints import Progress, State, fingerprint, load_checkpoint, save_checkpoint
 from .device import pick_device
 from .training_hyper import TrainingHyper
-from .watching import watcher
+from .watching import Watch, watcher
 
 __all__ = ["Training", "one_thread", "seeded", "train"]
 
@@ -121,7 +121,6 @@ def train(
     on = pick_device(device)
     scale = 1.0 if weight is None else float(np.mean(weight[learn], dtype=np.float64))
     batches = _Batches(columns, weight, scale, on)
-    steps = math.ceil(len(learn) / hyper.batch)
     module.to(on)
     optimizer = torch.optim.Adam(
         module.parameters(), lr=hyper.learning_rate, weight_decay=hyper.weight_decay, fused=True
@@ -145,13 +144,10 @@ def train(
             if where.is_stuck(hyper.patience):
                 break
             module.train()
-            total = torch.zeros((), device=on)
             with seeded(seed, epoch):
                 order = np.random.default_rng([seed, epoch]).permutation(learn)
-                for step, (batch, w) in enumerate(batches.shuffled(order, steps)):
-                    rate = _rate(hyper, epoch + step / steps)
-                    total += _step(optimizer, forward(batch), w, rate=rate, clip=hyper.clip)
-            where.train_loss.append(float(total) / len(learn))
+                total = _epoch(optimizer, forward, batches, order, epoch, hyper=hyper)
+            where.train_loss.append(total / len(learn))
             module.eval()
             where.validation_loss.append(_mean_loss(forward, batches, check, hyper.batch))
             _refuse_divergence(where, hyper, validated=len(check) > 0)
@@ -162,17 +158,7 @@ def train(
                 written = now
     if checkpoint is not None:
         save_checkpoint(checkpoint, key, module, optimizer, where)
-    module.cpu().eval()
-    states = [state for _, _, state in where.kept]
-    module.load_state_dict(states[0])
-    epochs = [epoch for _, epoch, _ in where.kept]
-    seen.add(where.train_loss, where.validation_loss, epochs)
-    return Training(
-        states,
-        epochs,
-        np.array(where.train_loss),
-        np.array(where.validation_loss),
-    )
+    return _finished(module, where, seen)
 
 
 @contextmanager
@@ -221,6 +207,34 @@ class _Batches:
         if values.dtype.kind == "f":
             values = values.astype(np.float32, copy=False)
         return torch.as_tensor(values, device=self.device)
+
+
+def _epoch(
+    optimizer: torch.optim.Adam,
+    forward: Callable[[tuple[Tensor, ...]], Tensor],
+    batches: _Batches,
+    order: NDArray[np.int64],
+    epoch: int,
+    *,
+    hyper: TrainingHyper,
+) -> float:
+    """Learn from all rows once, in this order; returns the sum of the weighted losses."""
+    total = torch.zeros((), device=batches.device)
+    steps = math.ceil(len(order) / hyper.batch)
+    for step, (batch, w) in enumerate(batches.shuffled(order, steps)):
+        rate = _rate(hyper, epoch + step / steps)
+        total += _step(optimizer, forward(batch), w, rate=rate, clip=hyper.clip)
+    return float(total)
+
+
+def _finished(module: torch.nn.Module, where: Progress, seen: Watch) -> Training:
+    """Leave the module with the first of the kept states, and say what the training ended with."""
+    module.cpu().eval()
+    states = [state for _, _, state in where.kept]
+    module.load_state_dict(states[0])
+    epochs = [epoch for _, epoch, _ in where.kept]
+    seen.add(where.train_loss, where.validation_loss, epochs)
+    return Training(states, epochs, np.array(where.train_loss), np.array(where.validation_loss))
 
 
 def _step(
