@@ -1,7 +1,8 @@
-"""Constituents and images of toy jets, which have one prong or two."""
+"""Toy events with a bump: columns, groups, and jets that have one prong or two."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,55 @@ from numpy.typing import NDArray
 from .block import Block
 from .constituents import Constituents
 from .images import Images
+from .sample import Sample
 
-__all__ = ["toy_blocks"]
+__all__ = ["TOY_FEATURES", "toy_blocks", "toy_events"]
+
+TOY_FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
+"""The feature columns of toy events."""
 
 _PARTICLES = 12
 _PIXELS = 12
 _RADIUS = 0.8
+
+
+def toy_events(n_background: int, n_signal: int, seed: int) -> Sample:
+    """Return toy events: falling mass, jet masses that scale with it, flat tau21; signal at 3.5 TeV.
+
+    Jets of the signal have masses of 500 and 100 GeV and two prongs, those of the background one.
+    Events have a group, 0 or 1, and the blocks of :func:`toy_blocks`.
+
+    Parameters
+    ----------
+    n_background, n_signal : int
+        How many of each; they come in random order.
+    seed : int
+        Other events for another seed.
+
+    Examples
+    --------
+    >>> toy_events(90, 10, seed=0).columns[:5]
+    ('j1_mass', 'j2_mass', 'j1_tau21', 'j2_tau21', 'j1_constituents')
+    """
+    rng = np.random.default_rng(seed)
+    n = n_background + n_signal
+    signal = np.arange(n) >= n_background
+    mass = np.where(
+        signal, rng.normal(3500.0, 80.0, n), 2600.0 + rng.exponential(700.0, n).clip(max=3400)
+    )
+    j_mass = 30 + mass[:, None] * rng.gamma(2.0, 0.03, (n, 2))
+    j_mass[signal] = rng.normal([500.0, 100.0], 15.0, (n_signal, 2))
+    tau21 = rng.uniform(0.1, 1.0, (n, 2))
+    tau21[signal] = rng.normal(0.2, 0.04, (n_signal, 2))
+    made = Sample.from_arrays(
+        mass,
+        np.hstack([j_mass, tau21]),
+        TOY_FEATURES,
+        label=signal,
+        group=np.arange(n) % 2,
+        blocks=toy_blocks(signal, mass / 2, seed=seed),
+    )
+    return replace(made.take(rng.permutation(n)), event=made.event)
 
 
 def toy_blocks(
