@@ -7,11 +7,14 @@ every event is scored by a model that never saw it. Methods are made by name (:f
 
 from __future__ import annotations
 
-from .classifiers import ClassifierHyper, ClassifierKind, register_classifier
-from .closure import Closure, closure
+from ..core.windows import Window, scan_edges, scan_windows
+from .classifiers.ensemble import ClassifierHyper, ClassifierKind, register_classifier
 from .contract import ContractError, check_method
 from .crossfit import cross_fit, fit_guarded, score_fold, train_fold
-from .discovery import SmallestSignificance, smallest_significance
+from .evaluation.discovery import SmallestSignificance, smallest_significance
+from .evaluation.generated import Closure, closure
+from .evaluation.mass_dependence import MassSculpting, mass_sculpting
+from .evaluation.metrics import Performance, performance
 from .folds import Folding, fold_of, training_folds
 from .method import (
     Method,
@@ -22,12 +25,9 @@ from .method import (
     methods,
     register_method,
 )
-from .metrics import Performance, performance
-from .reliability import Reliability, reliability
 from .sample import Sample
-from .sculpting import MassSculpting, mass_sculpting
-from .watching import LossCurve, Watch, watch
-from .windows import Window, scan_edges, scan_windows
+from .training.calibration_of_scores import Reliability, reliability
+from .training.watching import LossCurve, Watch, watch
 
 __all__ = [
     "ClassifierHyper",
