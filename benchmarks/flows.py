@@ -24,7 +24,8 @@ import pyarrow.parquet as pq
 import torch
 from scipy.stats import spearmanr
 
-from overdensity.ml import ManifoldFlow, Sample, Window, performance
+from overdensity.ml import Sample, Window, performance
+from overdensity.ml.anomaly.outliers.mflow import ManifoldFlow
 from overdensity.ml.evaluation.generated import closure
 from overdensity.ml.flows.conditional import ConditionalFlow, FlowHyper, fit_flow
 from overdensity.ml.flows.transforms import FAMILIES, Family, build_transform

@@ -72,7 +72,7 @@ def run_search(config: SearchConfig) -> SearchResults:
     ...         "selections": [0.1],
     ...         "folds": 3,
     ...         "fit": {"function": "dijet3"},
-    ...         "method": {"name": "cwola", "members": 1},
+    ...         "method": {"name": "cwola", "classifier": {"members": 1}},
     ...         "pseudo_experiments": 100,
     ...         "cluster": "threads",
     ...         "out": f"{folder}/run",

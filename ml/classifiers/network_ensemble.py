@@ -14,7 +14,8 @@ from scipy.special import logit
 
 from ..training.bank import Bank, train_bank
 from ..training.device import pick_device
-from .ensemble import ClassifierHyper, features_of_members, note_reliability
+from .ensemble import ClassifierHyper
+from .members import features_of_members, note_reliability
 
 __all__ = ["NetworkEnsemble", "fit_networks"]
 

@@ -14,13 +14,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from ...core import ConfigError
-from .ensemble import (
-    ClassifierHyper,
-    ClassifierKind,
-    features_of_members,
-    note_reliability,
-    register_classifier,
-)
+from .ensemble import ClassifierHyper, ClassifierKind, register_classifier
+from .members import features_of_members, note_reliability
 from .quantile_bins import bin_edges, bin_of
 
 __all__ = ["BoostedTrees", "BoostingHyper", "TreeEnsemble", "fit_trees"]

@@ -18,7 +18,8 @@ from torch import Tensor
 from ...core import ConfigError, InputError, nearest_names
 from ..training.checkpoints import State
 from ..training.device import pick_device
-from ..training.engine import Training, TrainingHyper, one_thread, seeded, train
+from ..training.engine import Training, one_thread, seeded, train
+from ..training.training_hyper import TrainingHyper
 from .preprocessing import Preprocessing
 from .transforms import FAMILIES, Family, build_transform
 

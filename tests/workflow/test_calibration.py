@@ -10,7 +10,16 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import kstest
 
-from overdensity.ml import Method, Sample, Window, fold_of, scan_edges, scan_windows, score_fold
+from overdensity.ml import (
+    Folding,
+    Method,
+    Sample,
+    Window,
+    fold_of,
+    scan_edges,
+    scan_windows,
+    score_fold,
+)
 from overdensity.stats import FitModel, hunt, selection_levels
 
 pytestmark = pytest.mark.slow
@@ -69,7 +78,7 @@ def p_global(seed: int, *, folds: int, scheme: str) -> float:
         scores = np.empty(EVENTS, np.float32)
         for each in range(folds):
             rows, found = score_fold(
-                CellRatio(), sample, window, each, folds=folds, scheme=scheme, seed=seed
+                CellRatio(), sample, window, each, Folding(seed=seed, folds=folds, scheme=scheme)
             )
             scores[rows] = found
         return selection_levels(scores, fold, SELECTIONS, events=ids)

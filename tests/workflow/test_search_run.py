@@ -187,7 +187,7 @@ def test_box_without_signal_has_no_global_excess(search_file: Path, tmp_path: Pa
         (["features=[j1_mas]"], "no column 'j1_mas'; did you mean 'j1_mass'"),
         (["mass=mj"], "no column 'mj'; did you mean 'mjj'"),
         (["method.name=cwolla"], "did you mean 'cwola'"),
-        (["method.membrs=2"], "no hyperparameter 'membrs'; did you mean 'members'"),
+        (["method.classifier.membrs=2"], "'classifier.membrs'; did you mean 'members'"),
         (["scan.low=6000", "scan.high=9000"], "none of 6120 events has mjj between"),
         (["events.files=[none.parquet]"], "none.parquet: no such file"),
         (["method={name: salad}"], "'salad' needs simulated background: name its Parquet files"),

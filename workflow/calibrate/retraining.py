@@ -7,9 +7,10 @@ method does with the events.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,10 +19,10 @@ from distributed import Client
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
-from ...core import ConfigError, FitError, InputError
+from ...core import FitError, InputError
 from ...core.identity import row_ids
 from ...core.records import atomic_path
-from ...ml import Sample, fold_of, score_fold
+from ...ml import Folding, Sample, score_fold
 from ...stats import count_patterns, z_of_p
 from ...stats.search.null import null_hypothesis
 from ...stats.search.pseudo_datasets import Smallest, draw_events, smallest_p, smeared_masses
@@ -102,9 +103,6 @@ def repeat_search(run: Run, results: SearchResults, client: Client) -> Retrained
     if results.best is None:
         msg = f"{out}: this search has no window with a quotable fit, so there is no p-value"
         raise InputError(msg)
-    if "labels" in run.method.needs:
-        msg = f"method {config.method.name!r} needs the truth, which pseudo-datasets have not"
-        raise ConfigError(msg)
     recipe = _recipe(run, results)
     files = [
         out.absolute() / "pseudodata" / f"dataset{index:04d}-{recipe.key}.json"
@@ -159,13 +157,13 @@ def pseudo_sample(run: Run, theta: Sequence[float], index: int) -> Sample:
         pool = load_sample(run, settings.simulation)
         pool = pool.take(np.argsort(pool.event))
         drawn = pool.take(draw_events(len(pool), len(data), index, seed=config.seed))
-        return Sample(ids, drawn.mass, drawn.features, drawn.names)
+        return dataclasses.replace(drawn.without_label(), event=ids, weight=None)
     ordered = data.take(np.argsort(data.event))  # the order of the files changes nothing
     model = basis(config.fit.function, run.fit_edges)
     masses = smeared_masses(
         ordered.mass, model, np.array(theta), smearing=settings.smearing, rng=_rng(config, index, 0)
     )
-    return Sample(ids, masses, ordered.features, ordered.names)
+    return dataclasses.replace(ordered.without_label(), event=ids, mass=masses, weight=None)
 
 
 def _recipe(run: Run, results: SearchResults) -> _Recipe:
@@ -202,15 +200,13 @@ def _scan(run: Run, scores: Scores, spurious: NDArray[np.float64]) -> tuple[Patt
 
 def _train_task(recipe: _Recipe, index: int, window: int, fold: int, path: Path) -> None:
     """Train on other folds of a pseudo-dataset, score this one; runs on a worker."""
-    run, config = recipe.run, recipe.run.config
+    run = recipe.run
     _, scores = score_fold(
         run.method,
         pseudo_sample(run, recipe.theta, index),
         run.windows[window],
         fold,
-        folds=config.folds,
-        scheme=config.cross_fitting,
-        seed=_seed(config, index),
+        _folding(run, index),
         simulation=load_simulation(run),
     )
     with atomic_path(path) as temporary, temporary.open("wb") as file:
@@ -221,7 +217,7 @@ def _hunt_task(recipe: _Recipe, index: int, path: Path) -> None:
     """Select and scan a pseudo-dataset, write its result and remove its scores; on a worker."""
     run, config = recipe.run, recipe.run.config
     sample = pseudo_sample(run, recipe.theta, index)
-    fold = fold_of(sample.event, config.folds, seed=_seed(config, index))
+    fold = _folding(run, index).of(sample.event)
     values = np.full((len(run.windows), len(sample)), np.nan, np.float32)
     files = _score_files(run, path)
     for (window, each), file in files.items():
@@ -291,6 +287,11 @@ def _assumptions(config: SearchConfig) -> tuple[str, ...]:
 def _rng(config: SearchConfig, index: int, stream: int) -> np.random.Generator:
     """Return a source of randomness of a pseudo-dataset."""
     return np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(index, stream)))
+
+
+def _folding(run: Run, index: int) -> Folding:
+    """Return how a pseudo-dataset is divided: anew for each of them."""
+    return replace(run.folding, seed=_seed(run.config, index))
 
 
 def _seed(config: SearchConfig, index: int) -> int:

@@ -30,9 +30,9 @@ def _function(name: str) -> str:
 
 
 def _method(name: str) -> str:
-    from ...ml import methods  # noqa: PLC0415
+    from ...ml.method import METHODS  # noqa: PLC0415
 
-    return _known("method", name, [info.name for info in methods()])
+    return _known("method", name, METHODS.names())
 
 
 def _processor(name: str) -> str:

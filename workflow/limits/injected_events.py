@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -147,13 +148,7 @@ def _for_injection(n_signal: int) -> int:
 
 def events_with_signal(base: Sample, signal: Sample) -> Sample:
     """Return the events of both, those of the signal last."""
-    label = None
-    if base.label is not None:
-        label = np.concatenate([base.label, np.ones(len(signal), np.int8)])
-    return Sample(
-        np.concatenate([base.event, signal.event]),
-        np.concatenate([base.mass, signal.mass]),
-        np.concatenate([base.features, signal.features]),
-        base.names,
-        label=label,
+    label = None if base.label is None else np.ones(len(signal), np.int8)
+    return Sample.concatenated(
+        dataclasses.replace(base, weight=None), dataclasses.replace(signal, label=label)
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.identity import splitmix64
-from ...ml import Sample, Window, fold_of, train_fold
+from ...ml import Sample, Window, train_fold
 from ...stats import count_patterns, selection_levels
 from ...stats.search.pseudo_experiments import throw_toys
 from ...stats.search.statistical_step import statistical_step
@@ -101,23 +101,12 @@ def _selected(
     passing : ndarray of float64, shape (n_selections,)
         Fraction of the probe that passes, averaged over the folds.
     """
-    config, method = run.config, run.method
-    shown = sample if "labels" in method.needs else sample.without_label()
-    simulation = load_simulation(run)
-    fold = fold_of(sample.event, config.folds, seed=config.seed)
+    config, shown, simulation = run.config, sample.without_label(), load_simulation(run)
+    fold = run.folding.of(sample.event)
     scores = np.empty(len(sample), np.float32)
     probe_scores = np.empty((config.folds, len(probe)), np.float32)
     for each in range(config.folds):
-        model = train_fold(
-            method,
-            sample,
-            window,
-            each,
-            folds=config.folds,
-            scheme=config.cross_fitting,
-            seed=config.seed,
-            simulation=simulation,
-        )
+        model = train_fold(run.method, sample, window, each, run.folding, simulation=simulation)
         rows = np.flatnonzero(fold == each)
         scores[rows] = model.score(shown.take(rows))
         probe_scores[each] = model.score(probe)

@@ -13,8 +13,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from ...core import ConfigError
 from ...core.records import write_text_atomic
-from ...ml import Method, Window, make_method, scan_edges, scan_windows
+from ...ml import Folding, Method, Window, make_method, scan_edges, scan_windows
 from ...stats import FitModel, subdivide
 from ..config.dependencies import Stage, keys_of, value_of
 from ..config.search import SearchConfig
@@ -99,9 +100,23 @@ class Run:
         Raises
         ------
         ConfigError
-            If the method or a hyperparameter is unknown.
+            If the method or a hyperparameter is unknown, or the method learns from labels: those of
+            the events that are searched would be the answer.
         """
-        return make_method(self.config.method.name, **self.config.method.hyperparameters)
+        method = make_method(self.config.method.name, **self.config.method.hyperparameters)
+        if "labels" in method.needs:
+            msg = (
+                f"method {method.name!r} learns from the truth, which a search must not know of the "
+                "events it searches; use it in 'overdensity benchmark', or choose another method"
+            )
+            raise ConfigError(msg)
+        return method
+
+    @cached_property
+    def folding(self) -> Folding:
+        """How the events are divided for cross-fitting."""
+        config = self.config
+        return Folding(seed=config.seed, folds=config.folds, scheme=config.cross_fitting)
 
     @cached_property
     def training_windows(self) -> tuple[int, ...]:

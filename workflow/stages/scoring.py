@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import numpy as np
 from distributed import Client
 
-from ...ml import fold_of, train_fold, watch
+from ...ml import train_fold, watch
 from ..cluster.connecting import run_tasks
 from .run import Run
 from .samples import load_sample, load_signal, load_simulation
@@ -70,7 +69,7 @@ def _score_task(
 
     Runs on a worker.
     """
-    config, sample = run.config, load_sample(run)
+    sample = load_sample(run)
     unfinished = next(each for each in (path, signal_path) if each is not None).with_suffix(".part")
     with watch(unfinished) as seen:
         model = train_fold(
@@ -78,16 +77,13 @@ def _score_task(
             sample,
             run.windows[window],
             fold,
-            folds=config.folds,
-            scheme=config.cross_fitting,
-            seed=config.seed,
+            run.folding,
             simulation=load_simulation(run),
         )
     if path is not None:
-        rows = np.flatnonzero(fold_of(sample.event, config.folds, seed=config.seed) == fold)
-        scored = sample.take(rows)
-        write_scores(path, scored, model.score(scored.without_label()), seen)
+        scored = sample.take(run.folding.rows(sample.event, fold)).without_label()
+        write_scores(path, scored, model.score(scored), seen)
     if signal_path is not None:
-        signal = load_signal(run, config.signal, weights="refused")
+        signal = load_signal(run, run.config.signal, weights="refused")
         write_scores(signal_path, signal, model.score(signal), seen)
     shutil.rmtree(unfinished, ignore_errors=True)

@@ -30,7 +30,6 @@ from ..classifier_method import (
     ClassifierMethod,
     ClassifyingHyper,
     Task,
-    blocks_of,
     refuse_few_events,
 )
 from ..densities.outer_density import SIDEBANDS, refuse_choice
@@ -191,7 +190,7 @@ class Salad(ClassifierMethod[SaladHyper]):
     def _with_mass(self, sample: Sample) -> Shown:
         mass = sample.mass.astype(np.float32)[:, None]
         features = np.hstack([self.hyper.inputs(sample), mass])
-        return inputs_for(self.hyper.reweighting, features, blocks_of(sample))
+        return inputs_for(self.hyper.reweighting, features, sample.blocks)
 
 
 @dataclass(frozen=True)

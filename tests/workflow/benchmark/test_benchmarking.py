@@ -16,7 +16,7 @@ import yaml
 
 from overdensity.core import ConfigError, InputError, OverdensityError
 from overdensity.ml import Method, Sample, Window, fold_of
-from overdensity.ml import method as registry
+from overdensity.ml.method import METHODS
 from overdensity.workflow import cli
 from overdensity.workflow.benchmark.benchmark_result import (
     BenchmarkResults,
@@ -90,7 +90,7 @@ def _toys(monkeypatch: pytest.MonkeyPatch):
     SEEN.clear()
     for name, needs in (("plain", ()), ("told", ("labels",)), ("simulated", ("simulation",))):
         toy = type(name, (Toy,), {"name": name, "needs": ("features", *needs)})
-        monkeypatch.setitem(registry._REGISTRY, name, toy)
+        monkeypatch.setitem(METHODS._known, name, toy)
 
 
 def write(path: Path, n: int, *, signal: bool, seed: int) -> str:
@@ -292,7 +292,7 @@ def test_failed_training_is_told_and_the_others_are_kept(
         msg = "the scores ran away"
         raise InputError(msg)
 
-    monkeypatch.setattr(registry._REGISTRY["told"], "score", broken)
+    monkeypatch.setattr(METHODS._known["told"], "score", broken)
     made = config(methods=["plain", "told"], seeds=1)
     with pytest.raises(OverdensityError, match=r"1 of 2 tasks failed.*told, labels"):
         run_benchmark(made)

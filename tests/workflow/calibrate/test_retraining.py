@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import ks_2samp
 
-from overdensity.core import ConfigError, InputError
+from overdensity.core import InputError
 from overdensity.workflow import SearchConfig, SearchResults, cli, load_config
 from overdensity.workflow.calibrate.retrained import PseudoDataset, Retrained, retrained_figure
 from overdensity.workflow.calibrate.retraining import pseudo_sample
@@ -227,16 +227,6 @@ def test_pseudo_dataset_that_cannot_be_fitted_counts_as_without_excess(
     assert found.datasets[0].problem == "no fit"
     path = next((Path(copy.out or "") / "pseudodata").glob("*.json"))
     assert PseudoDataset.from_json(path) == found.datasets[0]
-
-
-def test_method_that_needs_the_truth_is_refused(
-    copy: SearchConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from overdensity.ml import CwolaTrees
-
-    monkeypatch.setattr(CwolaTrees, "needs", ("features", "labels"))
-    with pytest.raises(ConfigError, match="needs the truth"):
-        calibrate_search(copy)
 
 
 def test_command_line_says_both_p_values(

@@ -44,10 +44,10 @@ def test_names_alone_are_methods_and_settings_stand_beside_them() -> None:
     assert {label: each.name for label, each in config(methods="pca").methods.items()} == {
         "pca": "pca"
     }
-    made = config(methods={"few": {"name": "cwola", "members": 1}, "pca": None})
+    made = config(methods={"few": {"name": "cwola", "sort": True}, "pca": None})
     assert (made.methods["few"].name, made.methods["few"].hyperparameters) == (
         "cwola",
-        {"members": 1},
+        {"sort": True},
     )
     assert made.methods["pca"].name == "pca"
 

@@ -163,7 +163,7 @@ def test_key_knows_the_task(run: Run, task: InjectionTask, change: dict) -> None
 @pytest.mark.parametrize(
     "override",
     [
-        "method.members=2",
+        "method.classifier.members=2",
         "seed=2",
         "folds=4",
         "selections=[0.1]",

@@ -23,7 +23,7 @@ OTHER = {  # a value of each key that is not the one of the search file or its d
     "columns": "columns=memory://elsewhere",
     "mass": "mass=m3j",
     "features": "features=[j1_mass]",
-    "method": "method.members=2",
+    "method": "method.classifier.members=2",
     "scan": "scan.low=3100",
     "folds": "folds=5",
     "cross_fitting": "cross_fitting=all",
@@ -53,7 +53,7 @@ def test_windows_regions_and_edges_belong_together(search_file: Path) -> None:
 
 def test_method_has_the_hyperparameters_of_the_configuration(search_file: Path) -> None:
     run = Run(load_config(search_file))
-    assert (run.method.name, run.method.hyper.members) == ("cwola", 1)
+    assert (run.method.name, run.method.hyper.classifier.members) == ("cwola", 1)
     assert run.training_windows == (0, 1, 2)
     assert Run(load_config(search_file, ["method={name: pca}"])).training_windows == (0, 0, 0)
     with pytest.raises(ConfigError, match="did you mean 'cwola'"):
@@ -129,8 +129,8 @@ def test_simulation_does_not_matter_to_a_method_that_takes_none(
 
 def test_defaults_of_the_method_count_as_if_they_were_written(search_file: Path) -> None:
     run = Run(load_config(search_file))
-    written = Run(load_config(search_file, ["method.inner_folds=5"]))
-    assert (run.key("scores") == written.key("scores")) == (run.method.hyper.inner_folds == 5)
+    written = Run(load_config(search_file, ["method.classifier.inner_folds=4"]))
+    assert run.key("scores") == written.key("scores")
 
 
 def test_columns_that_changed_change_all_that_is_made_of_them(
@@ -153,3 +153,10 @@ def test_columns_that_are_missing_say_what_to_do(tmp_path: Path) -> None:
     config = parse_config({"events": {"files": "a.root"}, "out": str(tmp_path)})
     with pytest.raises(InputError, match="run 'overdensity process' first"):
         _ = Run(config).columns
+
+
+@pytest.mark.parametrize("name", ["supervised", "parametrised"])
+def test_method_that_learns_from_the_truth_is_refused(search_file: Path, name: str) -> None:
+    run = Run(load_config(search_file, [f"method={{name: {name}}}"]))
+    with pytest.raises(ConfigError, match=f"method '{name}' learns from the truth"):
+        _ = run.method
