@@ -57,7 +57,7 @@ def complaints(model: type[BaseModel], values: Any, error: ValidationError) -> l
     Returns
     -------
     list of str
-        In the order of the keys; what follows from a misspelt key is not said again.
+        In the order of the keys; what follows from another complaint is not said again.
     """
     found: dict[Place, list[Any]] = {}
     for each in error.errors():
@@ -67,6 +67,7 @@ def complaints(model: type[BaseModel], values: Any, error: ValidationError) -> l
         _sentence(model, place, errors)
         for place, errors in found.items()
         if not (errors[0]["type"] == "missing" and _is_misspelt(place, unknown))
+        and not (errors[0]["type"] in _MUST and _has_below(place, found))
     ]
 
 
@@ -91,6 +92,11 @@ def _is_misspelt(missing: Place, unknown: Iterable[Place]) -> bool:
         other[:-1] == tuple(parents) and get_close_matches(str(other[-1]), [str(name)])
         for other in unknown
     )
+
+
+def _has_below(place: Place, found: Iterable[Place]) -> bool:
+    """Return whether entries are refused: then the rest is said of another alternative, or size."""
+    return any(len(other) > len(place) and other[: len(place)] == place for other in found)
 
 
 def _sentence(model: type[BaseModel], place: Place, errors: Sequence[Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field, ValidationError
@@ -28,6 +28,7 @@ class Outer(Section):
     files: Files | dict[str, Any]
     inner: Inner = Inner()
     named: dict[str, Inner] = Field(default_factory=dict)
+    numbers: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (1.0,)
 
 
 def said_of(values: Any) -> list[str]:
@@ -66,7 +67,7 @@ def test_all_that_is_wrong_is_said_in_the_order_of_the_keys() -> None:
         "files must be a list of 1 or more or be a section with keys of its own (got [])",
         "inner.count must be at least 2 (got 1)",
         "inner.word must be a word (got 2)",
-        "unknown key 'nonsense': valid names are 'files', 'inner', 'named'",
+        "unknown key 'nonsense': valid names are 'files', 'inner', 'named', 'numbers'",
     ]
 
 
@@ -85,6 +86,14 @@ def test_keys_below_a_users_own_name_are_known() -> None:
 def test_a_missing_key_that_is_there_in_another_spelling_is_said_once() -> None:
     assert said_of({"file": "a"}) == ["unknown key 'file': did you mean 'files'?"]
     assert said_of({"inner": {}}) == ["the key 'files' is missing"]
+
+
+def test_of_a_list_with_entries_that_are_refused_only_these_are_said() -> None:
+    assert said_of({"files": [3]}) == ["files.0 must be a word (got 3)"]
+    assert said_of({"files": "a", "inner": {"shares": 1}, "numbers": [-1]}) == [
+        "unknown key 'inner.shares': did you mean 'share'?",
+        "numbers.0 must be greater than 0 (got -1)",
+    ]
 
 
 def test_a_long_value_is_shortened() -> None:
