@@ -52,7 +52,8 @@ def extra_for(what: str) -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
             raise
-        msg = f"{what} needs {package}: pip install 'overdensity[{EXTRAS[package]}]'"
+        name = package.replace("_", "-")  # as pip spells it
+        msg = f"{what} needs {name}: pip install 'overdensity[{EXTRAS[package]}]'"
         raise MissingExtraError(msg) from None
 
 

@@ -22,7 +22,7 @@ ALLOWED = {
     "simulation": {"core"},
     "workflow": {"core", "processors", "ml", "stats", "simulation"},
 }
-MODULES = sorted(path for room in ROOMS for path in (ROOT / room).glob("*.py"))
+MODULES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
 
 def rooms_imported_by(path: Path) -> set[str]:
@@ -74,9 +74,9 @@ def test_import_rule_catches_a_breach(tmp_path: Path) -> None:
 def test_wheel_holds_every_module_and_template(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    for room in ROOMS:  # a copy, so that nothing built earlier is packed, and nothing left behind
-        shutil.copytree(ROOT / room, source / room)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for folder in ("overdensity", *ROOMS):  # a copy: nothing built earlier is packed or left behind
+        shutil.copytree(ROOT / folder, source / folder)
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, source],
@@ -87,9 +87,11 @@ def test_wheel_holds_every_module_and_template(tmp_path: Path) -> None:
     packed = set(zipfile.ZipFile(wheel).namelist())
     expected = {f"overdensity/{path.relative_to(ROOT)}" for path in MODULES}
     expected |= {
-        f"overdensity/{path.relative_to(ROOT)}" for path in (ROOT / "workflow/templates").iterdir()
+        f"overdensity/{path.relative_to(ROOT)}" for path in (ROOT / "workflow").rglob("templates/*")
     }
+    expected |= {"overdensity/__init__.py", "overdensity/__main__.py", "overdensity/py.typed"}
     assert expected <= packed
+    assert any(name.endswith("templates/report.html") for name in packed)
     assert all(name.startswith(("overdensity/", "overdensity-")) for name in packed)
 
 

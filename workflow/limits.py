@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,13 +11,12 @@ from pathlib import Path
 import numpy as np
 from distributed import Client
 
-from ..core import InputError
+from ..core import InputError, MissingExtraError, extra_for
 from ..core.progress import live_table
 from .campaign import run_campaign
 from .cluster import connect
 from .columns import column_files, event_files
 from .config import EventsConfig, SearchConfig
-from .hepdata import write_hepdata
 from .hunting import make_results
 from .injection import (
     Injection,
@@ -39,6 +39,8 @@ from .search import run_folder
 
 __all__ = ["check_limits", "make_limits", "run_limits"]
 
+logger = logging.getLogger(__name__)
+
 
 def run_limits(config: SearchConfig) -> LimitsResults:
     """Set limits on a run whose columns are there; what is missing of its search is done first.
@@ -52,7 +54,7 @@ def run_limits(config: SearchConfig) -> LimitsResults:
     -------
     LimitsResults
         Also written to ``limits.json``, beside figures in ``limits/`` and the tables of
-        ``limits.hepdata/``, in the run's folder; the report is written anew.
+        ``limits.hepdata/`` (with the extra ``hepdata``), in the run's folder; the report is written anew.
 
     Raises
     ------
@@ -66,9 +68,20 @@ def run_limits(config: SearchConfig) -> LimitsResults:
         make_scores(config, columns, out, client)
         made = make_limits(config, columns, out, client)
     save_limits_figures(out)
-    write_hepdata(make_results(config, columns, out), made, out)
+    _write_submission(make_results(config, columns, out), made, out)
     write_report(out)
     return made
+
+
+def _write_submission(results: SearchResults, limits: LimitsResults, out: Path) -> None:
+    """Write the submission to HEPData; without its extra, say so and go on."""
+    try:
+        with extra_for("limits.hepdata is not written: it"):
+            from .hepdata import write_hepdata  # noqa: PLC0415 - an extra
+    except MissingExtraError as missing:
+        logger.warning("%s", missing)
+        return
+    write_hepdata(results, limits, out)
 
 
 def check_limits(config: SearchConfig) -> None:

@@ -18,7 +18,6 @@ from overdensity.core import ConfigError, InputError, OverdensityError
 from overdensity.ml import Method, Sample, Window, fold_of
 from overdensity.ml import method as registry
 from overdensity.processors.features import check_features
-from overdensity.workflow import cli
 from overdensity.workflow.benchmark_config import BenchmarkConfig, load_benchmark
 from overdensity.workflow.benchmark_events import (
     check_benchmark,
@@ -41,6 +40,7 @@ from overdensity.workflow.benchmarking import (
     run_task,
     training_file,
 )
+from overdensity.workflow.commands import command_line
 from overdensity.workflow.provenance import Provenance
 
 WINDOW = {"center": 3500, "low": 3300, "high": 3700, "sideband_low": 2900, "sideband_high": 4200}
@@ -427,13 +427,13 @@ def test_events_of_the_test_among_those_learnt_are_refused(config, values) -> No
 def test_command_prints_the_table_and_chooses_methods(
     config, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(cli, "_set_up", lambda *, quiet: None)
+    monkeypatch.setattr(command_line, "_set_up", lambda *, quiet: None)
     monkeypatch.setenv("COLUMNS", "250")
     config(methods=["plain", "told"], seeds=1)
 
     def call(*words: str) -> int:
         with pytest.raises(SystemExit) as stopped:
-            cli.main(["benchmark", str(tmp_path / "benchmark.yaml"), *words])
+            command_line.main(["benchmark", str(tmp_path / "benchmark.yaml"), *words])
         return stopped.value.code or 0
 
     assert call("--methods", "plain") == 0

@@ -12,7 +12,8 @@ import pytest
 from scipy.stats import ks_2samp
 
 from overdensity.core import ConfigError, InputError
-from overdensity.workflow import SearchConfig, SearchResults, cli, load_config
+from overdensity.workflow import SearchConfig, SearchResults, load_config
+from overdensity.workflow.commands import command_line
 from overdensity.workflow.pseudodata import calibrate_search, pseudo_sample
 from overdensity.workflow.retrained import PseudoDataset, Retrained, retrained_figure
 from overdensity.workflow.scoring import load_sample
@@ -240,10 +241,12 @@ def test_method_that_needs_the_truth_is_refused(
 def test_command_line_says_both_p_values(
     copy: SearchConfig, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "_set_up", lambda *, quiet: None)
+    monkeypatch.setattr(command_line, "_set_up", lambda *, quiet: None)
     run = str(copy.out)
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["calibrate", f"{run}/config.yaml", "--out", run, "--pseudo-datasets", "2"])
+        command_line.main(
+            ["calibrate", f"{run}/config.yaml", "--out", run, "--pseudo-datasets", "2"]
+        )
     assert not stopped.value.code
     out = capfd.readouterr().out
     assert "p_global ≤ 0.33" in out
