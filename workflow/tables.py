@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+
+from ..core.tables import Style, Table
 
 __all__ = ["say", "say_flags", "show_table"]
 
@@ -19,7 +20,7 @@ def show_table(
     *,
     title: str = "",
     words: int = 0,
-    styles: Mapping[int, str] | None = None,
+    styles: Mapping[int, Style] | None = None,
 ) -> None:
     """Print a table.
 
@@ -33,7 +34,7 @@ def show_table(
         Above the table.
     words : int
         How many of the first columns hold words; the others hold numbers and are aligned right.
-    styles : mapping of int to str, optional
+    styles : mapping of int to {"bold", "dim"}, optional
         Rows that stand out, by their index: ``{3: "bold"}``.
 
     Examples
@@ -46,16 +47,9 @@ def show_table(
     │ two jets │    750 │
     └──────────┴────────┘
     """
-    table = Table(
-        *(
-            Column(escape(name), justify="left" if index < words else "right", no_wrap=index == 0)
-            for index, name in enumerate(columns)
-        ),
-        title=escape(title) or None,
-    )
-    for index, row in enumerate(rows):
-        table.add_row(*map(escape, row), style=(styles or {}).get(index))
-    _console.print(table)
+    cells = tuple(tuple(row) for row in rows)
+    table = Table(title, tuple(columns), cells, styles=styles or {}, left=words)
+    _console.print(table.rich())
 
 
 def say(text: str, *, style: str | None = None) -> None:

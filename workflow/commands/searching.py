@@ -11,6 +11,7 @@ from ..tables import say, say_flags, show_table
 from .options import ConfigFile, Out, Set
 
 if TYPE_CHECKING:
+    from ...core.tables import Style
     from ..results import SearchResults
 
 __all__ = ["calibrate", "hunt", "report", "run", "score"]
@@ -111,13 +112,13 @@ def _show(results: SearchResults, folder: Path) -> None:
     )
 
 
-def _rows(results: SearchResults) -> tuple[list[list[str]], dict[int, str]]:
+def _rows(results: SearchResults) -> tuple[list[list[str]], dict[int, Style]]:
     """Return the row of the most significant selection of each window, and how rows look."""
     from ..figures import selection_name
     from ..report import error_of
 
     rows: list[list[str]] = []
-    styles: dict[int, str] = {}
+    styles: dict[int, Style] = {}
     for index, window in enumerate(results.windows):
         where = f"{window.low:.0f}-{window.high:.0f}"
         quotable = [(row.p_local, row) for row in window.selections if row.p_local is not None]
