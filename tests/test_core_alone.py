@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,12 +70,14 @@ limits._write_submission(None, None, Path("none"))
             r"needs (torch|nflows): pip install 'overdensity\[networks\]'",
         ),
         (
-            "from overdensity.stats.bumphunt_library import bumphunter\n"
-            "bumphunter([1, 2, 3, 4], [9, 9, 9], [9, 9, 9], widths=(1, 1))",
+            (
+                "from overdensity.stats.bumphunt_library import bumphunter\n"
+                "bumphunter([1, 2, 3, 4], [9, 9, 9], [9, 9, 9], widths=(1, 1))"
+            ),
             r"bumphunter needs pyBumpHunter: pip install 'overdensity\[bumphunter\]'",
         ),
         (
-            "from overdensity.simulation import simulate\nsimulate('none.h5', background=1)",
+            "from overdensity.simulation import simulate\nsimulate('none.h5', background=1, seed=1)",
             r"simulation needs pythia8mc: pip install 'overdensity\[simulation\]'",
         ),
     ],
@@ -85,8 +88,6 @@ def test_what_needs_an_extra_says_which(code: str, sentence: str) -> None:
         f"import re\nfrom overdensity.core import MissingExtraError\ntry:\n    {inside}\n"
         "except MissingExtraError as error:\n    print(error)"
     )
-    import re
-
     assert re.search(sentence, said)
 
 

@@ -200,12 +200,3 @@ def test_the_command_prints_every_channel_and_the_combination(
     assert "global significance" in last
     assert f"{found.events[1].removed} of" in printed
     assert (tmp_path / "both" / "combination.json").is_file()
-
-
-def test_two_searches_of_one_name_are_refused(searches, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(command_line, "_set_up", lambda *, quiet: None)
-    words = ["combine", str(searches["dijet"]), str(searches["dijet"]), "--out", str(tmp_path)]
-    with pytest.raises(SystemExit) as stopped:
-        command_line.main(words)
-    assert stopped.value.code == 2
-    assert "named dijet" in capsys.readouterr().err

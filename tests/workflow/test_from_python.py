@@ -28,5 +28,5 @@ def test_overrides_count_for_files_and_mappings(search_file: Path) -> None:
 
 
 def test_a_folder_without_results_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no results.json there; run 'overdensity hunt' first"):
+    with pytest.raises(InputError, match=r"no results\.json there; run 'overdensity hunt' first"):
         read_run(tmp_path)

@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     --------
     >>> main(["run", "none.yaml", "--debug"])
     Traceback (most recent call last):
-    overdensity.core.errors.ConfigError: none.yaml: no such file
+    overdensity.core.errors.ConfigError: none.yaml: no such configuration file
     """
     words = sys.argv[1:] if arguments is None else arguments
     flags = {word for word in words if word in GLOBAL_FLAGS}  # anywhere on the line
