@@ -20,7 +20,15 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binom, kstest
 
 from overdensity.core import progress
-from overdensity.stats import fit, hunt, log_edges, selection_levels, subdivide
+from overdensity.stats import (
+    FitModel,
+    fit,
+    hunt,
+    local_p,
+    log_edges,
+    selection_levels,
+    subdivide,
+)
 
 EDGES = log_edges(2632.0, 6000.0, 16)
 WINDOWS = np.array([(EDGES[i], EDGES[i + 3]) for i in range(2, 12)])
@@ -76,12 +84,14 @@ def _search(
         edges=EDGES,
         windows=WINDOWS,
         efficiencies=efficiencies,
-        function=function,
+        model=FitModel(function),
         pseudo_experiments=toys,
         seed=seed,
     )
-    rows = [[window.unselected, *window.selections] for window in result.windows]
-    p_local = [[row.p_local for row in selections] for selections in rows]
+    p_local = [  # of all fits, whether they may be quoted or not
+        [float(local_p(row.observed, row.expected, row.total_error)) for row in window.rows]
+        for window in result.windows
+    ]
     return (1.0 if result.global_p is None else result.global_p.p_global), p_local
 
 

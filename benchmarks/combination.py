@@ -21,10 +21,17 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import chi2, kstest
 
-from overdensity.stats import count_patterns, log_edges, selection_levels, subdivide, z_of_p
+from overdensity.stats import (
+    FitModel,
+    count_patterns,
+    log_edges,
+    selection_levels,
+    subdivide,
+    z_of_p,
+)
 from overdensity.stats.functions import basis
 from overdensity.stats.joint_p import joint_statistic
-from overdensity.stats.joint_search import Channel, combine_channels
+from overdensity.stats.joint_search import HuntChannel, combine_channels
 from overdensity.stats.refit import Problem, refit
 from overdensity.stats.significance import p_of_z
 from overdensity.stats.spectrum import seed_theta
@@ -100,7 +107,7 @@ def signal(rng: np.random.Generator, yields: dict[str, int]) -> dict[str, np.nda
     return {"dijet": np.concatenate([direct, masses[0, ~three]]), "trijet": masses[1, three]}
 
 
-def channel(rng: np.random.Generator, masses: np.ndarray, shift: float) -> Channel:
+def channel(rng: np.random.Generator, masses: np.ndarray, shift: float) -> HuntChannel:
     """Put signal masses among background; scores of the windows share half their variance."""
     grid = np.linspace(EDGES[0], EDGES[-1], 20_001)
     y = (grid[1:] + grid[:-1]) / 2 / 13e3
@@ -114,7 +121,7 @@ def channel(rng: np.random.Generator, masses: np.ndarray, shift: float) -> Chann
     folds = rng.integers(0, 5, mass.size)
     levels = [selection_levels(column, folds, EFFICIENCIES, within=inside) for column in scores.T]
     patterns = count_patterns(mass, np.stack(levels, axis=1), subdivide(EDGES, 2))
-    return Channel(patterns, EFFICIENCIES, function="dijet4")
+    return HuntChannel(patterns, EFFICIENCIES, model=FitModel("dijet4"))
 
 
 def global_ps(seed: int, yields: dict[str, int]) -> np.ndarray:
@@ -131,8 +138,8 @@ def global_ps(seed: int, yields: dict[str, int]) -> np.ndarray:
         return (1 + np.sum(toys >= observed - 1e-9)) / (1 + toys.size)
 
     ps = []
-    for index in range(len(channels)):
-        observed, toys = found.smallest_of(index)
+    for step, thrown in found.pairs:
+        observed, toys = step.smallest(thrown)
         ps.append(p_of(-observed, -toys))
     observed, toys = found.smallest()
     ps.append(p_of(-np.log(observed), -np.log(toys)))

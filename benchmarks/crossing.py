@@ -24,7 +24,8 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from overdensity.ml import Autoencoder, Sample, Window, fold_of, make_method, train_fold
+from overdensity.ml import Folding, Sample, Window, make_method, train_fold
+from overdensity.ml.autoencoder import Autoencoder
 from overdensity.ml.metrics import auc
 from overdensity.stats.significance import asimov_z
 
@@ -76,7 +77,8 @@ def measure(background: Sample, signal: Sample, strength: float, seed: int) -> d
     chosen[np.random.default_rng(seed).choice(len(signal), n, replace=False)] = True
     data = join(background, signal.take(chosen))
     rest = signal.take(~chosen)
-    test_b = background.take(fold_of(background.event, FOLDS, seed=seed) == 0)
+    folding = Folding(seed=seed, folds=FOLDS, scheme="all")
+    test_b = background.take(folding.rows(background.event, 0))
     test_s = rest.take(np.flatnonzero(WINDOW.signal(rest.mass))[:TESTED])
     found: dict[str, float] = {"strength": strength, "seed": seed, "injected": n}
     n_b, n_s = float(inside.sum()), strength * inside.sum()
@@ -95,9 +97,7 @@ def measure(background: Sample, signal: Sample, strength: float, seed: int) -> d
             found[f"z {name} {selection:g}"] = z(b > cut, s > cut)
 
     for name, columns in (("cwola", CWOLA), ("autoencoder", AUTOENCODER)):
-        method = train_fold(
-            make_method(name), only(data, columns), WINDOW, 0, folds=FOLDS, scheme="all", seed=seed
-        )
+        method = train_fold(make_method(name), only(data, columns), WINDOW, 0, folding)
         b, s = only(test_b, columns), only(test_s, columns)
         if not isinstance(method, Autoencoder):
             compare(name, method.score(b), method.score(s))

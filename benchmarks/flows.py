@@ -24,11 +24,12 @@ import pyarrow.parquet as pq
 import torch
 from scipy.stats import spearmanr
 
-from overdensity.ml import ManifoldFlow, Sample, Window, performance
+from overdensity.ml import Sample, Window, performance
 from overdensity.ml.closure import closure
 from overdensity.ml.flow_transforms import FAMILIES, Family, build_transform
 from overdensity.ml.flows import ConditionalFlow, FlowHyper, fit_flow
 from overdensity.ml.jets import mass_difference, sort_jets
+from overdensity.ml.mflow import ManifoldFlow
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")

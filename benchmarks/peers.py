@@ -31,6 +31,7 @@ import torch
 from numpy.typing import NDArray
 
 from overdensity.ml import (
+    Folding,
     Performance,
     Sample,
     Window,
@@ -40,11 +41,9 @@ from overdensity.ml import (
     scan_windows,
     score_fold,
     train_fold,
-    training_folds,
 )
 from overdensity.ml.cwola import balanced_weights
 from overdensity.ml.flows import FlowHyper
-from overdensity.ml.folds import CrossFitting
 from overdensity.ml.jets import mass_difference, rescale_masses, sort_jets
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
@@ -263,13 +262,18 @@ def loop(*, epochs: int, quick: bool) -> None:
             for w in windows
         ]
     )
-    score_fold(make_method("cwola"), data.take(np.arange(0, len(data), 20)), windows[5], 0, seed=1)
+    score_fold(
+        make_method("cwola"), data.take(np.arange(0, len(data), 20)), windows[5], 0, Folding(seed=1)
+    )
     parts = [
+        _trees("trees, default folds", data, rest, inside, folding=Folding(seed=1), quick=quick),
         _trees(
-            "trees, default folds", data, rest, inside, folds=7, scheme="tournament", quick=quick
-        ),
-        _trees(
-            "trees, published folds", data, rest, inside, folds=OUTER, scheme="all", quick=quick
+            "trees, published folds",
+            data,
+            rest,
+            inside,
+            folding=Folding(seed=1, folds=OUTER, scheme="all"),
+            quick=quick,
         ),
         _networks(data, rest, inside, epochs=2 if quick else epochs),
     ]
@@ -307,29 +311,27 @@ def _trees(
     rest: Sample,
     inside: NDArray[np.int64],
     *,
-    folds: int,
-    scheme: CrossFitting,
+    folding: Folding,
     quick: bool,
 ) -> tuple[str, float, list[Performance]]:
     """Return the first cells of a row, the seconds of the full scan, and the figures of the folds."""
     windows, method = scan_windows(), make_method("cwola")
-    at_signal = 1 if quick else folds
+    at_signal = 1 if quick else folding.folds
     timed = [(AT_3500, fold) for fold in range(at_signal)]
     timed += [] if quick else [(window, 0) for window in BESIDE]
-    in_fold = fold_of(data.event, folds, seed=1)
     cpu, found = 0.0, []
     for window, fold in timed:
         start = time.process_time()
-        fitted = train_fold(method, data, windows[window], fold, folds=folds, scheme=scheme, seed=1)
-        fitted.score(data.take(in_fold == fold))
+        fitted = train_fold(method, data, windows[window], fold, folding)
+        fitted.score(data.take(folding.rows(data.event, fold)))
         cpu += time.process_time() - start
         if window == AT_3500:
-            unseen = ~np.isin(in_fold, training_folds(fold, folds, scheme))
+            unseen = ~folding.training(data.event, fold)
             test = _test(data.take(unseen), rest)
             found.append(_performance(fitted.score(test), test))
-    scale = folds * inside.sum() / inside[[window for window, _ in timed]].sum()
+    scale = folding.folds * inside.sum() / inside[[window for window, _ in timed]].sum()
     head = (
-        f"{name} | {len(windows) * folds * INNER} x {method.hyper.members} | {cpu:.0f}, {len(timed)} "
+        f"{name} | {len(windows) * folding.folds * INNER} x {method.hyper.classifier.members} | {cpu:.0f}, {len(timed)} "
         f"windows and folds | {scale:.1f}"
     )
     return head, cpu * scale, found

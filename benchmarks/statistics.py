@@ -101,7 +101,7 @@ def speed() -> None:
     print("| --- | --- | --- |")
     mass, levels = make_box(1, 30_000)
     patterns = count_patterns(mass, levels, subdivide(EDGES, 2))
-    fits = scan(patterns, WINDOWS, EFFICIENCIES, guard=2)
+    fits = scan(patterns, WINDOWS, EFFICIENCIES)
     null = null_hypothesis(patterns, fits)
     counts = null.throw(250, np.random.default_rng(1))
     refit(fits.problem, counts[:1])  # compile
@@ -121,7 +121,7 @@ def speed() -> None:
     for n in (30_000, 380_000):
         mass, levels = make_box(2, n)
         patterns = count_patterns(mass, levels, subdivide(EDGES, 2))
-        fits = scan(patterns, WINDOWS, EFFICIENCIES, guard=2)
+        fits = scan(patterns, WINDOWS, EFFICIENCIES)
         null = null_hypothesis(patterns, fits)
 
         def work(fits=fits, null=null) -> None:

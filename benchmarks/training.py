@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from overdensity.ml import (
+    Folding,
     Performance,
     Sample,
     Window,
@@ -43,9 +44,9 @@ from overdensity.ml import (
     scan_edges,
     scan_windows,
     score_fold,
-    training_folds,
 )
-from overdensity.ml.bank import BankHyper, train_bank
+from overdensity.ml.bank import train_bank
+from overdensity.ml.bank_hyper import BankHyper
 from overdensity.ml.classifiers import ClassifierHyper, balance_classes, fit_classifier
 from overdensity.ml.jets import mass_difference, sort_jets
 from overdensity.ml.sculpting import mass_sculpting
@@ -128,7 +129,7 @@ def scan(*, quick: bool) -> None:
     windows = scan_windows()
     window = windows[AT_3500]
     test = rest.take(window.signal(rest.mass))
-    learnt = np.isin(fold_of(data.event, FOLDS, seed=1), training_folds(0, FOLDS))
+    learnt = Folding(seed=1).training(data.event, 0)
     seen = data.without_label().take(learnt)
     rows, trainings = [], len(windows) * FOLDS * 4
     # windows differ in their events, and the cost of a training goes with their number
@@ -140,10 +141,10 @@ def scan(*, quick: bool) -> None:
     scale = sum(inside) / sum(inside[: len(timed)])
 
     trees = make_method("cwola")
-    score_fold(trees, data, windows[-1], 0, seed=1)  # compile
+    score_fold(trees, data, windows[-1], 0, Folding(seed=1))  # compile
     cpu = time.process_time()
     for each in timed:
-        cross_fit(trees, data, each, seed=1)
+        cross_fit(trees, data, each, Folding(seed=1))
     cpu = (time.process_time() - cpu) * scale
     start = time.perf_counter()
     parallel(_task, [(trees, data, each, fold) for each in timed for fold in range(FOLDS)])
@@ -151,10 +152,12 @@ def scan(*, quick: bool) -> None:
     found = _sic(trees.fit(seen, window, seed=1).score(test), test)
     part = f"{len(timed)} of {len(windows)} windows x {scale:.1f}" if quick else "all"
     rows.append(
-        f"trees | {trainings} x {trees.hyper.members} | {part} | {cpu:.0f} | {wall:.0f} | {found}"
+        f"trees | {trainings} x {trees.hyper.classifier.members} | {part} | {cpu:.0f} | {wall:.0f} | {found}"
     )
 
-    networks = make_method("cwola_networks", epochs=epochs, device="cpu")
+    networks = make_method(
+        "cwola_networks", classifier={"networks": {"epochs": epochs, "device": "cpu"}}
+    )
     cpu, start = time.process_time(), time.perf_counter()
     fitted = networks.fit(seen, window, seed=1)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - start
@@ -175,7 +178,7 @@ def scan(*, quick: bool) -> None:
 
 
 def _task(method: Any, data: Sample, window: Window, fold: int) -> NDArray[np.float32]:
-    return score_fold(method, data, window, fold, seed=1)[1]
+    return score_fold(method, data, window, fold, Folding(seed=1))[1]
 
 
 def _sic(score: NDArray[np.float32], test: Sample) -> str:
@@ -319,7 +322,7 @@ def significance(s: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float
 def _counts(n_signal: int, seed: int) -> list[tuple[int, int]]:
     data, _ = box(40_000, n_signal, seed)
     window = scan_windows()[AT_3500]
-    scores = cross_fit(make_method("cwola"), data, window, seed=seed)
+    scores = cross_fit(make_method("cwola"), data, window, Folding(seed=seed))
     counts = []
     for kept in _selections(data, scores, seed):
         inside = kept & window.signal(data.mass)
@@ -352,7 +355,7 @@ def _quiet(size: int, seed: int, window: Window) -> list[tuple[float, float]]:
     The efficiency in bins of the scan is fitted outside the SR, its logarithm as a parabola.
     """
     data, _ = box(size, 0, 1000 + seed)
-    scores = cross_fit(make_method("cwola"), data, window, seed=seed)
+    scores = cross_fit(make_method("cwola"), data, window, Folding(seed=seed))
     edges = scan_edges()
     total = np.histogram(data.mass, edges)[0]
     outside = (edges[:-1] < window.low - 1) | (edges[1:] > window.high + 1)
@@ -463,7 +466,7 @@ def _calm(name: str, seed: int) -> list[float]:
     torch.set_num_threads(1)
     data, _ = box(40_000, 0, 2000 + seed)
     window = scan_windows()[AT_3500]
-    scores = cross_fit(make_method(name), data, window, seed=seed)
+    scores = cross_fit(make_method(name), data, window, Folding(seed=seed))
     fold = fold_of(data.event, FOLDS, seed=seed)
     p = conformal_p(scores, data.mass, fold, window=(window.low, window.high))
     inside = window.signal(data.mass)

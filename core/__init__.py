@@ -1,4 +1,4 @@
-"""The ground all rooms stand on: errors, records and progress; no physics."""
+"""The ground all rooms stand on: errors, records, progress and identity; no physics objects."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """From columns to one anomaly score per event.
 
 A :class:`Sample` and a :class:`Window` go into a :class:`Method`; :func:`cross_fit` sees to it that
-every event is scored by a model that never saw it.
+every event is scored by a model that never saw it. Methods are made by name (:func:`make_method`);
+:func:`methods` lists them, and :func:`check_method` checks a new one.
 """
 
 from __future__ import annotations
@@ -13,66 +14,55 @@ from .closure import Closure, closure
 from .reliability import Reliability, reliability
 
 if TYPE_CHECKING:
-    from .anode import Anode
-    from .autoencoder import Autoencoder
-    from .cathode import Cathode
-    from .crossfit import cross_fit, score_fold, train_fold
-    from .cwola import CwolaTrees
+    from .classifiers import ClassifierHyper, ClassifierKind, register_classifier
+    from .contract import ContractError, check_method
+    from .crossfit import cross_fit, fit_guarded, score_fold, train_fold
     from .discovery import SmallestSignificance, smallest_significance
-    from .folds import fold_of, training_folds
-    from .gis import Gis
-    from .idealised import Idealised
-    from .lacathode import LaCathode
-    from .method import Method, MethodInfo, load_method, make_method, methods
+    from .folds import Folding, fold_of, training_folds
+    from .method import (
+        Method,
+        MethodInfo,
+        load_method,
+        make_method,
+        method_class,
+        methods,
+        register_method,
+    )
     from .metrics import Performance, performance
-    from .mflow import ManifoldFlow
-    from .networks import CwolaNetworks
-    from .parametrised import Parametrised
-    from .pca import Pca
-    from .sa_cwola import SaCwola, SaCwolaWeights
-    from .salad import Salad, predict_background
     from .sample import Sample
     from .sculpting import MassSculpting, mass_sculpting
-    from .supervised import Supervised
     from .watching import LossCurve, Watch, watch
     from .windows import Window, scan_edges, scan_windows
 
 __all__ = [
-    "Anode",
-    "Autoencoder",
-    "Cathode",
+    "ClassifierHyper",
+    "ClassifierKind",
     "Closure",
-    "CwolaNetworks",
-    "CwolaTrees",
-    "Gis",
-    "Idealised",
-    "LaCathode",
+    "ContractError",
+    "Folding",
     "LossCurve",
-    "ManifoldFlow",
     "MassSculpting",
     "Method",
     "MethodInfo",
-    "Parametrised",
-    "Pca",
     "Performance",
     "Reliability",
-    "SaCwola",
-    "SaCwolaWeights",
-    "Salad",
     "Sample",
     "SmallestSignificance",
-    "Supervised",
     "Watch",
     "Window",
+    "check_method",
     "closure",
     "cross_fit",
+    "fit_guarded",
     "fold_of",
     "load_method",
     "make_method",
     "mass_sculpting",
+    "method_class",
     "methods",
     "performance",
-    "predict_background",
+    "register_classifier",
+    "register_method",
     "reliability",
     "scan_edges",
     "scan_windows",

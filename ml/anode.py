@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..core import ConfigError
 from .flows import ConditionalFlow, FlowHyper, fit_flow
-from .method import register
-from .outer import TRIANGULAR, OuterDensity, OuterHyper, refuse_choice, within
+from .method import register_method
+from .outer import FEW_EPOCHS, TRIANGULAR, OuterDensity, OuterHyper, refuse_choice, within
 from .windows import Window
 
 __all__ = ["Anode", "AnodeHyper"]
@@ -48,7 +48,7 @@ class AnodeHyper(OuterHyper):
             raise ConfigError(msg)
 
 
-@register
+@register_method("anode")
 class Anode(OuterDensity[AnodeHyper]):
     """ANODE: the ratio of two densities, one learnt in the SR and one interpolated into it.
 
@@ -58,11 +58,14 @@ class Anode(OuterDensity[AnodeHyper]):
     of the two has learnt from has no ratio; it counts as background, R = 1.
     """
 
-    name: ClassVar[str] = "anode"
     source: ClassVar[str] = (
         "ANODE, LHC Olympics 2020 (arXiv:2101.08320), section 3.2; arXiv:2001.04990"
     )
     Hyper: ClassVar[type[AnodeHyper]] = AnodeHyper
+    fast: ClassVar[Mapping[str, Any]] = {
+        "flow": FEW_EPOCHS,
+        "inner": FEW_EPOCHS | {"epochs": 16, "batch": 128},
+    }
     _inner: ConditionalFlow
 
     def _learn(

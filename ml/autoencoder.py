@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .bank import Bank, pick_device
-from .method import register
+from .bank import Bank
+from .device import pick_device
+from .method import register_method
 from .reconstruction import Reconstruction, ReconstructionHyper
 
 __all__ = ["Autoencoder", "AutoencoderBank", "AutoencoderHyper", "train_autoencoders"]
@@ -149,19 +150,19 @@ def train_autoencoders(
     return bank.cpu()
 
 
-@register
+@register_method("autoencoder")
 class Autoencoder(Reconstruction[AutoencoderHyper, AutoencoderBank]):
     """Reconstruction error of an ensemble of autoencoders for each jet: outliers, no resonance.
 
     It learns from all events it is given, whatever their mass.
     """
 
-    name: ClassVar[str] = "autoencoder"
     source: ClassVar[str] = (
         "CWoLa and autoencoders, LHC Olympics 2020 (arXiv:2101.08320), section 4.2; "
         "arXiv:2104.02092"
     )
     Hyper: ClassVar[type[AutoencoderHyper]] = AutoencoderHyper
+    fast: ClassVar[Mapping[str, Any]] = {"members": 3, "device": "cpu"}
 
     def _learn(
         self, x: NDArray[np.float32], *, weight: NDArray[np.float64] | None, seed: int

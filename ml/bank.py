@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self
 
@@ -19,77 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ..core import ConfigError
+from .bank_hyper import BankHyper
+from .device import pick_device
 
-__all__ = ["Bank", "BankHyper", "pick_device", "train_bank"]
+__all__ = ["Bank", "train_bank"]
 
 _SCORE_ROWS = 16_384  # rows of all networks held at once while scoring
-
-
-@dataclass(frozen=True)
-class BankHyper:
-    """How the networks of a bank look and learn; defaults of arXiv:2101.08320, section 4.1.1.
-
-    Attributes
-    ----------
-    layers, width : int
-        Hidden layers and their nodes; leaky ReLU (0.1) after the first, ELU after the others.
-    dropout : float
-        Probability between hidden layers.
-    learning_rate, beta1, beta2, decay : float
-        Adam; at step t the rate is learning_rate / (1 + decay t), as Keras defines it.
-    epochs : int
-        Largest number of epochs (not published).
-    patience : int
-        Epochs without a better validation before a network stops.
-    cut : float
-        The sideband efficiency at which a network is judged.
-    activation : {'leaky_elu', 'relu'}
-        As above, or ReLU throughout.
-    judge : {'cut', 'loss', 'last'}
-        Which epochs are the best ones: those of the largest signal-region efficiency at sideband
-        efficiency ``cut``, of the smallest loss, both on the validation events, or the last.
-    average : int
-        How many of the best epochs are kept of each network.
-
-    Raises
-    ------
-    ConfigError
-        If a value cannot be used.
-    """
-
-    layers: int = 4
-    width: int = 128
-    dropout: float = 0.1
-    learning_rate: float = 1e-3
-    beta1: float = 0.8
-    beta2: float = 0.99
-    decay: float = 5e-4
-    epochs: int = 1000
-    patience: int = 250
-    cut: float = 0.01
-    activation: str = "leaky_elu"
-    judge: str = "cut"
-    average: int = 1
-
-    def __post_init__(self) -> None:
-        allowed = {
-            "layers": self.layers >= 1,
-            "width": self.width >= 1,
-            "dropout": 0 <= self.dropout < 1,
-            "learning_rate": self.learning_rate > 0,
-            "epochs": self.epochs >= 1,
-            "patience": self.patience >= 1,
-            "cut": 0 < self.cut < 1,
-            "activation": self.activation in ("leaky_elu", "relu"),
-            "judge": self.judge in ("cut", "loss", "last"),
-            # every network runs so long, so no place for an epoch stays empty
-            "average": 1 <= self.average <= min(self.epochs, self.patience),
-        }
-        for name, good in allowed.items():
-            if not good:
-                msg = f"networks: {name} = {getattr(self, name)!r} cannot be used"
-                raise ConfigError(msg)
 
 
 class Bank(torch.nn.Module):
@@ -180,25 +114,6 @@ class Bank(torch.nn.Module):
         bank = cls(shapes, [0] * len(layers[0]), str(arrays["activation"]))
         bank.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
         return bank
-
-
-def pick_device(name: str) -> torch.device:
-    """Return the device of a name; ``auto`` is the GPU where there is one.
-
-    Raises
-    ------
-    ConfigError
-        If torch knows no such device or cannot use it here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        msg = f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try 'auto'"
-        raise ConfigError(msg) from None
-    return device
 
 
 def train_bank(

@@ -17,11 +17,17 @@ from .classifiers import (
     classifier_from_arrays,
     fit_classifier,
 )
-from .method import register
-from .outer import OuterDensity, OuterHyper, within
+from .method import register_method
+from .outer import FEW_EPOCHS, OuterDensity, OuterHyper, within
 from .windows import Window
 
-__all__ = ["Cathode", "CathodeHyper", "draw_masses"]
+__all__ = ["FEW_SAMPLES", "Cathode", "CathodeHyper", "draw_masses"]
+
+FEW_SAMPLES = {  # for tests: quick on a few thousand events
+    "flow": FEW_EPOCHS,
+    "oversampling": 2.0,
+    "classifier": {"inner_folds": 2, "members": 1, "trees": {"iterations": 20}},
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class DataAgainstSamples(OuterDensity[CathodeT], Generic[CathodeT]):
 
     def _take_over(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         self._classifier = classifier_from_arrays(
-            within(arrays, "classifier."), device=self.hyper.classifier.networks.device
+            within(arrays, "classifier."), self.hyper.classifier
         )
 
     def _n_samples(self, n_data: int) -> int:
@@ -90,7 +96,7 @@ class DataAgainstSamples(OuterDensity[CathodeT], Generic[CathodeT]):
         )
 
 
-@register
+@register_method("cathode")
 class Cathode(DataAgainstSamples[CathodeHyper]):
     """CATHODE: a classifier of data and samples of the background density interpolated into the SR.
 
@@ -99,12 +105,12 @@ class Cathode(DataAgainstSamples[CathodeHyper]):
     data from it is signal.
     """
 
-    name: ClassVar[str] = "cathode"
     source: ClassVar[str] = (
         "CATHODE, A. Hallin et al., arXiv:2109.00546; classifier by boosted trees as in "
         "arXiv:2309.13111"
     )
     Hyper: ClassVar[type[CathodeHyper]] = CathodeHyper
+    fast: ClassVar[Mapping[str, Any]] = FEW_SAMPLES
 
     def _learn(
         self,

@@ -1,49 +1,87 @@
-"""One interface to both kinds of classifier: ensembles of boosted trees, and of networks."""
+"""Ensembles of classifiers that tell two classes of events apart, whatever kind they are of."""
 
 from __future__ import annotations
 
-import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy.special import logit
 
-from ..core import ConfigError, InputError
-from .bank import Bank, BankHyper, pick_device, train_bank
+from ..core import ConfigError, InputError, require
 from .folds import fold_of
+from .registry import Registry
 from .reliability import reliability
-from .trees import BoostingHyper, TreeEnsemble, fit_trees
 from .watching import is_watched, watcher
 
 __all__ = [
+    "CLASSIFIERS",
     "Classifier",
     "ClassifierHyper",
-    "NetworkEnsemble",
-    "NetworkHyper",
+    "ClassifierKind",
+    "Inputs",
     "balance_classes",
     "classifier_from_arrays",
+    "features_of_members",
     "fit_classifier",
+    "inputs_for",
+    "note_reliability",
+    "register_classifier",
 ]
 
-_KINDS = ("trees", "networks")
+KindT = TypeVar("KindT", bound="type[ClassifierKind]")
+
+_SEARCHED = "overdensity.ml"  # the package with our kinds; others come by the entry points
+CLASSIFIERS: Registry[ClassifierKind] = Registry(
+    "classifier",
+    package=_SEARCHED,
+    decorator="register_classifier",
+    group="overdensity.classifiers",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a classifier is shown that needs more than feature columns.
+
+    Attributes
+    ----------
+    features : ndarray of float32, shape (n_events, n_features)
+        Feature columns.
+    blocks : mapping
+        Constituents and images by these names, one entry an event, with ``take``.
+    """
+
+    features: NDArray[np.float32]
+    blocks: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.features)
+
+    def __getitem__(self, which: NDArray[Any]) -> Inputs:
+        """Return some of the events, by mask or by indices."""
+        blocks = {name: block.take(which) for name, block in self.blocks.items()}
+        return Inputs(self.features[which], blocks)
+
+
+Shown: TypeAlias = NDArray[np.float32] | Inputs
 
 
 class Classifier(Protocol):
     """What a fitted ensemble can do."""
 
-    def log_odds(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the log-odds of the mean probability, (n_events,), for (n_events, n_features).
+    def log_odds(self, x: Any) -> NDArray[np.float32]:
+        """Return the log-odds of the mean probability, (n_events,), for what the kind needs.
 
         Trained with weights by which both classes count the same (:func:`balance_classes`), this is
         the logarithm of the ratio of their densities.
         """
         ...
 
-    def score(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def score(self, x: Any) -> NDArray[np.float32]:
         """Return the mean probability of the first class, shape (n_events,)."""
         ...
 
@@ -52,61 +90,103 @@ class Classifier(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class NetworkHyper(BankHyper):
-    """How networks look and learn; defaults of the CATHODE classifier (arXiv:2109.00546, §III B).
+class ClassifierKind(ABC):
+    """A kind of classifier: how an ensemble of it is trained, and read back.
 
     Attributes
     ----------
-    restarts : int
-        Trainings a member, of which the best on its validation events is kept.
-    batch : int
-        Events in a batch.
-    device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+    name : str
+        What ``kind:`` in the configuration calls it.
+    needs : tuple of str
+        What it must be shown: ``features``, ``constituents``, ``images``. A kind that needs
+        ``features`` alone is shown an array of shape (n_events, n_features), any other `Inputs`.
+    requires : tuple of str
+        Packages that it imports and the core does not install, by their import names.
+    Hyper : type
+        The frozen dataclass of its hyperparameters.
     """
 
-    layers: int = 3
-    width: int = 64
-    dropout: float = 0.0
-    beta1: float = 0.9
-    beta2: float = 0.999
-    decay: float = 0.0
-    epochs: int = 100
-    patience: int = 100
-    activation: str = "relu"
-    judge: str = "loss"
-    average: int = 10
-    restarts: int = 1
-    batch: int = 128
-    device: str = "auto"
+    name: ClassVar[str]
+    needs: ClassVar[tuple[Literal["features", "constituents", "images"], ...]] = ("features",)
+    requires: ClassVar[tuple[str, ...]] = ()
+    Hyper: ClassVar[type[Any]]
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("restarts", "batch"):
-            if getattr(self, name) < 1:
-                msg = f"networks: {name} = {getattr(self, name)} cannot be used"
-                raise ConfigError(msg)
+    @abstractmethod
+    def fit(
+        self,
+        x: Any,
+        y: NDArray[np.bool_],
+        weight: NDArray[np.float64],
+        inner: NDArray[np.int64],
+        *,
+        hyper: ClassifierHyper,
+        seed: int,
+    ) -> Classifier:
+        """Train ``hyper.members`` classifiers for each inner fold, which stops them.
+
+        Parameters
+        ----------
+        x : ndarray of float32 or Inputs, n_events long
+            What the kind needs.
+        y : ndarray of bool, shape (n_events,)
+            Class.
+        weight : ndarray of float64, shape (n_events,)
+            Event weights, 1 on average and none negative.
+        inner : ndarray of int64, shape (n_events,)
+            Inner fold of each event, from 0 to ``hyper.inner_folds`` - 1.
+        hyper : ClassifierHyper
+            The ensemble; its ``settings`` are of the type ``Hyper``.
+        seed : int
+            All randomness comes from it.
+        """
+
+    @abstractmethod
+    def restore(self, arrays: Mapping[str, NDArray[Any]], *, hyper: ClassifierHyper) -> Classifier:
+        """Return the ensemble that these arrays are of."""
+
+
+def register_classifier(name: str) -> Callable[[KindT], KindT]:
+    """Make a kind of classifier known by its name; a class decorator, which sets ``name``.
+
+    In a package of its own, name the class under the entry points ``overdensity.classifiers`` too.
+
+    Raises
+    ------
+    ConfigError
+        If another kind has this name already.
+
+    Examples
+    --------
+    >>> @register_classifier("trees")
+    ... class Forest(ClassifierKind):
+    ...     pass
+    Traceback (most recent call last):
+        ...
+    overdensity.core.errors.ConfigError: two classifiers are called 'trees': ...; rename one
+    """
+    return CLASSIFIERS.decorated(name)
 
 
 @dataclass(frozen=True)
 class ClassifierHyper:
     """An ensemble of classifiers.
 
+    In the configuration the settings stand under the name of the kind:
+    ``classifier: {kind: trees, trees: {leaves: 8}}``.
+
     Attributes
     ----------
-    kind : {'trees', 'networks'}
-        Gradient-boosted trees, or networks trained as one bank.
+    kind : str
+        Of the classifiers: ``trees`` (gradient-boosted), ``networks`` (trained as one bank), or
+        any other registered one.
     inner_folds : int
         Each is the validation set of one part of the ensemble.
     members : int
         Classifiers an inner fold; all of them are averaged.
     feature_fraction : float
         Attribute bagging: the fraction of the features, drawn at random, that a member sees.
-    trees : BoostingHyper
-        Counts for ``trees``.
-    networks : NetworkHyper
-        Counts for ``networks``.
+    settings : dataclass, optional
+        Hyperparameters of the kind; by default the default ones.
 
     Raises
     ------
@@ -118,12 +198,10 @@ class ClassifierHyper:
     inner_folds: int = 4
     members: int = 2
     feature_fraction: float = 1.0
-    trees: BoostingHyper = field(default_factory=BoostingHyper)
-    networks: NetworkHyper = field(default_factory=NetworkHyper)
+    settings: Any = None
 
     def __post_init__(self) -> None:
         allowed = {
-            "kind": self.kind in _KINDS,
             "inner_folds": self.inner_folds >= 2,
             "members": self.members >= 1,
             "feature_fraction": 0 < self.feature_fraction <= 1,
@@ -132,53 +210,81 @@ class ClassifierHyper:
             if not good:
                 msg = f"classifier: {name} = {getattr(self, name)!r} cannot be used"
                 raise ConfigError(msg)
-
-
-@dataclass(frozen=True, eq=False)
-class NetworkEnsemble:
-    """The mean output of a bank of networks.
-
-    Attributes
-    ----------
-    bank : Bank
-        The networks.
-    mean, std : ndarray of float32, shape (n_features,)
-        Features are standardised by them.
-    device : str
-        Where it runs.
-    """
-
-    bank: Bank
-    mean: NDArray[np.float32]
-    std: NDArray[np.float32]
-    device: str = "auto"
-
-    def log_odds(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the log-odds of the mean probability; see :class:`Classifier`."""
-        probability = torch.sigmoid(self._logits(x).double()).mean(dim=0).cpu().numpy()
-        return logit(probability).astype(np.float32)
-
-    def score(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the mean probability; see :class:`Classifier`."""
-        return torch.sigmoid(self._logits(x)).mean(dim=0).cpu().numpy()
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all that was learnt; see :class:`Classifier`."""
-        return {"mean": self.mean, "std": self.std} | self.bank.arrays()
+        expected = CLASSIFIERS[self.kind].Hyper
+        if self.settings is None:
+            object.__setattr__(self, "settings", expected())
+        elif not isinstance(self.settings, expected):
+            msg = (
+                f"classifier: kind {self.kind!r} has settings of the type {expected.__name__}, "
+                f"not {type(self.settings).__name__}"
+            )
+            raise ConfigError(msg)
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, device: str = "auto") -> Self:
-        """Take over what :meth:`arrays` returned."""
-        return cls(Bank.from_arrays(arrays), arrays["mean"], arrays["std"], device)
+    def kinds(cls) -> list[str]:
+        """Return the names of all kinds."""
+        return CLASSIFIERS.names()
 
-    def _logits(self, x: NDArray[np.float32]) -> torch.Tensor:
-        device = pick_device(self.device)
-        standard = torch.as_tensor((x - self.mean) / self.std, device=device)
-        return self.bank.to(device).predict(standard)
+    @classmethod
+    def default_settings(cls, kind: str) -> Any:
+        """Return the default hyperparameters of a kind.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such kind.
+        """
+        return CLASSIFIERS[kind].Hyper()
+
+    def make_kind(self) -> ClassifierKind:
+        """Return the kind, ready to train.
+
+        Raises
+        ------
+        MissingExtraError
+            If a package that it requires is not installed.
+        """
+        kind = CLASSIFIERS[self.kind]()
+        for package in kind.requires:
+            require(package, by=f"the classifier {self.kind!r}")
+        return kind
+
+
+def inputs_for(
+    hyper: ClassifierHyper, features: NDArray[np.float32], blocks: Mapping[str, Any]
+) -> Shown:
+    """Return what a kind of classifier is shown of events.
+
+    Parameters
+    ----------
+    hyper : ClassifierHyper
+        Names the kind.
+    features : ndarray of float32, shape (n_events, n_features)
+        Feature columns.
+    blocks : mapping
+        Constituents and images of these events, if there are any.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such block.
+    """
+    needs = CLASSIFIERS[hyper.kind].needs
+    if needs == ("features",):
+        return features
+    wanted = [need for need in needs if need != "features"]
+    for need in wanted:
+        if need not in blocks:
+            msg = (
+                f"the classifier {hyper.kind!r} needs {need}, which the events do not have; name "
+                "their column under features"
+            )
+            raise ConfigError(msg)
+    return Inputs(features, {need: blocks[need] for need in wanted})
 
 
 def fit_classifier(
-    x: NDArray[np.float32],
+    x: Shown,
     y: NDArray[np.bool_],
     *,
     weight: NDArray[np.float64],
@@ -190,8 +296,8 @@ def fit_classifier(
 
     Parameters
     ----------
-    x : ndarray of float32, shape (n_events, n_features)
-        Features.
+    x : ndarray of float32, shape (n_events, n_features), or Inputs
+        What the kind needs (:func:`inputs_for`).
     y : ndarray of bool, shape (n_events,)
         Class.
     weight : ndarray of float64, shape (n_events,)
@@ -216,19 +322,18 @@ def fit_classifier(
         inner = np.random.default_rng([seed, 2]).permutation(len(x)) % hyper.inner_folds
     else:
         inner = fold_of(event, hyper.inner_folds, seed=seed, salt="inner")
-    _refuse_unusable(x, y, weight, inner, hyper.inner_folds)
-    if hyper.kind == "trees":
-        return _fit_trees(x, y, weight, inner, hyper=hyper, seed=seed)
-    return _fit_networks(x, y, weight, inner, hyper=hyper, seed=seed)
+    kind = hyper.make_kind()
+    _refuse_unusable(y, weight, inner, hyper.inner_folds)
+    if "features" in kind.needs:
+        _refuse_constant(x.features if isinstance(x, Inputs) else x)
+    return kind.fit(x, y, weight, inner, hyper=hyper, seed=seed)
 
 
 def classifier_from_arrays(
-    arrays: Mapping[str, NDArray[Any]], *, device: str = "auto"
+    arrays: Mapping[str, NDArray[Any]], hyper: ClassifierHyper
 ) -> Classifier:
-    """Take over what the ``arrays`` of either kind of ensemble returned."""
-    if "root" in arrays:
-        return TreeEnsemble.from_arrays(arrays)
-    return NetworkEnsemble.from_arrays(arrays, device=device)
+    """Take over what the ``arrays`` of an ensemble with these hyperparameters returned."""
+    return hyper.make_kind().restore(arrays, hyper=hyper)
 
 
 def balance_classes(
@@ -253,88 +358,22 @@ def balance_classes(
     return balanced
 
 
-def _fit_trees(
-    x: NDArray[np.float32],
-    y: NDArray[np.bool_],
-    weight: NDArray[np.float64],
-    inner: NDArray[np.int64],
-    *,
-    hyper: ClassifierHyper,
-    seed: int,
-) -> TreeEnsemble:
-    n = hyper.inner_folds * hyper.members
-    seeds = np.random.SeedSequence(seed).generate_state(n).tolist()
-    seen = _features_of_members(n, x.shape[1], hyper.feature_fraction, seed)
-    columns = None if seen is None else [np.flatnonzero(each) for each in seen]
-    fitted = [
-        fit_trees(
-            x if columns is None else np.ascontiguousarray(x[:, columns[i]]),
-            y,
-            weight,
-            inner == i % hyper.inner_folds,
-            seed=seeds[i],
-            hyper=hyper.trees,
-        )
-        for i in range(n)
-    ]
-
-    def of_fold(fold: int) -> TreeEnsemble:
-        members = slice(fold, None, hyper.inner_folds)
-        return TreeEnsemble.from_classifiers(fitted[members], columns and columns[members])
-
-    _note_reliability(of_fold, x, y, weight, inner)
-    return TreeEnsemble.from_classifiers(fitted, columns)
-
-
-def _fit_networks(
-    x: NDArray[np.float32],
-    y: NDArray[np.bool_],
-    weight: NDArray[np.float64],
-    inner: NDArray[np.int64],
-    *,
-    hyper: ClassifierHyper,
-    seed: int,
-) -> NetworkEnsemble:
-    networks, n = hyper.networks, hyper.inner_folds * hyper.members
-    mean = x.mean(axis=0, dtype=np.float64).astype(np.float32)
-    std = x.std(axis=0, dtype=np.float64).astype(np.float32)
-    validates = np.repeat(np.arange(hyper.inner_folds), hyper.members * networks.restarts)
-    seeds = np.random.SeedSequence(seed).generate_state(len(validates) + 1).tolist()
-    seen = _features_of_members(n, x.shape[1], hyper.feature_fraction, seed)
-    bank, best = train_bank(
-        (x - mean) / std,
-        y,
-        weight,
-        inner != validates[:, None],
-        seeds=seeds[1:],
-        seed=seeds[0],
-        steps=math.ceil(len(x) * (1 - 1 / hyper.inner_folds) / networks.batch),
-        hyper=networks,
-        features=None if seen is None else np.repeat(seen, networks.restarts, axis=0),
-        device=networks.device,
-    )
-    winners = best.reshape(n, networks.restarts).argmax(axis=1) + np.arange(n) * networks.restarts
-    epochs = np.arange(networks.average)[:, None] * len(validates)
-
-    def of_winners(chosen: NDArray[np.int64]) -> NetworkEnsemble:
-        return NetworkEnsemble(
-            bank.take((epochs + chosen).ravel().tolist()), mean, std, networks.device
-        )
-
-    _note_reliability(
-        lambda fold: of_winners(winners.reshape(hyper.inner_folds, -1)[fold]), x, y, weight, inner
-    )
-    return of_winners(winners)
-
-
-def _note_reliability(
+def note_reliability(
     of_fold: Callable[[int], Classifier],
-    x: NDArray[np.float32],
+    x: Any,
     y: NDArray[np.bool_],
     weight: NDArray[np.float64],
     inner: NDArray[np.int64],
 ) -> None:
-    """Show who watches how the members' probabilities hold on the events they have not learnt."""
+    """Note, where trainings are watched, how probabilities hold on events that were not learnt.
+
+    Parameters
+    ----------
+    of_fold : callable
+        Returns the ensemble of the members which an inner fold stopped.
+    x, y, weight, inner
+        As in :meth:`ClassifierKind.fit`.
+    """
     if not is_watched():
         return
     probability = np.empty(len(x))
@@ -344,7 +383,7 @@ def _note_reliability(
     watcher().reliability.append(reliability(probability, y, weight))
 
 
-def _features_of_members(
+def features_of_members(
     members: int, features: int, fraction: float, seed: int
 ) -> NDArray[np.bool_] | None:
     """Return which features a member sees, (members, features); None where these are all."""
@@ -356,7 +395,6 @@ def _features_of_members(
 
 
 def _refuse_unusable(
-    x: NDArray[np.float32],
     y: NDArray[np.bool_],
     weight: NDArray[np.float64],
     inner: NDArray[np.int64],
@@ -376,6 +414,9 @@ def _refuse_unusable(
                 f"{inner_folds} inner folds empty; use more events"
             )
             raise InputError(msg)
+
+
+def _refuse_constant(x: NDArray[np.float32]) -> None:
     constant = np.flatnonzero(np.all(x == x[0], axis=0))
     if len(constant):
         msg = f"classifier: feature {constant[0]} is always {x[0, constant[0]]:g}; leave it out"

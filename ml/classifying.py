@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from dataclasses import dataclass, field, fields
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import ConfigError, InputError
-from .classifiers import Classifier, ClassifierHyper, classifier_from_arrays, fit_classifier
+from ..core import InputError
+from .classifiers import (
+    Classifier,
+    ClassifierHyper,
+    Shown,
+    classifier_from_arrays,
+    fit_classifier,
+    inputs_for,
+)
 from .folds import fold_of
 from .jets import rescale_masses, sort_jets
 from .method import Method, Need
@@ -19,14 +26,17 @@ from .sample import Sample
 from .windows import Window
 
 __all__ = [
+    "FEW_TREES",
     "ClassifierMethod",
     "ClassifyingHyper",
     "InputHyper",
     "Task",
+    "blocks_of",
     "refuse_few_events",
-    "simulated",
-    "truth",
 ]
+
+# An ensemble for tests: quick on a few thousand events.
+FEW_TREES = {"inner_folds": 2, "members": 1, "trees": {"events_per_leaf": 20, "leaves": 8}}
 
 
 @dataclass(frozen=True)
@@ -75,8 +85,8 @@ class Task:
 
     Attributes
     ----------
-    x : ndarray of float32, shape (n_events, n_features)
-        Features.
+    x : ndarray of float32, shape (n_events, n_features), or Inputs
+        What the classifier is shown.
     y : ndarray of bool, shape (n_events,)
         Class.
     weight : ndarray of float64, shape (n_events,)
@@ -85,7 +95,7 @@ class Task:
         Ids, of which the inner folds are made.
     """
 
-    x: NDArray[np.float32]
+    x: Shown
     y: NDArray[np.bool_]
     weight: NDArray[np.float64]
     event: NDArray[np.uint64]
@@ -97,8 +107,16 @@ HyperT = TypeVar("HyperT", bound=InputHyper)
 class ClassifierMethod(Method[HyperT], Generic[HyperT]):
     """A classifier of feature columns; subclasses say which events it is to tell from which."""
 
-    needs: ClassVar[tuple[Need, ...]] = ("features",)
     _classifier: Classifier
+
+    def __init__(self, hyper: HyperT | None = None) -> None:
+        super().__init__(hyper)
+        values = (getattr(self.hyper, field.name) for field in fields(self.hyper))
+        kinds = [each.make_kind() for each in values if isinstance(each, ClassifierHyper)]
+        if kinds:  # the classifiers decide what is needed of the events of a sample
+            shown = dict.fromkeys(need for kind in kinds for need in kind.needs)
+            others = (need for need in type(self).needs if need != "features")
+            self.needs: tuple[Need, ...] = (*shown, *others)
 
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
@@ -120,7 +138,7 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
         self._names = tuple(map(str, arrays["names"]))
-        self._classifier = classifier_from_arrays(arrays, device=self._ensemble.networks.device)
+        self._classifier = classifier_from_arrays(arrays, self._ensemble)
 
     @property
     def _ensemble(self) -> ClassifierHyper:
@@ -135,8 +153,14 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
             task.x, task.y, weight=task.weight, hyper=self._ensemble, seed=seed, event=task.event
         )
 
-    def _inputs(self, data: Sample) -> NDArray[np.float32]:
-        return self.hyper.inputs(data)
+    def _inputs(self, data: Sample) -> Shown:
+        """Return what the classifier is shown of events."""
+        return inputs_for(self._ensemble, self.hyper.inputs(data), blocks_of(data))
+
+
+def blocks_of(data: Sample) -> Mapping[str, Any]:
+    """Return the constituents and images of a sample by these names."""
+    return getattr(data, "blocks", {})
 
 
 def refuse_few_events(
@@ -173,31 +197,3 @@ def refuse_few_events(
                 "more events, wider bins or a lower end of the scan"
             )
             raise InputError(msg)
-
-
-def simulated(method: str, simulation: Sample | None) -> Sample:
-    """Return the simulation, or say that the method of this name cannot do without.
-
-    Raises
-    ------
-    ConfigError
-        If there is none.
-    """
-    if simulation is None:
-        msg = f"method {method!r} needs simulated events; give simulation files"
-        raise ConfigError(msg)
-    return simulation
-
-
-def truth(method: str, data: Sample) -> NDArray[np.int8]:
-    """Return the labels of events, or say that the method of this name cannot do without.
-
-    Raises
-    ------
-    ConfigError
-        If there are none.
-    """
-    if data.label is None:
-        msg = f"method {method!r} needs the truth, and the events have no column 'label'"
-        raise ConfigError(msg)
-    return data.label

@@ -7,24 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import ConfigError, InputError, progress
-from .classifying import simulated, truth
-from .folds import CrossFitting, fold_of, training_folds
+from ..core import InputError, progress
+from .folds import Folding
 from .method import Method
-from .sample import Sample
+from .sample import Sample, simulated, truth
 from .windows import Window
 
-__all__ = ["cross_fit", "fold_seed", "score_fold", "train_fold"]
+__all__ = ["cross_fit", "fit_guarded", "score_fold", "shown_to", "train_fold"]
 
 
 def cross_fit(
     method: Method[Any],
     sample: Sample,
     window: Window,
+    folding: Folding,
     *,
-    folds: int = 7,
-    scheme: CrossFitting = "tournament",
-    seed: int,
     simulation: Sample | None = None,
 ) -> NDArray[np.float32]:
     """Score all events, inside the window and outside of it, each by a model that never saw it.
@@ -37,12 +34,8 @@ def cross_fit(
         The data, in any order.
     window : Window
         The signal region and its sidebands.
-    folds : int
-        The number of outer folds.
-    scheme : {"tournament", "all"}
-        Which of the other folds a model is trained on (`training_folds`).
-    seed : int
-        Decides the folds and the trainings.
+    folding : Folding
+        The folds, which of them a model is trained on, and the seed.
     simulation : Sample, optional
         Simulated background, for methods that need it; each model learns from the events of it
         that are not in the fold it scores (:func:`train_fold`).
@@ -52,19 +45,21 @@ def cross_fit(
     ndarray of float32, shape (n_events,)
         Scores in the order of the sample; comparable within a fold only, since each fold has a
         model of its own.
+
+    Examples
+    --------
+    >>> from overdensity.ml import Folding, make_method
+    >>> from overdensity.ml.contract import TOY_WINDOW, toy_sample
+    >>> sample = toy_sample()
+    >>> scores = cross_fit(make_method("pca"), sample, TOY_WINDOW, Folding(seed=1, folds=3))
+    >>> len(scores) == len(sample)
+    True
     """
     scores = np.empty(len(sample), np.float32)
-    with progress(f"{method.name} {window.center:.0f} GeV", folds, unit="folds") as advance:
-        for fold in range(folds):
+    with progress(f"{method.name} {window.center:.0f} GeV", folding.folds, unit="folds") as advance:
+        for fold in range(folding.folds):
             held_out, of_fold = score_fold(
-                method,
-                sample,
-                window,
-                fold,
-                folds=folds,
-                scheme=scheme,
-                seed=seed,
-                simulation=simulation,
+                method, sample, window, fold, folding, simulation=simulation
             )
             scores[held_out] = of_fold
             advance(1)
@@ -76,10 +71,8 @@ def score_fold(
     sample: Sample,
     window: Window,
     fold: int,
+    folding: Folding,
     *,
-    folds: int = 7,
-    scheme: CrossFitting = "tournament",
-    seed: int,
     simulation: Sample | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Fit on other folds and score this one: one independent task of a scan.
@@ -89,10 +82,10 @@ def score_fold(
 
     Parameters
     ----------
-    method, sample, window, folds, scheme, seed, simulation
+    method, sample, window, folding, simulation
         As in :func:`cross_fit`.
     fold : int
-        From 0 to ``folds`` - 1.
+        From 0 to ``folding.folds`` - 1.
 
     Returns
     -------
@@ -108,19 +101,19 @@ def score_fold(
     InputError
         If there are fewer events than folds, a feature is a function of the mass, or the
         simulation has other features or no event in the signal region.
+
+    Examples
+    --------
+    >>> from overdensity.ml import Folding, make_method
+    >>> from overdensity.ml.contract import TOY_WINDOW, toy_sample
+    >>> folding, sample = Folding(seed=1, folds=3), toy_sample()
+    >>> rows, scores = score_fold(make_method("pca"), sample, TOY_WINDOW, 2, folding)
+    >>> set(folding.of(sample.event[rows]).tolist())
+    {2}
     """
-    trained = train_fold(
-        method,
-        sample,
-        window,
-        fold,
-        folds=folds,
-        scheme=scheme,
-        seed=seed,
-        simulation=simulation,
-    )
-    rows = np.flatnonzero(fold_of(sample.event, folds, seed=seed) == fold)
-    return rows, trained.score(_as_seen_by(method, sample).take(rows))
+    trained = train_fold(method, sample, window, fold, folding, simulation=simulation)
+    rows = folding.rows(sample.event, fold)
+    return rows, trained.score(shown_to(method, sample).take(rows))
 
 
 def train_fold(
@@ -128,75 +121,152 @@ def train_fold(
     sample: Sample,
     window: Window,
     fold: int,
+    folding: Folding,
     *,
-    folds: int = 7,
-    scheme: CrossFitting = "tournament",
-    seed: int,
     simulation: Sample | None = None,
+    never_scored: NDArray[np.bool_] | None = None,
 ) -> Method[Any]:
     """Return the model that scores a fold: one that has seen none of its events.
 
     It may also score events that are in no fold, such as simulated signal. Simulated background is
     divided as the data are, by a hash of the event id, and the events of this fold are kept from
     the model: it may score these too, and an event that is among both the data and the simulation
-    is not learnt from by the model that scores it. Parameters and errors are those of
-    :func:`score_fold`; the method given stays as it is.
+    is not learnt from by the model that scores it. The method given stays as it is.
+
+    Parameters
+    ----------
+    method, sample, window, fold, folding, simulation
+        As in :func:`score_fold`.
+    never_scored : ndarray of bool, shape (n_events,), optional
+        Events of the sample that no model scores, and that all models may learn from.
+
+    Raises
+    ------
+    ConfigError, InputError
+        As :func:`score_fold`.
+
+    Examples
+    --------
+    >>> from overdensity.ml import Folding, make_method
+    >>> from overdensity.ml.contract import TOY_WINDOW, toy_sample
+    >>> sample, folding = toy_sample(), Folding(seed=1, folds=3)
+    >>> model = train_fold(make_method("pca"), sample, TOY_WINDOW, 0, folding)
+    >>> model.score(sample).dtype
+    dtype('float32')
     """
-    if not 0 <= fold < folds:
-        msg = f"fold {fold} does not exist: {folds} folds are numbered from 0"
-        raise ConfigError(msg)
-    if len(sample) < folds:
-        msg = f"{len(sample)} events cannot be divided into {folds} folds"
+    if len(sample) < folding.folds:
+        msg = f"{len(sample)} events cannot be divided into {folding.folds} folds"
         raise InputError(msg)
-    seen = _as_seen_by(method, sample)
-    fold_of_event = fold_of(sample.event, folds, seed=seed)
-    others = np.isin(fold_of_event, training_folds(fold, folds, scheme))
-    data = _by_id(seen, others)
-    inside = data.mass >= window.sideband_low
-    inside &= data.mass < window.sideband_high
+    learnt = folding.training(sample.event, fold)
+    if never_scored is not None:
+        learnt |= never_scored
+    if simulation is not None:
+        simulation = simulation.take(folding.of(simulation.event) != fold)
+    return fit_guarded(
+        method,
+        sample.take(learnt),
+        window,
+        simulation=simulation,
+        seed=folding.training_seed(fold),
+    )
+
+
+def fit_guarded(
+    method: Method[Any],
+    data: Sample,
+    window: Window,
+    *,
+    simulation: Sample | None = None,
+    seed: int,
+) -> Method[Any]:
+    """Return a fresh method, fitted to events as every method is shown them.
+
+    They come in the order of their ids and without the truth, unless the method needs labels. A
+    feature that is a function of the mass is refused, since it would be learnt in place of a signal.
+
+    Parameters
+    ----------
+    method : Method
+        Its hyperparameters count; it is not changed.
+    data : Sample
+        Events to learn from, in any order.
+    window : Window
+        The signal region and its sidebands.
+    simulation : Sample, optional
+        Simulated background to learn from; it is handed on where the method needs it.
+    seed : int
+        Of the training.
+
+    Raises
+    ------
+    ConfigError
+        If the method needs labels or simulation that are not there.
+    InputError
+        If no event lies in the signal region, a feature is a function of the mass, or the
+        simulation has other features or no event in the signal region.
+
+    Examples
+    --------
+    >>> from overdensity.ml import make_method
+    >>> from overdensity.ml.contract import TOY_WINDOW, toy_sample
+    >>> fit_guarded(make_method("pca"), toy_sample(), TOY_WINDOW, seed=1).name
+    'pca'
+    """
+    data = _by_id(shown_to(method, data))
+    if not window.signal(data.mass).any():
+        msg = (
+            f"window {window}: 0 events in the signal region to learn from; use more events, wider "
+            "bins or a lower end of the scan"
+        )
+        raise InputError(msg)
+    inside = (data.mass >= window.sideband_low) & (data.mass < window.sideband_high)
     data.take(inside).refuse_functions_of_mass()
     if "simulation" in method.needs:
-        of_simulation = _of_use(method, simulation, sample, window)
-        kept = fold_of(of_simulation.event, folds, seed=seed) != fold
-        simulation = _by_id(of_simulation.without_label(), kept)
+        simulation = simulated(method.name, simulation)
+        _refuse_unlike(simulation, data, window, method.name)
+        simulation = _by_id(simulation.without_label())
     fresh = type(method)(method.hyper)
-    return fresh.fit(data, window, simulation=simulation, seed=fold_seed(seed, fold))
+    return fresh.fit(data, window, simulation=simulation, seed=seed)
 
 
-def fold_seed(seed: int, fold: int) -> int:
-    """Return the seed of one fold's training."""
-    return int(np.random.SeedSequence([seed, fold]).generate_state(1, np.uint64)[0])
+def shown_to(method: Method[Any], sample: Sample) -> Sample:
+    """Return the sample as a method may see it: with the truth only if it needs labels.
 
+    Raises
+    ------
+    ConfigError
+        If it needs labels and there are none.
 
-def _as_seen_by(method: Method[Any], sample: Sample) -> Sample:
+    Examples
+    --------
+    >>> from overdensity.ml import make_method
+    >>> from overdensity.ml.contract import toy_sample
+    >>> shown_to(make_method("cwola"), toy_sample()).label is None
+    True
+    """
     if "labels" not in method.needs:
         return sample.without_label()
     truth(method.name, sample)
     return sample
 
 
-def _by_id(sample: Sample, which: NDArray[np.bool_]) -> Sample:
-    """Return some of the events, in the order of their ids."""
-    rows = np.flatnonzero(which)
-    return sample.take(rows[np.argsort(sample.event[rows], kind="stable")])
+def _by_id(sample: Sample) -> Sample:
+    """Return the events in the order of their ids."""
+    return sample.take(np.argsort(sample.event, kind="stable"))
 
 
-def _of_use(
-    method: Method[Any], simulation: Sample | None, sample: Sample, window: Window
-) -> Sample:
-    """Return the simulation, or say why the method cannot use it in this window."""
-    simulation = simulated(method.name, simulation)
-    if simulation.names != sample.names:
+def _refuse_unlike(simulation: Sample, data: Sample, window: Window, method: str) -> None:
+    """Raise an InputError if a method cannot use the simulation in this window."""
+    if simulation.names != data.names:
         msg = (
             f"the simulation has the features {', '.join(simulation.names)}, and the data have "
-            f"{', '.join(sample.names)}; give both the same, in the same order"
+            f"{', '.join(data.names)}; give both the same, in the same order"
         )
         raise InputError(msg)
     if not window.signal(simulation.mass).any():
         msg = (
             f"window {window}: none of {len(simulation)} simulated events lies in the signal "
-            f"region, and method {method.name!r} needs some; simulate these masses too, or scan "
+            f"region, and method {method!r} needs some; simulate these masses too, or scan "
             "others"
         )
         raise InputError(msg)
-    return simulation

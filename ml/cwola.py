@@ -2,55 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import ConfigError
-from .classifiers import ClassifierHyper
-from .classifying import ClassifierMethod, InputHyper, Task, refuse_few_events
-from .method import register
+from .classifying import ClassifierMethod, ClassifyingHyper, Task, refuse_few_events
+from .method import register_method
 from .sample import Sample
-from .trees import BoostingHyper
 from .windows import Window
 
-__all__ = ["CwolaHunting", "CwolaTrees", "NestedHyper", "TreesHyper", "balanced_weights"]
+__all__ = ["CwolaHunting", "CwolaTrees", "balanced_weights"]
 
 SOURCE = "CWoLa hunting, LHC Olympics 2020 (arXiv:2101.08320), section 4.1; arXiv:1902.02634"
 
 
-@dataclass(frozen=True)
-class NestedHyper(InputHyper):
-    """What all classifiers of the nested scheme share.
-
-    Attributes
-    ----------
-    rescale : bool
-        Divide jet masses by the resonant mass (:func:`~overdensity.ml.jets.rescale_masses`).
-    sort : bool
-        Order the two jets by mass (:func:`~overdensity.ml.jets.sort_jets`). Published: not.
-    min_events : int
-        The fewest events of the signal region and of each sideband in each inner fold.
-    inner_folds : int
-        Inner folds; each is the validation set of one part of the ensemble. Published: 4.
-    """
-
-    sort: bool = False
-    inner_folds: int = 4
-
-    def __post_init__(self) -> None:
-        if self.inner_folds < 2:
-            msg = f"inner_folds must be at least 2, not {self.inner_folds}"
-            raise ConfigError(msg)
-
-
-NestedT = TypeVar("NestedT", bound=NestedHyper)
-
-
-class CwolaHunting(ClassifierMethod[NestedT], Generic[NestedT]):
-    """The nested scheme; subclasses bring the classifier."""
+class CwolaHunting(ClassifierMethod[ClassifyingHyper]):
+    """The nested scheme: an inner fold each is the validation set of one part of the ensemble."""
 
     def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
         del simulation  # everything is learnt from data
@@ -60,7 +29,7 @@ class CwolaHunting(ClassifierMethod[NestedT], Generic[NestedT]):
             data.event,
             window,
             min_events=self.hyper.min_events,
-            inner_folds=self.hyper.inner_folds,
+            inner_folds=self._ensemble.inner_folds,
             seed=seed,
         )
         data.refuse_constant_features()
@@ -72,36 +41,8 @@ class CwolaHunting(ClassifierMethod[NestedT], Generic[NestedT]):
         )
 
 
-@dataclass(frozen=True)
-class TreesHyper(NestedHyper, BoostingHyper):
-    """Hyperparameters of CWoLa hunting with boosted trees.
-
-    Attributes
-    ----------
-    members : int
-        Classifiers an inner fold; all of them are averaged.
-    """
-
-    sort: bool = True
-    members: int = 2
-
-    def __post_init__(self) -> None:
-        NestedHyper.__post_init__(self)
-        BoostingHyper.__post_init__(self)
-        self.classifier  # noqa: B018 - refuses values that cannot be used
-
-    @property
-    def classifier(self) -> ClassifierHyper:
-        """The ensemble."""
-        return ClassifierHyper(
-            inner_folds=self.inner_folds,
-            members=self.members,
-            trees=BoostingHyper(**{f.name: getattr(self, f.name) for f in fields(BoostingHyper)}),
-        )
-
-
-@register
-class CwolaTrees(CwolaHunting[TreesHyper]):
+@register_method("cwola")
+class CwolaTrees(CwolaHunting):
     """CWoLa hunting with ensembles of gradient-boosted trees: sensitive, and fast on any CPU.
 
     The published scheme with another classifier: where the paper keeps the best of three networks
@@ -109,9 +50,9 @@ class CwolaTrees(CwolaHunting[TreesHyper]):
     luckiest.
     """
 
-    name: ClassVar[str] = "cwola"
     source: ClassVar[str] = f"{SOURCE}; boosted trees as in arXiv:2309.13111"
-    Hyper: ClassVar[type[TreesHyper]] = TreesHyper
+    Hyper: ClassVar[type[ClassifyingHyper]] = ClassifyingHyper
+    fast: ClassVar[Mapping[str, Any]] = {"classifier": {"trees": {"events_per_leaf": 20}}}
 
 
 def balanced_weights(data: Sample, window: Window) -> NDArray[np.float64]:

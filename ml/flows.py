@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core import ConfigError, InputError, nearest_names
-from .bank import pick_device
 from .checkpoints import State
+from .device import pick_device
 from .flow_transforms import FAMILIES, Family, build_transform
 from .preprocessing import Preprocessing
 from .training import Training, TrainingHyper, one_thread, seeded, train

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError
+from ..core.identity import splitmix64, text_digest
 
-__all__ = ["CrossFitting", "event_ids", "fold_of", "splitmix64", "training_folds"]
+__all__ = ["CrossFitting", "Folding", "fold_of", "training_folds"]
 
 CrossFitting = Literal["tournament", "all"]
-
-
-def splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Mix 64-bit integers so that neighbouring inputs give independent outputs.
-
-    The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014, doi:10.1145/2660193.2660195),
-    a bijection: different ids stay different.
-
-    Parameters
-    ----------
-    x : ndarray of uint64
-        Any shape.
-
-    Returns
-    -------
-    ndarray of uint64
-        The same shape.
-    """
-    z = np.asarray(x, dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
 
 
 def fold_of(
@@ -62,11 +41,16 @@ def fold_of(
     ------
     ConfigError
         If there are fewer than two folds.
+
+    Examples
+    --------
+    >>> fold_of(np.arange(6, dtype=np.uint64), 3, seed=1).tolist()
+    [1, 2, 0, 1, 2, 1]
     """
     if folds < 2:
         msg = f"cross-fitting needs at least 2 folds, not {folds}"
         raise ConfigError(msg)
-    key = np.uint64(_digest(f"{salt}:{seed}"))
+    key = np.uint64(text_digest(f"{salt}:{seed}"))
     mixed = splitmix64(splitmix64(event) ^ key)
     # The high half: the modulus of a 64-bit number by a small k would be just as good.
     return ((mixed >> np.uint64(32)) % np.uint64(folds)).astype(np.int64)
@@ -100,6 +84,13 @@ def training_folds(fold: int, folds: int, scheme: CrossFitting = "tournament") -
     ------
     ConfigError
         If no fold would be left to train on.
+
+    Examples
+    --------
+    >>> training_folds(5, 7)
+    (6, 0, 1)
+    >>> training_folds(5, 7, "all")
+    (6, 0, 1, 2, 3, 4)
     """
     reach = folds - 1 if scheme == "all" else (folds - 1) // 2
     if reach < 1:
@@ -109,23 +100,63 @@ def training_folds(fold: int, folds: int, scheme: CrossFitting = "tournament") -
     return tuple((fold + step) % folds for step in range(1, reach + 1))
 
 
-def event_ids(source: str, start: int, stop: int) -> NDArray[np.uint64]:
-    """Make ids for the rows of a file that has none, from its name and the row number.
+@dataclass(frozen=True)
+class Folding:
+    """How events are divided for cross-fitting, and who learns from whom.
 
-    Parameters
+    Attributes
     ----------
-    source : str
-        Name of the file, without its folder: moving the data does not change the folds.
-    start, stop : int
-        The range of rows.
+    seed : int
+        Decides the division and the trainings.
+    folds : int
+        The number of folds, at least 2.
+    scheme : {"tournament", "all"}
+        Which of the other folds a model is trained on (:func:`training_folds`).
+    salt : str
+        Names the division; another one is independent of it at the same seed.
 
-    Returns
-    -------
-    ndarray of uint64, shape (stop - start,)
+    Raises
+    ------
+    ConfigError
+        If the folds are too few.
+
+    Examples
+    --------
+    >>> folding = Folding(seed=1, folds=3)
+    >>> event = np.arange(6, dtype=np.uint64)
+    >>> folding.of(event).tolist()
+    [1, 2, 0, 1, 2, 1]
+    >>> folding.rows(event, 0).tolist()
+    [2]
     """
-    key = np.uint64(_digest(source))
-    return splitmix64(splitmix64(np.arange(start, stop, dtype=np.uint64)) ^ key)
 
+    seed: int
+    folds: int = 7
+    scheme: CrossFitting = "tournament"
+    salt: str = "outer"
 
-def _digest(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+    def __post_init__(self) -> None:
+        training_folds(0, self.folds, self.scheme)
+
+    def of(self, event: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return the fold of each event, from 0 to ``folds`` - 1."""
+        return fold_of(event, self.folds, seed=self.seed, salt=self.salt)
+
+    def rows(self, event: NDArray[np.uint64], fold: int) -> NDArray[np.int64]:
+        """Return the indices of the events of a fold, which its model scores."""
+        return np.flatnonzero(self.of(event) == self._checked(fold))
+
+    def training(self, event: NDArray[np.uint64], fold: int) -> NDArray[np.bool_]:
+        """Return which events the model of a fold is trained on, shape (n_events,)."""
+        others: Any = training_folds(self._checked(fold), self.folds, self.scheme)
+        return np.isin(self.of(event), others)
+
+    def training_seed(self, fold: int) -> int:
+        """Return the seed of the training for a fold."""
+        return int(np.random.SeedSequence([self.seed, fold]).generate_state(1, np.uint64)[0])
+
+    def _checked(self, fold: int) -> int:
+        if not 0 <= fold < self.folds:
+            msg = f"fold {fold} does not exist: {self.folds} folds are numbered from 0"
+            raise ConfigError(msg)
+        return fold

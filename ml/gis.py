@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 from ..core import ConfigError, InputError
 from .folds import fold_of
 from .jets import sort_jets
-from .method import Method, Need, register
+from .method import Method, Need, register_method
 from .sample import Sample
 from .sliced import SlicedFlow
 from .slicing import SlicingHyper, fit_sliced
@@ -25,8 +25,8 @@ _COLLINEAR = 1e-9  # smallest eigenvalue of the correlation matrix
 
 
 @dataclass(frozen=True)
-class GisHyper(SlicingHyper):
-    """Hyperparameters of GIS; those of the Gaussianisation are inherited.
+class GisHyper:
+    """Hyperparameters of GIS.
 
     Attributes
     ----------
@@ -47,6 +47,8 @@ class GisHyper(SlicingHyper):
         One in so many events validates.
     min_events : int
         The fewest events of the signal region and of each sideband.
+    flow : SlicingHyper
+        The Gaussianisation.
     """
 
     own_mass: bool = False
@@ -57,9 +59,9 @@ class GisHyper(SlicingHyper):
     members: int = 1
     validation_folds: int = 10
     min_events: int = 100
+    flow: SlicingHyper = field(default_factory=SlicingHyper)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         allowed = {
             "sigma": self.sigma > 0,
             "points": self.points >= 2,
@@ -74,7 +76,7 @@ class GisHyper(SlicingHyper):
                 raise ConfigError(msg)
 
 
-@register
+@register_method("gis")
 class Gis(Method[GisHyper]):
     """Gaussianizing iterative slicing: local over-density at an event's mass, as in Black Box 1.
 
@@ -83,13 +85,21 @@ class Gis(Method[GisHyper]):
     masses further away: alpha = p_signal / p_background. The score is log(alpha).
     """
 
-    name: ClassVar[str] = "gis"
-    needs: ClassVar[tuple[Need, ...]] = ("features",)
+    needs: tuple[Need, ...] = ("features",)
     source: ClassVar[str] = (
         "Gaussianizing iterative slicing, LHC Olympics 2020 (arXiv:2101.08320), section 3.5; "
         "arXiv:2012.11638, arXiv:2007.00674"
     )
     Hyper: ClassVar[type[GisHyper]] = GisHyper
+    fast: ClassVar[Mapping[str, Any]] = {
+        "flow": {
+            "bin_events": 150,
+            "layers": 25,
+            "step": 0.1,
+            "axis_events": 1000,
+            "axis_steps": 5,
+        }
+    }
 
     _center: float
 
@@ -112,9 +122,7 @@ class Gis(Method[GisHyper]):
                 x,
                 near.mass,
                 fold == i,
-                hyper=SlicingHyper(
-                    **{f.name: getattr(hyper, f.name) for f in fields(SlicingHyper)}
-                ),
+                hyper=hyper.flow,
                 seed=int(member_seed),
                 weight=near.weight,
             )

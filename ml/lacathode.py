@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .cathode import CathodeHyper, DataAgainstSamples
-from .method import register
+from .cathode import FEW_SAMPLES, CathodeHyper, DataAgainstSamples
+from .method import register_method
 from .windows import Window
 
 __all__ = ["LaCathode"]
 
 
-@register
+@register_method("lacathode")
 class LaCathode(DataAgainstSamples[CathodeHyper]):
     """LaCATHODE: data of the SR, mapped to the latent space of the flow, against a normal.
 
@@ -23,12 +24,12 @@ class LaCathode(DataAgainstSamples[CathodeHyper]):
     is not sculpted, inside of the signal region or outside.
     """
 
-    name: ClassVar[str] = "lacathode"
     source: ClassVar[str] = (
         "LaCATHODE, A. Hallin et al., arXiv:2210.14924; classifier by boosted trees as in "
         "arXiv:2309.13111"
     )
     Hyper: ClassVar[type[CathodeHyper]] = CathodeHyper
+    fast: ClassVar[Mapping[str, Any]] = FEW_SAMPLES
 
     def _learn(
         self,

@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import logging
 import os
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
-from pkgutil import iter_modules
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import ConfigError, InputError, MissingExtraError, Record, extra_for, nearest_names
+from ..core import InputError, MissingExtraError, Record, require
 from ..core.records import atomic_path
+from .hyperparameters import as_configured, replaced
+from .registry import Registry
 from .sample import Sample
 from .windows import Window
 
-__all__ = ["Method", "MethodInfo", "Need", "load_method", "make_method", "methods", "register"]
-
-logger = logging.getLogger(__name__)
+__all__ = [
+    "METHODS",
+    "Method",
+    "MethodInfo",
+    "Need",
+    "load_method",
+    "make_method",
+    "method_class",
+    "methods",
+    "register_method",
+]
 
 Need = Literal["features", "constituents", "images", "simulation", "labels"]
 HyperT = TypeVar("HyperT")
 MethodT = TypeVar("MethodT", bound="type[Method[Any]]")
 
-_GROUP = "overdensity.methods"
-_REGISTRY: dict[str, type[Method[Any]]] = {}
-_UNUSABLE: dict[str, str] = {}  # modules that lack an extra, and the sentence that says which
+_SEARCHED = "overdensity.ml"  # the package with our methods; others come by the entry points
+METHODS: Registry[Method[Any]] = Registry(
+    "method", package=_SEARCHED, decorator="register_method", group="overdensity.methods"
+)
 
 
 class Method(ABC, Generic[HyperT]):
@@ -43,8 +49,9 @@ class Method(ABC, Generic[HyperT]):
 
     A method is one file: a frozen dataclass of hyperparameters whose defaults are the published
     ones, a subclass of this class with ``fit``, ``score``, ``arrays`` and ``restore``, and
-    ``@register`` above it. Folds, the order of events, seeds and storage are not its business:
-    see :func:`overdensity.ml.cross_fit`.
+    ``@register_method("name")`` above it. Folds, the order of events, seeds and storage are not
+    its business: see :func:`overdensity.ml.cross_fit`. What all methods have in common is tested
+    by :func:`overdensity.ml.check_method`.
 
     Attributes
     ----------
@@ -60,16 +67,31 @@ class Method(ABC, Generic[HyperT]):
         serves all windows of a scan.
     Hyper : type
         The frozen dataclass of its hyperparameters.
+    requires : tuple of str
+        Packages that it imports and the core does not install, by their import names.
+    looks_for : {"overdensities", "outliers"}
+        Whether it finds a signal that lies among the background, or one that lies beyond it.
+    signals : int
+        How many signals of different masses its labels must tell apart.
+    fast : mapping
+        Hyperparameters, as in a configuration, that make a training on a few thousand events a
+        matter of a second: those of tests.
     """
 
     name: ClassVar[str]
-    needs: ClassVar[tuple[Need, ...]] = ("features",)
+    needs: tuple[Need, ...] = ("features",)
     source: ClassVar[str]
     windowed: ClassVar[bool] = True
     Hyper: ClassVar[type[Any]]
+    requires: ClassVar[tuple[str, ...]] = ()
+    looks_for: ClassVar[Literal["overdensities", "outliers"]] = "overdensities"
+    signals: ClassVar[int] = 1
+    fast: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     _names: tuple[str, ...] = ()
 
     def __init__(self, hyper: HyperT | None = None) -> None:
+        for package in self.requires:
+            require(package, by=f"method {self.name!r}")
         self.hyper: HyperT = self.Hyper() if hyper is None else hyper
 
     @abstractmethod
@@ -124,7 +146,7 @@ class Method(ABC, Generic[HyperT]):
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Store the fitted method as npz: numbers and names only, never a pickle."""
-        meta = {"method": self.name, "hyper": dataclasses.asdict(self.hyper)}  # type: ignore[call-overload]
+        meta = {"method": self.name, "hyper": as_configured(self.hyper)}
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, meta=np.array(json.dumps(meta)), **self.arrays())  # type: ignore[arg-type]
         return Path(path)
@@ -145,7 +167,9 @@ class MethodInfo(Record):
     summary : str
         One line.
     hyperparameters : dict
-        Names and default values.
+        Names and default values; empty where something is missing.
+    missing : str
+        What must be installed before it can be used; empty where nothing must.
     """
 
     name: str
@@ -153,39 +177,58 @@ class MethodInfo(Record):
     source: str
     summary: str
     hyperparameters: dict[str, Any]
+    missing: str = ""
 
 
-def register(method: MethodT) -> MethodT:
-    """Make a method known by its name; a class decorator.
+def register_method(name: str) -> Callable[[MethodT], MethodT]:
+    """Make a method known by its name; a class decorator, which sets ``name``.
+
+    In a package of its own, name the class under the entry points ``overdensity.methods`` too.
 
     Raises
     ------
     ConfigError
         If another class has this name already.
+
+    Examples
+    --------
+    >>> @register_method("cwola")
+    ... class Hunting(Method):
+    ...     pass
+    Traceback (most recent call last):
+        ...
+    overdensity.core.errors.ConfigError: two methods are called 'cwola': ...; rename one
     """
-    other = _REGISTRY.setdefault(method.name, method)
-    if other is not method:
-        msg = (
-            f"two methods are called {method.name!r}: {other.__module__}.{other.__qualname__} "
-            f"and {method.__module__}.{method.__qualname__}; rename one"
-        )
-        raise ConfigError(msg)
-    return method
+    return METHODS.decorated(name)
 
 
 def methods() -> list[MethodInfo]:
-    """Return all methods, ours and those of installed packages, ordered by name."""
-    _load_plugins()
-    return [
-        MethodInfo(
-            name=method.name,
-            needs=tuple(method.needs),
-            source=method.source,
-            summary=(method.__doc__ or "").strip().split("\n")[0],
-            hyperparameters=dataclasses.asdict(method.Hyper()),
-        )
-        for _, method in sorted(_REGISTRY.items())
-    ]
+    """Return all methods, ours and those of installed packages, ordered by name.
+
+    Examples
+    --------
+    >>> [info.needs for info in methods() if info.name == "cwola"]
+    [('features',)]
+    """
+    return [_info(name) for name in METHODS.usable()]
+
+
+def method_class(name: str) -> type[Method[Any]]:
+    """Return the class of a method by its name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    MissingExtraError
+        If its module needs a package that is not installed.
+
+    Examples
+    --------
+    >>> method_class("cwola").needs
+    ('features',)
+    """
+    return METHODS[name]
 
 
 def make_method(name: str, **hyper: Any) -> Method[Any]:
@@ -198,93 +241,77 @@ def make_method(name: str, **hyper: Any) -> Method[Any]:
     ------
     ConfigError
         If the method or a hyperparameter is unknown, or a value cannot be used.
+    MissingExtraError
+        If it needs a package that is not installed.
 
     Examples
     --------
-    >>> make_method("cwola", members=2).hyper.members
-    2
+    >>> make_method("cwola", classifier={"members": 3}).hyper.classifier.members
+    3
     """
-    _load_plugins()
-    if name not in _REGISTRY:
-        if name in _UNUSABLE:
-            raise MissingExtraError(_UNUSABLE[name])
-        msg = f"method: no method is called {name!r}; {nearest_names(name, _REGISTRY)}"
-        raise ConfigError(msg)
-    method = _REGISTRY[name]
-    return method(_with(name, method.Hyper(), hyper))
+    method = METHODS[name]
+    return method(replaced(method.Hyper(), hyper, of=f"method {name!r}"))
 
 
-def load_method(path: str | os.PathLike[str]) -> Method[Any]:
+def load_method(
+    path: str | os.PathLike[str], method: type[Method[Any]] | None = None
+) -> Method[Any]:
     """Read back what :meth:`Method.save` stored.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    method : type, optional
+        Its class, if that is not registered.
 
     Raises
     ------
     InputError
         If the file is missing or holds something else.
+
+    Examples
+    --------
+    >>> load_method("none.npz")
+    Traceback (most recent call last):
+        ...
+    overdensity.core.errors.InputError: none.npz: no such file
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
         meta = json.loads(str(arrays.pop("meta")))
-        method = make_method(meta["method"], **meta["hyper"])
-        method.restore(arrays)
+        found = method or METHODS[meta["method"]]
+        of = f"{path}: method {meta['method']!r}"
+        loaded = found(replaced(found.Hyper(), meta["hyper"], of=of))
+        loaded.restore(arrays)
     except FileNotFoundError:
         msg = f"{path}: no such file"
         raise InputError(msg) from None
     except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
         msg = f"{path}: not a stored method ({error})"
         raise InputError(msg) from None
-    return method
+    return loaded
 
 
-def _with(method: str, default: Any, given: Mapping[str, Any], within: str = "") -> Any:
-    """Return the default hyperparameters with those given in place of theirs."""
-    names = [field.name for field in dataclasses.fields(default)]
-    for key in given:
-        if key not in names:
-            msg = (
-                f"method {method!r} has no hyperparameter {within + key!r}; "
-                f"{nearest_names(key, names)}"
-            )
-            raise ConfigError(msg)
-    values = {
-        key: _as_default(method, within + key, value, getattr(default, key))
-        for key, value in given.items()
-    }
-    return dataclasses.replace(default, **values)
-
-
-def _as_default(method: str, key: str, value: Any, default: Any) -> Any:
-    """Return a value in the type of the default: YAML gives lists for tuples, 1 for 1.0."""
-    if dataclasses.is_dataclass(default) and isinstance(value, Mapping):
-        return _with(method, default, value, f"{key}.")
-    if isinstance(default, tuple) and isinstance(value, (list, tuple)):
-        return tuple(value)
-    if isinstance(default, float) and isinstance(value, (int, str)):
-        with suppress(ValueError):  # YAML reads 1e-3 as text
-            return float(value)
-    if default is not None and type(value) is not type(default):
-        msg = (
-            f"method {method!r}: {key} must be {type(default).__name__} like its default "
-            f"{default!r}, found {value!r}"
+def _info(name: str) -> MethodInfo:
+    """Describe a method; one that lacks a package by what its source says."""
+    try:
+        method = METHODS[name]()
+    except MissingExtraError as error:
+        listing = METHODS.listings[name]
+        return MethodInfo(
+            name=name,
+            needs=listing.attributes.get("needs", Method.needs),
+            source=listing.attributes.get("source", ""),
+            summary=listing.summary,
+            hyperparameters={},
+            missing=str(error).partition(" needs ")[2],
         )
-        raise ConfigError(msg)
-    return value
-
-
-def _load_plugins() -> None:
-    """Import our methods and what other packages register; one that fails is named and left out."""
-    package = __package__ or ""
-    for module in iter_modules(import_module(package).__path__):
-        try:
-            with extra_for(f"the module {module.name!r}"):
-                import_module(f"{package}.{module.name}")
-        except MissingExtraError as error:
-            _UNUSABLE[module.name] = str(error)
-    for entry in entry_points(group=_GROUP):
-        if entry.name in _REGISTRY:
-            continue
-        try:
-            register(entry.load())
-        except Exception as error:  # noqa: BLE001 - a broken plugin must not break the others
-            logger.warning("method %r of %r cannot be used: %s", entry.name, entry.value, error)
+    return MethodInfo(
+        name=name,
+        needs=tuple(method.needs),
+        source=method.source,
+        summary=(method.__doc__ or "").strip().split("\n")[0],
+        hyperparameters=as_configured(method.hyper),
+    )

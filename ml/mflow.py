@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -14,12 +14,12 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from ..core import ConfigError, InputError
-from .bank import pick_device
+from .device import pick_device
 from .flow_transforms import build_transform
 from .flows import FlowHyper
 from .jets import sort_jets
-from .method import Method, Need, register
-from .outer import within
+from .method import Method, Need, register_method
+from .outer import FEW_EPOCHS, within
 from .sample import Sample
 from .training import one_thread, seeded, train
 from .windows import Window
@@ -74,7 +74,7 @@ class ManifoldFlowHyper:
             raise ConfigError(msg)
 
 
-@register
+@register_method("mflow")
 class ManifoldFlow(Method[ManifoldFlowHyper]):
     """Regularised likelihood (M-flow): distance from a manifold that a flow learns, over density.
 
@@ -86,14 +86,18 @@ class ManifoldFlow(Method[ManifoldFlowHyper]):
     with all features and the mass in units of their standard deviations.
     """
 
-    name: ClassVar[str] = "mflow"
-    needs: ClassVar[tuple[Need, ...]] = ("features",)
+    needs: tuple[Need, ...] = ("features",)
     source: ClassVar[str] = (
         "Regularised likelihoods, LHC Olympics 2020 (arXiv:2101.08320), section 3.8; "
         "M-flow: arXiv:2003.13913"
     )
     windowed: ClassVar[bool] = False
     Hyper: ClassVar[type[ManifoldFlowHyper]] = ManifoldFlowHyper
+    looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"
+    fast: ClassVar[Mapping[str, Any]] = {
+        "flow": FEW_EPOCHS | {"epochs": 4, "batch": 512, "keep": "last"},
+        "device": "cpu",
+    }
 
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int

@@ -2,55 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
-from .bank import BankHyper
-from .classifiers import ClassifierHyper, NetworkHyper
-from .cwola import SOURCE, CwolaHunting, NestedHyper
-from .method import register
+from .bank_hyper import BankHyper
+from .classifiers import ClassifierHyper
+from .classifying import ClassifyingHyper
+from .cwola import CwolaHunting
+from .method import register_method
+from .network_kind import NetworkHyper
 
-__all__ = ["CwolaNetworks", "NetworksHyper"]
+__all__ = ["CwolaNetworks", "CwolaNetworksHyper"]
+
+
+def _published() -> ClassifierHyper:
+    """Return four inner folds, each with the best of three networks in batches of 5000."""
+    networks = NetworkHyper(**asdict(BankHyper()), restarts=3, batch=5000)
+    return ClassifierHyper(kind="networks", inner_folds=4, members=1, settings=networks)
 
 
 @dataclass(frozen=True)
-class NetworksHyper(NestedHyper, BankHyper):
+class CwolaNetworksHyper(ClassifyingHyper):
     """Hyperparameters of CWoLa hunting with networks; the defaults are the published ones.
 
     Attributes
     ----------
-    restarts : int
-        Networks an inner fold; the best on its validation events is kept.
-    batch : int
-        Events in a batch: so many that each holds some of a rare signal.
-    device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+    sort : bool
+        Order the two jets by mass (:func:`~overdensity.ml.jets.sort_jets`). Published: not.
+    classifier : ClassifierHyper
+        Networks: an inner fold keeps the best of ``restarts`` on its validation events, and a batch
+        holds so many events that each has some of a rare signal.
     """
 
-    restarts: int = 3
-    batch: int = 5000
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        NestedHyper.__post_init__(self)
-        self.classifier  # noqa: B018 - refuses values that cannot be used
-
-    @property
-    def classifier(self) -> ClassifierHyper:
-        """The ensemble."""
-        networks = {field.name: getattr(self, field.name) for field in fields(NetworkHyper)}
-        return ClassifierHyper(
-            kind="networks",
-            inner_folds=self.inner_folds,
-            members=1,
-            networks=NetworkHyper(**networks),
-        )
+    sort: bool = False
+    classifier: ClassifierHyper = field(default_factory=_published)
 
 
-@register
-class CwolaNetworks(CwolaHunting[NetworksHyper]):
+@register_method("cwola_networks")
+class CwolaNetworks(CwolaHunting):
     """CWoLa hunting with small networks, as published; slow without a GPU."""
 
-    name: ClassVar[str] = "cwola_networks"
-    source: ClassVar[str] = SOURCE
-    Hyper: ClassVar[type[NetworksHyper]] = NetworksHyper
+    source: ClassVar[str] = (
+        "CWoLa hunting, LHC Olympics 2020 (arXiv:2101.08320), section 4.1; arXiv:1902.02634"
+    )
+    Hyper: ClassVar[type[CwolaNetworksHyper]] = CwolaNetworksHyper
+    fast: ClassVar[Mapping[str, Any]] = {
+        "sort": True,
+        "classifier": {
+            "networks": {
+                "epochs": 15,
+                "batch": 500,
+                "width": 32,
+                "restarts": 1,
+                "patience": 20,
+                "device": "cpu",
+            }
+        },
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from .method import Method, Need
 from .sample import Sample
 from .windows import Window
 
-__all__ = ["SIDEBANDS", "TRIANGULAR", "OuterDensity", "OuterHyper", "refuse_choice"]
+__all__ = ["FEW_EPOCHS", "SIDEBANDS", "TRIANGULAR", "OuterDensity", "OuterHyper", "refuse_choice"]
 
 # One autoregressive layer of splines: the first feature given the mass, the second given the first,
 # and so on. What is compact in the features stays compact in the latent space, along its axes.
@@ -30,6 +30,16 @@ TRIANGULAR = FlowHyper(
     batch=512,
     average=3,
 )
+FEW_EPOCHS = {  # a flow for tests: quick on a few thousand events
+    "family": "maf",
+    "layers": 2,
+    "width": 16,
+    "depth": 1,
+    "epochs": 6,
+    "batch": 256,
+    "learning_rate": 2e-2,
+    "average": 1,
+}
 SIDEBANDS = ("all", "window")  # where a method learns what background looks like
 
 
@@ -88,7 +98,7 @@ class OuterDensity(Method[OuterT], Generic[OuterT]):
     is made of it: :meth:`fit_inside` and the score.
     """
 
-    needs: ClassVar[tuple[Need, ...]] = ("features",)
+    needs: tuple[Need, ...] = ("features",)
     _flow: ConditionalFlow
 
     def fit(

@@ -10,9 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError
-from .classifying import ClassifierMethod, ClassifyingHyper, Task, refuse_few_events, truth
-from .method import Need, register
-from .sample import Sample
+from .classifiers import Shown, inputs_for
+from .classifying import (
+    FEW_TREES,
+    ClassifierMethod,
+    ClassifyingHyper,
+    Task,
+    blocks_of,
+    refuse_few_events,
+)
+from .method import Need, register_method
+from .sample import Sample, truth
 from .windows import Window
 
 __all__ = ["Parametrised", "ParametrisedHyper"]
@@ -32,7 +40,7 @@ class ParametrisedHyper(ClassifyingHyper):
     masses: tuple[float, ...] = ()
 
 
-@register
+@register_method("parametrised")
 class Parametrised(ClassifierMethod[ParametrisedHyper]):
     """Signals of several masses against background, with the mass hypothesis as an input.
 
@@ -41,12 +49,13 @@ class Parametrised(ClassifierMethod[ParametrisedHyper]):
     with its centre as the hypothesis, between the trained masses by interpolation.
     """
 
-    name: ClassVar[str] = "parametrised"
-    needs: ClassVar[tuple[Need, ...]] = ("features", "labels")
+    needs: tuple[Need, ...] = ("features", "labels")
     source: ClassVar[str] = (
         "Parametrised networks: G. Kasieczka, talk at ACAT 2022; P. Baldi et al., arXiv:1601.07913"
     )
     Hyper: ClassVar[type[ParametrisedHyper]] = ParametrisedHyper
+    signals: ClassVar[int] = 2
+    fast: ClassVar[Mapping[str, Any]] = {"classifier": FEW_TREES, "masses": (3500.0, 4200.0)}
     _hypothesis = 0.0
 
     def fit(
@@ -97,12 +106,13 @@ class Parametrised(ClassifierMethod[ParametrisedHyper]):
         weight = _balanced(signal, which, data.weight)
         return Task(self._with(data, masses[which]), signal, weight, data.event)
 
-    def _inputs(self, data: Sample) -> NDArray[np.float32]:
+    def _inputs(self, data: Sample) -> Shown:
         return self._with(data, np.full(len(data), self._hypothesis))
 
-    def _with(self, data: Sample, hypothesis: NDArray[np.float64]) -> NDArray[np.float32]:
+    def _with(self, data: Sample, hypothesis: NDArray[np.float64]) -> Shown:
         column = hypothesis.astype(np.float32)[:, None]
-        return np.hstack([self.hyper.inputs(data), column])
+        features = np.hstack([self.hyper.inputs(data), column])
+        return inputs_for(self._ensemble, features, blocks_of(data))
 
     def _masses(self, data: Sample, label: NDArray[np.int8]) -> NDArray[np.float64]:
         """Return the mass of each signal label present, in the order of the labels."""

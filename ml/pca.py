@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError
-from .method import register
+from .method import register_method
 from .reconstruction import Reconstruction, ReconstructionHyper
 
 __all__ = ["Pca", "PcaHyper"]
@@ -33,7 +33,7 @@ class PcaHyper(ReconstructionHyper):
         self._refuse(components=self.components >= 1)
 
 
-@register
+@register_method("pca")
 class Pca(Reconstruction[PcaHyper, NDArray[np.float64]]):
     """What the leading principal components of each jet's features leave over; outliers, linear.
 
@@ -41,7 +41,6 @@ class Pca(Reconstruction[PcaHyper, NDArray[np.float64]]):
     K. Hornik, doi:10.1016/0893-6080(89)90014-2), without training.
     """
 
-    name: ClassVar[str] = "pca"
     source: ClassVar[str] = (
         "PCA as outlier detector, LHC Olympics 2020 (arXiv:2101.08320), section 6.1; per jet, "
         "as the autoencoders of section 4.2"

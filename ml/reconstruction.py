@@ -70,8 +70,9 @@ class Reconstruction(Method[HyperT], Generic[HyperT, ModelT]):
     come from the events of the fit alone.
     """
 
-    needs: ClassVar[tuple[Need, ...]] = ("features",)
+    needs: tuple[Need, ...] = ("features",)
     windowed: ClassVar[bool] = False
+    looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"
 
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int

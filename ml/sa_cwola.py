@@ -7,38 +7,37 @@ which the sidebands of the data become background of the signal region.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError
-from .bank import BankHyper, train_bank
-from .classifiers import (
-    Classifier,
-    ClassifierHyper,
-    NetworkEnsemble,
-    NetworkHyper,
-    balance_classes,
-    fit_classifier,
-)
+from .classifiers import Classifier, ClassifierHyper, balance_classes, fit_classifier
 from .classifying import (
+    FEW_TREES,
     ClassifierMethod,
     ClassifyingHyper,
     InputHyper,
     Task,
     refuse_few_events,
-    simulated,
 )
 from .cwola import balanced_weights
-from .method import Need, register
-from .sample import Sample
+from .method import Need, register_method
+from .network_kind import NetworkHyper
+from .sample import Sample, simulated
 from .windows import Window
 
 __all__ = ["SaCwola", "SaCwolaHyper", "SaCwolaWeights", "SaCwolaWeightsHyper"]
 
 _PARTS = 4  # as CWoLa: its demand on the number of events is the same
+
+
+def _published() -> NetworkHyper:
+    """Return three layers of 64 nodes, ten epochs in batches of 200; ReLU, Adam, no validation."""
+    return NetworkHyper(epochs=10, patience=10, batch=200, judge="last", average=1)
 
 
 @dataclass(frozen=True)
@@ -50,66 +49,47 @@ class SaCwolaHyper(InputHyper):
     strength : float
         The λ of the loss: how much a difference of signal region and sidebands that simulation
         shows as well is penalised. 0 is CWoLa.
-    layers, width, epochs, batch, learning_rate
-        The networks: ReLU, Adam, no validation.
-    networks : int
-        How many are trained and averaged. Published: not said.
-    device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+    members : int
+        Networks that are trained and averaged. Published: not said.
+    networks : NetworkHyper
+        Their shape and training: there are no validation events, so the last epoch is taken
+        (``judge: last``), and ``restarts`` changes nothing.
     """
 
     rescale: bool = False
     strength: float = 0.5
-    layers: int = 3
-    width: int = 64
-    epochs: int = 10
-    batch: int = 200
-    learning_rate: float = 1e-3
-    networks: int = 8
-    device: str = "auto"
+    members: int = 8
+    networks: NetworkHyper = field(default_factory=_published)
 
     def __post_init__(self) -> None:
         for name, good in {
             "strength": 0 <= self.strength < 1,
-            "networks": self.networks >= 1,
-            "batch": self.batch >= 1,
+            "members": self.members >= 1,
+            "networks.judge": self.networks.judge == "last",
         }.items():
             if not good:
-                msg = f"method 'sa_cwola': {name} = {getattr(self, name)} cannot be used"
+                value = getattr(self, name, self.networks.judge)
+                msg = f"method 'sa_cwola': {name} = {value!r} cannot be used"
                 raise ConfigError(msg)
-        self.bank  # noqa: B018 - refuses values that cannot be used
-
-    @property
-    def bank(self) -> BankHyper:
-        """Shape and training of the networks."""
-        return NetworkHyper(
-            layers=self.layers,
-            width=self.width,
-            epochs=self.epochs,
-            patience=self.epochs,
-            learning_rate=self.learning_rate,
-            judge="last",
-            average=1,
-        )
 
 
-@register
+@register_method("sa_cwola")
 class SaCwola(ClassifierMethod[SaCwolaHyper]):
     """CWoLa whose loss is lessened by that on simulation: what both can tell apart is no signal.
 
     For features that depend on the mass, which plain CWoLa would learn in place of a signal.
     """
 
-    name: ClassVar[str] = "sa_cwola"
-    needs: ClassVar[tuple[Need, ...]] = ("features", "simulation")
+    needs: tuple[Need, ...] = ("features", "simulation")
     source: ClassVar[str] = (
         "SA-CWoLa, LHC Olympics 2020 (arXiv:2101.08320), section 4.5; arXiv:2009.02205"
     )
     Hyper: ClassVar[type[SaCwolaHyper]] = SaCwolaHyper
-
-    @property
-    def _ensemble(self) -> ClassifierHyper:
-        return ClassifierHyper(kind="networks", networks=NetworkHyper(device=self.hyper.device))
+    requires: ClassVar[tuple[str, ...]] = ("torch",)
+    fast: ClassVar[Mapping[str, Any]] = {
+        "members": 1,
+        "networks": {"epochs": 6, "batch": 200, "width": 32, "device": "cpu"},
+    }
 
     def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
         """Return data and simulation, the latter with negative weights."""
@@ -127,23 +107,38 @@ class SaCwola(ClassifierMethod[SaCwolaHyper]):
             weight[members] = share * part * np.count_nonzero(real) / len(part)
         return Task(self._inputs(both), window.signal(both.mass), weight, both.event)
 
-    def _learn(self, task: Task, seed: int) -> NetworkEnsemble:
-        hyper = self.hyper
-        seeds = np.random.SeedSequence(seed).generate_state(hyper.networks + 1).tolist()
+    def _learn(self, task: Task, seed: int) -> Classifier:
+        from .bank import train_bank  # noqa: PLC0415 - imports torch, which the weights do not need
+        from .network_ensemble import NetworkEnsemble  # noqa: PLC0415 - as above
+
+        members, networks = self.hyper.members, self.hyper.networks
+        assert isinstance(task.x, np.ndarray)  # feature columns
+        seeds = np.random.SeedSequence(seed).generate_state(members + 1).tolist()
         mean = task.x.mean(axis=0, dtype=np.float64).astype(np.float32)
         std = task.x.std(axis=0, dtype=np.float64).astype(np.float32)
         bank, _ = train_bank(
             (task.x - mean) / std,
             task.y,
             task.weight,
-            np.ones((hyper.networks, len(task.x)), np.bool_),
+            np.ones((members, len(task.x)), np.bool_),
             seeds=seeds[1:],
             seed=seeds[0],
-            steps=math.ceil(len(task.x) / hyper.batch),
-            hyper=hyper.bank,
-            device=hyper.device,
+            steps=math.ceil(len(task.x) / networks.batch),
+            hyper=networks,
+            device=networks.device,
         )
-        return NetworkEnsemble(bank, mean, std, hyper.device)
+        return NetworkEnsemble(bank, mean, std, networks.device)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`arrays` returned."""
+        from .network_ensemble import NetworkEnsemble  # noqa: PLC0415 - imports torch
+
+        self._names = tuple(map(str, arrays["names"]))
+        device = self.hyper.networks.device
+        self._classifier = NetworkEnsemble.from_arrays(arrays, device=device)
+
+    def _inputs(self, data: Sample) -> NDArray[np.float32]:
+        return self.hyper.inputs(data)
 
 
 @dataclass(frozen=True)
@@ -160,7 +155,7 @@ class SaCwolaWeightsHyper(ClassifyingHyper):
     transfer: ClassifierHyper = field(default_factory=ClassifierHyper)
 
 
-@register
+@register_method("sa_cwola_weights")
 class SaCwolaWeights(ClassifierMethod[SaCwolaWeightsHyper]):
     """CWoLa whose sidebands are weighted as simulation says, to look like the signal region.
 
@@ -169,13 +164,13 @@ class SaCwolaWeights(ClassifierMethod[SaCwolaWeightsHyper]):
     masses alike cancels in its ratio.
     """
 
-    name: ClassVar[str] = "sa_cwola_weights"
-    needs: ClassVar[tuple[Need, ...]] = ("features", "simulation")
+    needs: tuple[Need, ...] = ("features", "simulation")
     source: ClassVar[str] = (
         "after SA-CWoLa, LHC Olympics 2020 (arXiv:2101.08320), section 4.5, whose penalty is "
         "replaced by weights"
     )
     Hyper: ClassVar[type[SaCwolaWeightsHyper]] = SaCwolaWeightsHyper
+    fast: ClassVar[Mapping[str, Any]] = {"classifier": FEW_TREES, "transfer": FEW_TREES}
     _transfer: Classifier
 
     def fit(

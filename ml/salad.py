@@ -13,17 +13,26 @@ from ..core import Record
 from .classifiers import (
     Classifier,
     ClassifierHyper,
-    NetworkHyper,
+    Shown,
     balance_classes,
     classifier_from_arrays,
     fit_classifier,
+    inputs_for,
 )
-from .classifying import ClassifierMethod, ClassifyingHyper, Task, refuse_few_events, simulated
+from .classifying import (
+    FEW_TREES,
+    ClassifierMethod,
+    ClassifyingHyper,
+    Task,
+    blocks_of,
+    refuse_few_events,
+)
 from .crossfit import train_fold
-from .folds import CrossFitting, fold_of
-from .method import Need, register
+from .folds import Folding
+from .method import Need, register_method
+from .network_kind import NetworkHyper
 from .outer import SIDEBANDS, refuse_choice
-from .sample import Sample
+from .sample import Sample, simulated
 from .windows import Window
 
 __all__ = ["BackgroundPrediction", "Salad", "SaladHyper", "predict_background"]
@@ -34,7 +43,7 @@ _PREFIX = "reweighting."
 def _published() -> ClassifierHyper:
     """Return three layers of 64, ten epochs in batches of 200, the mean over ten networks."""
     networks = NetworkHyper(epochs=10, patience=10, batch=200, judge="last", average=1)
-    return ClassifierHyper(kind="networks", inner_folds=5, members=2, networks=networks)
+    return ClassifierHyper(kind="networks", inner_folds=5, members=2, settings=networks)
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ class SaladHyper(ClassifyingHyper):
         refuse_choice("sidebands", self.sidebands, SIDEBANDS)
 
 
-@register
+@register_method("salad")
 class Salad(ClassifierMethod[SaladHyper]):
     """Data against simulation that was corrected to data in the sidebands, as a function of mass.
 
@@ -68,12 +77,25 @@ class Salad(ClassifierMethod[SaladHyper]):
     a second one tells data from weighted simulation there.
     """
 
-    name: ClassVar[str] = "salad"
-    needs: ClassVar[tuple[Need, ...]] = ("features", "simulation")
+    needs: tuple[Need, ...] = ("features", "simulation")
     source: ClassVar[str] = (
         "SALAD, LHC Olympics 2020 (arXiv:2101.08320), section 4.4; arXiv:2001.05001"
     )
     Hyper: ClassVar[type[SaladHyper]] = SaladHyper
+    fast: ClassVar[Mapping[str, Any]] = {
+        "classifier": FEW_TREES,
+        "reweighting": {
+            "inner_folds": 2,
+            "members": 1,
+            "networks": {
+                "width": 16,
+                "epochs": 3,
+                "patience": 3,
+                "batch": 500,
+                "device": "cpu",
+            },
+        },
+    }
     _reweighting: Classifier
 
     def fit(
@@ -115,7 +137,7 @@ class Salad(ClassifierMethod[SaladHyper]):
         super().restore(arrays)
         self._reweighting = classifier_from_arrays(
             {key.removeprefix(_PREFIX): arrays[key] for key in arrays if key.startswith(_PREFIX)},
-            device=self.hyper.reweighting.networks.device,
+            self.hyper.reweighting,
         )
 
     def _correct(self, data: Sample, window: Window, simulation: Sample, seed: int) -> Classifier:
@@ -166,9 +188,10 @@ class Salad(ClassifierMethod[SaladHyper]):
         weight[~real] = self.weights(both.take(~real))
         return Task(self._inputs(both), real, balance_classes(real, weight), both.event)
 
-    def _with_mass(self, sample: Sample) -> NDArray[np.float32]:
+    def _with_mass(self, sample: Sample) -> Shown:
         mass = sample.mass.astype(np.float32)[:, None]
-        return np.hstack([self.hyper.inputs(sample), mass])
+        features = np.hstack([self.hyper.inputs(sample), mass])
+        return inputs_for(self.hyper.reweighting, features, blocks_of(sample))
 
 
 @dataclass(frozen=True)
@@ -199,11 +222,9 @@ def predict_background(
     sample: Sample,
     simulation: Sample,
     window: Window,
+    folding: Folding,
     *,
     efficiencies: Sequence[float] = (1.0, 0.1, 0.01),
-    folds: int = 7,
-    scheme: CrossFitting = "tournament",
-    seed: int,
 ) -> list[BackgroundPrediction]:
     r"""Predict from corrected simulation how much background passes a cut on the score.
 
@@ -223,10 +244,10 @@ def predict_background(
         Data and simulated background.
     window : Window
         The signal region and its sidebands.
+    folding : Folding
+        As in :func:`~overdensity.ml.cross_fit`.
     efficiencies : sequence of float
         Fractions of the data of the signal region that the cuts keep.
-    folds, scheme, seed
-        As in :func:`~overdensity.ml.cross_fit`.
 
     Returns
     -------
@@ -236,14 +257,10 @@ def predict_background(
     shown, known = sample.without_label(), simulation.without_label()
     observed = np.zeros(len(efficiencies), np.int64)
     predicted, variance = np.zeros(len(efficiencies)), np.zeros(len(efficiencies))
-    for fold in range(folds):
-        model = train_fold(
-            method, sample, window, fold, folds=folds, scheme=scheme, seed=seed, simulation=known
-        )
+    for fold in range(folding.folds):
+        model = train_fold(method, sample, window, fold, folding, simulation=known)
         assert isinstance(model, Salad)  # as the method handed in
-        data, mc = (
-            each.take(fold_of(each.event, folds, seed=seed) == fold) for each in (shown, known)
-        )
+        data, mc = (each.take(folding.rows(each.event, fold)) for each in (shown, known))
         beside_data, beside_mc = (
             window.lower(each.mass) | window.upper(each.mass) for each in (data, mc)
         )

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from ..core import InputError, nearest_names
-from .folds import event_ids
+from ..core import ConfigError, InputError, nearest_names
+from ..core.identity import row_ids
 
-__all__ = ["Sample"]
+__all__ = ["Sample", "simulated", "truth"]
 
 _BATCH = 262_144  # rows held beside the result while a file streams by
 _RANKED = 10_000  # events that decide whether a feature is a function of the mass
@@ -90,7 +90,7 @@ class Sample:
     ) -> Self:
         """Build a sample from anything numpy understands; ids from the row numbers if absent."""
         mass = np.asarray(mass, dtype=np.float64)
-        ids = event_ids("", 0, len(mass)) if event is None else np.asarray(event, np.uint64)
+        ids = row_ids("", 0, len(mass)) if event is None else np.asarray(event, np.uint64)
         return cls(
             event=ids,
             mass=mass,
@@ -165,7 +165,7 @@ class Sample:
                 if "event" in extras:
                     event[to] = _column(batch, "event", name)
                 else:
-                    event[to] = event_ids(PurePath(name).name, row, row + len(batch))
+                    event[to] = row_ids(PurePath(name).name, row, row + len(batch))
                 for extra, into in (("weight", weight), ("label", label)):
                     if into is not None:
                         into[to] = _column(batch, extra, name)
@@ -324,3 +324,31 @@ def _column(batch: pa.RecordBatch, name: str, file: str) -> NDArray[Any]:
         msg = f"{file}: column {name!r} has {column.null_count} missing values"
         raise InputError(msg)
     return column.to_numpy(zero_copy_only=False)
+
+
+def simulated(method: str, simulation: Sample | None) -> Sample:
+    """Return the simulation, or say that the method of this name cannot do without.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    if simulation is None:
+        msg = f"method {method!r} needs simulated events; give simulation files"
+        raise ConfigError(msg)
+    return simulation
+
+
+def truth(method: str, data: Sample) -> NDArray[np.int8]:
+    """Return the labels of events, or say that the method of this name cannot do without.
+
+    Raises
+    ------
+    ConfigError
+        If there are none.
+    """
+    if data.label is None:
+        msg = f"method {method!r} needs the truth, and the events have no column 'label'"
+        raise ConfigError(msg)
+    return data.label

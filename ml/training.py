@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core import ConfigError, FitError, InputError
-from .bank import pick_device
 from .checkpoints import Progress, State, fingerprint, load_checkpoint, save_checkpoint
+from .device import pick_device
 from .watching import watcher
 
 __all__ = ["Training", "TrainingHyper", "one_thread", "seeded", "train"]

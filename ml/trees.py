@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numba
 import numpy as np
@@ -14,9 +14,16 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from ..core import ConfigError
+from .classifiers import (
+    ClassifierHyper,
+    ClassifierKind,
+    features_of_members,
+    note_reliability,
+    register_classifier,
+)
 from .quantile_bins import bin_edges, bin_of
 
-__all__ = ["BoostingHyper", "TreeEnsemble", "fit_trees"]
+__all__ = ["BoostedTrees", "BoostingHyper", "TreeEnsemble", "fit_trees"]
 
 
 @dataclass(frozen=True)
@@ -226,6 +233,54 @@ def fit_trees(
         )
     _take_values_for_bins(classifier, edges)
     return classifier
+
+
+@register_classifier("trees")
+class BoostedTrees(ClassifierKind):
+    """Gradient-boosted trees: sensitive, and fast on any CPU."""
+
+    Hyper: ClassVar[type[BoostingHyper]] = BoostingHyper
+
+    def fit(
+        self,
+        x: NDArray[np.float32],
+        y: NDArray[np.bool_],
+        weight: NDArray[np.float64],
+        inner: NDArray[np.int64],
+        *,
+        hyper: ClassifierHyper,
+        seed: int,
+    ) -> TreeEnsemble:
+        """Train the trees; see :meth:`ClassifierKind.fit`."""
+        n = hyper.inner_folds * hyper.members
+        seeds = np.random.SeedSequence(seed).generate_state(n).tolist()
+        seen = features_of_members(n, x.shape[1], hyper.feature_fraction, seed)
+        columns = None if seen is None else [np.flatnonzero(each) for each in seen]
+        fitted = [
+            fit_trees(
+                x if columns is None else np.ascontiguousarray(x[:, columns[i]]),
+                y,
+                weight,
+                inner == i % hyper.inner_folds,
+                seed=seeds[i],
+                hyper=hyper.settings,
+            )
+            for i in range(n)
+        ]
+
+        def of_fold(fold: int) -> TreeEnsemble:
+            members = slice(fold, None, hyper.inner_folds)
+            return TreeEnsemble.from_classifiers(fitted[members], columns and columns[members])
+
+        note_reliability(of_fold, x, y, weight, inner)
+        return TreeEnsemble.from_classifiers(fitted, columns)
+
+    def restore(
+        self, arrays: Mapping[str, NDArray[Any]], *, hyper: ClassifierHyper
+    ) -> TreeEnsemble:
+        """Return the ensemble that these arrays are of."""
+        del hyper  # the arrays say it all
+        return TreeEnsemble.from_arrays(arrays)
 
 
 def _take_values_for_bins(

@@ -5,7 +5,6 @@ A method is asked to fit and knows nothing of folders; what it trains on the way
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core import Record
+from ..core.identity import hex_digest
 from .reliability import Reliability
 
 __all__ = ["LossCurve", "Watch", "is_watched", "watch", "watcher"]
@@ -60,7 +60,7 @@ class Watch:
         """Return the file of the training that has this fingerprint."""
         if self.folder is None:
             return None
-        return self.folder / f"{hashlib.blake2b(key.encode(), digest_size=12).hexdigest()}.pt"
+        return self.folder / f"{hex_digest(key.encode(), size=12)}.pt"
 
     def add(self, train: list[float], validation: list[float], kept: list[int]) -> None:
         """Note the losses of a training that has ended."""

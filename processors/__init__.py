@@ -13,25 +13,30 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_door
 
 if TYPE_CHECKING:
-    from .chunks import Chunk, FileSummary, Source, read_events
+    from .chunks import Chunk, FileSummary
+    from .described_layout import layout_from
     from .dijet import DijetProcessor
     from .filesets import Dataset, FileSet, datasets
+    from .histograms import from_uhi, to_uhi
     from .jetwise import JetProcessor
-    from .layouts import LAYOUTS, Layout, layout_from
+    from .layout import Layout
+    from .layouts import LAYOUTS, register_layout
     from .leptons import LeptonProcessor
     from .lhco import LhcoSource
     from .monitor import Monitor, Status
     from .multijet import MultijetProcessor
     from .parquet import ParquetSource
-    from .partitions import from_uhi, to_uhi
-    from .processor import PROCESSORS, ColumnProcessor, make_processor
+    from .processor import ColumnProcessor
+    from .registry import PROCESSORS, make_processor, register_processor
     from .root import RootSource
     from .run import ColumnSet, ProcessingReport, process
+    from .source import SOURCES, Source, make_source, read_events, register_source
     from .systematics import JetVariations
 
 __all__ = [
     "LAYOUTS",
     "PROCESSORS",
+    "SOURCES",
     "Chunk",
     "ColumnProcessor",
     "ColumnSet",
@@ -55,8 +60,12 @@ __all__ = [
     "from_uhi",
     "layout_from",
     "make_processor",
+    "make_source",
     "process",
     "read_events",
+    "register_layout",
+    "register_processor",
+    "register_source",
     "to_uhi",
 ]
 

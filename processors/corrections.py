@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import zlib
 from collections.abc import Collection, Mapping
 from functools import lru_cache
@@ -14,6 +13,7 @@ from correctionlib import CorrectionSet
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError, nearest_names
+from ..core.identity import hex_digest
 from .remote import read_bytes
 
 __all__ = ["CorrectionFile"]
@@ -48,7 +48,7 @@ class CorrectionFile:
     def __init__(self, path: str) -> None:
         self.path = path
         content = read_bytes(path)
-        self.digest = hashlib.blake2b(content, digest_size=8).hexdigest()
+        self.digest = hex_digest(content)
         try:
             text = gzip.decompress(content) if content.startswith(_GZIP) else content
             self._set: Any = CorrectionSet.from_string(text.decode())

@@ -10,19 +10,21 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from .jet_sources import JetSource, at_rank, jet_source
+from .jet_sources import at_rank
 from .jets import invariant_mass, kinematics
 from .momentum import Jagged
-from .processor import ColumnProcessor, Columns, Selected, Steps, register
+from .of_jets import LeadingJetsProcessor
+from .processor import Columns, Selected, Steps
+from .registry import register_processor
 
 __all__ = ["DijetProcessor", "Selected"]
 
 _SOFTEST = 1.0  # GeV; softer "third jets" are single particles
 
 
-@register
+@register_processor("dijet")
 @dataclass(frozen=True)
-class DijetProcessor(ColumnProcessor):
+class DijetProcessor(LeadingJetsProcessor):
     r"""Clusters each event into jets and describes the two leading ones.
 
     An event is kept if all its particles are finite, if it has two jets, and if it passes the
@@ -42,33 +44,22 @@ class DijetProcessor(ColumnProcessor):
 
     Attributes
     ----------
-    radius : float
-        R of the anti-kT algorithm.
-    min_jet_pt : float
-        What counts as a jet, in GeV.
-    min_lead_pt : float or None
-        Optional cut on the leading jet's pT, in GeV.
-    max_abs_eta : float or None
-        Optional cut on \|η\| of both leading jets.
-    max_delta_eta : float or None
-        Optional cut on \|η1 − η2\| of the leading jets; 1.3 in the dijet searches of CMS
-        (arXiv:1806.00843), against the forward peak of QCD.
-    collection : str
-        ``particles`` or ``raw_particles``, which are clustered; ``fat_jets`` or ``jets``, which
-        are taken as stored, with what is stored of their features.
-    features : tuple of str
-        Features of the two leading jets by name, see `features`.
+    radius, min_jet_pt, max_abs_eta, collection, features
+        See `JetColumnProcessor`; the cut on \|η\| is on both leading jets, the features are of
+        these.
+    min_lead_pt, max_delta_eta
+        See `LeadingJetsProcessor`.
+
+    Examples
+    --------
+    >>> from overdensity.processors.momentum import momenta
+    >>> pt, eta, phi = np.array([600.0, 500.0]), np.array([0.5, -0.5]), np.array([0.0, 3.0])
+    >>> events = ak.zip({"fat_jets": momenta(pt, eta, phi, np.array([2])), "event": [7]}, depth_limit=1)
+    >>> selected = DijetProcessor(collection="fat_jets", features=()).select(events)
+    >>> selected.columns["mjj"].round(1), selected.cutflow["two jets"]
+    (array([1232.1], dtype=float32), 1)
     """
 
-    radius: float = 1.0
-    min_jet_pt: float = 50.0
-    min_lead_pt: float | None = None
-    max_abs_eta: float | None = None
-    max_delta_eta: float | None = None
-    collection: str = "particles"
-    features: tuple[str, ...] = ("tau1", "tau2", "tau3", "tau21", "tau32", "n")
-
-    name: ClassVar[str] = "dijet"
     axes: ClassVar[dict[str, Any]] = {
         "mjj": hist.axis.Regular(180, 1000, 10000, name="mjj", label="$m_{jj}$ [GeV]"),
         "j1_pt": hist.axis.Regular(100, 0, 5000, name="j1_pt", label="leading jet $p_T$ [GeV]"),
@@ -80,35 +71,14 @@ class DijetProcessor(ColumnProcessor):
         "n_jets": hist.axis.Integer(0, 16, name="n_jets", label="jets"),
     }
 
-    def __post_init__(self) -> None:
-        """Refuse settings that cannot be."""
-        super().__post_init__()
-        _ = self._source
-
-    @property
-    def collections(self) -> tuple[str, ...]:
-        """The list of particles or jets that is read."""
-        return (self.collection,)
-
-    @property
-    def _source(self) -> JetSource:
-        return jet_source(self.collection, radius=self.radius, features=self.features)
-
     def describe(self, events: Jagged, steps: Steps) -> tuple[Columns, NDArray[np.integer[Any]]]:
         """Return the columns of the class, see `ColumnProcessor.describe`."""
-        source = self._source
+        source = self.source
         jets, inside = source.find(events, min_pt=_SOFTEST, n_inside=2)
         pt = np.hypot(jets.px, jets.py)
         counted = pt > self.min_jet_pt
         steps.cut("two jets", ak.sum(counted, axis=1) >= 2)
-        if self.min_lead_pt is not None:
-            steps.cut("leading jet pT", ak.any(pt > self.min_lead_pt, axis=1))
-        eta = np.arcsinh(jets.pz[:, :2] / pt[:, :2])
-        if self.max_abs_eta is not None:
-            steps.cut("leading jets eta", ak.all(abs(eta) < self.max_abs_eta, axis=1))
-        if self.max_delta_eta is not None:
-            delta_eta = ak.max(eta, axis=1) - ak.min(eta, axis=1)
-            steps.cut("delta eta", ak.fill_none(delta_eta < self.max_delta_eta, value=False))
+        self.cut_on_leading(jets, steps, n=2)
 
         keep = steps.kept
         jets, pt, counted = jets[keep], pt[keep], counted[keep]

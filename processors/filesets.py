@@ -15,10 +15,9 @@ import fsspec
 from ..core import ConfigError, InputError, Record, nearest_names
 from .chunks import absolute
 from .remote import read_bytes, reason
+from .source import formats_of_suffixes
 
-__all__ = ["SUFFIXES", "Dataset", "FileSet", "datasets"]
-
-SUFFIXES = (".root", ".h5", ".hdf5", ".parquet")  # of event files, where a folder is given
+__all__ = ["Dataset", "FileSet", "datasets"]
 
 FileSet: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Mapping[str, Any]"
 
@@ -190,13 +189,13 @@ def _expanded(path: str) -> Iterable[str]:
             yield absolute(path)
             return
         yield from _listed(path, path, "no file matches")
-    elif suffix in SUFFIXES or not _is_folder(path):
+    elif suffix in (suffixes := formats_of_suffixes()) or not _is_folder(path):
         yield absolute(path)
     else:
-        kinds = [f"{path.rstrip('/')}/*{suffix}" for suffix in SUFFIXES]
+        kinds = [f"{path.rstrip('/')}/*{suffix}" for suffix in suffixes]
         there = [found for pattern in kinds for found in _listed(pattern, path, None)]
         if not there:
-            msg = f"{path}: the folder has no event files ({', '.join(SUFFIXES)})"
+            msg = f"{path}: the folder has no event files ({', '.join(suffixes)})"
             raise InputError(msg)
         yield from there
 

@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError
-from .jet_sources import JetSource, jet_source
 from .jets import eta_phi, invariant_mass, kinematics
 from .momentum import Jagged
-from .processor import ColumnProcessor, Columns, Steps, register
+from .of_jets import JetColumnProcessor
+from .processor import Columns, Steps
+from .registry import register_processor
 
 __all__ = ["JetProcessor"]
 
 
-@register
+@register_processor("jets")
 @dataclass(frozen=True)
-class JetProcessor(ColumnProcessor):
+class JetProcessor(JetColumnProcessor):
     r"""Describes jets one by one, whatever event they are from.
 
     An event is kept if all its particles are finite and if a jet of it passes the cuts; the
@@ -38,29 +39,24 @@ class JetProcessor(ColumnProcessor):
 
     Attributes
     ----------
-    radius : float
-        R of the anti-kT algorithm.
-    min_jet_pt : float
-        Softer jets are left out, in GeV.
-    max_abs_eta : float or None
-        Optional cut on \|η\|, jet by jet.
+    radius, min_jet_pt, max_abs_eta, collection, features
+        See `JetColumnProcessor`; softer and more forward jets are left out.
     n_jets : int or None
         How many jets of an event at most, the leading ones of those that pass; None: all.
-    collection : str
-        ``particles`` or ``raw_particles``, which are clustered; ``fat_jets`` or ``jets``, which
-        are taken as stored, with what is stored of their features.
-    features : tuple of str
-        Features by name, see `features`.
+
+    Examples
+    --------
+    >>> from overdensity.processors.momentum import momenta
+    >>> pt, eta, phi = np.array([600.0, 500.0, 30.0]), np.zeros(3), np.array([0.0, 2.0, -2.0])
+    >>> events = ak.zip({"jets": momenta(pt, eta, phi, np.array([3])), "event": [7]}, depth_limit=1)
+    >>> columns = JetProcessor(collection="jets", features=()).select(events).columns
+    >>> columns["event"].tolist(), columns["jet"].tolist(), columns["pt"].tolist()
+    ([7, 7], [1, 2], [600.0, 500.0])
     """
 
-    radius: float = 1.0
-    min_jet_pt: float = 50.0
-    max_abs_eta: float | None = None
     n_jets: int | None = 2
-    collection: str = "particles"
     features: tuple[str, ...] = ("tau1", "tau2", "tau3", "tau21", "tau32", "n", "constituents")
 
-    name: ClassVar[str] = "jets"
     axes: ClassVar[dict[str, Any]] = {
         "pt": hist.axis.Regular(100, 0, 5000, name="pt", label="jet $p_T$ [GeV]"),
         "eta": hist.axis.Regular(60, -3, 3, name="eta", label=r"jet $\eta$"),
@@ -74,23 +70,13 @@ class JetProcessor(ColumnProcessor):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        _ = self._source
         if self.n_jets == 0:
             msg = f"{self.name}: n_jets is 0; it must be at least 1, or null for all"
             raise ConfigError(msg)
 
-    @property
-    def collections(self) -> tuple[str, ...]:
-        """The list of particles or jets that is read."""
-        return (self.collection,)
-
-    @property
-    def _source(self) -> JetSource:
-        return jet_source(self.collection, radius=self.radius, features=self.features)
-
     def describe(self, events: Jagged, steps: Steps) -> tuple[Columns, NDArray[np.integer[Any]]]:
         """Return the columns of the class, see `ColumnProcessor.describe`."""
-        source = self._source
+        source = self.source
         # without a cut on eta the leading jets are known beforehand, and the others stay closed
         n_inside = self.n_jets if self.max_abs_eta is None else None
         jets, inside = source.find(events, min_pt=self.min_jet_pt, n_inside=n_inside)

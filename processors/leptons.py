@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..core import InputError
 from .jets import eta_phi, invariant_mass
 from .momentum import Jagged
-from .processor import ColumnProcessor, Columns, Steps, register
+from .processor import ColumnProcessor, Columns, Steps
+from .registry import register_processor
 
 __all__ = ["REGIONS", "LeptonProcessor", "ZCandidates", "find_z"]
 
@@ -24,7 +25,7 @@ _EXTRAS = ("pdg_id", "charge", "isolation", "identified")
 _JET_CONE = 0.4  # a jet this close to a selected lepton is the lepton
 
 
-@register
+@register_processor("leptons")
 @dataclass(frozen=True)
 class LeptonProcessor(ColumnProcessor):
     r"""Describes events with at least four electrons and muons.
@@ -81,7 +82,6 @@ class LeptonProcessor(ColumnProcessor):
     count_jets: bool = False
     min_jet_pt: float = 30.0
 
-    name: ClassVar[str] = "leptons"
     axes: ClassVar[dict[str, Any]] = {
         "m4l": hist.axis.Regular(100, 0, 1000, name="m4l", label=r"$m_{4\ell}$ [GeV]"),
         "mz1": hist.axis.Regular(75, 0, 150, name="mz1", label="$m_{Z1}$ [GeV]"),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import awkward as ak
 import fsspec
@@ -17,21 +16,19 @@ import hdf5plugin  # noqa: F401 - registers blosc, with which the official files
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import InputError
+from ..core import ConfigError, InputError
+from ..core.identity import event_ids, hex_digest
 from .chunks import (
     FINGERPRINT_EVENTS,
     PARTICLES,
     Chunk,
-    Executor,
     FileSummary,
-    Writer,
     absolute,
     content_identity,
-    event_ids,
-    execute,
 )
 from .momentum import momenta
 from .remote import read_bytes, reason, unreadable
+from .source import Source, register_source
 
 __all__ = ["LhcoSource"]
 
@@ -39,8 +36,9 @@ _SLAB_EVENTS = 2000  # rows unpacked at a time: 34 MB of padded float64
 _PARTICLE_BYTES = 32  # pt, eta, phi, mass in float64
 
 
+@register_source("lhco", suffixes=(".h5", ".hdf5"))
 @dataclass(frozen=True)
-class LhcoSource:
+class LhcoSource(Source):
     """Reads the format of the LHC Olympics 2020 (Kasieczka et al., arXiv:2101.08320, section 2).
 
     One row an event: (pT, eta, phi) of every particle, massless, pT in GeV, padded with zeros to
@@ -59,12 +57,27 @@ class LhcoSource:
     dataset: str = "df/block0_values"
     keys: Mapping[str, str] = field(default_factory=dict)
 
+    options: ClassVar[tuple[str, ...]] = ("key_file",)
+
+    @classmethod
+    def configured(cls, files: Sequence[str], options: Mapping[str, Any]) -> Self:
+        """Return the source of a box, perhaps with the file of its truth (``key_file``).
+
+        Raises
+        ------
+        ConfigError
+            If one file of truth is given for several boxes.
+        """
+        if "key_file" not in options:
+            return cls()
+        if len(files) != 1:
+            msg = f"events.key_file goes with one event file, not {len(files)}"
+            raise ConfigError(msg)
+        return cls(keys={files[0]: options["key_file"]})
+
     def settings(self) -> dict[str, Any]:
         """Return what the events depend on beside the file itself."""
-        keys = sorted(
-            hashlib.blake2b(read_bytes(key), digest_size=8).hexdigest()
-            for key in self._keys.values()
-        )
+        keys = sorted(hex_digest(read_bytes(key)) for key in self._keys.values())
         return {"format": "lhco", "dataset": self.dataset, "keys": keys}
 
     @property
@@ -80,8 +93,7 @@ class LhcoSource:
         Raises
         ------
         InputError
-            If the file is missing, is not HDF5 or is truncated, if the dataset is missing or not a
-            table of particles, or if anything but particles is asked for.
+            As of `Source.inspect`, and if the dataset is missing or not a table of particles.
         """
         path = os.fspath(path)
         _only_particles(path, collections)
@@ -94,12 +106,6 @@ class LhcoSource:
             content_identity(n_events, counts, first),
             event_bytes=_PARTICLE_BYTES * float(counts.mean()) if len(counts) else 0.0,
         )
-
-    def execute(
-        self, executor: Executor, chunks: Mapping[str, Chunk], writer: Writer
-    ) -> dict[str, Any]:
-        """Let the writer write every chunk by the executor alone: coffea's Runner has no HDF5."""
-        return execute(self, executor, chunks, writer)
 
     def read(self, chunk: Chunk, collections: Sequence[str] = PARTICLES) -> ak.Array:
         """Read a chunk.

@@ -12,19 +12,21 @@ from numpy.typing import NDArray
 
 from ..core import ConfigError
 from .event_features import check_event_features, event_features
-from .jet_sources import CLUSTERED, JetSource, at_rank, jet_source
+from .jet_sources import CLUSTERED, at_rank
 from .jets import invariant_mass, kinematics
 from .momentum import Jagged
-from .processor import ColumnProcessor, Columns, Steps, register
+from .of_jets import LeadingJetsProcessor
+from .processor import Columns, Steps
+from .registry import register_processor
 
 __all__ = ["MultijetProcessor"]
 
 _PAIRS = {"m12": (0, 1), "m13": (0, 2), "m23": (1, 2)}
 
 
-@register
+@register_processor("multijet")
 @dataclass(frozen=True)
-class MultijetProcessor(ColumnProcessor):
+class MultijetProcessor(LeadingJetsProcessor):
     r"""Describes the three leading jets of each event, and the event as a whole.
 
     For Black Box 3 of the LHC Olympics (arXiv:2101.08320, section 2.4): a resonance of 4.2 TeV
@@ -48,38 +50,30 @@ class MultijetProcessor(ColumnProcessor):
 
     Attributes
     ----------
-    radius : float
-        R of the anti-kT algorithm.
-    min_jet_pt : float
-        What counts as a jet, in GeV.
+    radius, min_jet_pt, max_abs_eta, collection, features
+        See `JetColumnProcessor`; the cut on \|η\| is on all (up to three) leading jets, the
+        features are of these.
+    min_lead_pt, max_delta_eta
+        See `LeadingJetsProcessor`.
     min_jets : int
         How many jets an event must have: 3, or 2 to keep the decays to two gluons as well.
-    min_lead_pt : float or None
-        Optional cut on the leading jet's pT, in GeV.
-    max_abs_eta : float or None
-        Optional cut on \|η\| of all (up to three) leading jets.
-    max_delta_eta : float or None
-        Optional cut on \|η1 − η2\| of the two leading jets.
-    collection : str
-        ``particles`` or ``raw_particles``, which are clustered; ``fat_jets`` or ``jets``, which
-        are taken as stored, with what is stored of their features.
-    features : tuple of str
-        Features of the three leading jets by name, see `features`.
     event_features : tuple of str
         Features of the whole event by name, see `event_features`; made of the particles.
+
+    Examples
+    --------
+    >>> from overdensity.processors.momentum import momenta
+    >>> pt, eta, phi = np.array([600.0, 500.0, 300.0]), np.zeros(3), np.array([0.0, 2.0, -2.0])
+    >>> events = ak.zip({"fat_jets": momenta(pt, eta, phi, np.array([3])), "event": [7]}, depth_limit=1)
+    >>> processor = MultijetProcessor(collection="fat_jets", features=(), event_features=())
+    >>> columns = processor.select(events).columns
+    >>> [float(columns[name].round(1)[0]) for name in ("mjjj", "m_low", "m_mid", "m_high")]
+    [1343.8, 704.3, 714.0, 921.7]
     """
 
-    radius: float = 1.0
-    min_jet_pt: float = 50.0
     min_jets: int = 3
-    min_lead_pt: float | None = None
-    max_abs_eta: float | None = None
-    max_delta_eta: float | None = None
-    collection: str = "particles"
-    features: tuple[str, ...] = ("tau1", "tau2", "tau3", "tau21", "tau32", "n")
     event_features: tuple[str, ...] = ("m_rsd",)
 
-    name: ClassVar[str] = "multijet"
     axes: ClassVar[dict[str, Any]] = {
         "mjj": hist.axis.Regular(180, 1000, 10000, name="mjj", label="$m_{jj}$ [GeV]"),
         "mjjj": hist.axis.Regular(180, 1000, 10000, name="mjjj", label="$m_{jjj}$ [GeV]"),
@@ -94,7 +88,6 @@ class MultijetProcessor(ColumnProcessor):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        _ = self._source
         check_event_features(self.event_features)
         if self.min_jets not in (2, 3):
             msg = f"{self.name}: min_jets is {self.min_jets}; it must be 2 or 3"
@@ -112,25 +105,14 @@ class MultijetProcessor(ColumnProcessor):
         """The particles that the event features are made of."""
         return self.collection if self.collection in CLUSTERED else CLUSTERED[0]
 
-    @property
-    def _source(self) -> JetSource:
-        return jet_source(self.collection, radius=self.radius, features=self.features)
-
     def describe(self, events: Jagged, steps: Steps) -> tuple[Columns, NDArray[np.integer[Any]]]:
         """Return the columns of the class, see `ColumnProcessor.describe`."""
-        source = self._source
+        source = self.source
         jets, inside = source.find(events, min_pt=self.min_jet_pt, n_inside=3)
         pt = np.hypot(jets.px, jets.py)
         n_jets = ak.to_numpy(ak.num(jets, axis=1))
         steps.cut({2: "two jets", 3: "three jets"}[self.min_jets], n_jets >= self.min_jets)
-        if self.min_lead_pt is not None:
-            steps.cut("leading jet pT", ak.any(pt > self.min_lead_pt, axis=1))
-        eta = np.arcsinh(jets.pz[:, :3] / pt[:, :3])
-        if self.max_abs_eta is not None:
-            steps.cut("leading jets eta", ak.all(abs(eta) < self.max_abs_eta, axis=1))
-        if self.max_delta_eta is not None:
-            delta_eta = ak.max(eta[:, :2], axis=1) - ak.min(eta[:, :2], axis=1)
-            steps.cut("delta eta", ak.fill_none(delta_eta < self.max_delta_eta, value=False))
+        self.cut_on_leading(jets, steps, n=3)
 
         keep = steps.kept
         jets, n_jets = jets[keep], n_jets[keep]

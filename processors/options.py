@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-import math
 import types
 import typing
-from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, StrictBool, StrictStr, TypeAdapter, ValidationError
 
 from ..core import ConfigError
 
 __all__ = ["checked"]
+
+
+def _no_word(value: Any) -> Any:
+    if isinstance(value, (bool, str)):  # which pydantic takes for numbers where they look so
+        msg = "a number"
+        raise ValueError(msg)  # noqa: TRY004 - what pydantic catches
+    return value.item() if hasattr(value, "item") else value
+
+
+_KINDS: dict[Any, tuple[Any, str]] = {
+    bool: (StrictBool, "true or false"),
+    str: (StrictStr, "a name"),
+    int: (Annotated[int, Field(ge=0), BeforeValidator(_no_word)], "a whole number, not negative"),
+    float: (
+        Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_word)],
+        "a finite number, not negative",
+    ),
+    tuple[str, ...]: (tuple[StrictStr, ...], "a list of names"),
+}
 
 
 def checked(value: Any, hint: Any, option: str) -> Any:
@@ -43,36 +62,9 @@ def checked(value: Any, hint: Any, option: str) -> Any:
         if value is None:
             return None
         (hint,) = (item for item in typing.get_args(hint) if item is not types.NoneType)
-    if typing.get_origin(hint) is tuple:
-        kind, converted = "a list of names", _names(value)
-    elif hint is bool:
-        kind, converted = "true or false", value if isinstance(value, bool) else None
-    elif hint is str:
-        kind, converted = "a name", value if isinstance(value, str) else None
-    elif hint is int:
-        kind, converted = "a whole number, not negative", _whole(value)
-    else:
-        kind, converted = "a finite number, not negative", _number(value)
-    if converted is None:
-        msg = f"{option} is {value!r}; it must be {kind}{', or null' if optional else ''}"
-        raise ConfigError(msg)
-    return converted
-
-
-def _names(value: Any) -> tuple[str, ...] | None:
-    is_list = isinstance(value, Sequence) and not isinstance(value, str)
-    if not is_list or not all(isinstance(item, str) for item in value):
-        return None
-    return tuple(value)
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
-        return None
-    number = float(value)
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _whole(value: Any) -> int | None:
-    number = _number(value)
-    return int(value) if number is not None and number == int(value) else None
+    kind, words = _KINDS[hint]
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        msg = f"{option} is {value!r}; it must be {words}{', or null' if optional else ''}"
+        raise ConfigError(msg) from None

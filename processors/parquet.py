@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,26 +15,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..core import InputError
-from .chunks import (
-    FINGERPRINT_EVENTS,
-    PARTICLES,
-    Chunk,
-    Executor,
-    FileSummary,
-    Writer,
-    execute,
-)
-from .layout import Layout, find_columns
-from .layouts import COLLECTIONS
+from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary
+from .layout import COLLECTIONS, Layout
 from .momentum import Jagged
+from .recognise import LayoutSource, choose_layout
 from .remote import unreadable, write_bytes
-from .root import candidate_layouts, choose_layout, normal_events
+from .schemas import find_branches
+from .source import register_source
 
 __all__ = ["ParquetSource", "write_flat"]
 
 
+@register_source("parquet", suffixes=(".parquet",))
 @dataclass(frozen=True)
-class ParquetSource:
+class ParquetSource(LayoutSource):
     """Reads events from Parquet, here or behind any fsspec URL.
 
     Only the row groups and the columns that a chunk needs are read. A branch ``particles_pt`` of
@@ -44,31 +38,27 @@ class ParquetSource:
     Attributes
     ----------
     layout : str or Layout
-        The kind of file: a key of `layouts.LAYOUTS`, a layout of one's own, or ``auto``.
+        The kind of file, see `LayoutSource`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from overdensity.processors import read_events
+    >>> jets = [[{"pt": 40.0, "eta": 0.1, "phi": 3.0}], []]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "a.parquet")
+    ...     pq.write_table(pa.table({"jets": jets}), path)
+    ...     events = read_events(ParquetSource(), path, collections=("jets",))
+    >>> events.jets.pt.tolist()
+    [[40.0], []]
     """
 
     layout: str | Layout = "flat"
 
-    def __post_init__(self) -> None:
-        """Refuse an unknown kind."""
-        candidate_layouts(self.layout)
-
-    def settings(self) -> dict[str, Any]:
-        """Return what the events depend on beside the file itself."""
-        # Whole layouts and not their names: where one changes, so do the events.
-        layouts = [layout.settings() for layout in candidate_layouts(self.layout)]
-        return {"format": "parquet", "layouts": layouts}
-
     def inspect(
         self, path: str | os.PathLike[str], collections: Sequence[str] = PARTICLES
     ) -> FileSummary:
-        """Open a file and say what it holds.
-
-        Raises
-        ------
-        InputError
-            If the file is missing, is not Parquet or is truncated, or lacks the collections.
-        """
+        """Open a file and say what it holds, see `Source.inspect`."""
         path = os.fspath(path)
         with _opened(path) as file:
             layout, there = self._layout(file, path, collections)
@@ -87,13 +77,7 @@ class ParquetSource:
         )
 
     def read(self, chunk: Chunk, collections: Sequence[str] = PARTICLES) -> ak.Array:
-        """Read a chunk, see `layout.Layout.normal`.
-
-        Raises
-        ------
-        InputError
-            If the file cannot be read.
-        """
+        """Read a chunk, see `Source.read`."""
         with _opened(chunk.path) as file:
             layout, _ = self._layout(file, chunk.path, collections)
             if chunk.stop > (n_events := file.metadata.num_rows):
@@ -101,13 +85,7 @@ class ParquetSource:
                 raise InputError(msg)
             wanted = layout.branches(collections)
             columns = _columns(file, wanted, chunk.start, chunk.stop)
-        return normal_events(layout, columns, chunk, collections)
-
-    def execute(
-        self, executor: Executor, chunks: Mapping[str, Chunk], writer: Writer
-    ) -> dict[str, Any]:
-        """Let the writer write every chunk by the executor alone: coffea reads whole row groups."""
-        return execute(self, executor, chunks, writer)
+        return layout.of_chunk(columns, chunk, collections)
 
     def _layout(
         self, file: pq.ParquetFile, path: str, collections: Sequence[str]
@@ -119,10 +97,10 @@ class ParquetSource:
                 "are features already, their format is columns"
             )
             raise InputError(msg)
-        candidates = candidate_layouts(self.layout)
+        candidates = self.candidates
         every = (layout.branches((*COLLECTIONS, "rho")) for layout in candidates)
         empty = ak.from_arrow(file.schema_arrow.empty_table())
-        there = find_columns(empty, frozenset[str]().union(*every)).keys()
+        there = find_branches(empty, frozenset[str]().union(*every)).keys()
         trees = {name: there for layout in candidates for name in layout.trees}
         return choose_layout(candidates, trees, collections, path)[0], set(there)
 
@@ -182,7 +160,7 @@ def _columns(file: pq.ParquetFile, wanted: frozenset[str], start: int, stop: int
         if table[name].null_count:
             msg = f"column {name} has {table[name].null_count} events without a value"
             raise InputError(msg)
-    return find_columns(ak.from_arrow(table.combine_chunks()), wanted)
+    return find_branches(ak.from_arrow(table.combine_chunks()), wanted)
 
 
 @contextmanager

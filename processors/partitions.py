@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
@@ -13,23 +12,20 @@ from typing import Any
 
 import awkward as ak
 import fsspec
-import hist
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import uhi.io.json
 
 from ..core import InputError, Record
+from ..core.identity import json_digest
 from .remote import write_bytes
 
 __all__ = [
     "PartitionSummary",
-    "from_uhi",
     "partition_names",
     "read_summary",
     "remove_others",
     "settings_key",
-    "to_uhi",
     "write_partition",
 ]
 
@@ -67,8 +63,7 @@ def settings_key(**settings: Any) -> str:
     The version of the package is one of them: what an older one has made is made again.
     """
     ours = {"layout": _LAYOUT, "version": version("overdensity")}
-    text = json.dumps({**ours, **settings}, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return json_digest({**ours, **settings}, size=6)
 
 
 def write_partition(path: str, columns: Mapping[str, Any], summary: PartitionSummary) -> None:
@@ -144,13 +139,3 @@ def remove_others(folder: str, keep: Iterable[str]) -> list[str]:
     for leftover in fs.glob(f"{root}/.*.parquet.*.tmp"):
         fs.rm_file(leftover)
     return removed
-
-
-def to_uhi(histogram: hist.Hist) -> dict[str, Any]:
-    """Return a histogram as plain JSON values, in uhi's form."""
-    return json.loads(json.dumps(histogram, default=uhi.io.json.default))
-
-
-def from_uhi(values: dict[str, Any]) -> hist.Hist:
-    """Return the histogram that `to_uhi` wrote down."""
-    return hist.Hist(json.loads(json.dumps(values), object_hook=uhi.io.json.object_hook))

@@ -1,13 +1,13 @@
-"""What processors share: batches, finite particles, cutflow, histograms, and how they are named."""
+"""What all processors share: batches, finite particles, cutflow and histograms."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple
 
 import awkward as ak
 import hist
@@ -16,28 +16,17 @@ from coffea.processor import ProcessorABC
 from hist.storage import Weight
 from numpy.typing import NDArray
 
-from ..core import ConfigError, InputError, nearest_names
+from ..core import ConfigError, InputError
 from ..core.records import to_plain
 from .momentum import Jagged, cartesian
 from .options import checked
 
-__all__ = [
-    "PROCESSORS",
-    "ColumnProcessor",
-    "Columns",
-    "Selected",
-    "Steps",
-    "make_processor",
-    "register",
-]
+__all__ = ["ColumnProcessor", "Columns", "Selected", "Steps"]
 
 Columns = dict[str, Any]  # names → numpy or awkward arrays of one length
 Axis = hist.axis.Regular | hist.axis.Integer
-ProcessorT = TypeVar("ProcessorT", bound="type[ColumnProcessor]")
 
-PROCESSORS: dict[str, type[ColumnProcessor]] = {}
-
-_WITHOUT_INFLUENCE = ("view", "batch_events")  # on the columns of given events
+_WITHOUT_INFLUENCE = ("batch_events",)  # on the columns of given events
 _MOMENTUM = ("pt", "eta", "phi", "mass")
 
 
@@ -90,13 +79,17 @@ class _Batch(NamedTuple):
 class ColumnProcessor(ProcessorABC):
     """Turns events into columns; each kind of final state is a subclass.
 
-    A subclass is a frozen dataclass of its settings with a `name`, a table of `axes`,
-    `collections` and `describe`, and ``@register`` above it. It then runs in `process` of this
+    A subclass is a frozen dataclass of its settings with a table of `axes`, `collections` and
+    `describe`, and ``@register_processor("its_name")`` above it. It then runs in `process` of this
     package, and in a user's own `coffea.processor.Runner` with a `view` (`Layout.view`) that
     gives the events the form that `describe` reads.
 
     Attributes
     ----------
+    name : str
+        What the configuration calls it.
+    axes : mapping of str to hist axis
+        The control histograms, by the column that they are of.
     view : callable or None
         Turns events of a coffea schema into normal events; None where they are so already.
     batch_events : int
@@ -107,19 +100,23 @@ class ColumnProcessor(ProcessorABC):
     view: Callable[[ak.Array], ak.Array] | None = None
     batch_events: int = 2000
 
-    name: ClassVar[str]
+    name: ClassVar[str] = ""
     axes: ClassVar[Mapping[str, Axis]] = {}
 
     def __post_init__(self) -> None:
         """Refuse values of a wrong type, and numbers that are negative or not finite."""
         hints = typing.get_type_hints(type(self))
-        for field in _options(type(self)):
-            given = getattr(self, field.name)
-            value = checked(given, hints[field.name], f"{self.name}: {field.name}")
-            object.__setattr__(self, field.name, value)
+        for name in self.options():
+            value = checked(getattr(self, name), hints[name], f"{self.name}: {name}")
+            object.__setattr__(self, name, value)
         if self.batch_events < 1:
             msg = f"{self.name}: batch_events is {self.batch_events}; it must be at least 1"
             raise ConfigError(msg)
+
+    @classmethod
+    def options(cls) -> tuple[str, ...]:
+        """Return the names of the settings that a configuration can give."""
+        return tuple(field.name for field in dataclasses.fields(cls) if field.name != "view")
 
     @property
     @abstractmethod
@@ -148,8 +145,8 @@ class ColumnProcessor(ProcessorABC):
 
     def settings(self) -> dict[str, Any]:
         """Return what the columns depend on beside the events, as plain JSON values."""
-        names = (field.name for field in _options(type(self)))
-        values = {name: getattr(self, name) for name in names if name not in _WITHOUT_INFLUENCE}
+        names = (name for name in self.options() if name not in _WITHOUT_INFLUENCE)
+        values = {name: getattr(self, name) for name in names}
         return {"processor": self.name, **to_plain(values)}
 
     def process(self, events: ak.Array) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride] - coffea annotates nothing
@@ -252,57 +249,6 @@ class ColumnProcessor(ProcessorABC):
         return _Batch({name: _single(column) for name, column in columns.items()}, after)
 
 
-def register(processor: ProcessorT) -> ProcessorT:
-    """Make a processor known by its name; a class decorator.
-
-    Raises
-    ------
-    ConfigError
-        If another class has this name already.
-    """
-    other = PROCESSORS.setdefault(processor.name, processor)
-    if other is not processor:
-        msg = f"two processors are called {processor.name!r}: {other} and {processor}; rename one"
-        raise ConfigError(msg)
-    return processor
-
-
-def make_processor(name: str, **options: Any) -> ColumnProcessor:
-    """Make a processor by its name in the configuration.
-
-    Parameters
-    ----------
-    name : str
-        A key of `PROCESSORS`.
-    **options
-        Its settings.
-
-    Raises
-    ------
-    ConfigError
-        If the name, an option or the value of one is not known.
-
-    Examples
-    --------
-    >>> make_processor("dijet", radius=0.8).radius
-    0.8
-    """
-    if name not in PROCESSORS:
-        msg = f"no processor {name!r}: {nearest_names(name, PROCESSORS)}"
-        raise ConfigError(msg)
-    known = [field.name for field in _options(PROCESSORS[name])]
-    for option in options:
-        if option not in known:
-            msg = f"the {name} processor has no option {option!r}: {nearest_names(option, known)}"
-            raise ConfigError(msg)
-    return PROCESSORS[name](**options)
-
-
-def _options(processor: type[ColumnProcessor]) -> Iterable[dataclasses.Field[Any]]:
-    """Return the fields that a configuration can set."""
-    return (field for field in dataclasses.fields(processor) if field.name != "view")
-
-
 def _weight(events: Jagged) -> NDArray[np.float64] | None:
     """Return the events' weights, if they have any."""
     if "weight" not in events.fields:
@@ -338,6 +284,3 @@ def _concatenated(pieces: list[Any]) -> Any:
         return pieces[0]
     join = np.concatenate if isinstance(pieces[0], np.ndarray) else ak.concatenate
     return join(pieces)
-
-
-from . import dijet, jetwise, leptons, multijet  # noqa: E402, F401 - each registers its processor

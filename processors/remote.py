@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import fsspec
 
-from ..core import InputError
+from ..core import InputError, OverdensityError
 
-__all__ = ["is_missing", "read_bytes", "reason", "unreadable", "write_bytes"]
+__all__ = ["is_missing", "read_bytes", "readable", "reason", "unreadable", "write_bytes"]
 
 # XRootD's kXR_NotFound, and what its client says of it; fsspec-xrootd raises a bare OSError.
 _NOT_FOUND = ("[3011]", "no such file or directory")
@@ -122,6 +123,17 @@ def unreadable(path: str, error: Exception, kind: str) -> InputError:
     return InputError(
         f"{path}: not a readable {kind} file, perhaps truncated; copy it again ({reason(error)})"
     )
+
+
+@contextmanager
+def readable(path: str, kind: str) -> Iterator[None]:
+    """Turn what a library raises of missing, damaged or foreign files into `unreadable`."""
+    try:
+        yield
+    except (OverdensityError, MemoryError):
+        raise
+    except Exception as error:  # damaged bytes raise whatever the decoders choose
+        raise unreadable(path, error, kind) from error
 
 
 def _is_unanswered(error: BaseException) -> bool:

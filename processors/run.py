@@ -22,13 +22,15 @@ from dask.utils import parse_bytes
 from distributed import KilledWorker
 
 from ..core import InputError, OverdensityError, Record
-from .chunks import Chunk, Executor, FileSummary, Source, absolute, file_stamp, split
+from .chunks import Chunk, FileSummary, absolute, file_stamp, split
 from .dijet import DijetProcessor
 from .filesets import Dataset, FileSet, datasets
+from .histograms import from_uhi, to_uhi
 from .monitor import Monitor, progress_bar, watched
-from .partitions import from_uhi, remove_others, settings_key, to_uhi
+from .partitions import remove_others, settings_key
 from .processor import ColumnProcessor
 from .remote import reason, write_bytes
+from .source import Executor, Source
 from .writer import NOMINAL, ColumnWriter, Variations
 
 __all__ = ["ColumnSet", "ProcessingReport", "process"]
@@ -157,6 +159,26 @@ def process(
         If a dataset is not described as it should be.
     OverdensityError
         If workers die again and again.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import pyarrow as pa, pyarrow.parquet as pq
+    >>> from overdensity.processors import ParquetSource
+    >>> jets = {"pt": [[600.0, 500.0], [40.0]], "eta": [[0.5, -0.5], [0.0]], "phi": [[0.0, 3.0], [1.0]]}
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "box.parquet")
+    ...     pq.write_table(pa.table({f"fat_jets_{key}": x for key, x in jets.items()}), path)
+    ...     report = process(
+    ...         path,
+    ...         Path(folder, "run"),
+    ...         source=ParquetSource(),
+    ...         processor=DijetProcessor(collection="fat_jets", features=()),
+    ...         monitor=lambda status: None,
+    ...     )
+    >>> report.cutflow
+    {'events read': 2, 'finite fat jets': 2, 'two jets': 1}
     """
     start = time.monotonic()
     wanted = datasets(files)
@@ -165,22 +187,8 @@ def process(
     _make_folders(writer)
 
     found, bad = _inspect([x for dataset in wanted for x in dataset.files], source, writer, run_on)
-    scales = _scales(wanted, found)
     settings = settings_key(source=source.settings(), processor=writer.settings())
-    chunks: dict[str, Chunk] = {}
-    for dataset in wanted:
-        for file in (found[path] for path in dataset.files if path in found):
-            scale = scales[dataset.name]
-            key = settings_key(
-                identity=file.summary.identity,
-                stamp=file.stamp,
-                scale=scale,
-                settings=settings,
-            )
-            n_events = chunk_events or _fitting(file.summary, chunk_memory)
-            pieces = split(file.summary, n_events, dataset=dataset.name, scale=scale)
-            chunks |= {f"{chunk.name}-{key}.parquet": chunk for chunk in pieces}
-
+    chunks = _chunks(wanted, found, settings, chunk_events=chunk_events, memory=chunk_memory)
     sizes = {path: file.size for path, file in found.items()}
     shown: AbstractContextManager[Monitor] = (
         progress_bar(len(chunks)) if monitor is None else nullcontext(monitor)
@@ -191,27 +199,14 @@ def process(
         _explained(),
     ):
         result = source.execute(run_on, chunks, writer)
-    sets, names = result.get("sets", {}), result.get("sets", {}).get(NOMINAL, {}).get("rows", {})
-    bad |= result.get("bad", {}) | _lost(chunks, names, result.get("bad", {}))
 
+    names = result.get("sets", {}).get(NOMINAL, {}).get("rows", {})
+    bad |= result.get("bad", {}) | _lost(chunks, names, result.get("bad", {}))
     if bad and not (skip_bad_files and names):
         raise InputError(_describe(bad, n_good=len(names)))
     if removed := _remove_others(writer, names):
         logger.info("removed %d partitions of other settings or files", removed)
-    reports = {name: _column_set(writer.folder(name), sets[name]) for name in writer.names}
-    nominal = reports.pop(NOMINAL)
-    left = list(nominal.cutflow.values())
-    report = ProcessingReport(
-        **{name: getattr(nominal, name) for name in (x.name for x in dataclasses.fields(nominal))},
-        partitions=tuple(sorted(names)),
-        events_read=left[0],
-        events_kept=left[-1],
-        reused=result["reused"],
-        bad_files=bad,
-        seconds=time.monotonic() - start,
-        variations=reports,
-        datasets=wanted,
-    )
+    report = _report(writer, result, bad=bad, datasets=wanted, seconds=time.monotonic() - start)
     text = json.dumps(report.to_dict(), indent=2, allow_nan=False)
     write_bytes(f"{writer.out}/processing.json", text.encode())
     return report
@@ -311,6 +306,29 @@ def _scales(wanted: Sequence[Dataset], found: Mapping[str, _Found]) -> dict[str,
     return scales
 
 
+def _chunks(
+    wanted: Sequence[Dataset],
+    found: Mapping[str, _Found],
+    settings: str,
+    *,
+    chunk_events: int | None,
+    memory: str | int,
+) -> dict[str, Chunk]:
+    """Return what there is to do, by the names of the partitions, in order of file and entry."""
+    scales = _scales(wanted, found)
+    chunks: dict[str, Chunk] = {}
+    for dataset in wanted:
+        scale = scales[dataset.name]
+        for file in (found[path] for path in dataset.files if path in found):
+            key = settings_key(
+                identity=file.summary.identity, stamp=file.stamp, scale=scale, settings=settings
+            )
+            n_events = chunk_events or _fitting(file.summary, memory)
+            pieces = split(file.summary, n_events, dataset=dataset.name, scale=scale)
+            chunks |= {f"{chunk.name}-{key}.parquet": chunk for chunk in pieces}
+    return chunks
+
+
 def _fitting(file: FileSummary, memory: str | int) -> int:
     """Return how many events a chunk has, so that all of a file fit into memory and are alike."""
     bytes_per_event = _MEMORY_PER_BYTE * max(file.event_bytes, 1.0)
@@ -350,16 +368,36 @@ def _lost(
     chunks: Mapping[str, Chunk], made: Mapping[str, int], bad: Mapping[str, str]
 ) -> dict[str, str]:
     """Return chunks of which the executor brought back neither a partition nor an error."""
-    places = {
-        f"{chunk.path} [{chunk.start}:{chunk.stop}]": chunk.path
-        for name, chunk in chunks.items()
-        if name not in made
-    }
+    places = {chunk.place: chunk.path for name, chunk in chunks.items() if name not in made}
     return {
         where: f"{path}: could not be opened by the worker that had to; see its log"
         for where, path in places.items()
         if where not in bad
     }
+
+
+def _report(
+    writer: ColumnWriter,
+    result: Mapping[str, Any],
+    *,
+    bad: dict[str, str],
+    datasets: tuple[Dataset, ...],
+    seconds: float,
+) -> ProcessingReport:
+    sets = {name: _column_set(writer.folder(name), result["sets"][name]) for name in writer.names}
+    nominal = sets.pop(NOMINAL)
+    left = list(nominal.cutflow.values())
+    return ProcessingReport(
+        **{field.name: getattr(nominal, field.name) for field in dataclasses.fields(nominal)},
+        partitions=tuple(sorted(result["sets"][NOMINAL]["rows"])),
+        events_read=left[0],
+        events_kept=left[-1],
+        reused=result["reused"],
+        bad_files=bad,
+        seconds=seconds,
+        variations=sets,
+        datasets=datasets,
+    )
 
 
 def _column_set(folder: str, added: Mapping[str, Any]) -> ColumnSet:

@@ -8,14 +8,13 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from .chunks import mix64
+from ..core.identity import GOLDEN, mix64
 from .momentum import Jagged
 
 __all__ = ["matched_pt", "normal_deviates", "smearing_factor"]
 
 Floats = NDArray[np.float64]
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _SMEARING = np.uint64(
     0x6A65725F736D6561
 )  # keeps these random numbers apart from others of an event
@@ -44,7 +43,7 @@ def normal_deviates(event: NDArray[np.uint64], index: NDArray[np.integer[Any]]) 
     state = mix64(event ^ _SMEARING)
     place = np.uint64(2) * index.astype(np.uint64)
     uniform = [
-        (np.right_shift(mix64(state + (place + np.uint64(k)) * _GOLDEN), np.uint64(11)) + 0.5)
+        (np.right_shift(mix64(state + (place + np.uint64(k)) * GOLDEN), np.uint64(11)) + 0.5)
         * 2.0**-53
         for k in (1, 2)
     ]

@@ -12,8 +12,9 @@ import numpy as np
 
 from ..core import ConfigError, InputError
 from .chunks import Chunk
+from .histograms import from_uhi, to_uhi
 from .momentum import Jagged
-from .partitions import PartitionSummary, from_uhi, read_summary, to_uhi, write_partition
+from .partitions import PartitionSummary, read_summary, write_partition
 from .processor import ColumnProcessor
 from .remote import write_bytes
 
@@ -165,10 +166,9 @@ class ColumnWriter:
         return summaries
 
     def _failure(self, name: str, chunk: Chunk, error: InputError) -> dict[str, Any]:
-        where = f"{chunk.path} [{chunk.start}:{chunk.stop}]"
         note = json.dumps({"chunk": chunk.to_dict(), "error": str(error)}, indent=2)
         write_bytes(f"{self.failures}/{name}.json", note.encode())
-        return {"sets": {}, "reused": 0, "bad": {where: str(error)}}
+        return {"sets": {}, "reused": 0, "bad": {chunk.place: str(error)}}
 
 
 def _weighted(events: ak.Array, chunk: Chunk) -> ak.Array:

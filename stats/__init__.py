@@ -17,6 +17,7 @@ from .sculpting import Sculpting, contradicted, sculpting
 if TYPE_CHECKING:
     from .binning import Spectrum, dijet_edges, log_edges, spectrum_of, spectrum_of_histogram
     from .conformal import conformal_p
+    from .fit_model import FitModel
     from .functions import FUNCTIONS
     from .hunting import hunt, hunt_patterns, subdivide
     from .independence import Independence, independence_test
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FUNCTIONS",
     "Best",
+    "FitModel",
     "FunctionChoice",
     "HuntResult",
     "Independence",

@@ -5,38 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core import Record
+from ..core.tables import Printed, Style, Table
+from .printed import selection_name, significances
 from .pseudo import GlobalP
 from .resonance import Resonance
+from .results import SelectionResult
 from .spectrum import SpectrumFit
 
-__all__ = ["ChannelPeak", "ChannelPoint", "ChannelSummary", "CombinedResult", "Hypothesis"]
-
-
-@dataclass(frozen=True)
-class ChannelPoint(Record):
-    """The most significant selection of a channel at one mass hypothesis.
-
-    Attributes
-    ----------
-    efficiency : float
-        The selection; 1 is none.
-    observed : int
-        Events in the signal region.
-    expected, expected_error : float
-        Background there from the sideband fit; the error is that of the fit.
-    spurious : float
-        Standard deviation of the signal that the function fabricates, events.
-    p_local, z_local : float
-        Local p-value and significance of this selection.
-    """
-
-    efficiency: float
-    observed: int
-    expected: float
-    expected_error: float | None
-    spurious: float
-    p_local: float
-    z_local: float
+__all__ = ["ChannelPeak", "ChannelSummary", "CombinedResult", "Hypothesis"]
 
 
 @dataclass(frozen=True)
@@ -47,8 +23,8 @@ class Hypothesis(Record):
     ----------
     mass, low, high : float
         Geometric centre and edges of the signal region, GeV.
-    channels : tuple of ChannelPoint or None
-        In the order of the channels; None where no fit may be quoted.
+    channels : tuple of SelectionResult or None
+        The most significant selection of each channel; None where no fit may be quoted.
     statistic : float
         Sum over the channels of max(z, 0)² (`joint_statistic`).
     p_local, z_local : float
@@ -62,7 +38,7 @@ class Hypothesis(Record):
     mass: float
     low: float
     high: float
-    channels: tuple[ChannelPoint | None, ...]
+    channels: tuple[SelectionResult | None, ...]
     statistic: float
     p_local: float
     z_local: float
@@ -125,8 +101,8 @@ class ChannelPeak(Record):
 
 
 @dataclass(frozen=True)
-class CombinedResult(Record):
-    """Result of a search in several channels.
+class CombinedResult(Printed, Record):
+    """Result of a search in several channels; printed, it is a table with one line a mass.
 
     Attributes
     ----------
@@ -151,3 +127,48 @@ class CombinedResult(Record):
     peaks: tuple[ChannelPeak, ...]
     global_p: GlobalP | None
     flags: tuple[str, ...]
+
+    def table(self) -> Table:
+        """Return one line a mass, with the most significant selection of each channel."""
+        rows = [
+            (
+                f"{row.low:.0f}-{row.high:.0f}",
+                *map(_cell, row.channels),
+                f"{row.p_local:.2g}",
+                f"{row.z_local:.1f}σ",
+            )
+            for row in self.hypotheses
+        ]
+        bold: dict[int, Style] = {} if self.best is None else {self.best: "bold"}
+        names = (channel.name for channel in self.channels)
+        return Table(
+            "one resonance in all channels",
+            ("window [GeV]", *names, "p local", "z local"),
+            tuple(rows),
+            bold,
+            notes=(*self._sentences(), *self.flags),
+        )
+
+    def _sentences(self) -> tuple[str, ...]:
+        """Return local and global significances in words: each channel alone, then all together."""
+        if self.best is None or self.global_p is None:
+            return ("no channel has a fit that may be quoted: there is no result",)
+        best = self.hypotheses[self.best]
+        return (
+            *(
+                f"{one.name} alone: "
+                + significances(one.z_local, one.global_p.z_global, is_limit=one.global_p.is_limit)
+                for one in self.channels
+                if one.global_p is not None
+            ),
+            f"combination at {best.mass:.0f} GeV: "
+            + significances(best.z_local, self.global_p.z_global, is_limit=self.global_p.is_limit),
+        )
+
+
+def _cell(row: SelectionResult | None) -> str:
+    """Return what a channel has at one mass in words."""
+    if row is None:
+        return "flagged"
+    counts = f"{selection_name(row.efficiency)}: {row.observed} for {row.expected:.1f}"
+    return f"{counts}, {row.z_local:.1f}σ"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,14 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import FitError, InputError
+from ..core.identity import text_digest
+from .fit_model import FitModel
 from .joint_p import JointTail, joint_statistic, joint_tail
-from .null import Null, null_hypothesis
 from .patterns import Patterns
-from .pseudo import Mapper, Toys, is_enough, throw_toys
-from .scan import Scan, scan
-from .significance import local_log_p, z_of_log_p, z_of_p
+from .pseudo import Mapper, Toys, is_enough, join_toys, throw_toys
+from .significance import z_of_log_p, z_of_p
+from .statistical_step import StatisticalStep, statistical_step
 
-__all__ = ["Channel", "ChannelSearch", "Combination", "combine_channels"]
+__all__ = ["Combination", "HuntChannel", "combine_channels"]
 
 Array = NDArray[np.float64]
 
@@ -26,8 +26,8 @@ _ROUNDS = (1000, 2000, 5000)  # pseudo-experiments after which to look whether t
 
 
 @dataclass(frozen=True, eq=False)
-class Channel:
-    """Events of a channel, and how they are fitted.
+class HuntChannel:
+    """Events of a channel, and how they are searched.
 
     Attributes
     ----------
@@ -35,8 +35,8 @@ class Channel:
         Its events, counted in the bins of the fits; one column of levels per mass hypothesis.
     efficiencies : sequence of float
         Its selections, decreasing. With 1 in front, the unselected spectrum is searched too.
-    function, guard, sculpting, gof_threshold
-        As in `hunt_patterns`.
+    model : FitModel, optional
+        How its background is fitted, and which fits may be quoted; by default ``FitModel()``.
     spurious : array_like of shape (n_windows,), optional
         Spurious signal as a fraction of the background.
     refused : array_like of bool, shape (n_windows, n_selections), optional
@@ -45,69 +45,9 @@ class Channel:
 
     patterns: Patterns
     efficiencies: Sequence[float]
-    function: str = "dijet5"
-    guard: int = 2
-    sculpting: float = 1.0
-    gof_threshold: float = 0.003
+    model: FitModel | None = None
     spurious: ArrayLike | None = None
     refused: ArrayLike | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class ChannelSearch:
-    """A channel with its fits, on data and on pseudo-experiments.
-
-    Attributes
-    ----------
-    name, channel
-        As given.
-    scan, null
-        Fits of every window and selection, and the background-only hypothesis.
-    counted : ndarray of bool, shape (n_spectra,)
-        Spectra that are searched.
-    """
-
-    name: str
-    channel: Channel
-    scan: Scan
-    null: Null
-    counted: NDArray[np.bool_]
-
-    def flagged(self, toys: Toys) -> NDArray[np.bool_]:
-        """Return which fits of the data may not be quoted, shape (n_spectra,)."""
-        goodness = toys.goodness(self.scan.fits.deviance[0])
-        bad = goodness < self.channel.gof_threshold
-        return bad | ~self.scan.fits.converged[0] | self.refused
-
-    @property
-    def refused(self) -> NDArray[np.bool_]:
-        """Which spectra are refused, shape (n_spectra,); the unselected ones never are."""
-        refused = np.zeros(self.scan.shape, dtype=bool)
-        if self.channel.refused is not None:
-            refused[:, 1:] = self.channel.refused
-        return refused.ravel()
-
-    @property
-    def log_p(self) -> Array:
-        """Local p-values of the data, logarithms, shape (n_spectra,)."""
-        fits, k = self.scan.fits, self.scan
-        error = np.hypot(fits.error[0], k.spurious * fits.expected[0])
-        return local_log_p(k.observed, fits.expected[0], error)
-
-    def best(self, toys: Toys) -> tuple[NDArray[np.int64], Array]:
-        """Return the best usable spectrum of each window, or -1, and its ln p, or 0."""
-        use = self.counted & ~self.flagged(toys)
-        log_p = np.where(use, self.log_p, 0.0).reshape(self.scan.shape)
-        column = np.where(use.reshape(self.scan.shape), log_p, np.inf).argmin(axis=1)
-        row = np.arange(len(log_p))
-        found = use.reshape(self.scan.shape)[row, column]
-        index = np.where(found, row * self.scan.shape[1] + column, -1)
-        return index, np.where(found, log_p[row, column], 0.0)
-
-    def best_toys(self, toys: Toys) -> Array:
-        """Return the smallest local p of each window of the pseudo-experiments, (n, n_windows)."""
-        use = self.counted & ~self.refused & ~toys.bad_fit(self.channel.gof_threshold)
-        return np.where(use, toys.p_local, 1.0).reshape(-1, *self.scan.shape).min(axis=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,26 +56,31 @@ class Combination:
 
     Attributes
     ----------
-    searches : tuple of ChannelSearch
+    steps : dict of str to StatisticalStep
         The channels with their fits.
-    toys : tuple of Toys
+    toys : dict of str to Toys
         Pseudo-experiments of each; equal rows are one pseudo-experiment.
     """
 
-    searches: tuple[ChannelSearch, ...]
-    toys: tuple[Toys, ...]
+    steps: dict[str, StatisticalStep]
+    toys: dict[str, Toys]
+
+    @property
+    def pairs(self) -> list[tuple[StatisticalStep, Toys]]:
+        """Each channel with its pseudo-experiments."""
+        return [(step, self.toys[name]) for name, step in self.steps.items()]
 
     @cached_property
     def z(self) -> Array:
         """Significances of the data, shape (n_windows, n_channels); -8.2 where there is none."""
-        pairs = zip(self.searches, self.toys, strict=True)
-        return np.stack([z_of_log_p(search.best(toys)[1]) for search, toys in pairs], axis=-1)
+        log_p = [step.best_of_windows(toys)[1] for step, toys in self.pairs]
+        return np.stack([z_of_log_p(each) for each in log_p], axis=-1)
 
     @cached_property
     def z_toys(self) -> Array:
         """Significances of the pseudo-experiments, shape (n, n_windows, n_channels)."""
-        pairs = zip(self.searches, self.toys, strict=True)
-        return np.stack([z_of_p(search.best_toys(toys)) for search, toys in pairs], axis=-1)
+        smallest = [step.smallest_of_windows(toys) for step, toys in self.pairs]
+        return np.stack([z_of_p(each) for each in smallest], axis=-1)
 
     @cached_property
     def tails(self) -> tuple[JointTail, ...]:
@@ -162,19 +107,14 @@ class Combination:
         """Return the smallest combined local p of the data and of each pseudo-experiment."""
         return float(np.exp(self.log_p.min())), np.exp(self.log_p_toys.min(axis=1))
 
-    def smallest_of(self, channel: int) -> tuple[float, Array]:
-        """Return the smallest local p of a channel alone, in data and pseudo-experiments."""
-        search, toys = self.searches[channel], self.toys[channel]
-        return float(np.exp(search.best(toys)[1].min())), search.best_toys(toys).min(axis=1)
-
     def enough(self) -> bool:
         """Say whether all global p-values are known well enough."""
-        alone = (self.smallest_of(c) for c in range(len(self.searches)))
+        alone = (step.smallest(toys) for step, toys in self.pairs)
         return all(is_enough(*smallest) for smallest in (self.smallest(), *alone))
 
 
 def combine_channels(
-    channels: Mapping[str, Channel],
+    channels: Mapping[str, HuntChannel],
     windows: ArrayLike,
     *,
     pseudo_experiments: int = 10_000,
@@ -193,58 +133,39 @@ def combine_channels(
     if not channels:
         msg = "there is no channel to search in"
         raise InputError(msg)
-    searches = tuple(_search(name, channel, windows) for name, channel in channels.items())
+    steps = {name: _step(name, channel, windows) for name, channel in channels.items()}
     goals = [*(goal for goal in _ROUNDS if goal < pseudo_experiments), pseudo_experiments]
-    thrown: list[list[Toys]] = [[] for _ in searches]
-    combined, done = Combination(searches, ()), 0
+    thrown: dict[str, list[Toys]] = {name: [] for name in steps}
+    combined, done = Combination(steps, {}), 0
     for index, goal in enumerate(goals):
-        for search, toys in zip(searches, thrown, strict=True):
-            own = _seed_of(seed, search.name, index)
-            toys.append(
-                throw_toys(search.scan, search.null, n=goal - done, seed=own, mapper=mapper)
+        for name, step in steps.items():
+            own = _seed_of(seed, name, index)
+            thrown[name].append(
+                throw_toys(step.scan, step.null, n=goal - done, seed=own, mapper=mapper)
             )
         done = goal
-        combined = Combination(searches, tuple(_joined(toys) for toys in thrown))
+        combined = Combination(steps, {name: join_toys(toys) for name, toys in thrown.items()})
         if combined.enough():
             break
     return combined
 
 
-def _search(name: str, channel: Channel, windows: ArrayLike) -> ChannelSearch:
+def _step(name: str, channel: HuntChannel, windows: ArrayLike) -> StatisticalStep:
     """Fit a channel; errors name it."""
     try:
-        fits = scan(
+        return statistical_step(
             channel.patterns,
             windows,
             channel.efficiencies,
-            function=channel.function,
-            sculpting=channel.sculpting,
-            guard=channel.guard,
+            model=channel.model,
             spurious=channel.spurious,
+            refused=channel.refused,
         )
     except (FitError, InputError) as error:
         msg = f"channel {name!r}: {error}"
         raise type(error)(msg) from None
-    counted = np.ones(fits.shape, dtype=bool)
-    counted[:, 0] = float(channel.efficiencies[0]) == 1.0
-    if channel.refused is not None:
-        expected = (fits.shape[0], fits.shape[1] - 1)
-        if np.shape(channel.refused) != expected:
-            msg = f"channel {name!r}: refused has shape {np.shape(channel.refused)}, not {expected}"
-            raise InputError(msg)
-    null = null_hypothesis(channel.patterns, fits)
-    return ChannelSearch(name, channel, fits, null, counted.ravel())
 
 
 def _seed_of(seed: int, name: str, index: int) -> int:
     """Return a seed of its own for a channel: independent, and not changed by the others."""
-    text = f"{seed}:{index}:{name}"
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
-
-
-def _joined(rounds: Sequence[Toys]) -> Toys:
-    """Put the rounds together."""
-    return Toys(
-        np.concatenate([toys.p_local for toys in rounds]),
-        np.concatenate([toys.deviance for toys in rounds]),
-    )
+    return text_digest(f"{seed}:{index}:{name}")

@@ -52,7 +52,18 @@ class Patterns:
         -------
         ndarray of int64, shape (n_windows, n_selections + 1, n_bins)
             First the unselected spectrum (the same for every window), then from loose to tight.
+
+        Raises
+        ------
+        InputError
+            If an event has passed fewer selections than none, or more than there are.
         """
+        if self.levels.size and not (0 <= self.levels.min() <= self.levels.max() <= n_selections):
+            msg = (
+                f"levels go from {self.levels.min()} to {self.levels.max()}, and with {n_selections} "
+                f"selections they are 0 to {n_selections}; give the levels of the same selections"
+            )
+            raise InputError(msg)
         shape = (self.n_windows, n_selections + 1, self.edges.size - 1)
         shells = np.zeros(shape, dtype=np.int64)
         for window in range(self.n_windows):

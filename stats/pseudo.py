@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from .refit import Problem, refit
 from .scan import Scan
 from .significance import local_p, z_of_p
 
-__all__ = ["GlobalP", "Mapper", "Toys", "global_p", "throw_batch", "throw_toys"]
+__all__ = ["GlobalP", "Mapper", "Toys", "global_p", "join_toys", "throw_batch", "throw_toys"]
 
 Array = NDArray[np.float64]
 
@@ -166,9 +166,9 @@ def throw_toys(
             for batch in _run(task, range(len(done), goal), mapper):
                 done.append(batch)
                 advance(BATCH)
-            if enough is not None and goal != goals[-1] and enough(_join(done)):
+            if enough is not None and goal != goals[-1] and enough(join_toys(done)):
                 break
-    return _join(done)
+    return join_toys(done)
 
 
 def global_p(observed: float, smallest: Array) -> GlobalP:
@@ -208,7 +208,7 @@ def is_enough(observed: float, smallest: Array) -> bool:
     return exceedances(observed, smallest) >= _ENOUGH
 
 
-def _join(batches: list[Toys]) -> Toys:
+def join_toys(batches: Sequence[Toys]) -> Toys:
     """Put batches together."""
     return Toys(
         np.concatenate([batch.p_local for batch in batches]),

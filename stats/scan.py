@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import FitError, InputError
 from .binning import window_bins
+from .fit_model import FitModel
 from .functions import Basis, basis
 from .patterns import Patterns
 from .refit import Fits, Problem, refit
@@ -73,9 +74,7 @@ def scan(
     windows: ArrayLike,
     efficiencies: Sequence[float],
     *,
-    function: str = "dijet5",
-    sculpting: float = 1.0,
-    guard: int = 1,
+    model: FitModel | None = None,
     spurious: ArrayLike | None = None,
 ) -> Scan:
     r"""Fit the sidebands of every window and selection, and compare with the signal regions.
@@ -83,7 +82,7 @@ def scan(
     The fit of a spectrum uses all bins of the scan range but the window's signal region. The
     unselected spectrum is fitted freely. A selected one is the background-only fit of the
     unselected one, times a smooth efficiency, :math:`\ln\epsilon(m) = \sum_k \delta_k x_k(m)` on
-    the same columns; Gaussian constraints of width ``sculpting`` :math:`/2^{k-1}` for
+    the same columns; Gaussian constraints of width ``freedom`` :math:`/2^{k-1}` for
     :math:`k \ge 1` (and 10 for the normalisation) are far wider than the data wherever there are
     events, and keep the fit finite where there are none.
 
@@ -95,14 +94,8 @@ def scan(
         Low and high edge of each signal region, GeV; both must be bin edges.
     efficiencies : sequence of float
         The selections, decreasing.
-    function : str
-        Background function (`FUNCTIONS`).
-    sculpting : float
-        Width of the constraint of the slope: how much the selection may change the shape of the
-        spectrum, as the rms of the logarithm of its efficiency over the scan range.
-    guard : int
-        Bins on either side of the signal region that are fitted but do not count in the goodness
-        of fit, as a resonance leaks into them.
+    model : FitModel, optional
+        Background function, guard and freedom; by default ``FitModel()``.
     spurious : array_like of shape (n_windows,), optional
         Spurious signal in each window, as a fraction of the background (`spurious_signal`); none
         by default. Its size in a selection is added in quadrature to the error of the fit.
@@ -123,23 +116,24 @@ def scan(
     if len(windows) != patterns.n_windows:
         msg = f"{len(windows)} windows given, but the events know {patterns.n_windows}"
         raise InputError(msg)
-    model = basis(function, patterns.edges)
+    model = model or FitModel()
+    function = basis(model.function, patterns.edges)
     spectra = patterns.spectra(len(steps)).astype(float)
     counts = spectra.reshape(-1, spectra.shape[-1])
     signal = window_bins(patterns.edges, windows)
-    _check_statistics(model, spectra[0, 0], signal)
+    _check_statistics(function, spectra[0, 0], signal)
 
-    n_spectra, n_par = len(counts), model.n_parameters
-    reference = _fit_unmasked(model, spectra[0, 0])
+    n_spectra, n_par = len(counts), function.n_parameters
+    reference = _fit_unmasked(function, spectra[0, 0])
     centre = np.tile(reference.theta[0, 0], (n_spectra, 1))
     all_efficiencies = (1.0, *steps)
     centre[:, 0] += np.tile(np.log(all_efficiencies), len(windows))
     precision = np.zeros((n_spectra, n_par))
     selected = np.tile(np.array(all_efficiencies) < 1, len(windows))
-    precision[selected] = _precision(n_par, sculpting)
+    precision[selected] = model.precision(n_par)
 
     masked = np.repeat(signal, len(all_efficiencies), axis=0)
-    problem = Problem(model, masked, ~_grow(masked, guard), centre, centre, precision)
+    problem = Problem(function, masked, ~_grow(masked, model.guard), centre, centre, precision)
     fits = refit(problem, counts[None])
     observed = (counts * masked).sum(axis=1)
     fraction = np.repeat(_checked_spurious(spurious, len(windows)), len(all_efficiencies))
@@ -155,7 +149,7 @@ def scan(
         counts=counts,
         problem=replace(problem, start=start),
         fits=fits,
-        null=np.stack([model.expected(theta) for theta in start]),
+        null=np.stack([function.expected(theta) for theta in start]),
         reference=reference,
         spurious=fraction,
         observed=observed,
@@ -180,12 +174,6 @@ def _checked_spurious(spurious: ArrayLike | None, n_windows: int) -> Array:
         )
         raise InputError(msg)
     return fraction
-
-
-def _precision(n_par: int, sculpting: float) -> Array:
-    """Return 1/σ² of the constraints of a selected spectrum, shape (n_parameters,)."""
-    width = np.r_[10.0, sculpting * 0.5 ** np.arange(n_par - 1)]
-    return 1 / width**2
 
 
 def _grow(masked: NDArray[np.bool_], guard: int) -> NDArray[np.bool_]:

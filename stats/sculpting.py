@@ -11,6 +11,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import ndtr, ndtri
 
 from ..core import ConfigError, InputError, Record
+from .fit_model import FitModel
 from .patterns import count_patterns
 from .refit import refit
 from .results import HuntResult
@@ -193,7 +194,7 @@ def sculpting(
         Event ids, by which ties are broken.
     function, constraint, guard
         Background function, its freedom in a selected spectrum and the bins beside the signal
-        region, as in `scan` (where ``constraint`` is called ``sculpting``).
+        region, as in `FitModel` (where ``constraint`` is called ``freedom``).
     bulk : float
         Fraction of events that make the bulk, at most one less the loosest selection.
     tolerance : float
@@ -236,9 +237,7 @@ def sculpting(
         count_patterns(mass, levels, edges),
         windows,
         efficiencies,
-        function=function,
-        sculpting=constraint,
-        guard=guard,
+        model=FitModel(function, guard=guard, freedom=constraint),
     )
     steps = np.array(fits.efficiencies[1:])
     if not 0 < bulk <= 1 - steps[0] + 1e-9:

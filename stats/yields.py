@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 from ..core import FitError, InputError, Record
+from .fit_model import FitModel
 from .functions import basis, checked_edges
 from .refit import Problem, refit
 from .spectrum import seed_theta
@@ -128,8 +129,7 @@ def spectrum_yields(
     fractions: Sequence[float],
     templates: ArrayLike,
     *,
-    function: str = "dijet5",
-    sculpting: float = 1.0,
+    model: FitModel | None = None,
 ) -> tuple[Array, Array]:
     r"""Fit a smooth background and a signal of known shape to several spectra.
 
@@ -146,10 +146,9 @@ def spectrum_yields(
         Fraction of the background in each spectrum; the first is 1.
     templates : array_like of shape (n_bins,) or (n_spectra, n_bins)
         Signal in each bin at strength 1.
-    function : str
-        Background function (`FUNCTIONS`).
-    sculpting : float
-        Width of the constraint of the slope of a selection's efficiency.
+    model : FitModel, optional
+        Background function, and how much a selection may change its shape; by default
+        ``FitModel()``.
 
     Returns
     -------
@@ -162,24 +161,24 @@ def spectrum_yields(
         If a fit does not converge.
     """
     counts = np.asarray(counts, dtype=float)
-    model = basis(function, edges)
-    n, n_par = len(counts), model.n_parameters
+    model = model or FitModel()
+    function = basis(model.function, edges)
+    n, n_par = len(counts), function.n_parameters
     signal = np.broadcast_to(np.asarray(templates, dtype=float), counts.shape)
     none = np.zeros((1, counts.shape[1]), dtype=bool)
     free = np.zeros((1, n_par + 1))
-    first = np.append(seed_theta(model, counts[0]), 0.0)[None]
+    first = np.append(seed_theta(function, counts[0]), 0.0)[None]
     whole = refit(
-        Problem(model, none, ~none, first, free, free, signal[:1].copy()), counts[None, :1]
+        Problem(function, none, ~none, first, free, free, signal[:1].copy()), counts[None, :1]
     )
     centre = np.tile(whole.theta[0, 0], (n, 1))
     centre[:, -1] = 0.0
     centre[:, 0] += np.log(np.asarray(fractions, dtype=float))
     precision = np.zeros((n, n_par + 1))
-    # as `scan` constrains a selected spectrum: normalisation ± 10, slope ± sculpting, and so on
-    precision[1:, :n_par] = np.r_[10.0, sculpting * 0.5 ** np.arange(n_par - 1)] ** -2.0
+    precision[1:, :n_par] = model.precision(n_par)
     fits = refit(
         Problem(
-            model,
+            function,
             np.tile(none, (n, 1)),
             np.tile(~none, (n, 1)),
             centre,

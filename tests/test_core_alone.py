@@ -53,10 +53,9 @@ def test_a_whole_search_needs_no_extra(search_file: Path, finished_run: Path) ->
 def test_limits_without_hepdata_leave_out_the_submission_and_say_so() -> None:
     code = """
 import logging
-from pathlib import Path
 logging.basicConfig(level="WARNING", stream=sys.stdout)
-from overdensity.workflow import limits
-limits._write_submission(None, None, Path("none"))
+from overdensity.workflow.search import _write_submission
+_write_submission(None, None)
 """
     said = run(code)
     assert "limits.hepdata is not written: it needs hepdata-lib: pip install" in said

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core import FitError, InputError, Record
-from ..ml import scan_edges
-from ..stats import HuntResult, subdivide
+from ..stats import HuntResult
 from ..stats.daughters import DaughterMass, daughter_mass
 from ..stats.efficiency import SignalEfficiency, passes, signal_efficiency
+from ..stats.resonance import Resonance
 from ..stats.yields import (
     JointYield,
     NumberOfEvents,
@@ -26,7 +25,8 @@ from ..stats.yields import (
     spectrum_yields,
 )
 from .config import SearchConfig
-from .scoring import Scores, SignalScores, read_signal_scores
+from .run import Run
+from .scores import Scores, SignalScores, read_signal_scores
 
 __all__ = ["BeforeSelection", "before_selection", "daughters_of"]
 
@@ -78,21 +78,14 @@ class BeforeSelection(Record):
 
 
 def before_selection(
-    config: SearchConfig,
-    columns: Sequence[str],
-    out: Path,
-    *,
-    scores: Scores,
-    cut_on: Scores,
-    levels: NDArray[np.int8],
-    result: HuntResult,
+    run: Run, *, scores: Scores, cut_on: Scores, levels: NDArray[np.int8], result: HuntResult
 ) -> BeforeSelection | None:
     """Estimate the number of signal events before selection, in the best window.
 
     Parameters
     ----------
-    config, columns, out
-        The search, as for `make_results`.
+    run : Run
+        The search.
     scores, cut_on : Scores
         Scores as the models gave them, and the calibrated ones that selections cut on.
     levels : ndarray of shape (n_events, n_windows)
@@ -113,76 +106,109 @@ def before_selection(
     best = result.best
     if best is None:
         return None
-    peak, window = best.resonance, best.window
-    edges = subdivide(
-        scan_edges(config.scan.low, config.scan.high, config.scan.bins), config.fit.bins_per_bin
-    )
-    passed = levels[:, window]
-    counts = np.array(
-        [
-            np.histogram(scores.sample.mass[passed >= level], edges)[0]
-            for level in range(len(config.selections) + 1)
-        ]
-    )
-    template = gaussian_template(edges, peak.mass, peak.width)
+    peak = best.resonance
+    spectra = _Spectra.of(run, scores.sample.mass, levels[:, best.window], peak)
     problems: list[str] = []
-
-    def fitted(counts: Array, fractions: Sequence[float], templates: Array) -> tuple[Array, Array]:
-        return spectrum_yields(
-            edges,
-            counts,
-            fractions,
-            templates,
-            function=config.fit.function,
-            sculpting=config.fit.sculpting,
-        )
-
-    def in_shells(templates: Array) -> tuple[Array, Array]:
-        shells = nested_shells(counts)
-        fractions = np.maximum(shells.sum(axis=1), 1) / counts[0].sum()
-        s, error = fitted(np.vstack([counts[:1], shells]), (1.0, *fractions), templates)
-        return s[1:], error[1:]
-
-    def unselected() -> NumberOfEvents:
-        (s,), (error,) = fitted(counts[:1], (1.0,), template)
-        return NumberOfEvents(1.0, float(s), float(error))
-
-    def binormal() -> JointYield:
-        return binormal_yield(*in_shells(template), (1.0, *config.selections))
-
     simulated, efficiencies = None, ()
-    if config.signal:
-        signal = read_signal_scores(config, columns, out, window)
-        passing = _passing(config, signal, scores, cut_on, window)
-        share = np.bincount(scores.fold, minlength=config.folds)
+    if run.config.signal:
+        signal = read_signal_scores(run, best.window)
+        passing = _passing(run.config, signal, scores, cut_on, best.window)
+        share = np.bincount(scores.fold, minlength=run.config.folds)
         efficiencies = tuple(signal_efficiency(each, share) for each in passing[1:])
-        within = np.average(passing, axis=1, weights=share)  # probability, by level and event
-        of_shell = within - np.vstack([within[1:], np.zeros_like(within[:1])])
-
-        def known() -> JointYield:
-            templates = np.array(
-                [sample_template(edges, signal.sample.mass, each) for each in of_shell]
-            )
-            shares = templates.sum(axis=1)
-            shapes = templates / np.where(shares > 0, shares, 1.0)[:, None]
-            shapes[shares == 0] = template  # none of the signal: its shape does not matter
-            return combined_yield(*in_shells(np.vstack([shapes[:1], shapes])), shares)
-
-        simulated = _or_problem(known, "with simulated signal", problems)
+        probability = np.average(passing, axis=1, weights=share)  # by level and event
+        simulated = _or_problem(
+            lambda: spectra.simulated(signal.sample.mass, probability),
+            "with simulated signal",
+            problems,
+        )
     return BeforeSelection(
         mass=peak.mass,
         width=peak.width,
-        unselected=_or_problem(unselected, "unselected spectrum", problems),
-        binormal=_or_problem(binormal, "all selections together", problems),
+        unselected=_or_problem(spectra.unselected, "unselected spectrum", problems),
+        binormal=_or_problem(spectra.binormal, "all selections together", problems),
         simulated=simulated,
         efficiencies=efficiencies,
-        assumptions=(_PEAK, _BINORMAL, *((_SIMULATED,) if config.signal else ())),
+        assumptions=(_PEAK, _BINORMAL, *((_SIMULATED,) if run.config.signal else ())),
         problems=tuple(problems),
     )
 
 
+@dataclass(frozen=True)
+class _Spectra:
+    """The spectra of the selections in the best window, and the peak that is fitted in them.
+
+    Attributes
+    ----------
+    run : Run
+        The search.
+    counts : ndarray of shape (n_selections + 1, n_bins)
+        Events that pass at least so many selections, in the bins of the fits.
+    template : ndarray of shape (n_bins,)
+        Shape of the peak.
+    """
+
+    run: Run
+    counts: Array
+    template: Array
+
+    @classmethod
+    def of(cls, run: Run, mass: Array, passed: NDArray[np.int8], peak: Resonance) -> _Spectra:
+        """Count the events, of given mass (GeV) and number of selections passed."""
+        edges, levels = run.fit_edges, range(len(run.config.selections) + 1)
+        counts = [np.histogram(mass[passed >= level], edges)[0] for level in levels]
+        return cls(run, np.array(counts), gaussian_template(edges, peak.mass, peak.width))
+
+    def unselected(self) -> NumberOfEvents:
+        """Return the signal events in the unselected spectrum."""
+        (s,), (error,) = self._yields(self.counts[:1], (1.0,), self.template)
+        return NumberOfEvents(1.0, float(s), float(error))
+
+    def binormal(self) -> JointYield:
+        """Return those that all selections tell of, for a binormal score."""
+        return binormal_yield(*self._in_shells(self.template), (1.0, *self.run.config.selections))
+
+    def simulated(self, mass: Array, probability: Array) -> JointYield:
+        """Return those that all selections tell of, with the efficiency of simulated signal.
+
+        Parameters
+        ----------
+        mass : ndarray of shape (n_signal,)
+            Of the simulated events, GeV.
+        probability : ndarray of shape (n_selections + 1, n_signal)
+            To pass each selection.
+        """
+        in_shell = probability - np.vstack([probability[1:], np.zeros_like(probability[:1])])
+        edges = self.run.fit_edges
+        templates = np.array([sample_template(edges, mass, each) for each in in_shell])
+        shares = templates.sum(axis=1)
+        shapes = templates / np.where(shares > 0, shares, 1.0)[:, None]
+        shapes[shares == 0] = self.template  # none of the signal: its shape does not matter
+        return combined_yield(*self._in_shells(np.vstack([shapes[:1], shapes])), shares)
+
+    def _in_shells(self, templates: Array) -> tuple[Array, Array]:
+        """Fit the spectra of events that pass exactly so many selections."""
+        shells = nested_shells(self.counts)
+        fractions = np.maximum(shells.sum(axis=1), 1) / self.counts[0].sum()
+        spectra = np.vstack([self.counts[:1], shells])
+        s, error = self._yields(spectra, (1.0, *fractions), templates)
+        return s[1:], error[1:]
+
+    def _yields(
+        self, counts: Array, fractions: Sequence[float], templates: Array
+    ) -> tuple[Array, Array]:
+        fit = self.run.config.fit
+        return spectrum_yields(
+            self.run.fit_edges,
+            counts,
+            fractions,
+            templates,
+            function=fit.function,
+            sculpting=fit.sculpting,
+        )
+
+
 def daughters_of(
-    config: SearchConfig, scores: Scores, levels: NDArray[np.int8], result: HuntResult
+    run: Run, scores: Scores, levels: NDArray[np.int8], result: HuntResult
 ) -> tuple[DaughterMass, ...]:
     """Find the peaks of all features that are masses, among the selected events."""
     best = result.best
@@ -191,14 +217,14 @@ def daughters_of(
     window = result.windows[best.window]
     mass = scores.sample.mass
     inside = (mass >= window.low) & (mass < window.high)
-    level = (1.0, *config.selections).index(best.efficiency)
+    level = (1.0, *run.config.selections).index(best.efficiency)
     row = (window.unselected, *window.selections)[level]
     selected = levels[:, best.window] >= level
     found = []
     for name, column in zip(scores.sample.names, scores.sample.features.T, strict=True):
         if name.endswith("mass"):
             groups = column[selected & inside], column[selected & ~inside]
-            found.append(daughter_mass(*groups, row.expected, name=name, seed=config.seed))
+            found.append(daughter_mass(*groups, row.expected, name=name, seed=run.config.seed))
     return tuple(found)
 
 

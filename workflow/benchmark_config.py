@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..ml import Window
 from .config import MethodConfig
 from .facilities import ClusterConfig
+from .sections import FilesSection, Section
 from .validation import read_yaml, validated
 
 __all__ = [
@@ -25,11 +26,7 @@ __all__ = [
 ]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SourceConfig(_Section):
+class SourceConfig(FilesSection):
     """Events of one kind; the files alone will do.
 
     Attributes
@@ -43,21 +40,8 @@ class SourceConfig(_Section):
         files hold one kind, and what it is follows from the key they stand under.
     """
 
-    files: Annotated[tuple[str, ...], Field(min_length=1)]
     rows: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]] | None = None
     label: Literal[0, 1] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _files_alone(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"files": (value,)}
-        return {"files": value} if isinstance(value, (list, tuple)) else value
-
-    @field_validator("files", mode="before")
-    @classmethod
-    def _one_file_is_a_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
 
     @field_validator("rows")
     @classmethod
@@ -68,7 +52,7 @@ class SourceConfig(_Section):
         return value
 
 
-class WindowConfig(_Section):
+class WindowConfig(Section):
     """The window, in GeV.
 
     Attributes
@@ -101,7 +85,7 @@ class WindowConfig(_Section):
         return Window(float(center), self.low, self.high, self.sideband_low, self.sideband_high)
 
 
-class SpectrumConfig(_Section):
+class SpectrumConfig(Section):
     """The spectra before and after selection, in which sculpting is measured.
 
     Attributes
@@ -135,7 +119,7 @@ class BenchmarkMethod(MethodConfig):
     features: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
 
-class BenchmarkConfig(_Section):
+class BenchmarkConfig(Section):
     """A benchmark, as the YAML file describes it.
 
     Attributes

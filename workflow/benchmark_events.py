@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ..core import ConfigError, InputError, nearest_names
 from ..ml import Sample, make_method, methods
 from .benchmark_config import BenchmarkConfig, SourceConfig
-from .columns import event_files
-from .config import EventsConfig
-from .provenance import fingerprint
+from .inputs import column_paths
+from .provenance import file_states
+from .samples import read_columns
 
 __all__ = [
     "check_benchmark",
@@ -189,7 +189,7 @@ def load_source(config: BenchmarkConfig, name: str, features: tuple[str, ...]) -
     shift = tuple(config.shift.get(feature, 0.0) for feature in features)
     return _load(
         name,
-        tuple(fingerprint(source_files(source))),
+        tuple(file_states(source_files(source))),
         config.mass,
         features,
         shift,
@@ -201,7 +201,7 @@ def load_source(config: BenchmarkConfig, name: str, features: tuple[str, ...]) -
 def source_states(config: BenchmarkConfig, names: Sequence[str]) -> list[object]:
     """Return what the events of sources depend on, for the key of a result."""
     return [
-        (name, fingerprint(source_files(source)), source.rows, source.label)
+        (name, file_states(source_files(source)), source.rows, source.label)
         for name in names
         for source in [_source(config, name)]
     ]
@@ -209,7 +209,7 @@ def source_states(config: BenchmarkConfig, names: Sequence[str]) -> list[object]
 
 def source_files(source: SourceConfig) -> list[str]:
     """Return the files of a source, absolute."""
-    return event_files(EventsConfig(files=source.files, format="columns"))
+    return column_paths(source.files)
 
 
 @lru_cache(maxsize=12)
@@ -223,7 +223,8 @@ def _load(  # noqa: PLR0917 - all that the events depend on
     label: int | None,
 ) -> Sample:
     """Read a source once for all tasks of a worker."""
-    sample = _read(state, mass, features)
+    files = [each for each, *_ in state]
+    sample = read_columns(files, mass=mass, features=features, weights="refused").sample
     where = f"{name}: {state[0][0]}"
     if rows is not None:
         if rows[1] > len(sample):
@@ -250,17 +251,6 @@ def _load(  # noqa: PLR0917 - all that the events depend on
         sample.names,
         label=np.full(len(sample), kind, np.int8),
     )
-
-
-@lru_cache(maxsize=4)
-def _read(state: tuple[tuple[str, int, str], ...], mass: str, features: tuple[str, ...]) -> Sample:
-    """Read the files of a source; several sources may be parts of the same."""
-    files = [name for name, *_ in state]
-    sample = Sample.from_parquet(files, mass=mass, features=features)
-    if sample.weight is not None and np.any(sample.weight != 1):
-        msg = f"{files[0]}: a benchmark counts events, and these have weights other than 1"
-        raise InputError(msg)
-    return sample
 
 
 def _check_needs(config: BenchmarkConfig, label: str, needs: tuple[str, ...]) -> None:

@@ -13,8 +13,15 @@ from numpy.typing import NDArray
 
 from ..core import ConfigError, nearest_names, progress
 from ..core.records import write_text_atomic
-from ..ml import Sample, fold_of, make_method, mass_sculpting, performance
-from ..ml.crossfit import fold_seed
+from ..ml import (
+    Folding,
+    Sample,
+    fit_guarded,
+    make_method,
+    mass_sculpting,
+    performance,
+    train_fold,
+)
 from ..ml.metrics import efficiency_in_fold, sic_at_efficiencies
 from .benchmark_config import BenchmarkConfig
 from .benchmark_events import (
@@ -198,29 +205,29 @@ def _scored(
     settings = config.methods[task.label]
     method = make_method(settings.name, **settings.hyperparameters)
     data, simulation = training_events(config, task.label, n_signal=task.n_signal, seed=task.seed)
-    if "labels" not in method.needs:
-        data = data.without_label()
-    data = data.take(np.argsort(data.event, kind="stable"))
-    if simulation is not None:
-        simulation = simulation.take(np.argsort(simulation.event, kind="stable"))
     window, shown = config.window.window(), test.without_label()
     if not is_cross_fitted(config, task.label):
-        method.fit(data, window, simulation=simulation, seed=task.seed)
-        return test, np.zeros(len(test), np.int64), method.score(shown)
-    fold = _fold(config, test, task.seed)
+        model = fit_guarded(method, data, window, simulation=simulation, seed=task.seed)
+        return test, np.zeros(len(test), np.int64), model.score(shown)
+    folding = Folding(seed=task.seed, folds=config.folds, scheme="all", salt="benchmark")
+    # Only background is held out, and of data that are not the test background nothing is.
+    never_scored = np.full(len(data), fill_value=True)
+    if task.n_signal is None:
+        never_scored = data.label == 1
+    fold = folding.of(test.event)
     score = np.empty(len(test), np.float32)
     for each in range(config.folds):
-        fresh = type(method)(method.hyper)
-        fresh.fit(
-            _without(config, data, task.seed, each) if task.n_signal is None else data,
+        model = train_fold(
+            method,
+            data,
             window,
-            simulation=None
-            if simulation is None
-            else _without(config, simulation, task.seed, each),
-            seed=fold_seed(task.seed, each),
+            each,
+            folding,
+            simulation=simulation,
+            never_scored=never_scored,
         )
         mine = np.flatnonzero(fold == each)
-        score[mine] = fresh.score(shown.take(mine))
+        score[mine] = model.score(shown.take(mine))
     return test, fold, score
 
 
@@ -235,18 +242,6 @@ def _test_events(config: BenchmarkConfig, label: str) -> Sample:
         background.take(window.signal(background.mass) | in_spectrum),
         signal.take(window.signal(signal.mass)),
     )
-
-
-def _without(config: BenchmarkConfig, sample: Sample, seed: int, fold: int) -> Sample:
-    """Return a training sample without the background of a fold; all its signal stays."""
-    kept = _fold(config, sample, seed) != fold
-    if sample.label is not None:
-        kept |= sample.label == 1
-    return sample.take(kept)
-
-
-def _fold(config: BenchmarkConfig, sample: Sample, seed: int) -> NDArray[np.int64]:
-    return fold_of(sample.event, config.folds, seed=seed, salt="benchmark")
 
 
 def _counted(config: BenchmarkConfig, task: BenchmarkTask) -> tuple[int | None, int | None]:

@@ -61,6 +61,12 @@ def connect(
         go together with those here.
     OverdensityError
         If no worker comes.
+
+    Examples
+    --------
+    >>> with connect("threads", 1) as client:
+    ...     client.submit(sum, [1, 2]).result()
+    3
     """
     config = ClusterConfig.of(cluster, workers)
     if config.performance_report or config.wants_dashboard:

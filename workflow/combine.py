@@ -19,19 +19,20 @@ from numpy.typing import NDArray
 
 from ..core import ConfigError, FitError, InputError, Record
 from ..core.records import write_text_atomic
-from ..ml import Sample, scan_edges
-from ..stats import count_patterns, subdivide
+from ..stats import count_patterns
 from ..stats.combination import hunt_channels
 from ..stats.combined import CombinedResult
 from ..stats.combined_workspace import combined_workspace
 from ..stats.joint_search import Channel
 from ..stats.overlap import remove_overlap
-from .columns import column_files, event_files
 from .config import SearchConfig
 from .hunting import hunt_scores, spurious_of
+from .inputs import event_files
 from .plots import COLOURS, STYLE, save_figure
-from .provenance import Provenance, fingerprint, stage_key
-from .scoring import Scores, read_scores, windows_of
+from .provenance import Provenance, stage_key
+from .run import Run
+from .samples import load_masses
+from .scores import Scores, read_scores
 from .selecting import calibrated_scores, levels_of, sculpting_of
 
 __all__ = [
@@ -121,38 +122,31 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
         If a channel has too few events to fit.
     """
     _check_windows(configs)
-    folders = {name: Path(config.out or "runs/search") for name, config in configs.items()}
-    columns = {name: column_files(config, folders[name]) for name, config in configs.items()}
-    key = stage_key(
-        {name: fingerprint(files) for name, files in columns.items()},
-        {
-            name: config.model_dump(exclude={"cluster", "workers"})
-            for name, config in configs.items()
-        },
-    )
+    runs = {name: Run(config) for name, config in configs.items()}
+    key = stage_key([(name, run.key("combination")) for name, run in runs.items()])
     found = _earlier(out)
     if found is not None and found.key == key:
         return found
-    _check_ids(columns)
-    owned = _owned(configs, columns)
+    _check_ids({name: run.columns for name, run in runs.items()})
+    owned = _owned(runs)
     channels, events = {}, []
-    for name, config in configs.items():
-        scores = read_scores(config, columns[name], folders[name])
+    for name, run in runs.items():
+        scores = read_scores(run)
         kept = np.isin(scores.sample.event, owned[name])
-        events.append(ChannelEvents(name, config.mass, kept.size, int(np.count_nonzero(~kept))))
+        events.append(ChannelEvents(name, run.config.mass, kept.size, int(np.count_nonzero(~kept))))
         if not kept.any():
             msg = (
                 f"{name}: all its {kept.size} events belong to channels before it; name the search "
                 "with the more special events first"
             )
             raise InputError(msg)
-        channels[name] = _channel(config, _kept(scores, kept))
-    first = next(iter(configs.values()))
+        channels[name] = _channel(run, _kept(scores, kept))
+    first = next(iter(runs.values()))
     result = hunt_channels(
         channels,
-        [(window.low, window.high) for window in windows_of(first)],
+        first.regions,
         pseudo_experiments=max(config.pseudo_experiments for config in configs.values()),
-        seed=first.seed,
+        seed=first.config.seed,
     )
     combined = CombinedSearch(
         result=result,
@@ -161,7 +155,7 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
         key=key,
         provenance=Provenance.of(
             {name: config.model_dump(mode="json") for name, config in configs.items()},
-            first.seed,
+            first.config.seed,
             sorted({name for config in configs.values() for name in event_files(config.events)}),
         ),
     )
@@ -241,13 +235,11 @@ def _check_ids(columns: Mapping[str, Sequence[str]]) -> None:
                     raise InputError(msg)
 
 
-def _owned(
-    configs: Mapping[str, SearchConfig], columns: Mapping[str, Sequence[str]]
-) -> dict[str, NDArray[np.uint64]]:
+def _owned(runs: Mapping[str, Run]) -> dict[str, NDArray[np.uint64]]:
     """Return the ids of the events that belong to each channel, at all masses."""
     members = {}
-    for name, config in configs.items():
-        sample = Sample.from_parquet(columns[name], mass=config.mass, features=())
+    for name, run in runs.items():
+        sample = load_masses(run, run.columns)
         members[name] = sample.event[sample.mass > 0]
     kept = remove_overlap(members)
     return {name: members[name][kept[name]] for name in members}
@@ -263,17 +255,16 @@ def _kept(scores: Scores, kept: NDArray[np.bool_]) -> Scores:
     )
 
 
-def _channel(config: SearchConfig, scores: Scores) -> Channel:
+def _channel(run: Run, scores: Scores) -> Channel:
     """Select among the events of a channel as its own search would."""
-    cut_on = calibrated_scores(config, scores)
-    levels = levels_of(config, cut_on)
-    spurious, bent = spurious_of(config, scores), sculpting_of(config, cut_on)
-    few = config.model_copy(update={"pseudo_experiments": _REFUSAL_TOYS})
+    config, fit = run.config, run.config.fit
+    cut_on = calibrated_scores(run, scores)
+    levels = levels_of(run, cut_on)
+    spurious, bent = spurious_of(run, scores), sculpting_of(run, cut_on)
+    few = Run(config.model_copy(update={"pseudo_experiments": _REFUSAL_TOYS}))
     alone = hunt_scores(few, scores, levels, spurious=spurious, bent=bent)
-    scan, fit = config.scan, config.fit
-    edges = subdivide(scan_edges(scan.low, scan.high, scan.bins), fit.bins_per_bin)
     return Channel(
-        patterns=count_patterns(scores.sample.mass, levels, edges),
+        patterns=count_patterns(scores.sample.mass, levels, run.fit_edges),
         efficiencies=config.selections,
         function=fit.function,
         guard=fit.bins_per_bin,

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from dask.utils import parse_bytes
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from .facilities import ClusterConfig
 from .limits_config import LimitsConfig
+from .registries import FormatName, FunctionName, MethodName, ProcessorName
+from .sections import Files, MaybeFiles, NamedSection, Section
 from .validation import read_yaml, validated
 
 __all__ = [
@@ -26,13 +28,7 @@ __all__ = [
 ]
 
 
-class _Section(BaseModel):
-    """A part of the configuration: frozen, and strict about its keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EventsConfig(_Section):
+class EventsConfig(Section):
     """Where the events come from.
 
     Attributes
@@ -40,9 +36,10 @@ class EventsConfig(_Section):
     files : tuple of str, or dict
         Paths, patterns, folders, lists or datasets, relative to the current folder or behind any
         fsspec URL; see `overdensity.processors.filesets`.
-    format : {'auto', 'lhco', 'root', 'parquet', 'columns'}
-        LHC Olympics HDF5, ROOT, Parquet with the particles of events, or Parquet with features made
-        elsewhere; by default told from the names of the files, Parquet being columns.
+    format : str
+        ``lhco``, ``root`` or ``parquet`` (with the particles of events), or another that an
+        installed package reads; or ``columns``: Parquet with features made elsewhere. By default
+        (``auto``) told from the names of the files, Parquet being columns.
     layout : str or dict
         For ``root`` and ``parquet``: the kind of file, or a description of one; ``auto`` finds it
         from what the file holds.
@@ -58,19 +55,14 @@ class EventsConfig(_Section):
         How often a task is tried again whose worker or server failed.
     """
 
-    files: Annotated[tuple[str, ...], Field(min_length=1)] | dict[str, Any]
-    format: Literal["auto", "lhco", "root", "parquet", "columns"] = "auto"
+    files: Files | dict[str, Any]
+    format: FormatName = "auto"
     layout: str | dict[str, Any] = "auto"
     key_file: str | None = None
     chunk_events: Annotated[int, Field(ge=1)] | None = None
     chunk_memory: str = "256 MB"
     skip_bad_files: bool = False
     retries: Annotated[int, Field(ge=0)] = 3
-
-    @field_validator("files", mode="before")
-    @classmethod
-    def _one_file_is_a_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
 
     @field_validator("chunk_memory", mode="before")
     @classmethod
@@ -85,38 +77,24 @@ class EventsConfig(_Section):
         return str(value)
 
 
-class ProcessorConfig(BaseModel):
+class ProcessorConfig(NamedSection):
     """The processor's registered name; its options may follow beside it."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str = "dijet"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _a_word_is_a_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What the user set of the processor's options."""
-        return dict(self.model_extra or {})
+    name: ProcessorName = "dijet"
 
 
-class MethodConfig(BaseModel):
+class MethodConfig(NamedSection):
     """The method's registered name; its hyperparameters may follow beside it."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str = "cwola"
+    name: MethodName = "cwola"
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """What the user set of the method's hyperparameters."""
-        return dict(self.model_extra or {})
+        return self.options
 
 
-class ScanConfig(_Section):
+class ScanConfig(Section):
     """The windows: log-spaced bins, of which a few make a signal region, with sidebands beside it.
 
     The defaults are those of the published CWoLa hunting scan (LHCO 2020, arXiv:2101.08320, §4.1):
@@ -153,13 +131,13 @@ class ScanConfig(_Section):
         return self
 
 
-class FitConfig(_Section):
+class FitConfig(Section):
     """The smooth background fit.
 
     Attributes
     ----------
-    function : {'dijet3', 'dijet4', 'dijet5'}
-        The dijet function (LHCO 2020 eq. 4.3 is the one with four parameters).
+    function : str
+        A registered background function, such as ``dijet4`` (LHCO 2020 eq. 4.3).
     bins_per_bin : int
         Bins of the fitted spectrum in each bin of the scan.
     sculpting : float
@@ -172,14 +150,14 @@ class FitConfig(_Section):
         unselected data, nowhere, or on simulated background (Parquet files with the mass).
     """
 
-    function: Literal["dijet3", "dijet4", "dijet5"] = "dijet5"
+    function: FunctionName = "dijet5"
     bins_per_bin: Annotated[int, Field(ge=1)] = 2
     sculpting: Annotated[float, Field(gt=0)] = 1.0
     gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
     spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "data"
 
 
-class PseudoDatasetsConfig(_Section):
+class PseudoDatasetsConfig(Section):
     """Pseudo-datasets on which the whole search is repeated, training included.
 
     Attributes
@@ -196,15 +174,10 @@ class PseudoDatasetsConfig(_Section):
 
     number: Annotated[int, Field(ge=1)] = 20
     smearing: Annotated[float, Field(gt=0)] = 0.15
-    simulation: tuple[str, ...] = ()
-
-    @field_validator("simulation", mode="before")
-    @classmethod
-    def _one_file_is_a_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
+    simulation: MaybeFiles = ()
 
 
-class SearchConfig(_Section):
+class SearchConfig(Section):
     """A whole search, as the YAML file describes it.
 
     Attributes
@@ -261,6 +234,12 @@ class SearchConfig(_Section):
         write and the client can read.
     out : str, optional
         The run's folder; by default ``runs/<name of the configuration file>``.
+
+    Examples
+    --------
+    >>> config = SearchConfig(events={"files": ["box.parquet"]}, scan={"low": 3000})
+    >>> config.scan.low, config.scan.high, config.method.name
+    (3000.0, 6000.0, 'cwola')
     """
 
     events: EventsConfig
@@ -283,8 +262,8 @@ class SearchConfig(_Section):
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
     limits: LimitsConfig | None = None
     pseudo_datasets: PseudoDatasetsConfig = PseudoDatasetsConfig()
-    signal: tuple[str, ...] = ()
-    simulation: tuple[str, ...] = ()
+    signal: MaybeFiles = ()
+    simulation: MaybeFiles = ()
     seed: Annotated[int, Field(ge=0)] = 1
     cluster: ClusterConfig = ClusterConfig()
     workers: Annotated[int, Field(ge=1)] | None = None
@@ -302,11 +281,6 @@ class SearchConfig(_Section):
             msg = f"selections repeat one another: {', '.join(f'{item:g}' for item in value)}"
             raise ValueError(msg)
         return tuple(sorted(value, reverse=True))
-
-    @field_validator("signal", "simulation", mode="before")
-    @classmethod
-    def _one_file_is_a_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
 
     @field_validator("out")
     @classmethod
@@ -370,6 +344,17 @@ def load_config(
     ------
     ConfigError
         If the file is missing or not YAML, or a key or value cannot be used.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "box.yaml")
+    ...     _ = path.write_text("events: {files: [box.parquet]}")
+    ...     config = load_config(path, ["scan.bins=20"])
+    >>> config.scan.bins, config.out
+    (20, 'runs/box')
     """
     values = read_yaml(path, out=out, first_key="events")
     return parse_config(values, overrides, origin=str(path))
@@ -392,6 +377,14 @@ def parse_config(
     Raises
     ------
     ConfigError
-        With one sentence for the first key that cannot be used.
+        With one sentence for each key that cannot be used.
+
+    Examples
+    --------
+    >>> parse_config({"events": {"files": ["box.parquet"]}}, ["seed=3"]).seed
+    3
+    >>> parse_config({"event": {"files": ["box.parquet"]}})
+    Traceback (most recent call last):
+    overdensity.core.errors.ConfigError: configuration: unknown key 'event': did you mean 'events'?
     """
     return validated(SearchConfig, values, overrides, origin=origin)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -17,6 +15,8 @@ from pydantic import (
 )
 
 from ..core import ConfigError, nearest_names
+from .complaints import complaints
+from .sections import Section
 
 __all__ = ["BATCH_KINDS", "ClusterConfig", "Kind", "Started", "check_options"]
 
@@ -27,7 +27,7 @@ _NO_FIRST_WORKER_AFTER = {"local": 60.0, "threads": 60.0, "address": 60.0}
 _QUEUES_TAKE = 3600.0  # seconds; a batch system that is busy for longer is worth a look
 
 
-class ClusterConfig(BaseModel):
+class ClusterConfig(Section):
     """Where tasks run: ``cluster:`` of the configuration, a word or a mapping.
 
     A word is a kind, or the address of a running scheduler.
@@ -63,8 +63,6 @@ class ClusterConfig(BaseModel):
         Where Dask's report of the run goes, an HTML file.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     kind: Kind = "local"
     address: str | None = None
     workers: Annotated[int, Field(ge=1)] | None = None
@@ -89,8 +87,7 @@ class ClusterConfig(BaseModel):
         try:
             config = cls.model_validate(cluster)
         except ValidationError as error:
-            problem = error.errors()[0]["msg"].removeprefix("Value error, ")
-            msg = f"cluster: {problem}"
+            msg = f"cluster: {'; '.join(complaints(cls, cluster, error))}"
             raise ConfigError(msg) from None
         if workers in (None, config.workers) or config.kind == "address":
             return config

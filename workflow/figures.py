@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..processors.partitions import from_uhi
+from ..processors.histograms import from_uhi
 from ..stats import SpectrumFit
 from .plots import (
+    DrawnSpectrum,
     FeatureShape,
-    Spectrum,
     plot_features,
     plot_pseudo_experiments,
     plot_scan,
@@ -65,7 +65,7 @@ def spectrum_figures(results: SearchResults) -> dict[float, Figure]:
         return {}
     return {
         quality.efficiency: plot_spectrum(
-            Spectrum(
+            DrawnSpectrum(
                 edges=np.array(fit.edges),
                 counts=np.array(fit.counts, dtype=float),
                 expected=np.array(fit.expected),

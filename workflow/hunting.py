@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import FitError, InputError
+from ..core.identity import splitmix64
 from ..core.records import write_text_atomic
-from ..ml import Sample, scan_edges
-from ..ml.folds import splitmix64
-from ..processors.partitions import to_uhi
+from ..processors.histograms import to_uhi
 from ..stats import (
     FunctionChoice,
     HuntResult,
@@ -32,12 +30,10 @@ from ..stats import (
     independence_test,
     spectrum_of,
     spurious_signal,
-    subdivide,
 )
 from .before_selection import before_selection, daughters_of
-from .columns import event_files, processing_report
-from .config import SearchConfig
-from .provenance import Provenance, fingerprint, stage_key
+from .inputs import event_files, processing_report
+from .provenance import Provenance
 from .results import (
     BestResult,
     FitQuality,
@@ -46,7 +42,9 @@ from .results import (
     TruthSummary,
     WindowSummary,
 )
-from .scoring import Scores, read_scores, windows_of
+from .run import Run
+from .samples import load_masses
+from .scores import Scores, read_scores
 from .selecting import calibrated_scores, levels_of, sculpting_of
 
 __all__ = ["hunt_scores", "make_results"]
@@ -64,7 +62,7 @@ _MUTUAL_FOLDS = (
 )
 
 
-def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> SearchResults:
+def make_results(run: Run) -> SearchResults:
     """Take the scores of a run to its results, and write them.
 
     Writes ``results.json``, ``workspace.json`` (where there is a result to model) and
@@ -72,12 +70,8 @@ def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> Sea
 
     Parameters
     ----------
-    config : SearchConfig
-        The search.
-    columns : sequence of str
-        Parquet files of the events.
-    out : Path
-        The run's folder.
+    run : Run
+        The search, with its scores.
 
     Raises
     ------
@@ -86,34 +80,28 @@ def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> Sea
     FitError
         If there are too few events to fit.
     """
-    path = out / "results.json"
-    key = stage_key(
-        fingerprint(columns),
-        fingerprint(config.signal),
-        fingerprint(config.simulation),
-        config.model_dump(exclude={"cluster", "workers", "out", "limits", "pseudo_datasets"}),
-    )
+    out, key = run.folder, run.key("results")
     found = _earlier(out)
     if found is not None and found.key == key:
         return found
-    scores = read_scores(config, columns, out)
-    cut_on = calibrated_scores(config, scores)
-    levels = levels_of(config, cut_on)
-    spurious, bent = spurious_of(config, scores), sculpting_of(config, cut_on)
-    result = hunt_scores(config, scores, levels, spurious=spurious, bent=bent)
+    scores = read_scores(run)
+    cut_on = calibrated_scores(run, scores)
+    levels = levels_of(run, cut_on)
+    spurious, bent = spurious_of(run, scores), sculpting_of(run, cut_on)
+    result = hunt_scores(run, scores, levels, spurious=spurious, bent=bent)
     checks = {
         "spurious": spurious,
         "sculpting": bent,
-        "independence": independence_of(config, cut_on),
-        "function_choice": function_choice(config, scores),
+        "independence": independence_of(run, cut_on),
+        "function_choice": function_choice(run, scores),
         "before_selection": before_selection(
-            config, columns, out, scores=scores, cut_on=cut_on, levels=levels, result=result
+            run, scores=scores, cut_on=cut_on, levels=levels, result=result
         ),
-        "daughters": daughters_of(config, scores, levels, result),
+        "daughters": daughters_of(run, scores, levels, result),
     }
-    results = _results(config, scores, levels, result, checks=checks, key=key, out=out)
+    results = _results(run, scores, levels, result, checks=checks, key=key)
     write_text_atomic(
-        out / "histograms.json", json.dumps(_feature_hists(config, scores, levels, result))
+        out / "histograms.json", json.dumps(_feature_hists(run, scores, levels, result))
     )
     try:
         write_text_atomic(out / "workspace.json", json.dumps(best_workspace(result), indent=1))
@@ -122,7 +110,7 @@ def make_results(config: SearchConfig, columns: Sequence[str], out: Path) -> Sea
         (out / "workspace.json").unlink(missing_ok=True)
     for stale in ("report.html", "limits.json", "pseudodata.json"):  # of an earlier result
         (out / stale).unlink(missing_ok=True)
-    results.to_json(path)
+    results.to_json(out / "results.json")
     return results
 
 
@@ -137,7 +125,7 @@ def _earlier(out: Path) -> SearchResults | None:
         return None
 
 
-def spurious_of(config: SearchConfig, scores: Scores) -> SpuriousSignal | None:
+def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:
     """Measure what the background function fabricates in each window, where the fit asks for it.
 
     Raises
@@ -147,23 +135,22 @@ def spurious_of(config: SearchConfig, scores: Scores) -> SpuriousSignal | None:
     FitError
         If there are too few events to fit.
     """
-    source = config.fit.spurious
+    fit, source = run.config.fit, run.config.fit.spurious
     if source == "none":
         return None
     sample = scores.sample
     if source != "data":
-        sample = Sample.from_parquet(source, mass=config.mass, features=())
-    edges = subdivide(scan_edges(**_range(config)), config.fit.bins_per_bin)
+        sample = load_masses(run, source)
     return spurious_signal(
-        edges,
-        spectrum_of(sample.mass, edges, sample.weight).counts,
-        [(window.low, window.high) for window in windows_of(config)],
-        function=config.fit.function,
-        guard=config.fit.bins_per_bin,
+        run.fit_edges,
+        spectrum_of(sample.mass, run.fit_edges, sample.weight).counts,
+        run.regions,
+        function=fit.function,
+        guard=fit.bins_per_bin,
     )
 
 
-def independence_of(config: SearchConfig, scores: Scores) -> tuple[Independence, ...]:
+def independence_of(run: Run, scores: Scores) -> tuple[Independence, ...]:
     """Test in each window and its sidebands whether what is cut on knows the mass."""
     sample = scores.sample
     return tuple(
@@ -173,21 +160,20 @@ def independence_of(config: SearchConfig, scores: Scores) -> tuple[Independence,
             scores.fold,
             region=(window.sideband_low, window.sideband_high),
             events=splitmix64(sample.event),
-            seed=config.seed,
+            seed=run.config.seed,
         )
-        for values, window in zip(scores.values, windows_of(config), strict=True)
+        for values, window in zip(scores.values, run.windows, strict=True)
     )
 
 
-def function_choice(config: SearchConfig, scores: Scores) -> FunctionChoice:
+def function_choice(run: Run, scores: Scores) -> FunctionChoice:
     """Ask the F-test how many parameters the unselected spectrum needs."""
-    edges = subdivide(scan_edges(**_range(config)), config.fit.bins_per_bin)
-    counts = spectrum_of(scores.sample.mass, edges).counts
-    return choose_function(edges, counts, seed=config.seed)
+    counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
+    return choose_function(run.fit_edges, counts, seed=run.config.seed)
 
 
 def hunt_scores(
-    config: SearchConfig,
+    run: Run,
     scores: Scores,
     levels: NDArray[np.int8],
     *,
@@ -199,12 +185,13 @@ def hunt_scores(
     Selections that bend the spectrum are refused; so are those whose excess the unselected
     spectrum could not hide, which only the fits tell.
     """
+    config = run.config
     again = partial(
         hunt,
         scores.sample.mass,
         levels,
-        edges=scan_edges(**_range(config)),
-        windows=[(window.low, window.high) for window in windows_of(config)],
+        edges=run.edges,
+        windows=run.regions,
         spurious=None if spurious is None else spurious.fraction,
         efficiencies=config.selections,
         function=config.fit.function,
@@ -219,23 +206,18 @@ def hunt_scores(
     return result if np.array_equal(refused, bent.refused) else again(refused=refused)
 
 
-def _range(config: SearchConfig) -> dict[str, Any]:
-    return config.scan.model_dump(include={"low", "high", "bins"})
-
-
 def _results(
-    config: SearchConfig,
+    run: Run,
     scores: Scores,
     levels: NDArray[np.int8],
     result: HuntResult,
     *,
     checks: dict[str, Any],
     key: str,
-    out: Path,
 ) -> SearchResults:
     """Write down the result of the statistical step with what it was made from."""
-    processing = processing_report(config, out)
-    centers = [window.center for window in windows_of(config)]
+    config, processing = run.config, processing_report(run.config, run.folder)
+    centers = [window.center for window in run.windows]
     bad_files = {} if processing is None else processing.bad_files
     no_peak = result.best is not None and not result.best.resonance.valid
     unsure = (_NO_PEAK,) if no_peak else ()
@@ -261,7 +243,7 @@ def _results(
         function=result.function,
         spectra=() if result.best is None else result.best.spectra,
         pseudo_z=() if result.global_p is None else result.global_p.largest_z,
-        truth=_truth(config, scores, levels, result),
+        truth=_truth(run, scores, levels, result),
         cutflow={} if processing is None else processing.cutflow,
         bad_files=bad_files,
         key=key,
@@ -324,7 +306,7 @@ def _fit_quality(result: HuntResult) -> tuple[FitQuality, ...]:
 
 
 def _truth(
-    config: SearchConfig, scores: Scores, levels: NDArray[np.int8], result: HuntResult
+    run: Run, scores: Scores, levels: NDArray[np.int8], result: HuntResult
 ) -> tuple[TruthSummary, ...]:
     """Count true signal and background among the selected, for evaluation alone."""
     label = scores.sample.label
@@ -337,12 +319,12 @@ def _truth(
             signal=int(np.count_nonzero(inside & (passed >= level) & (label == 1))),
             background=int(np.count_nonzero(inside & (passed >= level) & (label == 0))),
         )
-        for level, efficiency in enumerate((1.0, *config.selections))
+        for level, efficiency in enumerate((1.0, *run.config.selections))
     )
 
 
 def _feature_hists(
-    config: SearchConfig, scores: Scores, levels: NDArray[np.int8], result: HuntResult
+    run: Run, scores: Scores, levels: NDArray[np.int8], result: HuntResult
 ) -> dict[str, dict]:
     """Histogram the features of all and of the selected events of the best signal region.
 
@@ -354,7 +336,7 @@ def _feature_hists(
     if result.best is None:
         return {}
     inside, passed = _signal_region(scores, levels, result)
-    level = 1 + config.selections.index(result.best.efficiency)
+    level = 1 + run.config.selections.index(result.best.efficiency)
     groups = {
         "all in the signal region": inside,
         f"selected ({result.best.efficiency:.3g} of all)": inside & (passed >= level),

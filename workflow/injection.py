@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +12,14 @@ from numpy.typing import NDArray
 from scipy.stats import poisson
 
 from ..core import InputError, Record
-from ..ml import Sample, Window, fold_of, make_method, scan_edges, train_fold
-from ..ml.folds import splitmix64
-from ..stats import count_patterns, hunt, selection_levels, subdivide
+from ..core.identity import splitmix64, text_digest
+from ..ml import Sample, Window, train_fold
+from ..stats import count_patterns, hunt, selection_levels
 from ..stats.efficiency import passes
 from ..stats.scan import scan
-from .config import SearchConfig
-from .provenance import fingerprint, stage_key
-from .scoring import load_sample, load_simulation, windows_of
+from .provenance import file_states
+from .run import Run
+from .samples import load_sample, load_signal, load_simulation
 from .selecting import calibrated
 
 __all__ = [
@@ -31,17 +29,10 @@ __all__ = [
     "check_strengths",
     "inject",
     "injection_key",
-    "load_signal",
-    "signal_total",
 ]
 
 _PSEUDO_EXPERIMENTS = 1000  # behind the goodness of fit, whose threshold is a few in a thousand
 _MOST_SCORED = 20_000  # signal events an efficiency is measured with
-# Of the configuration: what the task and the method's settings say, and what changes no number.
-_WITHOUT_EFFECT = {
-    *("events", "processor", "systematics", "columns", "method", "limits", "out"),
-    *("pseudo_experiments", "pseudo_datasets", "signal", "cluster", "workers"),
-}
 _PROBE = 0.5  # fraction of the signal events that are never injected
 
 
@@ -156,17 +147,10 @@ class Injection(Record):
     selections: tuple[InjectedSelection, ...]
 
 
-def injection_key(config: SearchConfig, task: InjectionTask) -> str:
+def injection_key(run: Run, task: InjectionTask) -> str:
     """Return the key of all that a repetition depends on: it names the file of its result."""
-    method = make_method(config.method.name, **config.method.hyperparameters)
-    return stage_key(
-        fingerprint(task.base),
-        fingerprint(task.signal),
-        fingerprint(config.simulation),
-        dataclasses.asdict(task),
-        config.method.name,
-        dataclasses.asdict(method.hyper),
-        config.model_dump(exclude=_WITHOUT_EFFECT),
+    return run.key(
+        "injections", file_states(task.signal), dataclasses.asdict(task), files=task.base
     )
 
 
@@ -188,7 +172,7 @@ def check_strengths(files: Sequence[str], n_signal: int, strengths: Sequence[flo
         raise InputError(msg)
 
 
-def inject(config: SearchConfig, task: InjectionTask, path: Path) -> None:
+def inject(run: Run, task: InjectionTask, path: Path) -> None:
     """Repeat the search of one window with injected signal, and write its `Injection`.
 
     Runs on a worker. The signal events are a random subset of Poisson size; subsets of one
@@ -196,7 +180,7 @@ def inject(config: SearchConfig, task: InjectionTask, path: Path) -> None:
 
     Parameters
     ----------
-    config : SearchConfig
+    run : Run
         The search.
     task : InjectionTask
         What to inject, and where.
@@ -210,20 +194,20 @@ def inject(config: SearchConfig, task: InjectionTask, path: Path) -> None:
     FitError
         If there are too few events to fit.
     """
-    signal = load_signal(config, task.signal)
-    base, window = _base(config, task), windows_of(config)[task.window]
-    chosen, kept_back = _drawn(len(signal), task, config.seed)
-    injected = _inside(config, signal.take(chosen))
+    signal = load_signal(run, task.signal, weights="thinned")
+    base, window = _base(run, task), run.windows[task.window]
+    chosen, kept_back = _drawn(len(signal), task, run.config.seed)
+    injected = signal.take(chosen[run.in_scan(signal.mass[chosen])])
     probe = signal.take(kept_back)
     n_probe = len(probe)
     in_region = probe.take(np.flatnonzero(window.signal(probe.mass))[:_MOST_SCORED])
     share = np.count_nonzero(window.signal(probe.mass)) / n_probe
 
     sample = _joined(base, injected)
-    fold, levels, passing = _selected(config, sample, in_region, window)
+    fold, levels, passing = _selected(run, sample, in_region, window)
     is_signal = np.arange(len(sample)) >= len(base)
     selections = _fitted(
-        config, task, sample, levels=levels, is_signal=is_signal, eps_s=share * passing
+        run, task, sample, levels=levels, is_signal=is_signal, eps_s=share * passing
     )
     Injection(
         model=task.model,
@@ -236,57 +220,12 @@ def inject(config: SearchConfig, task: InjectionTask, path: Path) -> None:
     ).to_json(path)
 
 
-def load_signal(config: SearchConfig, files: Sequence[str]) -> Sample:
-    """Read simulated signal, at all masses; weighted events are thinned to equal weights.
-
-    Raises
-    ------
-    InputError
-        If a file or column cannot be used, or a weight is negative.
-    """
-    return _read(config, files)[0]
-
-
-def signal_total(config: SearchConfig, files: Sequence[str]) -> float:
-    """Return the number of events in the files of a signal, or the sum of their weights."""
-    return _read(config, files)[1]
-
-
-def _read(config: SearchConfig, files: Sequence[str]) -> tuple[Sample, float]:
-    return _load_signal(
-        tuple(fingerprint(files)), mass=config.mass, features=config.features, seed=config.seed
-    )
-
-
-@lru_cache(maxsize=2)
-def _load_signal(
-    state: tuple[tuple[str, int, str], ...], *, mass: str, features: tuple[str, ...], seed: int
-) -> tuple[Sample, float]:
-    files = [name for name, *_ in state]
-    sample = Sample.from_parquet(files, mass=mass, features=features)
-    if not len(sample):
-        msg = f"{files[0]}: no signal events in it"
-        raise InputError(msg)
-    total = float(len(sample))
-    if sample.weight is not None:
-        total = float(sample.weight.sum())
-        if sample.weight.min() < 0 or not total > 0:
-            msg = f"{files[0]}: signal events with negative or no weights cannot be injected"
-            raise InputError(msg)
-        kept = np.random.default_rng([seed, 1]).random(len(sample)) * sample.weight.max()
-        sample = sample.take(kept < sample.weight)
-    # Ids of simulation may be those of data, or count from 0 in every file.
-    salt = np.uint64(int.from_bytes(hashlib.blake2b(b"signal", digest_size=8).digest(), "little"))
-    ids = splitmix64(splitmix64(sample.event) ^ salt)
-    return Sample(ids, sample.mass, sample.features, sample.names), total
-
-
-def _base(config: SearchConfig, task: InjectionTask) -> Sample:
+def _base(run: Run, task: InjectionTask) -> Sample:
     """Return the events that signal goes into: the data, or pseudo-data drawn from simulation."""
-    sample = load_sample(config, task.base)
+    sample = load_sample(run, task.base)
     if task.pseudo_events is None:
         return sample
-    rng = np.random.default_rng([config.seed, 2, task.repeat])
+    rng = np.random.default_rng([run.config.seed, 2, task.repeat])
     number = int(rng.poisson(task.pseudo_events))
     if number > len(sample):
         msg = (
@@ -301,8 +240,7 @@ def _drawn(
     n_signal: int, task: InjectionTask, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which signal events are injected, and which never are."""
-    digest = int.from_bytes(hashlib.blake2b(task.model.encode(), digest_size=8).digest(), "little")
-    rng = np.random.default_rng([seed, 3, task.repeat, digest])
+    rng = np.random.default_rng([seed, 3, task.repeat, text_digest(task.model)])
     order = rng.permutation(n_signal)
     number = int(poisson.ppf(rng.random(), task.strength)) if task.strength else 0
     check_strengths(task.signal, n_signal, [task.strength])
@@ -313,10 +251,6 @@ def _drawn(
 def _for_injection(n_signal: int) -> int:
     """Return how many signal events may be injected; the others measure the efficiency."""
     return n_signal - int(np.ceil(_PROBE * n_signal))
-
-
-def _inside(config: SearchConfig, sample: Sample) -> Sample:
-    return sample.take((sample.mass >= config.scan.low) & (sample.mass < config.scan.high))
 
 
 def _joined(base: Sample, signal: Sample) -> Sample:
@@ -334,7 +268,7 @@ def _joined(base: Sample, signal: Sample) -> Sample:
 
 
 def _selected(
-    config: SearchConfig, sample: Sample, probe: Sample, window: Window
+    run: Run, sample: Sample, probe: Sample, window: Window
 ) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.float64]]:
     """Train every fold, select the events, and measure what fraction of the probe would pass.
 
@@ -347,29 +281,16 @@ def _selected(
     passing : ndarray of float64, shape (n_selections,)
         Fraction of the probe that passes, averaged over the folds.
     """
-    method = make_method(config.method.name, **config.method.hyperparameters)
-    shown = sample if "labels" in method.needs else sample.without_label()
-    simulation = load_simulation(config)
-    fold = fold_of(sample.event, config.folds, seed=config.seed)
+    config, shown, simulation = run.config, sample.without_label(), load_simulation(run)
+    fold = run.folding.of(sample.event)
     scores = np.empty(len(sample), np.float32)
     probe_scores = np.empty((config.folds, len(probe)), np.float32)
     for each in range(config.folds):
-        model = train_fold(
-            method,
-            sample,
-            window,
-            each,
-            folds=config.folds,
-            scheme=config.cross_fitting,
-            seed=config.seed,
-            simulation=simulation,
-        )
+        model = train_fold(run.method, sample, window, each, run.folding, simulation=simulation)
         rows = np.flatnonzero(fold == each)
         scores[rows] = model.score(shown.take(rows))
         probe_scores[each] = model.score(probe)
-    cut_on = calibrated(
-        config, scores, mass=sample.mass, fold=fold, event=sample.event, window=window
-    )
+    cut_on = calibrated(run, scores, mass=sample.mass, fold=fold, event=sample.event, window=window)
     levels = selection_levels(cut_on, fold, config.selections, events=splitmix64(sample.event))
 
     def passing(each: int, efficiency: float) -> float:
@@ -392,7 +313,7 @@ def _selected(
 
 
 def _fitted(
-    config: SearchConfig,
+    run: Run,
     task: InjectionTask,
     sample: Sample,
     *,
@@ -401,13 +322,13 @@ def _fitted(
     eps_s: NDArray[np.float64],
 ) -> tuple[InjectedSelection, ...]:
     """Fit the sidebands of all selections, as the search does."""
-    window, fit = windows_of(config)[task.window], config.fit
-    edges = scan_edges(config.scan.low, config.scan.high, config.scan.bins)
+    config, window = run.config, run.windows[task.window]
+    fit = config.fit
     region = [(window.low, window.high)]
     result = hunt(
         sample.mass,
         levels[:, None],
-        edges=edges,
+        edges=run.edges,
         windows=region,
         efficiencies=config.selections,
         function=fit.function,
@@ -425,7 +346,7 @@ def _fitted(
         patterns = count_patterns(
             sample.mass[~is_signal],
             levels[~is_signal, None],
-            subdivide(edges, fit.bins_per_bin),
+            run.fit_edges,
         )
         without = scan(
             patterns,

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from distributed import Client
 
-from ..core import InputError, MissingExtraError, extra_for
+from ..core import InputError
 from ..core.progress import live_table
 from .campaign import run_campaign
-from .cluster import connect
-from .columns import column_files, event_files
-from .config import EventsConfig, SearchConfig
 from .hunting import make_results
 from .injection import (
     Injection,
@@ -24,67 +19,20 @@ from .injection import (
     check_strengths,
     inject,
     injection_key,
-    load_signal,
-    signal_total,
 )
+from .inputs import column_paths
 from .limits_config import LimitsConfig
-from .limits_figures import save_limits_figures
 from .limits_results import LimitsResults
-from .limits_summary import Signal, limit_flags, signal_limits, window_limits, z_or_zero
+from .limits_summary import SignalModel, limit_flags, signal_limits, window_limits, z_or_zero
 from .provenance import Provenance
-from .report import write_report
 from .results import SearchResults
-from .scoring import load_sample, make_scores, windows_of
-from .search import run_folder
+from .run import Run
+from .samples import load_sample, load_signal, signal_total
 
-__all__ = ["check_limits", "make_limits", "run_limits"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["check_limits", "make_limits"]
 
 
-def run_limits(config: SearchConfig) -> LimitsResults:
-    """Set limits on a run whose columns are there; what is missing of its search is done first.
-
-    Parameters
-    ----------
-    config : SearchConfig
-        The search, with its section ``limits``.
-
-    Returns
-    -------
-    LimitsResults
-        Also written to ``limits.json``, beside figures in ``limits/`` and the tables of
-        ``limits.hepdata/`` (with the extra ``hepdata``), in the run's folder; the report is written anew.
-
-    Raises
-    ------
-    OverdensityError
-        If the input cannot be used, or repetitions failed; what is done is kept.
-    """
-    out = run_folder(config)
-    columns = column_files(config, out)
-    check_limits(config)
-    with connect(config.cluster, config.workers) as client:
-        make_scores(config, columns, out, client)
-        made = make_limits(config, columns, out, client)
-    save_limits_figures(out)
-    _write_submission(make_results(config, columns, out), made, out)
-    write_report(out)
-    return made
-
-
-def _write_submission(results: SearchResults, limits: LimitsResults, out: Path) -> None:
-    """Write the submission to HEPData; without its extra, say so and go on."""
-    try:
-        with extra_for("limits.hepdata is not written: it"):
-            from .hepdata import write_hepdata  # noqa: PLC0415 - an extra
-    except MissingExtraError as missing:
-        logger.warning("%s", missing)
-        return
-    write_hepdata(results, limits, out)
-
-
-def check_limits(config: SearchConfig) -> None:
+def check_limits(run: Run) -> None:
     """Refuse what is wrong with the signals, before a cluster starts.
 
     Raises
@@ -92,30 +40,24 @@ def check_limits(config: SearchConfig) -> None:
     InputError
         If files or columns cannot be used, or are too few for the strengths.
     """
-    limits = config.limits or LimitsConfig()
-    for signal in _signals(config, limits):
+    limits = run.config.limits or LimitsConfig()
+    for signal in _signals(run, limits):
         if limits.injections is not None:
             check_strengths(signal.files, len(signal.sample), limits.injections.strengths)
     if limits.background is not None:
-        load_sample(config, _files(limits.background))
+        load_sample(run, column_paths(limits.background))
 
 
-def make_limits(
-    config: SearchConfig, columns: Sequence[str], out: Path, client: Client
-) -> LimitsResults:
+def make_limits(run: Run, client: Client) -> LimitsResults:
     """Take the results of a run to upper limits, and write ``limits.json``.
 
-    Every repetition of the search leaves a file in ``out/limits/``; what is there already, made
+    Every repetition of the search leaves a file in ``limits/`` of the run; what is there already, made
     from the same input, is not made again, so that an interrupted campaign goes on.
 
     Parameters
     ----------
-    config : SearchConfig
-        The search, with its section ``limits``.
-    columns : sequence of str
-        Parquet files of the events.
-    out : Path
-        The run's folder, with its scores.
+    run : Run
+        The search, with its section ``limits`` and its scores.
     client : distributed.Client
         Where the repetitions run.
 
@@ -130,15 +72,14 @@ def make_limits(
     OverdensityError
         If repetitions failed; what is done is kept.
     """
+    config, columns = run.config, run.columns
     limits = config.limits or LimitsConfig()
-    results = make_results(config, columns, out)
+    results = make_results(run)
     windows = tuple(window_limits(window, limits.level) for window in results.windows)
-    signals = _signals(config, limits)
-    base = None if limits.background is None else tuple(_files(limits.background))
-    tasks = {
-        signal.name: _tasks(limits, signal, results, tuple(columns), base) for signal in signals
-    }
-    done = _campaign(config, [each for some in tasks.values() for each in some], out, client)
+    signals = _signals(run, limits)
+    base = None if limits.background is None else tuple(column_paths(limits.background))
+    tasks = {signal.name: _tasks(limits, signal, results, columns, base) for signal in signals}
+    done = _campaign(run, [each for some in tasks.values() for each in some], client)
     found = tuple(
         signal_limits(
             limits,
@@ -158,36 +99,32 @@ def make_limits(
         flags=tuple(limit_flags(limits, windows, found, results)),
         provenance=Provenance.of(config.model_dump(mode="json"), config.seed, inputs),
     )
-    made.to_json(out / "limits.json")
+    made.to_json(run.folder / "limits.json")
     return made
 
 
-def _signals(config: SearchConfig, limits: LimitsConfig) -> list[Signal]:
+def _signals(run: Run, limits: LimitsConfig) -> list[SignalModel]:
     """Read the signals, and find for each the window with the largest share of its events."""
     found = []
     for name, signal in limits.signals.items():
-        files = tuple(_files(signal.files))
-        sample = load_signal(config, files)
-        inside = [np.mean(window.signal(sample.mass)) for window in windows_of(config)]
+        files = tuple(column_paths(signal.files))
+        sample = load_signal(run, files, weights="thinned")
+        inside = [np.mean(window.signal(sample.mass)) for window in run.windows]
         window = int(np.argmax(inside))
         if not inside[window] > 0:
             msg = (
                 f"limits.signals.{name}: none of {len(sample)} events lies in a signal region of "
-                f"the scan ({config.scan.low:g}-{config.scan.high:g} GeV)"
+                f"the scan ({run.config.scan.low:g}-{run.config.scan.high:g} GeV)"
             )
             raise InputError(msg)
-        total = signal_total(config, files)
-        found.append(Signal(name, signal, files, sample, total, window, float(inside[window])))
+        total = signal_total(run, files)
+        found.append(SignalModel(name, signal, files, sample, total, window, float(inside[window])))
     return found
-
-
-def _files(names: Sequence[str]) -> list[str]:
-    return event_files(EventsConfig(files=tuple(names), format="columns"))
 
 
 def _tasks(
     limits: LimitsConfig,
-    signal: Signal,
+    signal: SignalModel,
     results: SearchResults,
     columns: tuple[str, ...],
     background: tuple[str, ...] | None,
@@ -222,11 +159,12 @@ def _tasks(
 
 
 def _campaign(
-    config: SearchConfig, tasks: Sequence[InjectionTask], out: Path, client: Client
+    run: Run, tasks: Sequence[InjectionTask], client: Client
 ) -> dict[InjectionTask, Injection]:
     """Make the repetitions that are not there yet, and read all."""
-    files = {task: out / "limits" / _file_name(config, task) for task in tasks}
-    (out / "limits").mkdir(parents=True, exist_ok=True)
+    folder = run.folder / "limits"
+    files = {task: folder / _file_name(run, task) for task in tasks}
+    folder.mkdir(parents=True, exist_ok=True)
     done = {task: Injection.from_json(path) for task, path in files.items() if path.is_file()}
     missing = {str(task): task for task in tasks if task not in done}
     with live_table("injections") as show:
@@ -241,16 +179,16 @@ def _campaign(
         run_campaign(
             client,
             inject,
-            {name: (config, task, files[task].absolute()) for name, task in missing.items()},
+            {name: (run, task, files[task].absolute()) for name, task in missing.items()},
             description="injections",
             done=finished,
         )
     return done
 
 
-def _file_name(config: SearchConfig, task: InjectionTask) -> str:
+def _file_name(run: Run, task: InjectionTask) -> str:
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", task.model)
-    return f"{name}-s{task.strength:g}-r{task.repeat}-{injection_key(config, task)}.json"
+    return f"{name}-s{task.strength:g}-r{task.repeat}-{injection_key(run, task)}.json"
 
 
 def _progress(

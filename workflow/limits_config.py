@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from .sections import Files, FilesSection, Section
 
 __all__ = ["InjectionsConfig", "LimitsConfig", "SignalConfig"]
 
-Files = Annotated[tuple[str, ...], Field(min_length=1)]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SignalConfig(_Section):
+class SignalConfig(FilesSection):
     """Simulated events of one signal model; the files alone will do.
 
     Attributes
@@ -31,25 +27,12 @@ class SignalConfig(_Section):
         Prediction in fb, drawn beside the limits.
     """
 
-    files: Files
     mass: Annotated[float, Field(gt=0)] | None = None
     generated: Annotated[float, Field(gt=0)] | None = None
     cross_section: Annotated[float, Field(gt=0)] | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _files_alone(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"files": (value,)}
-        return {"files": value} if isinstance(value, (list, tuple)) else value
 
-    @field_validator("files", mode="before")
-    @classmethod
-    def _one_file_is_a_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
-
-
-class InjectionsConfig(_Section):
+class InjectionsConfig(Section):
     """Searches repeated, training included, on events with signal among them.
 
     Attributes
@@ -73,7 +56,7 @@ class InjectionsConfig(_Section):
         return tuple(sorted(value))
 
 
-class LimitsConfig(_Section):
+class LimitsConfig(Section):
     """Upper limits: ``limits:`` of the configuration.
 
     Attributes
@@ -96,11 +79,6 @@ class LimitsConfig(_Section):
     injections: InjectionsConfig | None = None
     background: Files | None = None
     luminosity: Annotated[float, Field(gt=0)] | None = None
-
-    @field_validator("background", mode="before")
-    @classmethod
-    def _one_file_is_a_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _injections_are_of_a_signal(self) -> Self:

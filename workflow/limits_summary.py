@@ -28,7 +28,7 @@ from .limits_results import (
 )
 from .results import SearchResults, SelectionSummary, WindowSummary
 
-__all__ = ["Signal", "limit_flags", "signal_limits", "window_limits", "z_or_zero"]
+__all__ = ["SignalModel", "limit_flags", "signal_limits", "window_limits", "z_or_zero"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ _EXCESS = 2.0  # σ in the data, beyond which what they hold may help the traini
 
 
 @dataclass(frozen=True)
-class Signal:
+class SignalModel:
     """A signal model and where it is looked for.
 
     Attributes
@@ -105,7 +105,7 @@ def _yield_limit(row: SelectionSummary, level: float) -> YieldLimit:
 
 def signal_limits(
     limits: LimitsConfig,
-    signal: Signal,
+    signal: SignalModel,
     results: SearchResults,
     *,
     window: WindowLimits,

@@ -24,8 +24,8 @@ __all__ = [
     "BACKGROUND",
     "COLOURS",
     "STYLE",
+    "DrawnSpectrum",
     "FeatureShape",
-    "Spectrum",
     "as_svg_uri",
     "plot_features",
     "plot_losses",
@@ -54,7 +54,7 @@ STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Spectrum:
+class DrawnSpectrum:
     """A mass spectrum with its smooth fit.
 
     Attributes
@@ -107,7 +107,7 @@ class FeatureShape:
     counts: dict[str, NDArray[np.float64]]
 
 
-def plot_spectrum(spectrum: Spectrum) -> Figure:
+def plot_spectrum(spectrum: DrawnSpectrum) -> Figure:
     """Draw a mass spectrum over its fit, with the pulls below."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5.6, 4.8))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
 from collections.abc import Sequence
@@ -17,8 +15,9 @@ from typing import Any
 import fsspec
 
 from ..core import InputError, Record
+from ..core.identity import json_digest
 
-__all__ = ["InputFile", "Provenance", "fingerprint", "input_files", "stage_key"]
+__all__ = ["InputFile", "Provenance", "file_states", "input_files", "stage_key"]
 
 _SERVER_REQUESTS = 16  # at a time, so that many remote files do not take their latencies in turn
 
@@ -127,7 +126,7 @@ def _input_file(name: str) -> InputFile:
     return InputFile(name, int(info["size"] or 0), str(changed))
 
 
-def fingerprint(files: Sequence[str | os.PathLike[str]]) -> list[tuple[str, int, str]]:
+def file_states(files: Sequence[str | os.PathLike[str]]) -> list[tuple[str, int, str]]:
     """Return name, size and time of change of files: what a stage's key depends on.
 
     Raises
@@ -143,8 +142,7 @@ def stage_key(*parts: Any) -> str:
 
     The version of the package is one of them: what an older one has made is made again.
     """
-    text = json.dumps([version("overdensity"), *parts], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return json_digest([version("overdensity"), *parts])
 
 
 def _versions() -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,49 +18,30 @@ from distributed import Client
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
-from ..core import ConfigError, FitError, InputError
+from ..core import FitError, InputError
+from ..core.identity import row_ids
 from ..core.records import atomic_path
-from ..ml import Sample, fold_of, make_method, scan_edges, score_fold
-from ..ml.folds import event_ids
-from ..stats import count_patterns, subdivide, z_of_p
+from ..ml import Folding, Sample, score_fold
+from ..stats import count_patterns, z_of_p
 from ..stats.functions import basis
 from ..stats.null import null_hypothesis
 from ..stats.patterns import Patterns
 from ..stats.pseudo import global_p, throw_toys
 from ..stats.pseudodata import Smallest, draw_events, smallest_p, smeared_masses
 from ..stats.scan import Scan, scan
-from .cluster import connect, run_tasks
-from .columns import column_files
+from .cluster import run_tasks
 from .config import SearchConfig
-from .hunting import make_results
-from .provenance import fingerprint, stage_key
-from .report import write_report
 from .results import SearchResults
 from .retrained import PseudoDataset, Retrained
-from .scoring import (
-    Scores,
-    load_sample,
-    load_simulation,
-    read_scores,
-    training_windows,
-    windows_of,
-)
-from .search import run_folder
+from .run import Run
+from .samples import load_sample, load_simulation
+from .scores import Scores, read_scores
 from .selecting import calibrated_scores, levels_of, sculpting_of
 
-__all__ = ["calibrate_search", "pseudo_sample", "repeat_search"]
+__all__ = ["pseudo_sample", "repeat_search"]
 
 logger = logging.getLogger(__name__)
 
-_WITHOUT_EFFECT = {
-    "cluster",
-    "workers",
-    "out",
-    "limits",
-    "pseudo_datasets",
-    "pseudo_experiments",
-    "signal",
-}
 _TOYS = 1000  # pseudo-experiments behind the thresholds of the goodness of fit
 
 
@@ -70,10 +51,8 @@ class _Recipe:
 
     Attributes
     ----------
-    config : SearchConfig
+    run : Run
         The search.
-    columns : tuple of str
-        Parquet files of the data.
     theta : tuple of float
         Parameters of the background on the bins of the fits.
     largest_deviance : tuple of float
@@ -84,76 +63,53 @@ class _Recipe:
         Hash of all that a pseudo-dataset depends on.
     """
 
-    config: SearchConfig
-    columns: tuple[str, ...]
+    run: Run
     theta: tuple[float, ...]
     largest_deviance: tuple[float, ...]
     spurious: tuple[float, ...]
     key: str
 
 
-def calibrate_search(config: SearchConfig) -> Retrained:
-    """Repeat a finished search on pseudo-datasets; what is there already is not done again.
+def repeat_search(run: Run, results: SearchResults, client: Client) -> Retrained:
+    """Train, select and scan every pseudo-dataset, and compare the data with them.
+
+    Every window and fold of a pseudo-dataset is a task that leaves its scores in ``pseudodata/`` of
+    the run's folder; a pseudo-dataset that is complete leaves one JSON file in their place, and is
+    not made again.
 
     Parameters
     ----------
-    config : SearchConfig
-        The search; `run_search` has done it, or `score_search` at least.
+    run : Run
+        The search, with its scores.
+    results : SearchResults
+        Those of the data.
+    client : distributed.Client
+        Where the tasks run.
 
     Returns
     -------
     Retrained
-        Also written to ``pseudodata.json`` in the run's folder; the report is written anew.
+        Also written to ``pseudodata.json`` in the run's folder.
 
     Raises
     ------
     InputError
-        If the search is not done or has no result.
+        If the search has no result.
     ConfigError
         If the method cannot be repeated on pseudo-datasets.
     """
-    out = run_folder(config)
-    columns = column_files(config, out)
-    results = make_results(config, columns, out)
-    with connect(config.cluster, config.workers) as client:
-        found = repeat_search(config, columns, results, out, client)
-    write_report(out)
-    return found
-
-
-def repeat_search(
-    config: SearchConfig, columns: Sequence[str], results: SearchResults, out: Path, client: Client
-) -> Retrained:
-    """Train, select and scan every pseudo-dataset, and compare the data with them.
-
-    Every window and fold of a pseudo-dataset is a task that leaves its scores in
-    ``out/pseudodata/``; a pseudo-dataset that is complete leaves one JSON file in their place.
-
-    Parameters
-    ----------
-    config, columns, out, client
-        As for `make_scores`.
-    results : SearchResults
-        Those of the data.
-
-    Returns
-    -------
-    Retrained
-    """
+    config, out = run.config, run.folder
     if results.best is None:
         msg = f"{out}: this search has no window with a quotable fit, so there is no p-value"
         raise InputError(msg)
-    if "labels" in make_method(config.method.name, **config.method.hyperparameters).needs:
-        msg = f"method {config.method.name!r} needs the truth, which pseudo-datasets have not"
-        raise ConfigError(msg)
-    recipe = _recipe(config, columns, results, out)
+    recipe = _recipe(run, results)
     files = [
         out.absolute() / "pseudodata" / f"dataset{index:04d}-{recipe.key}.json"
         for index in range(config.pseudo_datasets.number)
     ]
     _remove_stale(out / "pseudodata", recipe.key)
     missing = [index for index, path in enumerate(files) if not path.is_file()]
-    made_in = training_windows(config)
+    made_in = run.training_windows
     tasks_each = len(set(made_in)) * config.folds
     threads = sum(cast("dict[str, int]", client.nthreads()).values())
     batch = max(1, -(-2 * threads // tasks_each))  # enough to fill the cluster, no more on disk
@@ -163,7 +119,7 @@ def repeat_search(
         training = [
             (recipe, index, window, fold, path)
             for index in now
-            for (window, fold), path in _score_files(config, files[index]).items()
+            for (window, fold), path in _score_files(run, files[index]).items()
             if made_in[window] == window and not path.is_file()
         ]
         run_tasks(client, _train_task, training, description=f"{name}: training", unit="folds")
@@ -174,9 +130,7 @@ def repeat_search(
     return retrained
 
 
-def pseudo_sample(
-    config: SearchConfig, columns: Sequence[str], theta: Sequence[float], index: int
-) -> Sample:
+def pseudo_sample(run: Run, theta: Sequence[float], index: int) -> Sample:
     """Make a pseudo-dataset: the events of the data with new masses, or simulated events.
 
     There are as many as in the data, with event ids of their own, so that folds are divided anew;
@@ -184,10 +138,8 @@ def pseudo_sample(
 
     Parameters
     ----------
-    config : SearchConfig
+    run : Run
         The search.
-    columns : sequence of str
-        Parquet files of the data.
     theta : sequence of float
         Parameters of the background on the bins of the fits.
     index : int
@@ -197,81 +149,67 @@ def pseudo_sample(
     -------
     Sample
     """
-    data = load_sample(config, columns)
-    ids = event_ids(f"pseudo-dataset {index} of {config.seed}", 0, len(data))
+    config, data = run.config, load_sample(run)
+    ids = row_ids(f"pseudo-dataset {index} of {config.seed}", 0, len(data))
     settings = config.pseudo_datasets
     if settings.simulation:
-        pool = load_sample(config, settings.simulation)
+        pool = load_sample(run, settings.simulation)
         pool = pool.take(np.argsort(pool.event))
         drawn = pool.take(draw_events(len(pool), len(data), index, seed=config.seed))
         return Sample(ids, drawn.mass, drawn.features, drawn.names)
     ordered = data.take(np.argsort(data.event))  # the order of the files changes nothing
-    model = basis(config.fit.function, _edges(config))
+    model = basis(config.fit.function, run.fit_edges)
     masses = smeared_masses(
         ordered.mass, model, np.array(theta), smearing=settings.smearing, rng=_rng(config, index, 0)
     )
     return Sample(ids, masses, ordered.features, ordered.names)
 
 
-def _recipe(
-    config: SearchConfig, columns: Sequence[str], results: SearchResults, out: Path
-) -> _Recipe:
+def _recipe(run: Run, results: SearchResults) -> _Recipe:
     """Fit the background of the data, and find the thresholds of the goodness of fit."""
-    scores = read_scores(config, columns, out)
+    config, scores = run.config, read_scores(run)
     spurious = (
-        np.zeros(len(windows_of(config)))
+        np.zeros(len(run.windows))
         if results.spurious is None
         else np.array(results.spurious.fraction)
     )
-    patterns, fits = _scan(config, calibrated_scores(config, scores), spurious)
+    patterns, fits = _scan(run, calibrated_scores(run, scores), spurious)
     toys = throw_toys(fits, null_hypothesis(patterns, fits), n=_TOYS, seed=config.seed)
     largest = np.quantile(toys.deviance, 1 - config.fit.gof_threshold, axis=0)
-    settings = config.pseudo_datasets
-    key = stage_key(
-        fingerprint(columns),
-        config.model_dump(exclude=_WITHOUT_EFFECT),
-        settings.smearing,
-        fingerprint(settings.simulation),
-        fingerprint(config.simulation),
-    )
     return _Recipe(
-        config=config,
-        columns=tuple(columns),
+        run=run,
         theta=tuple(fits.problem.start[0].tolist()),
         largest_deviance=tuple(largest.tolist()),
         spurious=tuple(spurious.tolist()),
-        key=key,
+        key=run.key("pseudo_datasets"),
     )
 
 
-def _scan(
-    config: SearchConfig, scores: Scores, spurious: NDArray[np.float64]
-) -> tuple[Patterns, Scan]:
+def _scan(run: Run, scores: Scores, spurious: NDArray[np.float64]) -> tuple[Patterns, Scan]:
     """Select and fit, as the search does; the scores are calibrated ones."""
-    patterns = count_patterns(scores.sample.mass, levels_of(config, scores), _edges(config))
+    fit = run.config.fit
+    patterns = count_patterns(scores.sample.mass, levels_of(run, scores), run.fit_edges)
     return patterns, scan(
         patterns,
-        [(window.low, window.high) for window in windows_of(config)],
-        config.selections,
-        function=config.fit.function,
-        sculpting=config.fit.sculpting,
-        guard=config.fit.bins_per_bin,
+        run.regions,
+        run.config.selections,
+        function=fit.function,
+        sculpting=fit.sculpting,
+        guard=fit.bins_per_bin,
         spurious=spurious,
     )
 
 
 def _train_task(recipe: _Recipe, index: int, window: int, fold: int, path: Path) -> None:
     """Train on other folds of a pseudo-dataset, score this one; runs on a worker."""
-    config = recipe.config
+    run = recipe.run
     _, scores = score_fold(
-        make_method(config.method.name, **config.method.hyperparameters),
-        pseudo_sample(config, recipe.columns, recipe.theta, index),
-        windows_of(config)[window],
+        run.method,
+        pseudo_sample(run, recipe.theta, index),
+        run.windows[window],
         fold,
-        folds=config.folds,
-        scheme=config.cross_fitting,
-        seed=_seed(config, index),
-        simulation=load_simulation(config),
+        _folding(run, index),
+        simulation=load_simulation(run),
     )
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.save(file, scores)
@@ -279,20 +217,20 @@ def _train_task(recipe: _Recipe, index: int, window: int, fold: int, path: Path)
 
 def _hunt_task(recipe: _Recipe, index: int, path: Path) -> None:
     """Select and scan a pseudo-dataset, write its result and remove its scores; on a worker."""
-    config = recipe.config
-    sample = pseudo_sample(config, recipe.columns, recipe.theta, index)
-    fold = fold_of(sample.event, config.folds, seed=_seed(config, index))
-    values = np.full((len(windows_of(config)), len(sample)), np.nan, np.float32)
-    files = _score_files(config, path)
+    run, config = recipe.run, recipe.run.config
+    sample = pseudo_sample(run, recipe.theta, index)
+    fold = _folding(run, index).of(sample.event)
+    values = np.full((len(run.windows), len(sample)), np.nan, np.float32)
+    files = _score_files(run, path)
     for (window, each), file in files.items():
         values[window, fold == each] = np.load(file)
     eta = _rng(config, index, 1).normal(size=len(values))
     problem = None
     try:
-        cut_on = calibrated_scores(config, Scores(sample, fold, values))
-        _, fits = _scan(config, cut_on, np.array(recipe.spurious))
+        cut_on = calibrated_scores(run, Scores(sample, fold, values))
+        _, fits = _scan(run, cut_on, np.array(recipe.spurious))
         largest = np.reshape(recipe.largest_deviance, fits.shape).copy()
-        largest[:, 1:][sculpting_of(config, cut_on).refused] = -1.0  # as in the data: not counted
+        largest[:, 1:][sculpting_of(run, cut_on).refused] = -1.0  # as in the data: not counted
         smallest = smallest_p(fits, largest.ravel(), eta=eta)
     except FitError as error:
         logger.warning("pseudo-dataset %d: %s", index + 1, error)
@@ -348,16 +286,14 @@ def _assumptions(config: SearchConfig) -> tuple[str, ...]:
     return number, mass, features, signal
 
 
-def _edges(config: SearchConfig) -> NDArray[np.float64]:
-    """Return the bin edges of the fits."""
-    scan_range = config.scan
-    edges = scan_edges(scan_range.low, scan_range.high, scan_range.bins)
-    return subdivide(edges, config.fit.bins_per_bin)
-
-
 def _rng(config: SearchConfig, index: int, stream: int) -> np.random.Generator:
     """Return a source of randomness of a pseudo-dataset."""
     return np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(index, stream)))
+
+
+def _folding(run: Run, index: int) -> Folding:
+    """Return how a pseudo-dataset is divided: anew for each of them."""
+    return replace(run.folding, seed=_seed(run.config, index))
 
 
 def _seed(config: SearchConfig, index: int) -> int:
@@ -366,12 +302,12 @@ def _seed(config: SearchConfig, index: int) -> int:
     return int(sequence.generate_state(1, np.uint32)[0])
 
 
-def _score_files(config: SearchConfig, result: Path) -> dict[tuple[int, int], Path]:
+def _score_files(run: Run, result: Path) -> dict[tuple[int, int], Path]:
     """Return where a pseudo-dataset keeps its scores until it has a result."""
     return {
         (window, fold): result.with_name(f"{result.stem}-window{made_in:02d}-fold{fold}.npy")
-        for window, made_in in enumerate(training_windows(config))
-        for fold in range(config.folds)
+        for window, made_in in enumerate(run.training_windows)
+        for fold in range(run.config.folds)
     }
 
 

@@ -28,7 +28,8 @@ from .limits_results import LimitsResults
 from .plots import as_svg_uri, plot_losses, plot_reliability
 from .results import SearchResults, SelectionSummary, WindowSummary
 from .retrained import Retrained, retrained_figure
-from .scoring import read_trainings
+from .run import Run
+from .scores import read_trainings
 
 __all__ = ["error_of", "write_report"]
 
@@ -57,6 +58,12 @@ def write_report(out: Path) -> Path:
     ------
     InputError
         If there are no results.
+
+    Examples
+    --------
+    >>> write_report(Path("runs/none"))
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: runs/none: no results.json there; run 'overdensity hunt' ...
     """
     path = out / "results.json"
     if not path.is_file():
@@ -314,8 +321,9 @@ def _training_pictures(results: SearchResults, out: Path) -> list[_Picture]:
     """Return how the trainings of the best window went."""
     if results.best is None:
         return []
-    config = parse_config(results.provenance.configuration, origin=f"{out}/results.json")
-    seen, pictures = read_trainings(config, out, results.best.window), []
+    stored = results.provenance.configuration | {"out": str(out)}  # the folder may have moved
+    run = Run(parse_config(stored, origin=f"{out}/results.json"))
+    seen, pictures = read_trainings(run, results.best.window), []
     losses = {fold: of_fold.losses for fold, of_fold in seen.items() if of_fold.losses}
     if losses:
         caption = (

@@ -221,6 +221,12 @@ class SearchResults(Record):
         Hash of all that this result depends on: an unchanged one is not made again.
     provenance : Provenance
         Versions, configuration, inputs.
+
+    Examples
+    --------
+    >>> SearchResults.from_json("runs/none/results.json")
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: runs/none/results.json: no such file
     """
 
     windows: tuple[WindowSummary, ...]

@@ -1,22 +1,39 @@
-"""A search from end to end: events → columns → scores → results → report."""
+"""A search from end to end: events → columns → scores → results → report.
+
+One function for each command, from a configuration to what is written into the run's folder; what
+is there already, made from the same input, is not made again.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import logging
 
-import yaml
-
-from ..core.records import write_text_atomic
-from ..ml import make_method
+from ..core import MissingExtraError, extra_for
+from ..processors import ProcessingReport
 from .cluster import connect
-from .columns import check_events, column_files, make_columns
+from .columns import check_events, make_columns
 from .config import SearchConfig
 from .hunting import make_results
+from .limits import check_limits, make_limits
+from .limits_figures import save_limits_figures
+from .limits_results import LimitsResults
+from .pseudodata import repeat_search
 from .report import write_report
 from .results import SearchResults
+from .retrained import Retrained
+from .run import Run, open_run
 from .scoring import make_scores
 
-__all__ = ["run_folder", "run_search", "score_search"]
+__all__ = [
+    "calibrate_search",
+    "hunt_search",
+    "process_search",
+    "run_limits",
+    "run_search",
+    "score_search",
+]
+
+logger = logging.getLogger(__name__)
 
 
 def run_search(config: SearchConfig) -> SearchResults:
@@ -37,31 +54,139 @@ def run_search(config: SearchConfig) -> SearchResults:
     ------
     OverdensityError
         If the input cannot be used; partitions and scores finished by then stay.
+
+    Examples
+    --------
+    Events without a signal, of which one feature is made up:
+
+    >>> import numpy as np
+    >>> import pyarrow as pa
+    >>> import pyarrow.parquet as pq
+    >>> from tempfile import TemporaryDirectory
+    >>> from overdensity.workflow import parse_config
+    >>> rng = np.random.default_rng(1)
+    >>> mass = 3000 * (1 - 0.92 * rng.uniform(size=3000)) ** -0.2
+    >>> events = pa.table({"mjj": mass, "j1_mass": rng.gamma(3, 60, 3000)})
+    >>> with TemporaryDirectory() as folder:
+    ...     pq.write_table(events, f"{folder}/box.parquet")
+    ...     values = {
+    ...         "events": {"files": f"{folder}/box.parquet"},
+    ...         "features": ["j1_mass"],
+    ...         "scan": {"low": 3000, "high": 4900, "bins": 8},
+    ...         "selections": [0.1],
+    ...         "folds": 3,
+    ...         "fit": {"function": "dijet3"},
+    ...         "method": {"name": "cwola", "classifier": {"members": 1}},
+    ...         "pseudo_experiments": 100,
+    ...         "cluster": "threads",
+    ...         "out": f"{folder}/run",
+    ...     }
+    ...     results = run_search(parse_config(values))
+    >>> len(results.windows), results.n_events
+    (2, 2985)
     """
-    out = run_folder(config)
-    score_search(config, process=True)
-    results = make_results(config, column_files(config, out), out)
-    write_report(out)
+    run = _scored(config, process=True)
+    results = make_results(run)
+    write_report(run.folder)
     return results
+
+
+def process_search(config: SearchConfig) -> ProcessingReport | None:
+    """Make the columns of a search; None where its input is columns already."""
+    check_events(config)
+    run = open_run(config)
+    with connect(config.cluster, config.workers) as client:
+        return make_columns(run, client)
 
 
 def score_search(config: SearchConfig, *, process: bool) -> None:
     """Score the events of a search, after processing them on request."""
+    _scored(config, process=process)
+
+
+def hunt_search(config: SearchConfig) -> SearchResults:
+    """Take the scores of a search to its results, and write them."""
+    return make_results(open_run(config))
+
+
+def calibrate_search(config: SearchConfig) -> Retrained:
+    """Repeat a finished search on pseudo-datasets; what is there already is not done again.
+
+    Parameters
+    ----------
+    config : SearchConfig
+        The search; `run_search` has done it, or `score_search` at least.
+
+    Returns
+    -------
+    Retrained
+        Also written to ``pseudodata.json`` in the run's folder; the report is written anew.
+
+    Raises
+    ------
+    InputError
+        If the search is not done or has no result.
+    ConfigError
+        If the method cannot be repeated on pseudo-datasets.
+    """
+    run = open_run(config)
+    results = make_results(run)
+    with connect(config.cluster, config.workers) as client:
+        found = repeat_search(run, results, client)
+    write_report(run.folder)
+    return found
+
+
+def run_limits(config: SearchConfig) -> LimitsResults:
+    """Set limits on a run whose columns are there; what is missing of its search is done first.
+
+    Parameters
+    ----------
+    config : SearchConfig
+        The search, with its section ``limits``.
+
+    Returns
+    -------
+    LimitsResults
+        Also written to ``limits.json``, beside figures in ``limits/`` and the tables of
+        ``limits.hepdata/`` (with the extra ``hepdata``), in the run's folder; the report is
+        written anew.
+
+    Raises
+    ------
+    OverdensityError
+        If the input cannot be used, or repetitions failed; what is done is kept.
+    """
+    run = open_run(config)
+    check_limits(run)
+    with connect(config.cluster, config.workers) as client:
+        make_scores(run, client)
+        made = make_limits(run, client)
+    save_limits_figures(run.folder)
+    _write_submission(run, made)
+    write_report(run.folder)
+    return made
+
+
+def _write_submission(run: Run, limits: LimitsResults) -> None:
+    """Write the submission to HEPData; without its extra, say so and go on."""
+    try:
+        with extra_for("limits.hepdata is not written: it"):
+            from .hepdata import write_hepdata  # noqa: PLC0415 - an extra
+    except MissingExtraError as missing:
+        logger.warning("%s", missing)
+        return
+    write_hepdata(make_results(run), limits, run.folder)
+
+
+def _scored(config: SearchConfig, *, process: bool) -> Run:
+    """Return the run of a search with its scores."""
     # What is wrong with files and names is said before a cluster starts.
     check_events(config)
-    make_method(config.method.name, **config.method.hyperparameters)
-    out = run_folder(config)
+    Run(config).method  # noqa: B018 - made to be refused
+    run = open_run(config)
     with connect(config.cluster, config.workers) as client:
         if process:
-            make_columns(config, out, client)
-        make_scores(config, column_files(config, out), out, client)
-
-
-def run_folder(config: SearchConfig) -> Path:
-    """Return the run's folder, made with a copy of the whole configuration in it."""
-    out = Path(config.out or "runs/search")
-    out.mkdir(parents=True, exist_ok=True)
-    write_text_atomic(
-        out / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-    )
-    return out
+            make_columns(run, client)
+        make_scores(run, client)
+    return run

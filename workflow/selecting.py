@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ml import Window, scan_edges
-from ..ml.folds import splitmix64
-from ..stats import Sculpting, conformal_p, sculpting, selection_levels, subdivide
-from .config import SearchConfig
-from .scoring import Scores, windows_of
+from ..core.identity import splitmix64
+from ..ml import Window
+from ..stats import Sculpting, conformal_p, sculpting, selection_levels
+from .run import Run
+from .scores import Scores
 
 __all__ = ["calibrated", "calibrated_scores", "levels_of", "sculpting_of"]
 
@@ -19,7 +19,7 @@ _BULK = 0.9  # the fraction of events, lowest in score, that shows how a score k
 
 
 def calibrated(
-    config: SearchConfig,
+    run: Run,
     values: NDArray[np.float32],
     *,
     mass: NDArray,
@@ -34,7 +34,7 @@ def calibrated(
 
     Parameters
     ----------
-    config : SearchConfig
+    run : Run
         The search.
     values : ndarray of shape (n_events,)
         Scores of the window.
@@ -48,25 +48,23 @@ def calibrated(
     InputError
         If a fold has too few events beside the signal region.
     """
-    if config.calibration == "none":
+    if run.config.calibration == "none":
         return values
     ids = splitmix64(event)  # a user's own ids may be in order of anything
     return -conformal_p(values, mass, fold, window=(window.low, window.high), events=ids)
 
 
-def calibrated_scores(config: SearchConfig, scores: Scores) -> Scores:
+def calibrated_scores(run: Run, scores: Scores) -> Scores:
     """Return the scores of all windows as `calibrated` ones."""
     sample = scores.sample
     values = [
-        calibrated(
-            config, row, mass=sample.mass, fold=scores.fold, event=sample.event, window=window
-        )
-        for row, window in zip(scores.values, windows_of(config), strict=True)
+        calibrated(run, row, mass=sample.mass, fold=scores.fold, event=sample.event, window=window)
+        for row, window in zip(scores.values, run.windows, strict=True)
     ]
     return replace(scores, values=np.stack(values))
 
 
-def levels_of(config: SearchConfig, scores: Scores) -> NDArray[np.int8]:
+def levels_of(run: Run, scores: Scores) -> NDArray[np.int8]:
     """Return how many selections each event passes in each window, (n_events, n_windows).
 
     The scores are those of `calibrated_scores`.
@@ -74,14 +72,14 @@ def levels_of(config: SearchConfig, scores: Scores) -> NDArray[np.int8]:
     ids = splitmix64(scores.sample.event)
     return np.stack(
         [
-            selection_levels(values, scores.fold, config.selections, events=ids)
+            selection_levels(values, scores.fold, run.config.selections, events=ids)
             for values in scores.values
         ],
         axis=1,
     )
 
 
-def sculpting_of(config: SearchConfig, scores: Scores) -> Sculpting:
+def sculpting_of(run: Run, scores: Scores) -> Sculpting:
     """Measure how selections on `calibrated_scores` bend the spectrum, and which are refused.
 
     Raises
@@ -89,13 +87,13 @@ def sculpting_of(config: SearchConfig, scores: Scores) -> Sculpting:
     FitError
         If there are too few events to fit.
     """
-    scan = config.scan
+    config = run.config
     return sculpting(
         scores.values.T,
         scores.sample.mass,
         scores.fold,
-        edges=subdivide(scan_edges(scan.low, scan.high, scan.bins), config.fit.bins_per_bin),
-        windows=[(window.low, window.high) for window in windows_of(config)],
+        edges=run.fit_edges,
+        windows=run.regions,
         efficiencies=config.selections,
         events=splitmix64(scores.sample.event),
         function=config.fit.function,

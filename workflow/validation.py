@@ -1,16 +1,17 @@
-"""From a YAML file to a validated configuration; complaints are one sentence."""
+"""From a YAML file to a validated configuration; everything that is wrong is said at once."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from ..core import ConfigError, nearest_names
+from ..core import ConfigError
+from .complaints import complaints
 
 __all__ = ["read_yaml", "validated"]
 
@@ -74,14 +75,17 @@ def validated(
     Raises
     ------
     ConfigError
-        With one sentence for the first key that cannot be used.
+        With one sentence for each key that cannot be used.
     """
     for override in overrides:
         _apply(values, override)
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        msg = f"{origin}: {_sentence(model, error)}"
+        said = complaints(model, values, error)
+        if len(said) > 1:
+            said = [f"{len(said)} keys cannot be used", *said]
+        msg = f"{origin}: " + "\n  ".join(said)
         raise ConfigError(msg) from None
 
 
@@ -103,34 +107,3 @@ def _apply(values: dict[str, Any], override: str) -> None:
             msg = f"--set {key}: {parent!r} has no keys below it"
             raise ConfigError(msg)
     level[last] = value
-
-
-def _sentence(model: type[BaseModel], error: ValidationError) -> str:
-    """Say the first complaint of pydantic as one sentence."""
-    first = error.errors()[0]
-    location = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        *parents, name = first["loc"]
-        return f"unknown key {location!r}: {nearest_names(str(name), _keys_at(model, parents))}"
-    if first["type"] == "missing":
-        return f"the key {location!r} is missing"
-    problem = first["msg"].removeprefix("Value error, ")
-    where = f"{location}: " if location else ""
-    shown = first["input"]
-    given = "" if isinstance(shown, dict) or not location else f" (got {shown!r})"
-    return f"{where}{problem}{given}"
-
-
-def _keys_at(section: type[BaseModel], parents: Sequence[Any]) -> list[str]:
-    for parent in parents:
-        field = section.model_fields.get(str(parent))  # none for a user's own name
-        section = section if field is None else _section_of(field.annotation) or section
-    return list(section.model_fields)
-
-
-def _section_of(annotation: Any) -> type[BaseModel] | None:
-    """Return the section that an annotation names, alone, as an option or as values by name."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = map(_section_of, get_args(annotation))
-    return next((section for section in found if section is not None), None)

@@ -17,9 +17,10 @@ import h5py
 import pytest
 import yaml
 
-from overdensity.workflow import SearchConfig, parse_config
+from overdensity.workflow import parse_config
 from overdensity.workflow.cluster import connect
 from overdensity.workflow.columns import make_columns
+from overdensity.workflow.run import Run
 
 from ..conftest import write_search
 from .event_files import columns, rows
@@ -172,19 +173,19 @@ def event_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def processing_on(event_file: Path, cluster: object) -> SearchConfig:
+def processing_on(event_file: Path, cluster: object, out: Path) -> Run:
     """Return what makes forty partitions of the event file on a cluster."""
     events = {"files": [str(event_file)], "chunk_events": 150}
-    return parse_config({"events": events, "cluster": cluster})
+    return Run(parse_config({"events": events, "cluster": cluster, "out": str(out)}))
 
 
 @pytest.fixture(scope="session")
 def columns_made_here(event_file: Path, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """The partitions of the event file, made on this machine."""
     out = tmp_path_factory.mktemp("here")
-    config = processing_on(event_file, {"kind": "local", "workers": 2})
-    with connect(config.cluster) as client:
-        make_columns(config, out, client)
+    run = processing_on(event_file, {"kind": "local", "workers": 2}, out)
+    with connect(run.config.cluster) as client:
+        make_columns(run, client)
     made = columns(out)
     assert len(made) == 40
     return made

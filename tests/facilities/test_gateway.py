@@ -86,13 +86,12 @@ def test_columns_made_behind_a_gateway_are_those_made_here(
 ) -> None:
     """Its workers do not have this package; it is sent to them."""
     options = {"auth": "basic"}
-    config = processing_on(
-        event_file, {"kind": "gateway", "address": gateway, "workers": 2, "options": options}
-    )
-    with connect(config.cluster) as client:
+    cluster = {"kind": "gateway", "address": gateway, "workers": 2, "options": options}
+    run = processing_on(event_file, cluster, tmp_path)
+    with connect(run.config.cluster) as client:
         client.wait_for_workers(2, timeout=60)
         places = {Path(place) for place in client.run(origin).values()}
-        make_columns(config, tmp_path, client)
+        make_columns(run, client)
     assert Path(overdensity.processors.__file__) not in places
     assert len(places) == 2
     assert columns(tmp_path) == columns_made_here

@@ -85,7 +85,7 @@ def test_a_cancelled_job_loses_nothing(
 def test_columns_made_by_batch_jobs_are_those_made_here(
     slurm: Path, event_file: Path, columns_made_here: list[bytes], tmp_path: Path
 ) -> None:
-    config = processing_on(event_file, cluster(slurm))
+    config = processing_on(event_file, cluster(slurm), tmp_path).config
     file = tmp_path / "process.yaml"
     file.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True)))
     out = tmp_path / "run"
@@ -116,7 +116,7 @@ def test_a_job_cancelled_while_it_works_on_a_chunk_loses_nothing(
     slurm: Path, event_file: Path, columns_made_here: list[bytes], tmp_path: Path, how: str
 ) -> None:
     """The scheduler's own record of the lost worker says which chunks were on it."""
-    config = processing_on(event_file, cluster(slurm))
+    run = processing_on(event_file, cluster(slurm), tmp_path)
     folder = tmp_path / "columns"
     lost: dict[str, Any] = {}
 
@@ -132,11 +132,11 @@ def test_a_job_cancelled_while_it_works_on_a_chunk_loses_nothing(
                     return
             time.sleep(0.02)
 
-    with connect(config.cluster) as client:
+    with connect(run.config.cluster) as client:
         client.wait_for_workers(2, timeout=60)
         canceller = threading.Thread(target=cancel_one_at_work, args=[client], daemon=True)
         canceller.start()
-        report = make_columns(config, tmp_path, client)
+        report = make_columns(run, client)
         canceller.join(1)
         assert lost
         events = [event for _, event in client.get_events("all")]

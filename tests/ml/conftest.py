@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,46 +10,23 @@ import pytest
 import torch
 
 from overdensity.ml import Sample, Window, make_method
+from overdensity.ml.contract import TOY_WINDOW, toy_sample, toy_simulation
 from overdensity.ml.flows import ConditionalFlow
-
-NAMES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
-
-
-def toy(n_background: int, n_signal: int, seed: int = 0) -> Sample:
-    """Falling mass, jet masses that scale with it, flat tau21; signal at 3.5 TeV, 500, 100 GeV."""
-    rng = np.random.default_rng(seed)
-    n = n_background + n_signal
-    signal = np.arange(n) >= n_background
-    mass = np.where(
-        signal, rng.normal(3500.0, 80.0, n), 2600.0 + rng.exponential(700.0, n).clip(max=3400)
-    )
-    j_mass = 30 + mass[:, None] * rng.gamma(2.0, 0.03, (n, 2))
-    j_mass[signal] = rng.normal([500.0, 100.0], 15.0, (n_signal, 2))
-    tau21 = rng.uniform(0.1, 1.0, (n, 2))
-    tau21[signal] = rng.normal(0.2, 0.04, (n_signal, 2))
-    order = rng.permutation(n)
-    return Sample.from_arrays(
-        mass[order], np.hstack([j_mass, tau21])[order], NAMES, label=signal[order]
-    )
 
 
 @pytest.fixture(scope="session")
 def window() -> Window:
-    return Window(3500.0, 3200.0, 3800.0, 2800.0, 4400.0)
+    return TOY_WINDOW
 
 
 @pytest.fixture(scope="session")
 def sample() -> Sample:
-    return toy(6000, 300)
+    return toy_sample()
 
 
 @pytest.fixture(scope="session")
 def simulation() -> Sample:
-    """Background from another generator: jets a little heavier, other events than the sample's."""
-    other = toy(6000, 0, seed=1)
-    features = other.features.copy()
-    features[:, :2] *= 1.05
-    return replace(other, event=other.event ^ np.uint64(1 << 63), features=features)
+    return toy_simulation()
 
 
 @pytest.fixture(scope="package", autouse=True)

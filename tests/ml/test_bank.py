@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from overdensity.core import ConfigError
-from overdensity.ml.bank import Bank, BankHyper, pick_device, train_bank
+from overdensity.ml.bank import Bank, train_bank
+from overdensity.ml.bank_hyper import BankHyper
 
 HYPER = BankHyper(layers=3, width=16, epochs=12, patience=4)
 SEEDS = [11, 12, 13, 14]
@@ -98,8 +98,3 @@ def test_bank_survives_its_arrays():
     bank = Bank((3, 16, 16, 1), SEEDS)
     x = torch.randn(50, 3)
     torch.testing.assert_close(Bank.from_arrays(bank.arrays()).predict(x), bank.predict(x))
-
-
-def test_device_that_is_not_there_is_refused():
-    with pytest.raises(ConfigError, match="'abacus' cannot be used here"):
-        pick_device("abacus")

@@ -10,22 +10,22 @@ import pytest
 from overdensity.core import ConfigError, InputError
 from overdensity.ml.classifiers import (
     ClassifierHyper,
-    NetworkHyper,
     balance_classes,
     classifier_from_arrays,
     fit_classifier,
 )
+from overdensity.ml.network_kind import NetworkHyper
 from overdensity.ml.trees import BoostingHyper
 
 HYPER = {
     "trees": ClassifierHyper(
-        inner_folds=2, members=2, trees=BoostingHyper(events_per_leaf=200, leaves=8)
+        inner_folds=2, members=2, settings=BoostingHyper(events_per_leaf=200, leaves=8)
     ),
     "networks": ClassifierHyper(
         kind="networks",
         inner_folds=2,
         members=1,
-        networks=NetworkHyper(width=16, epochs=20, average=3, batch=200, device="cpu"),
+        settings=NetworkHyper(width=16, epochs=20, average=3, batch=200, device="cpu"),
     ),
 }
 KINDS = list(HYPER)
@@ -76,7 +76,7 @@ def test_weights_move_the_log_odds_by_their_logarithm(problem, fitted, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_ensemble_survives_its_arrays(fitted, problem, kind):
-    again = classifier_from_arrays(fitted[kind].arrays(), device="cpu")
+    again = classifier_from_arrays(fitted[kind].arrays(), HYPER[kind])
     x = problem[0][:100]
     np.testing.assert_array_equal(again.log_odds(x), fitted[kind].log_odds(x))
 
@@ -130,7 +130,7 @@ def test_classes_balance_with_the_weights_within_them_kept():
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("kind", "forest"), ("inner_folds", 1), ("members", 0), ("feature_fraction", 0.0)],
+    [("inner_folds", 1), ("members", 0), ("feature_fraction", 0.0)],
 )
 def test_value_that_cannot_be_used_is_refused(key, value):
     with pytest.raises(ConfigError, match=f"{key} = {value!r} cannot be used"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, InputError
-from overdensity.ml import Method, cross_fit, fold_of, score_fold
+from overdensity.ml import Folding, Method, cross_fit, fit_guarded, fold_of, score_fold, train_fold
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Simulated(Spy):
 
 
 def test_no_event_is_scored_by_a_model_that_saw_it(sample, window):
-    scores = cross_fit(Spy(), sample, window, seed=3)
+    scores = cross_fit(Spy(), sample, window, Folding(seed=3))
     assert scores.shape == (len(sample),)
     assert not scores.any()
 
@@ -73,7 +73,7 @@ def test_a_model_learns_from_the_folds_of_its_scheme(sample, window, scheme, fra
             seen.append(len(data))
             return super().fit(data, window, simulation=simulation, seed=seed)
 
-    assert not cross_fit(Counting(), sample, window, scheme=scheme, seed=3).any()
+    assert not cross_fit(Counting(), sample, window, Folding(seed=3, scheme=scheme)).any()
     assert len(seen) == 7
     assert np.mean(seen) / len(sample) == pytest.approx(fraction, abs=1e-3)
 
@@ -81,41 +81,46 @@ def test_a_model_learns_from_the_folds_of_its_scheme(sample, window, scheme, fra
 def test_events_outside_the_window_are_scored_too(sample, window):
     outside = (sample.mass < window.sideband_low) | (sample.mass >= window.sideband_high)
     assert outside.any()
-    scored = np.concatenate([score_fold(Spy(), sample, window, k, seed=3)[0] for k in range(7)])
+    scored = np.concatenate(
+        [score_fold(Spy(), sample, window, k, Folding(seed=3))[0] for k in range(7)]
+    )
     np.testing.assert_array_equal(np.sort(scored), np.arange(len(sample)))
 
 
 def test_rows_of_a_task_are_the_events_of_its_fold(sample, window):
-    rows, _ = score_fold(Spy(), sample, window, 2, folds=4, seed=3)
+    rows, _ = score_fold(Spy(), sample, window, 2, Folding(seed=3, folds=4))
     np.testing.assert_array_equal(rows, np.flatnonzero(fold_of(sample.event, 4, seed=3) == 2))
 
 
 def test_the_method_handed_in_stays_unfitted(sample, window):
     spy = Spy()
-    cross_fit(spy, sample, window, seed=3)
+    cross_fit(spy, sample, window, Folding(seed=3))
     assert not hasattr(spy, "seen")
 
 
 def test_a_task_can_be_sent_to_a_worker(sample, window):
-    task = pickle.dumps((score_fold, Spy(), sample, window, 1))
+    task = pickle.dumps((score_fold, Spy(), sample, window, 1, Folding(seed=3)))
     function, *arguments = pickle.loads(task)
-    there, here = function(*arguments, seed=3), score_fold(Spy(), sample, window, 1, seed=3)
+    there = function(*arguments)
+    here = score_fold(Spy(), sample, window, 1, Folding(seed=3))
     np.testing.assert_array_equal(there[0], here[0])
     np.testing.assert_array_equal(there[1], here[1])
 
 
 def test_truth_is_shown_to_a_method_that_declares_it(sample, window):
-    np.testing.assert_array_equal(cross_fit(Informed(), sample, window, seed=3), sample.label)
+    np.testing.assert_array_equal(
+        cross_fit(Informed(), sample, window, Folding(seed=3)), sample.label
+    )
 
 
 def test_method_that_needs_labels_is_refused_without(sample, window):
     with pytest.raises(ConfigError, match="no column 'label'"):
-        cross_fit(Informed(), sample.without_label(), window, seed=3)
+        cross_fit(Informed(), sample.without_label(), window, Folding(seed=3))
 
 
 def test_method_that_needs_simulation_is_refused_without(sample, window):
     with pytest.raises(ConfigError, match="needs simulated events"):
-        cross_fit(Simulated(), sample, window, seed=3)
+        cross_fit(Simulated(), sample, window, Folding(seed=3))
 
 
 def test_no_simulated_event_is_scored_by_a_model_that_learnt_from_it(sample, simulation, window):
@@ -127,7 +132,7 @@ def test_no_simulated_event_is_scored_by_a_model_that_learnt_from_it(sample, sim
             seen.append(simulation.event)
             return super().fit(data, window, seed=seed)
 
-    cross_fit(Learning(), sample, window, folds=4, seed=3, simulation=simulation)
+    cross_fit(Learning(), sample, window, Folding(seed=3, folds=4), simulation=simulation)
     fold = fold_of(simulation.event, 4, seed=3)
     for held_out, events in enumerate(seen):
         np.testing.assert_array_equal(events, np.sort(simulation.event[fold != held_out]))
@@ -136,20 +141,36 @@ def test_no_simulated_event_is_scored_by_a_model_that_learnt_from_it(sample, sim
 def test_simulation_with_other_features_is_refused(sample, simulation, window):
     renamed = replace(simulation, names=("j1_mass", "j2_mass", "j1_tau21", "j2_tau32"))
     with pytest.raises(InputError, match=r"simulation has the features .*j2_tau32"):
-        cross_fit(Simulated(), sample, window, seed=3, simulation=renamed)
+        cross_fit(Simulated(), sample, window, Folding(seed=3), simulation=renamed)
 
 
 def test_signal_region_without_simulation_is_refused(sample, simulation, window):
     beside = simulation.take(~window.signal(simulation.mass))
     with pytest.raises(InputError, match=r"none of \d+ simulated events lies in the signal region"):
-        cross_fit(Simulated(), sample, window, seed=3, simulation=beside)
+        cross_fit(Simulated(), sample, window, Folding(seed=3), simulation=beside)
 
 
 def test_fewer_events_than_folds_are_refused(sample, window):
     with pytest.raises(InputError, match="3 events cannot be divided into 7 folds"):
-        cross_fit(Spy(), sample.take(np.arange(3)), window, seed=3)
+        cross_fit(Spy(), sample.take(np.arange(3)), window, Folding(seed=3))
 
 
 def test_fold_that_does_not_exist_is_refused(sample, window):
     with pytest.raises(ConfigError, match="fold 7 does not exist"):
-        score_fold(Spy(), sample, window, 7, seed=3)
+        score_fold(Spy(), sample, window, 7, Folding(seed=3))
+
+
+def test_events_that_are_never_scored_are_learnt_from_by_all_models(sample, window):
+    signal = sample.label == 1
+    folding = Folding(seed=3, folds=3)
+    for fold in range(3):
+        model = train_fold(Spy(), sample, window, fold, folding, never_scored=signal)
+        learnt = folding.training(sample.event, fold) | signal
+        np.testing.assert_array_equal(model.seen, np.sort(sample.event[learnt]))
+
+
+def test_function_of_the_mass_is_refused_whoever_trains(sample, window):
+    square = replace(sample, features=sample.features.copy())
+    square.features[:, 1] = sample.mass**2
+    with pytest.raises(InputError, match="'j2_mass' is a function of the mass"):
+        fit_guarded(Spy(), square, window, seed=1)

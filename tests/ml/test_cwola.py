@@ -32,14 +32,25 @@ def test_event_weights_are_kept_within_a_region(window):
 
 
 def test_ensemble_has_a_part_for_each_inner_fold(sample, window):
-    method = make_method("cwola", inner_folds=3, members=2)
+    method = make_method("cwola", classifier={"inner_folds": 3, "members": 2})
     method.fit(sample.without_label(), window, seed=1)
     assert len(method.arrays()["baseline"]) == 6
 
 
 def test_networks_keep_the_best_restart_of_each_inner_fold(sample, window):
     method = make_method(
-        "cwola_networks", epochs=1, batch=2000, width=8, inner_folds=3, restarts=2, device="cpu"
+        "cwola_networks",
+        classifier={
+            "inner_folds": 3,
+            "networks": {
+                "epochs": 1,
+                "patience": 1,
+                "batch": 2000,
+                "width": 8,
+                "restarts": 2,
+                "device": "cpu",
+            },
+        },
     )
     method.fit(sample.without_label(), window, seed=1)
     assert len(method.arrays()["weights.0"]) == 3
@@ -47,4 +58,4 @@ def test_networks_keep_the_best_restart_of_each_inner_fold(sample, window):
 
 def test_one_inner_fold_is_refused():
     with pytest.raises(ConfigError, match="inner_folds"):
-        make_method("cwola", inner_folds=1)
+        make_method("cwola", classifier={"inner_folds": 1})

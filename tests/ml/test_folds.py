@@ -7,23 +7,12 @@ import pytest
 from scipy.stats import chi2_contingency, chisquare
 
 from overdensity.core import ConfigError
-from overdensity.ml.folds import event_ids, fold_of, splitmix64, training_folds
-
-
-def test_splitmix64_gives_the_published_sequence():
-    # The generator with state 1234567 (Rosetta Code, "Pseudo-random numbers/Splitmix64").
-    steps = np.uint64(1234567) + np.arange(5, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    assert splitmix64(steps).tolist() == [
-        6457827717110365317,
-        3203168211198807973,
-        9817491932198370423,
-        4593380528125082431,
-        16408922859458223821,
-    ]
+from overdensity.core.identity import row_ids
+from overdensity.ml.folds import fold_of, training_folds
 
 
 def test_fold_of_an_event_does_not_depend_on_the_order_or_the_chunk():
-    event = event_ids("a.parquet", 0, 1000)
+    event = row_ids("a.parquet", 0, 1000)
     fold = fold_of(event, 5, seed=1)
     order = np.random.default_rng(0).permutation(1000)
     np.testing.assert_array_equal(fold_of(event[order], 5, seed=1), fold[order])
@@ -41,13 +30,6 @@ def test_another_seed_or_salt_divides_independently(other):
     a, b = fold_of(event, 5, seed=1), fold_of(event, 5, **({"seed": 1} | other))
     table = np.bincount(5 * a + b, minlength=25).reshape(5, 5)
     assert chi2_contingency(table).pvalue > 1e-3
-
-
-def test_ids_of_a_file_do_not_repeat_and_not_depend_on_the_range_read():
-    ids = event_ids("a.parquet", 0, 100_000)
-    assert len(np.unique(ids)) == len(ids)
-    np.testing.assert_array_equal(event_ids("a.parquet", 500, 600), ids[500:600])
-    assert not np.isin(event_ids("b.parquet", 0, 1000), ids).any()
 
 
 def test_one_fold_is_refused():

@@ -7,10 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from overdensity.core import ConfigError, InputError
-from overdensity.ml import Sample, Window, cross_fit, fold_of, make_method
+from overdensity.ml import Folding, Sample, Window, cross_fit, fold_of, make_method
 from overdensity.stats import conformal_p
 
-QUICK = {"bin_events": 400, "layers": 12, "step": 0.1, "axis_events": 1000, "axis_steps": 5}
+QUICK = {
+    "flow": {"bin_events": 400, "layers": 12, "step": 0.1, "axis_events": 1000, "axis_steps": 5}
+}
 WINDOW = Window(3500.0, 3400.0, 3600.0, 3000.0, 4000.0)
 
 
@@ -81,12 +83,12 @@ def test_without_signal_the_window_has_no_excess(shared_data):
     table = pq.read_table(shared_data / "reference" / "rnd_background.parquet", columns=columns)
     rows = np.stack([column.to_numpy() for column in table.columns], axis=1)
     window = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
-    method = make_method("gis", step=0.1, axis_events=3000, axis_steps=5)
+    method = make_method("gis", flow={"step": 0.1, "axis_events": 3000, "axis_steps": 5})
     z = []
     for seed in range(5):
         chosen = rows[np.random.default_rng(seed).choice(len(rows), 40_000, replace=False)]
         sample = Sample.from_arrays(chosen[:, 0], chosen[:, 1:], columns[1:])
-        scores = cross_fit(method, sample, window, seed=seed)
+        scores = cross_fit(method, sample, window, Folding(seed=seed))
         fold = fold_of(sample.event, 7, seed=seed)
         p = conformal_p(scores, sample.mass, fold, window=(window.low, window.high))
         inside = window.signal(sample.mass)

@@ -7,14 +7,13 @@ import pytest
 
 from overdensity.core import ConfigError, InputError
 from overdensity.ml import make_method
-
-from .conftest import toy
+from overdensity.ml.contract import toy_sample
 
 FEW = {"inner_folds": 2, "members": 1, "trees": {"leaves": 8}}
 
 
 def test_perfect_simulation_without_signal_teaches_nothing(window):
-    data, simulation, others = (toy(6000, 0, seed=seed) for seed in (1, 2, 3))
+    data, simulation, others = (toy_sample(signal=0, seed=seed) for seed in (1, 2, 3))
     simulation = simulation.take(np.argsort(simulation.mass, kind="stable"))
     method = make_method("idealised", classifier=FEW).fit(
         data.without_label(), window, simulation=simulation, seed=1

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from overdensity.ml import (
+    Folding,
     Sample,
     Window,
     cross_fit,
@@ -50,7 +51,7 @@ def box(reference, n_background, n_signal, seed):
 
 
 def kept(sample, window, efficiency, seed):
-    scores = cross_fit(make_method("cwola"), sample, window, seed=seed)
+    scores = cross_fit(make_method("cwola"), sample, window, Folding(seed=seed))
     edges = scan_edges()
     inside = (sample.mass >= edges[0]) & (sample.mass < edges[-1])
     fold = fold_of(sample.event, 7, seed=seed)
@@ -138,7 +139,7 @@ def test_methods_with_an_outer_density_reach_what_they_reached(reference):
 def test_without_signal_an_outer_density_makes_no_excess(name, reference):
     window, seed = scan_windows()[2], 11
     sample = box(reference, 30_000, 0, seed)
-    scores = cross_fit(make_method(name), sample, window, seed=seed)
+    scores = cross_fit(make_method(name), sample, window, Folding(seed=seed))
     fold = fold_of(sample.event, 7, seed=seed)
     p = conformal_p(scores, sample.mass, fold, window=(window.low, window.high))
     inside = window.signal(sample.mass)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from overdensity.ml import reliability, watch
-from overdensity.ml.classifiers import ClassifierHyper, NetworkHyper, fit_classifier
+from overdensity.ml.classifiers import ClassifierHyper, fit_classifier
+from overdensity.ml.network_kind import NetworkHyper
 from overdensity.ml.trees import BoostingHyper
 
 
@@ -46,9 +47,9 @@ def test_events_without_weight_do_not_count():
 @pytest.mark.parametrize(
     "hyper",
     [
-        ClassifierHyper(trees=BoostingHyper(iterations=30, patience=30, events_per_leaf=5)),
+        ClassifierHyper(settings=BoostingHyper(iterations=30, patience=30, events_per_leaf=5)),
         ClassifierHyper(
-            kind="networks", networks=NetworkHyper(epochs=40, patience=40, batch=100, device="cpu")
+            kind="networks", settings=NetworkHyper(epochs=40, patience=40, batch=100, device="cpu")
         ),
     ],
     ids=["trees", "networks"],

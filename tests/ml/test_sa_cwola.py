@@ -9,7 +9,10 @@ from overdensity.core import ConfigError
 from overdensity.ml import Sample, Window, make_method
 
 WINDOW = Window(3500.0, 3300.0, 3700.0, 2900.0, 4100.0)
-FAST = {"epochs": 15, "batch": 500, "width": 32, "networks": 1, "device": "cpu"}
+FAST = {
+    "members": 1,
+    "networks": {"epochs": 15, "batch": 500, "width": 32, "device": "cpu"},
+}
 
 
 def flat(n_background: int, n_signal: int, seed: int) -> Sample:
@@ -79,7 +82,12 @@ def test_weights_take_what_both_samples_show_and_leave_the_signal():
     assert method.score(probe)[0] > method.score(at(background)).max()
 
 
-@pytest.mark.parametrize(("key", "value"), [("strength", 1.0), ("networks", 0), ("epochs", 0)])
+@pytest.mark.parametrize(("key", "value"), [("strength", 1.0), ("members", 0)])
 def test_value_that_cannot_be_used_is_refused(key, value):
     with pytest.raises(ConfigError, match=f"{key} = {value} cannot be used"):
         make_method("sa_cwola", **{key: value})
+
+
+def test_networks_without_validation_cannot_be_judged_by_it():
+    with pytest.raises(ConfigError, match=r"networks\.judge = 'loss' cannot be used"):
+        make_method("sa_cwola", networks={"judge": "loss"})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from overdensity.ml import Sample, Window, make_method, predict_background
+from overdensity.ml import Folding, Sample, Window, make_method
+from overdensity.ml.salad import predict_background
 
 NAMES = ("x", "y")
 WINDOW = Window(3500.0, 3300.0, 3700.0, 2900.0, 4100.0)
@@ -62,9 +63,8 @@ def test_predicted_background_is_that_of_data_without_signal(data, simulation):
         data,
         simulation,
         WINDOW,
+        Folding(seed=1, folds=3),
         efficiencies=(1.0, 0.1),
-        folds=3,
-        seed=1,
     )
     assert found[0].observed == np.count_nonzero(WINDOW.signal(data.mass))
     assert 0.07 < found[1].observed / found[0].observed < 0.101  # events of equal score fail

@@ -9,10 +9,10 @@ import pytest
 
 from overdensity.core import InputError
 from overdensity.processors.cambridge import Trees, cambridge_aachen
-from overdensity.processors.chunks import read_events
 from overdensity.processors.constituents import flat_jets
 from overdensity.processors.lhco import LhcoSource
 from overdensity.processors.momentum import cartesian, momenta
+from overdensity.processors.source import read_events
 
 WHOLE = fastjet.JetDefinition(fastjet.cambridge_algorithm, 1000.0)
 

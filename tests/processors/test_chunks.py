@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from overdensity.core import InputError
-from overdensity.processors.chunks import Chunk, FileSummary, event_ids, file_identity, split
+from overdensity.processors.chunks import Chunk, FileSummary, split
 
 
 @pytest.mark.parametrize("chunk_events", [1, 7, 99, 100, 1000])
@@ -36,23 +36,3 @@ def test_names_of_chunks_sort_by_entry() -> None:
 def test_a_chunk_travels_to_a_worker() -> None:
     chunk = Chunk("a.h5", 3, 9, 2**63 + 1)
     assert pickle.loads(pickle.dumps(chunk)) == chunk
-
-
-def test_event_ids_are_the_stream_of_splitmix64() -> None:
-    # Reference implementation of S. Vigna (prng.di.unimi.it/splitmix64.c), seed 1234567.
-    expected = [6457827717110365317, 3203168211198807973, 9817491932198370423]
-    assert event_ids(1234567, np.arange(3)).tolist() == expected
-
-
-def test_event_ids_do_not_repeat() -> None:
-    ids = np.concatenate(
-        [event_ids(file_identity(name), np.arange(50_000)) for name in (b"a", b"b")]
-    )
-    assert ids.dtype == np.uint64
-    assert len(np.unique(ids)) == 100_000
-
-
-def test_event_ids_fill_five_folds_evenly() -> None:
-    counts = np.bincount((event_ids(7, np.arange(50_000)) % np.uint64(5)).astype(int))
-    chi2 = float(np.sum((counts - 10_000) ** 2 / 10_000))
-    assert chi2 < 18.5  # 0.1 % of chi2 with 4 degrees of freedom

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overdensity.core import InputError
-from overdensity.processors.chunks import read_events
 from overdensity.processors.constituents import flat_jets
 from overdensity.processors.declustering import (
     cambridge_aachen,
@@ -26,6 +25,7 @@ from overdensity.processors.declustering import (
 from overdensity.processors.jets import cluster
 from overdensity.processors.lhco import LhcoSource
 from overdensity.processors.momentum import cartesian, momenta
+from overdensity.processors.source import read_events
 
 WHOLE = fastjet.JetDefinition(fastjet.cambridge_algorithm, 1000.0)
 CONDITIONS = [(0.1, 0.0), (0.15, 0.7), (0.1, 2.0), (0.05, -1.0), (0.3, 0.0)]

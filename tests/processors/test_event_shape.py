@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overdensity.core import InputError
-from overdensity.processors.chunks import read_events
 from overdensity.processors.event_shape import event_shape
 from overdensity.processors.lhco import LhcoSource
 from overdensity.processors.momentum import cartesian, momenta
+from overdensity.processors.source import read_events
 from overdensity.processors.substructure import contrib_n_subjettiness
 
 

@@ -12,14 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from overdensity.core import InputError
+from overdensity.processors.histograms import from_uhi, to_uhi
 from overdensity.processors.partitions import (
     PartitionSummary,
-    from_uhi,
     partition_names,
     read_summary,
     remove_others,
     settings_key,
-    to_uhi,
     write_partition,
 )
 

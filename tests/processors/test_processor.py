@@ -28,13 +28,8 @@ from overdensity.processors.jetwise import JetProcessor
 from overdensity.processors.leptons import LeptonProcessor
 from overdensity.processors.momentum import momenta
 from overdensity.processors.multijet import MultijetProcessor
-from overdensity.processors.processor import (
-    PROCESSORS,
-    ColumnProcessor,
-    Steps,
-    make_processor,
-    register,
-)
+from overdensity.processors.processor import ColumnProcessor, Steps
+from overdensity.processors.registry import PROCESSORS, make_processor
 
 ALL = [
     ("dijet", {}),
@@ -361,7 +356,6 @@ def test_a_processor_of_ones_own_is_one_class(events) -> None:
 
         least: float = 0.0
 
-        name: ClassVar[str] = "softest"
         axes: ClassVar[dict[str, Any]] = {"pt": hist.axis.Regular(10, 0, 10, name="pt")}
         collections: ClassVar[tuple[str, ...]] = ("particles",)
 
@@ -374,11 +368,3 @@ def test_a_processor_of_ones_own_is_one_class(events) -> None:
     expected = ak.to_numpy(ak.min(events.particles.pt, axis=1))
     np.testing.assert_allclose(selected.columns["pt"], expected[expected > 1.0], rtol=1e-6)
     assert list(selected.cutflow) == ["events read", "finite particles", "hard enough"]
-
-
-def test_a_name_is_taken_once() -> None:
-    class Other(JetProcessor):
-        name: ClassVar[str] = "jets"
-
-    with pytest.raises(ConfigError, match="two processors are called 'jets'"):
-        register(Other)

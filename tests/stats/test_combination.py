@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.stats import kstest
 
 from overdensity.core import FitError, InputError
-from overdensity.stats import count_patterns, hunt_patterns, selection_levels, subdivide
+from overdensity.stats import (
+    FitModel,
+    count_patterns,
+    hunt_patterns,
+    selection_levels,
+    subdivide,
+)
 from overdensity.stats.combination import hunt_channels
 from overdensity.stats.combined import CombinedResult
 from overdensity.stats.functions import log_edges
 from overdensity.stats.joint_p import joint_statistic
-from overdensity.stats.joint_search import Channel, combine_channels
+from overdensity.stats.joint_search import HuntChannel, combine_channels
 from overdensity.stats.significance import z_of_p
 
 EDGES = log_edges(2700.0, 6400.0, 12)
@@ -42,7 +50,7 @@ def make_channel(rng, n_signal=0.0, *, shift=1.4, background=10_000, far=0.0, **
     folds = rng.integers(0, 5, mass.size)
     levels = [selection_levels(column, folds, EFFICIENCIES, within=inside) for column in scores.T]
     patterns = count_patterns(mass, np.stack(levels, axis=1), subdivide(EDGES, 2))
-    return Channel(patterns, EFFICIENCIES, function="dijet4", **options)
+    return HuntChannel(patterns, EFFICIENCIES, model=FitModel("dijet4"), **options)
 
 
 def make_channels(seed, dijet=0.0, trijet=0.0):
@@ -91,7 +99,7 @@ def test_a_channel_alone_is_what_hunt_finds(found, channels):
             channel.patterns,
             windows=WINDOWS,
             efficiencies=EFFICIENCIES,
-            function="dijet4",
+            model=FitModel("dijet4"),
             pseudo_experiments=1000,
             seed=99,
         )
@@ -125,7 +133,7 @@ def test_the_statistic_is_the_likelihood_ratio_of_independent_strengths(found):
 def test_the_choice_of_selections_is_paid_for_in_the_local_p_value(channels):
     found = combine_channels({"mjj": channels["mjj"]}, WINDOWS, pseudo_experiments=2000, seed=1)
     seen = found.z[:, 0] > 0
-    uncorrected = np.log(found.searches[0].best(found.toys[0])[1][seen] * -1)
+    uncorrected = np.log(-found.steps["mjj"].best_of_windows(found.toys["mjj"])[1][seen])
     assert np.all(np.log(-found.log_p[seen]) < uncorrected)
     counted = (found.z_toys[..., 0] >= found.z[:, 0]).mean(axis=0)
     enough = seen & (counted > 0.03)
@@ -156,6 +164,31 @@ def test_a_result_survives_json(found, tmp_path):
     assert CombinedResult.from_json(found.to_json(tmp_path / "combination.json")) == found
 
 
+def test_the_points_of_a_channel_are_the_rows_of_its_hunt(found, channels):
+    alone = hunt_patterns(
+        channels["mjj"].patterns,
+        windows=WINDOWS,
+        efficiencies=EFFICIENCIES,
+        model=FitModel("dijet4"),
+        pseudo_experiments=1000,
+        seed=99,
+    )
+    for hypothesis, window in zip(found.hypotheses, alone.windows, strict=True):
+        row, best = hypothesis.channels[0], window.most_significant
+        assert dataclasses.replace(row, fit_p_value=0.0) == dataclasses.replace(
+            best, fit_p_value=0.0
+        )
+
+
+def test_a_result_prints_as_a_table_of_forty_lines_at_most(found):
+    lines = str(found).splitlines()
+    assert len(lines) <= 40
+    best = found.hypotheses[found.best]
+    assert any(f"{best.low:.0f}-{best.high:.0f}" in line for line in lines)
+    assert any(line.startswith("- combination at") for line in lines)
+    assert "font-weight: bold" in found._repr_html_()
+
+
 def test_a_refused_selection_does_not_count():
     rng = np.random.default_rng(11)
     refused = np.ones((len(WINDOWS), 2), dtype=bool)
@@ -181,10 +214,7 @@ def test_no_usable_fit_is_no_result():
 
 def test_a_spurious_signal_lowers_the_significance(channels, found):
     spurious = np.full(len(WINDOWS), 0.3)
-    with_it = {
-        name: Channel(one.patterns, EFFICIENCIES, function="dijet4", spurious=spurious)
-        for name, one in channels.items()
-    }
+    with_it = {name: dataclasses.replace(one, spurious=spurious) for name, one in channels.items()}
     again = hunt_channels(with_it, WINDOWS, pseudo_experiments=250, seed=3)
     for one, before in zip(again.hypotheses, found.hypotheses, strict=True):
         assert one.statistic <= before.statistic + 1e-9
@@ -197,7 +227,7 @@ def test_errors_name_the_channel(channels):
         hunt_channels({**channels, "few": few}, WINDOWS)
     with pytest.raises(InputError, match="channel 'mjj': 5 windows"):
         hunt_channels(channels, WINDOWS[:5])
-    bad = Channel(channels["mjj"].patterns, EFFICIENCIES, refused=[True])
+    bad = HuntChannel(channels["mjj"].patterns, EFFICIENCIES, refused=[True])
     with pytest.raises(InputError, match="channel 'bad': refused has shape"):
         hunt_channels({"bad": bad}, WINDOWS)
     with pytest.raises(InputError, match="no channel"):

@@ -7,7 +7,14 @@ import pytest
 from scipy.stats import chi2
 
 from overdensity.core import ConfigError, FitError, InputError
-from overdensity.stats import HuntResult, count_patterns, hunt, hunt_patterns, subdivide
+from overdensity.stats import (
+    FitModel,
+    HuntResult,
+    count_patterns,
+    hunt,
+    hunt_patterns,
+    subdivide,
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +95,8 @@ def test_the_best_is_the_smallest_counted_p_value(found):
 
 def test_the_unselected_spectrum_is_shown_but_not_counted(found):
     _, result = found
-    assert not any(window.unselected.counted for window in result.windows)
-    assert all(row.counted for window in result.windows for row in window.selections)
+    assert not result.unselected_counted
+    assert result.best.efficiency != 1
 
 
 def test_the_unselected_spectrum_is_counted_on_request(box):
@@ -102,7 +109,7 @@ def test_the_unselected_spectrum_is_counted_on_request(box):
         efficiencies=(1.0, *made.efficiencies),
         pseudo_experiments=500,
     )
-    assert all(window.unselected.counted for window in result.windows)
+    assert result.unselected_counted
     assert [row.efficiency for row in result.windows[0].selections] == list(made.efficiencies)
 
 
@@ -139,7 +146,11 @@ def test_a_function_that_does_not_fit_is_flagged(box):
     kink = np.where(made.mass > 4000, 0.85, 1.0)  # no smooth function has this step
     keep = np.random.default_rng(0).random(made.mass.size) < kink
     result = hunt(
-        made.mass[keep], made.levels[keep], **made.scan, function="dijet3", pseudo_experiments=500
+        made.mass[keep],
+        made.levels[keep],
+        **made.scan,
+        model=FitModel("dijet3"),
+        pseudo_experiments=500,
     )
     assert any("unselected spectrum" in sentence for sentence in result.flags)
     assert any(row.flagged for window in result.windows for row in window.selections)
@@ -150,12 +161,18 @@ def test_flagged_fits_are_not_the_best(box):
     kink = np.where(made.mass > 4000, 0.5, 1.0)
     keep = np.random.default_rng(0).random(made.mass.size) < kink
     result = hunt(
-        made.mass[keep], made.levels[keep], **made.scan, function="dijet3", pseudo_experiments=500
+        made.mass[keep],
+        made.levels[keep],
+        **made.scan,
+        model=FitModel("dijet3"),
+        pseudo_experiments=500,
     )
-    flagged = [row.p_local for window in result.windows for row in window.selections if row.flagged]
+    flagged = [row for window in result.windows for row in window.selections if row.flagged]
     assert flagged
+    assert all(row.p_local is None and row.z_local is None for row in flagged)
     if result.best is not None:
-        assert result.best.p_local not in flagged
+        rows = result.windows[result.best.window].rows
+        assert not next(row for row in rows if row.efficiency == result.best.efficiency).flagged
 
 
 def test_too_few_pseudo_experiments_for_the_goodness_of_fit_are_said(box):
@@ -193,7 +210,7 @@ def test_the_goodness_of_fit_agrees_with_chi2_with_many_events(empty):
     for window in result.windows:
         row = window.unselected
         # the guard helps to fix the parameters too, so that ndf is slightly too small
-        assert row.p_value == pytest.approx(chi2.sf(row.chi2, row.ndf), abs=0.1)
+        assert row.fit_p_value == pytest.approx(chi2.sf(row.chi2, row.ndf), abs=0.1)
 
 
 @pytest.mark.parametrize("n", [30, 100, 500, 2000])
@@ -207,5 +224,37 @@ def test_a_tiny_dataset_gives_a_quiet_result_or_a_clear_error(box, n):
     assert result.global_p is None or result.global_p.p_global > 0.01
     for window in result.windows:
         for row in (window.unselected, *window.selections):
-            assert np.isfinite(row.p_local)
+            assert row.flagged or np.isfinite(row.p_local)
             assert np.isfinite(row.expected)
+
+
+def test_a_window_has_its_geometric_centre(empty):
+    _, result = empty
+    for window in result.windows:
+        assert window.center**2 == pytest.approx(window.low * window.high)
+
+
+@pytest.mark.parametrize("which", ["empty", "found"])
+def test_a_result_prints_as_a_table_of_forty_lines_at_most(which, request):
+    _, result = request.getfixturevalue(which)
+    lines = str(result).splitlines()
+    assert len(lines) <= 40
+    assert sum(line.endswith("σ") and "-" in line for line in lines) >= len(result.windows)
+    assert f"mass {result.best.resonance.mass:.0f} ± " in str(result)
+
+
+def test_a_notebook_shows_the_best_window_in_bold(found):
+    _, result = found
+    bold = [line for line in result._repr_html_().splitlines() if "bold" in line]
+    window = result.windows[result.best.window]
+    assert len(bold) == 1
+    assert f"{window.low:.0f}-{window.high:.0f}" in bold[0]
+
+
+def test_what_has_no_result_says_so(empty):
+    made, _ = empty
+    nothing = hunt(
+        made.mass, made.levels, **made.scan, pseudo_experiments=250, refused=np.ones((10, 3), bool)
+    )
+    assert "there is no result" in str(nothing)
+    assert str(nothing).count("flagged") >= 50

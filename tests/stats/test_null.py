@@ -23,7 +23,7 @@ def patterns(made):
 
 @pytest.fixture(scope="module")
 def scanned(made, patterns):
-    return scan(patterns, made.windows, made.efficiencies, guard=2)
+    return scan(patterns, made.windows, made.efficiencies)
 
 
 @pytest.fixture(scope="module")
@@ -106,5 +106,5 @@ def test_thrown_totals_are_poisson(null, thrown):
 def test_sparse_bins_reach_their_expectations_too(box, n, correlation):
     made = box(905, n, correlation=correlation)
     patterns = count_patterns(made.mass, made.levels, subdivide(made.edges, 2))
-    fits = scan(patterns, made.windows, made.efficiencies, guard=2)
+    fits = scan(patterns, made.windows, made.efficiencies)
     assert null_hypothesis(patterns, fits).mismatch < 0.05

@@ -58,3 +58,10 @@ def test_a_mass_that_is_not_a_number_is_refused():
 def test_shapes_must_agree():
     with pytest.raises(InputError, match="n_windows"):
         count_patterns([3000.0, 3100.0], np.zeros(2), [2000.0, 4000.0])
+
+
+@pytest.mark.parametrize("level", [-1, 3])
+def test_levels_beyond_the_selections_are_refused(level: int) -> None:
+    patterns = count_patterns([1.5, 1.5], [[1], [level]], [1.0, 2.0])
+    with pytest.raises(InputError, match="with 2 selections they are 0 to 2"):
+        patterns.spectra(2)

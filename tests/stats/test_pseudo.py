@@ -19,7 +19,7 @@ from overdensity.stats.significance import p_of_z
 def search(box):
     made = box(31)
     patterns = count_patterns(made.mass, made.levels, subdivide(made.edges, 2))
-    fits = scan(patterns, made.windows, made.efficiencies, guard=2)
+    fits = scan(patterns, made.windows, made.efficiencies)
     return fits, null_hypothesis(patterns, fits)
 
 

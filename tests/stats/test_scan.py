@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, FitError, InputError
-from overdensity.stats import count_patterns, subdivide
+from overdensity.stats import FitModel, count_patterns, subdivide
 from overdensity.stats.scan import scan
 from overdensity.stats.significance import local_p, z_of_p
 
@@ -23,7 +23,7 @@ def patterns(made):
 
 @pytest.fixture(scope="module")
 def scanned(made, patterns):
-    return scan(patterns, made.windows, made.efficiencies, guard=2)
+    return scan(patterns, made.windows, made.efficiencies)
 
 
 def test_observed_counts_are_those_of_the_events(made, scanned):
@@ -47,9 +47,7 @@ def test_the_fit_of_a_window_does_not_see_its_signal_region(made, patterns, scan
     inside = (made.mass >= low) & (made.mass < high)
     mass = np.concatenate([made.mass, np.repeat(made.mass[inside][:200], 1)])
     levels = np.concatenate([made.levels, np.tile(np.eye(10, dtype=np.int8)[3] * 3, (200, 1))])
-    more = scan(
-        count_patterns(mass, levels, patterns.edges), made.windows, made.efficiencies, guard=2
-    )
+    more = scan(count_patterns(mass, levels, patterns.edges), made.windows, made.efficiencies)
     # the unselected spectrum is free; the selected ones are tied to it, which sees all bins, but
     # only where they have no events of their own
     assert more.fits.expected[0, 12] == pytest.approx(scanned.fits.expected[0, 12], rel=1e-6)
@@ -73,7 +71,6 @@ def test_a_sculpting_selection_is_described(box):
         count_patterns(made.mass, made.levels, subdivide(made.edges, 2)),
         made.windows,
         made.efficiencies,
-        guard=2,
     )
     loose = scanned.counts.reshape(10, 4, -1)
     efficiency = loose[0, 1] / loose[0, 0]
@@ -88,7 +85,7 @@ def test_a_sculpting_selection_is_described(box):
 
 def test_a_spurious_signal_widens_the_background(made, patterns, scanned):
     fraction = np.linspace(0.0, 0.09, 10)
-    wider = scan(patterns, made.windows, made.efficiencies, guard=2, spurious=fraction)
+    wider = scan(patterns, made.windows, made.efficiencies, spurious=fraction)
     expected, error = wider.fits.expected[0], wider.fits.error[0]
     np.testing.assert_array_equal(expected, scanned.fits.expected[0])
     np.testing.assert_array_equal(wider.p_local[:4], scanned.p_local[:4])
@@ -120,7 +117,7 @@ def test_as_many_windows_as_the_events_know(made, patterns):
 
 def test_a_misspelt_function_is_refused(made, patterns):
     with pytest.raises(ConfigError, match="dijet"):
-        scan(patterns, made.windows, made.efficiencies, function="dijet6")
+        scan(patterns, made.windows, made.efficiencies, model=FitModel("dijet6"))
 
 
 @pytest.mark.parametrize("n", [0, 3])

@@ -106,7 +106,7 @@ def test_the_predicted_excess_is_the_one_observed():
         result = sculpting(scores, mass, folds, **SEARCH)
         rows = [window.selections[0] for window in result.windows[::3]]  # windows without overlap
         patterns = count_patterns(mass, levels_of(scores, folds), FINE)
-        fits = scan(patterns, WINDOWS, EFFICIENCIES, guard=2)
+        fits = scan(patterns, WINDOWS, EFFICIENCIES)
         excess = (fits.observed - fits.fits.expected[0]).reshape(fits.shape)[::3, 1]
         error = np.sqrt(fits.fits.expected[0] + fits.fits.error[0] ** 2).reshape(fits.shape)[::3, 1]
         predicted += [row.fake for row in rows]

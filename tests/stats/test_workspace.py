@@ -37,7 +37,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:Deprecati
 
 def row(observed, expected, error):
     return SelectionResult(
-        0.01, 100, observed, expected, error, 0.5, 0.0, 1.0, 1, 0.5, flagged=False, counted=True
+        0.01, observed, expected, error, 0.0, 0.5, 0.0, 1.0, 1, 0.5, flagged=False, refused=False
     )
 
 

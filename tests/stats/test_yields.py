@@ -5,7 +5,7 @@ import pytest
 from scipy.special import ndtr, ndtri
 
 from overdensity.core import FitError, InputError
-from overdensity.stats import log_edges
+from overdensity.stats import FitModel, log_edges
 from overdensity.stats.functions import SQRT_S
 from overdensity.stats.yields import (
     binormal_yield,
@@ -45,7 +45,11 @@ def fitted(counts: np.ndarray, **options) -> tuple[np.ndarray, np.ndarray]:
     template = gaussian_template(EDGES, MASS, WIDTH)
     # the first spectrum is the unselected one, which the others lean on
     s, error = spectrum_yields(
-        EDGES, np.vstack([counts[:1], shells]), (1.0, *fractions), template, function="dijet4"
+        EDGES,
+        np.vstack([counts[:1], shells]),
+        (1.0, *fractions),
+        template,
+        model=FitModel("dijet4"),
     )
     return s[1:], error[1:]
 
@@ -74,7 +78,7 @@ def test_number_of_events_agrees_with_a_fit_by_minuit() -> None:
 
     counts = nested(np.random.default_rng(3), 30_000, 300, 2.0)[:1]
     peak = gaussian_template(EDGES, MASS, WIDTH)
-    (s,), (error,) = spectrum_yields(EDGES, counts, (1.0,), peak, function="dijet4")
+    (s,), (error,) = spectrum_yields(EDGES, counts, (1.0,), peak, model=FitModel("dijet4"))
     minuit = fit(EDGES, counts[0], signal=peak, function="dijet4")
     assert minuit.strength is not None
     assert s == pytest.approx(minuit.strength, abs=0.02 * error)
@@ -87,7 +91,7 @@ def toys(number: int, *, n: float, signal: float, separation: float):
         counts = nested(np.random.default_rng(seed), n, signal, separation)
         template = gaussian_template(EDGES, MASS, WIDTH)
         (whole,), (whole_error,) = spectrum_yields(
-            EDGES, counts[:1], (1.0,), template, function="dijet4"
+            EDGES, counts[:1], (1.0,), template, model=FitModel("dijet4")
         )
         inclusive.append((whole - signal) / whole_error)
         found = binormal_yield(*fitted(counts), CUTS)
@@ -117,7 +121,7 @@ def test_selections_together_know_more_than_the_unselected_spectrum() -> None:
     s, error = fitted(counts)
     found = binormal_yield(s, error, CUTS)
     (_,), (alone,) = spectrum_yields(
-        EDGES, counts[:1], (1.0,), gaussian_template(EDGES, MASS, WIDTH), function="dijet4"
+        EDGES, counts[:1], (1.0,), gaussian_template(EDGES, MASS, WIDTH), model=FitModel("dijet4")
     )
     assert found.value == pytest.approx(834, abs=4 * found.error)
     assert found.error < 0.7 * alone

@@ -11,9 +11,10 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from overdensity.ml import Sample, fold_of, scan_edges, scan_windows
-from overdensity.stats import hunt
+from overdensity.stats import FitModel, hunt
 from overdensity.workflow import SearchConfig, SearchResults, before_selection
-from overdensity.workflow.scoring import Scores, SignalScores
+from overdensity.workflow.run import Run
+from overdensity.workflow.scores import Scores, SignalScores
 from overdensity.workflow.selecting import calibrated_scores, levels_of
 
 N_SIGNAL, SEPARATION = 150, 2.5
@@ -58,15 +59,15 @@ def search():
     scores = Scores(
         sample, fold_of(ids, 3, seed=1), np.tile(score.astype(np.float32), (len(windows), 1))
     )
-    cut_on = calibrated_scores(CONFIG, scores)
-    levels = levels_of(CONFIG, cut_on)
+    cut_on = calibrated_scores(Run(CONFIG), scores)
+    levels = levels_of(Run(CONFIG), cut_on)
     result = hunt(
         mass,
         levels,
         edges=scan_edges(),
         windows=[(window.low, window.high) for window in windows],
         efficiencies=CONFIG.selections,
-        function="dijet4",
+        model=FitModel("dijet4"),
         pseudo_experiments=250,
         seed=1,
     )
@@ -75,9 +76,7 @@ def search():
 
 def estimate(search, config: SearchConfig) -> before_selection.BeforeSelection:
     found = before_selection.before_selection(
-        config,
-        [],
-        Path(),
+        Run(config),
         scores=search.scores,
         cut_on=search.cut_on,
         levels=search.levels,
@@ -125,7 +124,7 @@ def test_without_simulation_the_assumptions_do_not_name_it(search) -> None:
 
 
 def test_masses_of_jets_are_found_and_other_features_left_alone(search) -> None:
-    (jet,) = before_selection.daughters_of(CONFIG, search.scores, search.levels, search.result)
+    (jet,) = before_selection.daughters_of(Run(CONFIG), search.scores, search.levels, search.result)
     assert jet.name == "j1_mass"
     assert jet.mass == pytest.approx(500, abs=25)
 

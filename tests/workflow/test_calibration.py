@@ -10,8 +10,17 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import kstest
 
-from overdensity.ml import Method, Sample, Window, fold_of, scan_edges, scan_windows, score_fold
-from overdensity.stats import hunt, selection_levels
+from overdensity.ml import (
+    Folding,
+    Method,
+    Sample,
+    Window,
+    fold_of,
+    scan_edges,
+    scan_windows,
+    score_fold,
+)
+from overdensity.stats import FitModel, hunt, selection_levels
 
 pytestmark = pytest.mark.slow
 logger = logging.getLogger("overdensity.tests")
@@ -69,7 +78,7 @@ def p_global(seed: int, *, folds: int, scheme: str) -> float:
         scores = np.empty(EVENTS, np.float32)
         for each in range(folds):
             rows, found = score_fold(
-                CellRatio(), sample, window, each, folds=folds, scheme=scheme, seed=seed
+                CellRatio(), sample, window, each, Folding(seed=seed, folds=folds, scheme=scheme)
             )
             scores[rows] = found
         return selection_levels(scores, fold, SELECTIONS, events=ids)
@@ -80,7 +89,7 @@ def p_global(seed: int, *, folds: int, scheme: str) -> float:
         edges=edges,
         windows=[(window.low, window.high) for window in windows],
         efficiencies=SELECTIONS,
-        function="dijet3",
+        model=FitModel("dijet3"),
         pseudo_experiments=500,
         seed=seed,
     )

@@ -72,6 +72,9 @@ def test_hyperparameters_stand_beside_the_methods_name() -> None:
             {**SMALLEST, "simulation": ["mc.h5"], "pseudo_datasets": {"simulation": "mc.h5"}},
             "simulation: mc.h5 is among pseudo_datasets.simulation too",
         ),
+        ({"event": {"files": ["a"]}}, "unknown key 'event': did you mean 'events'"),
+        ({**SMALLEST, "method": "cwolla"}, "method.name: no method 'cwolla': did you mean"),
+        ({**SMALLEST, "fit": {"function": "dijet6"}}, "no background function 'dijet6': did you"),
         ({}, "the key 'events' is missing"),
         ({"events": {}}, "the key 'events.files' is missing"),
         ({"events": {"files": []}}, "events.files"),
@@ -90,6 +93,23 @@ def test_a_bad_key_or_value_gets_one_clear_sentence(values: dict, complaint: str
     with pytest.raises(ConfigError, match=complaint) as caught:
         parse_config(values)
     assert "\n" not in str(caught.value)
+
+
+def test_all_complaints_come_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"event": {"files": ["a"]}, "folds": 1, "scan": {"low": -1}})
+    assert str(caught.value).splitlines() == [
+        "configuration: 3 keys cannot be used",
+        "  scan.low must be greater than 0 (got -1)",
+        "  folds must be at least 2 (got 1)",
+        "  unknown key 'event': did you mean 'events'?",
+    ]
+
+
+def test_a_word_is_the_name_of_a_method_or_processor() -> None:
+    config = parse_config({**SMALLEST, "method": "pca", "processor": "multijet"})
+    assert (config.method.name, config.processor.name) == ("pca", "multijet")
+    assert config.method.hyperparameters == {}
 
 
 def test_overrides_reach_any_level(tmp_path: Path) -> None:

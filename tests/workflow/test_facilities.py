@@ -19,7 +19,6 @@ from overdensity.core import ConfigError, MissingExtraError, OverdensityError
 from overdensity.workflow import parse_config
 from overdensity.workflow.cluster import connect, dry_run
 from overdensity.workflow.facilities import ClusterConfig
-from overdensity.workflow.versions import compare_versions
 
 JOB = {"cores": 4, "memory": "8GB", "interface": "lo"}
 
@@ -54,39 +53,6 @@ def test_a_mapping_survives_being_stored() -> None:
 def test_what_cannot_be_meant_is_refused(values: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         described(**values)
-
-
-@pytest.mark.parametrize(
-    ("values", "complaint"),
-    [
-        ({"options": JOB}, "slurm needs a size"),
-        ({"jobs": 1, "options": JOB | {"walltim": 1}}, "no option 'walltim': did you mean"),
-        ({"jobs": 1, "options": {"cores": 4, "memory": "8GB"}}, "interface: NAME; here .*lo"),
-        ({"jobs": 1, "options": {"interface": "lo"}}, "needs cores and memory"),
-    ],
-)
-def test_what_a_batch_system_lacks_is_said(values: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ConfigError, match=complaint):
-        dry_run(described(kind="slurm", **values))
-
-
-@pytest.mark.parametrize(
-    ("kind", "options", "line"),
-    [
-        ("slurm", {"queue": "long"}, "#SBATCH -p long"),
-        ("pbs", {"queue": "long"}, "#PBS -q long"),
-        ("lsf", {"queue": "long"}, "#BSUB -q long"),
-        ("htcondor", {"disk": "1GB"}, "RequestDisk"),
-    ],
-)
-def test_job_script_is_shown_without_submitting(
-    kind: str, options: dict[str, str], line: str
-) -> None:
-    script = dry_run(described(kind=kind, workers=10, options=JOB | options))
-    assert script.startswith("3 jobs of 4 workers")
-    assert line in script
-    assert "--nthreads 1 " in script  # FastJet holds the interpreter lock
-    assert "--dashboard-address 127.0.0.1:0" in script
 
 
 def test_words_and_gateways_are_described_too() -> None:
@@ -231,27 +197,3 @@ def test_a_scheduler_to_which_no_worker_comes_is_not_waited_for_for_ever() -> No
         ):
             connect(config).__enter__()
     assert 1 < time.monotonic() - start < 10
-
-
-HERE = dict.fromkeys(("dask", "distributed", "cloudpickle", "numpy"), "1.0") | {"python": "3.11.2"}
-
-
-@pytest.mark.parametrize(
-    ("there", "complaint"),
-    [
-        ({"python": "3.12.1"}, "worker a has python 3.12.1, this process 3.11.2"),
-        ({"cloudpickle": "2.0"}, "worker a has cloudpickle 2.0, this process 1.0"),
-        ({"coffea": None}, "worker a lacks coffea"),
-    ],
-)
-def test_versions_that_cannot_work_together_are_refused(
-    there: dict[str, str | None], complaint: str
-) -> None:
-    with pytest.raises(ConfigError, match=complaint):
-        compare_versions(HERE, {"worker a": HERE | there}, ("coffea",))
-
-
-def test_lesser_differences_are_told_once() -> None:
-    there = HERE | {"numpy": "2.0"}
-    told = compare_versions(HERE, {"worker a": there, "worker b": there, "worker c": HERE})
-    assert told == ["worker a and 1 more have numpy 2.0, this process 1.0"]

@@ -11,10 +11,10 @@ import yaml
 
 from overdensity.core import OverdensityError
 from overdensity.workflow import SearchResults, connect, hepdata, load_config
-from overdensity.workflow.columns import column_files
 from overdensity.workflow.hepdata import write_hepdata
 from overdensity.workflow.limits import make_limits
 from overdensity.workflow.limits_results import LimitsResults
+from overdensity.workflow.run import Run
 
 from ..conftest import make_box, write_search
 
@@ -28,7 +28,7 @@ def run(box: Path, finished_run: Path, tmp_path_factory: pytest.TempPathFactory)
     overrides = [f"limits.signals.A/B={signal}", "limits.luminosity=10"]
     config = load_config(write_search(folder, box), overrides)
     with connect("threads", 1) as client:
-        make_limits(config, column_files(config, folder / "run"), folder / "run", client)
+        make_limits(Run(config), client)
     return folder / "run"
 
 

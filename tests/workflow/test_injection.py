@@ -11,7 +11,6 @@ import pytest
 from overdensity.core import InputError
 from overdensity.stats.injected import injected_limit
 from overdensity.workflow import SearchResults, load_config
-from overdensity.workflow.config import SearchConfig
 from overdensity.workflow.injection import (
     Injection,
     InjectionTask,
@@ -20,9 +19,8 @@ from overdensity.workflow.injection import (
     check_strengths,
     inject,
     injection_key,
-    load_signal,
-    signal_total,
 )
+from overdensity.workflow.run import Run
 
 from ..conftest import HIGH, LOW, make_box, write_search
 
@@ -34,8 +32,8 @@ def signal_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def config(search_file: Path) -> SearchConfig:
-    return load_config(search_file)
+def run(search_file: Path) -> Run:
+    return Run(load_config(search_file))
 
 
 @pytest.fixture
@@ -54,17 +52,17 @@ def task(box: Path, signal_file: Path) -> InjectionTask:
     )
 
 
-def made(config: SearchConfig, task: InjectionTask, folder: Path) -> Injection:
-    inject(config, task, folder / "injection.json")
+def made(run: Run, task: InjectionTask, folder: Path) -> Injection:
+    inject(run, task, folder / "injection.json")
     return Injection.from_json(folder / "injection.json")
 
 
 def test_no_signal_is_the_search_itself(
-    config: SearchConfig, task: InjectionTask, finished_run: Path, tmp_path: Path
+    run: Run, task: InjectionTask, finished_run: Path, tmp_path: Path
 ) -> None:
     results = SearchResults.from_json(finished_run / "results.json")
     fraction = 0.0 if results.spurious is None else results.spurious.fraction[1]
-    again = made(config, dataclasses.replace(task, spurious=fraction), tmp_path)
+    again = made(run, dataclasses.replace(task, spurious=fraction), tmp_path)
     for row, published in zip(again.selections, results.windows[1].selections, strict=True):
         assert row.observed == published.observed
         assert row.expected == pytest.approx(published.expected, rel=1e-9)
@@ -74,9 +72,9 @@ def test_no_signal_is_the_search_itself(
 
 
 def test_injected_signal_is_found_and_its_efficiency_is_that_of_events_left_out(
-    config: SearchConfig, task: InjectionTask, tmp_path: Path
+    run: Run, task: InjectionTask, tmp_path: Path
 ) -> None:
-    found = made(config, dataclasses.replace(task, strength=150), tmp_path)
+    found = made(run, dataclasses.replace(task, strength=150), tmp_path)
     assert abs(found.injected - 150) < 5 * np.sqrt(150)
     loose = found.selections[0]
     assert loose.z_local > 5
@@ -85,15 +83,15 @@ def test_injected_signal_is_found_and_its_efficiency_is_that_of_events_left_out(
     assert loose.eps_s > 0.5
 
 
-def test_same_task_same_result(config: SearchConfig, task: InjectionTask, tmp_path: Path) -> None:
+def test_same_task_same_result(run: Run, task: InjectionTask, tmp_path: Path) -> None:
     task = dataclasses.replace(task, strength=40)
-    first = made(config, task, tmp_path)
-    assert made(config, task, tmp_path) == first
-    assert made(config, dataclasses.replace(task, repeat=1), tmp_path) != first
+    first = made(run, task, tmp_path)
+    assert made(run, task, tmp_path) == first
+    assert made(run, dataclasses.replace(task, repeat=1), tmp_path) != first
 
 
 def test_signal_beside_the_signal_region_raises_its_background(
-    config: SearchConfig, task: InjectionTask, tmp_path: Path
+    run: Run, task: InjectionTask, tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(2)
     wide = tmp_path / "wide.parquet"
@@ -104,7 +102,7 @@ def test_signal_beside_the_signal_region_raises_its_background(
     }
     pq.write_table(pa.table(columns), wide)
     task = dataclasses.replace(task, signal=(str(wide),), strength=400)
-    row = made(config, task, tmp_path).selections[0]
+    row = made(run, task, tmp_path).selections[0]
     assert 0.2 * row.selected_signal < row.absorbed < 1.5 * row.selected_signal
 
 
@@ -135,51 +133,16 @@ def test_strength_beyond_half_of_the_signal_is_refused() -> None:
 
 
 def test_pseudo_data_have_the_size_of_the_data_and_no_event_twice(
-    config: SearchConfig, task: InjectionTask
+    run: Run, task: InjectionTask
 ) -> None:
     task = dataclasses.replace(task, pseudo_events=3000)
-    samples = [_base(config, dataclasses.replace(task, repeat=repeat)) for repeat in range(3)]
+    samples = [_base(run, dataclasses.replace(task, repeat=repeat)) for repeat in range(3)]
     for sample in samples:
         assert abs(len(sample) - 3000) < 5 * np.sqrt(3000)
         assert len(np.unique(sample.event)) == len(sample)
     assert set(samples[0].event) != set(samples[1].event)
     with pytest.raises(InputError, match=r"pseudo-data of .* give more"):
-        _base(config, dataclasses.replace(task, pseudo_events=9000))
-
-
-def test_weighted_signal_is_thinned(config: SearchConfig, tmp_path: Path) -> None:
-    rng = np.random.default_rng(4)
-    weight = rng.uniform(0, 2, 20_000)
-    columns = {
-        "mjj": 3000 + 500 * weight,
-        "j1_mass": weight,
-        "j1_tau21": weight,
-        "weight": weight,
-    }
-    pq.write_table(pa.table(columns), tmp_path / "weighted.parquet")
-    files = [str(tmp_path / "weighted.parquet")]
-    thinned = load_signal(config, files)
-    assert len(thinned) == pytest.approx(10_000, rel=0.05)
-    expected = np.average(weight, weights=weight)
-    assert thinned.features[:, 0].mean() == pytest.approx(expected, rel=0.02)
-    assert signal_total(config, files) == pytest.approx(weight.sum())
-
-
-def test_negative_weights_are_refused(config: SearchConfig, tmp_path: Path) -> None:
-    columns = {name: np.ones(3) for name in ("mjj", "j1_mass", "j1_tau21")}
-    pq.write_table(pa.table({**columns, "weight": [1.0, -1.0, 1.0]}), tmp_path / "w.parquet")
-    with pytest.raises(InputError, match="negative or no weights"):
-        load_signal(config, [str(tmp_path / "w.parquet")])
-
-
-def test_ids_of_the_signal_are_not_those_of_the_data(
-    config: SearchConfig, task: InjectionTask, tmp_path: Path
-) -> None:
-    table = pq.read_table(task.base[0])
-    same = table.append_column("event", [np.arange(len(table), dtype=np.uint64)])
-    pq.write_table(same, tmp_path / "same.parquet")
-    files = [str(tmp_path / "same.parquet")]
-    assert not set(load_signal(config, files).event) & set(range(len(table)))
+        _base(run, dataclasses.replace(task, pseudo_events=9000))
 
 
 @pytest.mark.parametrize(
@@ -193,14 +156,14 @@ def test_ids_of_the_signal_are_not_those_of_the_data(
         {"spurious": 0.1},
     ],
 )
-def test_key_knows_the_task(config: SearchConfig, task: InjectionTask, change: dict) -> None:
-    assert injection_key(config, dataclasses.replace(task, **change)) != injection_key(config, task)
+def test_key_knows_the_task(run: Run, task: InjectionTask, change: dict) -> None:
+    assert injection_key(run, dataclasses.replace(task, **change)) != injection_key(run, task)
 
 
 @pytest.mark.parametrize(
     "override",
     [
-        "method.members=2",
+        "method.classifier.members=2",
         "seed=2",
         "folds=4",
         "selections=[0.1]",
@@ -209,16 +172,16 @@ def test_key_knows_the_task(config: SearchConfig, task: InjectionTask, change: d
     ],
 )
 def test_key_knows_the_search(search_file: Path, task: InjectionTask, override: str) -> None:
-    changed = load_config(search_file, [override])
-    assert injection_key(changed, task) != injection_key(load_config(search_file), task)
+    changed = Run(load_config(search_file, [override]))
+    assert injection_key(changed, task) != injection_key(Run(load_config(search_file)), task)
 
 
 @pytest.mark.parametrize("override", ["cluster=local", "pseudo_experiments=200"])
 def test_key_leaves_out_what_does_not_matter(
     search_file: Path, task: InjectionTask, override: str
 ) -> None:
-    changed = load_config(search_file, [override])
-    assert injection_key(changed, task) == injection_key(load_config(search_file), task)
+    changed = Run(load_config(search_file, [override]))
+    assert injection_key(changed, task) == injection_key(Run(load_config(search_file)), task)
 
 
 @pytest.mark.slow
@@ -231,13 +194,13 @@ def test_limit_covers_a_signal_of_its_strength(
     of the cases, those that hold it must not.
     """
     background = make_box(tmp_path / "pool.parquet", background=60_000, signal=0, seed=21)
-    config = load_config(write_search(tmp_path, background))
+    run = Run(load_config(write_search(tmp_path, background)))
     pool = dataclasses.replace(task, base=(str(background),), pseudo_events=6000)
     strengths = [0.0, 15.0, 25.0, 35.0, 50.0, 80.0]
 
     def searches(strength: float, repeats: range) -> list[Injection]:
         return [
-            made(config, dataclasses.replace(pool, strength=strength, repeat=repeat), tmp_path)
+            made(run, dataclasses.replace(pool, strength=strength, repeat=repeat), tmp_path)
             for repeat in repeats
         ]
 

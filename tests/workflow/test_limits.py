@@ -13,10 +13,12 @@ from overdensity.core import ConfigError, OverdensityError
 from overdensity.workflow import SearchResults, limits, load_config
 from overdensity.workflow.commands import command_line
 from overdensity.workflow.injection import Injection, inject
-from overdensity.workflow.limits import check_limits, run_limits
+from overdensity.workflow.limits import check_limits
 from overdensity.workflow.limits_figures import limits_figures
 from overdensity.workflow.limits_results import LimitsResults, StrengthLimit
 from overdensity.workflow.limits_summary import _best_expected, _net_efficiencies, _z_global
+from overdensity.workflow.run import Run
+from overdensity.workflow.search import run_limits
 
 from ..conftest import make_box, write_search
 
@@ -138,11 +140,11 @@ def test_failure_in_the_middle_keeps_what_is_done(
     for path in _stamps(again):
         path.unlink()
 
-    def fails_on_repeat_1(config, task, path):
+    def fails_on_repeat_1(run, task, path):
         if task.repeat == 1:
             msg = "out of memory"
             raise MemoryError(msg)
-        inject(config, task, path)
+        inject(run, task, path)
 
     with monkeypatch.context() as patched:
         patched.setattr(limits, "inject", fails_on_repeat_1)
@@ -221,15 +223,16 @@ def test_bad_files_are_refused_before_a_cluster_starts(
     again: Path, override: str, complaint: str
 ) -> None:
     with pytest.raises(OverdensityError, match=complaint) as caught:
-        check_limits(load_config(again, [override]))
+        check_limits(Run(load_config(again, [override])))
     assert "\n" not in str(caught.value)
 
 
 def test_signal_without_a_feature_is_refused(again: Path, campaign: Path, tmp_path: Path) -> None:
     table = pq.read_table(campaign / "signal.parquet").drop_columns(["j1_tau21"])
     pq.write_table(table, tmp_path / "short.parquet")
+    run = Run(load_config(again, [f"limits.signals.new={tmp_path / 'short.parquet'}"]))
     with pytest.raises(OverdensityError, match="no column 'j1_tau21'"):
-        check_limits(load_config(again, [f"limits.signals.new={tmp_path / 'short.parquet'}"]))
+        check_limits(run)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from overdensity.workflow.cluster import connect
 from overdensity.workflow.columns import make_columns
 from overdensity.workflow.config import parse_config
 from overdensity.workflow.patience import PatientExecutor, patience_of, set_patience
+from overdensity.workflow.run import Run
 
 DESERTED = "processing: no worker has been left for 2 s.* what is done is kept"
 
@@ -151,8 +152,10 @@ def test_columns_on_a_deserted_cluster_keep_what_is_done(
         {
             "events": {"files": [str(simulated_events)], "chunk_events": 1},
             "cluster": {"kind": "threads", "patience": 2},
+            "out": str(tmp_path),
         }
     )
+    run = Run(search)
     with connect(search.cluster, 1) as client:
         assert patience_of(client) == 2
 
@@ -162,11 +165,11 @@ def test_columns_on_a_deserted_cluster_keep_what_is_done(
             client.cluster.scale(0)
 
         with later(0.1, leave), pytest.raises(OverdensityError, match=DESERTED):
-            make_columns(search, tmp_path, client)
+            make_columns(run, client)
     made = {path.name for path in (tmp_path / "columns").glob("*.parquet")}
     assert 0 < len(made) < 50
     with connect("threads", 1) as client:
-        report = make_columns(search, tmp_path, client)
+        report = make_columns(run, client)
     assert report is not None
     assert report.reused >= len(made)
     assert len(report.partitions) == 50

@@ -14,6 +14,7 @@ import pytest
 from overdensity.simulation import simulate
 from overdensity.workflow import SearchResults, connect, parse_config, run_search
 from overdensity.workflow.columns import make_columns
+from overdensity.workflow.run import Run
 
 pytestmark = pytest.mark.slow
 logger = logging.getLogger("overdensity.tests")
@@ -110,8 +111,9 @@ def simulated_boxes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path
     for seed in SIMULATED_SEEDS:
         file = folder / f"box{seed}.h5"
         simulate(file, background=BACKGROUND, signal=SIGNAL, seed=seed)
+        search = {"events": {"files": str(file)}, "out": str(folder / str(seed))}
         with connect("local") as client:
-            make_columns(parse_config({"events": {"files": str(file)}}), folder / str(seed), client)
+            make_columns(Run(parse_config(search)), client)
         file.unlink()
         box = pq.read_table(folder / str(seed) / "columns")
         background = box.filter(pc.equal(box["label"], 0))

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from overdensity.ml import LossCurve, Reliability
 from overdensity.workflow.plots import (
+    DrawnSpectrum,
     FeatureShape,
-    Spectrum,
     as_svg_uri,
     plot_features,
     plot_losses,
@@ -23,26 +23,28 @@ EDGES = np.geomspace(2632, 6000, 9)
 
 
 @pytest.fixture
-def spectrum() -> Spectrum:
+def spectrum() -> DrawnSpectrum:
     expected = np.geomspace(500, 2, 8)
     counts = np.round(expected)
     counts[3] += 5 * np.sqrt(counts[3])
     counts[-1] = 0
-    return Spectrum(EDGES, counts, expected, 0.02 * expected, (EDGES[2], EDGES[5]), "10 %", "p 0.3")
+    return DrawnSpectrum(
+        EDGES, counts, expected, 0.02 * expected, (EDGES[2], EDGES[5]), "10 %", "p 0.3"
+    )
 
 
 def labels(figure: Figure) -> set[str]:
     return {text for axes in figure.axes for text in axes.get_legend_handles_labels()[1]}
 
 
-def test_pulls_count_poisson_and_fit_uncertainty(spectrum: Spectrum) -> None:
+def test_pulls_count_poisson_and_fit_uncertainty(spectrum: DrawnSpectrum) -> None:
     variance = spectrum.expected[3] + spectrum.expected_error[3] ** 2
     assert spectrum.pulls[3] == pytest.approx(
         (spectrum.counts[3] - spectrum.expected[3]) / variance**0.5
     )
 
 
-def test_spectrum_shows_the_filled_bins_in_tev(spectrum: Spectrum) -> None:
+def test_spectrum_shows_the_filled_bins_in_tev(spectrum: DrawnSpectrum) -> None:
     upper, lower = plot_spectrum(spectrum).axes
     (points,) = (line for line in upper.lines if len(np.asarray(line.get_xdata())) == 7)
     assert points.get_ydata() == pytest.approx(spectrum.counts[:-1])
@@ -50,8 +52,8 @@ def test_spectrum_shows_the_filled_bins_in_tev(spectrum: Spectrum) -> None:
     assert lower.get_ylabel() == "pull"
 
 
-def test_spectrum_without_events_can_be_drawn(spectrum: Spectrum) -> None:
-    empty = Spectrum(EDGES, np.zeros(8), np.full(8, 1e-9), np.zeros(8), (3000, 3500), "0.2 %")
+def test_spectrum_without_events_can_be_drawn(spectrum: DrawnSpectrum) -> None:
+    empty = DrawnSpectrum(EDGES, np.zeros(8), np.full(8, 1e-9), np.zeros(8), (3000, 3500), "0.2 %")
     assert plot_spectrum(empty).axes
 
 
@@ -92,7 +94,7 @@ def test_features_are_normalised() -> None:
     assert axes.get_xlabel() == "j1_mass"
 
 
-def test_figure_becomes_the_same_svg_each_time(spectrum: Spectrum) -> None:
+def test_figure_becomes_the_same_svg_each_time(spectrum: DrawnSpectrum) -> None:
     first, second = (as_svg_uri(plot_spectrum(spectrum)) for _ in range(2))
     assert first == second
     assert base64.b64decode(first.partition(",")[2]).startswith(b"<?xml")

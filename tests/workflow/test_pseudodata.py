@@ -11,12 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import ks_2samp
 
-from overdensity.core import ConfigError, InputError
+from overdensity.core import InputError
 from overdensity.workflow import SearchConfig, SearchResults, load_config
 from overdensity.workflow.commands import command_line
-from overdensity.workflow.pseudodata import calibrate_search, pseudo_sample
+from overdensity.workflow.pseudodata import pseudo_sample
 from overdensity.workflow.retrained import PseudoDataset, Retrained, retrained_figure
-from overdensity.workflow.scoring import load_sample
+from overdensity.workflow.run import Run
+from overdensity.workflow.samples import load_sample
+from overdensity.workflow.search import calibrate_search
 
 from ..conftest import make_box
 
@@ -54,10 +56,10 @@ def stored(config: SearchConfig) -> dict[str, str]:
 
 
 def test_features_are_those_of_the_data_each_once(copy: SearchConfig) -> None:
-    columns = list(copy.events.files)
-    data = load_sample(copy, columns)
+    run = Run(copy)
+    data = load_sample(run)
     for index in range(2):
-        made = pseudo_sample(copy, columns, THETA, index)
+        made = pseudo_sample(run, THETA, index)
         assert len(made) == len(data)
         assert np.array_equal(
             np.sort(made.features.view("f4,f4").ravel()),
@@ -69,8 +71,8 @@ def test_features_are_those_of_the_data_each_once(copy: SearchConfig) -> None:
 
 
 def test_pseudo_datasets_differ_and_come_again_under_the_same_seed(copy: SearchConfig) -> None:
-    columns = list(copy.events.files)
-    one, again, other = (pseudo_sample(copy, columns, THETA, index) for index in (0, 0, 1))
+    run = Run(copy)
+    one, again, other = (pseudo_sample(run, THETA, index) for index in (0, 0, 1))
     assert np.array_equal(one.mass, again.mass)
     assert np.array_equal(one.event, again.event)
     assert not np.isin(one.event, other.event).any()
@@ -79,8 +81,8 @@ def test_pseudo_datasets_differ_and_come_again_under_the_same_seed(copy: SearchC
 
 def test_signal_of_the_data_is_gone_from_pseudo_datasets(calibrated: Path) -> None:
     config = config_in(calibrated)
-    columns = list(config.events.files)
-    data = load_sample(config, columns)
+    run = Run(config)
+    data = load_sample(run)
 
     def excess(sample) -> float:
         """Signal-like events between 3.6 and 4 TeV, relative to 400 GeV on either side."""
@@ -89,7 +91,7 @@ def test_signal_of_the_data_is_gone_from_pseudo_datasets(calibrated: Path) -> No
         beside = (np.abs(sample.mass - 3800) < 600) & ~near
         return np.mean(like[near]) - np.mean(like[beside])
 
-    made = [excess(pseudo_sample(config, columns, THETA, index)) for index in range(5)]
+    made = [excess(pseudo_sample(run, THETA, index)) for index in range(5)]
     assert excess(data) > 0.04
     assert abs(np.mean(made)) < 0.15 * excess(data)
 
@@ -174,18 +176,18 @@ def test_simulated_background_takes_the_place_of_the_data(
 ) -> None:
     simulated = make_box(tmp_path / "simulated.parquet", background=15_000, signal=0, seed=77)
     config = config_in(tmp_path, f"pseudo_datasets.simulation={simulated}")
-    columns = list(config.events.files)
-    one, two = (pseudo_sample(config, columns, THETA, index) for index in range(2))
-    n = len(load_sample(config, columns))
+    run = Run(config)
+    one, two = (pseudo_sample(run, THETA, index) for index in range(2))
+    n = len(load_sample(run))
     assert (len(one), len(two)) == (n, n)
     pool = pq.read_table(simulated)["mjj"].to_numpy()
     assert np.isin(one.mass.astype(np.float32), pool).all()
     events = [np.ascontiguousarray(each.features).view("f4,f4").ravel() for each in (one, two)]
     assert np.intersect1d(*events).size == 0
     small = make_box(tmp_path / "small.parquet", background=3000, signal=0, seed=78)
-    config = config_in(tmp_path, f"pseudo_datasets.simulation={small}")
+    run = Run(config_in(tmp_path, f"pseudo_datasets.simulation={small}"))
     with pytest.raises(InputError, match="simulate more"):
-        pseudo_sample(config, columns, THETA, 0)
+        pseudo_sample(run, THETA, 0)
 
 
 def test_figure_shows_all_pseudo_datasets(copy: SearchConfig) -> None:
@@ -226,16 +228,6 @@ def test_pseudo_dataset_that_cannot_be_fitted_counts_as_without_excess(
     assert found.datasets[0].problem == "no fit"
     path = next((Path(copy.out or "") / "pseudodata").glob("*.json"))
     assert PseudoDataset.from_json(path) == found.datasets[0]
-
-
-def test_method_that_needs_the_truth_is_refused(
-    copy: SearchConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from overdensity.ml import CwolaTrees
-
-    monkeypatch.setattr(CwolaTrees, "needs", ("features", "labels"))
-    with pytest.raises(ConfigError, match="needs the truth"):
-        calibrate_search(copy)
 
 
 def test_command_line_says_both_p_values(

@@ -12,7 +12,8 @@ import pytest
 from overdensity.core import InputError
 from overdensity.workflow import SearchResults, load_config, run_search
 from overdensity.workflow.results import WindowSummary
-from overdensity.workflow.scoring import Scores, read_scores
+from overdensity.workflow.run import Run
+from overdensity.workflow.scores import Scores, read_scores
 from overdensity.workflow.selecting import calibrated_scores
 
 from ..conftest import make_box
@@ -55,12 +56,12 @@ def test_results_file_keeps_the_contract(results: SearchResults, tmp_path: Path)
 
 
 def test_observed_counts_are_those_of_the_selected_events(
-    results: SearchResults, search_file: Path, box: Path, tmp_path: Path
+    results: SearchResults, search_file: Path
 ) -> None:
-    config = load_config(search_file)
-    scores = read_scores(config, [str(box)], tmp_path / "run")
+    run = Run(load_config(search_file))
+    scores = read_scores(run)
     window = results.windows[1]
-    kept = _kept(calibrated_scores(config, scores), window, 0.1)
+    kept = _kept(calibrated_scores(run, scores), window, 0.1)
     assert kept == pytest.approx(window.selections[0].observed, abs=3)  # ties at the threshold
 
 
@@ -186,7 +187,7 @@ def test_box_without_signal_has_no_global_excess(search_file: Path, tmp_path: Pa
         (["features=[j1_mas]"], "no column 'j1_mas'; did you mean 'j1_mass'"),
         (["mass=mj"], "no column 'mj'; did you mean 'mjj'"),
         (["method.name=cwolla"], "did you mean 'cwola'"),
-        (["method.membrs=2"], "no hyperparameter 'membrs'; did you mean 'members'"),
+        (["method.classifier.membrs=2"], "'classifier.membrs'; did you mean 'members'"),
         (["scan.low=6000", "scan.high=9000"], "none of 6120 events has mjj between"),
         (["events.files=[none.parquet]"], "none.parquet: no such file"),
         (["method={name: salad}"], "'salad' needs simulated background: name its Parquet files"),

@@ -18,11 +18,11 @@ __all__ = ["limits"]
 def limits(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Set upper limits, on events and on signal models; an interrupted campaign goes on."""
     from ..config import load_config
-    from ..limits import run_limits
-    from ..search import run_folder
+    from ..run import Run
+    from ..search import run_limits
 
     config = load_config(file, overrides or [], out=out)
-    found, folder = run_limits(config), run_folder(config)
+    found, folder = run_limits(config), Run(config).folder
     say_flags(found.flags)
     if found.signals:
         _show_signals(found)

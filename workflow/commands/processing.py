@@ -31,7 +31,7 @@ Files = Annotated[
 ]
 Folder = Annotated[str | None, typer.Option("--out", help="Folder of the result.")]
 Format = Annotated[
-    str | None, typer.Option(help="lhco, root or parquet; by default told from the file names.")
+    str | None, typer.Option(help="lhco, root, parquet, ...; by default told from the file names.")
 ]
 LayoutName = Annotated[
     str | None,
@@ -79,9 +79,9 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
     dry_run: DryRun = False,
 ) -> None:
     """Turn event files into Parquet columns under OUT/columns/, with control plots beside them."""
-    from ..cluster import connect
-    from ..columns import check_events, make_columns
-    from ..search import run_folder
+    from ..columns import check_events
+    from ..run import Run
+    from ..search import process_search
 
     given = {
         "events.format": format,
@@ -99,15 +99,13 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
         msg = "process: say where the columns go with --out DIR"
         raise ConfigError(msg)
     config = _configuration(files, out, [*sets, *(overrides or [])])
-    check_events(config)
     if dry_run:
+        check_events(config)
         _show_plan(config)
         return
-    folder = run_folder(config)
-    with connect(config.cluster, config.workers) as client:
-        report = make_columns(config, folder, client)
+    report = process_search(config)
     if report is not None:
-        _show_processing(report, folder)
+        _show_processing(report, Run(config).folder)
 
 
 def _is_configuration(files: list[str]) -> bool:
@@ -116,8 +114,8 @@ def _is_configuration(files: list[str]) -> bool:
 
 def _configuration(files: list[str], out: str | None, overrides: list[str]) -> SearchConfig:
     """Return the configuration of a YAML file, or of event files given by name."""
-    from ..columns import event_format
     from ..config import load_config, parse_config
+    from ..inputs import event_format
 
     if _is_configuration(files):
         config = load_config(files[0], overrides, out=out)
@@ -135,7 +133,7 @@ def _configuration(files: list[str], out: str | None, overrides: list[str]) -> S
 def _show_plan(config: SearchConfig) -> None:
     """Say what would be processed, and where."""
     from ..cluster import dry_run
-    from ..columns import event_files, event_format
+    from ..inputs import event_files, event_format
 
     files = event_files(config.events)
     typer.echo(f"{len(files)} files of format {event_format(config.events)}:")

@@ -20,32 +20,32 @@ __all__ = ["calibrate", "hunt", "report", "run", "score"]
 def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Score every event in every window, by models that never saw it."""
     from ..config import load_config
-    from ..search import run_folder, score_search
+    from ..run import Run
+    from ..search import score_search
 
     config = load_config(file, overrides or [], out=out)
     score_search(config, process=False)
-    typer.echo(f"scores are in {run_folder(config) / 'scores'}")
+    typer.echo(f"scores are in {Run(config).folder / 'scores'}")
 
 
 def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Fit, scan and throw pseudo-experiments: scores to results.json and workspace.json."""
-    from ..columns import column_files
     from ..config import load_config
-    from ..hunting import make_results
-    from ..search import run_folder
+    from ..run import Run
+    from ..search import hunt_search
 
     config = load_config(file, overrides or [], out=out)
-    folder = run_folder(config)
-    _show(make_results(config, column_files(config, folder), folder), folder)
+    _show(hunt_search(config), Run(config).folder)
 
 
 def run(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Do a whole search, from event files to the report; an interrupted one goes on."""
     from ..config import load_config
-    from ..search import run_folder, run_search
+    from ..run import Run
+    from ..search import run_search
 
     config = load_config(file, overrides or [], out=out)
-    _show(run_search(config), run_folder(config))
+    _show(run_search(config), Run(config).folder)
 
 
 def report(
@@ -68,8 +68,8 @@ def calibrate(
 ) -> None:
     """Repeat a finished search, training included, on background-only pseudo-datasets."""
     from ..config import load_config
-    from ..pseudodata import calibrate_search
-    from ..search import run_folder
+    from ..run import Run
+    from ..search import calibrate_search
 
     number = [f"pseudo_datasets.number={pseudo_datasets}"] if pseudo_datasets else []
     config = load_config(file, [*(overrides or []), *number], out=out)
@@ -82,7 +82,7 @@ def calibrate(
         f"pseudo-datasets trained anew, {retrained.p_pseudo_experiments:.2g} from "
         "pseudo-experiments\n"
         f"agreement of both (Kolmogorov-Smirnov): p = {retrained.ks_p_value:.2g}\n"
-        f"result: {run_folder(config) / 'pseudodata.json'}"
+        f"result: {Run(config).folder / 'pseudodata.json'}"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from overdensity.workflow import limits
+from overdensity.workflow import search
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -15,7 +15,7 @@ Call = Callable[..., tuple[int, str, str]]
 def printed(call: Call, search_file: Path, monkeypatch: pytest.MonkeyPatch, **found: Any) -> str:
     """What the command prints of some limits."""
     monkeypatch.setattr(
-        limits, "run_limits", lambda config: SimpleNamespace(level=0.95, flags=(), **found)
+        search, "run_limits", lambda config: SimpleNamespace(level=0.95, flags=(), **found)
     )
     code, out, _ = call("limits", search_file)
     assert code == 0
@@ -56,5 +56,5 @@ def test_the_submission_is_named_where_there_is_one(
 ) -> None:
     nothing = {"signals": (), "windows": ()}
     assert "for HEPData" not in printed(call, search_file, monkeypatch, **nothing)
-    (search_file.parent / "run" / "limits.hepdata").mkdir()
+    (search_file.parent / "run" / "limits.hepdata").mkdir(parents=True)
     assert "for HEPData" in printed(call, search_file, monkeypatch, **nothing)

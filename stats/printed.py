@@ -1,0 +1,39 @@
+"""Numbers of a result in words, as tables, figures and reports show them."""
+
+from __future__ import annotations
+
+__all__ = ["error_text", "selection_name", "significances"]
+
+
+def selection_name(efficiency: float) -> str:
+    """Return a selection in words.
+
+    Examples
+    --------
+    >>> selection_name(0.01), selection_name(1)
+    ('1 %', 'all events')
+    """
+    return "all events" if efficiency == 1 else f"{100 * efficiency:.3g} %"
+
+
+def error_text(value: float | None, form: str = ".0f") -> str:
+    """Return an error as text, ``"?"`` where the fit has none.
+
+    Examples
+    --------
+    >>> error_text(12.34, ".1f"), error_text(None)
+    ('12.3', '?')
+    """
+    return "?" if value is None else format(value, form)
+
+
+def significances(z_local: float, z_global: float, *, is_limit: bool) -> str:
+    """Return local and global significance in words, the global one as a bound where it is one.
+
+    Examples
+    --------
+    >>> significances(4.5, 3.09, is_limit=True)
+    'local significance 4.5σ, global significance ≥ 3.1σ'
+    """
+    bound = "≥ " if is_limit else ""
+    return f"local significance {z_local:.1f}σ, global significance {bound}{z_global:.1f}σ"

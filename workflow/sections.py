@@ -1,0 +1,68 @@
+"""What the sections of all configurations have in common: strict keys, lists of files, names."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+__all__ = ["Files", "FilesSection", "MaybeFiles", "NamedSection", "Section"]
+
+
+def _listed(value: Any) -> Any:
+    """Return one path as a list of it."""
+    return [value] if isinstance(value, str) else value
+
+
+MaybeFiles = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+"""Paths of files, or none; one needs no list."""
+
+Files = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+"""Paths of files, at least one; one needs no list."""
+
+
+class Section(BaseModel):
+    """A part of a configuration: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FilesSection(Section):
+    """A section that is mostly files: these alone will do.
+
+    Attributes
+    ----------
+    files : tuple of str
+        Paths, patterns, folders.
+    """
+
+    files: Files
+
+    @model_validator(mode="before")
+    @classmethod
+    def _files_alone(cls, value: Any) -> Any:
+        return {"files": value} if isinstance(value, (str, list, tuple)) else value
+
+
+class NamedSection(BaseModel):
+    """Something with a registered name; a word is the name, and options may follow beside it.
+
+    Attributes
+    ----------
+    name : str
+        The name.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_word_is_a_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the user has set beside the name."""
+        return dict(self.model_extra or {})
