@@ -74,7 +74,7 @@ def _show(combined: CombinedSearch, out: Path) -> None:
 
 def _show_hypotheses(combined: CombinedSearch) -> None:
     """Print a row for each mass, with the best selection of each channel."""
-    from ..figures import selection_name
+    from ...stats.printed import selection_name
 
     result = combined.result
     show_table(

@@ -36,7 +36,7 @@ def benchmark(
 
 def _show(found: BenchmarkResults, out: Path) -> None:
     """Print the medians over the seeds; the spread is in the file."""
-    from ..figures import selection_name
+    from ...stats.printed import selection_name
 
     efficiencies = (f"SIC {selection_name(efficiency)}" for efficiency in found.selections)
     show_table(

@@ -35,7 +35,7 @@ def limits(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 
 def _show_selected_events(found: LimitsResults) -> None:
     """Print the limits on selected events, where there is no signal model."""
-    from ..figures import selection_name
+    from ...stats.printed import selection_name
 
     show_table(
         ("window [GeV]", "selection", "observed", "median expected"),
@@ -55,7 +55,7 @@ def _show_selected_events(found: LimitsResults) -> None:
 
 def _show_signals(found: LimitsResults) -> None:
     """Print the limits on signal models, with the training as it was and repeated."""
-    from ..figures import selection_name
+    from ...stats.printed import selection_name
 
     rows = []
     for signal in found.signals:

@@ -88,7 +88,7 @@ def calibrate(
 
 def _show(results: SearchResults, folder: Path) -> None:
     """Print the summary table; its last line names the mass and both significances."""
-    from ..report import error_of
+    from ...stats.printed import error_of
 
     best = results.best
     say_flags(results.flags)
@@ -114,8 +114,7 @@ def _show(results: SearchResults, folder: Path) -> None:
 
 def _rows(results: SearchResults) -> tuple[list[list[str]], dict[int, Style]]:
     """Return the row of the most significant selection of each window, and how rows look."""
-    from ..figures import selection_name
-    from ..report import error_of
+    from ...stats.printed import error_of, selection_name
 
     rows: list[list[str]] = []
     styles: dict[int, Style] = {}
