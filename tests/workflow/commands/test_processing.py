@@ -63,7 +63,7 @@ def test_process_of_unknown_files_asks_for_the_format(call: Call, tmp_path: Path
     code, _, err = call("process", tmp_path / "events.dat", "--out", tmp_path / "run")
     assert code == 2
     assert "cannot tell the format" in err
-    assert "(--format): lhco, root, parquet" in err
+    assert "(--format): lhco, parquet, root" in err
 
 
 def test_process_draws_what_it_has_made(call: Call, shared_data: Path, tmp_path: Path) -> None:
