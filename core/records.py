@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from .errors import InputError, nearest_names
 
@@ -25,11 +25,28 @@ class Record:
     Fields may be plain JSON values, other records, tuples or lists of them, and dictionaries with
     string keys. Numbers that are not finite are stored as ``null``, so that the files are strict
     JSON; fields that can be so must be typed ``float | None``.
+
+    A class whose JSON form has changed sets ``schema``: it is written with the record, and what
+    was written in another is refused.
+
+    Examples
+    --------
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Count(Record):
+    ...     schema = 2
+    ...     events: int
+    >>> Count(3).to_dict()
+    {'schema': 2, 'events': 3}
+    >>> Count.from_dict({"schema": 2, "events": 3})
+    Count(events=3)
     """
+
+    schema: ClassVar[int | None] = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON values."""
-        return {
+        head = {} if self.schema is None else {"schema": self.schema}
+        return head | {
             field.name: to_plain(getattr(self, field.name))
             for field in dataclasses.fields(typing.cast("Any", self))
         }
@@ -45,8 +62,17 @@ class Record:
         Raises
         ------
         InputError
-            If a field is missing or unknown.
+            If a field is missing or unknown, or the values are of another schema.
         """
+        if cls.schema is not None:
+            found = values.get("schema", 1)
+            if found != cls.schema:
+                msg = (
+                    f"{cls.__name__} is of schema {found}, and this version of overdensity reads "
+                    f"schema {cls.schema}; make it anew"
+                )
+                raise InputError(msg)
+            values = {name: value for name, value in values.items() if name != "schema"}
         hints = typing.get_type_hints(cls)
         fields = {field.name: field for field in dataclasses.fields(typing.cast("Any", cls))}
         for name in values:
@@ -83,7 +109,11 @@ class Record:
         if not isinstance(values, dict):
             msg = f"{path}: expected a JSON object, found a {type(values).__name__}"
             raise InputError(msg)
-        return cls.from_dict(values)
+        try:
+            return cls.from_dict(values)
+        except InputError as error:
+            msg = f"{path}: {error}"
+            raise InputError(msg) from None
 
 
 def to_plain(value: Any) -> Any:

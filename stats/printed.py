@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["error_text", "selection_name", "significances"]
+__all__ = ["error_of", "selection_name", "significances"]
 
 
 def selection_name(efficiency: float) -> str:
@@ -16,12 +16,12 @@ def selection_name(efficiency: float) -> str:
     return "all events" if efficiency == 1 else f"{100 * efficiency:.3g} %"
 
 
-def error_text(value: float | None, form: str = ".0f") -> str:
+def error_of(value: float | None, form: str = ".0f") -> str:
     """Return an error as text, ``"?"`` where the fit has none.
 
     Examples
     --------
-    >>> error_text(12.34, ".1f"), error_text(None)
+    >>> error_of(12.34, ".1f"), error_of(None)
     ('12.3', '?')
     """
     return "?" if value is None else format(value, form)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import Record
 from ..core.tables import Printed, Style, Table
-from .printed import error_text, selection_name, significances
+from .printed import error_of, selection_name, significances
 from .pseudo import GlobalP
 from .resonance import Resonance
 from .spectrum import SpectrumFit
@@ -77,7 +77,7 @@ class SelectionResult(Record):
     @property
     def background(self) -> str:
         """Expected background and the error of its fit in words."""
-        return f"{self.expected:.1f} ± {error_text(self.expected_error, '.1f')}"
+        return f"{self.expected:.1f} ± {error_of(self.expected_error, '.1f')}"
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class HuntResult(Printed, Record):
         if self.best is None or self.global_p is None:
             return "no window has a fit that may be quoted: there is no result"
         peak = self.best.resonance
-        return f"mass {peak.mass:.0f} ± {error_text(peak.mass_error)} GeV: " + significances(
+        return f"mass {peak.mass:.0f} ± {error_of(peak.mass_error)} GeV: " + significances(
             self.best.z_local, self.global_p.z_global, is_limit=self.global_p.is_limit
         )
 

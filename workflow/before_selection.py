@@ -196,14 +196,8 @@ class _Spectra:
     def _yields(
         self, counts: Array, fractions: Sequence[float], templates: Array
     ) -> tuple[Array, Array]:
-        fit = self.run.config.fit
         return spectrum_yields(
-            self.run.fit_edges,
-            counts,
-            fractions,
-            templates,
-            function=fit.function,
-            sculpting=fit.sculpting,
+            self.run.fit_edges, counts, fractions, templates, model=self.run.fit_model
         )
 
 
@@ -218,7 +212,7 @@ def daughters_of(
     mass = scores.sample.mass
     inside = (mass >= window.low) & (mass < window.high)
     level = (1.0, *run.config.selections).index(best.efficiency)
-    row = (window.unselected, *window.selections)[level]
+    row = window.rows[level]
     selected = levels[:, best.window] >= level
     found = []
     for name, column in zip(scores.sample.names, scores.sample.features.T, strict=True):

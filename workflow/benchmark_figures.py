@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..ml import MassSculpting, Window
+from ..stats.printed import selection_name
 from .benchmark_results import BenchmarkResults, BenchmarkRow
-from .figures import selection_name
 from .plots import COLOURS, SIGNAL_REGION, STYLE, save_figure
 
 __all__ = ["plot_max_sic", "plot_sculpting", "plot_sic", "save_benchmark_figures"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..core import Record
 from ..ml import MassSculpting, Performance, SmallestSignificance, smallest_significance
-from .figures import selection_name
+from ..stats.printed import selection_name
 from .provenance import Provenance
 
 __all__ = [

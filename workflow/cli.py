@@ -433,8 +433,7 @@ def _show_processing(report: Any, folder: Path) -> None:
 
 def _show(results: Any, folder: Path) -> None:
     """Print the summary table; its last line names the mass and both significances."""
-    from .figures import selection_name
-    from .report import error_of
+    from ..stats.printed import error_of, selection_name
 
     best = results.best
     for flag in results.flags:
@@ -474,7 +473,7 @@ def _show(results: Any, folder: Path) -> None:
 
 def _show_limits(found: Any, folder: Path) -> None:
     """Print the limits on signal models, or those on selected events where there is none."""
-    from .figures import selection_name
+    from ..stats.printed import selection_name
 
     for flag in found.flags:
         console.print(f"[yellow]flag:[/] {_escaped(flag)}", soft_wrap=True)
@@ -516,7 +515,7 @@ def _events(number: float | None) -> str:
 
 def _show_combination(combined: Any, out: Path) -> None:
     """Print all channels at all masses; the last line has the combined significances."""
-    from .figures import selection_name
+    from ..stats.printed import selection_name
 
     result = combined.result
     for flag in combined.flags:
@@ -568,7 +567,7 @@ def _show_combination(combined: Any, out: Path) -> None:
 
 def _show_benchmark(found: Any, out: Path) -> None:
     """Print the medians over the seeds; the spread is in the file."""
-    from .figures import selection_name
+    from ..stats.printed import selection_name
 
     table = Table(title="medians over the seeds, \\[smallest, largest] of the maximum SIC")
     names = [selection_name(efficiency) for efficiency in found.selections]

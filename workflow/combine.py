@@ -23,7 +23,7 @@ from ..stats import count_patterns
 from ..stats.combination import hunt_channels
 from ..stats.combined import CombinedResult
 from ..stats.combined_workspace import combined_workspace
-from ..stats.joint_search import Channel
+from ..stats.joint_search import HuntChannel
 from ..stats.overlap import remove_overlap
 from .config import SearchConfig
 from .hunting import hunt_scores, spurious_of
@@ -85,6 +85,8 @@ class CombinedSearch(Record):
     provenance : Provenance
         Versions, configurations by channel, inputs.
     """
+
+    schema = 2  # since the points of the channels are whole rows
 
     result: CombinedResult
     events: tuple[ChannelEvents, ...]
@@ -177,7 +179,7 @@ def combination_figure(result: CombinedResult) -> Figure:
         axes = figure.subplots()
         for c, channel in enumerate(result.channels):
             points = [hypothesis.channels[c] for hypothesis in result.hypotheses]
-            z = [np.nan if point is None else max(point.z_local, 0.0) for point in points]
+            z = [np.nan if point is None else max(point.z_local or 0.0, 0.0) for point in points]
             colour = COLOURS[c % len(COLOURS)]
             axes.plot(mass, z, "o--", ms=4, color=colour, label=_legend(channel.name, channel))
         z = [max(hypothesis.z_local, 0.0) for hypothesis in result.hypotheses]
@@ -255,21 +257,18 @@ def _kept(scores: Scores, kept: NDArray[np.bool_]) -> Scores:
     )
 
 
-def _channel(run: Run, scores: Scores) -> Channel:
+def _channel(run: Run, scores: Scores) -> HuntChannel:
     """Select among the events of a channel as its own search would."""
-    config, fit = run.config, run.config.fit
+    config = run.config
     cut_on = calibrated_scores(run, scores)
     levels = levels_of(run, cut_on)
     spurious, bent = spurious_of(run, scores), sculpting_of(run, cut_on)
     few = Run(config.model_copy(update={"pseudo_experiments": _REFUSAL_TOYS}))
     alone = hunt_scores(few, scores, levels, spurious=spurious, bent=bent)
-    return Channel(
+    return HuntChannel(
         patterns=count_patterns(scores.sample.mass, levels, run.fit_edges),
         efficiencies=config.selections,
-        function=fit.function,
-        guard=fit.bins_per_bin,
-        sculpting=fit.sculpting,
-        gof_threshold=fit.gof_threshold,
+        model=run.fit_model,
         spurious=None if spurious is None else spurious.fraction,
         refused=[[row.refused for row in window.selections] for window in alone.windows],
     )

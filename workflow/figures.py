@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ..processors.histograms import from_uhi
 from ..stats import SpectrumFit
+from ..stats.printed import selection_name
 from .plots import (
     DrawnSpectrum,
     FeatureShape,
@@ -24,14 +25,8 @@ __all__ = [
     "feature_figure",
     "pseudo_experiments_figure",
     "scan_figure",
-    "selection_name",
     "spectrum_figures",
 ]
-
-
-def selection_name(efficiency: float) -> str:
-    """Return a selection in words: ``"1 %"``, or ``"all events"``."""
-    return "all events" if efficiency == 1 else f"{100 * efficiency:.3g} %"
 
 
 def scan_figure(results: SearchResults) -> Figure:

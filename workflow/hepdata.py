@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import OverdensityError
 from ..stats import SpectrumFit
-from .figures import selection_name
+from ..stats.printed import selection_name
 from .limits_results import LimitsResults, SignalLimits, StrengthLimit, WindowLimits
 from .results import SearchResults
 
@@ -119,9 +119,9 @@ def _yield_table(windows: Sequence[WindowLimits], index: int, level: float) -> T
         f"region after the selection of the {name} most anomalous events.",
     )
     table.add_variable(_bins("Signal region", [(w.low, w.high) for w in windows]))
-    table.add_variable(_column("Observed events", [row.events for row in rows]))
-    background = _column("Expected background", [row.background for row in rows])
-    background.add_uncertainty(_error("fit", [row.error for row in rows]))
+    table.add_variable(_column("Observed events", [row.selection.observed for row in rows]))
+    background = _column("Expected background", [row.selection.expected for row in rows])
+    background.add_uncertainty(_error("fit", [row.selection.total_error for row in rows]))
     table.add_variable(background)
     table.add_variable(_column("Observed limit", [row.observed for row in rows], "events"))
     for column in _expected([row.expected for row in rows], "events"):

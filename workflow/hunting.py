@@ -21,7 +21,6 @@ from ..stats import (
     HuntResult,
     Independence,
     Sculpting,
-    SelectionResult,
     SpuriousSignal,
     best_workspace,
     choose_function,
@@ -38,9 +37,7 @@ from .results import (
     BestResult,
     FitQuality,
     SearchResults,
-    SelectionSummary,
     TruthSummary,
-    WindowSummary,
 )
 from .run import Run
 from .samples import load_masses
@@ -194,10 +191,8 @@ def hunt_scores(
         windows=run.regions,
         spurious=None if spurious is None else spurious.fraction,
         efficiencies=config.selections,
-        function=config.fit.function,
+        model=run.fit_model,
         bins_per_bin=config.fit.bins_per_bin,
-        sculpting=config.fit.sculpting,
-        gof_threshold=config.fit.gof_threshold,
         pseudo_experiments=config.pseudo_experiments,
         seed=config.seed,
     )
@@ -217,23 +212,13 @@ def _results(
 ) -> SearchResults:
     """Write down the result of the statistical step with what it was made from."""
     config, processing = run.config, processing_report(run.config, run.folder)
-    centers = [window.center for window in run.windows]
     bad_files = {} if processing is None else processing.bad_files
     no_peak = result.best is not None and not result.best.resonance.valid
     unsure = (_NO_PEAK,) if no_peak else ()
     mutual = (_MUTUAL_FOLDS,) if config.cross_fitting == "all" else ()
     skipped = tuple(f"skipped {name}: {error}" for name, error in bad_files.items())
     return SearchResults(
-        windows=tuple(
-            WindowSummary(
-                center=center,
-                low=window.low,
-                high=window.high,
-                unselected=_summary(window.unselected),
-                selections=tuple(_summary(row) for row in window.selections),
-            )
-            for window, center in zip(result.windows, centers, strict=True)
-        ),
+        windows=result.windows,
         best=_best(result),
         trials=result.trials,
         **checks,
@@ -252,23 +237,6 @@ def _results(
             config.seed,
             [name for name in event_files(config.events) if name not in bad_files],
         ),
-    )
-
-
-def _summary(row: SelectionResult) -> SelectionSummary:
-    return SelectionSummary(
-        efficiency=row.efficiency,
-        observed=row.observed,
-        expected=row.expected,
-        expected_error=row.expected_error,
-        spurious=row.spurious,
-        p_local=None if row.flagged else row.p_local,
-        z_local=None if row.flagged else row.z_local,
-        chi2=row.chi2,
-        ndf=row.ndf,
-        fit_p_value=row.p_value,
-        flagged=row.flagged,
-        refused=row.refused,
     )
 
 
@@ -299,10 +267,7 @@ def _best(result: HuntResult) -> BestResult | None:
 
 def _fit_quality(result: HuntResult) -> tuple[FitQuality, ...]:
     window = result.windows[0 if result.best is None else result.best.window]
-    return tuple(
-        FitQuality(row.efficiency, row.chi2, row.ndf, row.p_value)
-        for row in (window.unselected, *window.selections)
-    )
+    return tuple(map(FitQuality.of, window.rows))
 
 
 def _truth(

@@ -9,25 +9,23 @@ from dataclasses import replace
 import numpy as np
 from distributed import Client
 
-from ..core import InputError
 from ..core.progress import live_table
 from .campaign import run_campaign
 from .hunting import make_results
-from .injection import (
-    Injection,
-    InjectionTask,
-    check_strengths,
-    inject,
-    injection_key,
-)
+from .injected_events import InjectionTask, check_strengths
+from .injection import inject, injection_key
+from .injection_results import Injection
 from .inputs import column_paths
 from .limits_config import LimitsConfig
+from .limits_flags import limit_flags
 from .limits_results import LimitsResults
-from .limits_summary import SignalModel, limit_flags, signal_limits, window_limits, z_or_zero
+from .limits_summary import signal_limits
 from .provenance import Provenance
 from .results import SearchResults
 from .run import Run
-from .samples import load_sample, load_signal, signal_total
+from .samples import load_sample
+from .signal_models import SignalModel, read_signal_models
+from .yield_limits import window_limits
 
 __all__ = ["check_limits", "make_limits"]
 
@@ -41,7 +39,7 @@ def check_limits(run: Run) -> None:
         If files or columns cannot be used, or are too few for the strengths.
     """
     limits = run.config.limits or LimitsConfig()
-    for signal in _signals(run, limits):
+    for signal in read_signal_models(run, limits):
         if limits.injections is not None:
             check_strengths(signal.files, len(signal.sample), limits.injections.strengths)
     if limits.background is not None:
@@ -76,7 +74,7 @@ def make_limits(run: Run, client: Client) -> LimitsResults:
     limits = config.limits or LimitsConfig()
     results = make_results(run)
     windows = tuple(window_limits(window, limits.level) for window in results.windows)
-    signals = _signals(run, limits)
+    signals = read_signal_models(run, limits)
     base = None if limits.background is None else tuple(column_paths(limits.background))
     tasks = {signal.name: _tasks(limits, signal, results, columns, base) for signal in signals}
     done = _campaign(run, [each for some in tasks.values() for each in some], client)
@@ -101,25 +99,6 @@ def make_limits(run: Run, client: Client) -> LimitsResults:
     )
     made.to_json(run.folder / "limits.json")
     return made
-
-
-def _signals(run: Run, limits: LimitsConfig) -> list[SignalModel]:
-    """Read the signals, and find for each the window with the largest share of its events."""
-    found = []
-    for name, signal in limits.signals.items():
-        files = tuple(column_paths(signal.files))
-        sample = load_signal(run, files, weights="thinned")
-        inside = [np.mean(window.signal(sample.mass)) for window in run.windows]
-        window = int(np.argmax(inside))
-        if not inside[window] > 0:
-            msg = (
-                f"limits.signals.{name}: none of {len(sample)} events lies in a signal region of "
-                f"the scan ({run.config.scan.low:g}-{run.config.scan.high:g} GeV)"
-            )
-            raise InputError(msg)
-        total = signal_total(run, files)
-        found.append(SignalModel(name, signal, files, sample, total, window, float(inside[window])))
-    return found
 
 
 def _tasks(
@@ -202,7 +181,7 @@ def _progress(
 
 
 def _state(some: Sequence[InjectionTask], done: Mapping[InjectionTask, Injection]) -> str:
-    found = [max(map(z_or_zero, done[task].selections)) for task in some if task in done]
+    found = [done[task].z_best for task in some if task in done]
     z = f", median z {np.median(found):.1f}" if found else ""
     return f"{len(found)}/{len(some)}{z}"
 

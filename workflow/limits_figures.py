@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .figures import selection_name
+from ..stats.printed import selection_name
 from .limits_results import LimitsResults, SignalLimits, StrengthLimit
 from .plots import COLOURS, STYLE, save_figure
 

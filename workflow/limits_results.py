@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core import Record
+from ..stats import SelectionResult
 from .provenance import Provenance
 
 __all__ = [
@@ -27,27 +28,22 @@ class YieldLimit(Record):
 
     Attributes
     ----------
-    efficiency : float
-        Background efficiency of the cut on the score.
-    events : int
-        Observed in the signal region.
-    background, error : float
-        Expected there, and the error of that with the spurious signal.
+    selection : SelectionResult
+        The counts it is set on.
     observed : float or None
         The limit, in selected events; None where the selection is flagged.
     expected : tuple of float or None
         At -2, -1, 0, 1, 2 σ of the background-only expectation; empty where flagged.
-    flagged : bool
-        The fit does not describe its sidebands, or the selection is refused.
     """
 
-    efficiency: float
-    events: int
-    background: float
-    error: float
+    selection: SelectionResult
     observed: float | None
     expected: Bands
-    flagged: bool
+
+    @property
+    def efficiency(self) -> float:
+        """Background efficiency of the cut on the score."""
+        return self.selection.efficiency
 
 
 @dataclass(frozen=True)
@@ -227,6 +223,8 @@ class LimitsResults(Record):
     provenance : Provenance
         Versions, configuration, inputs.
     """
+
+    schema = 2  # since the limit on a yield holds the row that it is set on
 
     level: float
     windows: tuple[WindowLimits, ...]

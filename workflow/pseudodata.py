@@ -188,15 +188,12 @@ def _recipe(run: Run, results: SearchResults) -> _Recipe:
 
 def _scan(run: Run, scores: Scores, spurious: NDArray[np.float64]) -> tuple[Patterns, Scan]:
     """Select and fit, as the search does; the scores are calibrated ones."""
-    fit = run.config.fit
     patterns = count_patterns(scores.sample.mass, levels_of(run, scores), run.fit_edges)
     return patterns, scan(
         patterns,
         run.regions,
         run.config.selections,
-        function=fit.function,
-        sculpting=fit.sculpting,
-        guard=fit.bins_per_bin,
+        model=run.fit_model,
         spurious=spurious,
     )
 

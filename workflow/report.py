@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from ..core import InputError
 from ..core.records import write_text_atomic
-from ..stats import z_of_p
+from ..stats import SelectionResult, WindowResult, z_of_p
+from ..stats.printed import error_of, selection_name
 from ..stats.sculpting import SelectionSculpting, WindowSculpting
 from ..stats.yields import JointYield, NumberOfEvents
 from .config import parse_config
@@ -20,18 +21,17 @@ from .figures import (
     feature_figure,
     pseudo_experiments_figure,
     scan_figure,
-    selection_name,
     spectrum_figures,
 )
 from .limits_figures import limits_figures
 from .limits_results import LimitsResults
 from .plots import as_svg_uri, plot_losses, plot_reliability
-from .results import SearchResults, SelectionSummary, WindowSummary
+from .results import SearchResults
 from .retrained import Retrained, retrained_figure
 from .run import Run
 from .scores import read_trainings
 
-__all__ = ["error_of", "write_report"]
+__all__ = ["write_report"]
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,6 @@ def write_report(out: Path) -> Path:
     ).get_template("report.html")
     page = template.render(**_content(results, out))
     return write_text_atomic(out / "report.html", page)
-
-
-def error_of(value: float | None, form: str = ".0f") -> str:
-    """Return an error as text, ``"?"`` where the fit has none."""
-    return "?" if value is None else format(value, form)
 
 
 def _content(results: SearchResults, out: Path) -> dict[str, Any]:
@@ -345,7 +340,7 @@ def _training_pictures(results: SearchResults, out: Path) -> list[_Picture]:
 
 
 def _rows(
-    window: WindowSummary, bent: WindowSculpting, results: SearchResults
+    window: WindowResult, bent: WindowSculpting, results: SearchResults
 ) -> list[dict[str, str]]:
     best = results.best
     is_best_window = best is not None and results.windows[best.window] is window
@@ -360,17 +355,15 @@ def _rows(
             **_row(row),
             **_bending(of_selection),
         }
-        for row, of_selection in zip(
-            (window.unselected, *window.selections), (None, *bent.selections), strict=True
-        )
+        for row, of_selection in zip(window.rows, (None, *bent.selections), strict=True)
     ]
 
 
-def _row(row: SelectionSummary) -> dict[str, str]:
+def _row(row: SelectionResult) -> dict[str, str]:
     return {
         "selection": selection_name(row.efficiency),
         "observed": f"{row.observed}",
-        "expected": f"{row.expected:.1f} ± {error_of(row.expected_error, '.1f')}",
+        "expected": row.background,
         "spurious": f"{row.spurious:.1f}",
         "p_local": ("refused" if row.refused else "flagged")
         if row.p_local is None

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from ..core import Record
+from ..core.tables import Printed, Table
 from ..stats import (
     FunctionChoice,
     Independence,
     Sculpting,
+    SelectionResult,
     SpectrumFit,
     SpuriousSignal,
     Trials,
+    WindowResult,
 )
 from ..stats.daughters import DaughterMass
+from ..stats.printed import error_of, significances
+from ..stats.results import windows_table
 from .before_selection import BeforeSelection
 from .provenance import Provenance
 
@@ -21,71 +27,8 @@ __all__ = [
     "BestResult",
     "FitQuality",
     "SearchResults",
-    "SelectionSummary",
     "TruthSummary",
-    "WindowSummary",
 ]
-
-
-@dataclass(frozen=True)
-class SelectionSummary(Record):
-    """One selection in one window.
-
-    Attributes
-    ----------
-    efficiency : float
-        Background efficiency of the cut on the score; 1 is no selection.
-    observed : int
-        Events in the signal region.
-    expected, expected_error : float
-        Background there from the sideband fit, and the error of that fit; the error is None
-        where the fit has none.
-    spurious : float
-        Standard deviation of the signal that the function fabricates, events; the p-value knows.
-    p_local, z_local : float or None
-        None where the fit does not describe its sidebands, or the selection is refused: such a
-        p-value is not quoted.
-    chi2, ndf, fit_p_value : float, int, float
-        Goodness of the fit outside the signal region.
-    flagged : bool
-        The fit does not describe its sidebands, or the selection is refused.
-    refused : bool
-        The selection sculpts the spectrum more than the fit absorbs.
-    """
-
-    efficiency: float
-    observed: int
-    expected: float
-    expected_error: float | None
-    spurious: float
-    p_local: float | None
-    z_local: float | None
-    chi2: float
-    ndf: int
-    fit_p_value: float
-    flagged: bool
-    refused: bool
-
-
-@dataclass(frozen=True)
-class WindowSummary(Record):
-    """One window of the scan, in GeV.
-
-    Attributes
-    ----------
-    center, low, high : float
-        The signal region.
-    unselected : SelectionSummary
-        Before any selection; shown for comparison, not searched.
-    selections : tuple of SelectionSummary
-        From loose to tight.
-    """
-
-    center: float
-    low: float
-    high: float
-    unselected: SelectionSummary
-    selections: tuple[SelectionSummary, ...]
 
 
 @dataclass(frozen=True)
@@ -156,6 +99,11 @@ class FitQuality(Record):
     ndf: int
     p_value: float
 
+    @classmethod
+    def of(cls, row: SelectionResult) -> Self:
+        """Return that of a row of the scan."""
+        return cls(row.efficiency, row.chi2, row.ndf, row.fit_p_value)
+
 
 @dataclass(frozen=True)
 class TruthSummary(Record):
@@ -175,12 +123,12 @@ class TruthSummary(Record):
 
 
 @dataclass(frozen=True)
-class SearchResults(Record):
-    """The result of a search.
+class SearchResults(Printed, Record):
+    """The result of a search; printed, it is a table with one line a window.
 
     Attributes
     ----------
-    windows : tuple of WindowSummary
+    windows : tuple of WindowResult
         The scan.
     best : BestResult or None
         None where no fit may be quoted.
@@ -229,7 +177,7 @@ class SearchResults(Record):
     overdensity.core.errors.InputError: runs/none/results.json: no such file
     """
 
-    windows: tuple[WindowSummary, ...]
+    windows: tuple[WindowResult, ...]
     best: BestResult | None
     before_selection: BeforeSelection | None
     daughters: tuple[DaughterMass, ...]
@@ -249,3 +197,21 @@ class SearchResults(Record):
     bad_files: dict[str, str]
     key: str
     provenance: Provenance
+
+    def table(self) -> Table:
+        """Return one line a window, with its most significant selection."""
+        return windows_table(
+            f"{self.n_events} events in the scan range",
+            self.windows,
+            best=None if self.best is None else self.best.window,
+            notes=(self._sentence(), *self.flags),
+        )
+
+    def _sentence(self) -> str:
+        """Return the mass and both significances in words."""
+        best = self.best
+        if best is None:
+            return "no window has a fit that may be quoted: there is no result"
+        return f"mass {best.mass:.0f} ± {error_of(best.mass_error)} GeV: " + significances(
+            best.z_local, best.z_global, is_limit=best.p_global_is_limit
+        )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..core import ConfigError
 from ..core.records import write_text_atomic
 from ..ml import Folding, Method, Window, make_method, scan_edges, scan_windows
-from ..stats import subdivide
+from ..stats import FitModel, subdivide
 from .config import SearchConfig
 from .dependencies import Stage, keys_of, value_of
 from .inputs import column_files
@@ -81,6 +81,17 @@ class Run:
     def fit_edges(self) -> NDArray[np.float64]:
         """Edges of the bins of the fits, GeV, shape (scan.bins * fit.bins_per_bin + 1,)."""
         return subdivide(self.edges, self.config.fit.bins_per_bin)
+
+    @cached_property
+    def fit_model(self) -> FitModel:
+        """How the background is fitted, and which fits may be quoted."""
+        fit = self.config.fit
+        return FitModel(
+            fit.function,
+            guard=fit.bins_per_bin,
+            freedom=fit.sculpting,
+            gof_threshold=fit.gof_threshold,
+        )
 
     @cached_property
     def method(self) -> Method[Any]:

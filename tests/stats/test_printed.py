@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from overdensity.stats.printed import error_text, selection_name, significances
+from overdensity.stats.printed import error_of, selection_name, significances
 
 
 @pytest.mark.parametrize(
@@ -13,8 +13,8 @@ def test_a_selection_is_named_by_the_percentage_it_keeps(efficiency: float, name
 
 
 def test_a_missing_error_is_a_question_mark() -> None:
-    assert error_text(None, ".1f") == "?"
-    assert error_text(2.04, ".1f") == "2.0"
+    assert error_of(None, ".1f") == "?"
+    assert error_of(2.04, ".1f") == "2.0"
 
 
 def test_a_global_significance_that_is_a_bound_says_so() -> None:

@@ -12,7 +12,6 @@ from overdensity.workflow.figures import (
     feature_figure,
     pseudo_experiments_figure,
     scan_figure,
-    selection_name,
     spectrum_figures,
 )
 from overdensity.workflow.results import SearchResults
@@ -27,13 +26,6 @@ def results(finished_run: Path) -> SearchResults:
 def nothing(results: SearchResults) -> SearchResults:
     """The same search, had no fit been good enough to quote."""
     return dataclasses.replace(results, best=None, pseudo_z=())
-
-
-@pytest.mark.parametrize(
-    ("efficiency", "name"), [(1, "all events"), (0.1, "10 %"), (0.002, "0.2 %")]
-)
-def test_a_selection_is_named_by_what_it_keeps(efficiency: float, name: str) -> None:
-    assert selection_name(efficiency) == name
 
 
 def test_scan_has_a_line_for_each_selection_with_its_p_values(results: SearchResults) -> None:

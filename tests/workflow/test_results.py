@@ -6,7 +6,8 @@ import dataclasses
 import json
 from pathlib import Path
 
-from overdensity.workflow.results import BestResult, SearchResults, SelectionSummary, WindowSummary
+from overdensity.stats import SelectionResult, WindowResult
+from overdensity.workflow.results import BestResult, SearchResults
 
 
 def test_results_come_back_from_their_file(finished_run: Path) -> None:
@@ -14,9 +15,9 @@ def test_results_come_back_from_their_file(finished_run: Path) -> None:
     results = SearchResults.from_json(path)
     assert results.to_dict() == json.loads(path.read_text())
     assert isinstance(results.best, BestResult)
-    assert all(isinstance(window, WindowSummary) for window in results.windows)
+    assert all(isinstance(window, WindowResult) for window in results.windows)
     assert all(
-        isinstance(row, SelectionSummary)
+        isinstance(row, SelectionResult)
         for window in results.windows
         for row in (window.unselected, *window.selections)
     )
@@ -37,3 +38,20 @@ def test_rows_agree_with_the_best_result(finished_run: Path) -> None:
 def test_no_field_is_lost_without_a_word() -> None:
     names = {field.name for field in dataclasses.fields(SearchResults)}
     assert names >= {"windows", "best", "fit", "flags", "provenance", "key", "truth", "pseudo_z"}
+
+
+def test_results_print_as_a_table_of_forty_lines_at_most(finished_run: Path) -> None:
+    results = SearchResults.from_json(finished_run / "results.json")
+    lines = str(results).splitlines()
+    assert lines[0] == f"{results.n_events} events in the scan range"
+    assert len(lines) <= 40
+    assert results.best is not None
+    assert any(f"mass {results.best.mass:.0f} ± " in line for line in lines)
+
+
+def test_the_file_keeps_the_keys_that_others_read(finished_run: Path) -> None:
+    row = json.loads((finished_run / "results.json").read_text())["windows"][0]["selections"][0]
+    assert list(row) == [
+        *("efficiency", "observed", "expected", "expected_error", "spurious", "p_local", "z_local"),
+        *("chi2", "ndf", "fit_p_value", "flagged", "refused"),
+    ]

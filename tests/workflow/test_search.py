@@ -10,8 +10,8 @@ import pyhf
 import pytest
 
 from overdensity.core import InputError
+from overdensity.stats import WindowResult
 from overdensity.workflow import SearchResults, load_config, run_search
-from overdensity.workflow.results import WindowSummary
 from overdensity.workflow.run import Run
 from overdensity.workflow.scores import Scores, read_scores
 from overdensity.workflow.selecting import calibrated_scores
@@ -65,7 +65,7 @@ def test_observed_counts_are_those_of_the_selected_events(
     assert kept == pytest.approx(window.selections[0].observed, abs=3)  # ties at the threshold
 
 
-def _kept(scores: Scores, window: WindowSummary, efficiency: float) -> int:
+def _kept(scores: Scores, window: WindowResult, efficiency: float) -> int:
     """Count events of the signal region among the best of each fold."""
     kept = 0
     for fold in range(3):
