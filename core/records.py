@@ -68,7 +68,7 @@ class Record:
             found = values.get("schema", 1)
             if found != cls.schema:
                 msg = (
-                    f"a {cls.__name__} of schema {found}, and this version of overdensity reads "
+                    f"{cls.__name__} is of schema {found}, and this version of overdensity reads "
                     f"schema {cls.schema}; make it anew"
                 )
                 raise InputError(msg)

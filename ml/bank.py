@@ -166,16 +166,12 @@ def train_bank(
     tx = torch.as_tensor(x, device=on)
     ty = torch.as_tensor(y, dtype=torch.float32, device=on)
     tw = torch.as_tensor(weight, dtype=torch.float32, device=on)
-    n, rows = (
-        len(seeds),
-        math.ceil(len(x) / steps),
-    )  # of a dropout mask: whatever the bank, the same numbers
-    shapes = (x.shape[1], *[hyper.width] * hyper.layers, 1)
-    bank = Bank(shapes, seeds, hyper.activation).to(on)
+    rows = math.ceil(len(x) / steps)  # of a dropout mask: whatever the bank, the same numbers
+    bank = Bank((x.shape[1], *[hyper.width] * hyper.layers, 1), seeds, hyper.activation).to(on)
     seen = None if features is None else torch.as_tensor(features, device=on)[:, :, None].float()
     if seen is not None:
         bank.weights[0].data *= seen
-    best_bank = bank.take([*range(n)] * hyper.average).to(on)
+    best = _Best(bank, hyper.average)
     optimizer = torch.optim.Adam(
         bank.parameters(), lr=hyper.learning_rate, betas=(hyper.beta1, hyper.beta2), eps=1e-7
     )
@@ -183,11 +179,8 @@ def train_bank(
     dropout = torch.Generator(on).manual_seed(seed)
     learn = [np.flatnonzero(mask) for mask in train]
     check = [np.flatnonzero(~mask) for mask in train]
-    active = list(range(n))
-    best = np.full((hyper.average, n), -np.inf)
-    best_epoch = np.zeros(n, np.int64)
+    active = list(range(len(seeds)))
 
-    step = 0
     for epoch in range(hyper.epochs):
         order = [np.array_split(shuffle[net].permutation(learn[net]), steps) for net in active]
         for i in range(steps):
@@ -197,30 +190,59 @@ def train_bank(
             logits = bank(tx[index], keep)
             loss = functional.softplus(logits) - ty[index] * logits  # binary cross-entropy
             loss = (loss * tw[index] * real).sum(dim=1) / real.sum(dim=1)
-            optimizer.param_groups[0]["lr"] = hyper.learning_rate / (1 + hyper.decay * step)
-            optimizer.zero_grad()
-            loss.sum().backward()  # networks share no weight: each gets its own gradient
-            if seen is not None:
-                bank.weights[0].grad *= seen[active]
-            optimizer.step()
-            step += 1
+            rate = hyper.learning_rate / (1 + hyper.decay * (epoch * steps + i))
+            _step(bank, optimizer, loss, rate, None if seen is None else seen[active])
 
         value = np.full(len(active), float(epoch))
         if hyper.judge != "last":
             value = _validate(bank, tx, y, weight, [check[net] for net in active], hyper=hyper)
-        better = [i for i, net in enumerate(active) if value[i] > best[:, net].min()]
-        nets = [active[i] for i in better]
-        best_epoch[[active[i] for i in better if value[i] > best[:, active[i]].max()]] = epoch
-        worst = best[:, nets].argmin(axis=0)
-        best[worst, nets] = value[better]
-        _copy(bank, better, best_bank, (worst * n + nets).tolist())
-        going = [i for i, net in enumerate(active) if epoch - best_epoch[net] < hyper.patience]
+        best.take_over(bank, active, value, epoch)
+        going = [i for i, net in enumerate(active) if epoch - best.epoch[net] < hyper.patience]
         if not going:
             break
         if len(going) < len(active):
             bank, optimizer = _shrink(bank, optimizer, going)
             active = [active[i] for i in going]
-    return best_bank.cpu(), best.max(axis=0)
+    return best.bank.cpu(), best.value.max(axis=0)
+
+
+class _Best:
+    """The best epochs of each network so far: their validations, weights, and the latest of them."""
+
+    def __init__(self, bank: Bank, average: int) -> None:
+        device = bank.biases[0].device
+        self.bank = bank.take([*range(len(bank))] * average).to(device)
+        self.value = np.full((average, len(bank)), -np.inf)
+        self.epoch = np.zeros(len(bank), np.int64)
+
+    def take_over(
+        self, bank: Bank, active: list[int], value: NDArray[np.float64], epoch: int
+    ) -> None:
+        """Put the networks that are better than the worst that is kept of theirs in its place."""
+        better = [i for i, net in enumerate(active) if value[i] > self.value[:, net].min()]
+        nets = [active[i] for i in better]
+        best = [active[i] for i in better if value[i] > self.value[:, active[i]].max()]
+        self.epoch[best] = epoch
+        worst = self.value[:, nets].argmin(axis=0)
+        self.value[worst, nets] = value[better]
+        _copy(bank, better, self.bank, (worst * self.value.shape[1] + nets).tolist())
+
+
+def _step(
+    bank: Bank,
+    optimizer: torch.optim.Adam,
+    loss: Tensor,
+    rate: float,
+    seen: Tensor | None,
+) -> None:
+    """Make one step of all networks; features that a network does not see stay without weight."""
+    optimizer.param_groups[0]["lr"] = rate
+    optimizer.zero_grad()
+    loss.sum().backward()  # networks share no weight: each gets its own gradient
+    gradient = bank.weights[0].grad
+    if seen is not None and gradient is not None:
+        gradient *= seen
+    optimizer.step()
 
 
 def _keep(

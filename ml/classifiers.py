@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError, require
+from .block import Block
 from .folds import fold_of
 from .registry import Registry
-from .reliability import reliability
-from .watching import is_watched, watcher
 
 __all__ = [
     "CLASSIFIERS",
@@ -24,10 +23,8 @@ __all__ = [
     "Inputs",
     "balance_classes",
     "classifier_from_arrays",
-    "features_of_members",
     "fit_classifier",
     "inputs_for",
-    "note_reliability",
     "register_classifier",
 ]
 
@@ -51,11 +48,11 @@ class Inputs:
     features : ndarray of float32, shape (n_events, n_features)
         Feature columns.
     blocks : mapping
-        Constituents and images by these names, one entry an event, with ``take``.
+        Constituents and images by the names of their columns.
     """
 
     features: NDArray[np.float32]
-    blocks: Mapping[str, Any] = field(default_factory=dict)
+    blocks: Mapping[str, Block[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -251,7 +248,7 @@ class ClassifierHyper:
 
 
 def inputs_for(
-    hyper: ClassifierHyper, features: NDArray[np.float32], blocks: Mapping[str, Any]
+    hyper: ClassifierHyper, features: NDArray[np.float32], blocks: Mapping[str, Block[Any]]
 ) -> Shown:
     """Return what a kind of classifier is shown of events.
 
@@ -272,15 +269,15 @@ def inputs_for(
     needs = CLASSIFIERS[hyper.kind].needs
     if needs == ("features",):
         return features
-    wanted = [need for need in needs if need != "features"]
-    for need in wanted:
-        if need not in blocks:
+    found = {name: block for name, block in blocks.items() if block.kind in needs}
+    for need in needs:
+        if need != "features" and not any(block.kind == need for block in found.values()):
             msg = (
                 f"the classifier {hyper.kind!r} needs {need}, which the events do not have; name "
                 "their column under features"
             )
             raise ConfigError(msg)
-    return Inputs(features, {need: blocks[need] for need in wanted})
+    return Inputs(features, found)
 
 
 def fit_classifier(
@@ -356,42 +353,6 @@ def balance_classes(
     for members in (y, ~y):
         balanced[members] *= 0.5 * len(y) / balanced[members].sum()
     return balanced
-
-
-def note_reliability(
-    of_fold: Callable[[int], Classifier],
-    x: Any,
-    y: NDArray[np.bool_],
-    weight: NDArray[np.float64],
-    inner: NDArray[np.int64],
-) -> None:
-    """Note, where trainings are watched, how probabilities hold on events that were not learnt.
-
-    Parameters
-    ----------
-    of_fold : callable
-        Returns the ensemble of the members which an inner fold stopped.
-    x, y, weight, inner
-        As in :meth:`ClassifierKind.fit`.
-    """
-    if not is_watched():
-        return
-    probability = np.empty(len(x))
-    for fold in np.unique(inner):
-        mine = inner == fold
-        probability[mine] = of_fold(int(fold)).score(x[mine])
-    watcher().reliability.append(reliability(probability, y, weight))
-
-
-def features_of_members(
-    members: int, features: int, fraction: float, seed: int
-) -> NDArray[np.bool_] | None:
-    """Return which features a member sees, (members, features); None where these are all."""
-    kept = max(1, round(fraction * features))
-    if kept == features:
-        return None
-    rng = np.random.default_rng([seed, 3])
-    return np.stack([rng.permutation(features) < kept for _ in range(members)])
 
 
 def _refuse_unusable(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Generic, Self, TypeVar
 
@@ -31,7 +31,6 @@ __all__ = [
     "ClassifyingHyper",
     "InputHyper",
     "Task",
-    "blocks_of",
     "refuse_few_events",
 ]
 
@@ -57,13 +56,15 @@ class InputHyper:
     sort: bool = True
     min_events: int = 10
 
-    def inputs(self, data: Sample) -> NDArray[np.float32]:
-        """Return the features as the classifier sees them, shape (n_events, n_features)."""
+    def prepared(self, data: Sample) -> Sample:
+        """Return the sample as the classifier sees it."""
         if self.rescale:
             data = rescale_masses(data)
-        if self.sort:
-            data = sort_jets(data)
-        return data.features
+        return sort_jets(data) if self.sort else data
+
+    def inputs(self, data: Sample) -> NDArray[np.float32]:
+        """Return the features as the classifier sees them, shape (n_events, n_features)."""
+        return self.prepared(data).features
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
     ) -> Self:
         """Learn to tell the classes apart; see :meth:`Method.fit`."""
         self._classifier = self._learn(self._task(data, window, simulation, seed), seed)
-        self._names = data.names
+        self._names, self._blocks = data.names, _read(data, self.needs)
         return self
 
     def score(self, data: Sample) -> NDArray[np.float32]:
@@ -133,11 +134,12 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; see :meth:`Method.arrays`."""
-        return {"names": np.array(self._names)} | self._classifier.arrays()
+        names = {"names": np.array(self._names, np.str_), "blocks": np.array(self._blocks, np.str_)}
+        return names | self._classifier.arrays()
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
-        self._names = tuple(map(str, arrays["names"]))
+        self._names, self._blocks = (tuple(map(str, arrays[key])) for key in ("names", "blocks"))
         self._classifier = classifier_from_arrays(arrays, self._ensemble)
 
     @property
@@ -153,14 +155,19 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
             task.x, task.y, weight=task.weight, hyper=self._ensemble, seed=seed, event=task.event
         )
 
+    def inputs_of(self, data: Sample) -> Sample:
+        """Return the events as the classifier sees them; see :meth:`Method.inputs_of`."""
+        return self.hyper.prepared(data)
+
     def _inputs(self, data: Sample) -> Shown:
         """Return what the classifier is shown of events."""
-        return inputs_for(self._ensemble, self.hyper.inputs(data), blocks_of(data))
+        data = self.hyper.prepared(data)
+        return inputs_for(self._ensemble, data.features, data.blocks)
 
 
-def blocks_of(data: Sample) -> Mapping[str, Any]:
-    """Return the constituents and images of a sample by these names."""
-    return getattr(data, "blocks", {})
+def _read(data: Sample, needs: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the blocks that are of a kind which is needed."""
+    return tuple(name for name, block in data.blocks.items() if block.kind in needs)
 
 
 def refuse_few_events(

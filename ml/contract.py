@@ -19,6 +19,7 @@ from .hyperparameters import replaced
 from .method import METHODS, Method, load_method
 from .metrics import performance
 from .sample import Sample
+from .toy_events import TOY_FEATURES, toy_events
 from .windows import Window
 
 __all__ = [
@@ -33,7 +34,6 @@ __all__ = [
 ]
 
 TOY_WINDOW = Window(3500.0, 3200.0, 3800.0, 2800.0, 4400.0)
-_NAMES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 TOY_FOLDING = Folding(seed=5, folds=2, scheme="all")
 _NO_EVENTS = Window(6300.0, 6200.0, 6400.0, 5000.0, 6500.0)  # above all masses of the toy
 _BETWEEN_SIGNALS = 700.0  # GeV
@@ -164,6 +164,9 @@ def toy_sample(
 ) -> Sample:
     """Return a small search: smooth background in the mass, and a signal at 3.5 TeV.
 
+    Beside feature columns, events have a group and the constituents and images of two jets, which
+    have one prong each in the background and two in the signal.
+
     Parameters
     ----------
     background, signal : int
@@ -186,20 +189,21 @@ def toy_sample(
     >>> len(sample), int(sample.label.sum()), sample.names
     (6300, 300, ('j1_mass', 'j2_mass', 'j1_tau21', 'j2_tau21'))
     """
-    # Here constituents, images and groups of the toy are added once a Sample holds them.
-    sample = _toy(background, signal, seed)
-    assert sample.label is not None  # _toy gives it
+    sample = toy_events(background, signal, seed)
+    assert sample.label is not None  # toy events have them
     rng = np.random.default_rng(seed)
     mass, features, label = sample.mass.copy(), sample.features.copy(), sample.label.copy()
-    first = np.flatnonzero(label == 1)
+    first, rows = np.flatnonzero(label == 1), np.arange(len(label))
     if outliers:
         scattered = rng.normal(size=(len(first), features.shape[1]))
         features[first] = features.mean(axis=0) + 5 * features.std(axis=0) * scattered
     for number in range(2, signals + 1):
         chosen = rng.choice(np.flatnonzero(label == 0), len(first), replace=False)
+        rows[chosen] = rows[first]
         mass[chosen] = mass[first] + (number - 1) * _BETWEEN_SIGNALS
         features[chosen], label[chosen] = features[first], number
-    return replace(sample, mass=mass, features=features, label=label)
+    blocks = {name: block.take(rows) for name, block in sample.blocks.items()}
+    return replace(sample, mass=mass, features=features, label=label, blocks=blocks)
 
 
 def toy_simulation(seed: int = 1) -> Sample:
@@ -211,28 +215,10 @@ def toy_simulation(seed: int = 1) -> Sample:
     >>> len(simulation), simulation.label.any()
     (6000, np.False_)
     """
-    other = _toy(6000, 0, seed)
+    other = toy_events(6000, 0, seed)
     features = other.features.copy()
     features[:, :2] *= 1.05
     return replace(other, event=other.event ^ np.uint64(1 << 63), features=features)
-
-
-def _toy(n_background: int, n_signal: int, seed: int) -> Sample:
-    """Falling mass, jet masses that scale with it, flat tau21; signal at 3.5 TeV, 500, 100 GeV."""
-    rng = np.random.default_rng(seed)
-    n = n_background + n_signal
-    signal = np.arange(n) >= n_background
-    mass = np.where(
-        signal, rng.normal(3500.0, 80.0, n), 2600.0 + rng.exponential(700.0, n).clip(max=3400)
-    )
-    j_mass = 30 + mass[:, None] * rng.gamma(2.0, 0.03, (n, 2))
-    j_mass[signal] = rng.normal([500.0, 100.0], 15.0, (n_signal, 2))
-    tau21 = rng.uniform(0.1, 1.0, (n, 2))
-    tau21[signal] = rng.normal(0.2, 0.04, (n_signal, 2))
-    order = rng.permutation(n)
-    return Sample.from_arrays(
-        mass[order], np.hstack([j_mass, tau21])[order], _NAMES, label=signal[order]
-    )
 
 
 def gives_one_finite_float32_score_an_event(case: MethodCase) -> None:
@@ -321,11 +307,13 @@ def refuses_a_window_without_events(case: MethodCase) -> None:
 
 def refuses_a_constant_feature(case: MethodCase) -> None:
     """Name a feature that is the same in all events."""
+    if "features" not in case.method.needs:
+        return
     features, simulated = case.sample.features.copy(), case.simulation.features.copy()
     features[:, 2] = simulated[:, 2] = 0.5
     case.refuse_unless_refused(
         "a constant feature",
-        f"'{_NAMES[2]}'",
+        f"'{TOY_FEATURES[2]}'",
         lambda: case.train(
             sample=replace(case.sample, features=features),
             simulation=replace(case.simulation, features=simulated),
@@ -339,7 +327,7 @@ def refuses_a_feature_that_is_a_function_of_the_mass(case: MethodCase) -> None:
     features[:, 2] = (case.sample.mass - 3500.0) ** 2
     case.refuse_unless_refused(
         "a feature that is a function of the mass",
-        f"'{_NAMES[2]}' is a function of the mass",
+        f"'{TOY_FEATURES[2]}' is a function of the mass",
         lambda: case.train(sample=replace(case.sample, features=features)),
     )
 
@@ -357,6 +345,12 @@ def refuses_to_do_without_what_it_needs(case: MethodCase) -> None:
             "a fit without simulation",
             "needs simulated events",
             lambda: case.train(simulation=None),
+        )
+    for need in {"constituents", "images"} & set(case.method.needs):
+        case.refuse_unless_refused(
+            f"a fit without {need}",
+            f"needs {need}",
+            lambda: case.train(sample=replace(case.sample, blocks={})),
         )
     if "labels" in case.method.needs:
         case.refuse_unless_refused(

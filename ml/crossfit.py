@@ -221,8 +221,9 @@ def fit_guarded(
         raise InputError(msg)
     inside = (data.mass >= window.sideband_low) & (data.mass < window.sideband_high)
     data.take(inside).refuse_functions_of_mass()
+    method.inputs_of(data.take(inside)).refuse_known_mass()
     if "simulation" in method.needs:
-        simulation = simulated(method.name, simulation)
+        simulation = method.shown(simulated(method.name, simulation))
         _refuse_unlike(simulation, data, window, method.name)
         simulation = _by_id(simulation.without_label())
     fresh = type(method)(method.hyper)
@@ -230,7 +231,7 @@ def fit_guarded(
 
 
 def shown_to(method: Method[Any], sample: Sample) -> Sample:
-    """Return the sample as a method may see it: with the truth only if it needs labels.
+    """Return the sample as a method may see it (:meth:`Method.shown`).
 
     Raises
     ------
@@ -244,10 +245,9 @@ def shown_to(method: Method[Any], sample: Sample) -> Sample:
     >>> shown_to(make_method("cwola"), toy_sample()).label is None
     True
     """
-    if "labels" not in method.needs:
-        return sample.without_label()
-    truth(method.name, sample)
-    return sample
+    if "labels" in method.needs:
+        truth(method.name, sample)
+    return method.shown(sample)
 
 
 def _by_id(sample: Sample) -> Sample:
@@ -257,10 +257,10 @@ def _by_id(sample: Sample) -> Sample:
 
 def _refuse_unlike(simulation: Sample, data: Sample, window: Window, method: str) -> None:
     """Raise an InputError if a method cannot use the simulation in this window."""
-    if simulation.names != data.names:
+    if simulation.columns != data.columns:
         msg = (
-            f"the simulation has the features {', '.join(simulation.names)}, and the data have "
-            f"{', '.join(data.names)}; give both the same, in the same order"
+            f"the simulation has the features {', '.join(simulation.columns)}, and the data have "
+            f"{', '.join(data.columns)}; give both the same, in the same order"
         )
         raise InputError(msg)
     if not window.signal(simulation.mass).any():

@@ -20,7 +20,8 @@ from .checkpoints import State
 from .device import pick_device
 from .flow_transforms import FAMILIES, Family, build_transform
 from .preprocessing import Preprocessing
-from .training import Training, TrainingHyper, one_thread, seeded, train
+from .training import Training, one_thread, seeded, train
+from .training_hyper import TrainingHyper
 
 __all__ = ["ConditionalFlow", "FlowHyper", "fit_flow"]
 

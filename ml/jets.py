@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .block import Block
 from .sample import Sample
 
 __all__ = ["mass_difference", "rescale_masses", "sort_jets"]
@@ -47,7 +51,7 @@ def sort_jets(data: Sample) -> Sample:
     Ordered by pt, two jets of different mass come in either order and a signal lies in two places
     of the feature space; ordered by mass it lies in one, with all its events (the baseline
     features of the LHC Olympics, the lighter mass and the difference, do the same). Where
-    ``j1_mass`` > ``j2_mass``, every pair of columns ``j1_*``, ``j2_*`` is exchanged; samples
+    ``j1_mass`` > ``j2_mass``, every pair of columns or blocks ``j1_*``, ``j2_*`` is exchanged; samples
     without these columns stay as they are.
 
     Parameters
@@ -70,7 +74,7 @@ def sort_jets(data: Sample) -> Sample:
     features[:, first + second] = np.where(
         swap[:, None], data.features[:, second + first], data.features[:, first + second]
     )
-    return replace(data, features=features)
+    return replace(data, features=features, blocks=_exchanged(data.blocks, swap))
 
 
 def mass_difference(data: Sample) -> Sample:
@@ -99,3 +103,15 @@ def mass_difference(data: Sample) -> Sample:
     features[:, second] -= features[:, first]
     renamed = tuple("dmJ" if name == "j2_mass" else name for name in names)
     return replace(data, features=features, names=renamed)
+
+
+def _exchanged(blocks: Mapping[str, Block[Any]], swap: NDArray[np.bool_]) -> dict[str, Block[Any]]:
+    """Return the blocks, those of the first and second jet exchanged in some events."""
+    exchanged = dict(blocks)
+    for name in blocks:
+        other = f"j2{name[2:]}"
+        if name.startswith("j1_") and other in blocks:
+            both, n = blocks[name].beside(blocks[other]), len(swap)
+            exchanged[name] = both.take(np.arange(n) + n * swap)
+            exchanged[other] = both.take(np.arange(n) + n * ~swap)
+    return exchanged

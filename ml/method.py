@@ -59,7 +59,7 @@ class Method(ABC, Generic[HyperT]):
         What the configuration calls it.
     needs : tuple of str
         What it must be given: ``features``, ``constituents``, ``images``, ``simulation``,
-        ``labels``.
+        ``labels``. Hyperparameters of an instance may add to those of its class.
     source : str
         Where it was published.
     windowed : bool
@@ -88,6 +88,7 @@ class Method(ABC, Generic[HyperT]):
     signals: ClassVar[int] = 1
     fast: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     _names: tuple[str, ...] = ()
+    _blocks: tuple[str, ...] = ()
 
     def __init__(self, hyper: HyperT | None = None) -> None:
         for package in self.requires:
@@ -129,18 +130,38 @@ class Method(ABC, Generic[HyperT]):
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
 
+    def shown(self, sample: Sample) -> Sample:
+        """Return the sample as the method may see it.
+
+        Without the truth unless it needs that, and without blocks but for the kinds it needs,
+        which are normalised per jet.
+
+        Raises
+        ------
+        InputError
+            If the sample has no block of a kind it needs.
+        """
+        seen = sample if "labels" in self.needs else sample.without_label()
+        return seen.showing(self.needs, method=self.name)
+
+    def inputs_of(self, data: Sample) -> Sample:
+        """Return the columns and blocks from which it learns, as it makes them of the data."""
+        return data
+
     def refuse_unlike(self, data: Sample) -> None:
         """Raise an InputError if nothing was learnt yet, or other features than those of ``data``.
 
-        What was learnt from is in ``_names``, which :meth:`fit` and :meth:`restore` set.
+        What was learnt from is in ``_names`` and ``_blocks``, which :meth:`fit` and
+        :meth:`restore` set.
         """
-        if not self._names:
+        if not self._names and not self._blocks:
             msg = f"method {self.name!r} has learnt nothing yet; call fit, or load a fitted one"
             raise InputError(msg)
-        if data.names != self._names:
+        if data.names != self._names or not set(self._blocks) <= set(data.blocks):
             msg = (
-                f"method {self.name!r} was fitted on the features {', '.join(self._names)}, "
-                f"and is to score {', '.join(data.names)}"
+                f"method {self.name!r} was fitted on the features "
+                f"{', '.join((*self._names, *self._blocks))}, and is to score "
+                f"{', '.join(data.columns)}"
             )
             raise InputError(msg)
 

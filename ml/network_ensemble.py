@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from .bank import Bank, train_bank
-from .classifiers import ClassifierHyper, features_of_members, note_reliability
+from .classifiers import ClassifierHyper
 from .device import pick_device
+from .members import features_of_members, note_reliability
 
 __all__ = ["NetworkEnsemble", "fit_networks"]
 

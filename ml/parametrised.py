@@ -16,7 +16,6 @@ from .classifying import (
     ClassifierMethod,
     ClassifyingHyper,
     Task,
-    blocks_of,
     refuse_few_events,
 )
 from .method import Need, register_method
@@ -112,7 +111,7 @@ class Parametrised(ClassifierMethod[ParametrisedHyper]):
     def _with(self, data: Sample, hypothesis: NDArray[np.float64]) -> Shown:
         column = hypothesis.astype(np.float32)[:, None]
         features = np.hstack([self.hyper.inputs(data), column])
-        return inputs_for(self._ensemble, features, blocks_of(data))
+        return inputs_for(self._ensemble, features, data.blocks)
 
     def _masses(self, data: Sample, label: NDArray[np.int8]) -> NDArray[np.float64]:
         """Return the mass of each signal label present, in the order of the labels."""

@@ -17,7 +17,7 @@ from .method import Method, Need
 from .sample import Sample
 from .windows import Window
 
-__all__ = ["Reconstruction", "ReconstructionHyper", "jet_columns"]
+__all__ = ["JetOutliers", "Reconstruction", "ReconstructionHyper", "jet_columns"]
 
 Combination = Literal["mean", "cuts"]
 
@@ -60,24 +60,23 @@ class ReconstructionHyper:
 
 
 HyperT = TypeVar("HyperT", bound=ReconstructionHyper)
+InputT = TypeVar("InputT")
 ModelT = TypeVar("ModelT")
 
 
-class Reconstruction(Method[HyperT], Generic[HyperT, ModelT]):
+class JetOutliers(Method[HyperT], Generic[HyperT, InputT, ModelT]):
     """One model for each jet, learnt from all events whatever their mass; subclasses bring it.
 
-    The window does not matter: a rare signal is too rare to be learnt. Standardisation and models
-    come from the events of the fit alone.
+    The window does not matter: a rare signal is too rare to be learnt.
     """
 
-    needs: tuple[Need, ...] = ("features",)
     windowed: ClassVar[bool] = False
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"
 
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
     ) -> Self:
-        """Learn to rebuild the features; see :meth:`Method.fit`."""
+        """Learn to rebuild the jets; see :meth:`Method.fit`."""
         del simulation  # everything is learnt from data
         inside = int(np.count_nonzero(window.signal(data.mass)))
         if len(data) < self.hyper.min_events or not inside:
@@ -87,25 +86,20 @@ class Reconstruction(Method[HyperT], Generic[HyperT, ModelT]):
                 "bins or a lower end of the scan"
             )
             raise InputError(msg)
-        data.refuse_constant_features()
-        columns = jet_columns(data.names)
-        if self.hyper.combine == "cuts" and len(columns) > len(self.hyper.cuts):
+        self._prepare(data)
+        jets = self._jets(data)
+        if self.hyper.combine == "cuts" and len(jets) > len(self.hyper.cuts):
             msg = (
                 f"method {self.name!r}: combine: cuts needs a cut for each of "
-                f"{', '.join(columns)}, found cuts = {self.hyper.cuts}"
+                f"{', '.join(jets)}, found cuts = {self.hyper.cuts}"
             )
             raise ConfigError(msg)
-        self._names = data.names
-        x = self._sorted(data).features
-        self._mean = x.mean(axis=0, dtype=np.float64).astype(np.float32)
-        self._std = x.std(axis=0, dtype=np.float64).astype(np.float32)
-        x = self._standard(x)
-        seeds = np.random.SeedSequence(seed).generate_state(len(columns)).tolist()
+        seeds = np.random.SeedSequence(seed).generate_state(len(jets)).tolist()
         self._models = {
-            jet: self._learn(x[:, mine], weight=data.weight, seed=each)
-            for (jet, mine), each in zip(columns.items(), seeds, strict=True)
+            jet: self._learn(x, weight=data.weight, seed=each)
+            for (jet, x), each in zip(jets.items(), seeds, strict=True)
         }
-        self._known = np.empty((0, len(columns)), np.float32)
+        self._known = np.empty((0, len(jets)), np.float32)
         if self.hyper.combine == "cuts":
             self._known = np.sort(self.errors(data), axis=0)
         return self
@@ -132,18 +126,14 @@ class Reconstruction(Method[HyperT], Generic[HyperT, ModelT]):
     def errors(self, data: Sample) -> NDArray[np.float32]:
         """Return the reconstruction error of each jet, shape (n_events, n_jets).
 
-        The squared error of the standardised features, averaged over the features; jets in the
-        order of :func:`jet_columns`.
-
         Raises
         ------
         InputError
             If nothing was learnt, or from other features.
         """
         self.refuse_unlike(data)
-        x = self._standard(self._sorted(data).features)
-        columns = jet_columns(self._names)
-        found = [self._errors(model, x[:, columns[jet]]) for jet, model in self._models.items()]
+        jets = self._jets(data)
+        found = [self._errors(model, jets[jet]) for jet, model in self._models.items()]
         return np.stack(found, axis=1)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -153,15 +143,15 @@ class Reconstruction(Method[HyperT], Generic[HyperT, ModelT]):
             for jet, model in self._models.items()
             for name, array in self._model_arrays(model).items()
         }
-        own = {"mean": self._mean, "std": self._std, "known": self._known}
-        return {"names": np.array(self._names)} | own | learnt
+        names = {"names": np.array(self._names, np.str_), "blocks": np.array(self._blocks, np.str_)}
+        return names | {"jets": np.array(list(self._models)), "known": self._known} | learnt
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
-        self._names = tuple(map(str, arrays["names"]))
-        self._mean, self._std, self._known = (arrays[key] for key in ("mean", "std", "known"))
+        self._names, self._blocks = (tuple(map(str, arrays[key])) for key in ("names", "blocks"))
+        self._known = arrays["known"]
         self._models = {}
-        for jet in jet_columns(self._names):
+        for jet in map(str, arrays["jets"]):
             head = f"{jet}."
             mine = {name[len(head) :]: arrays[name] for name in arrays if name.startswith(head)}
             self._models[jet] = self._model_of(mine)
@@ -169,22 +159,54 @@ class Reconstruction(Method[HyperT], Generic[HyperT, ModelT]):
     def _sorted(self, data: Sample) -> Sample:
         return sort_jets(data) if self.hyper.sort else data
 
-    def _standard(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return ((x - self._mean) / self._std).astype(np.float32, copy=False)
+    @abstractmethod
+    def _prepare(self, data: Sample) -> None:
+        """Note the names of what is learnt from, and what all jets have in common."""
 
     @abstractmethod
-    def _learn(
-        self, x: NDArray[np.float32], *, weight: NDArray[np.float64] | None, seed: int
-    ) -> ModelT: ...
+    def _jets(self, data: Sample) -> dict[str, InputT]:
+        """Return what the model of each jet sees of the events."""
 
     @abstractmethod
-    def _errors(self, model: ModelT, x: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def _learn(self, x: InputT, *, weight: NDArray[np.float64] | None, seed: int) -> ModelT: ...
+
+    @abstractmethod
+    def _errors(self, model: ModelT, x: InputT) -> NDArray[np.float32]: ...
 
     @abstractmethod
     def _model_arrays(self, model: ModelT) -> dict[str, NDArray[Any]]: ...
 
     @abstractmethod
     def _model_of(self, arrays: Mapping[str, NDArray[Any]]) -> ModelT: ...
+
+
+class Reconstruction(JetOutliers[HyperT, NDArray[np.float32], ModelT], Generic[HyperT, ModelT]):
+    """A model of the feature columns of each jet (:func:`jet_columns`), standardised.
+
+    The error of a jet is that of its standardised features, squared and averaged over them.
+    """
+
+    needs: tuple[Need, ...] = ("features",)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was learnt; see :meth:`Method.arrays`."""
+        return super().arrays() | {"mean": self._mean, "std": self._std}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`arrays` returned."""
+        super().restore(arrays)
+        self._mean, self._std = arrays["mean"], arrays["std"]
+
+    def _prepare(self, data: Sample) -> None:
+        data.refuse_constant_features()
+        self._names = data.names
+        x = self._sorted(data).features
+        self._mean = x.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self._std = x.std(axis=0, dtype=np.float64).astype(np.float32)
+
+    def _jets(self, data: Sample) -> dict[str, NDArray[np.float32]]:
+        x = ((self._sorted(data).features - self._mean) / self._std).astype(np.float32, copy=False)
+        return {jet: x[:, mine] for jet, mine in jet_columns(self._names).items()}
 
 
 def jet_columns(names: Sequence[str]) -> dict[str, list[int]]:

@@ -24,7 +24,6 @@ from .classifying import (
     ClassifierMethod,
     ClassifyingHyper,
     Task,
-    blocks_of,
     refuse_few_events,
 )
 from .crossfit import train_fold
@@ -191,7 +190,7 @@ class Salad(ClassifierMethod[SaladHyper]):
     def _with_mass(self, sample: Sample) -> Shown:
         mass = sample.mass.astype(np.float32)[:, None]
         features = np.hstack([self.hyper.inputs(sample), mass])
-        return inputs_for(self.hyper.reweighting, features, blocks_of(sample))
+        return inputs_for(self.hyper.reweighting, features, sample.blocks)
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,28 @@
-"""What a method is handed: events as ids, masses and feature columns."""
+"""What a method is handed: events as ids, masses, feature columns and what lies below these."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import PurePath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-import fsspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
-from ..core import ConfigError, InputError, nearest_names
+from ..core import ConfigError, InputError
 from ..core.identity import row_ids
+from .block import Block, BlockKind
+from .mass_guard import rank_correlation, regressed_share
+from .reading import EXTRAS, ColumnFiles, Paths, add_lists, block_of
 
 __all__ = ["Sample", "simulated", "truth"]
 
 _BATCH = 262_144  # rows held beside the result while a file streams by
+_LIST_ROWS = 8192  # of them where a row holds lists
 _RANKED = 10_000  # events that decide whether a feature is a function of the mass
 _FEWEST_RANKED = 100  # below, chance is too large
+_FEWEST_REGRESSED = 500
+_KNOWN = 0.1  # R²: both transverse momenta give 0.2 to 0.25, normalised constituents 0.02 (docs)
 _FUNCTION = 0.95  # rank correlation: a linear correlation of 0.9987 between normal variables
 
 
@@ -44,6 +44,10 @@ class Sample:
         Event weights; all 1 if None.
     label : ndarray of int8, shape (n_events,), optional
         Truth, for evaluation alone.
+    group : ndarray of int64, shape (n_events,), optional
+        Which region of the analysis an event belongs to.
+    blocks : mapping of str to Block
+        Constituents and images of jets, by the names of their columns (`j1_constituents`).
 
     Raises
     ------
@@ -57,6 +61,8 @@ class Sample:
     names: tuple[str, ...]
     weight: NDArray[np.float64] | None = None
     label: NDArray[np.int8] | None = None
+    group: NDArray[np.int64] | None = None
+    blocks: Mapping[str, Block[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.event)
@@ -66,10 +72,14 @@ class Sample:
                 f"of shape {(n, len(self.names))}, found {self.features.shape}"
             )
             raise InputError(msg)
-        for name in ("mass", "weight", "label"):
+        for name in ("mass", *EXTRAS):
             column = getattr(self, name)
             if column is not None and column.shape != (n,):
                 msg = f"{name}: expected shape ({n},) as the events have, found {column.shape}"
+                raise InputError(msg)
+        for name, block in self.blocks.items():
+            if len(block) != n:
+                msg = f"{name}: {len(block)} {block.kind} do not belong to {n} events"
                 raise InputError(msg)
         self._refuse_not_finite()
 
@@ -87,6 +97,8 @@ class Sample:
         event: ArrayLike | None = None,
         weight: ArrayLike | None = None,
         label: ArrayLike | None = None,
+        group: ArrayLike | None = None,
+        blocks: Mapping[str, Block[Any]] | None = None,
     ) -> Self:
         """Build a sample from anything numpy understands; ids from the row numbers if absent."""
         mass = np.asarray(mass, dtype=np.float64)
@@ -98,28 +110,32 @@ class Sample:
             names=tuple(names),
             weight=None if weight is None else np.asarray(weight, dtype=np.float64),
             label=None if label is None else np.asarray(label, dtype=np.int8),
+            group=None if group is None else np.asarray(group, dtype=np.int64),
+            blocks=dict(blocks or {}),
         )
 
     @classmethod
     def from_parquet(
         cls,
-        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        paths: Paths,
         *,
         features: Sequence[str],
         mass: str = "mjj",
     ) -> Self:
         """Read the needed columns of Parquet files, streaming: nothing else is held in memory.
 
-        Columns called ``event``, ``weight`` and ``label`` are taken along where all files have
-        them. Files without ``event`` get ids made from their name (without the folder) and the
-        row number, so moving or reordering the files changes nothing.
+        Columns called ``event``, ``weight``, ``label`` and ``group`` are taken along where all
+        files have them. Files without ``event`` get ids made from their name (without the folder)
+        and the row number, so moving or reordering the files changes nothing. Features that are
+        lists become blocks: those of {pt, eta, phi} constituents, those of arrays of one size
+        images; large ones are memory-mapped.
 
         Parameters
         ----------
         paths : path or iterable of paths
             Files, or folders of ``*.parquet`` files; anything fsspec opens.
         features : sequence of str
-            Names of the feature columns.
+            Names of the feature columns, of numbers or of lists.
         mass : str
             Name of the resonant mass, in GeV.
 
@@ -134,66 +150,129 @@ class Sample:
             If a file is missing or not Parquet, a column is missing, a value is not finite, or
             an event id occurs twice.
         """
-        columns = [mass, *features]
-        files = [(name, _open(fs, name)) for fs, name in _files(paths)]
-        for name, file in files:
-            present = file.schema_arrow.names
-            for column in columns:
-                if column not in present:
-                    msg = f"{name}: no column {column!r}; {nearest_names(column, present)}"
-                    raise InputError(msg)
-        extras = [
-            extra
-            for extra in ("event", "weight", "label")
-            if all(extra in file.schema_arrow.names for _, file in files)
-        ]
-        n = sum(file.metadata.num_rows for _, file in files)
-        event = np.empty(n, np.uint64)
-        values = np.empty((n, len(features)), np.float32)
-        masses = np.empty(n, np.float64)
-        weight = np.empty(n, np.float64) if "weight" in extras else None
-        label = np.empty(n, np.int8) if "label" in extras else None
-
+        files = ColumnFiles.open(paths, features=features, mass=mass)
+        readers = {name: files.reader(name) for name in files.blocks}
+        n = len(files)
+        event, masses = np.empty(n, np.uint64), np.empty(n, np.float64)
+        values = np.empty((n, len(files.features)), np.float32)
+        extras = {name: np.empty(n, EXTRAS[name]) for name in files.extras}
         at = 0
-        for name, file in files:
-            row = 0
-            for batch in file.iter_batches(_BATCH, columns=[*columns, *extras]):
-                to = slice(at, at + len(batch))
-                masses[to] = _column(batch, mass, name)
-                for i, feature in enumerate(features):
-                    values[to, i] = _column(batch, feature, name)
-                if "event" in extras:
-                    event[to] = _column(batch, "event", name)
-                else:
-                    event[to] = row_ids(PurePath(name).name, row, row + len(batch))
-                for extra, into in (("weight", weight), ("label", label)):
-                    if into is not None:
-                        into[to] = _column(batch, extra, name)
-                at += len(batch)
-                row += len(batch)
-            file.close()
+        for batch in files.batches(_LIST_ROWS if readers else _BATCH):
+            to = slice(at, at + len(batch))
+            event[to], masses[to] = batch.event, batch.mass
+            for i, name in enumerate(files.features):
+                values[to, i] = batch.features[name]
+            for name, into in extras.items():
+                into[to] = batch.extras[name]
+            for name, reader in readers.items():
+                add_lists(reader, batch.blocks[name], name)
+            at += len(batch)
         twice = n - len(np.unique(event))
         if twice:
             msg = (
-                f"{files[0][0]}{' and other files' if len(files) > 1 else ''}: {twice} event ids "
-                "occur more than once; is a file listed twice, or do two files share a name?"
+                f"{files.first_name()}: {twice} event ids occur more than once; is a file listed "
+                "twice, or do two files share a name?"
             )
             raise InputError(msg)
-        return cls(event, masses, values, tuple(features), weight, label)
+        blocks = {name: block_of(reader, name) for name, reader in readers.items()}
+        return cls(event, masses, values, files.features, blocks=blocks, **extras)
 
     def without_label(self) -> Self:
         """Return the sample as a method may see it: without the truth."""
         return replace(self, label=None)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all features, of numbers and then of blocks."""
+        return (*self.names, *self.blocks)
+
+    def showing(self, kinds: Sequence[str], *, method: str) -> Self:
+        """Return the sample with the blocks that a method needs, each jet in units of its own.
+
+        Parameters
+        ----------
+        kinds : sequence of str
+            ``constituents``, ``images``; other needs are left to others.
+        method : str
+            The method's name, for the message.
+
+        Raises
+        ------
+        InputError
+            If the sample has no block of a kind.
+        """
+        wanted: dict[str, Block[Any]] = {}
+        for kind in ("constituents", "images"):
+            if kind in kinds:
+                wanted |= self.blocks_of(kind, method=method)
+        return replace(self, blocks={name: block.normalised() for name, block in wanted.items()})
+
+    def blocks_of(self, kind: BlockKind, *, method: str) -> dict[str, Block[Any]]:
+        """Return the blocks of a kind by their names, or say that a method cannot do without.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        found = {name: block for name, block in self.blocks.items() if block.kind == kind}
+        if not found:
+            example = {"constituents": "j1_constituents", "images": "j1_image"}[kind]
+            msg = f"method {method!r} needs {kind}; no column of features is one ({example}?)"
+            raise InputError(msg)
+        return found
+
     def take(self, which: NDArray[Any]) -> Self:
         """Return some of the events, by mask or by indices, in that order."""
+        extras = {name: getattr(self, name) for name in EXTRAS}
         return replace(
             self,
             event=self.event[which],
             mass=self.mass[which],
             features=self.features[which],
-            weight=None if self.weight is None else self.weight[which],
-            label=None if self.label is None else self.label[which],
+            blocks={name: block.take(which) for name, block in self.blocks.items()},
+            **{name: None if each is None else each[which] for name, each in extras.items()},
+        )
+
+    @classmethod
+    def concatenated(cls, *samples: Sample) -> Self:
+        """Return the events of all samples, one sample after the other.
+
+        Weights are 1 for a sample that has none where another has some; labels and groups are
+        kept where all samples have them.
+
+        Raises
+        ------
+        InputError
+            If the features are not the same.
+        """
+        first = samples[0]
+        for other in samples[1:]:
+            if other.columns != first.columns:
+                msg = (
+                    f"samples with the features {', '.join(first.columns)} and "
+                    f"{', '.join(other.columns)} cannot be joined; give both the same, in the "
+                    "same order"
+                )
+                raise InputError(msg)
+        blocks = dict(first.blocks)
+        for other in samples[1:]:
+            blocks = {name: block.beside(other.blocks[name]) for name, block in blocks.items()}
+        weight = None
+        if any(sample.weight is not None for sample in samples):
+            parts = (np.ones(len(s)) if s.weight is None else s.weight for s in samples)
+            weight = np.concatenate(list(parts))
+        labels = [sample.label for sample in samples if sample.label is not None]
+        groups = [sample.group for sample in samples if sample.group is not None]
+        return cls(
+            np.concatenate([sample.event for sample in samples]),
+            np.concatenate([sample.mass for sample in samples]),
+            np.concatenate([sample.features for sample in samples]),
+            first.names,
+            weight=weight,
+            label=np.concatenate(labels) if len(labels) == len(samples) else None,
+            group=np.concatenate(groups) if len(groups) == len(samples) else None,
+            blocks=blocks,
         )
 
     def beside(self, other: Sample) -> tuple[Self, NDArray[np.bool_]]:
@@ -206,27 +285,9 @@ class Sample:
         InputError
             If the features are not the same.
         """
-        if other.names != self.names:
-            msg = (
-                f"samples with the features {', '.join(self.names)} and {', '.join(other.names)} "
-                "cannot be joined; give both the same, in the same order"
-            )
-            raise InputError(msg)
-        event = np.concatenate([self.event, other.event])
-        order = np.argsort(event, kind="stable")
-        weight = None
-        if self.weight is not None or other.weight is not None:
-            parts = (np.ones(len(s)) if s.weight is None else s.weight for s in (self, other))
-            weight = np.concatenate(list(parts))[order]
-        both = replace(
-            self,
-            event=event[order],
-            mass=np.concatenate([self.mass, other.mass])[order],
-            features=np.concatenate([self.features, other.features])[order],
-            weight=weight,
-            label=None,
-        )
-        return both, order < len(self)
+        both = self.concatenated(self.without_label(), other.without_label())
+        order = np.argsort(both.event, kind="stable")
+        return both.take(order), order < len(self)
 
     def refuse_constant_features(self) -> None:
         """Raise an InputError that names the features which have the same value in all events."""
@@ -253,20 +314,38 @@ class Sample:
         n = min(len(self), _RANKED)
         if n < _FEWEST_RANKED:
             return
-        order = np.argsort(self.mass[:n], kind="stable")
         for i, name in enumerate(self.names):
-            column = self.features[:n, i][order]
-            up, down = rankdata(column, "max"), rankdata(-column, "max")
-            spread = 2 * np.sum(down * (n - down))
-            if spread == 0:
-                continue  # constant
-            xi = 1 - n * np.abs(np.diff(up)).sum() / spread
+            xi = rank_correlation(self.mass[:n], self.features[:n, i])
             if xi > _FUNCTION:
                 msg = (
                     f"feature {name!r} is a function of the mass (rank correlation {xi:.3f}) and "
                     "would be learnt in place of a signal; leave it out"
                 )
                 raise InputError(msg)
+
+    def refuse_known_mass(self) -> None:
+        """Raise an InputError if the mass can be computed from the blocks and features together.
+
+        Constituents of both jets in GeV *are* the mass, and so are normalised ones, which know the
+        mass of a jet over its pT, beside a jet mass in GeV. A regression of the mass from a few
+        numbers of each object and the features (:func:`~overdensity.ml.mass_guard.regressed_share`)
+        may explain a tenth of its variance.
+        """
+        n = min(len(self), _RANKED)
+        if not self.blocks or n < _FEWEST_REGRESSED:
+            return
+        some = self.take(np.arange(n))
+        logs = np.sign(some.features) * np.log1p(np.abs(some.features, dtype=np.float64))
+        share = regressed_share(
+            some.mass, np.hstack([logs, *(block.summaries() for block in some.blocks.values())])
+        )
+        if share > _KNOWN:
+            msg = (
+                f"the mass can be computed from {', '.join(self.columns)} (R² = {share:.2f}, at most "
+                f"{_KNOWN:g}) and would be learnt in place of a signal; normalise constituents and "
+                "images per jet, and leave out masses and momenta of jets"
+            )
+            raise InputError(msg)
 
     def _refuse_not_finite(self) -> None:
         columns = {"the mass": self.mass, "weight": self.weight}
@@ -279,51 +358,6 @@ class Sample:
                     "remove these events or repair the column"
                 )
                 raise InputError(msg)
-
-
-def _files(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-) -> Iterable[tuple[fsspec.AbstractFileSystem, str]]:
-    """Yield (filesystem, file) for each path; the files of a folder in the order of their names."""
-    if isinstance(paths, (str, os.PathLike)):
-        paths = [paths]
-    found = False
-    for path in paths:
-        fs, name = fsspec.core.url_to_fs(os.fspath(path))
-        if not fs.exists(name):
-            msg = f"{path}: no such file"
-            raise InputError(msg)
-        inside = sorted(map(str, fs.glob(f"{name}/*.parquet"))) if fs.isdir(name) else [name]
-        if not inside:
-            msg = f"{path}: a folder without *.parquet files"
-            raise InputError(msg)
-        found = True
-        yield from ((fs, each) for each in inside)
-    if not found:
-        msg = "no file given"
-        raise InputError(msg)
-
-
-def _open(fs: fsspec.AbstractFileSystem, name: str) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(name, filesystem=fs)
-    except (pa.ArrowInvalid, OSError) as error:
-        msg = f"{name}: not a Parquet file, or truncated ({str(error).splitlines()[0]})"
-        raise InputError(msg) from None
-
-
-def _column(batch: pa.RecordBatch, name: str, file: str) -> NDArray[Any]:
-    """Return a column as numbers; nulls become NaN, which the sample then refuses by name."""
-    column = batch.column(name)
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)) and not (
-        pa.types.is_boolean(column.type)
-    ):
-        msg = f"{file}: column {name!r} holds {column.type}, not numbers"
-        raise InputError(msg)
-    if name in ("event", "label") and column.null_count:
-        msg = f"{file}: column {name!r} has {column.null_count} missing values"
-        raise InputError(msg)
-    return column.to_numpy(zero_copy_only=False)
 
 
 def simulated(method: str, simulation: Sample | None) -> Sample:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numba
@@ -133,14 +133,46 @@ def fit_sliced(
     train = train[np.argsort(m[train], kind="stable")]
     mass, features, weights = m[train], np.asarray(x, np.float64)[train], w[train]
     edges = _bins(mass, hyper.bin_width, hyper.bin_events)
-    n_bins = len(edges) - 1
-    if n_bins < 2 or len(train) == len(m):
+    if len(edges) < 3 or len(train) == len(m):
         msg = (
             f"Gaussianisation: {len(train)} events to learn from and {len(m) - len(train)} to "
             f"validate are too few for 2 bins of {hyper.bin_events} events and "
             f"{hyper.bin_width:g} GeV in the mass; use more events"
         )
         raise InputError(msg)
+    flow = _without_layers(mass, features, weights, edges, n_slices=hyper.slices or 8)
+    z, _ = flow.latent(features, mass)
+    z_test, log_jacobian = flow.latent(x[validation], m[validation])
+    at, at_test = place(mass, flow.centers), place(m[validation], flow.centers)
+    unused = np.zeros(len(z))
+    level = knot_levels(len(z) / len(flow.centers), hyper.knots)
+    axes, maps, best, kept = [], [], -np.inf, 0
+    for layer in range(hyper.layers):
+        found = _axes_of_layer(layer, z, weights, edges, rng, hyper=hyper)
+        knots = fit_maps(z @ found, edges, weights, level, hyper=hyper)
+        axes.append(found)
+        maps.append(knots)
+        push(z, unused, *at, found[None], knots[None])
+        push(z_test, log_jacobian, *at_test, found[None], knots[None])
+        likelihood = np.average(
+            log_jacobian - 0.5 * np.square(z_test).sum(axis=1), weights=w[validation]
+        )
+        if likelihood > best:
+            best, kept = likelihood, layer + 1
+        elif layer + 1 - kept >= hyper.patience:
+            break
+    return replace(flow, axes=np.stack(axes[:kept]), knots=np.stack(maps[:kept]))
+
+
+def _without_layers(
+    mass: NDArray[np.float64],
+    features: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    edges: NDArray[np.int64],
+    *,
+    n_slices: int,
+) -> SlicedFlow:
+    """Return the flow that only standardises, by mean and width of the features in each bin."""
     parts = [slice(a, b) for a, b in pairwise(edges)]
     centers = np.array([np.average(mass[part], weights=weights[part]) for part in parts])
     mean = np.array([np.average(features[p], axis=0, weights=weights[p]) for p in parts])
@@ -155,36 +187,28 @@ def fit_sliced(
         )
         raise InputError(msg)
     d = features.shape[1]
+    no_axes = np.empty((0, d, min(n_slices, d)))
+    return SlicedFlow(centers, mean, width, no_axes, np.empty((0, 0, 0, 0, 3), np.float32))
+
+
+def _axes_of_layer(
+    layer: int,
+    z: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    edges: NDArray[np.int64],
+    rng: np.random.Generator,
+    *,
+    hyper: SlicingHyper,
+) -> NDArray[np.float64]:
+    """Return the axes of a layer: first the features as they are, if all of them fit."""
+    d = z.shape[1]
     n_slices = min(hyper.slices or 8, d)
-    flow = SlicedFlow(
-        centers, mean, width, np.empty((0, d, n_slices)), np.empty((0, 0, 0, 0, 3), np.float32)
-    )
-    z, _ = flow.latent(features, mass)
-    z_test, log_jacobian = flow.latent(x[validation], m[validation])
-    at, at_test = place(mass, centers), place(m[validation], centers)
-    unused = np.zeros(len(z))
-    level = knot_levels(len(z) / n_bins, hyper.knots)
-    per_bin = max(hyper.axis_events // n_bins, 50)
-    axes, maps, best, kept = [], [], -np.inf, 0
-    for layer in range(hyper.layers):
-        if layer == 0 and n_slices == d:
-            found = np.eye(d)  # features as they are first: most of what is not Gaussian is there
-        else:
-            chosen = np.stack([_choose(rng, part, weights, per_bin) for part in parts])
-            found = fit_axes(z[chosen], n_slices, rng, steps=hyper.axis_steps)
-        knots = fit_maps(z @ found, edges, weights, level, hyper=hyper)
-        axes.append(found)
-        maps.append(knots)
-        push(z, unused, *at, found[None], knots[None])
-        push(z_test, log_jacobian, *at_test, found[None], knots[None])
-        likelihood = np.average(
-            log_jacobian - 0.5 * np.square(z_test).sum(axis=1), weights=w[validation]
-        )
-        if likelihood > best:
-            best, kept = likelihood, layer + 1
-        elif layer + 1 - kept >= hyper.patience:
-            break
-    return SlicedFlow(centers, mean, width, np.stack(axes[:kept]), np.stack(maps[:kept]))
+    if layer == 0 and n_slices == d:
+        return np.eye(d)  # most of what is not Gaussian is there
+    parts = [slice(a, b) for a, b in pairwise(edges)]
+    per_bin = max(hyper.axis_events // len(parts), 50)
+    chosen = np.stack([_choose(rng, part, weights, per_bin) for part in parts])
+    return fit_axes(z[chosen], n_slices, rng, steps=hyper.axis_steps)
 
 
 def fit_axes(

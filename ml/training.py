@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,69 +23,16 @@ from torch import Tensor
 from ..core import ConfigError, FitError, InputError
 from .checkpoints import Progress, State, fingerprint, load_checkpoint, save_checkpoint
 from .device import pick_device
-from .watching import watcher
+from .training_hyper import TrainingHyper
+from .watching import Watch, watcher
 
-__all__ = ["Training", "TrainingHyper", "one_thread", "seeded", "train"]
+__all__ = ["Training", "one_thread", "seeded", "train"]
 
 _BLOCK_ROWS = 131_072  # rows gathered at once: few enough to stay small, enough to cost no time
+_BLOCK_BYTES = 256 * 2**20  # of these in single precision
 _CHECKPOINT_SECONDS = 20.0  # between two writes, so that short epochs are not slowed down
 
 Loss = Callable[..., Tensor]
-
-
-@dataclass(frozen=True)
-class TrainingHyper:
-    """How a module is trained; Adam throughout.
-
-    Attributes
-    ----------
-    epochs : int
-        Largest number of passes over the training events.
-    batch : int
-        Events a step. The events of an epoch are divided evenly into steps of at most so many.
-    learning_rate, weight_decay : float
-        Of Adam; the decay is added to the gradient (L2).
-    schedule : {"constant", "cosine"}
-        ``cosine``: the learning rate falls to zero along half a cosine over ``epochs``.
-    clip : float
-        Largest norm of a gradient; 0 leaves gradients as they are.
-    patience : int
-        Epochs without a better validation loss before the training stops; 0 never stops.
-    keep : {"best", "last"}
-        Keep the epochs of the lowest validation loss, or the last ones.
-    average : int
-        How many epochs are kept.
-    mixed : bool
-        On a GPU, matrix products in bfloat16; no effect on a CPU.
-    """
-
-    epochs: int = 100
-    batch: int = 1024
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    schedule: Literal["constant", "cosine"] = "constant"
-    clip: float = 0.0
-    patience: int = 0
-    keep: Literal["best", "last"] = "best"
-    average: int = 1
-    mixed: bool = True
-
-    def __post_init__(self) -> None:
-        allowed = {
-            "epochs": self.epochs >= 1,
-            "batch": self.batch >= 1,
-            "learning_rate": 0 < self.learning_rate < math.inf,
-            "weight_decay": 0 <= self.weight_decay < math.inf,
-            "schedule": self.schedule in ("constant", "cosine"),
-            "clip": 0 <= self.clip < math.inf,
-            "patience": self.patience >= 0,
-            "keep": self.keep in ("best", "last"),
-            "average": 1 <= self.average <= self.epochs,
-        }
-        for name, good in allowed.items():
-            if not good:
-                msg = f"training: {name} = {getattr(self, name)!r} cannot be used"
-                raise ConfigError(msg)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +84,8 @@ def train(
     loss : callable
         ``loss(module, *batch)`` with a batch of each column returns a tensor of shape (n_rows,).
     columns : sequence of ndarray, shape (n_events, ...)
-        Arrays or memory maps, read where they are: no more than some rows are copied at a time.
+        Arrays, memory maps, or what gives rows by index as these do (padded constituents, images);
+        read where they are: no more than some rows are copied at a time.
         Floating-point columns reach the loss as float32.
     train, validation : ndarray of int64 or bool
         Rows, or a mask of rows, to learn from and to validate with.
@@ -173,7 +121,6 @@ def train(
     on = pick_device(device)
     scale = 1.0 if weight is None else float(np.mean(weight[learn], dtype=np.float64))
     batches = _Batches(columns, weight, scale, on)
-    steps = math.ceil(len(learn) / hyper.batch)
     module.to(on)
     optimizer = torch.optim.Adam(
         module.parameters(), lr=hyper.learning_rate, weight_decay=hyper.weight_decay, fused=True
@@ -197,13 +144,10 @@ def train(
             if where.is_stuck(hyper.patience):
                 break
             module.train()
-            total = torch.zeros((), device=on)
             with seeded(seed, epoch):
                 order = np.random.default_rng([seed, epoch]).permutation(learn)
-                for step, (batch, w) in enumerate(batches.shuffled(order, steps)):
-                    rate = _rate(hyper, epoch + step / steps)
-                    total += _step(optimizer, forward(batch), w, rate=rate, clip=hyper.clip)
-            where.train_loss.append(float(total) / len(learn))
+                total = _epoch(optimizer, forward, batches, order, epoch, hyper=hyper)
+            where.train_loss.append(total / len(learn))
             module.eval()
             where.validation_loss.append(_mean_loss(forward, batches, check, hyper.batch))
             _refuse_divergence(where, hyper, validated=len(check) > 0)
@@ -214,17 +158,7 @@ def train(
                 written = now
     if checkpoint is not None:
         save_checkpoint(checkpoint, key, module, optimizer, where)
-    module.cpu().eval()
-    states = [state for _, _, state in where.kept]
-    module.load_state_dict(states[0])
-    epochs = [epoch for _, epoch, _ in where.kept]
-    seen.add(where.train_loss, where.validation_loss, epochs)
-    return Training(
-        states,
-        epochs,
-        np.array(where.train_loss),
-        np.array(where.validation_loss),
-    )
+    return _finished(module, where, seen)
 
 
 @contextmanager
@@ -249,17 +183,19 @@ class _Batches:
         device: torch.device,
     ) -> None:
         self.columns, self.weight, self.scale, self.device = columns, weight, scale, device
+        self.row_bytes = sum(4 * math.prod(column.shape[1:]) for column in columns)
 
     def shuffled(
         self, rows: NDArray[np.int64], steps: int
     ) -> Iterator[tuple[tuple[Tensor, ...], Tensor | None]]:
         """Yield batch after batch of these rows, with weights of mean 1, or None for no weights."""
         edges = np.linspace(0, len(rows), steps + 1).round().astype(np.int64)
-        per_block = max(1, _BLOCK_ROWS * steps // len(rows))
+        most = min(_BLOCK_ROWS, _BLOCK_BYTES // self.row_bytes)
+        per_block = max(1, most * steps // len(rows))
         for first in range(0, steps, per_block):
             inside = edges[first : first + per_block + 1]
             index = rows[inside[0] : inside[-1]]
-            block = [self._tensor(np.take(column, index, axis=0)) for column in self.columns]
+            block = [self._tensor(column[index]) for column in self.columns]
             w = None if self.weight is None else self._tensor(self.weight[index] / self.scale)
             lengths = np.diff(inside).tolist()
             parts = zip(*(column.split(lengths) for column in block), strict=True)
@@ -271,6 +207,34 @@ class _Batches:
         if values.dtype.kind == "f":
             values = values.astype(np.float32, copy=False)
         return torch.as_tensor(values, device=self.device)
+
+
+def _epoch(
+    optimizer: torch.optim.Adam,
+    forward: Callable[[tuple[Tensor, ...]], Tensor],
+    batches: _Batches,
+    order: NDArray[np.int64],
+    epoch: int,
+    *,
+    hyper: TrainingHyper,
+) -> float:
+    """Learn from all rows once, in this order; returns the sum of the weighted losses."""
+    total = torch.zeros((), device=batches.device)
+    steps = math.ceil(len(order) / hyper.batch)
+    for step, (batch, w) in enumerate(batches.shuffled(order, steps)):
+        rate = _rate(hyper, epoch + step / steps)
+        total += _step(optimizer, forward(batch), w, rate=rate, clip=hyper.clip)
+    return float(total)
+
+
+def _finished(module: torch.nn.Module, where: Progress, seen: Watch) -> Training:
+    """Leave the module with the first of the kept states, and say what the training ended with."""
+    module.cpu().eval()
+    states = [state for _, _, state in where.kept]
+    module.load_state_dict(states[0])
+    epochs = [epoch for _, epoch, _ in where.kept]
+    seen.add(where.train_loss, where.validation_loss, epochs)
+    return Training(states, epochs, np.array(where.train_loss), np.array(where.validation_loss))
 
 
 def _step(

@@ -17,10 +17,9 @@ from ..core import ConfigError
 from .classifiers import (
     ClassifierHyper,
     ClassifierKind,
-    features_of_members,
-    note_reliability,
     register_classifier,
 )
+from .members import features_of_members, note_reliability
 from .quantile_bins import bin_edges, bin_of
 
 __all__ = ["BoostedTrees", "BoostingHyper", "TreeEnsemble", "fit_trees"]

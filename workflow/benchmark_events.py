@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -167,13 +168,7 @@ def training_events(
 
 def concatenated(*samples: Sample) -> Sample:
     """Return the events of samples with the same features and with labels as one sample."""
-    return Sample(
-        np.concatenate([sample.event for sample in samples]),
-        np.concatenate([sample.mass for sample in samples]),
-        np.concatenate([sample.features for sample in samples]),
-        samples[0].names,
-        label=np.concatenate([_labels(sample) for sample in samples]),
-    )
+    return Sample.concatenated(*(dataclasses.replace(sample, weight=None) for sample in samples))
 
 
 def load_source(config: BenchmarkConfig, name: str, features: tuple[str, ...]) -> Sample:
@@ -244,11 +239,11 @@ def _load(  # noqa: PLR0917 - all that the events depend on
             f"those that have it, give label: {kind}"
         )
         raise InputError(msg)
-    return Sample(
-        sample.event,
-        sample.mass,
-        sample.features + np.outer(sample.mass, shift).astype(np.float32),
-        sample.names,
+    moved = [dict(zip(features, shift, strict=True))[each] for each in sample.names]
+    return dataclasses.replace(
+        sample,
+        features=sample.features + np.outer(sample.mass, moved).astype(np.float32),
+        weight=None,
         label=np.full(len(sample), kind, np.int8),
     )
 
@@ -341,8 +336,3 @@ def _test_background(config: BenchmarkConfig) -> str:
 
 def _is_supervised(name: str) -> bool:
     return "labels" in make_method(name).needs
-
-
-def _labels(sample: Sample) -> NDArray[np.int8]:
-    assert sample.label is not None  # every source has them
-    return sample.label

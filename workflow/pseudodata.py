@@ -7,6 +7,7 @@ method does with the events.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -156,13 +157,13 @@ def pseudo_sample(run: Run, theta: Sequence[float], index: int) -> Sample:
         pool = load_sample(run, settings.simulation)
         pool = pool.take(np.argsort(pool.event))
         drawn = pool.take(draw_events(len(pool), len(data), index, seed=config.seed))
-        return Sample(ids, drawn.mass, drawn.features, drawn.names)
+        return dataclasses.replace(drawn.without_label(), event=ids, weight=None)
     ordered = data.take(np.argsort(data.event))  # the order of the files changes nothing
     model = basis(config.fit.function, run.fit_edges)
     masses = smeared_masses(
         ordered.mass, model, np.array(theta), smearing=settings.smearing, rng=_rng(config, index, 0)
     )
-    return Sample(ids, masses, ordered.features, ordered.names)
+    return dataclasses.replace(ordered.without_label(), event=ids, mass=masses, weight=None)
 
 
 def _recipe(run: Run, results: SearchResults) -> _Recipe:

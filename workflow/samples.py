@@ -6,6 +6,7 @@ A file is read once for all tasks of a worker, and anew when it has changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -120,7 +121,7 @@ def load_signal(
     sample = _signal(run, files, weights).sample
     # Ids of simulation may be those of data, or count from 0 in every file.
     ids = splitmix64(splitmix64(sample.event) ^ _SIGNAL)
-    return Sample(ids, sample.mass, sample.features, sample.names)
+    return replace(sample.without_label(), event=ids, weight=None)
 
 
 def signal_total(run: Run, files: Sequence[str]) -> float:

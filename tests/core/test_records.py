@@ -87,3 +87,28 @@ def test_failed_write_leaves_the_old_file_and_nothing_half(tmp_path: Path) -> No
         write_text_atomic(path, "half \ud800")
     assert [item.name for item in tmp_path.iterdir()] == ["result.json"]
     assert path.read_text() == "old"
+
+
+@dataclass(frozen=True)
+class Changed(Record):
+    schema = 3
+
+    events: int
+
+
+def test_a_changed_record_says_its_schema_first() -> None:
+    assert list(Changed(5).to_dict()) == ["schema", "events"]
+    assert Changed.from_dict(Changed(5).to_dict()) == Changed(5)
+
+
+@pytest.mark.parametrize(("stored", "said"), [({}, 1), ({"schema": 4}, 4)])
+def test_a_record_of_another_schema_is_refused_with_the_reason(stored: dict, said: int) -> None:
+    with pytest.raises(InputError, match=f"Changed is of schema {said}, .* reads schema 3; make"):
+        Changed.from_dict({**stored, "events": 5})
+
+
+def test_a_record_in_a_file_that_is_refused_is_named_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "point.json"
+    path.write_text('{"name": "a"}')
+    with pytest.raises(InputError, match="point.json: Point needs the field 'z'"):
+        Point.from_json(path)

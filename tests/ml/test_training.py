@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from overdensity.core import ConfigError, FitError, InputError
-from overdensity.ml.training import TrainingHyper, seeded, train
+from overdensity.ml.training import seeded, train
+from overdensity.ml.training_hyper import TrainingHyper
 
 HYPER = TrainingHyper(epochs=6, batch=64, learning_rate=1e-2)
 N = 1000

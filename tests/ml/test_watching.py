@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from overdensity.ml import watch
-from overdensity.ml.training import TrainingHyper, seeded, train
+from overdensity.ml.training import seeded, train
+from overdensity.ml.training_hyper import TrainingHyper
 
 HYPER = TrainingHyper(epochs=5, batch=50, keep="last")
 

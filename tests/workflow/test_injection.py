@@ -8,18 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from overdensity.core import InputError
 from overdensity.stats.injected import injected_limit
 from overdensity.workflow import SearchResults, load_config
-from overdensity.workflow.injection import (
-    Injection,
-    InjectionTask,
-    _base,
-    _drawn,
-    check_strengths,
-    inject,
-    injection_key,
-)
+from overdensity.workflow.injected_events import InjectionTask
+from overdensity.workflow.injection import inject, injection_key
+from overdensity.workflow.injection_results import Injection
 from overdensity.workflow.run import Run
 
 from ..conftest import HIGH, LOW, make_box, write_search
@@ -63,11 +56,12 @@ def test_no_signal_is_the_search_itself(
     results = SearchResults.from_json(finished_run / "results.json")
     fraction = 0.0 if results.spurious is None else results.spurious.fraction[1]
     again = made(run, dataclasses.replace(task, spurious=fraction), tmp_path)
-    for row, published in zip(again.selections, results.windows[1].selections, strict=True):
+    for found, published in zip(again.selections, results.windows[1].selections, strict=True):
+        row = found.selection
         assert row.observed == published.observed
         assert row.expected == pytest.approx(published.expected, rel=1e-9)
         assert row.p_local == pytest.approx(published.p_local, rel=1e-9)
-        assert (row.selected_signal, row.absorbed) == (0, 0.0)
+        assert (found.selected_signal, found.absorbed) == (0, 0.0)
     assert again.injected == 0
 
 
@@ -77,10 +71,27 @@ def test_injected_signal_is_found_and_its_efficiency_is_that_of_events_left_out(
     found = made(run, dataclasses.replace(task, strength=150), tmp_path)
     assert abs(found.injected - 150) < 5 * np.sqrt(150)
     loose = found.selections[0]
-    assert loose.z_local > 5
+    assert loose.selection.z_local > 5
     spread = np.sqrt(found.injected * loose.eps_s * (1 - loose.eps_s)) + 1
     assert abs(loose.selected_signal - loose.eps_s * found.injected) < 4 * spread
     assert loose.eps_s > 0.5
+
+
+def test_signal_inside_the_signal_region_is_not_absorbed(
+    run: Run, task: InjectionTask, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    narrow = tmp_path / "narrow.parquet"
+    columns = {
+        "mjj": rng.uniform(3700, 3900, 2000),
+        "j1_mass": rng.normal(500, 30, 2000),
+        "j1_tau21": rng.beta(3, 12, 2000),
+    }
+    pq.write_table(pa.table(columns), narrow)
+    task = dataclasses.replace(task, signal=(str(narrow),), strength=200)
+    for row in made(run, task, tmp_path).selections:
+        assert row.selected_signal > 50
+        assert abs(row.absorbed) < 0.01
 
 
 def test_same_task_same_result(run: Run, task: InjectionTask, tmp_path: Path) -> None:
@@ -104,45 +115,6 @@ def test_signal_beside_the_signal_region_raises_its_background(
     task = dataclasses.replace(task, signal=(str(wide),), strength=400)
     row = made(run, task, tmp_path).selections[0]
     assert 0.2 * row.selected_signal < row.absorbed < 1.5 * row.selected_signal
-
-
-def test_injected_events_are_nested_in_the_strength_and_never_measure_the_efficiency(
-    task: InjectionTask,
-) -> None:
-    few, kept = _drawn(1000, dataclasses.replace(task, strength=50), 1)
-    many, kept_again = _drawn(1000, dataclasses.replace(task, strength=300), 1)
-    assert set(few) < set(many)
-    assert np.array_equal(kept, kept_again)
-    assert not set(many) & set(kept)
-    assert len(kept) == 500
-
-
-def test_number_of_injected_events_is_poisson(task: InjectionTask) -> None:
-    sizes = [
-        len(_drawn(1000, dataclasses.replace(task, strength=40.0, repeat=repeat), 1)[0])
-        for repeat in range(400)
-    ]
-    assert np.mean(sizes) == pytest.approx(40, abs=4 * np.sqrt(40 / 400))
-    assert np.var(sizes) == pytest.approx(40, rel=0.3)
-
-
-def test_strength_beyond_half_of_the_signal_is_refused() -> None:
-    check_strengths(["signal.parquet"], 1000, [400.0])
-    with pytest.raises(InputError, match="1000 signal events are too few to inject 480"):
-        check_strengths(["signal.parquet"], 1000, [480.0])
-
-
-def test_pseudo_data_have_the_size_of_the_data_and_no_event_twice(
-    run: Run, task: InjectionTask
-) -> None:
-    task = dataclasses.replace(task, pseudo_events=3000)
-    samples = [_base(run, dataclasses.replace(task, repeat=repeat)) for repeat in range(3)]
-    for sample in samples:
-        assert abs(len(sample) - 3000) < 5 * np.sqrt(3000)
-        assert len(np.unique(sample.event)) == len(sample)
-    assert set(samples[0].event) != set(samples[1].event)
-    with pytest.raises(InputError, match=r"pseudo-data of .* give more"):
-        _base(run, dataclasses.replace(task, pseudo_events=9000))
 
 
 @pytest.mark.parametrize(
@@ -209,9 +181,9 @@ def test_limit_covers_a_signal_of_its_strength(
     eps = [[each.selections[index].eps_s for each in some] for some in campaign]
 
     def limit(each: Injection) -> float | None:
-        row = each.selections[index]
+        row = each.selections[index].selection
         return injected_limit(
-            row.observed, row.expected, row.error, strengths=strengths, efficiencies=eps
+            row.observed, row.expected, row.total_error, strengths=strengths, efficiencies=eps
         ).observed
 
     without = [limit(each) for each in campaign[0]]

@@ -12,11 +12,11 @@ import yaml
 from overdensity.core import ConfigError, OverdensityError
 from overdensity.workflow import SearchResults, limits, load_config
 from overdensity.workflow.commands import command_line
-from overdensity.workflow.injection import Injection, inject
+from overdensity.workflow.injection import inject
+from overdensity.workflow.injection_results import Injection
 from overdensity.workflow.limits import check_limits
 from overdensity.workflow.limits_figures import limits_figures
-from overdensity.workflow.limits_results import LimitsResults, StrengthLimit
-from overdensity.workflow.limits_summary import _best_expected, _net_efficiencies, _z_global
+from overdensity.workflow.limits_results import LimitsResults
 from overdensity.workflow.run import Run
 from overdensity.workflow.search import run_limits
 
@@ -67,17 +67,16 @@ def test_limits_of_the_windows_are_those_of_their_counts(
     assert len(found.windows) == len(results.windows)
     for window, published in zip(found.windows, results.windows, strict=True):
         for row, of_run in zip(window.selections, published.selections, strict=True):
-            assert (row.events, row.background) == (of_run.observed, of_run.expected)
-            assert row.flagged == of_run.flagged
-            if row.flagged:
+            assert row.selection == of_run
+            if of_run.flagged:
                 assert row.observed is None
                 continue
             assert row.observed is not None
             assert list(row.expected) == sorted(row.expected)
             # CLs: never below the excess itself, and about two of its errors above it
-            spread = np.hypot(np.sqrt(row.events), row.error)
-            assert row.events - row.background < row.observed
-            assert row.observed < max(row.events - row.background, 0) + 3 * spread + 3
+            spread = np.hypot(np.sqrt(of_run.observed), of_run.total_error)
+            excess = of_run.observed - of_run.expected
+            assert excess < row.observed < max(excess, 0) + 3 * spread + 3
 
 
 def test_signal_limits_are_consistent(found: LimitsResults) -> None:
@@ -264,37 +263,6 @@ def test_command_says_what_is_missing(
         command_line.main(["limits", str(search_file), "--set", "limits.signals.a=gone.parquet"])
     assert stopped.value.code == 2
     assert capfd.readouterr().err.strip().count("\n") == 0
-
-
-def test_selection_is_chosen_by_the_expected_limit() -> None:
-    def limit(efficiency: float, observed: float, median: float | None) -> StrengthLimit:
-        return StrengthLimit(
-            efficiency, observed, (None, None, median, None, None), (), None, None, ()
-        )
-
-    best = _best_expected([limit(0.1, 5.0, 30.0), limit(0.01, 50.0, 20.0), limit(0.001, 1.0, None)])
-    assert best is not None
-    assert best.efficiency == 0.01
-    assert _best_expected([]) is None
-
-
-def test_what_the_sidebands_absorb_is_taken_off_the_efficiency(campaign: Path) -> None:
-    injections = [Injection.from_json(path) for path in campaign.glob("run/limits/*-r*-*.json")]
-    by_strength = {
-        strength: [each for each in injections if each.strength == strength]
-        for strength in (0.0, *map(float, STRENGTHS))
-    }
-    net = _net_efficiencies(by_strength, 0)
-    for strength, eps in zip(by_strength, net, strict=True):
-        rows = [each.selections[0] for each in by_strength[strength]]
-        assert np.all(eps <= [row.eps_s + 1e-12 for row in rows])
-        assert np.all(eps > 0.5 * np.array([row.eps_s for row in rows]))
-
-
-def test_global_significance_ends_where_pseudo_experiments_do() -> None:
-    pseudo = np.linspace(0, 3, 999)
-    assert _z_global(100.0, pseudo.tolist()) == pytest.approx(3.09, abs=0.01)
-    assert _z_global(-1.0, pseudo.tolist()) < -3
 
 
 def _stamps(path: Path) -> dict[Path, int]:

@@ -1,0 +1,71 @@
+"""Convolutional networks on images of jets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["ConvolutionalAutoencoder"]
+
+
+class ConvolutionalAutoencoder(nn.Module):
+    """An autoencoder of images whose pixels are fractions that add up to one.
+
+    Layers of the public code of Tag N' Train (O. Amram, C. M. Suarez, arXiv:2002.12376; LHC
+    Olympics 2020, arXiv:2101.08320, section 4.3): 3 × 3 convolutions with maximum pooling between
+    them, dense layers to the bottleneck and back, convolutions with upsampling between them, and a
+    softmax over all pixels.
+
+    Parameters
+    ----------
+    height, width : int
+        Pixels; divisible by 4.
+    filters : sequence of three int
+        Of the convolutions of the encoder; the decoder has the last two backwards.
+    dense, latent : int
+        Nodes of the dense layer and of the bottleneck.
+
+    Examples
+    --------
+    >>> images = torch.rand(2, 8, 8)
+    >>> rebuilt = ConvolutionalAutoencoder(8, 8, filters=(4, 2, 2), dense=4, latent=2)(images)
+    >>> rebuilt.shape, bool(torch.allclose(rebuilt.sum(dim=(1, 2)), torch.ones(2)))
+    (torch.Size([2, 8, 8]), True)
+    """
+
+    def __init__(
+        self, height: int, width: int, *, filters: Sequence[int], dense: int, latent: int
+    ) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+        first, second, third = filters
+        small = (third, height // 4, width // 4)
+        flat = third * (height // 4) * (width // 4)
+        self.encoder = nn.Sequential(
+            *(_convolution(1, first), nn.MaxPool2d(2)),
+            *(_convolution(first, second), nn.MaxPool2d(2)),
+            *(_convolution(second, third), nn.Flatten()),
+            *(nn.Linear(flat, dense), nn.ReLU()),
+            nn.Linear(dense, latent),
+        )
+        self.decoder = nn.Sequential(
+            *(nn.Linear(latent, dense), nn.ReLU(), nn.Linear(dense, flat), nn.ReLU()),
+            *(nn.Unflatten(1, small), _convolution(third, third), nn.Upsample(scale_factor=2)),
+            *(_convolution(third, second), nn.Upsample(scale_factor=2)),
+            nn.Conv2d(second, 1, 3, padding=1),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the images as rebuilt, shape (n_images, height, width)."""
+        pixels = self.decoder(self.encoder(images[:, None]))
+        return torch.softmax(pixels.flatten(1), dim=1).reshape(images.shape)
+
+    def errors(self, images: Tensor) -> Tensor:
+        """Return the squared error of each image, summed over its pixels: shape (n_images,)."""
+        return (self(images) - images).square().sum(dim=(1, 2))
+
+
+def _convolution(channels: int, filters: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU())

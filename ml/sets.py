@@ -1,0 +1,108 @@
+"""Networks on sets: what they say does not depend on the order of the particles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["PARTICLE_INPUTS", "ParticleFlowNetwork", "particle_inputs"]
+
+PARTICLE_INPUTS = 5
+"""Numbers of each particle that the networks see."""
+
+
+class ParticleFlowNetwork(nn.Module):
+    r"""Particle flow network: :math:`F(g, \sum_i \Phi(p_i), \dots)` with one sum for each jet.
+
+    P. T. Komiske, E. M. Metodiev, J. Thaler, arXiv:1810.05165, equation (1.1); beside the sums of the
+    jets, :math:`F` sees the numbers :math:`g` of the whole event. All jets share :math:`\Phi`.
+
+    Parameters
+    ----------
+    features : int
+        How many numbers of the event there are; may be none.
+    jets : int
+        How many jets.
+    phi, f : sequence of int
+        Widths of the layers of both parts; ReLU after each.
+
+    Examples
+    --------
+    >>> network = ParticleFlowNetwork(0, 1, phi=(8, 4), f=(4,))
+    >>> jets = torch.tensor([[[0.7, 0.1, 0.0], [0.3, -0.2, 0.1], [0.0, 0.0, 0.0]]])
+    >>> there, back = network(torch.empty(1, 0), jets), network(torch.empty(1, 0), jets.flip(1))
+    >>> bool(torch.isclose(there, back))
+    True
+    """
+
+    def __init__(self, features: int, jets: int, *, phi: Sequence[int], f: Sequence[int]) -> None:
+        super().__init__()
+        self.phi = _layers((PARTICLE_INPUTS, *phi))
+        self.f = nn.Sequential(_layers((features + jets * phi[-1], *f)), nn.Linear(f[-1], 1))
+
+    def forward(self, features: Tensor, *jets: Tensor) -> Tensor:
+        """Return the log-odds, shape (n_events,).
+
+        Parameters
+        ----------
+        features : Tensor, shape (n_events, n_features)
+            Standardised numbers of the event.
+        *jets : Tensor, shape (n_events, longest, 3)
+            Normalised constituents of each jet: fraction of pT, eta and phi from the axis; zeros
+            are padding.
+        """
+        return self.f(torch.cat([features, *(self._sum(jet) for jet in jets)], dim=1)).squeeze(1)
+
+    def _sum(self, jet: Tensor) -> Tensor:
+        mask = jet[..., 0] > 0
+        longest = max(1, int(mask.sum(dim=1).max())) if len(mask) else 1
+        if not bool(mask[:, longest:].any()):  # padding stands at the end
+            jet, mask = jet[:, :longest], mask[:, :longest]
+        inputs = particle_inputs(jet[mask])
+        seen = self.phi(inputs)
+        # Each particle has a place of its own, so that the sum is the same on every run.
+        placed = seen.new_zeros(*mask.shape, seen.shape[1])
+        placed[mask] = seen
+        return placed.sum(dim=1)
+
+
+def particle_inputs(particles: Tensor) -> Tensor:
+    """Return what networks see of particles, scaled to numbers of order one.
+
+    The inputs of H. Qu, C. Li, S. Qian, arXiv:2202.03772, table 2, with the scales of the authors'
+    public code, but for the two that hold pT and energy in GeV: beside fractions of them these
+    would be the mass of the event.
+
+    Parameters
+    ----------
+    particles : Tensor, shape (n_particles, 3)
+        Fraction of pT above zero, eta and phi from the axis.
+
+    Returns
+    -------
+    Tensor, shape (n_particles, 5)
+        (ln z + 4.7) 0.7; the same of the fraction of energy where the jet is central, z cosh(eta);
+        (ΔR - 0.2) 4; eta; phi.
+    """
+    share, eta, phi = particles.unbind(dim=1)
+    log_share = torch.log(share)
+    return torch.stack(
+        [
+            (log_share + 4.7) * 0.7,
+            (log_share + torch.log(torch.cosh(eta)) + 4.7) * 0.7,
+            (torch.hypot(eta, phi) - 0.2) * 4.0,
+            eta,
+            phi,
+        ],
+        dim=1,
+    )
+
+
+def _layers(widths: Sequence[int]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise(widths):
+        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+    return nn.Sequential(*layers)
