@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Literal
@@ -13,7 +12,7 @@ from typing import Any, Literal
 import awkward as ak
 import numpy as np
 
-from ..core import InputError, MissingExtraError
+from ..core import InputError, require
 from .particles import Particles
 from .settings import GeneratorSettings, ZprimeMasses
 
@@ -65,11 +64,7 @@ def require_pythia() -> ModuleType:
     MissingExtraError
         If it is not installed.
     """
-    try:
-        return importlib.import_module("pythia8mc")
-    except ImportError:
-        msg = "simulation needs Pythia 8: pip install 'overdensity[simulation]'"
-        raise MissingExtraError(msg) from None
+    return require("pythia8mc", by="simulation")
 
 
 def generate(

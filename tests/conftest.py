@@ -104,7 +104,7 @@ def simulated_events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An event file as ``overdensity simulate`` writes it."""
     path = tmp_path_factory.mktemp("simulated") / "box.h5"
     subprocess.run(
-        [sys.executable, "-m", "overdensity.workflow.cli", "simulate", path,
+        [sys.executable, "-m", "overdensity", "simulate", path,
          "--background", "30", "--signal", "20", "--seed", "4", "--workers", "1", "--quiet"],
         check=True,
     )  # fmt: skip

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import shutil
-import subprocess
-import sys
-import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -239,26 +235,6 @@ def test_no_two_modules_of_a_room_have_one_name() -> None:
         if path.name != "__init__.py":
             stems[module_of(path).split(".")[0], path.stem].append(name(path))
     assert not {key: paths for key, paths in stems.items() if len(paths) > 1}
-
-
-def test_wheel_holds_every_module_and_template(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.mkdir()
-    for room in ROOMS:  # a copy, so that nothing built earlier is packed, and nothing left behind
-        shutil.copytree(ROOT / room, source / room)
-    for file in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / file, source / file)
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, source],
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    packed = set(zipfile.ZipFile(wheel).namelist())
-    templates = (ROOT / "workflow/report/templates").iterdir()
-    expected = {f"overdensity/{name(path)}" for path in [*MODULES, *templates]}
-    assert expected <= packed
-    assert all(each.startswith(("overdensity/", "overdensity-")) for each in packed)
 
 
 def test_no_page_holds_a_placeholder() -> None:

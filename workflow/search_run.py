@@ -6,12 +6,14 @@ is there already, made from the same input, is not made again.
 
 from __future__ import annotations
 
+import logging
+
+from ..core import MissingExtraError, extra_for
 from ..processors import ProcessingReport
 from .calibrate.retrained import Retrained
 from .calibrate.retraining import repeat_search
 from .cluster.connecting import connect
 from .config.search import SearchConfig
-from .limits.hepdata import write_hepdata
 from .limits.limits_figures import save_limits_figures
 from .limits.limits_result import LimitsResults
 from .limits.limits_run import check_limits, make_limits
@@ -30,6 +32,8 @@ __all__ = [
     "run_search",
     "score_search",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 def run_search(config: SearchConfig) -> SearchResults:
@@ -145,7 +149,8 @@ def run_limits(config: SearchConfig) -> LimitsResults:
     -------
     LimitsResults
         Also written to ``limits.json``, beside figures in ``limits/`` and the tables of
-        ``limits.hepdata/``, in the run's folder; the report is written anew.
+        ``limits.hepdata/`` (with the extra ``hepdata``), in the run's folder; the report is
+        written anew.
 
     Raises
     ------
@@ -158,9 +163,20 @@ def run_limits(config: SearchConfig) -> LimitsResults:
         make_scores(run, client)
         made = make_limits(run, client)
     save_limits_figures(run.folder)
-    write_hepdata(make_results(run), made, run.folder)
+    _write_submission(run, made)
     write_report(run.folder)
     return made
+
+
+def _write_submission(run: Run, limits: LimitsResults) -> None:
+    """Write the submission to HEPData; without its extra, say so and go on."""
+    try:
+        with extra_for("limits.hepdata is not written: it"):
+            from .limits.hepdata import write_hepdata  # noqa: PLC0415 - an extra
+    except MissingExtraError as missing:
+        logger.warning("%s", missing)
+        return
+    write_hepdata(make_results(run), limits, run.folder)
 
 
 def _scored(config: SearchConfig, *, process: bool) -> Run:

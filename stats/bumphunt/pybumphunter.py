@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...core import extra_for
 from ..spectra.functions import checked_edges
 from ..spectra.spectrum import checked_counts
 from .engine import BumpHuntResult, Direction, Grid, checked_reference, grid, outcome
@@ -44,7 +45,8 @@ def bumphunter(
     -------
     BumpHuntResult
     """
-    from pyBumpHunter import BumpHunter1D  # noqa: PLC0415 - draws in pyplot, for plots unused here
+    with extra_for("bumphunter"):
+        from pyBumpHunter import BumpHunter1D  # noqa: PLC0415 - an extra
 
     edges = checked_edges(edges)
     counts = checked_counts(counts, edges)
@@ -91,7 +93,8 @@ def bumphunter_2d(
     -------
     BumpHuntResult
     """
-    from pyBumpHunter import BumpHunter2D  # noqa: PLC0415 - as above
+    with extra_for("bumphunter_2d"):
+        from pyBumpHunter import BumpHunter2D  # noqa: PLC0415 - an extra
 
     axes, plane = checked_plane(edges, counts)
     background = checked_reference(plane, reference)

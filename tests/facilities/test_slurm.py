@@ -49,7 +49,7 @@ def test_search_on_batch_jobs_gives_what_it_gives_here(
 ) -> None:
     search = search_on("slurm", cluster(slurm))
     done = subprocess.run(
-        [sys.executable, "-m", "overdensity.workflow.cli", "run", search, "--quiet"],
+        [sys.executable, "-m", "overdensity", "run", search, "--quiet"],
         capture_output=True,
         text=True,
         check=False,
@@ -90,7 +90,7 @@ def test_columns_made_by_batch_jobs_are_those_made_here(
     file.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True)))
     out = tmp_path / "run"
     done = subprocess.run(
-        [sys.executable, "-m", "overdensity.workflow.cli", "process", file, "--out", out],
+        [sys.executable, "-m", "overdensity", "process", file, "--out", out],
         capture_output=True,
         text=True,
         check=False,

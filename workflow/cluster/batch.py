@@ -16,7 +16,7 @@ import dask.config
 import psutil
 from distributed.core import Status
 
-from ...core import ConfigError, MissingExtraError
+from ...core import ConfigError, require
 from ..config.cluster import ClusterConfig, Started, check_options
 
 __all__ = ["batch_cluster", "job_script", "jobqueue_options"]
@@ -172,12 +172,7 @@ def _jobs(config: ClusterConfig, processes: int) -> tuple[int, int]:
 
 
 def _cluster_class(kind: str) -> Any:
-    try:
-        import dask_jobqueue  # noqa: PLC0415 - an optional dependency
-    except ImportError:
-        msg = f"cluster: {kind} needs dask-jobqueue: pip install 'overdensity[facilities]'"
-        raise MissingExtraError(msg) from None
-    return getattr(dask_jobqueue, _CLASSES[kind])
+    return getattr(require("dask_jobqueue", by=f"cluster: {kind}"), _CLASSES[kind])
 
 
 def _option_names(cluster_class: Any) -> set[str]:

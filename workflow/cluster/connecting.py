@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import time
@@ -23,7 +22,7 @@ from distributed import (
 from distributed.utils import format_dashboard_link
 from rich.console import Console
 
-from ...core import ConfigError, MissingExtraError, OverdensityError, progress
+from ...core import ConfigError, OverdensityError, progress, require
 from ..config.cluster import BATCH_KINDS, ClusterConfig, Started
 from .batch import batch_cluster, job_script
 from .gateway import gateway_cluster, gateway_request
@@ -71,7 +70,8 @@ def connect(
     """
     config = ClusterConfig.of(cluster, workers)
     if config.performance_report or config.wants_dashboard:
-        _need_bokeh()
+        what = "performance_report" if config.performance_report else "dashboard"
+        require("bokeh", by=f"cluster: {what}")
     with ExitStack() as stack:
         if config.kind == "address":
             client = stack.enter_context(_connected(cast("str", config.address), timeout))
@@ -205,15 +205,6 @@ def _dashboard_link(client: Client, config: ClusterConfig, started: Started) -> 
     if server.address in ("", "0.0.0.0"):  # noqa: S104 - asked for by dashboard_address
         return given
     return format_dashboard_link(server.address, server.port)
-
-
-def _need_bokeh() -> None:
-    if importlib.util.find_spec("bokeh") is None:
-        msg = (
-            "cluster: the dashboard and the performance report need bokeh: "
-            "pip install 'overdensity[facilities]'"
-        )
-        raise MissingExtraError(msg)
 
 
 def _say(text: str) -> None:

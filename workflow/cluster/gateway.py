@@ -8,7 +8,7 @@ from typing import Any
 
 import dask.config
 
-from ...core import ConfigError, MissingExtraError
+from ...core import ConfigError, require
 from ..config.cluster import ClusterConfig, Started, check_options
 
 __all__ = ["gateway_cluster", "gateway_request"]
@@ -88,12 +88,7 @@ def _forget_loop(gateway: Any) -> None:
 
 
 def _package() -> Any:
-    try:
-        import dask_gateway  # noqa: PLC0415 - an optional dependency
-    except ImportError:
-        msg = "cluster: gateway needs dask-gateway: pip install 'overdensity[facilities]'"
-        raise MissingExtraError(msg) from None
-    return dask_gateway
+    return require("dask_gateway", by="cluster: gateway")
 
 
 def _address(config: ClusterConfig) -> str:

@@ -20,42 +20,47 @@ from typing import Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin, WorkerPlugin
 
-__all__ = ["PackageForScheduler", "PackageForWorkers", "content_digest", "room_folders"]
+__all__ = ["PackageForScheduler", "PackageForWorkers", "content_digest", "package_files"]
 
 NAME = "overdensity"
 
 
-def room_folders(rooms: Sequence[str]) -> dict[str, Path]:
-    """Return where the rooms of the package are that this process would import."""
-    folders = {}
+def package_files(rooms: Sequence[str]) -> dict[str, Path]:
+    """Return the files of the package that this process would import, by their names in it.
+
+    They are those at its root, and all in its rooms, but for what Python left there; a room may be
+    anywhere, as an editable installation has it.
+    """
+    files = {}
+    if (root := _folder(NAME)) is not None:
+        files = {path.name: path for path in sorted(root.iterdir()) if path.is_file()}
     for room in rooms:
-        try:
-            spec = importlib.util.find_spec(f"{NAME}.{room}")
-        except ModuleNotFoundError:  # not even the namespace is there
-            continue
-        if spec is not None and spec.origin is not None:
-            folders[room] = Path(spec.origin).parent
-    return folders
+        if (folder := _folder(f"{NAME}.{room}")) is not None:
+            files |= {
+                f"{room}/{path.relative_to(folder).as_posix()}": path
+                for path in sorted(folder.rglob("*"))
+                if path.is_file() and "__pycache__" not in path.parts
+            }
+    return files
 
 
-def room_files(folder: Path) -> dict[str, Path]:
-    """Return the files of a room by their names inside it, without what Python left there."""
-    return {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-
-
-def content_digest(folders: dict[str, Path]) -> str:
-    """Return what names the content of the rooms, wherever they are installed."""
+def content_digest(files: dict[str, Path]) -> str:
+    """Return what names the content of the package, wherever it is installed."""
     digest = hashlib.blake2b(digest_size=8)
-    for room, folder in sorted(folders.items()):
-        for name, path in room_files(folder).items():
-            content = path.read_bytes()
-            digest.update(f"{room}/{name} {len(content)}\n".encode())
-            digest.update(content)
+    for name, path in sorted(files.items()):
+        content = path.read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
     return digest.hexdigest()
+
+
+def _folder(package: str) -> Path | None:
+    """Return where a package is that this process would import, or None."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except ModuleNotFoundError:  # not even the package around it is there
+        return None
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
 
 
 def install(archive: bytes, digest: str, rooms: Sequence[str], folder: Path) -> bool:
@@ -64,7 +69,7 @@ def install(archive: bytes, digest: str, rooms: Sequence[str], folder: Path) -> 
     The files are real ones, beside which numba can keep what it compiled. They come first on
     ``sys.path``, and modules of another version are forgotten.
     """
-    if content_digest(room_folders(rooms)) == digest:
+    if content_digest(package_files(rooms)) == digest:
         return False
     place = folder / f"{NAME}-{digest}"
     with zipfile.ZipFile(io.BytesIO(archive)) as packed:
@@ -73,7 +78,7 @@ def install(archive: bytes, digest: str, rooms: Sequence[str], folder: Path) -> 
     importlib.invalidate_caches()
     for name in [name for name in sys.modules if name == NAME or name.startswith(f"{NAME}.")]:
         del sys.modules[name]
-    if content_digest(room_folders(rooms)) != digest:
+    if content_digest(package_files(rooms)) != digest:
         msg = f"{NAME}: another version is imported before the one sent to {place}"
         raise RuntimeError(msg)
     return True

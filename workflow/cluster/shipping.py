@@ -41,8 +41,7 @@ def shipped_package(client: Client) -> Iterator[None]:
     ConfigError
         If a worker cannot take it.
     """
-    folders = shipped.room_folders(ROOMS)
-    archive, digest = pack(), shipped.content_digest(folders)
+    archive, digest = pack(), shipped.content_digest(shipped.package_files(ROOMS))
     for_workers = shipped.PackageForWorkers(
         archive,
         digest,
@@ -74,10 +73,8 @@ def pack() -> bytes:
     """Return a zip archive of this package as it is imported here, editable or not."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
-        for room, folder in shipped.room_folders(ROOMS).items():
-            for name, path in shipped.room_files(folder).items():
-                entry = zipfile.ZipInfo(f"overdensity/{room}/{name}", _WHEN_PACKED)
-                packed.writestr(entry, path.read_bytes())
+        for name, path in shipped.package_files(ROOMS).items():
+            packed.writestr(zipfile.ZipInfo(f"overdensity/{name}", _WHEN_PACKED), path.read_bytes())
     return buffer.getvalue()
 
 

@@ -17,7 +17,7 @@ __all__ = ["MUST_AGREE", "check_versions", "compare_versions", "required_package
 logger = logging.getLogger(__name__)
 
 MUST_AGREE = ("dask", "distributed", "cloudpickle")
-_COMPARED = ("msgpack", "numpy", "awkward", "coffea", "fastjet", "overdensity")
+_COMPARED = ("msgpack", "numpy", "awkward", "coffea", "fastjet", "torch", "overdensity")
 
 
 def check_versions(client: Client) -> None:

@@ -17,7 +17,6 @@ import yaml
 from overdensity.core import ConfigError, InputError, OverdensityError
 from overdensity.ml import Method, Sample, Window, fold_of
 from overdensity.ml.method import METHODS
-from overdensity.workflow import cli
 from overdensity.workflow.benchmark.benchmark_result import (
     BenchmarkResults,
     BenchmarkRun,
@@ -36,6 +35,7 @@ from overdensity.workflow.benchmark.events import (
     strengths_of,
     training_events,
 )
+from overdensity.workflow.commands import command_line
 from overdensity.workflow.config.benchmark import BenchmarkConfig, load_benchmark
 
 WINDOW = {"center": 3500, "low": 3300, "high": 3700, "sideband_low": 2900, "sideband_high": 4200}
@@ -349,13 +349,13 @@ def test_events_of_the_test_among_those_learnt_are_refused(config, values) -> No
 def test_command_prints_the_table_and_chooses_methods(
     config, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(cli, "_set_up", lambda *, quiet: None)
+    monkeypatch.setattr(command_line, "_set_up", lambda *, quiet: None)
     monkeypatch.setenv("COLUMNS", "250")
     config(methods=["plain", "told"], seeds=1)
 
     def call(*words: str) -> int:
         with pytest.raises(SystemExit) as stopped:
-            cli.main(["benchmark", str(tmp_path / "benchmark.yaml"), *words])
+            command_line.main(["benchmark", str(tmp_path / "benchmark.yaml"), *words])
         return stopped.value.code or 0
 
     assert call("--methods", "plain") == 0

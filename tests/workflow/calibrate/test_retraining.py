@@ -12,9 +12,10 @@ import pytest
 from scipy.stats import ks_2samp
 
 from overdensity.core import InputError
-from overdensity.workflow import SearchConfig, SearchResults, cli, load_config
+from overdensity.workflow import SearchConfig, SearchResults, load_config
 from overdensity.workflow.calibrate.retrained import PseudoDataset, Retrained, retrained_figure
 from overdensity.workflow.calibrate.retraining import pseudo_sample
+from overdensity.workflow.commands import command_line
 from overdensity.workflow.search_run import calibrate_search
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.samples import load_sample
@@ -232,10 +233,12 @@ def test_pseudo_dataset_that_cannot_be_fitted_counts_as_without_excess(
 def test_command_line_says_both_p_values(
     copy: SearchConfig, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "_set_up", lambda *, quiet: None)
+    monkeypatch.setattr(command_line, "_set_up", lambda *, quiet: None)
     run = str(copy.out)
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["calibrate", f"{run}/config.yaml", "--out", run, "--pseudo-datasets", "2"])
+        command_line.main(
+            ["calibrate", f"{run}/config.yaml", "--out", run, "--pseudo-datasets", "2"]
+        )
     assert not stopped.value.code
     out = capfd.readouterr().out
     assert "p_global ≤ 0.33" in out

@@ -190,17 +190,18 @@ def test_archive_holds_what_is_installed() -> None:
     expected = {
         f"overdensity/{path.relative_to(ROOT)}"
         for room in ROOMS
-        for path in ROOT.glob(f"{room}/*.py")
+        for path in ROOT.glob(f"{room}/**/*.py")
     }
+    expected |= {"overdensity/__init__.py", "overdensity/__main__.py", "overdensity/py.typed"}
     assert expected <= packed
-    assert any(name.startswith("overdensity/workflow/templates/") for name in packed)
+    assert any(name.endswith("templates/report.html") for name in packed)
     assert not [name for name in packed if "__pycache__" in name]
 
 
 def test_rooms_are_those_that_are_installed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    installed = project["tool"]["setuptools"]["packages"]
-    assert {f"overdensity.{room}" for room in ROOMS} == set(installed)
+    installed = project["tool"]["setuptools"]["package-dir"]
+    assert {"overdensity", *(f"overdensity.{room}" for room in ROOMS)} == set(installed)
 
 
 def test_what_travels_by_value_needs_nothing_that_is_missing() -> None:

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from overdensity.core import ConfigError, InputError
-from overdensity.workflow import cli, load_config
+from overdensity.workflow import load_config
 from overdensity.workflow.combine.combined_run import CombinedSearch, combine_searches, fold_flags
+from overdensity.workflow.commands import command_line
 from overdensity.workflow.search_run import score_search
 
 LOW, HIGH = 3000.0, 5000.0
@@ -187,11 +188,11 @@ def test_the_command_prints_every_channel_and_the_combination(
     combined, searches, monkeypatch, capsys, tmp_path
 ):
     found, _ = combined
-    monkeypatch.setattr(cli, "_set_up", lambda *, quiet: None)
+    monkeypatch.setattr(command_line, "_set_up", lambda *, quiet: None)
     monkeypatch.setenv("COLUMNS", "200")
     words = ["combine", *map(str, searches.values()), "--out", str(tmp_path / "both")]
     with pytest.raises(SystemExit) as stopped:
-        cli.main(words)
+        command_line.main(words)
     assert not stopped.value.code
     printed = capsys.readouterr().out
     last = printed.strip().splitlines()[-1]
@@ -199,12 +200,3 @@ def test_the_command_prints_every_channel_and_the_combination(
     assert "global significance" in last
     assert f"{found.events[1].removed} of" in printed
     assert (tmp_path / "both" / "combination.json").is_file()
-
-
-def test_two_searches_of_one_name_are_refused(searches, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(cli, "_set_up", lambda *, quiet: None)
-    words = ["combine", str(searches["dijet"]), str(searches["dijet"]), "--out", str(tmp_path)]
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(words)
-    assert stopped.value.code == 2
-    assert "named dijet" in capsys.readouterr().err

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from overdensity.core import ConfigError, OverdensityError
-from overdensity.workflow import SearchResults, cli, load_config
+from overdensity.workflow import SearchResults, load_config
+from overdensity.workflow.commands import command_line
 from overdensity.workflow.limits import limits_run as limits
 from overdensity.workflow.limits.injection import inject
 from overdensity.workflow.limits.injection_results import Injection
@@ -107,11 +108,11 @@ def test_limit_without_retraining_is_yield_over_efficiency(found: LimitsResults)
 def test_command_ends_with_the_limits(
     again: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "_set_up", lambda *, quiet: None)
+    monkeypatch.setattr(command_line, "_set_up", lambda *, quiet: None)
     monkeypatch.setenv("COLUMNS", "200")
     before = _stamps(again)
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["limits", str(again)])
+        command_line.main(["limits", str(again)])
     assert not stopped.value.code
     out = capfd.readouterr().out
     assert "95 % CLs upper limits" in out
@@ -258,9 +259,9 @@ def test_bad_configuration_is_one_sentence(again: Path, override: str, complaint
 def test_command_says_what_is_missing(
     search_file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "_set_up", lambda *, quiet: None)
+    monkeypatch.setattr(command_line, "_set_up", lambda *, quiet: None)
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["limits", str(search_file), "--set", "limits.signals.a=gone.parquet"])
+        command_line.main(["limits", str(search_file), "--set", "limits.signals.a=gone.parquet"])
     assert stopped.value.code == 2
     assert capfd.readouterr().err.strip().count("\n") == 0
 

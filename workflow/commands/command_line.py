@@ -1,0 +1,120 @@
+"""The command line: all commands, what holds for each of them, and how errors are said."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+
+from ...core import OverdensityError, extra_for
+from ...core.progress_bar import set_quiet
+from .combining import combine
+from .comparing import benchmark
+from .limiting import limits
+from .listing import features, methods, processors
+from .processing import process
+from .searching import calibrate, hunt, report, run, score
+from .simulating import simulate
+
+__all__ = ["app", "main"]
+
+GLOBAL_FLAGS = ("--quiet", "--debug")
+
+app = typer.Typer(
+    name="overdensity",
+    help="From event files to a calibrated global p-value, without naming the new particle first.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+for _command in (
+    simulate, process, score, hunt, run, calibrate, limits, combine, report, benchmark, methods,
+    processors, features,
+):  # fmt: skip
+    app.command()(_command)
+
+logger = logging.getLogger("overdensity")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line: errors of the user are one sentence and exit code 2.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        The words after ``overdensity``; by default those of this process.
+
+    Raises
+    ------
+    SystemExit
+        Always, with the exit code.
+
+    Examples
+    --------
+    >>> main(["run", "none.yaml", "--debug"])
+    Traceback (most recent call last):
+    overdensity.core.errors.ConfigError: none.yaml: no such configuration file
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    flags = {word for word in words if word in GLOBAL_FLAGS}  # anywhere on the line
+    words = [word for word in words if word not in GLOBAL_FLAGS]
+    _set_up(quiet="--quiet" in flags)
+    try:
+        with extra_for(f"overdensity {words[0]}" if words else "overdensity"):
+            app(words, prog_name="overdensity")
+    except OverdensityError as error:
+        if "--debug" in flags:
+            raise
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; run again to go on from here")
+        sys.exit(130)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"overdensity {version('overdensity')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    *,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Log lines in place of bars.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    print_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version, and stop.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """From event files to a calibrated global p-value."""
+
+
+def _set_up(*, quiet: bool) -> None:
+    """Send log lines to the terminal, and keep libraries' chatter out of it."""
+    terminal = Console(stderr=True)
+    plain = quiet or not terminal.is_terminal
+    set_quiet(quiet=quiet)
+    handler: logging.Handler = (
+        logging.StreamHandler()
+        if plain
+        else RichHandler(console=terminal, show_path=False, show_time=False)
+    )
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[handler],
+    )
+    logger.setLevel(logging.INFO if plain else logging.WARNING)
+    warnings.filterwarnings("ignore", module="coffea|dask|distributed|pyhf")

@@ -1,0 +1,65 @@
+"""What there is to choose from: ``overdensity methods``, ``processors`` and ``features``."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from ..tables import show_table
+from .options import AsJson
+
+__all__ = ["features", "methods", "processors"]
+
+
+def methods(as_json: AsJson = False) -> None:
+    """List the anomaly methods with their needs and sources."""
+    from ...ml import methods as known_methods
+
+    known = known_methods()
+    if as_json:
+        typer.echo(json.dumps([method.to_dict() for method in known], indent=2))
+        return
+    show_table(
+        ("method", "needs", "what it is", "source"),
+        [(each.name, ", ".join(each.needs), each.summary, each.source) for each in known],
+        words=4,
+    )
+
+
+def processors(as_json: AsJson = False) -> None:
+    """List the processors with their options and defaults."""
+    from ...processors import PROCESSORS
+
+    settings = {name: processor().settings() for name, processor in PROCESSORS.items()}
+    if as_json:
+        typer.echo(json.dumps(settings, indent=2))
+        return
+    rows = []
+    for name, processor in PROCESSORS.items():
+        options = (f"{key}: {value}" for key, value in settings[name].items() if key != "processor")
+        rows.append((name, (processor.__doc__ or "").partition("\n")[0], "\n".join(options)))
+    show_table(("processor", "what it does", "options and defaults"), rows, words=3)
+
+
+def features(as_json: AsJson = False) -> None:
+    """List the features of jets that a processor can be asked for."""
+    from ...processors.features.table import describe
+
+    described = describe()
+    if as_json:
+        typer.echo(json.dumps(described, indent=2))
+        return
+    show_table(
+        ("feature", "what it is", "of a jet", "source"),
+        [
+            (
+                row["name"],
+                row["meaning"],
+                f"{row['dtype']} {row['shape']}".removesuffix(" ()"),
+                row["source"],
+            )
+            for row in described
+        ],
+        words=4,
+    )

@@ -1,0 +1,141 @@
+"""``overdensity run``, and its steps: ``score``, ``hunt``, ``report``; and ``calibrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..tables import say, say_flags, show_table
+from .options import ConfigFile, Out, Set
+
+if TYPE_CHECKING:
+    from ...core.tables import Style
+    from ..stages.search_result import SearchResults
+
+__all__ = ["calibrate", "hunt", "report", "run", "score"]
+
+
+def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
+    """Score every event in every window, by models that never saw it."""
+    from ..config.search import load_config
+    from ..search_run import score_search
+    from ..stages.run import Run
+
+    config = load_config(file, overrides or [], out=out)
+    score_search(config, process=False)
+    typer.echo(f"scores are in {Run(config).folder / 'scores'}")
+
+
+def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
+    """Fit, scan and throw pseudo-experiments: scores to results.json and workspace.json."""
+    from ..config.search import load_config
+    from ..search_run import hunt_search
+    from ..stages.run import Run
+
+    config = load_config(file, overrides or [], out=out)
+    _show(hunt_search(config), Run(config).folder)
+
+
+def run(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
+    """Do a whole search, from event files to the report; an interrupted one goes on."""
+    from ..config.search import load_config
+    from ..search_run import run_search
+    from ..stages.run import Run
+
+    config = load_config(file, overrides or [], out=out)
+    _show(run_search(config), Run(config).folder)
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="DIR")],
+) -> None:
+    """Write report.html anew from the results of a run."""
+    from ..report.report import write_report
+
+    typer.echo(f"report: {write_report(folder)}")
+
+
+def calibrate(
+    file: ConfigFile,
+    out: Out = None,
+    overrides: Set = None,
+    pseudo_datasets: Annotated[
+        int | None,
+        typer.Option("--pseudo-datasets", min=1, help="How many; by default 20, or the file's."),
+    ] = None,
+) -> None:
+    """Repeat a finished search, training included, on background-only pseudo-datasets."""
+    from ..config.search import load_config
+    from ..search_run import calibrate_search
+    from ..stages.run import Run
+
+    number = [f"pseudo_datasets.number={pseudo_datasets}"] if pseudo_datasets else []
+    config = load_config(file, [*(overrides or []), *number], out=out)
+    retrained = calibrate_search(config)
+    whole = retrained.global_p
+    relation = "≤" if whole.is_limit else "="
+    typer.echo(
+        f"largest local significance {retrained.z_local:.1f}σ: p_global {relation} "
+        f"{whole.p_global:.2g} ± {whole.p_global_error:.2g} from {len(retrained.datasets)} "
+        f"pseudo-datasets trained anew, {retrained.p_pseudo_experiments:.2g} from "
+        "pseudo-experiments\n"
+        f"agreement of both (Kolmogorov-Smirnov): p = {retrained.ks_p_value:.2g}\n"
+        f"result: {Run(config).folder / 'pseudodata.json'}"
+    )
+
+
+def _show(results: SearchResults, folder: Path) -> None:
+    """Print the summary table; its last line names the mass and both significances."""
+    from ...stats.search.printed import error_of
+
+    best = results.best
+    say_flags(results.flags)
+    rows, styles = _rows(results)
+    show_table(
+        ("window [GeV]", "selection", "observed", "expected", "p local", "z local"),
+        rows,
+        title=f"{results.n_events} events in the scan range",
+        styles=styles,
+    )
+    if (folder / "report.html").is_file():
+        typer.echo(f"report: {folder / 'report.html'}")
+    if best is None:
+        say("no window has a fit that may be quoted: there is no result")
+        return
+    bound = "≥ " if best.p_global_is_limit else ""
+    say(
+        f"mass {best.mass:.0f} ± {error_of(best.mass_error)} GeV: local significance "
+        f"{best.z_local:.1f}σ, global significance {bound}{best.z_global:.1f}σ",
+        style="bold",
+    )
+
+
+def _rows(results: SearchResults) -> tuple[list[list[str]], dict[int, Style]]:
+    """Return the row of the most significant selection of each window, and how rows look."""
+    from ...stats.search.printed import error_of, selection_name
+
+    rows: list[list[str]] = []
+    styles: dict[int, Style] = {}
+    for index, window in enumerate(results.windows):
+        where = f"{window.low:.0f}-{window.high:.0f}"
+        quotable = [(row.p_local, row) for row in window.selections if row.p_local is not None]
+        if not quotable:
+            rows.append([where, *["flagged"] * 5])
+            styles[index] = "dim"
+            continue
+        p_local, row = min(quotable, key=lambda each: each[0])
+        rows.append(
+            [
+                where,
+                selection_name(row.efficiency),
+                str(row.observed),
+                f"{row.expected:.1f} ± {error_of(row.expected_error, '.1f')}",
+                f"{p_local:.2g}",
+                f"{row.z_local:.1f}σ",
+            ]
+        )
+        if results.best is not None and index == results.best.window:
+            styles[index] = "bold"
+    return rows, styles

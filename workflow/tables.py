@@ -1,0 +1,63 @@
+"""Tables and messages on the terminal, as the commands print them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+
+from ..core.tables import Style, Table
+
+__all__ = ["say", "say_flags", "show_table"]
+
+_console = Console()
+
+
+def show_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str = "",
+    words: int = 0,
+    styles: Mapping[int, Style] | None = None,
+) -> None:
+    """Print a table.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Their headings.
+    rows : iterable of sequence of str
+        The cells, as plain text.
+    title : str
+        Above the table.
+    words : int
+        How many of the first columns hold words; the others hold numbers and are aligned right.
+    styles : mapping of int to {"bold", "dim"}, optional
+        Rows that stand out, by their index: ``{3: "bold"}``.
+
+    Examples
+    --------
+    >>> show_table(["cut", "events"], [["read", "900"], ["two jets", "750"]], words=1)
+    ┏━━━━━━━━━━┳━━━━━━━━┓
+    ┃ cut      ┃ events ┃
+    ┡━━━━━━━━━━╇━━━━━━━━┩
+    │ read     │    900 │
+    │ two jets │    750 │
+    └──────────┴────────┘
+    """
+    cells = tuple(tuple(row) for row in rows)
+    table = Table(title, tuple(columns), cells, styles=styles or {}, left=words)
+    _console.print(table.rich())
+
+
+def say(text: str, *, style: str | None = None) -> None:
+    """Print a line of plain text, however long, in a style of rich's."""
+    _console.print(escape(text), style=style, soft_wrap=True)
+
+
+def say_flags(flags: Iterable[str]) -> None:
+    """Print what a reader must know of a result, a line each."""
+    for flag in flags:
+        _console.print(f"[yellow]flag:[/] {escape(flag)}", soft_wrap=True)
