@@ -54,7 +54,7 @@ def test_limits_without_hepdata_leave_out_the_submission_and_say_so() -> None:
     code = """
 import logging
 logging.basicConfig(level="WARNING", stream=sys.stdout)
-from overdensity.workflow.search import _write_submission
+from overdensity.workflow.search_run import _write_submission
 _write_submission(None, None)
 """
     said = run(code)
@@ -70,7 +70,7 @@ _write_submission(None, None)
         ),
         (
             (
-                "from overdensity.stats.bumphunt_library import bumphunter\n"
+                "from overdensity.stats.bumphunt.pybumphunter import bumphunter\n"
                 "bumphunter([1, 2, 3, 4], [9, 9, 9], [9, 9, 9], widths=(1, 1))"
             ),
             r"bumphunter needs pyBumpHunter: pip install 'overdensity\[bumphunter\]'",

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core import InputError
-from .config import load_config, parse_config
-from .results import SearchResults
-from .search import run_search
+from .config.search import load_config, parse_config
+from .search_run import run_search
+from .stages.search_result import SearchResults
 
 __all__ = ["read_run", "search"]
 

@@ -12,8 +12,8 @@ from ..tables import say, say_flags, show_table
 from .options import Set
 
 if TYPE_CHECKING:
-    from ..combine import CombinedSearch
-    from ..config import SearchConfig
+    from ..combine.combined_run import CombinedSearch
+    from ..config.search import SearchConfig
 
 __all__ = ["combine"]
 
@@ -30,8 +30,8 @@ def combine(
     overrides: Set = None,
 ) -> None:
     """Search for one resonance in several channels, such as dijets and trijets, at once."""
-    from ..combine import combine_searches
-    from ..config import load_config
+    from ..combine.combined_run import combine_searches
+    from ..config.search import load_config
 
     configs: dict[str, SearchConfig] = {}
     for file in files:
@@ -74,7 +74,7 @@ def _show(combined: CombinedSearch, out: Path) -> None:
 
 def _show_hypotheses(combined: CombinedSearch) -> None:
     """Print a row for each mass, with the best selection of each channel."""
-    from ...stats.printed import selection_name
+    from ...stats.search.printed import selection_name
 
     result = combined.result
     show_table(

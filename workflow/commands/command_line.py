@@ -14,7 +14,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from ...core import OverdensityError, extra_for
-from ...core.progress import set_quiet
+from ...core.progress_bar import set_quiet
 from .combining import combine
 from .comparing import benchmark
 from .limiting import limits

@@ -11,7 +11,7 @@ from ..tables import show_table
 from .options import Out, Set
 
 if TYPE_CHECKING:
-    from ..benchmark_results import BenchmarkResults
+    from ..benchmark.benchmark_result import BenchmarkResults
 
 __all__ = ["benchmark"]
 
@@ -26,8 +26,8 @@ def benchmark(
     ] = None,
 ) -> None:
     """Compare methods on the same events, over seeds and signal strengths: table and figures."""
-    from ..benchmark_config import load_benchmark
-    from ..benchmarking import run_benchmark
+    from ..benchmark.benchmarking import run_benchmark
+    from ..config.benchmark import load_benchmark
 
     config = load_benchmark(file, overrides or [], out=out)
     chosen = tuple(name.strip() for name in only.split(",")) if only else ()
@@ -36,7 +36,7 @@ def benchmark(
 
 def _show(found: BenchmarkResults, out: Path) -> None:
     """Print the medians over the seeds; the spread is in the file."""
-    from ...stats.printed import selection_name
+    from ...stats.search.printed import selection_name
 
     efficiencies = (f"SIC {selection_name(efficiency)}" for efficiency in found.selections)
     show_table(

@@ -10,16 +10,16 @@ from ..tables import say_flags, show_table
 from .options import ConfigFile, Out, Set
 
 if TYPE_CHECKING:
-    from ..limits_results import LimitsResults
+    from ..limits.limits_result import LimitsResults
 
 __all__ = ["limits"]
 
 
 def limits(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Set upper limits, on events and on signal models; an interrupted campaign goes on."""
-    from ..config import load_config
-    from ..run import Run
-    from ..search import run_limits
+    from ..config.search import load_config
+    from ..search_run import run_limits
+    from ..stages.run import Run
 
     config = load_config(file, overrides or [], out=out)
     found, folder = run_limits(config), Run(config).folder
@@ -35,7 +35,7 @@ def limits(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 
 def _show_selected_events(found: LimitsResults) -> None:
     """Print the limits on selected events, where there is no signal model."""
-    from ...stats.printed import selection_name
+    from ...stats.search.printed import selection_name
 
     show_table(
         ("window [GeV]", "selection", "observed", "median expected"),
@@ -55,7 +55,7 @@ def _show_selected_events(found: LimitsResults) -> None:
 
 def _show_signals(found: LimitsResults) -> None:
     """Print the limits on signal models, with the training as it was and repeated."""
-    from ...stats.printed import selection_name
+    from ...stats.search.printed import selection_name
 
     rows = []
     for signal in found.signals:

@@ -44,7 +44,7 @@ def processors(as_json: AsJson = False) -> None:
 
 def features(as_json: AsJson = False) -> None:
     """List the features of jets that a processor can be asked for."""
-    from ...processors.features import describe
+    from ...processors.features.table import describe
 
     described = describe()
     if as_json:

@@ -14,7 +14,7 @@ from .options import Set
 
 if TYPE_CHECKING:
     from ...processors import ProcessingReport
-    from ..config import SearchConfig
+    from ..config.search import SearchConfig
 
 __all__ = ["process"]
 
@@ -79,9 +79,9 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
     dry_run: DryRun = False,
 ) -> None:
     """Turn event files into Parquet columns under OUT/columns/, with control plots beside them."""
-    from ..columns import check_events
-    from ..run import Run
-    from ..search import process_search
+    from ..search_run import process_search
+    from ..stages.columns import check_events
+    from ..stages.run import Run
 
     given = {
         "events.format": format,
@@ -114,8 +114,8 @@ def _is_configuration(files: list[str]) -> bool:
 
 def _configuration(files: list[str], out: str | None, overrides: list[str]) -> SearchConfig:
     """Return the configuration of a YAML file, or of event files given by name."""
-    from ..config import load_config, parse_config
-    from ..inputs import event_format
+    from ..config.search import load_config, parse_config
+    from ..stages.inputs import event_format
 
     if _is_configuration(files):
         config = load_config(files[0], overrides, out=out)
@@ -132,8 +132,8 @@ def _configuration(files: list[str], out: str | None, overrides: list[str]) -> S
 
 def _show_plan(config: SearchConfig) -> None:
     """Say what would be processed, and where."""
-    from ..cluster import dry_run
-    from ..inputs import event_files, event_format
+    from ..cluster.connecting import dry_run
+    from ..stages.inputs import event_files, event_format
 
     files = event_files(config.events)
     typer.echo(f"{len(files)} files of format {event_format(config.events)}:")

@@ -12,16 +12,16 @@ from .options import ConfigFile, Out, Set
 
 if TYPE_CHECKING:
     from ...core.tables import Style
-    from ..results import SearchResults
+    from ..stages.search_result import SearchResults
 
 __all__ = ["calibrate", "hunt", "report", "run", "score"]
 
 
 def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Score every event in every window, by models that never saw it."""
-    from ..config import load_config
-    from ..run import Run
-    from ..search import score_search
+    from ..config.search import load_config
+    from ..search_run import score_search
+    from ..stages.run import Run
 
     config = load_config(file, overrides or [], out=out)
     score_search(config, process=False)
@@ -30,9 +30,9 @@ def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 
 def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Fit, scan and throw pseudo-experiments: scores to results.json and workspace.json."""
-    from ..config import load_config
-    from ..run import Run
-    from ..search import hunt_search
+    from ..config.search import load_config
+    from ..search_run import hunt_search
+    from ..stages.run import Run
 
     config = load_config(file, overrides or [], out=out)
     _show(hunt_search(config), Run(config).folder)
@@ -40,9 +40,9 @@ def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 
 def run(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Do a whole search, from event files to the report; an interrupted one goes on."""
-    from ..config import load_config
-    from ..run import Run
-    from ..search import run_search
+    from ..config.search import load_config
+    from ..search_run import run_search
+    from ..stages.run import Run
 
     config = load_config(file, overrides or [], out=out)
     _show(run_search(config), Run(config).folder)
@@ -52,7 +52,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="DIR")],
 ) -> None:
     """Write report.html anew from the results of a run."""
-    from ..report import write_report
+    from ..report.report import write_report
 
     typer.echo(f"report: {write_report(folder)}")
 
@@ -67,9 +67,9 @@ def calibrate(
     ] = None,
 ) -> None:
     """Repeat a finished search, training included, on background-only pseudo-datasets."""
-    from ..config import load_config
-    from ..run import Run
-    from ..search import calibrate_search
+    from ..config.search import load_config
+    from ..search_run import calibrate_search
+    from ..stages.run import Run
 
     number = [f"pseudo_datasets.number={pseudo_datasets}"] if pseudo_datasets else []
     config = load_config(file, [*(overrides or []), *number], out=out)
@@ -88,7 +88,7 @@ def calibrate(
 
 def _show(results: SearchResults, folder: Path) -> None:
     """Print the summary table; its last line names the mass and both significances."""
-    from ...stats.printed import error_of
+    from ...stats.search.printed import error_of
 
     best = results.best
     say_flags(results.flags)
@@ -114,7 +114,7 @@ def _show(results: SearchResults, folder: Path) -> None:
 
 def _rows(results: SearchResults) -> tuple[list[list[str]], dict[int, Style]]:
     """Return the row of the most significant selection of each window, and how rows look."""
-    from ...stats.printed import error_of, selection_name
+    from ...stats.search.printed import error_of, selection_name
 
     rows: list[list[str]] = []
     styles: dict[int, Style] = {}

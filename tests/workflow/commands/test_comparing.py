@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from overdensity.workflow import benchmark_config, benchmarking
+from overdensity.workflow.benchmark import benchmarking
+from overdensity.workflow.config import benchmark as benchmark_config
 
 Call = Callable[..., tuple[int, str, str]]
 

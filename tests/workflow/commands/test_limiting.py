@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from overdensity.workflow import search
+from overdensity.workflow import search_run as search
 
 Call = Callable[..., tuple[int, str, str]]
 
