@@ -12,8 +12,8 @@ import pytest
 
 from overdensity.ml import cross_fit, make_method, methods
 from overdensity.workflow import SearchConfig, SearchResults, load_config, run_search
-from overdensity.workflow.run import Run
-from overdensity.workflow.scores import read_scores, read_trainings
+from overdensity.workflow.stages.run import Run
+from overdensity.workflow.stages.scores import read_scores, read_trainings
 
 from ..conftest import make_box
 from ..ml.test_contract import FAST

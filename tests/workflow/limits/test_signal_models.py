@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from overdensity.core import InputError
+from overdensity.ml import Sample
+from overdensity.workflow import load_config
+from overdensity.workflow.config.limits import LimitsConfig, SignalConfig
+from overdensity.workflow.limits.signal_models import SignalModel, read_signal_models
+from overdensity.workflow.stages.run import Run
+
+from ...conftest import make_box
+
+
+@pytest.fixture
+def run(search_file: Path) -> Run:
+    return Run(load_config(search_file))
+
+
+def test_a_signal_is_looked_for_where_most_of_it_lies(run: Run, tmp_path: Path) -> None:
+    path = make_box(tmp_path / "signal.parquet", background=0, signal=500, seed=7)
+    (model,) = read_signal_models(run, LimitsConfig(signals={"A": {"files": str(path)}}))
+    window = run.windows[model.window]
+    assert window.low < 3800 < window.high
+    assert model.share == max(each.signal(model.sample.mass).mean() for each in run.windows)
+    assert (model.name, model.total, len(model.sample)) == ("A", 500.0, 500)
+
+
+def test_a_signal_outside_the_scan_is_refused(run: Run, search_file: Path, tmp_path: Path) -> None:
+    path = make_box(tmp_path / "signal.parquet", background=0, signal=50, seed=7)
+    far = Run(load_config(search_file, ["scan.low=5000", "scan.high=8000"]))
+    with pytest.raises(InputError, match=r"limits.signals.A: none of 50 events lies in a signal"):
+        read_signal_models(far, LimitsConfig(signals={"A": {"files": str(path)}}))
+
+
+@pytest.mark.parametrize(
+    ("generated", "luminosity", "expected"),
+    [(None, 10.0, 0.1), (4000.0, 10.0, 2.0), (4000.0, None, None)],
+)
+def test_an_event_stands_for_the_events_that_were_generated(
+    generated: float | None, luminosity: float | None, expected: float | None
+) -> None:
+    sample = Sample.from_arrays([3000.0], [[0.0]], ["tau21"])
+    config = SignalConfig(files=("a",), generated=generated)
+    model = SignalModel("A", config, ("a",), sample, 200.0, 0, 1.0)
+    assert model.per_event(luminosity) == expected

@@ -1,0 +1,159 @@
+"""Which signal events a repetition of the search injects, and into which other events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import poisson
+
+from ...core import InputError
+from ...core.identity import text_digest
+from ...ml import Sample
+from ..stages.run import Run
+from ..stages.samples import load_sample
+
+__all__ = ["InjectionTask", "check_strengths", "draw_signal", "events_with_signal", "load_base"]
+
+_PROBE = 0.5  # fraction of the signal events that are never injected
+
+
+@dataclass(frozen=True)
+class InjectionTask:
+    """What one repetition of the search needs to know.
+
+    Attributes
+    ----------
+    model : str
+        Name of the signal.
+    signal : tuple of str
+        Its files.
+    base : tuple of str
+        Files of the events it goes into.
+    window : int
+        Index of the window that is trained again.
+    strength : float
+        Expected number of signal events; 0 is none.
+    repeat : int
+        Number of the repetition, which decides the random subset.
+    pseudo_events : int, optional
+        Expected number of background events, where `base` is simulation to be drawn from; by
+        default the events of `base` are the data, all of which are taken.
+    spurious : float
+        Spurious signal of the run in this window, as a fraction of the background.
+    refused : tuple of bool
+        Selections that the run has refused.
+    """
+
+    model: str
+    signal: tuple[str, ...]
+    base: tuple[str, ...]
+    window: int
+    strength: float
+    repeat: int
+    pseudo_events: int | None
+    spurious: float
+    refused: tuple[bool, ...]
+
+    def __str__(self) -> str:
+        """Say the task in words."""
+        into = "the data" if self.pseudo_events is None else "pseudo-data"
+        return f"{self.model}, {self.strength:g} events into {into}, repeat {self.repeat}"
+
+
+def check_strengths(files: Sequence[str], n_signal: int, strengths: Sequence[float]) -> None:
+    """Refuse strengths for which the signal events do not suffice.
+
+    Raises
+    ------
+    InputError
+        If more than half of the events could be injected.
+    """
+    most = int(poisson.isf(1e-6, max(strengths)))
+    if most > _for_injection(n_signal):
+        msg = (
+            f"{files[0]}: {n_signal} signal events are too few to inject {max(strengths):g}, which "
+            f"may come to {most}: half of them stays behind to measure the efficiency; give more, "
+            "or smaller strengths"
+        )
+        raise InputError(msg)
+
+
+def load_base(run: Run, task: InjectionTask) -> Sample:
+    """Return the events that signal goes into: the data, or pseudo-data drawn from simulation.
+
+    Raises
+    ------
+    InputError
+        If the simulation has too few events.
+    """
+    sample = load_sample(run, task.base)
+    if task.pseudo_events is None:
+        return sample
+    rng = np.random.default_rng([run.config.seed, 2, task.repeat])
+    number = int(rng.poisson(task.pseudo_events))
+    if number > len(sample):
+        msg = (
+            f"{task.base[0]}: {len(sample)} background events in the scan range do not make "
+            f"pseudo-data of {number}; give more in limits.background"
+        )
+        raise InputError(msg)
+    return sample.take(np.sort(rng.choice(len(sample), number, replace=False)))
+
+
+def draw_signal(
+    n_signal: int, task: InjectionTask, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw the signal events that are injected, and those that never are.
+
+    Subsets of one repetition are nested in the strength, so that what changes between strengths is
+    the strength.
+
+    Parameters
+    ----------
+    n_signal : int
+        Signal events there are.
+    task : InjectionTask
+        The repetition.
+    seed : int
+        Of the search.
+
+    Returns
+    -------
+    injected : ndarray of int64
+        Indices, as many as a Poisson variable of the mean ``task.strength``.
+    kept_back : ndarray of int64
+        Indices of those that measure the efficiency.
+
+    Raises
+    ------
+    InputError
+        If the signal events do not suffice.
+    """
+    rng = np.random.default_rng([seed, 3, task.repeat, text_digest(task.model)])
+    order = rng.permutation(n_signal)
+    number = int(poisson.ppf(rng.random(), task.strength)) if task.strength else 0
+    check_strengths(task.signal, n_signal, [task.strength])
+    chosen = order[: min(number, _for_injection(n_signal))]  # beyond it once in a million
+    return np.sort(chosen), np.sort(order[_for_injection(n_signal) :])
+
+
+def _for_injection(n_signal: int) -> int:
+    """Return how many signal events may be injected; the others measure the efficiency."""
+    return n_signal - int(np.ceil(_PROBE * n_signal))
+
+
+def events_with_signal(base: Sample, signal: Sample) -> Sample:
+    """Return the events of both, those of the signal last."""
+    label = None
+    if base.label is not None:
+        label = np.concatenate([base.label, np.ones(len(signal), np.int8)])
+    return Sample(
+        np.concatenate([base.event, signal.event]),
+        np.concatenate([base.mass, signal.mass]),
+        np.concatenate([base.features, signal.features]),
+        base.names,
+        label=label,
+    )

@@ -1,0 +1,181 @@
+"""One search repeated with signal among its events: draw, train, select, fit, write down."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.identity import splitmix64
+from ...ml import Sample, Window, fold_of, train_fold
+from ...stats import count_patterns, selection_levels
+from ...stats.search.pseudo_experiments import throw_toys
+from ...stats.search.statistical_step import statistical_step
+from ...stats.selection.efficiency import passes
+from ...stats.spectra.batch_fit import refit
+from ..stages.provenance import file_states
+from ..stages.run import Run
+from ..stages.samples import load_signal, load_simulation
+from ..stages.selecting import calibrated
+from .injected_events import InjectionTask, draw_signal, events_with_signal, load_base
+from .injection_result import InjectedSelection, Injection
+
+__all__ = ["inject", "injection_key"]
+
+_PSEUDO_EXPERIMENTS = 1000  # behind the goodness of fit, whose threshold is a few in a thousand
+_MOST_SCORED = 20_000  # signal events an efficiency is measured with
+
+
+def injection_key(run: Run, task: InjectionTask) -> str:
+    """Return the key of all that a repetition depends on: it names the file of its result."""
+    return run.key(
+        "injections",
+        file_states(task.signal),
+        dataclasses.asdict(task),
+        Injection.schema,
+        files=task.base,
+    )
+
+
+def inject(run: Run, task: InjectionTask, path: Path) -> None:
+    """Repeat the search of one window with injected signal, and write its `Injection`.
+
+    Runs on a worker. The signal events are a random subset of Poisson size; subsets of one
+    repetition are nested in the strength, so that what changes between strengths is the strength.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    task : InjectionTask
+        What to inject, and where.
+    path : Path
+        Where the result goes, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If there are not enough events to draw from.
+    FitError
+        If there are too few events to fit.
+    """
+    signal = load_signal(run, task.signal, weights="thinned")
+    base, window = load_base(run, task), run.windows[task.window]
+    chosen, kept_back = draw_signal(len(signal), task, run.config.seed)
+    injected = signal.take(chosen[run.in_scan(signal.mass[chosen])])
+    probe = signal.take(kept_back)
+    n_probe = len(probe)
+    in_region = probe.take(np.flatnonzero(window.signal(probe.mass))[:_MOST_SCORED])
+    share = np.count_nonzero(window.signal(probe.mass)) / n_probe
+
+    sample = events_with_signal(base, injected)
+    fold, levels, passing = _selected(run, sample, in_region, window)
+    is_signal = np.arange(len(sample)) >= len(base)
+    selections = _fitted(
+        run, task, sample, levels=levels, is_signal=is_signal, eps_s=share * passing
+    )
+    Injection(
+        model=task.model,
+        strength=task.strength,
+        repeat=task.repeat,
+        injected=len(chosen),
+        events=len(fold),
+        scored=len(in_region),
+        selections=selections,
+    ).to_json(path)
+
+
+def _selected(
+    run: Run, sample: Sample, probe: Sample, window: Window
+) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.float64]]:
+    """Train every fold, select the events, and measure what fraction of the probe would pass.
+
+    Returns
+    -------
+    fold : ndarray of int64, shape (n_events,)
+        Of each event.
+    levels : ndarray of int8, shape (n_events,)
+        Selections passed.
+    passing : ndarray of float64, shape (n_selections,)
+        Fraction of the probe that passes, averaged over the folds.
+    """
+    config, method = run.config, run.method
+    shown = sample if "labels" in method.needs else sample.without_label()
+    simulation = load_simulation(run)
+    fold = fold_of(sample.event, config.folds, seed=config.seed)
+    scores = np.empty(len(sample), np.float32)
+    probe_scores = np.empty((config.folds, len(probe)), np.float32)
+    for each in range(config.folds):
+        model = train_fold(
+            method,
+            sample,
+            window,
+            each,
+            folds=config.folds,
+            scheme=config.cross_fitting,
+            seed=config.seed,
+            simulation=simulation,
+        )
+        rows = np.flatnonzero(fold == each)
+        scores[rows] = model.score(shown.take(rows))
+        probe_scores[each] = model.score(probe)
+    cut_on = calibrated(run, scores, mass=sample.mass, fold=fold, event=sample.event, window=window)
+    levels = selection_levels(cut_on, fold, config.selections, events=splitmix64(sample.event))
+
+    def passing(each: int, efficiency: float) -> float:
+        of_fold = fold == each
+        would = passes(
+            scores[of_fold],
+            cut_on[of_fold],
+            np.log(sample.mass[of_fold]),
+            efficiency,
+            new_scores=probe_scores[each],
+            new_log_mass=np.log(probe.mass),
+        )
+        return float(np.mean(would))
+
+    fractions = [
+        np.mean([passing(each, efficiency) for each in range(config.folds)])
+        for efficiency in config.selections
+    ]
+    return fold, levels, np.array(fractions, dtype=np.float64)
+
+
+def _fitted(
+    run: Run,
+    task: InjectionTask,
+    sample: Sample,
+    *,
+    levels: NDArray[np.int8],
+    is_signal: NDArray[np.bool_],
+    eps_s: NDArray[np.float64],
+) -> tuple[InjectedSelection, ...]:
+    """Take the statistical step in the window, and see what its fits make of the injected signal."""
+    window, seed = run.windows[task.window], run.config.seed
+    step = statistical_step(
+        count_patterns(sample.mass, levels[:, None], run.fit_edges),
+        [(window.low, window.high)],
+        run.config.selections,
+        model=run.fit_model,
+        spurious=[task.spurious],
+        refused=[task.refused],
+    )
+    toys = throw_toys(step.scan, step.null, n=_PSEUDO_EXPERIMENTS, seed=seed)
+    # The same fits to the same selected events, less the injected ones: what they absorb of these.
+    others = count_patterns(sample.mass[~is_signal], levels[~is_signal, None], run.fit_edges)
+    counts = others.spectra(len(run.config.selections))[0].astype(float)
+    without = refit(step.scan.problem, counts[None]).expected[0]
+    absorbed = step.scan.fits.expected[0] - without if is_signal.any() else np.zeros(len(counts))
+    in_region = window.signal(sample.mass) & is_signal
+    return tuple(
+        InjectedSelection(
+            selection=row,
+            selected_signal=int(np.count_nonzero(in_region & (levels >= level))),
+            absorbed=float(absorbed[level]),
+            eps_s=float(eps_s[level - 1]),
+        )
+        for level, row in enumerate(step.rows(toys))
+        if level > 0
+    )

@@ -1,0 +1,77 @@
+"""What a search with injected signal writes down: one file for each repetition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...core import Record
+from ...stats import SelectionResult
+
+__all__ = ["InjectedSelection", "Injection"]
+
+
+@dataclass(frozen=True)
+class InjectedSelection(Record):
+    """One selection of a search with injected signal.
+
+    Attributes
+    ----------
+    selection : SelectionResult
+        Counts, fit and p-value, injected signal included.
+    selected_signal : int
+        Injected events among those observed.
+    absorbed : float
+        Events by which the injected signal outside the signal region raises the expected
+        background.
+    eps_s : float
+        Fraction of all signal events that ends up selected in the signal region, measured with
+        events that were not injected.
+    """
+
+    selection: SelectionResult
+    selected_signal: int
+    absorbed: float
+    eps_s: float
+
+    @property
+    def z_or_zero(self) -> float:
+        """Local significance; a fit that may not be quoted discovers nothing."""
+        return self.selection.z_local or 0.0
+
+
+@dataclass(frozen=True)
+class Injection(Record):
+    """A search with injected signal, in one window.
+
+    Attributes
+    ----------
+    model : str
+        Name of the signal.
+    strength : float
+        Expected number of events.
+    repeat : int
+        Number of the repetition.
+    injected : int
+        Events injected, at any mass.
+    events : int
+        Events in the scan range, signal included.
+    scored : int
+        Signal events behind `eps_s`.
+    selections : tuple of InjectedSelection
+        From loose to tight.
+    """
+
+    schema = 2  # since a selection is a whole row
+
+    model: str
+    strength: float
+    repeat: int
+    injected: int
+    events: int
+    scored: int
+    selections: tuple[InjectedSelection, ...]
+
+    @property
+    def z_best(self) -> float:
+        """Largest local significance of the selections that may be quoted, or 0."""
+        return max(each.z_or_zero for each in self.selections)

@@ -1,0 +1,190 @@
+"""Limits on the strength of a signal: its events before any selection of the search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...stats import SelectionResult
+from ...stats.limits.with_injections import InjectedLimit, injected_limit
+from .injection_result import InjectedSelection, Injection
+from .limits_result import StrengthLimit, WindowLimits
+
+__all__ = [
+    "absorbed_fraction",
+    "best_expected",
+    "limit_with_retraining",
+    "limit_without_retraining",
+    "net_efficiencies",
+]
+
+_MOST_ABSORBED = 0.9
+
+
+def limit_without_retraining(
+    plain: Injection, window: WindowLimits, per_event: float | None
+) -> StrengthLimit | None:
+    """Return the limit with the selections as the run has trained them.
+
+    Parameters
+    ----------
+    plain : Injection
+        The run's own training, which has measured the efficiency of the signal.
+    window : WindowLimits
+        The limits on its yields.
+    per_event : float or None
+        Cross section (fb) of one event.
+
+    Returns
+    -------
+    StrengthLimit or None
+        Of the selection with the smallest expected limit; None where there is none.
+    """
+    found = []
+    for row, measured in zip(window.selections, plain.selections, strict=True):
+        if row.observed is not None and measured.eps_s > 0:
+            expected = tuple(None if x is None else x / measured.eps_s for x in row.expected)
+            found.append(
+                _strength_limit(
+                    row.efficiency,
+                    row.observed / measured.eps_s,
+                    expected,
+                    eps_s=measured.eps_s,
+                    per_event=per_event,
+                )
+            )
+    return best_expected(found)
+
+
+def limit_with_retraining(
+    by_strength: Mapping[float, Sequence[Injection]],
+    window: WindowLimits,
+    level: float,
+    per_event: float | None,
+) -> StrengthLimit | None:
+    """Return the limit with selections that were trained with the signal.
+
+    Parameters
+    ----------
+    by_strength : mapping of float to sequence of Injection
+        The repetitions at each strength, from 0 up.
+    window : WindowLimits
+        The run's own counts.
+    level : float
+        Confidence level.
+    per_event : float or None
+        Cross section (fb) of one event.
+
+    Returns
+    -------
+    StrengthLimit or None
+        Of the selection with the smallest expected limit; None where all are flagged.
+    """
+    strengths = list(by_strength)
+    found = []
+    for index, row in enumerate(each.selection for each in window.selections):
+        if row.flagged:
+            continue
+        eps = net_efficiencies(by_strength, index)
+        limit = _limit_of(row, strengths, eps, level)
+        without = [each.selections[index].selection for each in by_strength[0.0]]
+        pseudo = [
+            _limit_of(each, strengths, eps, level).observed for each in without if not each.flagged
+        ]
+        median = limit.expected[2]
+        at_median = None
+        if median is not None:
+            means = [float(np.mean(each)) for each in eps]
+            at_median = float(np.interp(median, strengths, means))
+        found.append(
+            _strength_limit(
+                row.efficiency,
+                limit.observed,
+                limit.expected,
+                # With the data as base there is no pseudo-dataset but the data themselves.
+                pseudo_expected=tuple(pseudo) if len(without) > 1 else (),
+                eps_s=at_median,
+                per_event=per_event,
+            )
+        )
+    return best_expected(found)
+
+
+def _limit_of(
+    row: SelectionResult,
+    strengths: Sequence[float],
+    efficiencies: Sequence[NDArray[np.float64]],
+    level: float,
+) -> InjectedLimit:
+    """Return the limit on the strength from the counts of one row."""
+    return injected_limit(
+        row.observed,
+        row.expected,
+        row.total_error,
+        strengths=strengths,
+        efficiencies=efficiencies,
+        level=level,
+    )
+
+
+def net_efficiencies(
+    by_strength: Mapping[float, Sequence[Injection]], index: int
+) -> list[NDArray[np.float64]]:
+    """Return the efficiencies of a selection at each strength, less what the sideband fit absorbs.
+
+    What it absorbs of the selected signal is one fraction for all repeats of a strength: that of a
+    single repeat is as noisy as a handful of events. Without signal it is that of the weakest.
+    """
+    absorbed = {
+        strength: absorbed_fraction([each.selections[index] for each in some])
+        for strength, some in by_strength.items()
+        if strength
+    }
+    absorbed[0.0] = next(iter(absorbed.values()))
+    return [
+        np.array([each.selections[index].eps_s for each in some]) * (1 - absorbed[strength])
+        for strength, some in by_strength.items()
+    ]
+
+
+def absorbed_fraction(rows: Sequence[InjectedSelection]) -> float:
+    """Return the fraction of the selected signal by which the sideband fits rise, 0.9 at most."""
+    selected = sum(row.selected_signal for row in rows)
+    gained = sum(row.absorbed for row in rows)
+    return float(np.clip(gained / selected, 0.0, _MOST_ABSORBED)) if selected else 0.0
+
+
+def best_expected(found: Sequence[StrengthLimit]) -> StrengthLimit | None:
+    """Return the limit with the smallest expected median; the observed one has no say."""
+    known = [limit for limit in found if limit.expected[2] is not None]
+    return min(known or found, key=_median_expected, default=None)
+
+
+def _median_expected(limit: StrengthLimit) -> float:
+    median = limit.expected[2]
+    return np.inf if median is None else median
+
+
+def _strength_limit(
+    efficiency: float,
+    observed: float | None,
+    expected: tuple[float | None, ...],
+    *,
+    eps_s: float | None,
+    per_event: float | None,
+    pseudo_expected: tuple[float | None, ...] = (),
+) -> StrengthLimit:
+    def in_fb(value: float | None) -> float | None:
+        return None if value is None or per_event is None else value * per_event
+
+    return StrengthLimit(
+        efficiency=efficiency,
+        observed=observed,
+        expected=expected,
+        pseudo_expected=pseudo_expected,
+        eps_s=eps_s,
+        cross_section_observed=in_fb(observed),
+        cross_section_expected=() if per_event is None else tuple(map(in_fb, expected)),
+    )
