@@ -66,6 +66,19 @@ def hunt_channels(
         If the input cannot be used.
     FitError
         If a channel has too few events to fit; the message names it.
+
+    Examples
+    --------
+    >>> from overdensity.stats import FitModel, count_patterns, log_edges
+    >>> edges, rng = log_edges(2500, 6000, 32), np.random.default_rng(1)
+    >>> def channel():
+    ...     mass = 2500 / rng.random(5000) ** 0.2
+    ...     events = count_patterns(mass, (rng.random((5000, 1)) < 0.1) * 1, edges)
+    ...     return HuntChannel(events, [0.1], model=FitModel("dijet3"))
+    >>> channels = {"two jets": channel(), "three jets": channel()}
+    >>> found = hunt_channels(channels, [edges[[8, 14]]], pseudo_experiments=250)
+    >>> [row.efficiency for row in found.hypotheses[0].channels], found.global_p.p_global > 0.01
+    ([0.1, 0.1], True)
     """
     combined = combine_channels(
         channels, windows, pseudo_experiments=pseudo_experiments, seed=seed, mapper=mapper

@@ -71,6 +71,16 @@ def statistical_step(
         If the input cannot be used.
     FitError
         If there are too few events to fit.
+
+    Examples
+    --------
+    >>> from overdensity.stats import count_patterns, log_edges
+    >>> edges = log_edges(2500, 6000, 32)
+    >>> mass = 2500 / np.random.default_rng(1).random(5000) ** 0.2
+    >>> events = count_patterns(mass, (np.arange(5000) % 10 == 0)[:, None] * 1, edges)
+    >>> step = statistical_step(events, [edges[[8, 14]]], [0.1], model=FitModel("dijet3"))
+    >>> step.scan.efficiencies, step.counted.tolist(), bool((step.log_p > -10).all())
+    ((1.0, 0.1), [False, True], True)
     """
     model = model or FitModel()
     fits = scan(patterns, windows, efficiencies, model=model, spurious=spurious)

@@ -110,5 +110,5 @@ def test_a_record_of_another_schema_is_refused_with_the_reason(stored: dict, sai
 def test_a_record_in_a_file_that_is_refused_is_named_with_its_file(tmp_path: Path) -> None:
     path = tmp_path / "point.json"
     path.write_text('{"name": "a"}')
-    with pytest.raises(InputError, match=r"point\.json: Point needs the field 'z'"):
+    with pytest.raises(InputError, match=r"point.json: Point needs the field 'z'"):
         Point.from_json(path)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core import Record
+from ...core.tables import Printed, Table
 from ...stats import SelectionResult
+from ...stats.search.printed import selection_name
 from ..stages.provenance import Provenance
 
 __all__ = [
@@ -205,8 +207,8 @@ class SignalLimits(Record):
 
 
 @dataclass(frozen=True)
-class LimitsResults(Record):
-    """All limits of a run.
+class LimitsResults(Printed, Record):
+    """All limits of a run; printed, it is a table of them.
 
     Attributes
     ----------
@@ -232,3 +234,47 @@ class LimitsResults(Record):
     luminosity: float | None
     flags: tuple[str, ...]
     provenance: Provenance
+
+    def table(self) -> Table:
+        """Return the limits on signal models, or those on selected events where there is none."""
+        level = f"{100 * self.level:g} % CLs upper limits on"
+        if not self.signals:
+            return Table(
+                f"{level} selected signal events",
+                ("window [GeV]", "selection", "observed", "median expected"),
+                tuple(
+                    (
+                        f"{window.low:.0f}-{window.high:.0f}",
+                        selection_name(limit.efficiency),
+                        _events(limit.observed),
+                        _events(limit.expected[2] if limit.expected else None),
+                    )
+                    for window in self.windows
+                    for limit in window.selections
+                ),
+                notes=self.flags,
+            )
+        columns = ("signal", "training", "selection", "observed", "median expected", "in fb")
+        return Table(
+            f"{level} signal events before selection",
+            columns,
+            tuple(
+                (
+                    signal.name,
+                    training,
+                    selection_name(limit.efficiency),
+                    _events(limit.observed),
+                    _events(limit.expected[2]),
+                    _events(limit.cross_section_observed),
+                )
+                for signal in self.signals
+                for training, limit in (("as it was", signal.fixed), ("repeated", signal.injected))
+                if limit is not None
+            ),
+            left=1,
+            notes=self.flags,
+        )
+
+
+def _events(number: float | None) -> str:
+    return "-" if number is None else f"{number:.3g}"

@@ -25,7 +25,7 @@ def window_limits(window: WindowResult, level: float) -> WindowLimits:
     >>> window = WindowResult(3464.1, 3000.0, 4000.0, row, (row,))
     >>> limits = window_limits(window, 0.95)
     >>> [round(limit.observed, 1) for limit in limits.selections]
-    [10.5]
+    [10.2]
     """
     rows = tuple(yield_limit(row, level) for row in window.selections)
     return WindowLimits(window.center, window.low, window.high, rows)

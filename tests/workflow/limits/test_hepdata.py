@@ -64,7 +64,7 @@ def test_submission_is_valid_and_holds_the_numbers(
     read = tables(folder)
     yields = read["Limits on events at background efficiency 0.1"]
     first = found.windows[0].selections[0]
-    assert yields["Observed events"][0]["value"] == first.events
+    assert yields["Observed events"][0]["value"] == first.selection.observed
     assert yields["Signal region"][0]["low"] == pytest.approx(found.windows[0].low, rel=1e-5)
     for window, shown in zip(found.windows, yields["Observed limit"], strict=True):
         limit = window.selections[0].observed
@@ -99,7 +99,7 @@ def test_missing_limit_is_a_dash(
     results: SearchResults, found: LimitsResults, tmp_path: Path
 ) -> None:
     window = found.windows[0]
-    row = dataclasses.replace(window.selections[0], observed=None, expected=(), flagged=True)
+    row = dataclasses.replace(window.selections[0], observed=None, expected=())
     bare = dataclasses.replace(window, selections=(row, *window.selections[1:]))
     changed = dataclasses.replace(found, windows=(bare, *found.windows[1:]))
     read = tables(write_hepdata(results, changed, tmp_path))

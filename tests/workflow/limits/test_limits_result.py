@@ -33,3 +33,10 @@ def test_a_file_of_an_earlier_version_is_refused_with_the_reason(tmp_path: Path)
     ) as e:
         LimitsResults.from_json(tmp_path / "limits.json")
     assert "\n" not in str(e.value)
+
+
+def test_limits_print_as_a_table() -> None:
+    table = MADE.table()
+    assert table.rows == (("3000-4000", "10 %", "9", "8"),)
+    assert str(MADE).splitlines()[0] == "95 % CLs upper limits on selected signal events"
+    assert "- a flag" in str(MADE)
