@@ -9,10 +9,22 @@ one spectrum, `fit_resonance` adds a peak, `best_workspace` turns a result into 
 
 from __future__ import annotations
 
-from .binning import Spectrum, dijet_edges, log_edges, spectrum_of, spectrum_of_histogram
+from .binning import (
+    Spectrum,
+    dijet_edges,
+    log_edges,
+    spectrum_of,
+    spectrum_of_histogram,
+    subdivide,
+)
 from .conformal import conformal_p
-from .functions import FUNCTIONS
-from .hunting import hunt, hunt_patterns, subdivide
+from .functions import (
+    BackgroundFunction,
+    background_functions,
+    register_function,
+    unregister_function,
+)
+from .hunting import hunt, hunt_patterns
 from .independence import Independence, independence_test
 from .model_choice import FunctionChoice, choose_function
 from .patterns import Patterns, count_patterns, merge_patterns
@@ -27,7 +39,7 @@ from .trials import Trials
 from .workspace import best_workspace, counting_workspace, shape_workspace
 
 __all__ = [
-    "FUNCTIONS",
+    "BackgroundFunction",
     "Best",
     "FunctionChoice",
     "HuntResult",
@@ -41,6 +53,7 @@ __all__ = [
     "SpuriousSignal",
     "Trials",
     "WindowResult",
+    "background_functions",
     "best_workspace",
     "choose_function",
     "conformal_p",
@@ -56,6 +69,7 @@ __all__ = [
     "local_p",
     "log_edges",
     "merge_patterns",
+    "register_function",
     "sculpting",
     "selection_levels",
     "shape_workspace",
@@ -63,5 +77,6 @@ __all__ = [
     "spectrum_of_histogram",
     "spurious_signal",
     "subdivide",
+    "unregister_function",
     "z_of_p",
 ]

@@ -21,6 +21,7 @@ __all__ = [
     "log_edges",
     "spectrum_of",
     "spectrum_of_histogram",
+    "subdivide",
     "window_bins",
 ]
 
@@ -69,6 +70,19 @@ def log_edges(low: float, high: float, bins: int) -> Array:
         msg = f"cannot make {bins} logarithmic bins from {low:g} to {high:g} GeV"
         raise InputError(msg)
     return np.geomspace(low, high, bins + 1)
+
+
+def subdivide(edges: ArrayLike, parts: int) -> Array:
+    """Split each bin into parts of equal ratio, shape (n_bins × parts + 1,).
+
+    Examples
+    --------
+    >>> subdivide([1000, 4000, 9000], 2).tolist()
+    [1000.0, 2000.0, 4000.0, 6000.0, 9000.0]
+    """
+    edges = checked_edges(edges)
+    ratio = (edges[1:] / edges[:-1])[:, None] ** (np.arange(parts) / parts)
+    return np.append((edges[:-1, None] * ratio).ravel(), edges[-1])
 
 
 def dijet_edges(low: float, high: float) -> Array:

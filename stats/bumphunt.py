@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
+from .binning import checked_edges
 from .bumphunt_engine import (
     BumpHuntResult,
     Direction,
@@ -17,7 +18,7 @@ from .bumphunt_engine import (
     hunt_reference,
     hunt_refitted,
 )
-from .functions import basis, checked_edges
+from .functions import basis
 from .pseudo import Mapper
 from .spectrum import Constraint, checked_counts
 
@@ -52,7 +53,7 @@ def bump_hunt(
     counts : array_like of shape (n_bins,)
         Events in each bin.
     function : str
-        Background function (`FUNCTIONS`).
+        Background function (`background_functions`).
     widths : (int, int)
         Narrowest and widest interval, in bins.
     looking_for : str

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import InputError
+from .binning import checked_edges
 from .bumphunt_engine import (
     BumpHuntResult,
     Direction,
@@ -16,7 +17,7 @@ from .bumphunt_engine import (
     hunt_reference,
     hunt_refitted,
 )
-from .functions import Basis, checked_edges
+from .functions import Basis
 from .pseudo import Mapper
 from .spectrum import Constraint
 

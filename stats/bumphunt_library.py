@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .binning import checked_edges
 from .bumphunt2d import checked_plane
 from .bumphunt_engine import BumpHuntResult, Direction, Grid, checked_reference, grid, outcome
-from .functions import checked_edges
 from .spectrum import checked_counts
 
 __all__ = ["bumphunter", "bumphunter_2d"]

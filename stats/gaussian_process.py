@@ -119,7 +119,7 @@ def fit_process(
     masked : array_like of bool, shape (n_bins,), optional
         Bins kept out of the fit, in which the background is predicted.
     function : str
-        Function that is corrected (`FUNCTIONS`).
+        Function that is corrected (`background_functions`).
     amplitudes, lengths : (float, float)
         Range of :math:`A` and :math:`\ell`. A length below the width of a resonance would let the
         background follow it.

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import FitError, InputError
+from .binning import subdivide
 from .flags import flag_sentences, inclusive_p
-from .functions import checked_edges
 from .null import Null, null_hypothesis
 from .patterns import Patterns, count_patterns
 from .pseudo import Mapper, Toys, global_p, is_enough, throw_toys
@@ -22,7 +22,7 @@ from .significance import local_log_p, z_of_log_p, z_of_p
 from .spectrum import Constraint, SpectrumFit, fit
 from .trials import NOT_COUNTED, Trials, trials
 
-__all__ = ["hunt", "hunt_patterns", "subdivide"]
+__all__ = ["hunt", "hunt_patterns"]
 
 logger = logging.getLogger(__name__)
 
@@ -161,13 +161,6 @@ def hunt_patterns(
         fits, null, n=pseudo_experiments, seed=seed, enough=search.enough, mapper=mapper
     )
     return search.result(null, toys)
-
-
-def subdivide(edges: ArrayLike, parts: int) -> Array:
-    """Split each bin into parts of equal ratio, shape (n_bins × parts + 1,)."""
-    edges = checked_edges(edges)
-    ratio = (edges[1:] / edges[:-1])[:, None] ** (np.arange(parts) / parts)
-    return np.append((edges[:-1, None] * ratio).ravel(), edges[-1])
 
 
 @dataclass(frozen=True, eq=False)

@@ -131,7 +131,7 @@ def choose_function(
     counts : array_like of shape (n_bins,)
         Events in each bin. A strong resonance asks for more parameters: mask it.
     functions : sequence of str
-        Nested functions (`FUNCTIONS`), from few to many parameters.
+        Nested functions (`background_functions`), from few to many parameters.
     masked : array_like of bool, shape (n_bins,), optional
         Bins kept out of the fits.
     threshold : float

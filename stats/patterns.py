@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import InputError
-from .functions import checked_edges
+from .binning import checked_edges
 
 __all__ = ["Patterns", "count_patterns", "merge_patterns"]
 

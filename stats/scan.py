@@ -96,7 +96,7 @@ def scan(
     efficiencies : sequence of float
         The selections, decreasing.
     function : str
-        Background function (`FUNCTIONS`).
+        Background function (`background_functions`).
     sculpting : float
         Width of the constraint of the slope: how much the selection may change the shape of the
         spectrum, as the rms of the logarithm of its efficiency over the scan range.

@@ -11,7 +11,8 @@ from iminuit import Minuit
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import FitError, InputError, Record
-from .functions import Basis, basis, checked_edges, n_parameters
+from .binning import checked_edges
+from .functions import Basis, basis, n_parameters
 from .refit import Problem, refit
 
 __all__ = ["Constraint", "SpectrumFit", "checked_counts", "fit", "likelihood", "seed_theta"]
@@ -117,7 +118,7 @@ def fit(
     signal : array_like of shape (n_bins,), optional
         Signal template: events in each bin at strength 1.
     function : str
-        Background function (`FUNCTIONS`).
+        Background function (`background_functions`).
     constraint : Constraint, optional
         Constraint of the parameters; without, they are free.
     seed : int

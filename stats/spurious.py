@@ -101,7 +101,7 @@ def spurious_signal(
     windows : array_like of shape (n_windows, 2)
         Low and high edge of each window, GeV, on bin edges.
     function : str
-        Background function (`FUNCTIONS`).
+        Background function (`background_functions`).
     guard : int
         Bins on either side of a window that are fitted but do not count in ``deviance``.
     neighbours : int

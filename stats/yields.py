@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 from ..core import FitError, InputError, Record
-from .functions import basis, checked_edges
+from .binning import checked_edges
+from .functions import basis
 from .refit import Problem, refit
 from .spectrum import seed_theta
 
@@ -147,7 +148,7 @@ def spectrum_yields(
     templates : array_like of shape (n_bins,) or (n_spectra, n_bins)
         Signal in each bin at strength 1.
     function : str
-        Background function (`FUNCTIONS`).
+        Background function (`background_functions`).
     sculpting : float
         Width of the constraint of the slope of a selection's efficiency.
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from dask.utils import parse_bytes
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ..core import ConfigError
+from ..stats.functions import background_function
 from .facilities import ClusterConfig
 from .limits_config import LimitsConfig
 from .validation import read_yaml, validated
@@ -158,8 +160,9 @@ class FitConfig(_Section):
 
     Attributes
     ----------
-    function : {'dijet3', 'dijet4', 'dijet5'}
-        The dijet function (LHCO 2020 eq. 4.3 is the one with four parameters).
+    function : str
+        The background function: ``dijet3``, ``dijet4`` (LHCO 2020 eq. 4.3), ``dijet5``, or one
+        that another package registers (`overdensity.stats.register_function`).
     bins_per_bin : int
         Bins of the fitted spectrum in each bin of the scan.
     sculpting : float
@@ -172,11 +175,19 @@ class FitConfig(_Section):
         unselected data, nowhere, or on simulated background (Parquet files with the mass).
     """
 
-    function: Literal["dijet3", "dijet4", "dijet5"] = "dijet5"
+    function: str = "dijet5"
     bins_per_bin: Annotated[int, Field(ge=1)] = 2
     sculpting: Annotated[float, Field(gt=0)] = 1.0
     gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
     spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "data"
+
+    @field_validator("function")
+    @classmethod
+    def _is_registered(cls, value: str) -> str:
+        try:
+            return background_function(value).name
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
 
 
 class PseudoDatasetsConfig(_Section):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp, kstest
 
+from overdensity.stats.binning import log_edges
 from overdensity.stats.bumphunt import bump_hunt, bump_hunt_given_reference
 from overdensity.stats.bumphunt_engine import _Refit, grid
-from overdensity.stats.functions import basis, log_edges
+from overdensity.stats.functions import basis
 from overdensity.stats.refit import Problem, refit
 from overdensity.stats.spectrum import Constraint, fit, seed_theta
 

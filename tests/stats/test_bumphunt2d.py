@@ -8,9 +8,9 @@ from scipy.integrate import dblquad
 from scipy.stats import ks_2samp
 
 from overdensity.core import FitError, InputError
+from overdensity.stats.binning import log_edges
 from overdensity.stats.bumphunt2d import bump_hunt_2d, bump_hunt_2d_given_reference, plane_basis
 from overdensity.stats.bumphunt_engine import _Refit, grid
-from overdensity.stats.functions import log_edges
 from overdensity.stats.spectrum import Constraint
 
 X, Y = log_edges(2600, 6000, 12), log_edges(100, 900, 10)

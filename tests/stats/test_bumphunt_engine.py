@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, FitError, InputError
+from overdensity.stats.binning import log_edges
 from overdensity.stats.bumphunt import bump_hunt, bump_hunt_given_reference
 from overdensity.stats.bumphunt_engine import BumpHuntResult, grid
-from overdensity.stats.functions import log_edges
 
 EDGES = log_edges(2632, 6000, 20)
 MEAN = 4000 * np.exp(-0.15 * np.arange(20)) * 0.15

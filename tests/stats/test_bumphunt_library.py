@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from overdensity.stats.binning import log_edges
 from overdensity.stats.bumphunt import bump_hunt_given_reference
 from overdensity.stats.bumphunt2d import bump_hunt_2d_given_reference
 from overdensity.stats.bumphunt_library import bumphunter, bumphunter_2d
-from overdensity.stats.functions import log_edges
 
 EDGES = log_edges(2632, 6000, 40)
 MEAN = 1500 * np.exp(-0.1 * np.arange(40))

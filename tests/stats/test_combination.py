@@ -8,9 +8,9 @@ from scipy.stats import kstest
 
 from overdensity.core import FitError, InputError
 from overdensity.stats import count_patterns, hunt_patterns, selection_levels, subdivide
+from overdensity.stats.binning import log_edges
 from overdensity.stats.combination import hunt_channels
 from overdensity.stats.combined import CombinedResult
-from overdensity.stats.functions import log_edges
 from overdensity.stats.joint_p import joint_statistic
 from overdensity.stats.joint_search import Channel, combine_channels
 from overdensity.stats.significance import z_of_p

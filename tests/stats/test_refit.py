@@ -11,7 +11,8 @@ from iminuit import Minuit
 from scipy.integrate import quad, simpson
 from scipy.special import ndtr
 
-from overdensity.stats.functions import basis, log_edges
+from overdensity.stats.binning import log_edges
+from overdensity.stats.functions import basis
 from overdensity.stats.refit import Problem, refit
 from overdensity.stats.spectrum import Constraint, fit, seed_theta
 
