@@ -18,6 +18,7 @@ from .binning import (
     subdivide,
 )
 from .conformal import conformal_p
+from .contradiction import contradicted
 from .functions import (
     BackgroundFunction,
     background_functions,
@@ -30,7 +31,7 @@ from .model_choice import FunctionChoice, choose_function
 from .patterns import Patterns, count_patterns, merge_patterns
 from .resonance import Resonance, fit_resonance
 from .results import Best, HuntResult, SelectionResult, WindowResult
-from .sculpting import Sculpting, contradicted, sculpting
+from .sculpting import FabricatedExcess, Sculpting, fabricated_excess, refuse_fabricated
 from .selection import selection_levels
 from .significance import local_p, z_of_p
 from .spectrum import SpectrumFit, fit
@@ -41,6 +42,7 @@ from .workspace import best_workspace, counting_workspace, shape_workspace
 __all__ = [
     "BackgroundFunction",
     "Best",
+    "FabricatedExcess",
     "FunctionChoice",
     "HuntResult",
     "Independence",
@@ -61,6 +63,7 @@ __all__ = [
     "count_patterns",
     "counting_workspace",
     "dijet_edges",
+    "fabricated_excess",
     "fit",
     "fit_resonance",
     "hunt",
@@ -69,8 +72,8 @@ __all__ = [
     "local_p",
     "log_edges",
     "merge_patterns",
+    "refuse_fabricated",
     "register_function",
-    "sculpting",
     "selection_levels",
     "shape_workspace",
     "spectrum_of",

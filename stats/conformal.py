@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from ..core import ConfigError, InputError
-from .selection import rank_order
+from .selection import check_one_per_event, normal_scores
 
 __all__ = ["conformal_p"]
 
@@ -90,10 +89,7 @@ def conformal_p(
     scores, mass, folds = np.asarray(scores), np.asarray(mass, dtype=float), np.asarray(folds)
     inside = np.ones(scores.shape, bool) if within is None else np.asarray(within, dtype=bool)
     ids = np.arange(scores.size) if events is None else np.asarray(events)
-    for name, values in (("mass", mass), ("folds", folds), ("within", inside), ("events", ids)):
-        if values.shape != scores.shape:
-            msg = f"{name} has shape {values.shape}, the scores {scores.shape}: one per event"
-            raise InputError(msg)
+    check_one_per_event(scores, mass=mass, folds=folds, within=inside, events=ids)
     bad = np.flatnonzero(inside & ~(np.isfinite(scores) & np.isfinite(mass) & (mass > 0)))
     if bad.size:
         msg = (
@@ -118,22 +114,10 @@ def conformal_p(
                 f"calibration needs {_FEWEST}; use fewer folds or a wider scan"
             )
             raise InputError(msg)
-        z = _normal_scores(scores[members], ids[members])
+        z = normal_scores(scores[members], ids[members])
         residuals = _standardised(z, _scaled(log_mass[members], ends), beside, order)
         p[members] = _weighted_p(residuals, log_mass[members], beside, bandwidth)
     return p
-
-
-def _normal_scores(scores: NDArray, ids: NDArray) -> Array:
-    """Return the normal quantile of each score's rank in its fold.
-
-    The ranks are those of all events: a transformation that treats all alike, and increases, takes
-    nothing from the validity of the p-values. Ties are broken at random (by id) before anything is
-    fitted: within a block of equal scores a fitted location would else sort events by mass.
-    """
-    z = np.empty(scores.size)
-    z[rank_order(scores, ids)[::-1]] = ndtri((np.arange(scores.size) + 0.5) / scores.size)
-    return z
 
 
 def _scaled(log_mass: Array, ends: tuple[float, float]) -> Array:

@@ -12,7 +12,7 @@ from scipy.special import gammaln, xlogy
 from ..core import FitError, InputError, Record
 from .functions import Basis, basis
 from .refit import Problem, refit
-from .spectrum import checked_counts, seed_theta
+from .spectrum import check_filled, checked_counts, checked_mask, prediction, seed_theta
 
 __all__ = ["ProcessFit", "fit_process"]
 
@@ -139,8 +139,9 @@ def fit_process(
     """
     model = basis(function, edges)
     counts = checked_counts(counts, model.edges)
-    mask = np.zeros(counts.size, bool) if masked is None else np.asarray(masked, dtype=bool)
-    _check(model, counts, mask, amplitudes, lengths)
+    mask = checked_mask(masked, counts.size)
+    check_filled(counts, mask, function, model.n_parameters)
+    _check_ranges(amplitudes=amplitudes, lengths=lengths)
     used = ~mask
     baseline, columns = _baseline(model, counts, mask)
     process = _Process(baseline, columns, np.log(model.edges[:-1] * model.edges[1:]) / 2, used)
@@ -155,19 +156,13 @@ def fit_process(
     toys = [_deviance(one, process.refitted(features, one))[used].sum() for one in thrown]
     return ProcessFit(
         function=function,
-        edges=tuple(model.edges.tolist()),
         counts=tuple(counts.astype(int).tolist()),
-        masked=tuple(mask.tolist()),
+        **prediction(model.edges, mask, expected, covariance),
         amplitude=amplitude,
         length=length,
         log_evidence=best.log_evidence,
         log_evidence_without=process.log_evidence(amplitudes[0], length, counts),
-        expected=tuple(expected.tolist()),
-        expected_error=tuple(np.sqrt(np.diag(covariance)).tolist()),
-        covariance=tuple(tuple(row) for row in covariance.tolist()),
         observed=int(counts[mask].sum()),
-        total=float(expected[mask].sum()),
-        total_error=float(np.sqrt(covariance[np.ix_(mask, mask)].sum())),
         chi2=chi2,
         effective_ndf=float(used.sum() - (expected * np.diag(spread))[used].sum()),
         p_value=(1 + int((np.array(toys) >= chi2).sum())) / (1 + _TOYS),
@@ -289,25 +284,9 @@ def _deviance(counts: Array, expected: Array) -> Array:
     return 2 * (expected - counts + xlogy(counts, counts / expected))
 
 
-def _check(
-    model: Basis,
-    counts: Array,
-    mask: NDArray[np.bool_],
-    amplitudes: tuple[float, float],
-    lengths: tuple[float, float],
-) -> None:
-    """Refuse masks and ranges that cannot be used, and spectra with too few filled bins."""
-    if mask.shape != counts.shape:
-        msg = f"masked has shape {mask.shape}, the counts {counts.shape}: one per bin"
-        raise InputError(msg)
-    for what, (low, high) in (("amplitudes", amplitudes), ("lengths", lengths)):
+def _check_ranges(**ranges: tuple[float, float]) -> None:
+    """Refuse ranges of hyperparameters that cannot be used."""
+    for what, (low, high) in ranges.items():
         if not 0 < low < high < np.inf:
             msg = f"the range of {what} must be positive and increasing, got {low:g} to {high:g}"
             raise InputError(msg)
-    filled = int(((counts > 0) & ~mask).sum())
-    if filled <= model.n_parameters:
-        msg = (
-            f"only {filled} of {int((~mask).sum())} fitted bins have events; {model.name} needs "
-            f"more than {model.n_parameters}: widen the range"
-        )
-        raise FitError(msg)

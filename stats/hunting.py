@@ -75,7 +75,7 @@ def hunt(
         Spurious signal of each window as a fraction of the background (`spurious_signal`): a
         nuisance parameter of the data and of every pseudo-experiment.
     refused : array_like of bool, shape (n_windows, n_selections), optional
-        Selections that sculpt the spectrum more than the fit absorbs (`sculpting`). They are
+        Selections that sculpt the spectrum more than the fit absorbs (`refuse_fabricated`). They are
         flagged, and do not count.
     pseudo_experiments : int
         How many at most; fewer where the global p-value is soon known to 5 %.

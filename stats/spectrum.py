@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import numpy as np
 from iminuit import Minuit
@@ -15,7 +15,18 @@ from .binning import checked_edges
 from .functions import Basis, basis, n_parameters
 from .refit import Problem, refit
 
-__all__ = ["Constraint", "SpectrumFit", "checked_counts", "fit", "likelihood", "seed_theta"]
+__all__ = [
+    "Constraint",
+    "Prediction",
+    "SpectrumFit",
+    "check_filled",
+    "checked_counts",
+    "checked_mask",
+    "fit",
+    "likelihood",
+    "prediction",
+    "seed_theta",
+]
 
 Array = NDArray[np.float64]
 
@@ -136,20 +147,12 @@ def fit(
         If too few bins have events, or the fit does not converge.
     """
     counts = checked_counts(counts, checked_edges(edges))
-    mask = np.zeros(counts.size, bool) if masked is None else np.asarray(masked, dtype=bool)
-    if mask.shape != counts.shape:
-        msg = f"masked has shape {mask.shape}, the counts {counts.shape}: one per bin"
-        raise InputError(msg)
+    mask = checked_mask(masked, counts.size)
     template = None if signal is None else _checked_signal(signal, mask)
     n_par = n_parameters(function)
     n_free = n_par + (template is not None)
-    filled = int(((counts > 0) & ~mask).sum())
-    if constraint is None and filled <= n_free:
-        msg = (
-            f"only {filled} of {int((~mask).sum())} fitted bins have events; {function} needs "
-            f"more than {n_free}: widen the range, or choose a function with fewer parameters"
-        )
-        raise FitError(msg)
+    if constraint is None:
+        check_filled(counts, mask, function, n_free)
     free = Constraint(np.zeros(n_par), np.zeros(n_par)) if constraint is None else constraint
     model = basis(function, edges)
     best = _minimise(model, counts, mask, free, template)
@@ -160,27 +163,16 @@ def fit(
     mean = expected if template is None else expected + best.theta[-1] * template
     mean = np.maximum(mean, 1e-300)
     chi2 = float(_deviance(counts, mean)[~mask].sum())
-    thrown = np.random.default_rng(seed).poisson(mean, (_TOYS, 1, counts.size))
-    start = best.theta.copy()
-    if template is not None:
-        start[-1] = max(start[-1], 0.0)  # where a batched fit may start: all expectations positive
-    toys = refit(_problem(model, mask, start, free, template), thrown)
-    worse = int((toys.deviance[:, 0] >= chi2).sum())
+    problem = _problem(model, mask, best.theta, free, template)
     result = SpectrumFit(
         function=function,
-        edges=tuple(model.edges.tolist()),
         counts=tuple(counts.astype(int).tolist()),
-        masked=tuple(mask.tolist()),
         parameters=tuple(model.physical(theta).tolist()),
-        expected=tuple(expected.tolist()),
-        expected_error=tuple(np.sqrt(np.diag(bin_covariance)).tolist()),
-        covariance=tuple(tuple(row) for row in bin_covariance.tolist()),
+        **prediction(model.edges, mask, expected, bin_covariance),
         observed=int(counts[mask].sum()),
-        total=float(expected[mask].sum()),
-        total_error=float(np.sqrt(bin_covariance[np.ix_(mask, mask)].sum())),
         chi2=chi2,
         ndf=int((~mask).sum()) - n_free,
-        p_value=(1 + worse) / (1 + _TOYS),
+        p_value=_goodness(problem, mean, chi2, seed),
     )
     if template is None:
         return result
@@ -192,6 +184,59 @@ def fit(
         strength=strength,
         strength_error=None if best.at_limit else float(np.sqrt(best.covariance[-1, -1])),
         z=float(np.copysign(np.sqrt(max(q0, 0.0)), strength)),
+    )
+
+
+class Prediction(TypedDict):
+    """What results say of a background in bins, and in the masked ones together.
+
+    Examples
+    --------
+    See `prediction`.
+    """
+
+    edges: tuple[float, ...]
+    masked: tuple[bool, ...]
+    expected: tuple[float, ...]
+    expected_error: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    total: float
+    total_error: float
+
+
+def prediction(
+    edges: Array, mask: NDArray[np.bool_], expected: Array, covariance: Array
+) -> Prediction:
+    """Write down a background, its errors and its sum over the masked bins.
+
+    Parameters
+    ----------
+    edges : ndarray of shape (n_bins + 1,)
+        Bin edges, GeV.
+    mask : ndarray of bool, shape (n_bins,)
+        The signal region.
+    expected : ndarray of shape (n_bins,)
+        Background, events.
+    covariance : ndarray of shape (n_bins, n_bins)
+        Its covariance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = prediction(
+    ...     np.array([1.0, 2.0, 3.0]), np.ones(2, bool), np.array([9.0, 4.0]), np.diag([9.0, 16.0])
+    ... )
+    >>> found["expected_error"], found["total"], found["total_error"]
+    ((3.0, 4.0), 13.0, 5.0)
+    """
+    return Prediction(
+        edges=tuple(edges.tolist()),
+        masked=tuple(mask.tolist()),
+        expected=tuple(expected.tolist()),
+        expected_error=tuple(np.sqrt(np.diag(covariance)).tolist()),
+        covariance=tuple(tuple(row) for row in covariance.tolist()),
+        total=float(expected[mask].sum()),
+        total_error=float(np.sqrt(covariance[np.ix_(mask, mask)].sum())),
     )
 
 
@@ -249,6 +294,40 @@ def checked_counts(counts: ArrayLike, edges: ArrayLike) -> Array:
         )
         raise InputError(msg)
     return values
+
+
+def checked_mask(masked: ArrayLike | None, n_bins: int) -> NDArray[np.bool_]:
+    """Return the mask as an array, none masked by default, or say what is wrong with it.
+
+    Examples
+    --------
+    >>> checked_mask(None, 3).tolist()
+    [False, False, False]
+    """
+    mask = np.zeros(n_bins, bool) if masked is None else np.asarray(masked, dtype=bool)
+    if mask.shape != (n_bins,):
+        msg = f"masked has shape {mask.shape}, but there are {n_bins} bins: one per bin"
+        raise InputError(msg)
+    return mask
+
+
+def check_filled(counts: Array, mask: NDArray[np.bool_], function: str, n_free: int) -> None:
+    """Refuse a spectrum with too few filled bins for a function with free parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> check_filled(np.array([5.0, 0.0, 2.0]), np.zeros(3, bool), "dijet3", 3)
+    Traceback (most recent call last):
+    overdensity.core.errors.FitError: only 2 of 3 fitted bins have events; dijet3 needs more than 3: widen the range, or choose a function with fewer parameters
+    """
+    filled = int(((counts > 0) & ~mask).sum())
+    if filled <= n_free:
+        msg = (
+            f"only {filled} of {int((~mask).sum())} fitted bins have events; {function} needs "
+            f"more than {n_free}: widen the range, or choose a function with fewer parameters"
+        )
+        raise FitError(msg)
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,6 +402,16 @@ def _problem(
         np.r_[constraint.precision, unbound][None],
         None if signal is None else signal[None],
     )
+
+
+def _goodness(problem: Problem, mean: Array, chi2: float, seed: int) -> float:
+    """Return how often pseudo-experiments, refitted, have a larger deviance."""
+    thrown = np.random.default_rng(seed).poisson(mean, (_TOYS, 1, mean.size))
+    start = problem.start.copy()
+    if problem.signal is not None:
+        start[0, -1] = max(start[0, -1], 0.0)  # so that all expectations are positive
+    toys = refit(replace(problem, start=start), thrown)
+    return (1 + int((toys.deviance[:, 0] >= chi2).sum())) / (1 + _TOYS)
 
 
 def _checked_signal(signal: ArrayLike, mask: NDArray[np.bool_]) -> Array:

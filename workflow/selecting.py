@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from ..ml import Window, scan_edges
 from ..ml.folds import splitmix64
-from ..stats import Sculpting, conformal_p, sculpting, selection_levels, subdivide
+from ..stats import (
+    Sculpting,
+    conformal_p,
+    fabricated_excess,
+    refuse_fabricated,
+    selection_levels,
+    subdivide,
+)
 from .config import SearchConfig
 from .scoring import Scores, windows_of
 
@@ -90,7 +97,7 @@ def sculpting_of(config: SearchConfig, scores: Scores) -> Sculpting:
         If there are too few events to fit.
     """
     scan = config.scan
-    return sculpting(
+    found = fabricated_excess(
         scores.values.T,
         scores.sample.mass,
         scores.fold,
@@ -99,7 +106,8 @@ def sculpting_of(config: SearchConfig, scores: Scores) -> Sculpting:
         efficiencies=config.selections,
         events=splitmix64(scores.sample.event),
         function=config.fit.function,
-        constraint=config.fit.sculpting,
+        freedom=config.fit.sculpting,
         guard=config.fit.bins_per_bin,
         bulk=min(_BULK, 1 - config.selections[0]),
     )
+    return refuse_fabricated(found)

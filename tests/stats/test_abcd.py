@@ -11,7 +11,8 @@ from scipy.stats import chi2_contingency, fisher_exact, kstest, nchypergeom_fish
 
 from overdensity.core import InputError
 from overdensity.stats.abcd import abcd_closure, abcd_estimate, abcd_workspace
-from overdensity.stats.limits import discovery, upper_limit
+from overdensity.stats.discoveries import discovery
+from overdensity.stats.limits import upper_limit
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf
 

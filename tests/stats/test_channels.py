@@ -23,7 +23,8 @@ from overdensity.stats.channels import (
     statistical_error,
     workspace,
 )
-from overdensity.stats.limits import asymptotic_limit, discovery
+from overdensity.stats.discoveries import discovery
+from overdensity.stats.limits import asymptotic_limit
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf
 

@@ -27,7 +27,8 @@ from overdensity.stats import (
     z_of_p,
 )
 from overdensity.stats.channels import combine, workspace
-from overdensity.stats.limits import asymptotic_limit, discovery
+from overdensity.stats.discoveries import discovery
+from overdensity.stats.limits import asymptotic_limit
 from overdensity.stats.workspace import counting_channel, shape_channel
 
 PYHF = Path(sys.executable).with_name("pyhf")
