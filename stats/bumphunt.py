@@ -7,22 +7,26 @@ bins, with 40 bins, and 10 000 pseudo-experiments.
 
 from __future__ import annotations
 
-from numpy.typing import ArrayLike
+from typing import Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .binning import checked_edges
 from .bumphunt_engine import (
     BumpHuntResult,
-    Direction,
+    HuntOptions,
     checked_reference,
     grid,
     hunt_reference,
     hunt_refitted,
 )
 from .functions import basis
-from .pseudo import Mapper
 from .spectrum import Constraint, checked_counts
 
-__all__ = ["BumpHuntResult", "bump_hunt", "bump_hunt_given_reference"]
+__all__ = ["BumpHuntResult", "bump_hunt", "bump_hunt_given_reference", "checked_line"]
+
+Array = NDArray[np.float64]
 
 
 def bump_hunt(
@@ -31,11 +35,8 @@ def bump_hunt(
     *,
     function: str = "dijet5",
     widths: tuple[int, int] = (2, 7),
-    looking_for: Direction = "excess",
     constraint: Constraint | None = None,
-    pseudo_experiments: int = 10_000,
-    seed: int = 0,
-    mapper: Mapper | None = None,
+    **options: Unpack[HuntOptions],
 ) -> BumpHuntResult:
     r"""Hunt for a bump over a background that is fitted, in every pseudo-experiment as in the data.
 
@@ -56,17 +57,10 @@ def bump_hunt(
         Background function (`background_functions`).
     widths : (int, int)
         Narrowest and widest interval, in bins.
-    looking_for : str
-        ``"excess"`` or ``"deficit"``.
     constraint : Constraint, optional
         Constraint of the parameters; without, they are free.
-    pseudo_experiments : int
-        How many at most, rounded up to batches of 250; fewer where the global p-value is soon
-        known to 5 %.
-    seed : int
-        Seed; the result does not depend on the number of threads.
-    mapper : callable, optional
-        Runs the batches; without, threads on all cores.
+    **options : HuntOptions
+        What is looked for, pseudo-experiments, seed and mapper (`HuntOptions`).
 
     Returns
     -------
@@ -81,18 +75,9 @@ def bump_hunt(
     FitError
         If the fit of the data does not converge.
     """
-    edges = checked_edges(edges)
-    counts = checked_counts(counts, edges)
-    return hunt_refitted(
-        grid((edges,), (widths,), None),
-        counts[:, None],
-        basis(function, edges),
-        looking_for=looking_for,
-        constraint=constraint,
-        pseudo_experiments=pseudo_experiments,
-        seed=seed,
-        mapper=mapper,
-    )
+    axes, column = checked_line(edges, counts)
+    regions, model = grid(axes, (widths,), None), basis(function, axes[0])
+    return hunt_refitted(regions, column, model, constraint=constraint, **options)
 
 
 def bump_hunt_given_reference(
@@ -101,11 +86,8 @@ def bump_hunt_given_reference(
     reference: ArrayLike,
     *,
     widths: tuple[int, int] = (2, 7),
-    looking_for: Direction = "excess",
     sidebands: int | None = None,
-    pseudo_experiments: int = 10_000,
-    seed: int = 0,
-    mapper: Mapper | None = None,
+    **options: Unpack[HuntOptions],
 ) -> BumpHuntResult:
     """Hunt for a bump over a background known beforehand, as pyBumpHunter does.
 
@@ -114,7 +96,7 @@ def bump_hunt_given_reference(
 
     Parameters
     ----------
-    edges, counts, widths, looking_for, pseudo_experiments, seed, mapper
+    edges, counts, widths, **options
         As in `bump_hunt`.
     reference : array_like of shape (n_bins,)
         Expected background in each bin, without error.
@@ -134,16 +116,27 @@ def bump_hunt_given_reference(
     ConfigError
         If the direction is unknown.
     """
+    axes, column = checked_line(edges, counts)
+    known = checked_reference(column[:, 0], reference)[:, None]
+    regions = grid(axes, (widths,), sidebands)
+    return hunt_reference(regions, column, known, sidebands=sidebands, **options)
+
+
+def checked_line(edges: ArrayLike, counts: ArrayLike) -> tuple[tuple[Array], Array]:
+    """Return edges and counts of one mass as the hunt takes them, or say what is wrong with them.
+
+    Returns
+    -------
+    axes : tuple of one ndarray
+        The bin edges, GeV.
+    column : ndarray of shape (n_bins, 1)
+        The counts.
+
+    Examples
+    --------
+    >>> axes, column = checked_line([1000, 2000, 3000], [5, 3])
+    >>> column.tolist()
+    [[5.0], [3.0]]
+    """
     edges = checked_edges(edges)
-    counts = checked_counts(counts, edges)
-    reference = checked_reference(counts, reference)
-    return hunt_reference(
-        grid((edges,), (widths,), sidebands),
-        counts[:, None],
-        reference[:, None],
-        looking_for=looking_for,
-        sidebands=sidebands,
-        pseudo_experiments=pseudo_experiments,
-        seed=seed,
-        mapper=mapper,
-    )
+    return (edges,), checked_counts(counts, edges)[:, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,14 +12,13 @@ from ..core import InputError
 from .binning import checked_edges
 from .bumphunt_engine import (
     BumpHuntResult,
-    Direction,
+    HuntOptions,
     checked_reference,
     grid,
     hunt_reference,
     hunt_refitted,
 )
-from .functions import Basis
-from .pseudo import Mapper
+from .functions import Basis, orthonormal, quadrature
 from .spectrum import Constraint
 
 __all__ = [
@@ -90,21 +90,17 @@ def plane_basis(
             f"degree 1 or more; there are {x_edges.size - 1} and {y_edges.size - 1}"
         )
         raise InputError(msg)
-    x, x_weights = _nodes(x_edges, n_nodes)
-    y, y_weights = _nodes(y_edges, n_nodes)
+    x, x_weights = quadrature(x_edges, n_nodes)
+    y, y_weights = quadrature(y_edges, n_nodes)
     u, v = _scaled(x, x_edges), _scaled(y, y_edges)
     columns = _powers(u[:, None, :, None], v[None, :, None, :], degree)
     weights = x_weights[:, None, :, None] * y_weights[None, :, None, :]
-    n_bins, n_par = (x_edges.size - 1) * (y_edges.size - 1), columns.shape[-1]
-    columns = columns.reshape(n_bins, -1, n_par)
-    _, upper = np.linalg.qr(
-        columns.reshape(-1, n_par) / np.sqrt(columns.shape[0] * columns.shape[1])
-    )
-    transform = np.linalg.inv(upper) * np.sign(np.diag(upper))
+    n_bins = (x_edges.size - 1) * (y_edges.size - 1)
+    design, transform = orthonormal(columns.reshape(n_bins, -1, columns.shape[-1]))
     return PlaneBasis(
         name=f"plane{degree}",
         edges=x_edges,
-        design=np.ascontiguousarray(columns @ transform),
+        design=np.ascontiguousarray(design),
         weights=np.ascontiguousarray(weights.reshape(n_bins, -1)),
         transform=transform,
         y_edges=y_edges,
@@ -118,11 +114,8 @@ def bump_hunt_2d(
     *,
     degree: int = 3,
     widths: tuple[tuple[int, int], tuple[int, int]] = ((2, 7), (2, 7)),
-    looking_for: Direction = "excess",
     constraint: Constraint | None = None,
-    pseudo_experiments: int = 10_000,
-    seed: int = 0,
-    mapper: Mapper | None = None,
+    **options: Unpack[HuntOptions],
 ) -> BumpHuntResult:
     """Hunt for a bump in two masses over a fitted background; every pseudo-experiment is refitted.
 
@@ -138,7 +131,7 @@ def bump_hunt_2d(
         Of the polynomial in the logarithms of the masses.
     widths : ((int, int), (int, int))
         Narrowest and widest rectangle along each mass, in bins.
-    looking_for, constraint, pseudo_experiments, seed, mapper
+    constraint, **options
         As in `bump_hunt`.
 
     Returns
@@ -147,24 +140,12 @@ def bump_hunt_2d(
 
     Raises
     ------
-    InputError
-        If the spectrum, the degree or the widths cannot be used.
-    ConfigError
-        If the direction is unknown.
-    FitError
-        If the fit of the data does not converge.
+    InputError, ConfigError, FitError
+        As in `bump_hunt`, or if the degree cannot be used.
     """
     axes, plane = checked_plane(edges, counts)
-    return hunt_refitted(
-        grid(axes, widths, None),
-        plane,
-        plane_basis(axes, degree=degree),
-        looking_for=looking_for,
-        constraint=constraint,
-        pseudo_experiments=pseudo_experiments,
-        seed=seed,
-        mapper=mapper,
-    )
+    regions, model = grid(axes, widths, None), plane_basis(axes, degree=degree)
+    return hunt_refitted(regions, plane, model, constraint=constraint, **options)
 
 
 def bump_hunt_2d_given_reference(
@@ -173,17 +154,14 @@ def bump_hunt_2d_given_reference(
     reference: ArrayLike,
     *,
     widths: tuple[tuple[int, int], tuple[int, int]] = ((2, 7), (2, 7)),
-    looking_for: Direction = "excess",
     sidebands: int | None = None,
-    pseudo_experiments: int = 10_000,
-    seed: int = 0,
-    mapper: Mapper | None = None,
+    **options: Unpack[HuntOptions],
 ) -> BumpHuntResult:
     """Hunt for a bump in two masses over a background known beforehand.
 
     Parameters
     ----------
-    edges, counts, widths, looking_for, pseudo_experiments, seed, mapper
+    edges, counts, widths, **options
         As in `bump_hunt_2d`.
     reference : array_like of shape (n_x, n_y)
         Expected background in each bin, without error.
@@ -196,22 +174,12 @@ def bump_hunt_2d_given_reference(
 
     Raises
     ------
-    InputError
-        If the spectrum, the reference or the widths cannot be used.
-    ConfigError
-        If the direction is unknown.
+    InputError, ConfigError
+        As in `bump_hunt_given_reference`.
     """
     axes, plane = checked_plane(edges, counts)
-    return hunt_reference(
-        grid(axes, widths, sidebands),
-        plane,
-        checked_reference(plane, reference),
-        looking_for=looking_for,
-        sidebands=sidebands,
-        pseudo_experiments=pseudo_experiments,
-        seed=seed,
-        mapper=mapper,
-    )
+    regions, known = grid(axes, widths, sidebands), checked_reference(plane, reference)
+    return hunt_reference(regions, plane, known, sidebands=sidebands, **options)
 
 
 def checked_plane(
@@ -227,13 +195,6 @@ def checked_plane(
         msg = "counts must be finite and not negative in every bin of the plane"
         raise InputError(msg)
     return (x_edges, y_edges), plane
-
-
-def _nodes(edges: Array, n_nodes: int) -> tuple[Array, Array]:
-    """Return Gauss-Legendre nodes and weights of each bin, shape (n_bins, n_nodes)."""
-    unit_nodes, unit_weights = np.polynomial.legendre.leggauss(n_nodes)
-    half = np.diff(edges)[:, None] / 2
-    return edges[:-1, None] + half * (1 + unit_nodes), half * unit_weights
 
 
 def _scaled(mass: Array, edges: Array) -> Array:

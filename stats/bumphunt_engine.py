@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, cast, get_args
+from typing import Literal, TypedDict, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +23,7 @@ __all__ = [
     "BumpHuntResult",
     "Direction",
     "Grid",
+    "HuntOptions",
     "checked_reference",
     "grid",
     "hunt_reference",
@@ -36,6 +37,32 @@ Direction = Literal["excess", "deficit"]
 _ROUNDS = (1000, 2000, 5000)  # pseudo-experiments after which it may be clear enough
 _FAILED = 5e-324  # p-value of a pseudo-experiment without a fit: it counts as more extreme
 _MAX_STEPS = 100
+
+
+class HuntOptions(TypedDict, total=False):
+    """What every bump hunt can be told by keyword.
+
+    Attributes
+    ----------
+    looking_for : str
+        ``"excess"`` (the default) or ``"deficit"``.
+    pseudo_experiments : int
+        How many at most (10 000), rounded up to batches of 250; fewer where the global p-value is
+        soon known to 5 %.
+    seed : int
+        Seed (0); the result does not depend on the number of threads.
+    mapper : callable, optional
+        Runs the batches; without, threads on all cores.
+
+    Examples
+    --------
+    >>> options: HuntOptions = {"looking_for": "deficit", "seed": 3}
+    """
+
+    looking_for: Direction
+    pseudo_experiments: int
+    seed: int
+    mapper: Mapper | None
 
 
 @dataclass(frozen=True)
@@ -181,11 +208,11 @@ def hunt_reference(
     counts: Array,
     reference: Array,
     *,
-    looking_for: Direction,
-    sidebands: int | None,
-    pseudo_experiments: int,
-    seed: int,
-    mapper: Mapper | None,
+    sidebands: int | None = None,
+    looking_for: Direction = "excess",
+    pseudo_experiments: int = 10_000,
+    seed: int = 0,
+    mapper: Mapper | None = None,
 ) -> BumpHuntResult:
     """Hunt in counts of shape (n_x, n_y) with a background that is given."""
     sign = _sign(looking_for)
@@ -215,11 +242,11 @@ def hunt_refitted(
     counts: Array,
     model: Basis,
     *,
-    looking_for: Direction,
-    constraint: Constraint | None,
-    pseudo_experiments: int,
-    seed: int,
-    mapper: Mapper | None,
+    constraint: Constraint | None = None,
+    looking_for: Direction = "excess",
+    pseudo_experiments: int = 10_000,
+    seed: int = 0,
+    mapper: Mapper | None = None,
 ) -> BumpHuntResult:
     """Hunt in counts of shape (n_x, n_y) with a background fitted outside of every region.
 

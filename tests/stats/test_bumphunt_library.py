@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+from overdensity.core import MissingExtraError
 from overdensity.stats.binning import log_edges
 from overdensity.stats.bumphunt import bump_hunt_given_reference
 from overdensity.stats.bumphunt2d import bump_hunt_2d_given_reference
@@ -80,3 +84,22 @@ def test_the_library_repeats_itself_under_a_seed():
     counts = np.random.default_rng(8).poisson(MEAN)
     one, two = (bumphunter(EDGES, counts, MEAN, pseudo_experiments=100, seed=9) for _ in range(2))
     assert one == two
+
+
+def test_without_pybumphunter_the_command_that_installs_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyBumpHunter", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'overdensity\[bumphunter\]'"):
+        bumphunter(EDGES, MEAN.astype(int), MEAN)
+
+
+def test_statistics_need_no_extra():
+    code = """
+import sys
+for name in ("pyBumpHunter", "hepdata_lib", "torch", "coffea"):
+    sys.modules[name] = None
+import importlib, pkgutil
+import overdensity.stats
+for module in pkgutil.walk_packages(overdensity.stats.__path__, "overdensity.stats."):
+    importlib.import_module(module.name)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
