@@ -95,8 +95,13 @@ def test_without_pybumphunter_the_command_that_installs_it_is_named(monkeypatch)
 def test_statistics_need_no_extra():
     code = """
 import sys
-for name in ("pyBumpHunter", "hepdata_lib", "torch", "coffea"):
-    sys.modules[name] = None
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"pyBumpHunter", "hepdata_lib", "torch", "coffea"}:
+            raise ModuleNotFoundError(name=name)
+
+sys.meta_path.insert(0, Absent())
 import importlib, pkgutil
 import overdensity.stats
 for module in pkgutil.walk_packages(overdensity.stats.__path__, "overdensity.stats."):
