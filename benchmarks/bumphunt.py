@@ -25,7 +25,7 @@ from scipy.stats import kstest
 from overdensity.stats import log_edges
 from overdensity.stats.bumphunt import bump_hunt, bump_hunt_given_reference
 from overdensity.stats.bumphunt2d import bump_hunt_2d, bump_hunt_2d_given_reference
-from overdensity.stats.bumphunt_engine import grid
+from overdensity.stats.bumphunt_regions import grid
 from overdensity.stats.functions import basis
 from overdensity.stats.pseudo import BATCH, Mapper
 from overdensity.stats.refit import Problem, refit

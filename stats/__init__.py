@@ -31,7 +31,8 @@ from .model_choice import FunctionChoice, choose_function
 from .patterns import Patterns, count_patterns, merge_patterns
 from .resonance import Resonance, fit_resonance
 from .results import Best, HuntResult, SelectionResult, WindowResult
-from .sculpting import FabricatedExcess, Sculpting, fabricated_excess, refuse_fabricated
+from .sculpting import FabricatedExcess, fabricated_excess, refuse_fabricated
+from .sculpting_result import Sculpting
 from .selection import selection_levels
 from .significance import local_p, z_of_p
 from .spectrum import SpectrumFit, fit

@@ -16,11 +16,10 @@ from .binning import checked_edges
 from .bumphunt_engine import (
     BumpHuntResult,
     HuntOptions,
-    checked_reference,
-    grid,
     hunt_reference,
     hunt_refitted,
 )
+from .bumphunt_regions import checked_reference, grid
 from .functions import basis
 from .spectrum import Constraint, checked_counts
 

@@ -13,11 +13,10 @@ from .binning import checked_edges
 from .bumphunt_engine import (
     BumpHuntResult,
     HuntOptions,
-    checked_reference,
-    grid,
     hunt_reference,
     hunt_refitted,
 )
+from .bumphunt_regions import checked_reference, grid
 from .functions import Basis, orthonormal, quadrature
 from .spectrum import Constraint
 

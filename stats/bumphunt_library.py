@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..core import MissingExtraError
 from .bumphunt import checked_line
 from .bumphunt2d import checked_plane
-from .bumphunt_engine import BumpHuntResult, Direction, Grid, checked_reference, grid, outcome
+from .bumphunt_engine import BumpHuntResult, Direction, outcome
+from .bumphunt_regions import Grid, checked_reference, grid
 
 __all__ = ["LibraryOptions", "bumphunter", "bumphunter_2d"]
 

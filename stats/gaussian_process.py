@@ -11,8 +11,9 @@ from scipy.special import gammaln, xlogy
 
 from ..core import FitError, InputError, Record
 from .functions import Basis, basis
+from .predictions import check_filled, checked_mask, prediction
 from .refit import Problem, refit
-from .spectrum import check_filled, checked_counts, checked_mask, prediction, seed_theta
+from .spectrum import checked_counts, seed_theta
 
 __all__ = ["ProcessFit", "fit_process"]
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ..core import InputError
 from ..core.records import write_text_atomic
 from ..stats import z_of_p
-from ..stats.sculpting import SelectionSculpting, WindowSculpting
+from ..stats.sculpting_result import SelectionSculpting, WindowSculpting
 from ..stats.yields import JointYield, NumberOfEvents
 from .config import parse_config
 from .figures import (

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from overdensity.stats.binning import log_edges
-from overdensity.stats.bumphunt_engine import grid
 from overdensity.stats.bumphunt_kernels import _log_p, scan_reference, scan_refitted
+from overdensity.stats.bumphunt_regions import grid
 from overdensity.stats.functions import basis
 from overdensity.stats.refit import Problem, refit
 from overdensity.stats.significance import local_log_p, z_of_log_p
