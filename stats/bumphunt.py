@@ -73,6 +73,17 @@ def bump_hunt(
         If the function or the direction is unknown.
     FitError
         If the fit of the data does not converge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edges = np.linspace(1000, 3000, 11)
+    >>> counts = [90, 75, 60, 50, 70, 65, 30, 24, 20, 16]
+    >>> found = bump_hunt(
+    ...     edges, counts, function="dijet3", widths=(1, 3), pseudo_experiments=250
+    ... )
+    >>> found.interval, round(found.z_local, 1)
+    (((1800.0, 2200.0),), 4.5)
     """
     axes, column = checked_line(edges, counts)
     regions, model = grid(axes, (widths,), None), basis(function, axes[0])
@@ -114,6 +125,18 @@ def bump_hunt_given_reference(
         If the spectrum, the reference or the widths cannot be used.
     ConfigError
         If the direction is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edges = np.linspace(1000, 3000, 11)
+    >>> counts = [90, 75, 60, 50, 70, 65, 30, 24, 20, 16]
+    >>> known = [90, 75, 60, 50, 43, 36, 30, 24, 20, 16]
+    >>> found = bump_hunt_given_reference(
+    ...     edges, counts, known, widths=(1, 3), pseudo_experiments=250
+    ... )
+    >>> found.interval, found.expected
+    (((1800.0, 2200.0),), 79.0)
     """
     axes, column = checked_line(edges, counts)
     known = checked_reference(column[:, 0], reference)[:, None]

@@ -38,6 +38,12 @@ class PlaneBasis(Basis):
     ``edges`` are those of the first mass, ``y_edges`` those of the second; the published columns
     are :math:`u^j v^k` with :math:`j + k \le` ``degree`` and u, v the logarithms of the masses,
     mapped onto [-1, 1].
+
+    Examples
+    --------
+    >>> plane = plane_basis(([1000, 1500, 2000, 3000], [100, 200, 400, 800]), degree=1)
+    >>> plane.n_parameters, plane.log_density(plane.transform[:, 0] * 0, [[1200, 300]]).tolist()
+    (3, [0.0])
     """
 
     y_edges: Array
@@ -78,6 +84,11 @@ def plane_basis(
     ------
     InputError
         If the edges cannot be used, or are too few for the degree.
+
+    Examples
+    --------
+    >>> plane_basis(([1000, 1500, 2000, 3000], [100, 200, 400, 800]), degree=1).design.shape
+    (9, 4, 3)
     """
     x_edges, y_edges = checked_edges(edges[0]), checked_edges(edges[1])
     if x_edges[0] <= 0 or y_edges[0] <= 0:
@@ -141,6 +152,18 @@ def bump_hunt_2d(
     ------
     InputError, ConfigError, FitError
         As in `bump_hunt`, or if the degree cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edges = np.linspace(1000, 2000, 6), np.linspace(100, 500, 6)
+    >>> counts = np.full((5, 5), 20)
+    >>> counts[2, 1] = 55
+    >>> found = bump_hunt_2d(
+    ...     edges, counts, degree=1, widths=((1, 2), (1, 2)), pseudo_experiments=250
+    ... )
+    >>> found.interval
+    ((1400.0, 1600.0), (180.0, 260.0))
     """
     axes, plane = checked_plane(edges, counts)
     regions, model = grid(axes, widths, None), plane_basis(axes, degree=degree)
@@ -175,6 +198,22 @@ def bump_hunt_2d_given_reference(
     ------
     InputError, ConfigError
         As in `bump_hunt_given_reference`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edges = np.linspace(1000, 2000, 6), np.linspace(100, 500, 6)
+    >>> counts = np.full((5, 5), 20)
+    >>> counts[2, 1] = 55
+    >>> found = bump_hunt_2d_given_reference(
+    ...     edges,
+    ...     counts,
+    ...     np.full((5, 5), 20.0),
+    ...     widths=((1, 2), (1, 2)),
+    ...     pseudo_experiments=250,
+    ... )
+    >>> found.observed, found.expected
+    (55, 20.0)
     """
     axes, plane = checked_plane(edges, counts)
     regions, known = grid(axes, widths, sidebands), checked_reference(plane, reference)
@@ -184,7 +223,14 @@ def bump_hunt_2d_given_reference(
 def checked_plane(
     edges: tuple[ArrayLike, ArrayLike], counts: ArrayLike
 ) -> tuple[tuple[Array, Array], Array]:
-    """Return edges and counts of two masses as arrays, or say what is wrong with them."""
+    """Return edges and counts of two masses as arrays, or say what is wrong with them.
+
+    Examples
+    --------
+    >>> axes, plane = checked_plane(([0, 1, 2], [0, 1, 2]), [[1, 2], [3, 4]])
+    >>> plane.tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
     x_edges, y_edges = (checked_edges(axis) for axis in edges)
     plane = np.ascontiguousarray(counts, dtype=float)
     if plane.shape != (x_edges.size - 1, y_edges.size - 1):

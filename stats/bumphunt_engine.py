@@ -92,6 +92,18 @@ class BumpHuntResult(Record):
     background : tuple of float
         Expectation of each bin, from which pseudo-experiments were thrown; the second axis runs
         fastest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edges = np.linspace(1000, 3000, 11)
+    >>> counts = [90, 75, 60, 50, 70, 65, 30, 24, 20, 16]
+    >>> from overdensity.stats.bumphunt import bump_hunt
+    >>> found = bump_hunt(
+    ...     edges, counts, function="dijet3", widths=(1, 3), pseudo_experiments=250
+    ... )
+    >>> found.observed, found.regions
+    (135, 27)
     """
 
     looking_for: str
@@ -120,7 +132,17 @@ def hunt_reference(
     seed: int = 0,
     mapper: Mapper | None = None,
 ) -> BumpHuntResult:
-    """Hunt in counts of shape (n_x, n_y) with a background that is given."""
+    """Hunt in counts of shape (n_x, n_y) with a background that is given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.bumphunt_regions import grid
+    >>> bins = grid((np.linspace(1000, 1400, 5),), ((1, 2),), None)
+    >>> counts = np.array([[10.0], [25.0], [24.0], [9.0]])
+    >>> hunt_reference(bins, counts, np.full((4, 1), 10.0), pseudo_experiments=250).interval
+    ((1100.0, 1300.0),)
+    """
     sign = _sign(looking_for)
     normalised = sidebands is not None
     log_p, best = scan_reference(counts[None], reference, bins.boxes, sign, normalised)
@@ -157,6 +179,17 @@ def hunt_refitted(
     """Hunt in counts of shape (n_x, n_y) with a background fitted outside of every region.
 
     Pseudo-experiments are thrown from the fit outside the best region, and fitted in all regions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edges = np.linspace(1000, 3000, 11)
+    >>> counts = [90, 75, 60, 50, 70, 65, 30, 24, 20, 16]
+    >>> from overdensity.stats.bumphunt_regions import grid
+    >>> from overdensity.stats.functions import basis
+    >>> bins, column = grid((edges,), ((1, 3),), None), np.array(counts, dtype=float)[:, None]
+    >>> hunt_refitted(bins, column, basis("dijet3", edges), pseudo_experiments=250).bins
+    ((4, 6),)
     """
     sign = _sign(looking_for)
     filled = int((counts > 0).sum())
@@ -207,7 +240,27 @@ def outcome(
     smallest: Array,
     background: Array,
 ) -> BumpHuntResult:
-    """Write down the best box, and the smallest p-values of pseudo-experiments, shape (n,)."""
+    """Write down the best box, and the smallest p-values of pseudo-experiments, shape (n,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.bumphunt_regions import grid
+    >>> bins = grid((np.linspace(1000, 1400, 5),), ((1, 2),), None)
+    >>> found = outcome(
+    ...     bins,
+    ...     looking_for="excess",
+    ...     best=1,
+    ...     observed=25.0,
+    ...     expected=10.0,
+    ...     error=0.0,
+    ...     log_p=-9.0,
+    ...     smallest=np.array([0.1, 0.01]),
+    ...     background=np.full(4, 10.0),
+    ... )
+    >>> found.interval, found.excess
+    (((1100.0, 1200.0),), 15.0)
+    """
     box = bins.boxes[best]
     spans = [(int(box[2 * k]), int(box[2 * k + 1])) for k in range(len(bins.edges))]
     return BumpHuntResult(

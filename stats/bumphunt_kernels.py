@@ -131,6 +131,15 @@ def scan_reference(counts, reference, boxes, sign, normalised):
     -------
     log_p, best : ndarray of shape (n,)
         Smallest ln p and its box.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> counts, reference = np.array([[[10.0], [25.0], [9.0]]]), np.full((3, 1), 10.0)
+    >>> boxes = np.array([[0, 1, 0, 1], [1, 2, 0, 1], [2, 3, 0, 1]])
+    >>> log_p, best = scan_reference(counts, reference, boxes, 1, False)
+    >>> log_p.round(2).tolist(), best.tolist()
+    ([-9.97], [1])
     """
     n, n_x, n_y = counts.shape
     seen, known = np.zeros((n_x + 1, n_y + 1)), np.zeros((n_x + 1, n_y + 1))
@@ -229,6 +238,27 @@ def scan_refitted(counts, theta, model, boxes, n_y, sign, max_steps):  # noqa: P
         Smallest ln p and its box.
     observed, expected, variance : ndarray of shape (n,)
         Of that box.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.functions import basis
+    >>> from overdensity.stats.refit import Problem, refit
+    >>> model, counts = (
+    ...     basis("dijet3", np.linspace(1000, 2000, 9)),
+    ...     np.array([90.0, 70, 52, 41, 55, 24, 19, 15]),
+    ... )
+    >>> free, none = np.zeros((1, 3)), np.zeros((1, 8), bool)
+    >>> theta = refit(Problem(model, none, ~none, free, free, free), counts[None, None]).theta[
+    ...     :, 0
+    ... ]
+    >>> arrays, boxes = (
+    ...     (model.design, model.weights, free[0], free[0]),
+    ...     np.array([[2, 3, 0, 1], [4, 5, 0, 1]]),
+    ... )
+    >>> log_p, best, *_ = scan_refitted(counts[None], theta, arrays, boxes, 1, 1, 100)
+    >>> best.tolist()
+    [1]
     """
     design, weights, _, _ = model
     n, n_bins = counts.shape

@@ -26,6 +26,13 @@ class Grid:
     boxes : ndarray of int, shape (n_boxes, 4)
         First bin and the one after the last, of the first and of the second axis; a spectrum of
         one mass has a single bin on the second.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bins = grid((np.linspace(1000, 1400, 5),), ((2, 2),), None)
+    >>> bins.shape, bins.inside(0).tolist()
+    ((4, 1), [True, True, False, False])
     """
 
     edges: tuple[Array, ...]
@@ -67,6 +74,12 @@ def grid(
     ------
     InputError
         If no region fits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> grid((np.linspace(1000, 1400, 5),), ((2, 3),), None).boxes[:, :2].tolist()
+    [[0, 2], [1, 3], [2, 4], [0, 3], [1, 4]]
     """
     spans: list[list[list[tuple[int, int]]]] = []
     for axis, (narrow, wide) in zip(edges, widths, strict=True):
@@ -95,7 +108,14 @@ def grid(
 
 
 def checked_reference(counts: Array, reference: ArrayLike) -> Array:
-    """Return a given background as an array, or say what is wrong with it."""
+    """Return a given background as an array, or say what is wrong with it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> checked_reference(np.array([3.0, 4.0]), [2.5, 4.5]).tolist()
+    [2.5, 4.5]
+    """
     values = np.asarray(reference, dtype=float)
     if values.shape != counts.shape:
         msg = f"the reference has shape {values.shape}, the counts {counts.shape}: one per bin"

@@ -85,6 +85,15 @@ def conformal_p(
         the signal region.
     ConfigError
         If the order or the bandwidth cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> mass, scores = rng.uniform(2700, 6000, 2000), rng.normal(size=2000)
+    >>> p = conformal_p(scores, mass, np.zeros(2000, int), window=(3300, 3700))
+    >>> bool(abs((p < 0.1).mean() - 0.1) < 0.02)  # uniform without signal
+    True
     """
     scores, mass, folds = np.asarray(scores), np.asarray(mass, dtype=float), np.asarray(folds)
     inside = np.ones(scores.shape, bool) if within is None else np.asarray(within, dtype=bool)

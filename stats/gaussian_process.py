@@ -62,6 +62,16 @@ class ProcessFit(Record):
     p_value : float
         Goodness of fit: fraction of 200 pseudo-experiments, fitted with the same amplitude and
         length, with a larger deviance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> found = fit_process(edges, counts, seed=1)
+    >>> len(found.expected), found.function
+    (16, 'dijet3')
     """
 
     function: str
@@ -137,6 +147,17 @@ def fit_process(
         If counts or ranges cannot be used.
     FitError
         If too few bins have events, or the fit does not converge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> inside = (edges[:-1] > 3200) & (edges[1:] < 3900)
+    >>> found = fit_process(edges, counts, masked=inside)
+    >>> bool(abs(found.total - found.observed) < 3 * found.total_error)
+    True
     """
     model = basis(function, edges)
     counts = checked_counts(counts, model.edges)

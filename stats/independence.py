@@ -42,6 +42,14 @@ class Independence(Record):
         independence expects, in Poisson errors: where the dependence sits.
     mass_edges : tuple of float
         Edges of the mass bins, GeV.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> found = independence_test(rng.random(500), rng.random(500), np.zeros(500), seed=1)
+    >>> found.events, len(found.mass_edges)
+    (500, 11)
     """
 
     information: float
@@ -119,6 +127,17 @@ def independence_test(
         If lengths differ, values that count are not finite, or there are too few events.
     ConfigError
         If the bins cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> mass = rng.uniform(3000, 5000, 2000)
+    >>> folds = rng.integers(0, 2, 2000)
+    >>> independence_test(rng.random(2000), mass, folds, seed=1).p_value > 0.001
+    True
+    >>> independence_test(mass + rng.normal(0, 500, 2000), mass, folds, seed=1).is_limit
+    True
     """
     limits = _checked_tails(tails, mass_bins, permutations)
     scores, mass, folds, ids = _checked_events(scores, mass, folds, events, region, mass_bins)

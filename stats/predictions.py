@@ -19,7 +19,12 @@ class Prediction(TypedDict):
 
     Examples
     --------
-    See `prediction`.
+    >>> import numpy as np
+    >>> found: Prediction = prediction(
+    ...     np.array([1.0, 2.0]), np.ones(1, bool), np.array([9.0]), np.diag([4.0])
+    ... )
+    >>> found["total_error"]
+    2.0
     """
 
     edges: tuple[float, ...]

@@ -42,6 +42,15 @@ class RatioFit(Record):
         coefficients.
     p_value : float
         Goodness of fit: fraction of 1000 refitted pseudo-experiments with a larger deviance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.ratio_fit import Form, bernstein, of_all
+    >>> form = Form(bernstein([1000, 2000, 3000], 0), of_all, 1.0)
+    >>> n = np.array([100.0, 300.0])
+    >>> fit_ratio(form, n / 4, n, np.zeros(2, bool), seed=1).ndf
+    1
     """
 
     degree: int
@@ -75,6 +84,11 @@ def bernstein(edges: ArrayLike, degree: int) -> Array:
     ndarray of shape (n_bins, degree + 1)
         Rows add up to one: a polynomial with coefficients :math:`c_k \ge 0` is nowhere negative,
         and nowhere above the largest of them.
+
+    Examples
+    --------
+    >>> bernstein([0.0, 1.0, 2.0], 1).tolist()
+    [[0.75, 0.25], [0.25, 0.75]]
     """
     edges = checked_edges(edges)
     if degree < 0:
@@ -86,25 +100,56 @@ def bernstein(edges: ArrayLike, degree: int) -> Array:
 
 
 class Link(NamedTuple):
-    """Probability of a binomial count for each value of the ratio, and its derivative."""
+    """Probability of a binomial count for each value of the ratio, and its derivative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> link = of_the_rest(np.array([1.0]))
+    >>> link.probability.tolist(), link.slope.tolist()
+    ([0.5], [0.25])
+    """
 
     probability: Array
     slope: Array
 
 
 def of_the_rest(ratio: Array) -> Link:
-    """Take the ratio as that of the selected events to the others."""
+    """Take the ratio as that of the selected events to the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> of_the_rest(np.array([1.0, 3.0])).probability.tolist()
+    [0.5, 0.75]
+    """
     return Link(ratio / (1 + ratio), 1 / (1 + ratio) ** 2)
 
 
 def of_all(ratio: Array) -> Link:
-    """Take the ratio as that of the selected events to all of them."""
+    """Take the ratio as that of the selected events to all of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> of_all(np.array([0.25])).probability.tolist()
+    [0.25]
+    """
     return Link(ratio, np.ones_like(ratio))
 
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """What is fitted: polynomials in each bin, what their sum means, and its largest value."""
+    """What is fitted: polynomials in each bin, what their sum means, and its largest value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.ratio_fit import Form, bernstein, of_all
+    >>> form = Form(bernstein([1000, 2000, 3000], 0), of_all, 1.0)
+    >>> form.values(np.array([[0.25]])).tolist()
+    [[0.25, 0.25]]
+    """
 
     design: Array
     link: Callable[[Array], Link]
@@ -141,7 +186,19 @@ class Form:
 def fit_ratio(
     form: Form, selected: Array, total: Array, mask: NDArray[np.bool_], *, seed: int
 ) -> RatioFit:
-    """Fit the coefficients to the bins not masked."""
+    """Fit the coefficients to the bins not masked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.ratio_fit import Form, bernstein, of_all
+    >>> form = Form(bernstein([1000, 2000, 3000], 0), of_all, 1.0)
+    >>> n = np.array([100.0, 300.0])
+    >>> fit_ratio(form, np.array([20.0, 80.0]), n, np.zeros(2, bool), seed=1).ratio[
+    ...     0
+    ... ].__round__(3)
+    0.25
+    """
     used = ~mask & (total > 0)
     _check_statistics(form, selected[used], total[used])
     fitted = replace(form, design=form.design[used])

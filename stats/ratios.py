@@ -38,6 +38,16 @@ class RatioPrediction(Record):
         Covariance of ``expected``.
     total, total_error : float
         Background in the masked bins, and its error.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> found = transfer_factor(edges, counts // 10, counts - counts // 10, degree=1)
+    >>> len(found.expected), found.total
+    (16, 0.0)
     """
 
     edges: tuple[float, ...]
@@ -93,6 +103,19 @@ def transfer_factor(
         If the counts are not numbers of events.
     FitError
         If the fitted bins do not fix the ratio.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> inside = (edges[:-1] > 3200) & (edges[1:] < 3900)
+    >>> found = transfer_factor(
+    ...     edges, counts // 10, counts - counts // 10, masked=inside, degree=1
+    ... )
+    >>> bool(abs(found.total - (counts // 10)[inside].sum()) < 3 * found.total_error)
+    True
     """
     edges = checked_edges(edges)
     selected, rest = checked_counts(selected, edges), checked_counts(rest, edges)
@@ -142,6 +165,19 @@ def shaping_function(
     ------
     InputError, FitError
         As in `transfer_factor`, or if more events pass than there are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> inside = (edges[:-1] > 3200) & (edges[1:] < 3900)
+    >>> found = shaping_function(
+    ...     edges, counts // 10, counts, 2 * counts, masked=inside, degree=1
+    ... )
+    >>> bool(abs(found.total - counts[inside].sum() / 5) < 3 * found.total_error)
+    True
     """
     edges = checked_edges(edges)
     passed, total = checked_counts(passed, edges), checked_counts(total, edges)

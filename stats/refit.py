@@ -41,6 +41,15 @@ class Problem:
     signal : ndarray of shape (n_spectra, n_bins), optional
         Events of a signal in each bin, fitted with a free strength, which is the last parameter
         (of ``start``, ``centre`` and ``precision`` too).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.functions import basis
+    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
+    >>> free, mask = np.zeros((1, 3)), np.zeros((1, 8), bool)
+    >>> Problem(model, mask, ~mask, free, free, free).signal is None
+    True
     """
 
     basis: Basis
@@ -68,6 +77,16 @@ class Fits:
         Twice the log-likelihood ratio to the saturated model over the tested bins.
     converged : ndarray of bool, shape (n_experiments, n_spectra)
         Whether the estimated distance to the maximum came below tolerance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.functions import basis
+    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
+    >>> free, mask = np.zeros((1, 3)), np.zeros((1, 8), bool)
+    >>> counts = np.array([[[90.0, 70, 52, 41, 32, 24, 19, 15]]])
+    >>> refit(Problem(model, mask, ~mask, free, free, free), counts).converged.tolist()
+    [[True]]
     """
 
     theta: Array
@@ -103,6 +122,17 @@ def refit(
     Returns
     -------
     Fits
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.functions import basis
+    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
+    >>> free, mask = np.zeros((1, 3)), (np.arange(8) == 3)[None]
+    >>> counts = np.array([[[90.0, 70, 52, 41, 32, 24, 19, 15]]])
+    >>> fits = refit(Problem(model, mask, ~mask, free, free, free), counts)
+    >>> fits.expected.round(1).tolist()
+    [[40.7]]
     """
     n, k, _ = counts.shape
     signal = np.zeros((k, 0)) if problem.signal is None else np.asarray(problem.signal, dtype=float)

@@ -40,6 +40,16 @@ class Resonance(Record):
         al., arXiv:1007.1727, eq. 12 and 52). A cross-check: it knows of no trials.
     valid : bool
         The fit converged and its errors are trustworthy; an error is None where there is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> peak = fit_resonance(edges, counts, 3300, 3700, function='dijet3')
+    >>> peak.valid, peak.n_signal >= 0
+    (True, True)
     """
 
     mass: float
@@ -87,6 +97,19 @@ def fit_resonance(
     ------
     FitError
         If there are no events.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> counts += np.round(
+    ...     300 * np.exp(-((((edges[1:] + edges[:-1]) / 2 - 3500) / 140) ** 2) / 2)
+    ... )
+    >>> peak = fit_resonance(edges, counts, 3300, 3700, function='dijet3')
+    >>> bool(abs(peak.mass - 3500) < 50), bool(peak.z > 5)
+    (True, True)
     """
     model = basis(function, edges)
     counts = checked_counts(counts, model.edges)

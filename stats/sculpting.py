@@ -55,7 +55,16 @@ class FabricatedExcess:
 
     Examples
     --------
-    See `fabricated_excess`.
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges, rng = log_edges(2632, 6000, 16), np.random.default_rng(1)
+    >>> mass = 2632 * rng.random(10_000) ** (-1 / 8)
+    >>> found = fabricated_excess(
+    ...     rng.normal(size=(mass.size, 1)), mass, rng.integers(0, 5, mass.size), edges=edges,
+    ...     windows=[(edges[4], edges[7])], efficiencies=(0.1,), function="dijet3",
+    ... )
+    >>> found.location.shape, found.fake_z.shape
+    ((1, 16), (1, 1))
     """
 
     fits: Scan

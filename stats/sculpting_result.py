@@ -33,6 +33,11 @@ class SelectionSculpting(Record):
     distance : float
         Jensen-Shannon distance of the spectra before and after selection at equal normalisation,
         in [0, 1]; statistical fluctuations alone make it positive.
+
+    Examples
+    --------
+    >>> SelectionSculpting(0.01, 40.0, 8.0, 2.0, True, chi2=40.0, ndf=31, distance=0.1).refused
+    True
     """
 
     efficiency: float
@@ -60,6 +65,12 @@ class WindowSculpting(Record):
         Location of the bulk in each mass bin.
     selections : tuple of SelectionSculpting
         From loose to tight.
+
+    Examples
+    --------
+    >>> row = SelectionSculpting(0.01, 40.0, 8.0, 2.0, True, chi2=40.0, ndf=31, distance=0.1)
+    >>> WindowSculpting(3000.0, 3500.0, 0.1, 0.02, (0.1,), (0.02,), (row,)).shift
+    0.1
     """
 
     low: float
@@ -88,6 +99,13 @@ class Sculpting(Record):
         of this search are known to have learnt the mass.
     windows : tuple of WindowSculpting
         In the order of the scan.
+
+    Examples
+    --------
+    >>> row = SelectionSculpting(0.01, 40.0, 8.0, 2.0, True, chi2=40.0, ndf=31, distance=0.1)
+    >>> window = WindowSculpting(3000.0, 3500.0, 0.1, 0.02, (0.1,), (0.02,), (row,))
+    >>> Sculpting((3000.0, 3500.0), 0.9, 0.5, 2.5, 0.33, 1.0, (window,)).refused.tolist()
+    [[True]]
     """
 
     edges: tuple[float, ...]

@@ -59,6 +59,11 @@ def selection_levels(
         If lengths differ or a score that counts is not finite.
     ConfigError
         If the efficiencies cannot be used.
+
+    Examples
+    --------
+    >>> selection_levels([0.1, 0.9, 0.5, 0.3], [0, 0, 0, 0], (0.5, 0.25)).tolist()
+    [0, 2, 1, 0]
     """
     scores, folds = np.asarray(scores), np.asarray(folds)
     efficiencies = checked_efficiencies(efficiencies)
@@ -95,12 +100,25 @@ def check_one_per_event(scores: NDArray, **others: NDArray) -> None:
 
 
 def rank_order(scores: NDArray, ids: NDArray) -> NDArray[np.int64]:
-    """Return the events from the highest to the lowest score; of equal ones the smaller id first."""
+    """Return the events from the highest to the lowest score; of equal ones the smaller id first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rank_order(np.array([0.5, 0.9, 0.5]), np.array([7, 8, 3])).tolist()
+    [1, 2, 0]
+    """
     return np.lexsort((ids, -scores))
 
 
 def checked_efficiencies(efficiencies: Sequence[float]) -> tuple[float, ...]:
-    """Return the efficiencies without a leading 1, or say why they cannot be used."""
+    """Return the efficiencies without a leading 1, or say why they cannot be used.
+
+    Examples
+    --------
+    >>> checked_efficiencies((1.0, 0.1, 0.01))
+    (0.1, 0.01)
+    """
     values = tuple(float(value) for value in efficiencies)
     steps = values[1:] if values[:1] == (1.0,) else values
     good = all(0 < value < 1 for value in steps)

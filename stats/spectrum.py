@@ -32,7 +32,14 @@ _TOYS = 1000
 
 @dataclass(frozen=True, eq=False)
 class Constraint:
-    """Gaussian constraint of the parameters: centre and 1/σ², each of shape (n_parameters,)."""
+    """Gaussian constraint of the parameters: centre and 1/σ², each of shape (n_parameters,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Constraint(np.zeros(3), np.full(3, 4.0)).precision.tolist()
+    [4.0, 4.0, 4.0]
+    """
 
     centre: Array
     precision: Array
@@ -76,6 +83,16 @@ class SpectrumFit(Record):
     z : float or None
         Significance of the strength, :math:`\pm\sqrt{q_0}` with the sign of the strength (Cowan
         et al., arXiv:1007.1727, eq. 12 and 52).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> from overdensity.stats import fit
+    >>> fit(edges, counts, function='dijet3').ndf
+    13
     """
 
     function: str
@@ -142,6 +159,17 @@ def fit(
         If the counts are not numbers of events, or the signal is no template.
     FitError
         If too few bins have events, or the fit does not converge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> inside = (edges[:-1] > 3200) & (edges[1:] < 3900)
+    >>> found = fit(edges, counts, masked=inside, function='dijet3')
+    >>> bool(abs(found.total - found.observed) < 3 * found.total_error), found.ndf
+    (True, 10)
     """
     counts = checked_counts(counts, checked_edges(edges))
     mask = checked_mask(masked, counts.size)
@@ -194,6 +222,17 @@ def likelihood(
     """Return the negative log-likelihood and its gradient, as functions of the parameters.
 
     With a signal, its strength is the last parameter, which no constraint binds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.functions import basis
+    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
+    >>> counts, none = np.full(8, 50.0), np.zeros(8, bool)
+    >>> loss, gradient = likelihood(model, counts, none, Constraint(np.zeros(3), np.zeros(3)))
+    >>> theta = seed_theta(model, counts)
+    >>> bool(loss(theta) < loss(theta + 0.1)), gradient(theta).shape
+    (True, (3,))
     """
     used, n_par = ~mask, model.n_parameters
 
@@ -217,7 +256,16 @@ def likelihood(
 
 
 def seed_theta(model: Basis, counts: Array) -> Array:
-    """Return a first guess of the parameters: least squares to the logarithm of the spectrum."""
+    """Return a first guess of the parameters: least squares to the logarithm of the spectrum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.functions import basis
+    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
+    >>> model.expected(seed_theta(model, np.full(8, 50.0))).round().tolist()
+    [51.0, 51.0, 51.0, 51.0, 51.0, 51.0, 51.0, 51.0]
+    """
     weight = np.sqrt(counts + 0.5)
     centre = model.design[:, model.design.shape[1] // 2]
     log_density = np.log((counts + 0.5) / np.diff(model.edges))
@@ -226,7 +274,13 @@ def seed_theta(model: Basis, counts: Array) -> Array:
 
 
 def checked_counts(counts: ArrayLike, edges: ArrayLike) -> Array:
-    """Return counts as an array, or say what is wrong with them."""
+    """Return counts as an array, or say what is wrong with them.
+
+    Examples
+    --------
+    >>> checked_counts([3, 4], [1000, 2000, 3000]).tolist()
+    [3.0, 4.0]
+    """
     values, n_bins = np.asarray(counts, dtype=float), checked_edges(edges).size - 1
     if values.shape != (n_bins,):
         msg = f"counts have shape {values.shape}, but there are {n_bins} bins"

@@ -49,6 +49,16 @@ class SpuriousSignal(Record):
         Bins there, less the parameters.
     neighbours : int
         Windows on either side that count as neighbours.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> found = spurious_signal(edges, counts, [(edges[4], edges[7])], function='dijet3')
+    >>> found.observed, len(found.fraction)
+    ((2628,), 1)
     """
 
     function: str
@@ -119,6 +129,16 @@ def spurious_signal(
         If counts or windows cannot be used.
     FitError
         If too few bins outside a window have events, or a fit does not converge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> found = spurious_signal(edges, counts, [(edges[4], edges[7])], function='dijet3')
+    >>> found.fraction  # no more than its fluctuations
+    (0.0,)
     """
     model = basis(function, edges)
     counts = checked_counts(counts, model.edges)

@@ -36,4 +36,4 @@ def test_rectangles_have_all_combinations():
 @pytest.mark.parametrize("widths", [(0, 3), (4, 3), (21, 22)])
 def test_widths_that_do_not_fit_are_refused(widths):
     with pytest.raises(InputError, match="do not fit"):
-        bump_hunt(EDGES, MEAN.round(), widths=widths)
+        grid((EDGES,), (widths,), None)
