@@ -41,7 +41,7 @@ def contradicted(result: HuntResult, *, threshold: float = 3.0) -> NDArray[np.bo
     >>> levels = (np.arange(mass.size) % 10 == 0).astype(int)[:, None]
     >>> found = hunt(
     ...     mass, levels, edges=edges, windows=[(edges[3], edges[5])], efficiencies=(0.1,),
-    ...     function="dijet3", bins_per_bin=1, pseudo_experiments=250,
+    ...     pseudo_experiments=250,
     ... )
     >>> contradicted(found).tolist()
     [[False]]

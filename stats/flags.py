@@ -59,12 +59,11 @@ def flag_sentences(
     --------
     >>> import numpy as np
     >>> from overdensity.stats import count_patterns, log_edges
-    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 8)
-    >>> mass = 2632 * rng.random(3000) ** (-1 / 8)
-    >>> levels = (rng.random((3000, 1)) < 0.1).astype(int)
-    >>> patterns = count_patterns(mass, levels, edges)
     >>> from overdensity.stats.scan import scan
-    >>> fits = scan(patterns, [(edges[2], edges[4])], (0.1,), function="dijet3")
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 16)
+    >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
+    >>> patterns = count_patterns(mass, rng.random((5000, 1)) < 0.1, edges)
+    >>> fits = scan(patterns, [(edges[5], edges[8])], (0.1,))
     >>> from overdensity.stats.null import null_hypothesis
     >>> from overdensity.stats.pseudo import throw_toys
     >>> null, none = null_hypothesis(patterns, fits), np.zeros(2, bool)
@@ -144,12 +143,11 @@ def inclusive_p(scan: Scan) -> float:
     --------
     >>> import numpy as np
     >>> from overdensity.stats import count_patterns, log_edges
-    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 8)
-    >>> mass = 2632 * rng.random(3000) ** (-1 / 8)
-    >>> levels = (rng.random((3000, 1)) < 0.1).astype(int)
-    >>> patterns = count_patterns(mass, levels, edges)
     >>> from overdensity.stats.scan import scan
-    >>> fits = scan(patterns, [(edges[2], edges[4])], (0.1,), function="dijet3")
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 16)
+    >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
+    >>> patterns = count_patterns(mass, rng.random((5000, 1)) < 0.1, edges)
+    >>> fits = scan(patterns, [(edges[5], edges[8])], (0.1,))
     >>> 0 < inclusive_p(fits) < 1
     True
     """

@@ -194,9 +194,8 @@ def fit_ratio(
     >>> from overdensity.stats.ratio_fit import Form, bernstein, of_all
     >>> form = Form(bernstein([1000, 2000, 3000], 0), of_all, 1.0)
     >>> n = np.array([100.0, 300.0])
-    >>> fit_ratio(form, np.array([20.0, 80.0]), n, np.zeros(2, bool), seed=1).ratio[
-    ...     0
-    ... ].__round__(3)
+    >>> fit = fit_ratio(form, np.array([20.0, 80.0]), n, np.zeros(2, bool), seed=1)
+    >>> round(fit.ratio[0], 3)
     0.25
     """
     used = ~mask & (total > 0)

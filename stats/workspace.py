@@ -51,14 +51,8 @@ def best_workspace(result: HuntResult) -> Workspace:
     >>> mass = 2632 * rng.random(3000) ** (-1 / 8)
     >>> levels = (rng.random((3000, 1)) < 0.1).astype(int)
     >>> found = hunt(
-    ...     mass,
-    ...     levels,
-    ...     edges=edges,
-    ...     windows=[(edges[2], edges[4])],
-    ...     efficiencies=(1.0, 0.1),
-    ...     function="dijet3",
-    ...     bins_per_bin=1,
-    ...     pseudo_experiments=250,
+    ...     mass, levels, edges=edges, windows=[(edges[2], edges[4])],
+    ...     efficiencies=(1.0, 0.1), pseudo_experiments=250,
     ... )
     >>> model = best_workspace(found)
     >>> model['channels'][0]['name']
@@ -91,14 +85,8 @@ def counting_workspace(row: SelectionResult, *, n_signal: float | None = None) -
     >>> mass = 2632 * rng.random(3000) ** (-1 / 8)
     >>> levels = (rng.random((3000, 1)) < 0.1).astype(int)
     >>> found = hunt(
-    ...     mass,
-    ...     levels,
-    ...     edges=edges,
-    ...     windows=[(edges[2], edges[4])],
-    ...     efficiencies=(0.1,),
-    ...     function="dijet3",
-    ...     bins_per_bin=1,
-    ...     pseudo_experiments=250,
+    ...     mass, levels, edges=edges, windows=[(edges[2], edges[4])],
+    ...     efficiencies=(0.1,), pseudo_experiments=250,
     ... )
     >>> row = found.windows[0].selections[0]
     >>> counting_workspace(row)['observations'][0]['data'] == [row.observed]
@@ -137,14 +125,8 @@ def counting_channel(
     >>> mass = 2632 * rng.random(3000) ** (-1 / 8)
     >>> levels = (rng.random((3000, 1)) < 0.1).astype(int)
     >>> found = hunt(
-    ...     mass,
-    ...     levels,
-    ...     edges=edges,
-    ...     windows=[(edges[2], edges[4])],
-    ...     efficiencies=(0.1,),
-    ...     function="dijet3",
-    ...     bins_per_bin=1,
-    ...     pseudo_experiments=250,
+    ...     mass, levels, edges=edges, windows=[(edges[2], edges[4])],
+    ...     efficiencies=(0.1,), pseudo_experiments=250,
     ... )
     >>> counting_channel(found.windows[0].selections[0], n_signal=5.0).samples[0].data
     (5.0,)
