@@ -9,7 +9,18 @@ one spectrum, `fit_resonance` adds a peak, `best_workspace` turns a result into 
 
 from __future__ import annotations
 
-from .binning import (
+from .p_values.local import local_p, z_of_p
+from .search.contradiction import contradicted
+from .search.fabricated import FabricatedExcess, fabricated_excess, refuse_fabricated
+from .search.hunt_result import Best, HuntResult, SelectionResult, WindowResult
+from .search.hunting import hunt, hunt_patterns
+from .search.sculpting_result import Sculpting
+from .search.trials import Trials
+from .selection.conformal import conformal_p
+from .selection.independence import Independence, independence_test
+from .selection.levels import selection_levels
+from .selection.patterns import Patterns, count_patterns, merge_patterns
+from .spectra.binning import (
     Spectrum,
     dijet_edges,
     log_edges,
@@ -17,28 +28,17 @@ from .binning import (
     spectrum_of_histogram,
     subdivide,
 )
-from .conformal import conformal_p
-from .contradiction import contradicted
-from .functions import (
+from .spectra.functions import (
     BackgroundFunction,
     background_functions,
     register_function,
     unregister_function,
 )
-from .hunting import hunt, hunt_patterns
-from .independence import Independence, independence_test
-from .model_choice import FunctionChoice, choose_function
-from .patterns import Patterns, count_patterns, merge_patterns
-from .resonance import Resonance, fit_resonance
-from .results import Best, HuntResult, SelectionResult, WindowResult
-from .sculpting import FabricatedExcess, fabricated_excess, refuse_fabricated
-from .sculpting_result import Sculpting
-from .selection import selection_levels
-from .significance import local_p, z_of_p
-from .spectrum import SpectrumFit, fit
-from .spurious import SpuriousSignal, spurious_signal
-from .trials import Trials
-from .workspace import best_workspace, counting_workspace, shape_workspace
+from .spectra.model_choice import FunctionChoice, choose_function
+from .spectra.resonance import Resonance, fit_resonance
+from .spectra.spectrum import SpectrumFit, fit
+from .spectra.spurious import SpuriousSignal, spurious_signal
+from .workspaces.of_search import best_workspace, counting_workspace, shape_workspace
 
 __all__ = [
     "BackgroundFunction",
