@@ -23,8 +23,8 @@ from pyBumpHunter import BumpHunter1D, BumpHunter2D
 from scipy.stats import kstest
 
 from overdensity.stats import log_edges
-from overdensity.stats.bumphunt.engine import grid
 from overdensity.stats.bumphunt.one_mass import bump_hunt, bump_hunt_given_reference
+from overdensity.stats.bumphunt.regions import grid
 from overdensity.stats.bumphunt.two_masses import bump_hunt_2d, bump_hunt_2d_given_reference
 from overdensity.stats.p_values.local import local_log_p
 from overdensity.stats.search.pseudo_experiments import BATCH, Mapper

@@ -12,9 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from overdensity.stats import hunt, log_edges, selection_levels, subdivide
+from overdensity.stats import (
+    fabricated_excess,
+    hunt,
+    log_edges,
+    refuse_fabricated,
+    selection_levels,
+    subdivide,
+)
 from overdensity.stats.p_values.local import local_log_p, z_of_log_p
-from overdensity.stats.search.fabricated import sculpting
 from overdensity.stats.selection.conformal import conformal_p
 from overdensity.stats.spectra.batch_fit import Problem, refit
 from overdensity.stats.spectra.functions import basis
@@ -81,7 +87,9 @@ def protected(
 ) -> tuple[float, float, np.ndarray]:
     """Return largest local z and p_global of the calibrated search, and what it refuses."""
     flat = calibrated(mass, scores, folds)
-    judged = sculpting(flat, mass, folds, edges=FINE, windows=WINDOWS, efficiencies=EFFICIENCIES)
+    judged = refuse_fabricated(
+        fabricated_excess(flat, mass, folds, edges=FINE, windows=WINDOWS, efficiencies=EFFICIENCIES)
+    )
     return *searched(mass, flat, folds, judged.refused, seed), judged.refused
 
 

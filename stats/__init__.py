@@ -15,9 +15,11 @@ from ..core.lazy import lazy_door
 
 if TYPE_CHECKING:
     from .p_values.local import local_p, z_of_p
-    from .search.fabricated import Sculpting, contradicted, sculpting
+    from .search.contradiction import contradicted
+    from .search.fabricated import FabricatedExcess, fabricated_excess, refuse_fabricated
     from .search.hunt_result import Best, HuntResult, SelectionResult, WindowResult
-    from .search.hunting import hunt, hunt_patterns, subdivide
+    from .search.hunting import hunt, hunt_patterns
+    from .search.sculpting_result import Sculpting
     from .search.trials import Trials
     from .selection.conformal import conformal_p
     from .selection.independence import Independence, independence_test
@@ -29,9 +31,15 @@ if TYPE_CHECKING:
         log_edges,
         spectrum_of,
         spectrum_of_histogram,
+        subdivide,
     )
     from .spectra.fit_model import FitModel
-    from .spectra.functions import FUNCTIONS
+    from .spectra.functions import (
+        BackgroundFunction,
+        background_functions,
+        register_function,
+        unregister_function,
+    )
     from .spectra.model_choice import FunctionChoice, choose_function
     from .spectra.resonance import Resonance, fit_resonance
     from .spectra.spectrum import SpectrumFit, fit
@@ -39,8 +47,9 @@ if TYPE_CHECKING:
     from .workspaces.of_search import best_workspace, counting_workspace, shape_workspace
 
 __all__ = [
-    "FUNCTIONS",
+    "BackgroundFunction",
     "Best",
+    "FabricatedExcess",
     "FitModel",
     "FunctionChoice",
     "HuntResult",
@@ -54,6 +63,7 @@ __all__ = [
     "SpuriousSignal",
     "Trials",
     "WindowResult",
+    "background_functions",
     "best_workspace",
     "choose_function",
     "conformal_p",
@@ -61,6 +71,7 @@ __all__ = [
     "count_patterns",
     "counting_workspace",
     "dijet_edges",
+    "fabricated_excess",
     "fit",
     "fit_resonance",
     "hunt",
@@ -69,13 +80,15 @@ __all__ = [
     "local_p",
     "log_edges",
     "merge_patterns",
-    "sculpting",
+    "refuse_fabricated",
+    "register_function",
     "selection_levels",
     "shape_workspace",
     "spectrum_of",
     "spectrum_of_histogram",
     "spurious_signal",
     "subdivide",
+    "unregister_function",
     "z_of_p",
 ]
 

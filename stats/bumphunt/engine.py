@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, cast, get_args
+from typing import Literal, TypedDict, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...core import ConfigError, FitError, InputError, Record, nearest_names, progress
+from ...core import ConfigError, FitError, Record, nearest_names, progress
 from ..p_values.local import z_of_log_p
 from ..search.pseudo_experiments import BATCH, GlobalP, Mapper, _run, global_p, is_enough
 from ..spectra.batch_fit import Problem, refit
 from ..spectra.functions import Basis
 from ..spectra.spectrum import Constraint
 from .kernels import scan_reference, scan_refitted
+from .regions import Grid
 
 __all__ = [
     "BumpHuntResult",
     "Direction",
-    "Grid",
-    "checked_reference",
-    "grid",
+    "HuntOptions",
     "hunt_reference",
     "hunt_refitted",
     "outcome",
@@ -36,6 +34,32 @@ Direction = Literal["excess", "deficit"]
 _ROUNDS = (1000, 2000, 5000)  # pseudo-experiments after which it may be clear enough
 _FAILED = 5e-324  # p-value of a pseudo-experiment without a fit: it counts as more extreme
 _MAX_STEPS = 100
+
+
+class HuntOptions(TypedDict, total=False):
+    """What every bump hunt can be told by keyword.
+
+    Attributes
+    ----------
+    looking_for : str
+        ``"excess"`` (the default) or ``"deficit"``.
+    pseudo_experiments : int
+        How many at most (10 000), rounded up to batches of 250; fewer where the global p-value is
+        soon known to 5 %.
+    seed : int
+        Seed (0); the result does not depend on the number of threads.
+    mapper : callable, optional
+        Runs the batches; without, threads on all cores.
+
+    Examples
+    --------
+    >>> options: HuntOptions = {"looking_for": "deficit", "seed": 3}
+    """
+
+    looking_for: Direction
+    pseudo_experiments: int
+    seed: int
+    mapper: Mapper | None
 
 
 @dataclass(frozen=True)
@@ -68,6 +92,18 @@ class BumpHuntResult(Record):
     background : tuple of float
         Expectation of each bin, from which pseudo-experiments were thrown; the second axis runs
         fastest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edges = np.linspace(1000, 3000, 11)
+    >>> counts = [90, 75, 60, 50, 70, 65, 30, 24, 20, 16]
+    >>> from overdensity.stats.bumphunt.one_mass import bump_hunt
+    >>> found = bump_hunt(
+    ...     edges, counts, function="dijet3", widths=(1, 3), pseudo_experiments=250
+    ... )
+    >>> found.observed, found.regions
+    (135, 27)
     """
 
     looking_for: str
@@ -85,109 +121,28 @@ class BumpHuntResult(Record):
     background: tuple[float, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Grid:
-    """The bins of a spectrum and the regions in them.
-
-    Attributes
-    ----------
-    edges : tuple of ndarray
-        Bin edges of each axis, GeV.
-    boxes : ndarray of int, shape (n_boxes, 4)
-        First bin and the one after the last, of the first and of the second axis; a spectrum of
-        one mass has a single bin on the second.
-    """
-
-    edges: tuple[Array, ...]
-    boxes: NDArray[np.int64]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Numbers of bins, (n_x, n_y)."""
-        n_y = self.edges[1].size - 1 if len(self.edges) == 2 else 1
-        return self.edges[0].size - 1, n_y
-
-    def inside(self, box: int) -> NDArray[np.bool_]:
-        """Return which bins a box has, shape (n_x × n_y,)."""
-        x0, x1, y0, y1 = self.boxes[box]
-        mask = np.zeros(self.shape, dtype=bool)
-        mask[x0:x1, y0:y1] = True
-        return mask.ravel()
-
-
-def grid(
-    edges: tuple[Array, ...], widths: tuple[tuple[int, int], ...], sidebands: int | None
-) -> Grid:
-    """List all boxes with widths from least to largest on each axis, narrow ones first.
-
-    Parameters
-    ----------
-    edges : tuple of ndarray
-        Bin edges of each axis.
-    widths : tuple of (int, int)
-        Smallest and largest width on each axis, bins.
-    sidebands : int, optional
-        Bins at every end that no region may enter.
-
-    Returns
-    -------
-    Grid
-
-    Raises
-    ------
-    InputError
-        If no region fits.
-    """
-    spans: list[list[list[tuple[int, int]]]] = []
-    for axis, (narrow, wide) in zip(edges, widths, strict=True):
-        first, stop = sidebands or 0, axis.size - 1 - (sidebands or 0)
-        if not 1 <= narrow <= wide or narrow > stop - first:
-            msg = (
-                f"regions of {narrow} to {wide} bins do not fit into bins {first} to {stop} of "
-                f"{axis.size - 1}: use more bins, narrower regions or no side bands"
-            )
-            raise InputError(msg)
-        spans.append(
-            [
-                [(k, k + width) for k in range(first, stop - width + 1)]
-                for width in range(narrow, min(wide, stop - first) + 1)
-            ]
-        )
-    if len(spans) == 1:
-        spans.append([[(0, 1)]])
-    boxes = [
-        (*x, *y)
-        for of_width_x, of_width_y in itertools.product(*spans)
-        for x in of_width_x
-        for y in of_width_y
-    ]
-    return Grid(edges, np.array(boxes, dtype=np.int64))
-
-
-def checked_reference(counts: Array, reference: ArrayLike) -> Array:
-    """Return a given background as an array, or say what is wrong with it."""
-    values = np.asarray(reference, dtype=float)
-    if values.shape != counts.shape:
-        msg = f"the reference has shape {values.shape}, the counts {counts.shape}: one per bin"
-        raise InputError(msg)
-    if not np.all(np.isfinite(values) & (values >= 0)) or not values.any():
-        msg = "the reference must be finite, not negative, and expect events somewhere"
-        raise InputError(msg)
-    return values
-
-
 def hunt_reference(
     bins: Grid,
     counts: Array,
     reference: Array,
     *,
-    looking_for: Direction,
-    sidebands: int | None,
-    pseudo_experiments: int,
-    seed: int,
-    mapper: Mapper | None,
+    sidebands: int | None = None,
+    looking_for: Direction = "excess",
+    pseudo_experiments: int = 10_000,
+    seed: int = 0,
+    mapper: Mapper | None = None,
 ) -> BumpHuntResult:
-    """Hunt in counts of shape (n_x, n_y) with a background that is given."""
+    """Hunt in counts of shape (n_x, n_y) with a background that is given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.bumphunt.regions import grid
+    >>> bins = grid((np.linspace(1000, 1400, 5),), ((1, 2),), None)
+    >>> counts = np.array([[10.0], [25.0], [24.0], [9.0]])
+    >>> hunt_reference(bins, counts, np.full((4, 1), 10.0), pseudo_experiments=250).interval
+    ((1100.0, 1300.0),)
+    """
     sign = _sign(looking_for)
     normalised = sidebands is not None
     log_p, best = scan_reference(counts[None], reference, bins.boxes, sign, normalised)
@@ -215,15 +170,26 @@ def hunt_refitted(
     counts: Array,
     model: Basis,
     *,
-    looking_for: Direction,
-    constraint: Constraint | None,
-    pseudo_experiments: int,
-    seed: int,
-    mapper: Mapper | None,
+    constraint: Constraint | None = None,
+    looking_for: Direction = "excess",
+    pseudo_experiments: int = 10_000,
+    seed: int = 0,
+    mapper: Mapper | None = None,
 ) -> BumpHuntResult:
     """Hunt in counts of shape (n_x, n_y) with a background fitted outside of every region.
 
     Pseudo-experiments are thrown from the fit outside the best region, and fitted in all regions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edges = np.linspace(1000, 3000, 11)
+    >>> counts = [90, 75, 60, 50, 70, 65, 30, 24, 20, 16]
+    >>> from overdensity.stats.bumphunt.regions import grid
+    >>> from overdensity.stats.spectra.functions import basis
+    >>> bins, column = grid((edges,), ((1, 3),), None), np.array(counts, dtype=float)[:, None]
+    >>> hunt_refitted(bins, column, basis("dijet3", edges), pseudo_experiments=250).bins
+    ((4, 6),)
     """
     sign = _sign(looking_for)
     filled = int((counts > 0).sum())
@@ -274,7 +240,27 @@ def outcome(
     smallest: Array,
     background: Array,
 ) -> BumpHuntResult:
-    """Write down the best box, and the smallest p-values of pseudo-experiments, shape (n,)."""
+    """Write down the best box, and the smallest p-values of pseudo-experiments, shape (n,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.bumphunt.regions import grid
+    >>> bins = grid((np.linspace(1000, 1400, 5),), ((1, 2),), None)
+    >>> found = outcome(
+    ...     bins,
+    ...     looking_for="excess",
+    ...     best=1,
+    ...     observed=25.0,
+    ...     expected=10.0,
+    ...     error=0.0,
+    ...     log_p=-9.0,
+    ...     smallest=np.array([0.1, 0.01]),
+    ...     background=np.full(4, 10.0),
+    ... )
+    >>> found.interval, found.excess
+    (((1100.0, 1200.0),), 15.0)
+    """
     box = bins.boxes[best]
     spans = [(int(box[2 * k]), int(box[2 * k + 1])) for k in range(len(bins.edges))]
     return BumpHuntResult(

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-from ..spectra.batch_fit import _MAX_STEP, _bin, _cholesky, _solve_lower, _solve_upper
+from ..spectra.newton import bin_content, evaluate, maximise, newton_step, solve_lower
 
 __all__ = ["scan_reference", "scan_refitted"]
 
@@ -34,20 +34,28 @@ def _rising(r, n):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _leading(n, b, variance, more):
+    """Return ln P(N = n), and shape and rate of the background's Gamma; 0 where it is known.
+
+    ``more`` is what the shape has on top of the events of the side region.
+    """
+    if variance <= _KNOWN * b:
+        return n * math.log(b) - b - math.lgamma(n + 1.0), 0.0, 0.0
+    rate = b / variance
+    shape = b * rate + more
+    leading = (
+        _rising(shape, n)
+        - math.lgamma(n + 1.0)
+        - shape * math.log1p(1.0 / rate)
+        - n * math.log1p(rate)
+    )
+    return leading, shape, rate
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _log_excess(n, b, variance, smallest):
     """Return ln P(N ≥ n) for n > b as `local_log_p`; 0 once it cannot be below ``smallest``."""
-    if variance <= _KNOWN * b:
-        leading = n * math.log(b) - b - math.lgamma(n + 1.0)
-        shape, rate = 0.0, 0.0
-    else:
-        rate = b / variance
-        shape = b * rate + 1.0
-        leading = (
-            _rising(shape, n)
-            - math.lgamma(n + 1.0)
-            - shape * math.log1p(1.0 / rate)
-            - n * math.log1p(rate)
-        )
+    leading, shape, rate = _leading(n, b, variance, 1.0)
     if leading >= smallest:
         return 0.0
     total, term, k = 1.0, 1.0, n
@@ -68,18 +76,7 @@ def _log_deficit(n, b, variance, smallest):
     The binomial p-value of the on/off problem from the other side: its Gamma has the shape
     n_off, not n_off + 1, which again never under-covers.
     """
-    if variance <= _KNOWN * b:
-        leading = n * math.log(b) - b - math.lgamma(n + 1.0)
-        shape, rate = 0.0, 0.0
-    else:
-        rate = b / variance
-        shape = b * rate
-        leading = (
-            _rising(shape, n)
-            - math.lgamma(n + 1.0)
-            - shape * math.log1p(1.0 / rate)
-            - n * math.log1p(rate)
-        )
+    leading, shape, rate = _leading(n, b, variance, 0.0)
     if leading >= smallest:
         return 0.0
     total, term, k = 1.0, 1.0, n
@@ -134,6 +131,15 @@ def scan_reference(counts, reference, boxes, sign, normalised):
     -------
     log_p, best : ndarray of shape (n,)
         Smallest ln p and its box.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> counts, reference = np.array([[[10.0], [25.0], [9.0]]]), np.full((3, 1), 10.0)
+    >>> boxes = np.array([[0, 1, 0, 1], [1, 2, 0, 1], [2, 3, 0, 1]])
+    >>> log_p, best = scan_reference(counts, reference, boxes, 1, False)
+    >>> log_p.round(2).tolist(), best.tolist()
+    ([-9.97], [1])
     """
     n, n_x, n_y = counts.shape
     seen, known = np.zeros((n_x + 1, n_y + 1)), np.zeros((n_x + 1, n_y + 1))
@@ -158,46 +164,7 @@ def scan_reference(counts, reference, boxes, sign, normalised):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _evaluate(theta, counts, left_out, model, slope, gradient, info):  # noqa: PLR0917
-    """Return the loss of the bins not left out, and write its gradient and information."""
-    design, weights, centre, precision = model
-    n_par = theta.size
-    gradient[:] = 0.0
-    info[:] = 0.0
-    loss = 0.0
-    for i in range(counts.size):
-        if left_out[i]:
-            continue
-        mean = _bin(theta, design[i], weights[i], slope)
-        loss += mean - counts[i] * np.log(mean)
-        pull = counts[i] / mean - 1.0
-        for p in range(n_par):
-            gradient[p] += pull * slope[p]
-            for r in range(p + 1):
-                info[p, r] += slope[p] * slope[r] / mean
-    for p in range(n_par):
-        pull = theta[p] - centre[p]
-        loss += 0.5 * precision[p] * pull * pull
-        gradient[p] -= precision[p] * pull
-        info[p, p] += precision[p]
-    return loss
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _newton(info, gradient, step):
-    """Factorise the information, write the step; returns the decrement, or -1 where singular."""
-    if not _cholesky(info):
-        return -1.0
-    decrement = _solve_lower(info, gradient, step)
-    _solve_upper(info, step)
-    largest = np.max(np.abs(step))
-    if largest > _MAX_STEP:
-        step *= _MAX_STEP / largest
-    return decrement
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _fit_outside(  # noqa: PLR0912, PLR0917  (bare arrays, for numba)
+def _fit_outside(  # noqa: PLR0917  (bare arrays, for numba)
     box, n_y, counts, theta, spectrum, model, work, one_step, max_steps
 ):
     """Fit all bins outside a box, and return observed, expected and its variance inside.
@@ -208,7 +175,8 @@ def _fit_outside(  # noqa: PLR0912, PLR0917  (bare arrays, for numba)
     """
     design, weights, _, _ = model
     mean, slopes, full_gradient, full_info = spectrum
-    slope, step, last, moved, gradient, info, left_out = work
+    newton, moved, left_out, none = work
+    slope, gradient, info, step, _ = newton
     x0, x1, y0, y1 = box
     n_par = theta.size
     gradient[:] = full_gradient
@@ -222,40 +190,25 @@ def _fit_outside(  # noqa: PLR0912, PLR0917  (bare arrays, for numba)
                 gradient[p] -= pull * slopes[i, p]
                 for r in range(p + 1):
                     info[p, r] -= slopes[i, p] * slopes[i, r] / mean[i]
-    decrement = _newton(info, gradient, step)
+    decrement = newton_step(info, gradient, step, n_par)
     if decrement < 0.0:
         return seen, 0.0, np.inf
-    last[:] = theta
     moved[:] = theta + step
     if decrement > one_step:
         for x in range(x0, x1):
             left_out[x * n_y + y0 : x * n_y + y1] = True
-        last_loss = np.inf
-        for _ in range(max_steps):
-            loss = _evaluate(moved, counts, left_out, model, slope, gradient, info)
-            if not loss <= last_loss + 1e-11 * (1.0 + abs(last_loss)):
-                step *= 0.5
-                moved[:] = last + step
-                continue
-            decrement = _newton(info, gradient, step)
-            if decrement < 0.0:
-                break
-            last_loss = loss
-            last[:] = moved
-            moved += step
-            if decrement <= _TOLERANCE:
-                break
+        converged, _ = maximise(moved, counts, none, left_out, model, newton, max_steps, _TOLERANCE)
         for x in range(x0, x1):
             left_out[x * n_y + y0 : x * n_y + y1] = False
-        if not 0.0 <= decrement <= _TOLERANCE:
+        if not converged:
             return seen, 0.0, np.inf
     total = 0.0
     gradient[:] = 0.0
     for x in range(x0, x1):
         for i in range(x * n_y + y0, x * n_y + y1):
-            total += _bin(moved, design[i], weights[i], slope)
+            total += bin_content(moved, design[i], weights[i], slope)
             gradient += slope
-    return seen, total, _solve_lower(info, gradient, step)
+    return seen, total, solve_lower(info, gradient, step)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -285,6 +238,27 @@ def scan_refitted(counts, theta, model, boxes, n_y, sign, max_steps):  # noqa: P
         Smallest ln p and its box.
     observed, expected, variance : ndarray of shape (n,)
         Of that box.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.spectra.functions import basis
+    >>> from overdensity.stats.spectra.batch_fit import Problem, refit
+    >>> model, counts = (
+    ...     basis("dijet3", np.linspace(1000, 2000, 9)),
+    ...     np.array([90.0, 70, 52, 41, 55, 24, 19, 15]),
+    ... )
+    >>> free, none = np.zeros((1, 3)), np.zeros((1, 8), bool)
+    >>> theta = refit(Problem(model, none, ~none, free, free, free), counts[None, None]).theta[
+    ...     :, 0
+    ... ]
+    >>> arrays, boxes = (
+    ...     (model.design, model.weights, free[0], free[0]),
+    ...     np.array([[2, 3, 0, 1], [4, 5, 0, 1]]),
+    ... )
+    >>> log_p, best, *_ = scan_refitted(counts[None], theta, arrays, boxes, 1, 1, 100)
+    >>> best.tolist()
+    [1]
     """
     design, weights, _, _ = model
     n, n_bins = counts.shape
@@ -294,13 +268,15 @@ def scan_refitted(counts, theta, model, boxes, n_y, sign, max_steps):  # noqa: P
     mean, slopes = np.empty(n_bins), np.empty((n_bins, n_par))
     full_gradient, full_info = np.empty(n_par), np.empty((n_par, n_par))
     left_out = np.zeros(n_bins, dtype=np.bool_)
-    slope, step, last, moved = np.empty(n_par), np.empty(n_par), np.empty(n_par), np.empty(n_par)
-    work = slope, step, last, moved, np.empty(n_par), np.empty((n_par, n_par)), left_out
+    slope, gradient, step, last = np.empty(n_par), np.empty(n_par), np.empty(n_par), np.empty(n_par)
+    newton = slope, gradient, np.empty((n_par, n_par)), step, last
+    none = np.empty(0)
+    work = newton, np.empty(n_par), left_out, none
     spectrum = mean, slopes, full_gradient, full_info
     for e in range(n):
-        _evaluate(theta[e], counts[e], left_out, model, slope, full_gradient, full_info)
+        evaluate(theta[e], counts[e], none, left_out, model, slope, full_gradient, full_info)
         for i in range(n_bins):
-            mean[i] = _bin(theta[e], design[i], weights[i], slopes[i])
+            mean[i] = bin_content(theta[e], design[i], weights[i], slopes[i])
         smallest = 0.0
         for k in range(n_boxes):
             seen, b, v = _fit_outside(

@@ -7,21 +7,20 @@ bins, with 40 bins, and 10 000 pseudo-experiments.
 
 from __future__ import annotations
 
-from numpy.typing import ArrayLike
+from typing import Unpack
 
-from ..search.pseudo_experiments import Mapper
-from ..spectra.functions import basis, checked_edges
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..spectra.binning import checked_edges
+from ..spectra.functions import basis
 from ..spectra.spectrum import Constraint, checked_counts
-from .engine import (
-    BumpHuntResult,
-    Direction,
-    checked_reference,
-    grid,
-    hunt_reference,
-    hunt_refitted,
-)
+from .engine import BumpHuntResult, HuntOptions, hunt_reference, hunt_refitted
+from .regions import checked_reference, grid
 
-__all__ = ["BumpHuntResult", "bump_hunt", "bump_hunt_given_reference"]
+__all__ = ["BumpHuntResult", "bump_hunt", "bump_hunt_given_reference", "checked_line"]
+
+Array = NDArray[np.float64]
 
 
 def bump_hunt(
@@ -30,11 +29,8 @@ def bump_hunt(
     *,
     function: str = "dijet5",
     widths: tuple[int, int] = (2, 7),
-    looking_for: Direction = "excess",
     constraint: Constraint | None = None,
-    pseudo_experiments: int = 10_000,
-    seed: int = 0,
-    mapper: Mapper | None = None,
+    **options: Unpack[HuntOptions],
 ) -> BumpHuntResult:
     r"""Hunt for a bump over a background that is fitted, in every pseudo-experiment as in the data.
 
@@ -52,20 +48,13 @@ def bump_hunt(
     counts : array_like of shape (n_bins,)
         Events in each bin.
     function : str
-        Background function (`FUNCTIONS`).
+        Background function (`background_functions`).
     widths : (int, int)
         Narrowest and widest interval, in bins.
-    looking_for : str
-        ``"excess"`` or ``"deficit"``.
     constraint : Constraint, optional
         Constraint of the parameters; without, they are free.
-    pseudo_experiments : int
-        How many at most, rounded up to batches of 250; fewer where the global p-value is soon
-        known to 5 %.
-    seed : int
-        Seed; the result does not depend on the number of threads.
-    mapper : callable, optional
-        Runs the batches; without, threads on all cores.
+    **options : HuntOptions
+        What is looked for, pseudo-experiments, seed and mapper (`HuntOptions`).
 
     Returns
     -------
@@ -79,19 +68,21 @@ def bump_hunt(
         If the function or the direction is unknown.
     FitError
         If the fit of the data does not converge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edges = np.linspace(1000, 3000, 11)
+    >>> counts = [90, 75, 60, 50, 70, 65, 30, 24, 20, 16]
+    >>> found = bump_hunt(
+    ...     edges, counts, function="dijet3", widths=(1, 3), pseudo_experiments=250
+    ... )
+    >>> found.interval, round(found.z_local, 1)
+    (((1800.0, 2200.0),), 4.5)
     """
-    edges = checked_edges(edges)
-    counts = checked_counts(counts, edges)
-    return hunt_refitted(
-        grid((edges,), (widths,), None),
-        counts[:, None],
-        basis(function, edges),
-        looking_for=looking_for,
-        constraint=constraint,
-        pseudo_experiments=pseudo_experiments,
-        seed=seed,
-        mapper=mapper,
-    )
+    axes, column = checked_line(edges, counts)
+    regions, model = grid(axes, (widths,), None), basis(function, axes[0])
+    return hunt_refitted(regions, column, model, constraint=constraint, **options)
 
 
 def bump_hunt_given_reference(
@@ -100,11 +91,8 @@ def bump_hunt_given_reference(
     reference: ArrayLike,
     *,
     widths: tuple[int, int] = (2, 7),
-    looking_for: Direction = "excess",
     sidebands: int | None = None,
-    pseudo_experiments: int = 10_000,
-    seed: int = 0,
-    mapper: Mapper | None = None,
+    **options: Unpack[HuntOptions],
 ) -> BumpHuntResult:
     """Hunt for a bump over a background known beforehand, as pyBumpHunter does.
 
@@ -113,7 +101,7 @@ def bump_hunt_given_reference(
 
     Parameters
     ----------
-    edges, counts, widths, looking_for, pseudo_experiments, seed, mapper
+    edges, counts, widths, **options
         As in `bump_hunt`.
     reference : array_like of shape (n_bins,)
         Expected background in each bin, without error.
@@ -132,17 +120,40 @@ def bump_hunt_given_reference(
         If the spectrum, the reference or the widths cannot be used.
     ConfigError
         If the direction is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edges = np.linspace(1000, 3000, 11)
+    >>> counts = [90, 75, 60, 50, 70, 65, 30, 24, 20, 16]
+    >>> known = [90, 75, 60, 50, 43, 36, 30, 24, 20, 16]
+    >>> found = bump_hunt_given_reference(
+    ...     edges, counts, known, widths=(1, 3), pseudo_experiments=250
+    ... )
+    >>> found.interval, found.expected
+    (((1800.0, 2200.0),), 79.0)
+    """
+    axes, column = checked_line(edges, counts)
+    known = checked_reference(column[:, 0], reference)[:, None]
+    regions = grid(axes, (widths,), sidebands)
+    return hunt_reference(regions, column, known, sidebands=sidebands, **options)
+
+
+def checked_line(edges: ArrayLike, counts: ArrayLike) -> tuple[tuple[Array], Array]:
+    """Return edges and counts of one mass as the hunt takes them, or say what is wrong with them.
+
+    Returns
+    -------
+    axes : tuple of one ndarray
+        The bin edges, GeV.
+    column : ndarray of shape (n_bins, 1)
+        The counts.
+
+    Examples
+    --------
+    >>> axes, column = checked_line([1000, 2000, 3000], [5, 3])
+    >>> column.tolist()
+    [[5.0], [3.0]]
     """
     edges = checked_edges(edges)
-    counts = checked_counts(counts, edges)
-    reference = checked_reference(counts, reference)
-    return hunt_reference(
-        grid((edges,), (widths,), sidebands),
-        counts[:, None],
-        reference[:, None],
-        looking_for=looking_for,
-        sidebands=sidebands,
-        pseudo_experiments=pseudo_experiments,
-        seed=seed,
-        mapper=mapper,
-    )
+    return (edges,), checked_counts(counts, edges)[:, None]

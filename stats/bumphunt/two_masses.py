@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import InputError
-from ..search.pseudo_experiments import Mapper
-from ..spectra.functions import Basis, checked_edges
+from ..spectra.binning import checked_edges
+from ..spectra.functions import Basis, orthonormal, quadrature
 from ..spectra.spectrum import Constraint
-from .engine import (
-    BumpHuntResult,
-    Direction,
-    checked_reference,
-    grid,
-    hunt_reference,
-    hunt_refitted,
-)
+from .engine import BumpHuntResult, HuntOptions, hunt_reference, hunt_refitted
+from .regions import checked_reference, grid
 
 __all__ = [
     "PlaneBasis",
@@ -38,6 +33,12 @@ class PlaneBasis(Basis):
     ``edges`` are those of the first mass, ``y_edges`` those of the second; the published columns
     are :math:`u^j v^k` with :math:`j + k \le` ``degree`` and u, v the logarithms of the masses,
     mapped onto [-1, 1].
+
+    Examples
+    --------
+    >>> plane = plane_basis(([1000, 1500, 2000, 3000], [100, 200, 400, 800]), degree=1)
+    >>> plane.n_parameters, plane.log_density(plane.transform[:, 0] * 0, [[1200, 300]]).tolist()
+    (3, [0.0])
     """
 
     y_edges: Array
@@ -78,6 +79,11 @@ def plane_basis(
     ------
     InputError
         If the edges cannot be used, or are too few for the degree.
+
+    Examples
+    --------
+    >>> plane_basis(([1000, 1500, 2000, 3000], [100, 200, 400, 800]), degree=1).design.shape
+    (9, 4, 3)
     """
     x_edges, y_edges = checked_edges(edges[0]), checked_edges(edges[1])
     if x_edges[0] <= 0 or y_edges[0] <= 0:
@@ -89,21 +95,17 @@ def plane_basis(
             f"degree 1 or more; there are {x_edges.size - 1} and {y_edges.size - 1}"
         )
         raise InputError(msg)
-    x, x_weights = _nodes(x_edges, n_nodes)
-    y, y_weights = _nodes(y_edges, n_nodes)
+    x, x_weights = quadrature(x_edges, n_nodes)
+    y, y_weights = quadrature(y_edges, n_nodes)
     u, v = _scaled(x, x_edges), _scaled(y, y_edges)
     columns = _powers(u[:, None, :, None], v[None, :, None, :], degree)
     weights = x_weights[:, None, :, None] * y_weights[None, :, None, :]
-    n_bins, n_par = (x_edges.size - 1) * (y_edges.size - 1), columns.shape[-1]
-    columns = columns.reshape(n_bins, -1, n_par)
-    _, upper = np.linalg.qr(
-        columns.reshape(-1, n_par) / np.sqrt(columns.shape[0] * columns.shape[1])
-    )
-    transform = np.linalg.inv(upper) * np.sign(np.diag(upper))
+    n_bins = (x_edges.size - 1) * (y_edges.size - 1)
+    design, transform = orthonormal(columns.reshape(n_bins, -1, columns.shape[-1]))
     return PlaneBasis(
         name=f"plane{degree}",
         edges=x_edges,
-        design=np.ascontiguousarray(columns @ transform),
+        design=np.ascontiguousarray(design),
         weights=np.ascontiguousarray(weights.reshape(n_bins, -1)),
         transform=transform,
         y_edges=y_edges,
@@ -117,11 +119,8 @@ def bump_hunt_2d(
     *,
     degree: int = 3,
     widths: tuple[tuple[int, int], tuple[int, int]] = ((2, 7), (2, 7)),
-    looking_for: Direction = "excess",
     constraint: Constraint | None = None,
-    pseudo_experiments: int = 10_000,
-    seed: int = 0,
-    mapper: Mapper | None = None,
+    **options: Unpack[HuntOptions],
 ) -> BumpHuntResult:
     """Hunt for a bump in two masses over a fitted background; every pseudo-experiment is refitted.
 
@@ -137,7 +136,7 @@ def bump_hunt_2d(
         Of the polynomial in the logarithms of the masses.
     widths : ((int, int), (int, int))
         Narrowest and widest rectangle along each mass, in bins.
-    looking_for, constraint, pseudo_experiments, seed, mapper
+    constraint, **options
         As in `bump_hunt`.
 
     Returns
@@ -146,24 +145,24 @@ def bump_hunt_2d(
 
     Raises
     ------
-    InputError
-        If the spectrum, the degree or the widths cannot be used.
-    ConfigError
-        If the direction is unknown.
-    FitError
-        If the fit of the data does not converge.
+    InputError, ConfigError, FitError
+        As in `bump_hunt`, or if the degree cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edges = np.linspace(1000, 2000, 6), np.linspace(100, 500, 6)
+    >>> counts = np.full((5, 5), 20)
+    >>> counts[2, 1] = 55
+    >>> found = bump_hunt_2d(
+    ...     edges, counts, degree=1, widths=((1, 2), (1, 2)), pseudo_experiments=250
+    ... )
+    >>> found.interval
+    ((1400.0, 1600.0), (180.0, 260.0))
     """
     axes, plane = checked_plane(edges, counts)
-    return hunt_refitted(
-        grid(axes, widths, None),
-        plane,
-        plane_basis(axes, degree=degree),
-        looking_for=looking_for,
-        constraint=constraint,
-        pseudo_experiments=pseudo_experiments,
-        seed=seed,
-        mapper=mapper,
-    )
+    regions, model = grid(axes, widths, None), plane_basis(axes, degree=degree)
+    return hunt_refitted(regions, plane, model, constraint=constraint, **options)
 
 
 def bump_hunt_2d_given_reference(
@@ -172,17 +171,14 @@ def bump_hunt_2d_given_reference(
     reference: ArrayLike,
     *,
     widths: tuple[tuple[int, int], tuple[int, int]] = ((2, 7), (2, 7)),
-    looking_for: Direction = "excess",
     sidebands: int | None = None,
-    pseudo_experiments: int = 10_000,
-    seed: int = 0,
-    mapper: Mapper | None = None,
+    **options: Unpack[HuntOptions],
 ) -> BumpHuntResult:
     """Hunt for a bump in two masses over a background known beforehand.
 
     Parameters
     ----------
-    edges, counts, widths, looking_for, pseudo_experiments, seed, mapper
+    edges, counts, widths, **options
         As in `bump_hunt_2d`.
     reference : array_like of shape (n_x, n_y)
         Expected background in each bin, without error.
@@ -195,28 +191,41 @@ def bump_hunt_2d_given_reference(
 
     Raises
     ------
-    InputError
-        If the spectrum, the reference or the widths cannot be used.
-    ConfigError
-        If the direction is unknown.
+    InputError, ConfigError
+        As in `bump_hunt_given_reference`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edges = np.linspace(1000, 2000, 6), np.linspace(100, 500, 6)
+    >>> counts = np.full((5, 5), 20)
+    >>> counts[2, 1] = 55
+    >>> found = bump_hunt_2d_given_reference(
+    ...     edges,
+    ...     counts,
+    ...     np.full((5, 5), 20.0),
+    ...     widths=((1, 2), (1, 2)),
+    ...     pseudo_experiments=250,
+    ... )
+    >>> found.observed, found.expected
+    (55, 20.0)
     """
     axes, plane = checked_plane(edges, counts)
-    return hunt_reference(
-        grid(axes, widths, sidebands),
-        plane,
-        checked_reference(plane, reference),
-        looking_for=looking_for,
-        sidebands=sidebands,
-        pseudo_experiments=pseudo_experiments,
-        seed=seed,
-        mapper=mapper,
-    )
+    regions, known = grid(axes, widths, sidebands), checked_reference(plane, reference)
+    return hunt_reference(regions, plane, known, sidebands=sidebands, **options)
 
 
 def checked_plane(
     edges: tuple[ArrayLike, ArrayLike], counts: ArrayLike
 ) -> tuple[tuple[Array, Array], Array]:
-    """Return edges and counts of two masses as arrays, or say what is wrong with them."""
+    """Return edges and counts of two masses as arrays, or say what is wrong with them.
+
+    Examples
+    --------
+    >>> axes, plane = checked_plane(([0, 1, 2], [0, 1, 2]), [[1, 2], [3, 4]])
+    >>> plane.tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
     x_edges, y_edges = (checked_edges(axis) for axis in edges)
     plane = np.ascontiguousarray(counts, dtype=float)
     if plane.shape != (x_edges.size - 1, y_edges.size - 1):
@@ -226,13 +235,6 @@ def checked_plane(
         msg = "counts must be finite and not negative in every bin of the plane"
         raise InputError(msg)
     return (x_edges, y_edges), plane
-
-
-def _nodes(edges: Array, n_nodes: int) -> tuple[Array, Array]:
-    """Return Gauss-Legendre nodes and weights of each bin, shape (n_bins, n_nodes)."""
-    unit_nodes, unit_weights = np.polynomial.legendre.leggauss(n_nodes)
-    half = np.diff(edges)[:, None] / 2
-    return edges[:-1, None] + half * (1 + unit_nodes), half * unit_weights
 
 
 def _scaled(mass: Array, edges: Array) -> Array:

@@ -41,6 +41,12 @@ def remove_overlap(
     ------
     InputError
         If the order does not name every channel once, or an id occurs twice in a channel.
+
+    Examples
+    --------
+    >>> kept = remove_overlap({"three jets": [7, 9], "two jets": [5, 7, 8]})
+    >>> kept["two jets"].tolist()
+    [True, False, True]
     """
     names = list(events) if order is None else list(order)
     for name in names:

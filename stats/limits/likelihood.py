@@ -50,6 +50,14 @@ class Likelihood:
         Data.
     auxiliary : ndarray of shape (n_parameters,)
         Measured values of the constrained parameters (events where Poisson).
+
+    Examples
+    --------
+    >>> from overdensity.stats.workspaces.pieces import Channel, Sample, poisson_error, signal, workspace
+    >>> background = Sample("background", (50.0,), (poisson_error("error", [5.0]),))
+    >>> count = workspace([Channel("count", (52.0,), (signal([10.0]), background))])
+    >>> likelihood(count).names
+    ('mu', 'error')
     """
 
     spec: pyhf.Workspace
@@ -142,6 +150,15 @@ class ModelFits:
         Minus the logarithm of the likelihood ratio to the saturated model.
     converged : ndarray of bool, shape (n,)
         Whether the estimated distance to the maximum came below tolerance.
+
+    Examples
+    --------
+    >>> from overdensity.stats.workspaces.pieces import Channel, Sample, poisson_error, signal, workspace
+    >>> background = Sample("background", (50.0,), (poisson_error("error", [5.0]),))
+    >>> count = workspace([Channel("count", (52.0,), (signal([10.0]), background))])
+    >>> model = likelihood(count)
+    >>> fit_many(model, model.observed[None], model.auxiliary[None]).converged.tolist()
+    [True]
     """
 
     theta: Array
@@ -165,6 +182,15 @@ def likelihood(workspace: dict[str, Any]) -> Likelihood:
     ------
     InputError
         If pyhf refuses it, or there is no parameter of interest.
+
+    Examples
+    --------
+    >>> from overdensity.stats.workspaces.pieces import Channel, Sample, poisson_error, signal, workspace
+    >>> background = Sample("background", (50.0,), (poisson_error("error", [5.0]),))
+    >>> count = workspace([Channel("count", (52.0,), (signal([10.0]), background))])
+    >>> model = likelihood(count)
+    >>> model.expected(model.start[None]).tolist()
+    [[60.0]]
     """
     try:
         spec = _quietly(pyhf.Workspace, workspace)
@@ -256,6 +282,16 @@ def fit_many(
     Returns
     -------
     ModelFits
+
+    Examples
+    --------
+    >>> from overdensity.stats.workspaces.pieces import Channel, Sample, poisson_error, signal, workspace
+    >>> background = Sample("background", (50.0,), (poisson_error("error", [5.0]),))
+    >>> count = workspace([Channel("count", (52.0,), (signal([10.0]), background))])
+    >>> model = likelihood(count)
+    >>> fits = fit_many(model, model.observed[None], model.auxiliary[None])
+    >>> fits.theta[:, model.poi].round(3).tolist()
+    [0.2]
     """
     n = len(observed)
     theta = np.tile(model.start, (n, 1)) if start is None else start.copy()

@@ -56,6 +56,13 @@ def local_p(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) -> Array
     -------
     ndarray
         p, in (0, 1]; 1 for n = 0. Below 1e-300 use `local_log_p`.
+
+    Examples
+    --------
+    >>> round(float(local_p(3, 1.0, 0.0)), 4)  # 1 - e^-1 (1 + 1 + 1/2)
+    0.0803
+    >>> local_p([30, 30], 20.0, [0.0, 4.0]).round(4).tolist()
+    [0.0218, 0.0855]
     """
     n, b, sigma = np.broadcast_arrays(*(np.asarray(x, float) for x in (observed, expected, error)))
     variance = sigma**2
@@ -70,7 +77,13 @@ def local_p(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) -> Array
 
 
 def local_log_p(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) -> Array:
-    """Return ln p of `local_p`, also where p itself is below the smallest number of a computer."""
+    """Return ln p of `local_p`, also where p itself is below the smallest number of a computer.
+
+    Examples
+    --------
+    >>> round(float(local_log_p(500, 10.0, 1.0)), 1)
+    -941.3
+    """
     n, b, sigma = np.broadcast_arrays(*(np.asarray(x, float) for x in (observed, expected, error)))
     p = local_p(n, b, sigma)
     with np.errstate(divide="ignore"):
@@ -100,6 +113,11 @@ def binomial_z(observed: ArrayLike, expected: ArrayLike, relative_error: ArrayLi
     -------
     ndarray
         One-sided significance.
+
+    Examples
+    --------
+    >>> round(float(binomial_z(150, 100, 0.1)), 2)
+    3.11
     """
     b = np.asarray(expected, dtype=float)
     return z_of_log_p(local_log_p(observed, b, np.asarray(relative_error, dtype=float) * b))
@@ -127,6 +145,11 @@ def gamma_q0(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) -> Arra
     -------
     ndarray
         q0; infinite where something is seen and nothing can be.
+
+    Examples
+    --------
+    >>> round(float(gamma_q0(40, 20, 4)), 3)
+    7.648
     """
     n, b, sigma = np.broadcast_arrays(*(np.asarray(x, float) for x in (observed, expected, error)))
     known = sigma**2 <= _KNOWN * b
@@ -161,6 +184,11 @@ def gaussian_q0(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) -> A
     -------
     ndarray
         q0.
+
+    Examples
+    --------
+    >>> round(float(gaussian_q0(40, 20, 4)), 3)
+    8.489
     """
     n, b, sigma = np.broadcast_arrays(*(np.asarray(x, float) for x in (observed, expected, error)))
     variance = sigma**2
@@ -176,7 +204,13 @@ def gaussian_q0(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) -> A
 
 
 def asymptotic_z(q0: ArrayLike) -> Array:
-    r"""Return the asymptotic one-sided significance :math:`\sqrt{q_0}` (arXiv:1007.1727, eq. 53)."""
+    r"""Return the asymptotic one-sided significance :math:`\sqrt{q_0}` (arXiv:1007.1727, eq. 53).
+
+    Examples
+    --------
+    >>> asymptotic_z(9.0).item()
+    3.0
+    """
     return np.sqrt(np.asarray(q0, dtype=float))
 
 
@@ -190,23 +224,46 @@ def asimov_z(signal: ArrayLike, expected: ArrayLike, error: ArrayLike) -> Array:
     ----------
     signal, expected, error : array_like
         Signal s, background b and its error σ, in events.
+
+    Examples
+    --------
+    >>> asimov_z(10, 100, [0.0, 10.0]).round(3).tolist()
+    [0.984, 0.69]
     """
     b = np.asarray(expected, dtype=float)
     return asymptotic_z(gamma_q0(np.asarray(signal, dtype=float) + b, b, error))
 
 
 def z_of_p(p: ArrayLike) -> Array:
-    """Return the one-sided significance of a p-value; -8.2 for p = 1."""
+    """Return the one-sided significance of a p-value; -8.2 for p = 1.
+
+    Examples
+    --------
+    >>> z_of_p([0.1587, 2.87e-7]).round(2).tolist()
+    [1.0, 5.0]
+    """
     return -special.ndtri(np.minimum(np.asarray(p, dtype=float), _LARGEST_P))
 
 
 def z_of_log_p(log_p: ArrayLike) -> Array:
-    """Return the one-sided significance of a p-value given as its natural logarithm."""
+    """Return the one-sided significance of a p-value given as its natural logarithm.
+
+    Examples
+    --------
+    >>> round(float(z_of_log_p(-1000.0)), 2)
+    44.62
+    """
     return -special.ndtri_exp(np.minimum(np.asarray(log_p, dtype=float), np.log(_LARGEST_P)))
 
 
 def p_of_z(z: ArrayLike) -> Array:
-    """Return the one-sided p-value of a significance."""
+    """Return the one-sided p-value of a significance.
+
+    Examples
+    --------
+    >>> round(float(p_of_z(5.0)), 9)
+    2.87e-07
+    """
     return special.ndtr(-np.asarray(z, dtype=float))
 
 

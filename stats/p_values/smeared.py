@@ -18,7 +18,13 @@ _NEGLIGIBLE = 40.0  # an integrand a factor e^40 below its maximum adds nothing
 
 
 def gaussian_p(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) -> Array:
-    """Return p of `gaussian_log_p`."""
+    """Return p of `gaussian_log_p`.
+
+    Examples
+    --------
+    >>> round(float(gaussian_p(30, 20.0, 4.0)), 4)
+    0.0644
+    """
     return np.exp(gaussian_log_p(observed, expected, error))
 
 
@@ -42,6 +48,11 @@ def gaussian_log_p(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) -
     -------
     ndarray
         ln p, accurate to 1e-8 however small p is; 0 for n = 0.
+
+    Examples
+    --------
+    >>> gaussian_log_p([30, 500], 20.0, 4.0).round(2).tolist()
+    [-2.74, -604.55]
     """
     n, b, sigma = np.broadcast_arrays(*(np.asarray(x, float) for x in (observed, expected, error)))
     shape = n.shape
@@ -75,7 +86,13 @@ def gaussian_log_p(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) -
 
 
 def lognormal_p(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) -> Array:
-    """Return p of `lognormal_log_p`."""
+    """Return p of `lognormal_log_p`.
+
+    Examples
+    --------
+    >>> round(float(lognormal_p(30, 20.0, 4.0)), 4)
+    0.0684
+    """
     return np.exp(lognormal_log_p(observed, expected, error))
 
 
@@ -97,6 +114,11 @@ def lognormal_log_p(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) 
     -------
     ndarray
         ln p, accurate to 1e-8 however small p is; 0 for n = 0.
+
+    Examples
+    --------
+    >>> lognormal_log_p([30, 500], 20.0, 4.0).round(2).tolist()
+    [-2.68, -150.11]
     """
     n, b, sigma = np.broadcast_arrays(*(np.asarray(x, float) for x in (observed, expected, error)))
     shape = n.shape

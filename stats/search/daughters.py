@@ -40,6 +40,12 @@ class DaughterMass(Record):
         Selected events in the signal region.
     n_background : float
         Background among them, from the sideband fit of the resonant mass.
+
+    Examples
+    --------
+    >>> found = DaughterMass('j1_mass', 500.0, 12.0, 30.0, 80, 40.0)
+    >>> found.mass
+    500.0
     """
 
     name: str
@@ -85,6 +91,16 @@ def daughter_mass(
     ------
     InputError
         If a mass is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> beside = rng.exponential(200, 2000)
+    >>> inside = np.r_[rng.exponential(200, 200), rng.normal(500, 20, 100)]
+    >>> found = daughter_mass(inside, beside, 200.0, name="j1_mass", seed=1)
+    >>> bool(abs(found.mass - 500) < 10)
+    True
     """
     inside, beside = (np.asarray(x, dtype=float) for x in (signal_region, sidebands))
     if not (np.isfinite(inside).all() and np.isfinite(beside).all()):

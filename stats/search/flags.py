@@ -54,6 +54,32 @@ def flag_sentences(
     -------
     tuple of str
         Empty when all is well.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import count_patterns, log_edges
+    >>> from overdensity.stats.search.scanning import scan
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 16)
+    >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
+    >>> patterns = count_patterns(mass, rng.random((5000, 1)) < 0.1, edges)
+    >>> fits = scan(patterns, [(edges[5], edges[8])], (0.1,))
+    >>> from overdensity.stats.search.null import null_hypothesis
+    >>> from overdensity.stats.search.pseudo_experiments import throw_toys
+    >>> null, none = null_hypothesis(patterns, fits), np.zeros(2, bool)
+    >>> toys = throw_toys(fits, null, n=250, seed=1)
+    >>> flag_sentences(
+    ...     fits,
+    ...     null,
+    ...     toys,
+    ...     flagged=none,
+    ...     refused=none,
+    ...     threshold=0.01,
+    ...     best=1,
+    ...     z_best=1.0,
+    ...     seed=1,
+    ... )
+    ()
     """
     problem, sentences = scan.problem, []
     inclusive = inclusive_p(scan)
@@ -111,7 +137,20 @@ def _refusals(scan: Scan, refused: NDArray[np.bool_]) -> list[str]:
 
 
 def inclusive_p(scan: Scan) -> float:
-    """Return the χ² p-value of the unselected spectrum, fitted in all bins (well filled)."""
+    """Return the χ² p-value of the unselected spectrum, fitted in all bins (well filled).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import count_patterns, log_edges
+    >>> from overdensity.stats.search.scanning import scan
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 16)
+    >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
+    >>> patterns = count_patterns(mass, rng.random((5000, 1)) < 0.1, edges)
+    >>> fits = scan(patterns, [(edges[5], edges[8])], (0.1,))
+    >>> 0 < inclusive_p(fits) < 1
+    True
+    """
     n_bins, _, n_par = scan.problem.basis.design.shape
     return float(chi2.sf(scan.reference.deviance[0, 0], n_bins - n_par))
 

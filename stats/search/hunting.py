@@ -9,14 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..p_values.local import z_of_log_p
 from ..selection.patterns import Patterns, count_patterns
+from ..spectra.binning import subdivide
 from ..spectra.fit_model import FitModel
-from ..spectra.functions import checked_edges
 from .flags import inclusive_p
 from .hunt_result import Best, HuntResult, SelectionResult, WindowResult
 from .pseudo_experiments import Mapper, Toys, global_p, is_enough, throw_toys
 from .statistical_step import StatisticalStep, statistical_step
 
-__all__ = ["hunt", "hunt_patterns", "subdivide"]
+__all__ = ["hunt", "hunt_patterns"]
 
 Array = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def hunt(
         Spurious signal of each window as a fraction of the background (`spurious_signal`): a
         nuisance parameter of the data and of every pseudo-experiment.
     refused : array_like of bool, shape (n_windows, n_selections), optional
-        Selections that sculpt the spectrum more than the fit absorbs (`sculpting`). They are
+        Selections that sculpt the spectrum more than the fit absorbs (`refuse_fabricated`). They are
         flagged, and do not count.
     pseudo_experiments : int
         How many at most; fewer where the global p-value is soon known to 5 %.
@@ -148,19 +148,6 @@ def hunt_patterns(
         step.scan, step.null, n=pseudo_experiments, seed=seed, enough=enough, mapper=mapper
     )
     return _result(step, toys, seed)
-
-
-def subdivide(edges: ArrayLike, parts: int) -> Array:
-    """Split each bin into parts of equal ratio, shape (n_bins × parts + 1,).
-
-    Examples
-    --------
-    >>> subdivide([1000.0, 4000.0], 2).round(6).tolist()
-    [1000.0, 2000.0, 4000.0]
-    """
-    edges = checked_edges(edges)
-    ratio = (edges[1:] / edges[:-1])[:, None] ** (np.arange(parts) / parts)
-    return np.append((edges[:-1, None] * ratio).ravel(), edges[-1])
 
 
 def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:

@@ -53,6 +53,19 @@ class Null:
     mismatch : float
         Largest difference between the mean of a shell in a bin and its fit, in units of the
         Poisson error (or of 1 event where the fit expects less).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import count_patterns, log_edges
+    >>> from overdensity.stats.search.scanning import scan
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 16)
+    >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
+    >>> patterns = count_patterns(mass, rng.random((5000, 1)) < 0.1, edges)
+    >>> fits = scan(patterns, [(edges[5], edges[8])], (0.1,))
+    >>> null = null_hypothesis(patterns, fits)
+    >>> null.throw(5, rng).shape
+    (5, 2, 16)
     """
 
     means: Array
@@ -123,6 +136,19 @@ def null_hypothesis(patterns: Patterns, scan: Scan) -> Null:
     Returns
     -------
     Null
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import count_patterns, log_edges
+    >>> from overdensity.stats.search.scanning import scan
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 16)
+    >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
+    >>> patterns = count_patterns(mass, rng.random((5000, 1)) < 0.1, edges)
+    >>> fits = scan(patterns, [(edges[5], edges[8])], (0.1,))
+    >>> null = null_hypothesis(patterns, fits)
+    >>> bool(np.allclose(null.expected(), fits.null, rtol=1e-3, atol=0.1))
+    True
     """
     n_windows, n_levels = scan.shape
     n_bins = patterns.edges.size - 1

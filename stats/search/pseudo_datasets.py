@@ -36,6 +36,11 @@ class Smallest(Record):
         Index of the window.
     efficiency : float or None
         The selection.
+
+    Examples
+    --------
+    >>> Smallest(1e-3, 3.09, 2, 0.01).efficiency
+    0.01
     """
 
     p_local: float
@@ -62,6 +67,15 @@ def throw_masses(model: Basis, theta: Array, n: int, rng: np.random.Generator) -
     -------
     ndarray of shape (n,)
         GeV, in no order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.spectra.functions import basis
+    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
+    >>> mass = throw_masses(model, np.array([3.0, -1.0, 0.0]), 1000, np.random.default_rng(1))
+    >>> bool(1000 <= mass.min() and mass.max() < 2000), mass.size
+    (True, 1000)
     """
     points = _NODES * (model.edges.size - 1) + 1
     fine = np.geomspace(float(model.edges[0]), float(model.edges[-1]), points)
@@ -118,6 +132,17 @@ def smeared_masses(
         If a mass lies outside the edges.
     ConfigError
         If the smearing is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.spectra.functions import basis
+    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
+    >>> theta, rng = np.array([3.0, -1.0, 0.0]), np.random.default_rng(1)
+    >>> mass = throw_masses(model, theta, 1000, rng)
+    >>> new = smeared_masses(mass, model, theta, rng=rng)
+    >>> bool(np.corrcoef(mass, new)[0, 1] > 0.3)
+    True
     """
     mass = np.asarray(mass, dtype=float)
     if not 0 < smearing < np.inf:
@@ -160,6 +185,12 @@ def draw_events(pool: int, n: int, index: int, *, seed: int) -> NDArray[np.int64
     ------
     InputError
         If the sample is too small for one dataset.
+
+    Examples
+    --------
+    >>> first, second = draw_events(10, 5, 0, seed=1), draw_events(10, 5, 1, seed=1)
+    >>> sorted([*first.tolist(), *second.tolist()])
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
     if not 0 < n <= pool:
         msg = (
@@ -195,6 +226,19 @@ def smallest_p(
     Returns
     -------
     Smallest
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import count_patterns, log_edges
+    >>> from overdensity.stats.search.scanning import scan
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 16)
+    >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
+    >>> patterns = count_patterns(mass, rng.random((5000, 1)) < 0.1, edges)
+    >>> fits = scan(patterns, [(edges[5], edges[8])], (0.1,))
+    >>> found = smallest_p(fits, np.full(2, np.inf))
+    >>> found.window, found.efficiency
+    (0, 0.1)
     """
     efficiencies = np.tile(scan.efficiencies, scan.shape[0])
     good = (scan.fits.deviance[0] <= np.asarray(largest_deviance)) & scan.fits.converged[0]

@@ -30,7 +30,12 @@ _ROUNDS = (1000, 2000, 5000)  # where to look whether there are enough
 
 
 class Mapper(Protocol):
-    """Anything that maps a function over tasks, in order: ``map``, or that of an executor."""
+    """Anything that maps a function over tasks, in order: ``map``, or that of an executor.
+
+    Examples
+    --------
+    >>> mapper: Mapper = map  # in this thread, one batch after the other
+    """
 
     def __call__(self, function: Callable, tasks: Iterable, /) -> Iterable:
         """Return the results in the order of the tasks."""
@@ -47,6 +52,13 @@ class Toys:
         Local p-values; 1 where the fit did not converge.
     deviance : ndarray of shape (n, n_spectra)
         Goodness of fit outside the signal region.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> toys = Toys(np.array([[0.1], [0.5], [0.9]]), np.array([[8.0], [5.0], [3.0]]))
+    >>> toys.goodness(np.array([6.0])).tolist()
+    [0.5]
     """
 
     p_local: Array
@@ -79,6 +91,13 @@ class GlobalP(Record):
     largest_z : tuple of float
         Largest local significance anywhere in the scan of each pseudo-experiment, to three
         decimals: what the data are compared with.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = global_p(0.01, np.array([0.5, 0.2, 0.3]))
+    >>> found.is_limit, found.p_global
+    (True, 0.25)
     """
 
     p_global: float
@@ -116,6 +135,22 @@ def throw_batch(index: int, *, null: Null, problem: Problem, spurious: Array, se
     -------
     Toys
         With `BATCH` pseudo-experiments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import count_patterns, log_edges
+    >>> from overdensity.stats.search.scanning import scan
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 16)
+    >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
+    >>> patterns = count_patterns(mass, rng.random((5000, 1)) < 0.1, edges)
+    >>> fits = scan(patterns, [(edges[5], edges[8])], (0.1,))
+    >>> from overdensity.stats.search.null import null_hypothesis
+    >>> null = null_hypothesis(patterns, fits)
+    >>> throw_batch(
+    ...     0, null=null, problem=fits.problem, spurious=fits.spurious, seed=1
+    ... ).p_local.shape
+    (250, 2)
     """
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(index,))))
     counts = null.throw(BATCH, rng)
@@ -157,6 +192,20 @@ def throw_toys(
     Returns
     -------
     Toys
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import count_patterns, log_edges
+    >>> from overdensity.stats.search.scanning import scan
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 16)
+    >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
+    >>> patterns = count_patterns(mass, rng.random((5000, 1)) < 0.1, edges)
+    >>> fits = scan(patterns, [(edges[5], edges[8])], (0.1,))
+    >>> from overdensity.stats.search.null import null_hypothesis
+    >>> toys = throw_toys(fits, null_hypothesis(patterns, fits), n=400, seed=1)
+    >>> len(toys.p_local)  # full batches
+    500
     """
     task = partial(throw_batch, null=null, problem=scan.problem, spurious=scan.spurious, seed=seed)
     goals = [-(-goal // BATCH) for goal in (*(goal for goal in _ROUNDS if goal < n), n)]
@@ -184,6 +233,12 @@ def global_p(observed: float, smallest: Array) -> GlobalP:
     Returns
     -------
     GlobalP
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> global_p(0.02, np.linspace(0.01, 1, 99)).p_global
+    0.02
     """
     n, k = smallest.size, exceedances(observed, smallest)
     p = (1 + k) / (1 + n)

@@ -41,6 +41,13 @@ class Trials(Record):
         Mean number of up-crossings of a pseudo-experiment, summed over the selections.
     threshold : float
         The significance at which they were counted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = trials(3.0, np.random.default_rng(1).normal(size=(500, 10, 1)))
+    >>> found.n_tests, round(found.sidak, 4)
+    (10, 0.0134)
     """
 
     pseudo_experiments: float
@@ -75,6 +82,13 @@ def trials(z_local: float, toys_z: ArrayLike, *, threshold: float = 1.0) -> Tria
     ------
     InputError
         If the significances cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = trials(3.0, np.random.default_rng(1).normal(size=(500, 10, 1)))
+    >>> bool(abs(found.pseudo_experiments - found.sidak) < 4 * found.pseudo_experiments_error)
+    True
     """
     toys = np.asarray(toys_z, dtype=float)
     if toys.ndim != 3 or 0 in toys.shape:
@@ -113,6 +127,11 @@ def sidak(p_local: float, n_tests: int) -> float:
 
     Šidák, J. Am. Stat. Assoc. 62 (1967) 626; an upper bound for positively correlated Gaussian
     tests, by Slepian's inequality.
+
+    Examples
+    --------
+    >>> round(sidak(0.01, 10), 4)
+    0.0956
     """
     if p_local >= 1:
         return 1.0
@@ -143,6 +162,11 @@ def mean_upcrossings(z_fields: ArrayLike, threshold: float) -> tuple[float, floa
     ------
     InputError
         If there are no pseudo-experiments.
+
+    Examples
+    --------
+    >>> mean_upcrossings([[0.0, 2.0, 0.0, 2.0], [0.0, 0.0, 0.0, 2.0]], 1.0)[0]
+    1.5
     """
     fields = np.asarray(z_fields, dtype=float)
     if fields.ndim < 2 or len(fields) == 0:
@@ -189,6 +213,12 @@ def gross_vitells(
     -------
     p_global, error : float
         At most 1, and the error from that of the up-crossings.
+
+    Examples
+    --------
+    >>> p, error = gross_vitells(4.0, 2.0, 1.0, upcrossings_error=0.1)
+    >>> round(1e3 * p, 2), round(1e3 * error, 3)
+    (1.14, 0.055)
     """
     decay = float(np.exp(-(z_local**2 - threshold**2) / 2)) if z_local > 0 else 1.0
     p = n_fields * float(p_of_z(z_local)) + upcrossings * decay

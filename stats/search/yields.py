@@ -16,8 +16,9 @@ from scipy.special import ndtr, ndtri
 
 from ...core import FitError, InputError, Record
 from ..spectra.batch_fit import Problem, refit
+from ..spectra.binning import checked_edges
 from ..spectra.fit_model import FitModel
-from ..spectra.functions import basis, checked_edges
+from ..spectra.functions import basis
 from ..spectra.spectrum import seed_theta
 
 __all__ = [

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from ...core import ConfigError, InputError
-from .levels import rank_order
+from .levels import check_one_per_event, normal_scores
 
 __all__ = ["conformal_p"]
 
@@ -86,14 +85,20 @@ def conformal_p(
         the signal region.
     ConfigError
         If the order or the bandwidth cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> mass, scores = rng.uniform(2700, 6000, 2000), rng.normal(size=2000)
+    >>> p = conformal_p(scores, mass, np.zeros(2000, int), window=(3300, 3700))
+    >>> bool(abs((p < 0.1).mean() - 0.1) < 0.02)  # uniform without signal
+    True
     """
     scores, mass, folds = np.asarray(scores), np.asarray(mass, dtype=float), np.asarray(folds)
     inside = np.ones(scores.shape, bool) if within is None else np.asarray(within, dtype=bool)
     ids = np.arange(scores.size) if events is None else np.asarray(events)
-    for name, values in (("mass", mass), ("folds", folds), ("within", inside), ("events", ids)):
-        if values.shape != scores.shape:
-            msg = f"{name} has shape {values.shape}, the scores {scores.shape}: one per event"
-            raise InputError(msg)
+    check_one_per_event(scores, mass=mass, folds=folds, within=inside, events=ids)
     bad = np.flatnonzero(inside & ~(np.isfinite(scores) & np.isfinite(mass) & (mass > 0)))
     if bad.size:
         msg = (
@@ -118,22 +123,10 @@ def conformal_p(
                 f"calibration needs {_FEWEST}; use fewer folds or a wider scan"
             )
             raise InputError(msg)
-        z = _normal_scores(scores[members], ids[members])
+        z = normal_scores(scores[members], ids[members])
         residuals = _standardised(z, _scaled(log_mass[members], ends), beside, order)
         p[members] = _weighted_p(residuals, log_mass[members], beside, bandwidth)
     return p
-
-
-def _normal_scores(scores: NDArray, ids: NDArray) -> Array:
-    """Return the normal quantile of each score's rank in its fold.
-
-    The ranks are those of all events: a transformation that treats all alike, and increases, takes
-    nothing from the validity of the p-values. Ties are broken at random (by id) before anything is
-    fitted: within a block of equal scores a fitted location would else sort events by mass.
-    """
-    z = np.empty(scores.size)
-    z[rank_order(scores, ids)[::-1]] = ndtri((np.arange(scores.size) + 0.5) / scores.size)
-    return z
 
 
 def _scaled(log_mass: Array, ends: tuple[float, float]) -> Array:

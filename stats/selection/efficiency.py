@@ -37,6 +37,11 @@ class SignalEfficiency(Record):
         Efficiency by the model of each fold.
     n_simulated : int
         Simulated events.
+
+    Examples
+    --------
+    >>> signal_efficiency([[True, False], [True, True]], [1.0, 1.0]).folds
+    (0.5, 1.0)
     """
 
     value: float
@@ -84,6 +89,16 @@ def passes(
     ------
     InputError
         If the fold has too few events.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> scores, log_mass = rng.normal(size=1000), rng.uniform(8, 8.6, 1000)
+    >>> passes(
+    ...     scores, scores, log_mass, 0.1, new_scores=[0.0, 3.0], new_log_mass=[8.2, 8.2]
+    ... ).tolist()
+    [False, True]
     """
     scores, cut_on, log_mass = (np.asarray(x, dtype=float) for x in (scores, cut_on, log_mass))
     n = scores.size
@@ -126,6 +141,11 @@ def signal_efficiency(passed: ArrayLike, weights: ArrayLike) -> SignalEfficiency
     ------
     InputError
         If there are no simulated events.
+
+    Examples
+    --------
+    >>> signal_efficiency([[True, False], [True, True]], [1.0, 1.0]).value
+    0.75
     """
     passed = np.asarray(passed, dtype=float)
     n_folds, n = passed.shape

@@ -12,7 +12,7 @@ from scipy.stats import random_table
 
 from ...core import ConfigError, InputError, Record
 from ..p_values.local import z_of_p
-from .levels import rank_order
+from .levels import check_one_per_event, rank_order
 
 __all__ = ["SCORE_TAILS", "Independence", "independence_test"]
 
@@ -42,6 +42,14 @@ class Independence(Record):
         independence expects, in Poisson errors: where the dependence sits.
     mass_edges : tuple of float
         Edges of the mass bins, GeV.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> found = independence_test(rng.random(500), rng.random(500), np.zeros(500), seed=1)
+    >>> found.events, len(found.mass_edges)
+    (500, 11)
     """
 
     information: float
@@ -84,7 +92,7 @@ def independence_test(
     cond-mat/0305641) gives a one-per-mille tail no weight of its own.
 
     **A small p-value is not a signal.** A score that is correlated with the mass smoothly, or has
-    learnt it (`sculpting`), depends on the mass as well; so the test is one of ``-conformal_p(...)``
+    learnt it (`fabricated_excess`), depends on the mass as well; so the test is one of ``-conformal_p(...)``
     or of a score known to be decorrelated, and says what of the dependence the sidebands do not
     explain: signal or sculpting. It has no trials factor but that of the windows.
 
@@ -119,13 +127,53 @@ def independence_test(
         If lengths differ, values that count are not finite, or there are too few events.
     ConfigError
         If the bins cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> mass = rng.uniform(3000, 5000, 2000)
+    >>> folds = rng.integers(0, 2, 2000)
+    >>> independence_test(rng.random(2000), mass, folds, seed=1).p_value > 0.001
+    True
+    >>> independence_test(mass + rng.normal(0, 500, 2000), mass, folds, seed=1).is_limit
+    True
     """
-    scores, mass, folds = np.asarray(scores), np.asarray(mass, dtype=float), np.asarray(folds)
-    ids = np.arange(scores.size) if events is None else np.asarray(events)
-    for name, values in (("mass", mass), ("folds", folds), ("events", ids)):
-        if values.shape != scores.shape:
-            msg = f"{name} has shape {values.shape}, the scores {scores.shape}: one per event"
-            raise InputError(msg)
+    limits = _checked_tails(tails, mass_bins, permutations)
+    scores, mass, folds, ids = _checked_events(scores, mass, folds, events, region, mass_bins)
+    edges = np.quantile(mass, np.linspace(0, 1, mass_bins + 1))
+    columns = np.searchsorted(edges[1:-1], mass, side="right")
+    rng = np.random.default_rng(seed)
+    observed = np.zeros((len(limits) + 1, mass_bins), dtype=np.int64)
+    permuted = np.zeros((permutations, *observed.shape), dtype=np.int64)
+    for fold in np.unique(folds):
+        members = np.flatnonzero(folds == fold)
+        rows = _score_bins(scores[members], ids[members], limits)
+        table = np.zeros_like(observed)
+        np.add.at(table, (rows, columns[members]), 1)
+        observed += table
+        law = random_table(table.sum(axis=1), table.sum(axis=0))
+        permuted += law.rvs(permutations, method="patefield", random_state=rng).astype(np.int64)
+    information, null = float(_information(observed[None])[0]), _information(permuted)
+    exceedances = int((null >= information * (1 - 1e-12)).sum())
+    p, mean = (1 + exceedances) / (1 + permutations), permuted.mean(axis=0)
+    excess = (observed - mean) / np.sqrt(np.maximum(mean, 1.0))
+    return Independence(
+        information=information,
+        expected=float(null.mean()),
+        expected_error=float(null.std()),
+        p_value=p,
+        z=float(z_of_p(p)),
+        is_limit=exceedances == 0,
+        permutations=permutations,
+        events=int(mass.size),
+        excess=tuple(tuple(row) for row in excess.tolist()),
+        mass_edges=tuple(edges.tolist()),
+    )
+
+
+def _checked_tails(tails: Sequence[float], mass_bins: int, permutations: int) -> tuple[float, ...]:
+    """Return the tails as numbers, or say which of the options cannot be used."""
     limits = tuple(float(tail) for tail in tails)
     decreasing = all(a > b for a, b in zip((1.0, *limits), (*limits, 0.0), strict=True))
     if not limits or not decreasing or mass_bins < 2 or permutations < 1:
@@ -134,6 +182,21 @@ def independence_test(
             f"{list(tails)}, {mass_bins} and {permutations}"
         )
         raise ConfigError(msg)
+    return limits
+
+
+def _checked_events(  # noqa: PLR0917
+    scores: ArrayLike,
+    mass: ArrayLike,
+    folds: ArrayLike,
+    events: ArrayLike | None,
+    region: tuple[float, float] | None,
+    mass_bins: int,
+) -> tuple[NDArray, NDArray[np.float64], NDArray, NDArray]:
+    """Return scores, masses, folds and ids of the events of the region, or say what is wrong."""
+    scores, mass, folds = np.asarray(scores), np.asarray(mass, dtype=float), np.asarray(folds)
+    ids = np.arange(scores.size) if events is None else np.asarray(events)
+    check_one_per_event(scores, mass=mass, folds=folds, events=ids)
     low, high = (-np.inf, np.inf) if region is None else region
     use = (mass >= low) & (mass < high)
     if not np.isfinite(scores[use]).all():
@@ -145,39 +208,7 @@ def independence_test(
             f"{mass_bins} mass bins"
         )
         raise InputError(msg)
-    scores, mass, folds, ids = scores[use], mass[use], folds[use], ids[use]
-    rng = np.random.default_rng(seed)
-    edges = np.quantile(mass, np.linspace(0, 1, mass_bins + 1))
-    columns = np.searchsorted(edges[1:-1], mass, side="right")
-    observed = np.zeros((len(limits) + 1, mass_bins), dtype=np.int64)
-    permuted = np.zeros((permutations, *observed.shape), dtype=np.int64)
-    for fold in np.unique(folds):
-        members = np.flatnonzero(folds == fold)
-        rows = _score_bins(scores[members], ids[members], limits)
-        table = np.zeros_like(observed)
-        np.add.at(table, (rows, columns[members]), 1)
-        observed += table
-        law = random_table(table.sum(axis=1), table.sum(axis=0))
-        permuted += law.rvs(permutations, method="patefield", random_state=rng).astype(np.int64)
-    information = _information(observed[None])[0]
-    null = _information(permuted)
-    exceedances = int((null >= information * (1 - 1e-12)).sum())
-    p = (1 + exceedances) / (1 + permutations)
-    mean = permuted.mean(axis=0)
-    return Independence(
-        information=float(information),
-        expected=float(null.mean()),
-        expected_error=float(null.std()),
-        p_value=p,
-        z=float(z_of_p(p)),
-        is_limit=exceedances == 0,
-        permutations=permutations,
-        events=int(mass.size),
-        excess=tuple(
-            tuple(row) for row in ((observed - mean) / np.sqrt(np.maximum(mean, 1.0))).tolist()
-        ),
-        mass_edges=tuple(edges.tolist()),
-    )
+    return scores[use], mass[use], folds[use], ids[use]
 
 
 def _score_bins(scores: NDArray, ids: NDArray, tails: tuple[float, ...]) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import InputError
-from ..spectra.functions import checked_edges
+from ..spectra.binning import checked_edges
 
 __all__ = ["Patterns", "count_patterns", "merge_patterns"]
 
@@ -33,6 +33,12 @@ class Patterns:
         Selections passed in each window.
     counts : ndarray of int64, shape (n_groups,)
         Number of events.
+
+    Examples
+    --------
+    >>> patterns = count_patterns([1500, 2500, 2600], [[0], [1], [1]], [1000, 2000, 3000])
+    >>> patterns.counts.tolist(), patterns.spectra(1).tolist()
+    ([1, 2], [[[1, 2], [0, 2]]])
     """
 
     edges: NDArray[np.float64]
@@ -91,6 +97,11 @@ def count_patterns(mass: ArrayLike, levels: ArrayLike, edges: ArrayLike) -> Patt
     ------
     InputError
         If shapes disagree or a mass is not a number.
+
+    Examples
+    --------
+    >>> count_patterns([1500, 2500, 2600], [[0], [1], [1]], [1000, 2000, 3000]).counts.tolist()
+    [1, 2]
     """
     mass, levels, edges = np.asarray(mass, float), np.asarray(levels), checked_edges(edges)
     if mass.ndim != 1 or levels.ndim != 2 or levels.shape[0] != mass.size:
@@ -105,7 +116,14 @@ def count_patterns(mass: ArrayLike, levels: ArrayLike, edges: ArrayLike) -> Patt
 
 
 def merge_patterns(parts: Sequence[Patterns]) -> Patterns:
-    """Add the patterns of several partitions, made with the same edges and windows."""
+    """Add the patterns of several partitions, made with the same edges and windows.
+
+    Examples
+    --------
+    >>> part = count_patterns([1500, 2500, 2600], [[0], [1], [1]], [1000, 2000, 3000])
+    >>> merge_patterns([part, part]).counts.tolist()
+    [2, 4]
+    """
     return _group(
         parts[0].edges,
         np.concatenate([part.bins for part in parts]),

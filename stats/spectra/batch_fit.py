@@ -1,7 +1,7 @@
 """The sideband fit of many spectra at once: what makes refitted pseudo-experiments affordable.
 
 Poisson likelihood of log-linear functions integrated over bins, with a signal of free strength
-where asked, maximised by Fisher scoring with step halving, compiled by numba. It holds no lock, so
+where asked, maximised by compiled Newton steps (`overdensity.stats.spectra.newton`). They hold no lock, so
 batches may run in threads.
 """
 
@@ -13,7 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .functions import MAX_LOG, Basis
+from .functions import Basis
+from .newton import bin_content, maximise, solve_lower
 
 __all__ = ["Fits", "Problem", "refit"]
 
@@ -40,6 +41,15 @@ class Problem:
     signal : ndarray of shape (n_spectra, n_bins), optional
         Events of a signal in each bin, fitted with a free strength, which is the last parameter
         (of ``start``, ``centre`` and ``precision`` too).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.spectra.functions import basis
+    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
+    >>> free, mask = np.zeros((1, 3)), np.zeros((1, 8), bool)
+    >>> Problem(model, mask, ~mask, free, free, free).signal is None
+    True
     """
 
     basis: Basis
@@ -67,6 +77,16 @@ class Fits:
         Twice the log-likelihood ratio to the saturated model over the tested bins.
     converged : ndarray of bool, shape (n_experiments, n_spectra)
         Whether the estimated distance to the maximum came below tolerance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.spectra.functions import basis
+    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
+    >>> free, mask = np.zeros((1, 3)), np.zeros((1, 8), bool)
+    >>> counts = np.array([[[90.0, 70, 52, 41, 32, 24, 19, 15]]])
+    >>> refit(Problem(model, mask, ~mask, free, free, free), counts).converged.tolist()
+    [[True]]
     """
 
     theta: Array
@@ -102,6 +122,17 @@ def refit(
     Returns
     -------
     Fits
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.spectra.functions import basis
+    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
+    >>> free, mask = np.zeros((1, 3)), (np.arange(8) == 3)[None]
+    >>> counts = np.array([[[90.0, 70, 52, 41, 32, 24, 19, 15]]])
+    >>> fits = refit(Problem(model, mask, ~mask, free, free, free), counts)
+    >>> fits.expected.round(1).tolist()
+    [[40.7]]
     """
     n, k, _ = counts.shape
     signal = np.zeros((k, 0)) if problem.signal is None else np.asarray(problem.signal, dtype=float)
@@ -135,163 +166,53 @@ def refit(
     return fits
 
 
-_MAX_STEP = 3.0  # largest move of a parameter in one step: e^3 in the spectrum
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
-def _bin(theta, design, weights, slope):
-    """Return the background in one bin, and its gradient in ``slope``."""
-    content = 0.0
-    slope[:] = 0.0
-    for q in range(weights.size):
-        log_f = 0.0
-        for p in range(design.shape[1]):
-            log_f += design[q, p] * theta[p]
-        f = weights[q] * np.exp(min(max(log_f, -MAX_LOG), MAX_LOG))
-        content += f
-        for p in range(design.shape[1]):
-            slope[p] += f * design[q, p]
-    return max(content, 1e-300)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _cholesky(matrix):
-    """Factorise the lower triangle in place; False where it is not positive definite."""
-    for i in range(matrix.shape[0]):
-        for j in range(i + 1):
-            value = matrix[i, j]
-            for m in range(j):
-                value -= matrix[i, m] * matrix[j, m]
-            if i > j:
-                matrix[i, j] = value / matrix[j, j]
-            elif value > 1e-14 * matrix[i, i] and value > 0.0:
-                matrix[i, i] = np.sqrt(value)
-            else:
-                return False
-    return True
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _solve_lower(lower, vector, out):
-    """Solve L out = vector; returns out·out, which is vector·(L Lᵀ)⁻¹·vector."""
-    square = 0.0
-    for i in range(vector.size):
-        value = vector[i]
-        for m in range(i):
-            value -= lower[i, m] * out[m]
-        out[i] = value / lower[i, i]
-        square += out[i] * out[i]
-    return square
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _solve_upper(lower, out):
-    """Solve Lᵀ x = out in place."""
-    for i in range(out.size - 1, -1, -1):
-        for m in range(i + 1, out.size):
-            out[i] -= lower[m, i] * out[m]
-        out[i] /= lower[i, i]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _refit(  # noqa: PLR0912, PLR0915, PLR0917  (one loop nest of bare arrays, for numba)
-    counts,
-    design,
-    weights,
-    signal,
-    masked,
-    tested,
-    start,
-    centre,
-    precision,
-    max_steps,
-    tolerance,
-    theta_out,
-    expected_out,
-    error_out,
-    strength_error_out,
-    deviance_out,
-    converged_out,
-):
-    n_experiments, n_spectra, n_bins = counts.shape
-    n_shape = design.shape[2]
-    n_par = start.shape[1]
-    theta, last, step = np.empty(n_par), np.empty(n_par), np.empty(n_par)
-    slope, gradient, half = np.empty(n_par), np.empty(n_par), np.empty(n_par)
-    info = np.empty((n_par, n_par))
-    for e in range(n_experiments):
-        for k in range(n_spectra):
+def _refit(  # noqa: PLR0917  (bare arrays, for numba)
+    counts, design, weights, signal, masked, tested, start, centre, precision, max_steps,
+    tolerance, theta_out, expected_out, error_out, strength_error_out, deviance_out, converged_out,
+):  # fmt: skip
+    n_shape, n_par = design.shape[2], start.shape[1]
+    theta, step, last = np.empty(n_par), np.empty(n_par), np.empty(n_par)
+    slope, gradient, info = np.empty(n_par), np.empty(n_par), np.empty((n_par, n_par))
+    work = slope, gradient, info, step, last
+    for e in range(counts.shape[0]):
+        for k in range(counts.shape[1]):
             theta[:] = start[k]
-            last_loss = np.inf
-            solved = False
-            for _ in range(max_steps):
-                loss = 0.0
-                gradient[:] = 0.0
-                info[:] = 0.0
-                for b in range(n_bins):
-                    if masked[k, b]:
-                        continue
-                    mean = _bin(theta, design[b], weights[b], slope)
-                    if n_par > n_shape:
-                        slope[n_shape] = signal[k, b]
-                        mean += theta[n_shape] * signal[k, b]
-                        if mean <= 0.0:
-                            loss = np.inf
-                            break
-                    n = counts[e, k, b]
-                    loss += mean - n * np.log(mean)
-                    for p in range(n_par):
-                        gradient[p] += (n / mean - 1.0) * slope[p]
-                        for r in range(p + 1):
-                            info[p, r] += slope[p] * slope[r] / mean
-                for p in range(n_par):
-                    pull = theta[p] - centre[k, p]
-                    loss += 0.5 * precision[k, p] * pull * pull
-                    gradient[p] -= precision[k, p] * pull
-                    info[p, p] += precision[k, p]
-                if not loss <= last_loss + 1e-11 * (1.0 + abs(last_loss)):
-                    for p in range(n_par):
-                        step[p] *= 0.5
-                        theta[p] = last[p] + step[p]
-                    continue
-                solved = _cholesky(info)
-                if not solved:
-                    break
-                decrement = _solve_lower(info, gradient, step)
-                _solve_upper(info, step)
-                largest = np.max(np.abs(step[:n_shape]))
-                if largest > _MAX_STEP:
-                    step *= _MAX_STEP / largest
-                last_loss = loss
-                last[:] = theta
-                theta += step
-                if decrement < tolerance:
-                    converged_out[e, k] = True
-                    break
-            # The information is that of the last accepted point, a step of less than the
-            # tolerance away: close enough for the error.
+            model = design, weights, centre[k], precision[k]
+            converged_out[e, k], solved = maximise(
+                theta, counts[e, k], signal[k], masked[k], model, work, max_steps, tolerance
+            )
             theta_out[e, k] = theta
-            total = 0.0
-            deviance = 0.0
-            gradient[:] = 0.0
-            for b in range(n_bins):
-                if not (masked[k, b] or tested[k, b]):
-                    continue
-                mean = _bin(theta, design[b], weights[b], slope)
-                if masked[k, b]:
-                    total += mean
-                    gradient += slope
-                if n_par > n_shape:
-                    mean = max(mean + theta[n_shape] * signal[k, b], 1e-300)
-                if tested[k, b]:
-                    n = counts[e, k, b]
-                    deviance += 2.0 * (mean - n)
-                    if n > 0:
-                        deviance += 2.0 * n * np.log(n / mean)
-            expected_out[e, k] = total
-            deviance_out[e, k] = deviance
+            expected_out[e, k], deviance_out[e, k] = _predict(
+                theta, counts[e, k], signal[k], masked[k], tested[k], model, slope, gradient
+            )
             error_out[e, k] = np.inf
             if solved:
-                error_out[e, k] = np.sqrt(_solve_lower(info, gradient, half))
+                error_out[e, k] = np.sqrt(solve_lower(info, gradient, step))
                 if n_par > n_shape:
                     strength_error_out[e, k] = 1.0 / info[n_shape, n_shape]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _predict(theta, counts, signal, masked, tested, model, slope, gradient):  # noqa: PLR0917
+    """Return the background in the masked bins, its gradient, and the deviance of the tested."""
+    design, weights, _, _ = model
+    n_shape, n_par = design.shape[2], theta.size
+    total = 0.0
+    deviance = 0.0
+    gradient[:] = 0.0
+    for b in range(counts.size):
+        if not (masked[b] or tested[b]):
+            continue
+        mean = bin_content(theta, design[b], weights[b], slope)
+        if masked[b]:
+            total += mean
+            gradient += slope
+        if n_par > n_shape:
+            mean = max(mean + theta[n_shape] * signal[b], 1e-300)
+        if tested[b]:
+            n = counts[b]
+            deviance += 2.0 * (mean - n)
+            if n > 0:
+                deviance += 2.0 * n * np.log(n / mean)
+    return total, deviance

@@ -21,6 +21,7 @@ __all__ = [
     "log_edges",
     "spectrum_of",
     "spectrum_of_histogram",
+    "subdivide",
     "window_bins",
 ]
 
@@ -55,6 +56,11 @@ class Spectrum(Record):
     below, above : int or None
         Events under the first edge and from the last one on; None where a histogram has no bins
         for them.
+
+    Examples
+    --------
+    >>> spectrum_of([1500, 2500, 2700, 9000], [1000, 2000, 3000])
+    Spectrum(edges=(1000.0, 2000.0, 3000.0), counts=(1, 2), below=0, above=1)
     """
 
     edges: tuple[float, ...]
@@ -64,11 +70,30 @@ class Spectrum(Record):
 
 
 def log_edges(low: float, high: float, bins: int) -> Array:
-    """Return the edges of bins of equal ratio between two masses in GeV, shape (bins + 1,)."""
+    """Return the edges of bins of equal ratio between two masses in GeV, shape (bins + 1,).
+
+    Examples
+    --------
+    >>> log_edges(1000, 8000, 3).round(9).tolist()
+    [1000.0, 2000.0, 4000.0, 8000.0]
+    """
     if not 0 < low < high or bins < 1:
         msg = f"cannot make {bins} logarithmic bins from {low:g} to {high:g} GeV"
         raise InputError(msg)
     return np.geomspace(low, high, bins + 1)
+
+
+def subdivide(edges: ArrayLike, parts: int) -> Array:
+    """Split each bin into parts of equal ratio, shape (n_bins × parts + 1,).
+
+    Examples
+    --------
+    >>> subdivide([1000, 4000, 9000], 2).tolist()
+    [1000.0, 2000.0, 4000.0, 6000.0, 9000.0]
+    """
+    edges = checked_edges(edges)
+    ratio = (edges[1:] / edges[:-1])[:, None] ** (np.arange(parts) / parts)
+    return np.append((edges[:-1, None] * ratio).ravel(), edges[-1])
 
 
 def dijet_edges(low: float, high: float) -> Array:
@@ -87,6 +112,11 @@ def dijet_edges(low: float, high: float) -> Array:
     ------
     InputError
         If no bin lies in the range.
+
+    Examples
+    --------
+    >>> dijet_edges(2700, 3300).tolist()
+    [2775.0, 2895.0, 3019.0, 3147.0, 3279.0]
     """
     edges = np.array([edge for edge in DIJET_EDGES if low <= edge <= high], dtype=float)
     if edges.size < 2:
@@ -116,6 +146,11 @@ def spectrum_of(mass: ArrayLike, edges: ArrayLike, weight: ArrayLike | None = No
     ------
     InputError
         If a mass is not finite, or a weight is not 1.
+
+    Examples
+    --------
+    >>> spectrum_of([1500, 2500, 2700, 9000], [1000, 2000, 3000]).counts
+    (1, 2)
     """
     edges, mass = checked_edges(edges), np.asarray(mass, dtype=float)
     if mass.ndim != 1:
@@ -152,6 +187,13 @@ def spectrum_of_histogram(histogram: hist.Hist) -> Spectrum:
     ------
     InputError
         If it has another dimension, was filled with weights, or holds no counts.
+
+    Examples
+    --------
+    >>> import hist
+    >>> histogram = hist.Hist(hist.axis.Regular(3, 1000, 4000)).fill([1500, 1600, 3700])
+    >>> spectrum_of_histogram(histogram).counts
+    (2, 0, 1)
     """
     if histogram.ndim != 1 or histogram.axes[0].traits.discrete:
         msg = (
@@ -176,7 +218,13 @@ def spectrum_of_histogram(histogram: hist.Hist) -> Spectrum:
 
 
 def checked_edges(edges: ArrayLike) -> Array:
-    """Return bin edges as an array, or say what is wrong with them."""
+    """Return bin edges as an array, or say what is wrong with them.
+
+    Examples
+    --------
+    >>> checked_edges([1000, 2000, 3000]).tolist()
+    [1000.0, 2000.0, 3000.0]
+    """
     edges = np.asarray(edges, dtype=float)
     if edges.ndim != 1 or edges.size < 2 or not np.all(np.diff(edges) > 0):
         msg = f"bin edges must be at least two increasing masses, got {edges.tolist()}"
@@ -205,6 +253,11 @@ def window_bins(edges: ArrayLike, windows: ArrayLike) -> NDArray[np.bool_]:
     ------
     InputError
         If a window does not start and end on bin edges, or is empty.
+
+    Examples
+    --------
+    >>> window_bins([1000, 2000, 3000, 4000], [(2000, 4000)]).tolist()
+    [[False, True, True]]
     """
     edges, windows = checked_edges(edges), np.asarray(windows, dtype=float).reshape(-1, 2)
     nearest = np.abs(edges - windows[..., None]).argmin(axis=-1)

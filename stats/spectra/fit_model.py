@@ -19,7 +19,7 @@ class FitModel(Record):
     Attributes
     ----------
     function : str
-        Background function (`FUNCTIONS`).
+        Background function (`background_functions`).
     guard : int
         Bins on either side of the signal region that are fitted but do not count in the goodness
         of fit, as a resonance leaks into them.

@@ -12,6 +12,7 @@ from scipy.special import gammaln, xlogy
 from ...core import FitError, InputError, Record
 from .batch_fit import Problem, refit
 from .functions import Basis, basis
+from .predictions import check_filled, checked_mask, prediction
 from .spectrum import checked_counts, seed_theta
 
 __all__ = ["ProcessFit", "fit_process"]
@@ -61,6 +62,16 @@ class ProcessFit(Record):
     p_value : float
         Goodness of fit: fraction of 200 pseudo-experiments, fitted with the same amplitude and
         length, with a larger deviance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> found = fit_process(edges, counts, seed=1)
+    >>> len(found.expected), found.function
+    (16, 'dijet3')
     """
 
     function: str
@@ -119,7 +130,7 @@ def fit_process(
     masked : array_like of bool, shape (n_bins,), optional
         Bins kept out of the fit, in which the background is predicted.
     function : str
-        Function that is corrected (`FUNCTIONS`).
+        Function that is corrected (`background_functions`).
     amplitudes, lengths : (float, float)
         Range of :math:`A` and :math:`\ell`. A length below the width of a resonance would let the
         background follow it.
@@ -136,11 +147,23 @@ def fit_process(
         If counts or ranges cannot be used.
     FitError
         If too few bins have events, or the fit does not converge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> inside = (edges[:-1] > 3200) & (edges[1:] < 3900)
+    >>> found = fit_process(edges, counts, masked=inside)
+    >>> bool(abs(found.total - found.observed) < 3 * found.total_error)
+    True
     """
     model = basis(function, edges)
     counts = checked_counts(counts, model.edges)
-    mask = np.zeros(counts.size, bool) if masked is None else np.asarray(masked, dtype=bool)
-    _check(model, counts, mask, amplitudes, lengths)
+    mask = checked_mask(masked, counts.size)
+    check_filled(counts, mask, function, model.n_parameters)
+    _check_ranges(amplitudes=amplitudes, lengths=lengths)
     used = ~mask
     baseline, columns = _baseline(model, counts, mask)
     process = _Process(baseline, columns, np.log(model.edges[:-1] * model.edges[1:]) / 2, used)
@@ -155,19 +178,13 @@ def fit_process(
     toys = [_deviance(one, process.refitted(features, one))[used].sum() for one in thrown]
     return ProcessFit(
         function=function,
-        edges=tuple(model.edges.tolist()),
         counts=tuple(counts.astype(int).tolist()),
-        masked=tuple(mask.tolist()),
+        **prediction(model.edges, mask, expected, covariance),
         amplitude=amplitude,
         length=length,
         log_evidence=best.log_evidence,
         log_evidence_without=process.log_evidence(amplitudes[0], length, counts),
-        expected=tuple(expected.tolist()),
-        expected_error=tuple(np.sqrt(np.diag(covariance)).tolist()),
-        covariance=tuple(tuple(row) for row in covariance.tolist()),
         observed=int(counts[mask].sum()),
-        total=float(expected[mask].sum()),
-        total_error=float(np.sqrt(covariance[np.ix_(mask, mask)].sum())),
         chi2=chi2,
         effective_ndf=float(used.sum() - (expected * np.diag(spread))[used].sum()),
         p_value=(1 + int((np.array(toys) >= chi2).sum())) / (1 + _TOYS),
@@ -289,25 +306,9 @@ def _deviance(counts: Array, expected: Array) -> Array:
     return 2 * (expected - counts + xlogy(counts, counts / expected))
 
 
-def _check(
-    model: Basis,
-    counts: Array,
-    mask: NDArray[np.bool_],
-    amplitudes: tuple[float, float],
-    lengths: tuple[float, float],
-) -> None:
-    """Refuse masks and ranges that cannot be used, and spectra with too few filled bins."""
-    if mask.shape != counts.shape:
-        msg = f"masked has shape {mask.shape}, the counts {counts.shape}: one per bin"
-        raise InputError(msg)
-    for what, (low, high) in (("amplitudes", amplitudes), ("lengths", lengths)):
+def _check_ranges(**ranges: tuple[float, float]) -> None:
+    """Refuse ranges of hyperparameters that cannot be used."""
+    for what, (low, high) in ranges.items():
         if not 0 < low < high < np.inf:
             msg = f"the range of {what} must be positive and increasing, got {low:g} to {high:g}"
             raise InputError(msg)
-    filled = int(((counts > 0) & ~mask).sum())
-    if filled <= model.n_parameters:
-        msg = (
-            f"only {filled} of {int((~mask).sum())} fitted bins have events; {model.name} needs "
-            f"more than {model.n_parameters}: widen the range"
-        )
-        raise FitError(msg)

@@ -48,6 +48,16 @@ class FunctionTest(Record):
         The function to go on with.
     reason : str
         Why, in a sentence.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> step = choose_function(edges, counts, n_toys=100).tests[0]
+    >>> step.smaller, step.larger, step.preferred
+    ('dijet3', 'dijet4', 'dijet3')
     """
 
     smaller: str
@@ -87,6 +97,15 @@ class FunctionChoice(Record):
         Below which a larger function was preferred, and a fit called bad.
     flags : tuple of str
         What a reader must know; empty when all is well.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> choose_function(edges, counts, n_toys=100).good
+    True
     """
 
     function: str
@@ -131,7 +150,7 @@ def choose_function(
     counts : array_like of shape (n_bins,)
         Events in each bin. A strong resonance asks for more parameters: mask it.
     functions : sequence of str
-        Nested functions (`FUNCTIONS`), from few to many parameters.
+        Nested functions (`background_functions`), from few to many parameters.
     masked : array_like of bool, shape (n_bins,), optional
         Bins kept out of the fits.
     threshold : float
@@ -157,6 +176,15 @@ def choose_function(
         If a function or the test is unknown, or the functions do not grow.
     FitError
         If not even the first function can be fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> choose_function(edges, counts, n_toys=100).function
+    'dijet3'
     """
     sizes = [n_parameters(name) for name in functions]
     if not sizes or any(np.diff(sizes) <= 0):

@@ -12,7 +12,7 @@ from scipy.special import ndtr
 
 from ...core import FitError, Record
 from .batch_fit import Problem, refit
-from .functions import basis
+from .functions import Basis, basis
 from .spectrum import Constraint, checked_counts, seed_theta
 
 __all__ = ["Resonance", "fit_resonance"]
@@ -40,6 +40,16 @@ class Resonance(Record):
         al., arXiv:1007.1727, eq. 12 and 52). A cross-check: it knows of no trials.
     valid : bool
         The fit converged and its errors are trustworthy; an error is None where there is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> peak = fit_resonance(edges, counts, 3300, 3700, function='dijet3')
+    >>> peak.valid, peak.n_signal >= 0
+    (True, True)
     """
 
     mass: float
@@ -87,52 +97,34 @@ def fit_resonance(
     ------
     FitError
         If there are no events.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> counts += np.round(
+    ...     300 * np.exp(-((((edges[1:] + edges[:-1]) / 2 - 3500) / 140) ** 2) / 2)
+    ... )
+    >>> peak = fit_resonance(edges, counts, 3300, 3700, function='dijet3')
+    >>> bool(abs(peak.mass - 3500) < 50), bool(peak.z > 5)
+    (True, True)
     """
     model = basis(function, edges)
     counts = checked_counts(counts, model.edges)
     if not counts.any():
         msg = f"no events between {model.edges[0]:g} and {model.edges[-1]:g} GeV: nothing to fit"
         raise FitError(msg)
-    n_par = model.n_parameters
-    prior = constraint or Constraint(np.zeros(n_par), np.zeros(n_par))
+    peak = _Peak(model, counts, constraint)
     inside = (model.edges[:-1] >= low * (1 - 1e-6)) & (model.edges[1:] <= high * (1 + 1e-6))
-
-    def background(masked: NDArray[np.bool_]) -> Array:
-        guess = seed_theta(model, np.where(masked, 0, counts))
-        start = prior.centre if constraint else guess
-        problem = Problem(
-            model,
-            masked[None],
-            ~masked[None],
-            start[None],
-            prior.centre[None],
-            prior.precision[None],
-        )
-        return refit(problem, counts[None, None]).theta[0, 0]
-
-    def loss(parameters: Array) -> float:
-        theta, (n_signal, mass, width) = parameters[:n_par], parameters[n_par:]
-        shape = np.diff(ndtr((model.edges / mass - 1) / width))
-        mean = np.maximum(model.expected(theta) + n_signal * shape, 1e-300)
-        pull = theta - prior.centre
-        return float((mean - counts * np.log(mean)).sum() + (prior.precision * pull**2).sum() / 2)
-
-    theta_side, theta_all = background(inside), background(np.zeros_like(inside))
+    theta_side, theta_all = peak.background(inside), peak.background(np.zeros_like(inside))
     excess = max((counts - model.expected(theta_side))[inside].sum(), 1.0)
-    margin = (high - low) / 3
-    trials = []
-    for mass in np.linspace(low, high, 5)[1:-1]:
-        minuit = Minuit(cast("Any", loss), np.r_[theta_side, excess, mass, _START_WIDTH])
-        minuit.errordef = Minuit.LIKELIHOOD
-        minuit.limits[n_par:] = ((0, None), (low - margin, high + margin), _WIDTHS)
-        minuit.errors[n_par:] = (np.sqrt(excess), 0.01 * mass, 0.005)
-        trials.append(minuit.migrad())
-    best = min(trials, key=lambda trial: trial.fval if trial.fval is not None else np.inf)
-    best.hesse()
-    n_signal, mass, width = (float(value) for value in np.array(best.values)[n_par:])
+    best = peak.fit(np.r_[theta_side, excess], low, high)
+    n_signal, mass, width = (float(value) for value in np.array(best.values)[-3:])
     valid = bool(best.valid and best.accurate)
-    errors = np.array(best.errors)[n_par:] if valid else [None] * 3
-    q0 = 2 * (loss(np.r_[theta_all, 0.0, mass, width]) - float(best.fval or 0.0))
+    errors = np.array(best.errors)[-3:] if valid else [None] * 3
+    q0 = 2 * (peak.loss(np.r_[theta_all, 0.0, mass, width]) - float(best.fval or 0.0))
     return Resonance(
         mass=mass,
         mass_error=_number(errors[1]),
@@ -143,6 +135,57 @@ def fit_resonance(
         z=float(np.sqrt(max(q0, 0.0))),
         valid=valid,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Peak:
+    """A peak of any size, mass and width on a background, and what is known of the latter."""
+
+    model: Basis
+    counts: Array
+    constraint: Constraint | None
+
+    @property
+    def prior(self) -> Constraint:
+        """The constraint; one that leaves everything free where there is none."""
+        none = np.zeros(self.model.n_parameters)
+        return self.constraint or Constraint(none, none)
+
+    def background(self, masked: NDArray[np.bool_]) -> Array:
+        """Return the parameters of the background fitted to the bins not masked."""
+        guess = seed_theta(self.model, np.where(masked, 0, self.counts))
+        start = self.prior.centre if self.constraint else guess
+        problem = Problem(
+            self.model,
+            masked[None],
+            ~masked[None],
+            start[None],
+            self.prior.centre[None],
+            self.prior.precision[None],
+        )
+        return refit(problem, self.counts[None, None]).theta[0, 0]
+
+    def loss(self, parameters: Array) -> float:
+        """Return the negative log-likelihood; events, mass and relative width come last."""
+        theta, (n_signal, mass, width) = parameters[:-3], parameters[-3:]
+        shape = np.diff(ndtr((self.model.edges / mass - 1) / width))
+        mean = np.maximum(self.model.expected(theta) + n_signal * shape, 1e-300)
+        pull = theta - self.prior.centre
+        poisson = (mean - self.counts * np.log(mean)).sum()
+        return float(poisson + (self.prior.precision * pull**2).sum() / 2)
+
+    def fit(self, start: Array, low: float, high: float) -> Minuit:
+        """Return the best of three fits, which start at three masses of the signal region."""
+        margin, excess, trials = (high - low) / 3, start[-1], []
+        for mass in np.linspace(low, high, 5)[1:-1]:
+            minuit = Minuit(cast("Any", self.loss), np.r_[start, mass, _START_WIDTH])
+            minuit.errordef = Minuit.LIKELIHOOD
+            minuit.limits[-3:] = ((0, None), (low - margin, high + margin), _WIDTHS)
+            minuit.errors[-3:] = (np.sqrt(excess), 0.01 * mass, 0.005)
+            trials.append(minuit.migrad())
+        best = min(trials, key=lambda trial: trial.fval if trial.fval is not None else np.inf)
+        best.hesse()
+        return best
 
 
 def _number(value: float | None, scale: float = 1.0) -> float | None:

@@ -12,9 +12,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...core import FitError, InputError, Record
 from .batch_fit import Problem, refit
-from .functions import Basis, basis, checked_edges, n_parameters
+from .binning import checked_edges
+from .functions import Basis, basis, n_parameters
+from .predictions import check_filled, checked_mask, prediction
 
-__all__ = ["Constraint", "SpectrumFit", "checked_counts", "fit", "likelihood", "seed_theta"]
+__all__ = [
+    "Constraint",
+    "SpectrumFit",
+    "checked_counts",
+    "fit",
+    "likelihood",
+    "seed_theta",
+]
 
 Array = NDArray[np.float64]
 
@@ -23,7 +32,14 @@ _TOYS = 1000
 
 @dataclass(frozen=True, eq=False)
 class Constraint:
-    """Gaussian constraint of the parameters: centre and 1/σ², each of shape (n_parameters,)."""
+    """Gaussian constraint of the parameters: centre and 1/σ², each of shape (n_parameters,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Constraint(np.zeros(3), np.full(3, 4.0)).precision.tolist()
+    [4.0, 4.0, 4.0]
+    """
 
     centre: Array
     precision: Array
@@ -67,6 +83,16 @@ class SpectrumFit(Record):
     z : float or None
         Significance of the strength, :math:`\pm\sqrt{q_0}` with the sign of the strength (Cowan
         et al., arXiv:1007.1727, eq. 12 and 52).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> from overdensity.stats import fit
+    >>> fit(edges, counts, function='dijet3').ndf
+    13
     """
 
     function: str
@@ -117,7 +143,7 @@ def fit(
     signal : array_like of shape (n_bins,), optional
         Signal template: events in each bin at strength 1.
     function : str
-        Background function (`FUNCTIONS`).
+        Background function (`background_functions`).
     constraint : Constraint, optional
         Constraint of the parameters; without, they are free.
     seed : int
@@ -133,22 +159,25 @@ def fit(
         If the counts are not numbers of events, or the signal is no template.
     FitError
         If too few bins have events, or the fit does not converge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> inside = (edges[:-1] > 3200) & (edges[1:] < 3900)
+    >>> found = fit(edges, counts, masked=inside, function='dijet3')
+    >>> bool(abs(found.total - found.observed) < 3 * found.total_error), found.ndf
+    (True, 10)
     """
     counts = checked_counts(counts, checked_edges(edges))
-    mask = np.zeros(counts.size, bool) if masked is None else np.asarray(masked, dtype=bool)
-    if mask.shape != counts.shape:
-        msg = f"masked has shape {mask.shape}, the counts {counts.shape}: one per bin"
-        raise InputError(msg)
+    mask = checked_mask(masked, counts.size)
     template = None if signal is None else _checked_signal(signal, mask)
     n_par = n_parameters(function)
     n_free = n_par + (template is not None)
-    filled = int(((counts > 0) & ~mask).sum())
-    if constraint is None and filled <= n_free:
-        msg = (
-            f"only {filled} of {int((~mask).sum())} fitted bins have events; {function} needs "
-            f"more than {n_free}: widen the range, or choose a function with fewer parameters"
-        )
-        raise FitError(msg)
+    if constraint is None:
+        check_filled(counts, mask, function, n_free)
     free = Constraint(np.zeros(n_par), np.zeros(n_par)) if constraint is None else constraint
     model = basis(function, edges)
     best = _minimise(model, counts, mask, free, template)
@@ -159,27 +188,16 @@ def fit(
     mean = expected if template is None else expected + best.theta[-1] * template
     mean = np.maximum(mean, 1e-300)
     chi2 = float(_deviance(counts, mean)[~mask].sum())
-    thrown = np.random.default_rng(seed).poisson(mean, (_TOYS, 1, counts.size))
-    start = best.theta.copy()
-    if template is not None:
-        start[-1] = max(start[-1], 0.0)  # where a batched fit may start: all expectations positive
-    toys = refit(_problem(model, mask, start, free, template), thrown)
-    worse = int((toys.deviance[:, 0] >= chi2).sum())
+    problem = _problem(model, mask, best.theta, free, template)
     result = SpectrumFit(
         function=function,
-        edges=tuple(model.edges.tolist()),
         counts=tuple(counts.astype(int).tolist()),
-        masked=tuple(mask.tolist()),
         parameters=tuple(model.physical(theta).tolist()),
-        expected=tuple(expected.tolist()),
-        expected_error=tuple(np.sqrt(np.diag(bin_covariance)).tolist()),
-        covariance=tuple(tuple(row) for row in bin_covariance.tolist()),
+        **prediction(model.edges, mask, expected, bin_covariance),
         observed=int(counts[mask].sum()),
-        total=float(expected[mask].sum()),
-        total_error=float(np.sqrt(bin_covariance[np.ix_(mask, mask)].sum())),
         chi2=chi2,
         ndf=int((~mask).sum()) - n_free,
-        p_value=(1 + worse) / (1 + _TOYS),
+        p_value=_goodness(problem, mean, chi2, seed),
     )
     if template is None:
         return result
@@ -204,6 +222,17 @@ def likelihood(
     """Return the negative log-likelihood and its gradient, as functions of the parameters.
 
     With a signal, its strength is the last parameter, which no constraint binds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.spectra.functions import basis
+    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
+    >>> counts, none = np.full(8, 50.0), np.zeros(8, bool)
+    >>> loss, gradient = likelihood(model, counts, none, Constraint(np.zeros(3), np.zeros(3)))
+    >>> theta = seed_theta(model, counts)
+    >>> bool(loss(theta) < loss(theta + 0.1)), gradient(theta).shape
+    (True, (3,))
     """
     used, n_par = ~mask, model.n_parameters
 
@@ -227,7 +256,16 @@ def likelihood(
 
 
 def seed_theta(model: Basis, counts: Array) -> Array:
-    """Return a first guess of the parameters: least squares to the logarithm of the spectrum."""
+    """Return a first guess of the parameters: least squares to the logarithm of the spectrum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.spectra.functions import basis
+    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
+    >>> model.expected(seed_theta(model, np.full(8, 50.0))).round().tolist()
+    [51.0, 51.0, 51.0, 51.0, 51.0, 51.0, 51.0, 51.0]
+    """
     weight = np.sqrt(counts + 0.5)
     centre = model.design[:, model.design.shape[1] // 2]
     log_density = np.log((counts + 0.5) / np.diff(model.edges))
@@ -236,7 +274,13 @@ def seed_theta(model: Basis, counts: Array) -> Array:
 
 
 def checked_counts(counts: ArrayLike, edges: ArrayLike) -> Array:
-    """Return counts as an array, or say what is wrong with them."""
+    """Return counts as an array, or say what is wrong with them.
+
+    Examples
+    --------
+    >>> checked_counts([3, 4], [1000, 2000, 3000]).tolist()
+    [3.0, 4.0]
+    """
     values, n_bins = np.asarray(counts, dtype=float), checked_edges(edges).size - 1
     if values.shape != (n_bins,):
         msg = f"counts have shape {values.shape}, but there are {n_bins} bins"
@@ -322,6 +366,16 @@ def _problem(
         np.r_[constraint.precision, unbound][None],
         None if signal is None else signal[None],
     )
+
+
+def _goodness(problem: Problem, mean: Array, chi2: float, seed: int) -> float:
+    """Return how often pseudo-experiments, refitted, have a larger deviance."""
+    thrown = np.random.default_rng(seed).poisson(mean, (_TOYS, 1, mean.size))
+    start = problem.start.copy()
+    if problem.signal is not None:
+        start[0, -1] = max(start[0, -1], 0.0)  # so that all expectations are positive
+    toys = refit(replace(problem, start=start), thrown)
+    return (1 + int((toys.deviance[:, 0] >= chi2).sum())) / (1 + _TOYS)
 
 
 def _checked_signal(signal: ArrayLike, mask: NDArray[np.bool_]) -> Array:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import FitError, InputError, Record
-from .batch_fit import Problem, refit
+from .batch_fit import Fits, Problem, refit
 from .binning import window_bins
-from .functions import basis
+from .functions import Basis, basis
 from .spectrum import checked_counts, seed_theta
 
 __all__ = ["SpuriousSignal", "spurious_signal"]
@@ -49,6 +49,16 @@ class SpuriousSignal(Record):
         Bins there, less the parameters.
     neighbours : int
         Windows on either side that count as neighbours.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> found = spurious_signal(edges, counts, [(edges[4], edges[7])], function='dijet3')
+    >>> found.observed, len(found.fraction)
+    ((2628,), 1)
     """
 
     function: str
@@ -101,7 +111,7 @@ def spurious_signal(
     windows : array_like of shape (n_windows, 2)
         Low and high edge of each window, GeV, on bin edges.
     function : str
-        Background function (`FUNCTIONS`).
+        Background function (`background_functions`).
     guard : int
         Bins on either side of a window that are fitted but do not count in ``deviance``.
     neighbours : int
@@ -119,6 +129,16 @@ def spurious_signal(
         If counts or windows cannot be used.
     FitError
         If too few bins outside a window have events, or a fit does not converge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> found = spurious_signal(edges, counts, [(edges[4], edges[7])], function='dijet3')
+    >>> found.fraction  # no more than its fluctuations
+    (0.0,)
     """
     model = basis(function, edges)
     counts = checked_counts(counts, model.edges)
@@ -130,28 +150,8 @@ def spurious_signal(
         )
         raise InputError(msg)
     masked = window_bins(model.edges, windows)
-    filled = ((counts > 0) & ~masked).sum(axis=1)
-    if filled.min() <= model.n_parameters:
-        low, high = windows[filled.argmin()]
-        msg = (
-            f"only {filled.min()} bins outside the window {low:g}-{high:g} GeV have events; "
-            f"{function} needs more than {model.n_parameters}: use a larger sample or fewer parameters"
-        )
-        raise FitError(msg)
     tested = ~(masked | _within(masked, guard))
-    free = np.zeros((len(windows), model.n_parameters))
-    start = np.tile(seed_theta(model, counts), (len(windows), 1))
-    fits = refit(
-        Problem(model, masked, tested, start, free, free),
-        np.broadcast_to(counts, (1, *masked.shape)),
-    )
-    if not fits.converged.all():
-        low, high = windows[~fits.converged[0]][0]
-        msg = (
-            f"the {function} fit outside the window {low:g}-{high:g} GeV does not converge: "
-            "use a larger sample or fewer parameters"
-        )
-        raise FitError(msg)
+    fits = _fit_outside(model, counts, windows, masked, tested)
 
     observed, expected, sigma = (counts * masked).sum(axis=1), fits.expected[0], fits.error[0]
     whole = np.maximum(expected, 1.0)
@@ -172,6 +172,37 @@ def spurious_signal(
         ndf=tuple((tested.sum(axis=1) - model.n_parameters).tolist()),
         neighbours=neighbours,
     )
+
+
+def _fit_outside(
+    model: Basis,
+    counts: Array,
+    windows: Array,
+    masked: NDArray[np.bool_],
+    tested: NDArray[np.bool_],
+) -> Fits:
+    """Fit the spectrum outside each window; FitError names the window where that fails."""
+    filled = ((counts > 0) & ~masked).sum(axis=1)
+    if filled.min() <= model.n_parameters:
+        low, high = windows[filled.argmin()]
+        msg = (
+            f"only {filled.min()} bins outside the window {low:g}-{high:g} GeV have events; "
+            f"{model.name} needs more than {model.n_parameters}: use a larger sample or fewer "
+            "parameters"
+        )
+        raise FitError(msg)
+    free = np.zeros((len(windows), model.n_parameters))
+    start = np.tile(seed_theta(model, counts), (len(windows), 1))
+    every = np.broadcast_to(counts, (1, *masked.shape))
+    fits = refit(Problem(model, masked, tested, start, free, free), every)
+    if not fits.converged.all():
+        low, high = windows[~fits.converged[0]][0]
+        msg = (
+            f"the {model.name} fit outside the window {low:g}-{high:g} GeV does not converge: "
+            "use a larger sample or fewer parameters"
+        )
+        raise FitError(msg)
+    return fits
 
 
 def _within(masked: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:

@@ -49,6 +49,11 @@ class AbcdEstimate(Record):
         From the counts, from the closure, and both in quadrature, events.
     p_local, z_local : float
         Probability of at least as many events in A, and its one-sided significance.
+
+    Examples
+    --------
+    >>> abcd_estimate([60, 100, 50, 100]).expected
+    50.0
     """
 
     observed: int
@@ -84,6 +89,12 @@ def abcd_estimate(counts: ArrayLike, *, closure: float = 0.0) -> AbcdEstimate:
     ------
     InputError
         If the counts are not four numbers of events, or D is empty.
+
+    Examples
+    --------
+    >>> found = abcd_estimate([60, 100, 50, 100], closure=0.1)
+    >>> found.expected, round(found.error, 1), round(found.z_local, 2)
+    (50.0, 11.2, 0.6)
     """
     a, b, c, d = _checked(counts)
     _check_closure(closure)
@@ -120,6 +131,11 @@ def abcd_closure(counts: ArrayLike) -> float:
     ------
     InputError
         If a region is empty.
+
+    Examples
+    --------
+    >>> round(abcd_closure([60, 100, 50, 100]), 3)
+    0.286
     """
     a, b, c, d = _checked(counts)
     if 0 in (a, b, c):
@@ -155,6 +171,14 @@ def abcd_channels(
     Returns
     -------
     list of Channel
+
+    Examples
+    --------
+    >>> [
+    ...     channel.name
+    ...     for channel in abcd_channels([60, 100, 50, 100], signal_events=[10, 1, 1, 0])
+    ... ]
+    ['A', 'B', 'C', 'D']
     """
     observed = _checked(counts)
     _check_closure(closure)
@@ -181,7 +205,14 @@ def abcd_channels(
 def abcd_workspace(
     counts: ArrayLike, *, signal_events: Sequence[float], closure: float = 0.0
 ) -> dict[str, Any]:
-    """Return the pyhf workspace of `abcd_channels`."""
+    """Return the pyhf workspace of `abcd_channels`.
+
+    Examples
+    --------
+    >>> model = abcd_workspace([60, 100, 50, 100], signal_events=[10, 1, 1, 0])
+    >>> [len(channel["samples"]) for channel in model["channels"]]
+    [2, 2, 2, 2]
+    """
     channels = abcd_channels(counts, signal_events=signal_events, closure=closure)
     return workspace(channels, parameters=PARAMETERS)
 

@@ -42,6 +42,21 @@ def best_workspace(result: HuntResult) -> Workspace:
     ------
     FitError
         If the result has no best window.
+
+    Examples
+    --------
+    >>> from overdensity.stats import hunt, log_edges
+    >>> import numpy as np
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 8)
+    >>> mass = 2632 * rng.random(3000) ** (-1 / 8)
+    >>> levels = (rng.random((3000, 1)) < 0.1).astype(int)
+    >>> found = hunt(
+    ...     mass, levels, edges=edges, windows=[(edges[2], edges[4])],
+    ...     efficiencies=(1.0, 0.1), pseudo_experiments=250,
+    ... )
+    >>> model = best_workspace(found)
+    >>> model['channels'][0]['name']
+    'mass'
     """
     if result.best is None:
         msg = "no window has a fit that may be quoted, so there is no model to write"
@@ -60,7 +75,23 @@ def best_workspace(result: HuntResult) -> Workspace:
 
 
 def counting_workspace(row: SelectionResult, *, n_signal: float | None = None) -> Workspace:
-    """Return the cut-and-count model of one window and selection (`counting_channel`)."""
+    """Return the cut-and-count model of one window and selection (`counting_channel`).
+
+    Examples
+    --------
+    >>> from overdensity.stats import hunt, log_edges
+    >>> import numpy as np
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 8)
+    >>> mass = 2632 * rng.random(3000) ** (-1 / 8)
+    >>> levels = (rng.random((3000, 1)) < 0.1).astype(int)
+    >>> found = hunt(
+    ...     mass, levels, edges=edges, windows=[(edges[2], edges[4])],
+    ...     efficiencies=(0.1,), pseudo_experiments=250,
+    ... )
+    >>> row = found.windows[0].selections[0]
+    >>> counting_workspace(row)['observations'][0]['data'] == [row.observed]
+    True
+    """
     return workspace([counting_channel(row, n_signal=n_signal)])
 
 
@@ -85,6 +116,20 @@ def counting_channel(
     Returns
     -------
     Channel
+
+    Examples
+    --------
+    >>> from overdensity.stats import hunt, log_edges
+    >>> import numpy as np
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 8)
+    >>> mass = 2632 * rng.random(3000) ** (-1 / 8)
+    >>> levels = (rng.random((3000, 1)) < 0.1).astype(int)
+    >>> found = hunt(
+    ...     mass, levels, edges=edges, windows=[(edges[2], edges[4])],
+    ...     efficiencies=(0.1,), pseudo_experiments=250,
+    ... )
+    >>> counting_channel(found.windows[0].selections[0], n_signal=5.0).samples[0].data
+    (5.0,)
     """
     excess = max(row.observed - row.expected, 1.0) if n_signal is None else n_signal
     background = max(row.expected, LEAST)
@@ -104,7 +149,20 @@ def counting_channel(
 def shape_workspace(
     spectrum: SpectrumFit, mass: float, width: float, *, n_signal: float, spurious: float = 0.0
 ) -> Workspace:
-    """Return the mass-shape model of a spectrum's signal region (`shape_channel`)."""
+    """Return the mass-shape model of a spectrum's signal region (`shape_channel`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> from overdensity.stats import fit
+    >>> inside = (edges[:-1] > 3200) & (edges[1:] < 3900)
+    >>> spectrum = fit(edges, counts, masked=inside, function="dijet3")
+    >>> shape_workspace(spectrum, 3500, 100, n_signal=50.0)["measurements"][0]["config"]["poi"]
+    'mu'
+    """
     return workspace([shape_channel(spectrum, mass, width, n_signal=n_signal, spurious=spurious)])
 
 
@@ -145,6 +203,18 @@ def shape_channel(
     ------
     FitError
         If no bin is masked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges = log_edges(2632, 6000, 16)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> from overdensity.stats import fit
+    >>> inside = (edges[:-1] > 3200) & (edges[1:] < 3900)
+    >>> spectrum = fit(edges, counts, masked=inside, function="dijet3")
+    >>> bool(len(shape_channel(spectrum, 3500, 100, n_signal=50.0).observed) == inside.sum())
+    True
     """
     masked = np.array(spectrum.masked)
     if not masked.any():

@@ -26,6 +26,14 @@ def background_only(workspace: Workspace) -> Workspace:
     ------
     InputError
         If a channel has no other sample.
+
+    Examples
+    --------
+    >>> from overdensity.stats.workspaces.pieces import Channel, Sample, poisson_error, signal, workspace
+    >>> background = Sample("background", (50.0,), (poisson_error("error", [5.0]),))
+    >>> count = workspace([Channel("count", (52.0,), (signal([10.0]), background))])
+    >>> [sample["name"] for sample in background_only(count)["channels"][0]["samples"]]
+    ['background']
     """
     out = copy.deepcopy(workspace)
     for channel in out["channels"]:
@@ -69,6 +77,18 @@ def signal_patchset(
     ------
     InputError
         If there are none, backgrounds differ, or labels and values do not match.
+
+    Examples
+    --------
+    >>> from overdensity.stats.workspaces.pieces import Channel, Sample, poisson_error, signal, workspace
+    >>> background = Sample("background", (50.0,), (poisson_error("error", [5.0]),))
+    >>> searches = {
+    ...     (mass,): workspace([Channel("count", (52.0,), (signal([n]), background))])
+    ...     for mass, n in ((3000.0, 10.0), (4000.0, 4.0))
+    ... }
+    >>> shared, patches = signal_patchset(searches)
+    >>> [patch["metadata"]["values"] for patch in patches["patches"]]
+    [[3000.0], [4000.0]]
     """
     if not workspaces:
         msg = "there are no workspaces to make patches of"

@@ -52,6 +52,11 @@ class Sample(Record):
     modifiers : tuple of dict
         What may change them, in pyhf's form. Modifiers of one name and kind are one parameter
         (fully correlated) wherever they stand.
+
+    Examples
+    --------
+    >>> Sample("background", (10.0, 5.0)).modifiers
+    ()
     """
 
     name: str
@@ -71,6 +76,11 @@ class Channel(Record):
         Events in each bin.
     samples : tuple of Sample
         Processes.
+
+    Examples
+    --------
+    >>> Channel("SR", (12.0,), (signal([3.0]), Sample("background", (10.0,)))).samples[0].name
+    'signal'
     """
 
     name: str
@@ -79,17 +89,35 @@ class Channel(Record):
 
 
 def signal(data: ArrayLike, *modifiers: Modifier, name: str = "signal") -> Sample:
-    """Return a sample that scales with the signal strength ``mu``."""
+    """Return a sample that scales with the signal strength ``mu``.
+
+    Examples
+    --------
+    >>> signal([3.0, 1.0]).modifiers[0]["name"]
+    'mu'
+    """
     return Sample(name, _events(data, name), (free_scale(STRENGTH), *modifiers))
 
 
 def free_scale(name: str) -> Modifier:
-    """Return a factor without constraint (``normfactor``)."""
+    """Return a factor without constraint (``normfactor``).
+
+    Examples
+    --------
+    >>> free_scale("qcd")
+    {'name': 'qcd', 'type': 'normfactor', 'data': None}
+    """
     return {"name": name, "type": "normfactor", "data": None}
 
 
 def normalisation(name: str, relative: float) -> Modifier:
-    r"""Return a log-normal uncertainty of a sample's size (``normsys``), :math:`(1 + r)^{\pm 1}`."""
+    r"""Return a log-normal uncertainty of a sample's size (``normsys``), :math:`(1 + r)^{\pm 1}`.
+
+    Examples
+    --------
+    >>> normalisation("luminosity", 0.25)["data"]
+    {'hi': 1.25, 'lo': 0.8}
+    """
     if not relative >= 0:
         msg = f"the relative uncertainty {name!r} is {relative:g}; it must not be negative"
         raise InputError(msg)
@@ -100,6 +128,11 @@ def shape_variation(name: str, up: ArrayLike, down: ArrayLike) -> Modifier:
     """Return a correlated change of all bins (``histosys``), given at plus and minus one σ.
 
     A variation beyond an empty bin stops short of it.
+
+    Examples
+    --------
+    >>> shape_variation("tilt", [11.0, 4.0], [9.0, 6.0])["data"]
+    {'hi_data': [11.0, 4.0], 'lo_data': [9.0, 6.0]}
     """
     high, low = (np.maximum(np.asarray(each, dtype=float), LEAST).tolist() for each in (up, down))
     return {"name": name, "type": "histosys", "data": {"hi_data": high, "lo_data": low}}
@@ -120,6 +153,11 @@ def spurious_variation(
         Standard deviation of the number, over these bins (`SelectionResult.spurious`).
     name : str
         Name of the nuisance parameter.
+
+    Examples
+    --------
+    >>> spurious_variation([10.0, 5.0], [1.0, 3.0], 2.0)["data"]
+    {'hi_data': [10.5, 6.5], 'lo_data': [9.5, 3.5]}
     """
     form = np.asarray(shape, dtype=float)
     total = form.sum()
@@ -134,6 +172,11 @@ def poisson_error(name: str, errors: ArrayLike) -> Modifier:
     r"""Return bins known from side measurements of :math:`(b/\sigma)^2` events (``shapesys``).
 
     Bins with errors below 1e-7 events are taken as known.
+
+    Examples
+    --------
+    >>> poisson_error("error", [2.0])
+    {'name': 'error', 'type': 'shapesys', 'data': [2.0]}
     """
     values = np.asarray(errors, dtype=float)
     known = values < LEAST / 10  # whose square might vanish
@@ -145,6 +188,11 @@ def statistical_error(name: str, errors: ArrayLike) -> Modifier:
 
     All samples of a channel with this name share one factor a bin (Barlow and Beeston 1993, as
     simplified by Conway, arXiv:1103.0354).
+
+    Examples
+    --------
+    >>> statistical_error("mc", [2.0])
+    {'name': 'mc', 'type': 'staterror', 'data': [2.0]}
     """
     return {"name": name, "type": "staterror", "data": np.asarray(errors, dtype=float).tolist()}
 
@@ -178,6 +226,13 @@ def workspace(
     ------
     InputError
         If there are no channels, two of one name, or bins that do not fit together.
+
+    Examples
+    --------
+    >>> background = Sample("background", (10.0,), (poisson_error("error", [2.0]),))
+    >>> model = workspace([Channel("SR", (12.0,), (signal([3.0]), background))])
+    >>> model["observations"]
+    [{'name': 'SR', 'data': [12.0]}]
     """
     if not channels:
         msg = "a workspace needs at least one channel"
@@ -234,6 +289,14 @@ def combine(workspaces: Mapping[str, Workspace], *, correlated: Iterable[str] = 
     ------
     InputError
         If there are none, or one has another parameter of interest.
+
+    Examples
+    --------
+    >>> background = Sample("background", (10.0,), (poisson_error("error", [2.0]),))
+    >>> model = workspace([Channel("SR", (12.0,), (signal([3.0]), background))])
+    >>> joined = combine({"first": model, "second": model})
+    >>> [channel["name"] for channel in joined["channels"]]
+    ['first_SR', 'second_SR']
     """
     shared = {STRENGTH, *correlated}
     channels: list[Any] = []

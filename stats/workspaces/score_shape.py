@@ -40,7 +40,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Variation(Record):
-    """A template under a systematic effect at plus and minus one standard deviation, events."""
+    """A template under a systematic effect at plus and minus one standard deviation, events.
+
+    Examples
+    --------
+    >>> Variation((11.0, 4.0), (9.0, 6.0)).up
+    (11.0, 4.0)
+    """
 
     up: tuple[float, ...]
     down: tuple[float, ...]
@@ -60,6 +66,11 @@ class Template(Record):
         Log-normal uncertainty of the process's size: one parameter in all regions.
     variations : dict of str to Variation
         Shape effects by name: one parameter a name, in all processes and regions.
+
+    Examples
+    --------
+    >>> Template((10.0, 5.0), (1.0, 0.7)).relative_error
+    0.0
     """
 
     events: tuple[float, ...]
@@ -82,6 +93,13 @@ class Region(Record):
         Background processes by name.
     signal : Template
         The signal at ``mu = 1``.
+
+    Examples
+    --------
+    >>> template = score_template([0.1, 0.2, 0.7, 0.9], [0.0, 0.5, 1.0], [5.0, 5.0, 1.0, 1.0])
+    >>> region = Region("SR", (11.0, 3.0), {"qcd": template}, Template((0.5, 2.0), (0.0, 0.0)))
+    >>> region.backgrounds['qcd'].events
+    (10.0, 2.0)
     """
 
     name: str
@@ -119,6 +137,12 @@ def score_edges(
     ------
     InputError
         If there are not enough events for a single bin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> score_edges(np.linspace(0, 1, 81), n_bins=3).round(3).tolist()
+    [-inf, 0.5, 0.75, inf]
     """
     values, mass = _checked(scores, weights)
     order = np.argsort(values, kind="stable")
@@ -177,6 +201,11 @@ def score_template(
     ------
     InputError
         If an event is not finite or outside, or the weights of a bin sum to less than zero.
+
+    Examples
+    --------
+    >>> score_template([0.1, 0.2, 0.7], [0.0, 0.5, 1.0]).events
+    (2.0, 1.0)
     """
     values, mass = _checked(scores, weights)
     bins = np.asarray(edges, dtype=float)
@@ -210,6 +239,13 @@ def score_channel(region: Region) -> Channel:
     ------
     InputError
         If a bin has data or signal, but no simulated background: there the model knows nothing.
+
+    Examples
+    --------
+    >>> template = score_template([0.1, 0.2, 0.7, 0.9], [0.0, 0.5, 1.0], [5.0, 5.0, 1.0, 1.0])
+    >>> region = Region("SR", (11.0, 3.0), {"qcd": template}, Template((0.5, 2.0), (0.0, 0.0)))
+    >>> [sample.name for sample in score_channel(region).samples]
+    ['signal', 'qcd']
     """
     n_bins = len(region.observed)
     templates = {"signal": region.signal} | region.backgrounds
@@ -244,6 +280,13 @@ def score_workspace(regions: Sequence[Region]) -> dict[str, Any]:
     """Return the regions, fitted together, as a pyhf workspace.
 
     Processes and variations of the same name are fully correlated between regions.
+
+    Examples
+    --------
+    >>> template = score_template([0.1, 0.2, 0.7, 0.9], [0.0, 0.5, 1.0], [5.0, 5.0, 1.0, 1.0])
+    >>> region = Region("SR", (11.0, 3.0), {"qcd": template}, Template((0.5, 2.0), (0.0, 0.0)))
+    >>> score_workspace([region])['observations']
+    [{'name': 'SR', 'data': [11.0, 3.0]}]
     """
     return workspace([score_channel(region) for region in regions])
 

@@ -24,9 +24,9 @@ def _format(name: str) -> str:
 
 
 def _function(name: str) -> str:
-    from ...stats import FUNCTIONS  # noqa: PLC0415
+    from ...stats import background_functions  # noqa: PLC0415
 
-    return _known("background function", name, FUNCTIONS)
+    return _known("background function", name, background_functions())
 
 
 def _method(name: str) -> str:

@@ -137,7 +137,8 @@ class FitConfig(Section):
     Attributes
     ----------
     function : str
-        A registered background function, such as ``dijet4`` (LHCO 2020 eq. 4.3).
+        The background function: ``dijet3``, ``dijet4`` (LHCO 2020 eq. 4.3), ``dijet5``, or one
+        that another package registers (`overdensity.stats.register_function`).
     bins_per_bin : int
         Bins of the fitted spectrum in each bin of the scan.
     sculpting : float

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from ...core.identity import splitmix64
 from ...ml import Window
-from ...stats import Sculpting, conformal_p, sculpting, selection_levels
+from ...stats import (
+    Sculpting,
+    conformal_p,
+    fabricated_excess,
+    refuse_fabricated,
+    selection_levels,
+)
 from .run import Run
 from .scores import Scores
 
@@ -88,7 +94,7 @@ def sculpting_of(run: Run, scores: Scores) -> Sculpting:
         If there are too few events to fit.
     """
     config = run.config
-    return sculpting(
+    found = fabricated_excess(
         scores.values.T,
         scores.sample.mass,
         scores.fold,
@@ -97,7 +103,8 @@ def sculpting_of(run: Run, scores: Scores) -> Sculpting:
         efficiencies=config.selections,
         events=splitmix64(scores.sample.event),
         function=config.fit.function,
-        constraint=config.fit.sculpting,
+        freedom=config.fit.sculpting,
         guard=config.fit.bins_per_bin,
         bulk=min(_BULK, 1 - config.selections[0]),
     )
+    return refuse_fabricated(found)

@@ -9,7 +9,8 @@ from scipy.stats import ks_2samp, kstest
 from overdensity.stats.bumphunt.engine import _Refit, grid
 from overdensity.stats.bumphunt.one_mass import bump_hunt, bump_hunt_given_reference
 from overdensity.stats.spectra.batch_fit import Problem, refit
-from overdensity.stats.spectra.functions import basis, log_edges
+from overdensity.stats.spectra.binning import log_edges
+from overdensity.stats.spectra.functions import basis
 from overdensity.stats.spectra.spectrum import Constraint, fit, seed_theta
 
 EDGES = log_edges(2632, 6000, 40)

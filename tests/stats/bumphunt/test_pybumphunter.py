@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+from overdensity.core import MissingExtraError
 from overdensity.stats.bumphunt.one_mass import bump_hunt_given_reference
 from overdensity.stats.bumphunt.pybumphunter import bumphunter, bumphunter_2d
 from overdensity.stats.bumphunt.two_masses import bump_hunt_2d_given_reference
-from overdensity.stats.spectra.functions import log_edges
+from overdensity.stats.spectra.binning import log_edges
 
 EDGES = log_edges(2632, 6000, 40)
 MEAN = 1500 * np.exp(-0.1 * np.arange(40))
@@ -80,3 +84,27 @@ def test_the_library_repeats_itself_under_a_seed():
     counts = np.random.default_rng(8).poisson(MEAN)
     one, two = (bumphunter(EDGES, counts, MEAN, pseudo_experiments=100, seed=9) for _ in range(2))
     assert one == two
+
+
+def test_without_pybumphunter_the_command_that_installs_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyBumpHunter", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'overdensity\[bumphunter\]'"):
+        bumphunter(EDGES, MEAN.astype(int), MEAN)
+
+
+def test_statistics_need_no_extra():
+    code = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"pyBumpHunter", "hepdata_lib", "torch", "coffea"}:
+            raise ModuleNotFoundError(name=name)
+
+sys.meta_path.insert(0, Absent())
+import importlib, pkgutil
+import overdensity.stats
+for module in pkgutil.walk_packages(overdensity.stats.__path__, "overdensity.stats."):
+    importlib.import_module(module.name)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -14,7 +14,7 @@ from overdensity.stats.bumphunt.two_masses import (
     bump_hunt_2d_given_reference,
     plane_basis,
 )
-from overdensity.stats.spectra.functions import log_edges
+from overdensity.stats.spectra.binning import log_edges
 from overdensity.stats.spectra.spectrum import Constraint
 
 X, Y = log_edges(2600, 6000, 12), log_edges(100, 900, 10)

@@ -21,7 +21,7 @@ from overdensity.stats.combination.joint import HuntChannel, combine_channels
 from overdensity.stats.combination.joint_result import CombinedResult
 from overdensity.stats.combination.statistic import joint_statistic
 from overdensity.stats.p_values.local import z_of_p
-from overdensity.stats.spectra.functions import log_edges
+from overdensity.stats.spectra.binning import log_edges
 
 EDGES = log_edges(2700.0, 6400.0, 12)
 WINDOWS = np.array([(EDGES[i], EDGES[i + 3]) for i in range(2, 8)])

@@ -5,18 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pyhf
 import pytest
-from scipy import special
-from scipy.stats import nbinom
 
 from overdensity.core import FitError, InputError
 from overdensity.stats.limits.cls import (
     asymptotic_limit,
-    counting_limit,
-    discovery,
     effective_background,
     toy_limit,
     upper_limit,
 )
+from overdensity.stats.limits.counting import counting_limit
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf
 
@@ -63,21 +60,6 @@ def test_nothing_seen_and_nothing_expected_excludes_three_events():
     assert result.expected == pytest.approx([-np.log(0.05)] * 5, rel=1e-4)
 
 
-@pytest.mark.parametrize(("n", "b"), [(0, 3.0), (5, 5.0), (3, 8.0), (12, 4.5), (400, 380.0)])
-def test_a_count_of_known_background_gives_the_limit_of_two_poisson_sums(n, b):
-    limit = counting_limit(count(n, b)).observed
-    assert special.pdtr(n, b + limit) / special.pdtr(n, b) == pytest.approx(0.05, rel=1e-3)
-
-
-def test_a_gamma_background_makes_the_count_negative_binomial():
-    n, b, sigma = 7, 5.0, 2.0
-    shape, rate = (b / sigma) ** 2, b / sigma**2
-    smeared = nbinom(shape, rate / (1 + rate)).pmf(np.arange(n + 1))
-    limit = counting_limit(count(n, b, sigma)).observed
-    both = (smeared * special.pdtr(n - np.arange(n + 1), limit)).sum()
-    assert both / smeared.sum() == pytest.approx(0.05, rel=2e-3)
-
-
 def test_the_asymptotic_limit_is_that_of_pyhf():
     ours = asymptotic_limit(SHAPE)
     spec = pyhf.Workspace(SHAPE)
@@ -117,20 +99,6 @@ def test_the_effective_background_is_that_of_the_bins_that_matter():
     assert effective_background(tail) == pytest.approx(11**2 / (1 / 1000 + 100), rel=1e-6)
 
 
-def test_a_count_with_a_known_background_is_discovered_as_the_formula_says():
-    n, b = 25, 12.0
-    found = discovery(count(n, b))
-    assert found.mu == pytest.approx(n - b, rel=1e-5)
-    assert found.q0 == pytest.approx(2 * (n * np.log(n / b) - (n - b)), rel=1e-6)
-
-
-def test_a_limit_covers():
-    rng, true = np.random.default_rng(1), 6.0
-    limits = {n: counting_limit(count(n, 4.0)).observed for n in range(31)}
-    covered = np.mean([limits[min(n, 30)] >= true for n in rng.poisson(4.0 + true, 5000)])
-    assert covered >= 0.95  # CLs over-covers by construction
-
-
 @pytest.mark.parametrize("level", [0.0, 1.0, 1.5, float("nan")])
 def test_a_level_that_is_none_is_refused(level):
     with pytest.raises(InputError, match="confidence level"):
@@ -140,8 +108,3 @@ def test_a_level_that_is_none_is_refused(level):
 def test_no_signal_excludes_nothing():
     with pytest.raises(FitError, match="no signal"):
         upper_limit(workspace([10], [0.0], [10.0]))
-
-
-def test_several_bins_are_no_count():
-    with pytest.raises(InputError, match="one bin"):
-        counting_limit(SHAPE)

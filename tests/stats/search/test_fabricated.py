@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, InputError
-from overdensity.stats import hunt, log_edges, selection_levels, subdivide
-from overdensity.stats.search.fabricated import Sculpting, contradicted, sculpting
+from overdensity.stats import (
+    Sculpting,
+    fabricated_excess,
+    log_edges,
+    refuse_fabricated,
+    selection_levels,
+    subdivide,
+)
 from overdensity.stats.search.scanning import scan
 from overdensity.stats.selection.conformal import conformal_p
 from overdensity.stats.selection.patterns import count_patterns
@@ -40,6 +46,10 @@ def draw(seed, shape=None, *, n=20_000, n_signal=0):
 def learnt(strength):
     """What a classifier of each window does that has learnt the mass."""
     return lambda x, centre: strength * np.exp(-0.5 * ((x - centre) / 0.05) ** 2)
+
+
+def sculpting(*data, **search):
+    return refuse_fabricated(fabricated_excess(*data, **search))
 
 
 def pulls(result: Sculpting):
@@ -182,26 +192,13 @@ def test_a_strong_signal_that_reaches_into_the_bulk_is_not_refused():
     assert not result.refused[NEAR].any()
 
 
-def test_more_excess_than_the_spectrum_hides_is_a_contradiction():
-    def found(scores, mass, folds):
-        return contradicted(
-            hunt(
-                mass,
-                levels_of(scores, folds),
-                edges=EDGES,
-                windows=WINDOWS,
-                efficiencies=EFFICIENCIES,
-                pseudo_experiments=250,
-                seed=1,
-            )
-        )
-
-    sculpted = found(*draw(7, learnt(1.0)))
-    assert sculpted[:, 0].sum() >= 5  # a tenth of all events, doubled: far too many
-    assert not found(*draw(7)).any()
-    scores, mass, folds = draw(7, n_signal=200)
-    inside = (mass >= EDGES[0]) & (mass < EDGES[-1])
-    assert not found(scores[inside], mass[inside], folds[inside]).any()
+def test_what_is_refused_follows_from_one_prediction(quiet):
+    found = fabricated_excess(*draw(3, learnt(0.5)), **SEARCH)
+    strict = refuse_fabricated(found, tolerance=0.01, significance=0.1, share=0.0)
+    lenient = refuse_fabricated(found, tolerance=100.0)
+    assert strict.refused.sum() > 0
+    assert not lenient.refused.any()
+    assert strict.windows[0].shift == lenient.windows[0].shift
 
 
 def test_ties_are_broken_by_event_id():

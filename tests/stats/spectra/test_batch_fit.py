@@ -12,7 +12,8 @@ from scipy.integrate import quad, simpson
 from scipy.special import ndtr
 
 from overdensity.stats.spectra.batch_fit import Problem, refit
-from overdensity.stats.spectra.functions import basis, log_edges
+from overdensity.stats.spectra.binning import log_edges
+from overdensity.stats.spectra.functions import basis
 from overdensity.stats.spectra.spectrum import Constraint, fit, seed_theta
 
 EDGES = log_edges(2632, 6000, 32)

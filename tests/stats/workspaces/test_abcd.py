@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, fisher_exact, kstest, nchypergeom_fisher
 
 from overdensity.core import InputError
-from overdensity.stats.limits.cls import discovery, upper_limit
+from overdensity.stats.limits.cls import upper_limit
+from overdensity.stats.limits.discoveries import discovery
 from overdensity.stats.workspaces.abcd import abcd_closure, abcd_estimate, abcd_workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf

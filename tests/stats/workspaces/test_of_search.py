@@ -26,7 +26,8 @@ from overdensity.stats import (
     shape_workspace,
     z_of_p,
 )
-from overdensity.stats.limits.cls import asymptotic_limit, discovery
+from overdensity.stats.limits.cls import asymptotic_limit
+from overdensity.stats.limits.discoveries import discovery
 from overdensity.stats.workspaces.of_search import counting_channel, shape_channel
 from overdensity.stats.workspaces.pieces import combine, workspace
 

@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from overdensity.core import InputError
-from overdensity.stats.limits.cls import asymptotic_limit, discovery
+from overdensity.stats.limits.cls import asymptotic_limit
+from overdensity.stats.limits.discoveries import discovery
 from overdensity.stats.workspaces.pieces import (
     Channel,
     Sample,

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overdensity.core import InputError
-from overdensity.stats.limits.cls import asymptotic_limit, discovery
+from overdensity.stats.limits.cls import asymptotic_limit
+from overdensity.stats.limits.discoveries import discovery
 from overdensity.stats.workspaces.score_shape import (
     Region,
     Template,

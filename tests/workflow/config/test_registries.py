@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from overdensity.ml import methods
 from overdensity.processors import PROCESSORS, SOURCES
-from overdensity.stats import FUNCTIONS
+from overdensity.stats import background_functions
 from overdensity.workflow.config.registries import (
     FormatName,
     FunctionName,
@@ -21,7 +21,7 @@ REGISTRIES: list[tuple[Any, list[str], str, str]] = [
     (FormatName, ["auto", "columns", *SOURCES], "rot", "no format 'rot': did you mean 'root'?"),
     (
         FunctionName,
-        list(FUNCTIONS),
+        list(background_functions()),
         "dijett4",
         "no background function 'dijett4': did you mean 'dijet4'",
     ),
