@@ -11,6 +11,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...core import require
 from .engine import BumpHuntResult, Direction, outcome
 from .one_mass import checked_line
 from .regions import Grid, checked_reference, grid

@@ -128,7 +128,7 @@ def test_a_function_from_outside_is_searched_with(power_law):
         edges=EDGES,
         windows=[[EDGES[6], EDGES[9]]],
         efficiencies=(1.0, 0.1),
-        function=power_law,
+        model=FitModel(power_law),
         pseudo_experiments=250,
     )
     assert found.function == power_law
