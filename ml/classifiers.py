@@ -101,6 +101,12 @@ class ClassifierKind(ABC):
         Packages that it imports and the core does not install, by their import names.
     Hyper : type
         The frozen dataclass of its hyperparameters.
+
+    Examples
+    --------
+    >>> from overdensity.ml.classifiers import CLASSIFIERS
+    >>> CLASSIFIERS["trees"].Hyper().leaves
+    31
     """
 
     name: ClassVar[str]
@@ -189,6 +195,14 @@ class ClassifierHyper:
     ------
     ConfigError
         If a value cannot be used.
+
+    Examples
+    --------
+    >>> ensemble = ClassifierHyper(members=1)
+    >>> ensemble.kind, ensemble.settings.leaves
+    ('trees', 31)
+    >>> ClassifierHyper(kind="networks").settings.width
+    64
     """
 
     kind: str = "trees"

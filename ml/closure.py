@@ -29,6 +29,11 @@ class Closure(Record):
         The AUC in each fold.
     n_real, n_generated : int
         The numbers of events.
+
+    Examples
+    --------
+    >>> Closure(auc=0.5, error=0.01, folds=(0.49, 0.51), n_real=100, n_generated=100).auc
+    0.5
     """
 
     auc: float
@@ -73,6 +78,13 @@ def closure(
         If the features do not match, values are not finite, or events are too few.
     ConfigError
         If there are fewer than 3 folds.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> found = closure(rng.normal(size=(2000, 1)), rng.normal(1.0, size=(2000, 1)), seed=1)
+    >>> 0.7 < found.auc < 0.8
+    True
     """
     if real.ndim != 2 or generated.ndim != 2 or real.shape[1] != generated.shape[1]:
         msg = f"real {real.shape} and generated {generated.shape} must be (n_events, n_features)"

@@ -40,7 +40,15 @@ _BETWEEN_SIGNALS = 700.0  # GeV
 
 
 class ContractError(OverdensityError):
-    """A method does not do what every method must do."""
+    """A method does not do what every method must do.
+
+    Examples
+    --------
+    >>> raise ContractError("method 'mine' gives other scores for the same seed")
+    Traceback (most recent call last):
+        ...
+    overdensity.ml.contract.ContractError: method 'mine' gives other scores for the same seed
+    """
 
 
 def check_method(method: str | type[Method[Any]], **hyper: Any) -> None:

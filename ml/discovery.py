@@ -24,6 +24,11 @@ class SmallestSignificance(Record):
         S/√B before selection; None where not even the largest reaches the target.
     is_bound : bool
         All points reach the target: the smallest may lie below ``value``.
+
+    Examples
+    --------
+    >>> SmallestSignificance(target=5.0, value=1.2, is_bound=False).value
+    1.2
     """
 
     target: float
@@ -57,6 +62,12 @@ def smallest_significance(
     ------
     InputError
         If the shapes disagree, there is no point, or a value is not finite.
+
+    rExamples
+    r--------
+    r>>> smallest_significance([1.0, 2.0], [1.0, 5.0]).value
+    r1.444...
+    r
     """
     initial, max_sic = np.asarray(initial, dtype=float), np.asarray(max_sic, dtype=float)
     if initial.ndim != 1 or initial.shape != max_sic.shape or not initial.size:

@@ -32,7 +32,7 @@ class GisHyper:
     ----------
     own_mass : bool
         Ask each event for its over-density at its own mass, as published, and learn from all
-        events; otherwise at the centre of the window, from events around it.
+        events; otherwise at the center of the window, from events around it.
     sort : bool
         Order the two jets by mass (:func:`~overdensity.ml.jets.sort_jets`).
     sigma : float

@@ -76,6 +76,13 @@ class Method(ABC, Generic[HyperT]):
     fast : mapping
         Hyperparameters, as in a configuration, that make a training on a few thousand events a
         matter of a second: those of tests.
+
+    Examples
+    --------
+    >>> from overdensity.ml import make_method, Method
+    >>> method = make_method("pca")
+    >>> isinstance(method, Method), method.needs, method.windowed, method.looks_for
+    (True, ('features',), False, 'outliers')
     """
 
     name: ClassVar[str]
@@ -191,6 +198,12 @@ class MethodInfo(Record):
         Names and default values; empty where something is missing.
     missing : str
         What must be installed before it can be used; empty where nothing must.
+
+    Examples
+    --------
+    >>> info = next(info for info in methods() if info.name == "cwola")
+    >>> info.hyperparameters["classifier"]["trees"]["leaves"]
+    31
     """
 
     name: str

@@ -54,6 +54,12 @@ class Performance(Record):
         At fixed background efficiencies.
     max_sic : SicPoint
         The largest along the curve, with enough background events kept.
+
+    Examples
+    --------
+    >>> label = np.arange(1000) < 500
+    >>> performance(np.where(label, 1.0, 0.0), label, eps_b=(0.1,)).auc
+    1.0
     """
 
     auc: float
@@ -217,6 +223,14 @@ def performance(
     ------
     InputError
         If there is no signal, or fewer background events than ``min_background``.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> label = np.arange(4000) < 2000
+    >>> found = performance(rng.normal(label), label, eps_b=(0.1,))
+    >>> 0.7 < found.auc < 0.8, found.sic[0].sic > 1
+    (True, True)
     """
     b, _ = roc(score, label)
     if b[-1] < min_background:

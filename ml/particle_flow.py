@@ -15,9 +15,9 @@ from .classifiers import (
     ClassifierHyper,
     ClassifierKind,
     Inputs,
-    note_reliability,
     register_classifier,
 )
+from .members import note_reliability
 from .training_hyper import TrainingHyper
 
 __all__ = ["ParticleFlow", "ParticleFlowHyper"]

@@ -27,6 +27,11 @@ class Reliability(Record):
         Their weighted fraction in the first class.
     error : tuple of float
         Statistical error of that.
+
+    Examples
+    --------
+    >>> Reliability(said=(0.25, 0.75), found=(0.2, 0.8), error=(0.01, 0.01)).found
+    (0.2, 0.8)
     """
 
     said: tuple[float, ...]
@@ -57,7 +62,7 @@ def reliability(
     --------
     >>> p = np.repeat([0.2, 0.6], 500)
     >>> of = reliability(p, np.arange(1000) % 5 < np.repeat([1, 3], 500), np.ones(1000))
-    >>> of.said == of.found
+    >>> np.allclose(of.said, of.found)
     True
     """
     edges = np.unique(np.quantile(probability, _QUANTILES))

@@ -53,6 +53,12 @@ class Sample:
     ------
     InputError
         If the shapes do not match, or a value is not finite.
+
+    Examples
+    --------
+    >>> sample = Sample.from_arrays([3000.0, 3500.0], [[0.2], [0.7]], ["j1_tau21"])
+    >>> len(sample), sample.take(sample.mass > 3200).features.tolist()
+    (2, [[0.699999988079071]])
     """
 
     event: NDArray[np.uint64]

@@ -39,6 +39,14 @@ class MassSculpting(Record):
         Jensen-Shannon distance of both spectra at equal normalisation, base 2, in [0, 1].
     distance_expected : float
         What fluctuations alone give for it: its root mean square for a random subset.
+
+    Examples
+    --------
+    >>> found = mass_sculpting(
+    ...     np.linspace(3000, 4000, 1000), np.arange(1000) % 7, edges=[3000, 3500, 4001], efficiencies=[0.3]
+    ... )
+    >>> found[0].efficiency
+    0.3
     """
 
     efficiency: float
@@ -96,6 +104,16 @@ def mass_sculpting(
         If shapes disagree, or no event is within the edges or kept.
     ConfigError
         If an efficiency is not between 0 and 1, or the edges do not increase.
+
+    rExamples
+    r--------
+    r>>> mass = np.linspace(3000, 4000, 1000)
+    r>>> edges = [3000, 3500, 4001]
+    r>>> (flat,) = mass_sculpting(mass, np.arange(1000) % 7, edges=edges, efficiencies=[0.3])
+    r>>> (bent,) = mass_sculpting(mass, mass, edges=edges, efficiencies=[0.3])
+    r>>> flat.jsd < bent.jsd
+    rTrue
+    r
     """
     mass, score = np.asarray(mass), np.asarray(score)
     fold = np.zeros(len(mass), np.int64) if fold is None else np.asarray(fold)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from ..core import ConfigError, InputError
+from .kernel_density import kernel_density
 from .sliced import SlicedFlow, place, push
 
 __all__ = ["SlicingHyper", "fit_axes", "fit_maps", "fit_sliced", "knot_levels"]
 
-_FINENESS = 4  # points of a kernel density's grid in a width of the kernel, if not too many
-_REACH = 5.0  # widths of the kernel by which the grid exceeds the events
 _NARROWEST = 1e-3  # a slice is never taken for narrower, in widths of a feature
 _AXES_TOLERANCE = 1e-6  # the search for axes ends with steps below
 _SMALLEST_RATE = 1e-8
@@ -322,7 +320,7 @@ def fit_maps(
         for k in range(n_slices):
             v = u[edges[b] : edges[b + 1], k]
             h = hyper.bandwidth * n**-0.2 * _spread(v, w)
-            grid, density, cumulative = _kernel_density(v, w, h)
+            grid, density, cumulative = kernel_density(v, w, h)
             scale = np.sqrt(1 + h * h)
             x = np.interp(level, cumulative, grid)
             slope = scale * np.interp(x, grid, density) / (np.exp(-0.5 * normal**2) / _ROOT_2PI)
@@ -353,34 +351,6 @@ def knot_levels(n: float, knots: int = 0) -> NDArray[np.float64]:
 def _spread(v: NDArray[np.float64], w: NDArray[np.float64]) -> float:
     mean = np.average(v, weights=w)
     return max(float(np.sqrt(np.average((v - mean) ** 2, weights=w))), _NARROWEST)
-
-
-def _kernel_density(
-    v: NDArray[np.float64], w: NDArray[np.float64], h: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return a grid, the kernel density on it, and its integral from the left."""
-    low, high = v.min() - _REACH * h, v.max() + _REACH * h
-    points = 2 ** int(np.clip(np.ceil(np.log2(_FINENESS * (high - low) / h)), 10, 18))
-    step = (high - low) / (points - 1)
-    counts = _shared_out(v, w, low, step, points)
-    wave = 2 * np.pi * np.fft.rfftfreq(points)
-    smooth = np.fft.irfft(np.fft.rfft(counts) * np.exp(-0.5 * (wave * h / step) ** 2), points)
-    density = np.maximum(smooth, 0.0)
-    cumulative = np.cumsum(density) - 0.5 * density
-    density, cumulative = density / density.sum() / step, cumulative / density.sum()
-    return low + step * np.arange(points), density, cumulative
-
-
-@numba.njit(cache=True, nogil=True)
-def _shared_out(v, w, low, step, n):
-    """Histogram in which an event counts for both grid points beside it, by nearness."""
-    counts = np.zeros(n)
-    for i in range(len(v)):
-        position = (v[i] - low) / step
-        j = int(position)
-        counts[j] += w[i] * (j + 1 - position)
-        counts[j + 1] += w[i] * (position - j)
-    return counts
 
 
 def _bins(mass: NDArray[np.float64], width: float, events: int) -> NDArray[np.int64]:

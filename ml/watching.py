@@ -31,6 +31,11 @@ class LossCurve(Record):
         Weighted mean over the validation events after each epoch; empty without any.
     kept : tuple of int
         The epochs that were kept, from 0.
+
+    Examples
+    --------
+    >>> LossCurve(train=(0.7, 0.6), validation=(0.7, 0.65), kept=(1,)).kept
+    (1,)
     """
 
     train: tuple[float, ...]
@@ -50,6 +55,13 @@ class Watch:
         In the order in which the trainings ended.
     reliability : list of Reliability
         Of each classifier, on events that its members have not learnt from.
+
+    Examples
+    --------
+    >>> with watch() as seen:
+    ...     seen.add([0.7, 0.6], [0.7, 0.65], [1])
+    >>> seen.curves[0].train
+    (0.7, 0.6)
     """
 
     folder: Path | None = None

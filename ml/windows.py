@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..core import ConfigError, Record
 
-__all__ = ["Window", "scan_edges", "scan_windows"]
+__all__ = ["Window", "geometric_center", "scan_edges", "scan_windows"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,14 @@ class Window(Record):
     ------
     ConfigError
         If the edges are not in increasing order, or a sideband is empty.
+
+    Examples
+    --------
+    >>> window = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
+    >>> window.signal(np.array([3200.0, 3300.0, 3700.0])).tolist()
+    [False, True, False]
+    >>> print(window)
+    3300-3700 GeV (sidebands from 2900, to 4200)
     """
 
     center: float
@@ -78,6 +86,17 @@ class Window(Record):
         )
 
 
+def geometric_center(low: float, high: float) -> float:
+    """Return the mass hypothesis of a signal region, its geometric mean in GeV: bins are log-spaced.
+
+    Examples
+    --------
+    >>> geometric_center(2000.0, 8000.0)
+    4000.0
+    """
+    return float(np.sqrt(low * high))
+
+
 def scan_edges(low: float = 2632.0, high: float = 6000.0, bins: int = 16) -> NDArray[np.float64]:
     """Return the edges of the scan's bins, equal steps in log(mass), in GeV.
 
@@ -96,6 +115,11 @@ def scan_edges(low: float = 2632.0, high: float = 6000.0, bins: int = 16) -> NDA
     ------
     ConfigError
         If the range is empty, does not start above zero, or there is no bin.
+
+    Examples
+    --------
+    >>> scan_edges(1000, 8000, 3).round().tolist()
+    [1000.0, 2000.0, 4000.0, 8000.0]
     """
     if not 0 < low < high < math.inf:
         msg = f"scan: needs 0 < low < high, found low = {low:g}, high = {high:g} GeV"
@@ -135,6 +159,13 @@ def scan_windows(
     ------
     ConfigError
         If the bins are too few for one window.
+
+    Examples
+    --------
+    >>> len(scan_windows())
+    10
+    >>> scan_windows(1000, 8000, 3, signal_bins=1, sideband_bins=1)[0].center.__round__()
+    2828
     """
     edges = scan_edges(low, high, bins)
     if signal_bins < 1 or sideband_bins < 1:
@@ -155,7 +186,7 @@ def scan_windows(
         a, b = edges[first + sideband_bins], edges[first + sideband_bins + signal_bins]
         windows.append(
             Window(
-                center=float(np.sqrt(a * b)),
+                center=geometric_center(a, b),
                 low=float(a),
                 high=float(b),
                 sideband_low=float(edges[first]),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from ..ml import Window
+from ..ml.windows import geometric_center
 from .config import MethodConfig
 from .facilities import ClusterConfig
 from .sections import FilesSection, Section
@@ -81,8 +82,8 @@ class WindowConfig(Section):
 
     def window(self) -> Window:
         """Return it as methods take it."""
-        center = np.sqrt(self.low * self.high) if self.center is None else self.center
-        return Window(float(center), self.low, self.high, self.sideband_low, self.sideband_high)
+        center = geometric_center(self.low, self.high) if self.center is None else self.center
+        return Window(center, self.low, self.high, self.sideband_low, self.sideband_high)
 
 
 class SpectrumConfig(Section):
