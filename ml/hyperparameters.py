@@ -64,7 +64,7 @@ def replaced(default: Any, given: Mapping[str, Any], *, of: str, within: str = "
     Trees(leaves=31, rate=0.001)
     """
     sections = _sections(default, given, of, within)
-    values = {}
+    values: dict[str, Any] = {}
     for key, value in given.items():
         if key in sections:
             values["settings"] = _in_place_of(sections[key], value, of, within + key)
@@ -72,7 +72,7 @@ def replaced(default: Any, given: Mapping[str, Any], *, of: str, within: str = "
         if key not in _own(default):
             raise ConfigError(_unknown(default, key, of, within))
         values[key] = _in_place_of(getattr(default, key), value, of, within + key)
-    if isinstance(default, Choice) and "kind" in values:
+    if sections and "kind" in values:
         values.setdefault("settings", sections[values["kind"]])
     return dataclasses.replace(default, **values)
 

@@ -13,6 +13,7 @@ from scipy.optimize import approx_fprime
 from overdensity.core import ConfigError, InputError
 from overdensity.stats import (
     BackgroundFunction,
+    FitModel,
     background_functions,
     fit,
     hunt,

@@ -54,7 +54,7 @@ def test_background_alone_cannot_be_told_by_its_hypothesis(several):
 
 
 def test_window_beyond_the_trained_masses_is_refused(several):
-    with pytest.raises(InputError, match="centre of 4300 GeV is not among the signal masses"):
+    with pytest.raises(InputError, match="center of 4300 GeV is not among the signal masses"):
         make_method("parametrised").fit(several, window(4300.0), seed=1)
 
 
