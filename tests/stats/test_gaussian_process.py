@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.integrate import quad
@@ -157,7 +157,6 @@ def test_what_cannot_be_fitted_is_refused():
         fit_process(EDGES, np.ones(32), function="dijt3")
 
 
-@settings(max_examples=12, deadline=None)
 @given(arrays(np.int64, 32, elements=st.integers(0, 300)))
 def test_any_counts_give_a_finite_prediction_or_a_clear_error(counts):
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom, kstest
@@ -126,7 +126,6 @@ def test_what_cannot_be_chosen_from_is_refused():
         choose_function(EDGES, -np.ones(24))
 
 
-@settings(max_examples=25, deadline=None)
 @given(arrays(np.int64, 24, elements=st.integers(0, 300)))
 def test_any_counts_give_a_choice_with_its_goodness_or_a_clear_error(counts):
     try:
