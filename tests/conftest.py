@@ -28,6 +28,15 @@ settings.register_profile("more", max_examples=1000, deadline=None)
 settings.load_profile("same")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Ask every slow test how long it takes."""
+    for item in items:
+        marker = item.get_closest_marker("slow")
+        if marker is not None and not marker.kwargs.get("seconds"):
+            msg = f"{item.nodeid}: say how much CPU time it takes, as in slow(seconds=20)"
+            raise pytest.UsageError(msg)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the reference data that stands beside a checkout; skips where there is none."""

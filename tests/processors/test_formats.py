@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import loky
 import pandas as pd
 import pytest
 import uproot
@@ -49,7 +49,7 @@ def expected(formats, tmp_path_factory) -> tuple[pd.DataFrame, ProcessingReport]
 def executors() -> Iterator[dict[str, Any]]:
     """One of each kind; their processes live as long as the tests of this module."""
     with (
-        ProcessPoolExecutor(2) as pool,
+        loky.ProcessPoolExecutor(2) as pool,
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import awkward as ak
+import loky
 import numpy as np
 import pytest
 import uproot
@@ -165,9 +167,16 @@ def test_a_truncated_file_is_refused(tmp_path) -> None:
         read_events(RootSource(), str(tmp_path / "cut.root"))
 
 
-@pytest.mark.parametrize("executor", [IterativeExecutor(), FuturesExecutor(workers=2)])
-def test_the_runner_reads_what_uproot_reads(files, executor) -> None:
-    result = RootSource().execute(executor, pieces(files[:1]), Counter())
+@pytest.fixture(scope="module")
+def executors() -> Iterator[dict[str, Any]]:
+    """This process, and two others that live as long as the tests of this module."""
+    with loky.ProcessPoolExecutor(2) as pool:
+        yield {"iterative": IterativeExecutor(), "futures": FuturesExecutor(pool=pool)}
+
+
+@pytest.mark.parametrize("executor", ["iterative", "futures"])
+def test_the_runner_reads_what_uproot_reads(files, executors, executor) -> None:
+    result = RootSource().execute(executors[executor], pieces(files[:1]), Counter())
     expected = read_events(RootSource(), files[0], collections=("fat_jets",)).event.to_list()
     found = [x for name in sorted(result["ids"]) for x in result["ids"][name]]
     assert found == expected
@@ -175,14 +184,16 @@ def test_the_runner_reads_what_uproot_reads(files, executor) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:coffea")
-@pytest.mark.parametrize("executor", [IterativeExecutor(), FuturesExecutor(workers=2)])
-def test_files_lost_or_damaged_after_inspection_do_not_stop_the_others(files, executor) -> None:
+@pytest.mark.parametrize("executor", ["iterative", "futures"])
+def test_files_lost_or_damaged_after_inspection_do_not_stop_the_others(
+    files, executors, executor
+) -> None:
     chunks = pieces(files)
     Path(files[1]).unlink()
     content = bytearray(Path(files[2]).read_bytes())
     content[2000:-60000] = bytes(len(content) - 62000)
     Path(files[2]).write_bytes(content)
-    result = RootSource(retries=1).execute(executor, chunks, Counter())
+    result = RootSource(retries=1).execute(executors[executor], chunks, Counter())
     assert result["events"] == 250
     assert {name for name in result["bad"] if name.startswith(files[1])} == {
         f"{files[1]} [0:100]", f"{files[1]} [100:200]", f"{files[1]} [200:250]"

@@ -51,7 +51,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=10)
 @pytest.mark.parametrize("info", methods(), ids=lambda info: info.name)
 def test_every_method_takes_a_box_to_results(
     info, search_file: Path, simulation: Path, known: Path
