@@ -4,9 +4,9 @@ A receipt in ``docs/receipts/`` holds the tables that a benchmark printed, with 
 commit and the seed. ``tests/test_receipts.py`` holds the pages against them, so that a study of an
 hour needs no hour in CI and no figure of a page drifts.
 
-    python -P benchmarks/receipts.py make calibration_strength --page docs/calibration.md \
+    python -P benchmarks/receipts.py make --page docs/calibration.md \
         --section "An injected peak" --seed "3, strength, dataset" \
-        benchmarks/calibration.py strength --figures docs/figures
+        calibration_strength benchmarks/calibration.py strength --figures docs/figures
     python -P benchmarks/receipts.py update     # put the tables of the receipts into the pages
 """
 
@@ -174,7 +174,7 @@ def updated(text: str, receipt: Receipt) -> str:
             raise SystemExit(msg)
         end = text.find("\n\n", place)
         if table.caption:
-            place = text.rfind("\n\n", 0, place - 2) + 2
+            place = text.rfind("\n", 0, place - 2) + 1
         text = text[:place] + str(table) + text[end:]
         place += len(str(table))
     return text

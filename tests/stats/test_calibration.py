@@ -18,7 +18,6 @@ import pytest
 from overdensity.stats import hunt
 
 
-
 def loaded(benchmark):
     path = Path(__file__).parents[2] / "benchmarks" / f"{benchmark}.py"
     spec = importlib.util.spec_from_file_location(f"{benchmark}_studies", path)

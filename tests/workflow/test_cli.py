@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from overdensity.core import OverdensityError
 from overdensity.workflow import cli
 
 CONTRACT_COLUMNS = {
@@ -94,15 +93,10 @@ def test_misspelt_key_is_one_sentence_and_exit_code_2(call: Call, search_file: P
     assert not (search_file.parent / "run").exists()
 
 
-def test_debug_shows_the_traceback(search_file: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "overdensity.workflow.cli", "run", "none.yaml", "--debug"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
+def test_debug_lets_the_error_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_set_up", lambda *, quiet: None)
+    with pytest.raises(OverdensityError, match=r"none\.yaml"):
+        cli.main(["run", "none.yaml", "--debug"])
 
 
 def test_methods_json_lists_needs_and_sources(call: Call) -> None:
