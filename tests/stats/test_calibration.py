@@ -68,6 +68,7 @@ def test_an_injected_strength_comes_back_with_errors_that_cover_it(studies):
     found = studies.strength(80)
     bias = found.pulls.mean(axis=1)
     assert np.all(np.abs(bias) < 3.3 / np.sqrt(80))
+    assert found.pulls.std() == pytest.approx(1.0, abs=0.14)  # of 320, 0.04 of statistics
     for level in (0.6827, 0.9545):
         low, high = studies.binomial_band(80, level, 0.999)
         assert np.all((found.coverage(level) >= low) & (found.coverage(level) <= high))

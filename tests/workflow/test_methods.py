@@ -69,6 +69,7 @@ def test_every_method_takes_a_box_to_results(
     assert results.provenance.configuration["method"]["name"] == info.name
 
 
+@pytest.mark.figures
 def test_loss_curves_of_the_best_window_are_in_the_report(search_file: Path) -> None:
     results = search_with(search_file, "cathode", "scan.bins=7")  # a single window
     run = search_file.parent / "run"
