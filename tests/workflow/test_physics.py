@@ -128,4 +128,5 @@ def test_resonance_in_the_box_of_the_demo_is_found(
 def test_box_of_the_demo_without_its_signal_is_quiet(
     simulated_box: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    assert_quiet([search([simulated_box[1]], tmp_path, 1)], at_least=1)
+    best = search([simulated_box[1]], tmp_path, 1).best
+    assert best is None or best.p_global > 0.01
