@@ -120,7 +120,7 @@ def test_a_constraint_keeps_the_fit_of_a_nearly_empty_spectrum_finite():
     assert result.failed == 0
 
 
-@pytest.mark.slow(seconds=60)
+@pytest.mark.slow(seconds=25)
 @pytest.mark.parametrize(("function", "n"), [("dijet5", 30_000), ("dijet3", 300)])
 def test_global_p_values_with_a_refit_are_uniform(function, n, record_property):
     p_global = []

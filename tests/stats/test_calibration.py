@@ -44,7 +44,7 @@ def assert_not_too_small(found, *, independent):
         assert np.all(found.rate(alpha) < alpha + 4 * np.sqrt(alpha / independent))
 
 
-@pytest.mark.slow(seconds=30)
+@pytest.mark.slow(seconds=25)
 def test_spectra_without_signal_have_uniform_p_values(studies):
     found = studies.background(150, toys=150)
     assert found.ks > 0.01
@@ -54,7 +54,7 @@ def test_spectra_without_signal_have_uniform_p_values(studies):
         assert found.rate(alpha)[0] == pytest.approx(alpha, abs=4 * np.sqrt(alpha / 450))
 
 
-@pytest.mark.slow(seconds=30)
+@pytest.mark.slow(seconds=25)
 def test_a_tail_of_empty_bins_has_no_excess_of_small_p_values(studies):
     found = studies.sparse(150, toys=150)
     assert_not_too_small(found, independent=450)
@@ -63,7 +63,7 @@ def test_a_tail_of_empty_bins_has_no_excess_of_small_p_values(studies):
         assert (found.p_global < alpha).mean() <= high
 
 
-@pytest.mark.slow(seconds=15)
+@pytest.mark.slow(seconds=10)
 def test_an_injected_strength_comes_back_with_errors_that_cover_it(studies):
     found = studies.strength(80)
     bias = found.pulls.mean(axis=1)
@@ -74,7 +74,7 @@ def test_an_injected_strength_comes_back_with_errors_that_cover_it(studies):
         assert np.all((found.coverage(level) >= low) & (found.coverage(level) <= high))
 
 
-@pytest.mark.slow(seconds=25)
+@pytest.mark.slow(seconds=20)
 @pytest.mark.parametrize(
     ("events", "sculpting"),
     [(30_000, 0.0), (30_000, 1.0), (5_000, 0.0)],
@@ -86,7 +86,7 @@ def test_searches_of_correlated_scores_have_uniform_p_values(studies, events, sc
     assert_not_too_small(found, independent=100)
 
 
-@pytest.mark.slow(seconds=15)
+@pytest.mark.slow(seconds=10)
 def test_an_injected_signal_is_found_in_most_datasets(box):
     found = 0
     for seed in range(10):
@@ -99,7 +99,7 @@ def test_an_injected_signal_is_found_in_most_datasets(box):
     assert found >= 7
 
 
-@pytest.mark.slow(seconds=40)
+@pytest.mark.slow(seconds=45)
 def test_a_score_that_knows_the_mass_finds_no_resonance(sculpted):
     plain, protected = [], []
     for number, shape in enumerate(sculpted.SHAPES.values()):

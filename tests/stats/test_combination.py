@@ -212,7 +212,7 @@ def _z_global(seed, dijet, trijet):
     return [p.z_global for p in (*(one.global_p for one in result.channels), result.global_p)]
 
 
-@pytest.mark.slow(seconds=30)
+@pytest.mark.slow(seconds=10)
 def test_a_split_signal_is_found_where_neither_channel_finds_it():
     z = np.array([_z_global(100 + seed, DIJET, TRIJET) for seed in range(24)])
     above = (z > 2).sum(axis=0)
@@ -222,14 +222,14 @@ def test_a_split_signal_is_found_where_neither_channel_finds_it():
     assert np.all(np.abs(np.median(z[:, :2], axis=0) - 1.5) < 0.5), np.median(z, axis=0)
 
 
-@pytest.mark.slow(seconds=10)
+@pytest.mark.slow(seconds=5)
 def test_a_signal_in_one_channel_only_costs_little():
     z = np.array([_z_global(200 + seed, 2.5 * DIJET, 0) for seed in range(10)])
     alone, both = np.median(z[:, 0]), np.median(z[:, 2])
     assert both > alone - 0.7, (alone, both)
 
 
-@pytest.mark.slow(seconds=60)
+@pytest.mark.slow(seconds=25)
 def test_without_signal_the_global_p_value_is_uniform():
     z = np.array([_z_global(1000 + seed, 0, 0) for seed in range(60)])
     assert kstest(z[:, 2], "norm").pvalue > 0.01
