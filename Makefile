@@ -1,18 +1,24 @@
 # The two commands of the README, and the few behind them.
 #   make demo    install, simulate a box with a hidden resonance, search it, write the report
-#   make test    install, run the tests (SLOW=1: also the physics and calibration validations, and
-#                those on real servers, where these are installed)
+#   make test    install, run the tests, a process per core
+#                SLOW=1: also the physics and calibration validations, and afterwards, one by one,
+#                the tests on real servers, where these are installed
+#                ONLY=tests/stats/test_fit.py: one file, folder or test
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 DEMO   := runs/quickstart
+# One file starts sooner in one process.
+TESTS   = $(BIN)/python -m pytest -n $(if $(ONLY),0,auto) --dist worksteal
+# What pytest answers where it finds no test of a kind in that file.
+OR_NONE = $(if $(ONLY), || test $$? = 5)
 
 # One thread a process for OpenMP and BLAS: the parallelism is over tasks.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test slow lint format docs constraints clean
+.PHONY: demo test slow coverage lint format docs constraints clean
 
 demo: $(VENV)/.installed
 	@mkdir -p $(DEMO)
@@ -20,10 +26,19 @@ demo: $(VENV)/.installed
 	$(BIN)/overdensity run examples/quickstart/search.yaml
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(if $(SLOW),-m "")
+ifdef SLOW
+	$(TESTS) -m "not facilities" $(ONLY)$(OR_NONE)
+	$(BIN)/python -m pytest -m facilities $(ONLY)$(OR_NONE)
+else
+	$(TESTS) $(ONLY)
+endif
 
 slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m slow
+	$(TESTS) -m slow $(ONLY)
+
+# Which lines and branches the tests reach; SLOW=1 as above.
+coverage: $(VENV)/.installed-dev
+	$(TESTS) $(if $(SLOW),-m "not facilities") --cov --cov-report=term:skip-covered $(ONLY)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
-import subprocess
-import sys
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,20 @@ from overdensity.core.progress_bar import set_quiet
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 LOW, HIGH = 3000.0, 5000.0
 
-# The same examples on every run, so that a change fails by what it changes and not by chance;
-# `pytest --hypothesis-profile=default` looks for new ones.
-settings.register_profile("same", derandomize=True)
+# The same few examples on every run, so that a change fails by what it changes and not by chance;
+# `pytest --hypothesis-profile=more` looks for new ones.
+settings.register_profile("same", max_examples=25, derandomize=True, deadline=None)
+settings.register_profile("more", max_examples=1000, deadline=None)
 settings.load_profile("same")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Ask every slow test how long it takes."""
+    for item in items:
+        marker = item.get_closest_marker("slow")
+        if marker is not None and not marker.kwargs.get("seconds"):
+            msg = f"{item.nodeid}: say how much CPU time it takes, as in slow(seconds=20)"
+            raise pytest.UsageError(msg)
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +72,11 @@ def make_box(path: Path, *, background: int, signal: int, seed: int) -> Path:
 @pytest.fixture(scope="session")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """6000 background events with 120 signal events among them."""
-    path = tmp_path_factory.mktemp("box") / "box.parquet"
-    return make_box(path, background=6000, signal=120, seed=1)
+
+    def make(folder: Path) -> None:
+        make_box(folder / "box.parquet", background=6000, signal=120, seed=1)
+
+    return made_once(tmp_path_factory, "box", make) / "box.parquet"
 
 
 def write_search(folder: Path, box: Path) -> Path:
@@ -83,6 +98,32 @@ def write_search(folder: Path, box: Path) -> Path:
     return path
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that is filled once a session, by the first worker of xdist to ask for it.
+
+    Parameters
+    ----------
+    factory : pytest.TempPathFactory
+        The fixture ``tmp_path_factory``.
+    name : str
+        Of the folder.
+    make : callable
+        Fills the folder that it is given.
+    """
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # the folder that the workers of this session share
+    folder = base / f"once-{name}"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.with_suffix(".done").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that did not finish it
+            folder.mkdir()
+            make(folder)
+            folder.with_suffix(".done").touch()
+    return folder
+
+
 @pytest.fixture
 def search_file(box: Path, tmp_path: Path) -> Path:
     """A search of the box that has not begun."""
@@ -94,18 +135,22 @@ def finished_run(box: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished search of the box; copy it before changing anything."""
     from overdensity.workflow import load_config, run_search
 
-    folder = tmp_path_factory.mktemp("finished")
-    run_search(load_config(write_search(folder, box)))
-    return folder / "run"
+    def search(folder: Path) -> None:
+        run_search(load_config(write_search(folder, box)))
+
+    return made_once(tmp_path_factory, "finished", search) / "run"
 
 
 @pytest.fixture(scope="session")
 def simulated_events(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An event file as ``overdensity simulate`` writes it."""
-    path = tmp_path_factory.mktemp("simulated") / "box.h5"
-    subprocess.run(
-        [sys.executable, "-m", "overdensity", "simulate", path,
-         "--background", "30", "--signal", "20", "--seed", "4", "--workers", "1", "--quiet"],
-        check=True,
-    )  # fmt: skip
-    return path
+    """An event file of 30 background and 20 signal events, as ``overdensity simulate`` writes it."""
+    from overdensity.workflow.commands import command_line
+
+    def simulate(folder: Path) -> None:
+        out = str(folder / "box.h5")
+        words = ["--background", "30", "--signal", "20", "--seed", "4", "--workers", "1", "--quiet"]
+        with pytest.raises(SystemExit) as stopped:
+            command_line.main(["simulate", out, *words])
+        assert not stopped.value.code
+
+    return made_once(tmp_path_factory, "simulated", simulate) / "box.h5"

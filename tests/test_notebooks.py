@@ -32,7 +32,7 @@ def test_quickstart_runs_on_a_simulated_box(
     assert "signal strength" in text
 
 
-@pytest.mark.slow  # minutes where the machine is busy
+@pytest.mark.slow(seconds=15)
 def test_quickstart_opens_the_official_sample(
     shared_data: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,12 +42,13 @@ def test_quickstart_opens_the_official_sample(
     assert "'events read': 1000" in execute("01_quickstart.ipynb")
 
 
-@pytest.mark.slow  # minutes where the machine is busy
+@pytest.mark.slow(seconds=20)
 def test_processors_run_on_real_files(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OVERDENSITY_ROOT_FILES", str(shared_data / "root"))
     assert "no jet feature 'tau_21': did you mean 'tau21'" in execute("02_processors.ipynb")
 
 
+@pytest.mark.slow(seconds=15)
 def test_processors_run_on_a_sample_that_the_notebook_makes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,6 +56,7 @@ def test_processors_run_on_a_sample_that_the_notebook_makes(
     assert "no jet feature 'tau_21': did you mean 'tau21'" in execute("02_processors.ipynb")
 
 
+@pytest.mark.slow(seconds=15)
 def test_statistics_tells_a_signal_from_what_a_selection_made() -> None:
     text = execute("03_statistics.ipynb")
     assert "unprotected: 1" in text  # more than ten sigma, of nothing
@@ -62,7 +64,7 @@ def test_statistics_tells_a_signal_from_what_a_selection_made() -> None:
     assert "Gross and Vitells" in text
 
 
-@pytest.mark.slow  # minutes where the machine is busy
+@pytest.mark.slow(seconds=60)
 def test_methods_are_compared_and_one_searches() -> None:
     text = execute("04_methods.ipynb")
     assert "gis    SIC(1e-2)" in text

@@ -21,7 +21,6 @@ from overdensity.ml.evaluation.mass_dependence import mass_sculpting
 from overdensity.stats import selection_levels
 from overdensity.stats.selection.conformal import conformal_p
 
-pytestmark = pytest.mark.slow
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 
 
@@ -63,6 +62,7 @@ def asimov(s, b):
     return np.sqrt(2 * ((s + b) * np.log1p(s / b) - s))
 
 
+@pytest.mark.slow(seconds=60)
 def test_trees_reach_the_reference_on_the_benchmark_split(reference):
     background, signal = reference
     window = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
@@ -81,8 +81,9 @@ def test_trees_reach_the_reference_on_the_benchmark_split(reference):
     assert np.median([f.auc for f in found]) > 0.80
 
 
+@pytest.mark.slow(seconds=30)
 def test_hidden_signal_of_a_demo_box_is_uncovered(reference):
-    window, n_seeds = scan_windows()[2], 4
+    window, n_seeds = scan_windows()[2], 2
     before, after = [], []
     for seed in range(n_seeds):
         sample = box(reference, 40_000, 250, seed)
@@ -95,9 +96,10 @@ def test_hidden_signal_of_a_demo_box_is_uncovered(reference):
     assert min(after) > 5
 
 
+@pytest.mark.slow(seconds=60)
 def test_without_signal_no_window_has_an_excess(reference):
     z = []
-    for seed in range(2):
+    for seed in range(1):
         sample = box(reference, 40_000, 0, 100 + seed)
         for window in scan_windows():
             inside, selected = kept(sample, window, 0.01, seed)
@@ -111,6 +113,7 @@ def test_without_signal_no_window_has_an_excess(reference):
     assert abs(np.mean(z)) < 1
 
 
+@pytest.mark.slow(seconds=60)
 def test_methods_with_an_outer_density_reach_what_they_reached(reference):
     background, signal = reference
     window = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
@@ -135,6 +138,7 @@ def test_methods_with_an_outer_density_reach_what_they_reached(reference):
     assert chi2["lacathode"] < chi2["cathode"]
 
 
+@pytest.mark.slow(seconds=60)
 @pytest.mark.parametrize("name", ["cathode", "lacathode"])
 def test_without_signal_an_outer_density_makes_no_excess(name, reference):
     window, seed = scan_windows()[2], 11

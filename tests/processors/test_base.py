@@ -179,14 +179,16 @@ def test_a_chunk_of_which_nothing_is_selected_has_the_same_columns(processor, ev
     assert list(empty.cutflow.values())[:3] == [len(events), len(events), 0]
 
 
-@pytest.mark.parametrize("batch_events", [1, 33])
+@pytest.mark.parametrize("batch_events", [1, 9])
 def test_batches_change_nothing(processor, weighted, batch_events) -> None:
-    whole = processor.select(weighted)
+    few = weighted[:20]
+    whole = processor.select(few)
+    assert list(whole.cutflow.values())[-1] > 0
     split = make_processor(
         processor.name,
         **{k: v for k, v in processor.settings().items() if k != "processor"},
         batch_events=batch_events,
-    ).select(weighted)
+    ).select(few)
     assert split.cutflow == whole.cutflow
     assert split.weighted == whole.weighted
     assert_identical(split.columns, whole.columns)
@@ -315,9 +317,7 @@ def test_options_that_cannot_be_are_refused(name, options, message) -> None:
 RUNS = [
     ("delphes_qcd", BaseSchema, "delphes", "dijet", {}),
     ("pfnano", BaseSchema, "nano", "dijet", {"radius": 0.8}),
-    ("pfnano", NanoAODSchema, "nano", "dijet", {"radius": 0.8}),
     ("delphes_ttbar", BaseSchema, "delphes", "multijet", {}),
-    ("nano_tt_v15", NanoAODSchema, "nano", "jets", {"collection": "jets", "features": []}),
     ("pfnano", NanoAODSchema, "nano", "jets", {"collection": "fat_jets", "features": ["tau21"]}),
     ("delphes_zz4l", BaseSchema, "delphes", "leptons", {"count_jets": True}),
 ]

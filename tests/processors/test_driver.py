@@ -25,7 +25,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from coffea.processor import DaskExecutor, FuturesExecutor, IterativeExecutor
+from coffea.processor import DaskExecutor, IterativeExecutor
 from distributed import Client, LocalCluster
 
 from overdensity.core import InputError, OverdensityError
@@ -123,7 +123,7 @@ def test_one_bad_file_in_twenty_costs_only_itself(tmp_path, make_rows, write) ->
     files = [write(tmp_path / f"{i}.h5", make_rows(6, seed=i)) for i in range(20)]
     whole = Path(files[13]).read_bytes()
     Path(files[13]).write_bytes(whole[: len(whole) // 2])
-    report = run(files, tmp_path / "out", executor=FuturesExecutor(workers=2), skip_bad_files=True)
+    report = run(files, tmp_path / "out", skip_bad_files=True)
     assert list(report.bad_files) == [files[13]]
     assert "truncated" in report.bad_files[files[13]]
     good = run(files[:13] + files[14:], tmp_path / "good")

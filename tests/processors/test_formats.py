@@ -1,15 +1,12 @@
-"""The same events in three formats, on four kinds of executors: the same columns and histograms."""
+"""The same events in three formats, on three kinds of executors: the same columns and histograms."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import loky
 import pandas as pd
 import pytest
 import uproot
@@ -49,30 +46,17 @@ def expected(formats, tmp_path_factory) -> tuple[pd.DataFrame, ProcessingReport]
 
 
 @pytest.fixture(scope="module")
-def executors(tmp_path_factory) -> Iterator[dict[str, Any]]:
-    """One of each kind; the clusters live as long as the tests of this module."""
-    meeting = tmp_path_factory.mktemp("scheduler") / "scheduler.json"
-    dask, common = [sys.executable, "-m"], ["--no-dashboard", "--scheduler-file", str(meeting)]
-    here = ["--host", "127.0.0.1"]
-    with ExitStack() as stack:
-        for role, extra in (("scheduler", ["--port", "0"]), *2 * [("worker", ["--nthreads", "1"])]):
-            command = [*dask, f"distributed.cli.dask_{role}", *here, *extra, *common]
-            started = subprocess.Popen(command, cwd=meeting.parent, stderr=subprocess.DEVNULL)
-            stack.callback(started.wait)
-            stack.callback(started.terminate)
-        while not meeting.exists():
-            time.sleep(0.05)
-        by_hand = stack.enter_context(Client(scheduler_file=str(meeting)))
-        by_hand.wait_for_workers(2, timeout=60)
-        local = stack.enter_context(
-            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
-        )
-        client = stack.enter_context(Client(local))
+def executors() -> Iterator[dict[str, Any]]:
+    """One of each kind; their processes live as long as the tests of this module."""
+    with (
+        loky.ProcessPoolExecutor(2) as pool,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
         yield {
             "iterative": IterativeExecutor(),
-            "futures": FuturesExecutor(workers=2),
+            "futures": FuturesExecutor(pool=pool),
             "dask": DaskExecutor(client=client),
-            "by hand": DaskExecutor(client=by_hand),
         }
 
 
@@ -84,7 +68,7 @@ def run(
     return pd.read_parquet(out / "columns"), report
 
 
-@pytest.mark.parametrize("executor", ["iterative", "futures", "dask", "by hand"])
+@pytest.mark.parametrize("executor", ["iterative", "futures", "dask"])
 @pytest.mark.parametrize("name", ["hdf5", "root", "parquet"])
 def test_columns_are_the_same_bit_for_bit(  # noqa: PLR0917 - fixtures
     name, executor, formats, executors, expected, tmp_path

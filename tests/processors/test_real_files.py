@@ -41,25 +41,33 @@ PLAIN = {"collection": "jets", "features": ()}
 # what is in the files, and what is made of it
 CASES: list[tuple[str, int, ColumnProcessor]] = [
     ("pfnano", 10, DijetProcessor(radius=RADIUS, features=(*TAUS, "d2", "softdrop_mass", "n"))),
-    ("pfnano", 10, MultijetProcessor(collection="raw_particles", min_jets=2)),
     ("nano_tt_v15", 200, DijetProcessor(**STORED)),
-    ("nano_tt_v15", 200, JetProcessor(radius=RADIUS, min_jet_pt=100)),
-    ("nano_dy", 40, JetProcessor(**PLAIN)),
     ("nano_dy", 40, LeptonProcessor()),
     ("nano_dimuon", 40, JetProcessor(**PLAIN)),
     ("scouting_nano", 40, JetProcessor(**STORED)),
     ("treemaker", 10, DijetProcessor(**STORED)),
-    ("treemaker", 10, MultijetProcessor(**PLAIN, event_features=())),
     ("PHYSLITE_example", 100, DijetProcessor(collection="fat_jets", features=("tau21", "d2"))),
-    ("PHYSLITE_example", 100, LeptonProcessor(count_jets=True)),
     ("delphes_qcd", 250, DijetProcessor(radius=RADIUS)),
     ("delphes_ttbar", 150, MultijetProcessor()),
     ("delphes_zz4l", 1500, LeptonProcessor(count_jets=True)),
 ]
+# other collections of the same files: twenty seconds
+MORE_CASES: list[tuple[str, int, ColumnProcessor]] = [
+    ("pfnano", 10, MultijetProcessor(collection="raw_particles", min_jets=2)),
+    ("nano_tt_v15", 200, JetProcessor(radius=RADIUS, min_jet_pt=100)),
+    ("nano_dy", 40, JetProcessor(**PLAIN)),
+    ("treemaker", 10, MultijetProcessor(**PLAIN, event_features=())),
+    ("PHYSLITE_example", 100, LeptonProcessor(count_jets=True)),
+]
 
 
 @pytest.mark.parametrize(
-    ("name", "n_events", "processor"), CASES, ids=[f"{c[0]}-{c[2].name}" for c in CASES]
+    ("name", "n_events", "processor"),
+    [
+        pytest.param(*case, marks=marks, id=f"{case[0]}-{case[2].name}")
+        for cases, marks in ((CASES, ()), (MORE_CASES, pytest.mark.slow(seconds=20)))
+        for case in cases
+    ],
 )
 def test_every_real_file_becomes_columns(shared_data, tmp_path, name, n_events, processor) -> None:
     path = shared_data / "root" / f"{name}.root"

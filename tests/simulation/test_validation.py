@@ -11,7 +11,7 @@ import pytest
 
 from overdensity.simulation import simulate
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=3)  # of 40 tests that share one simulation
 
 OBSERVABLES = ["multiplicity", "mjj", "j1_pt", "j1_mass", "j2_mass", "j1_tau21", "j2_tau21", "j1_n"]
 

@@ -22,10 +22,9 @@ from overdensity.ml import (
 )
 from overdensity.stats import FitModel, hunt, selection_levels
 
-pytestmark = pytest.mark.slow
 logger = logging.getLogger("overdensity.tests")
 
-EVENTS, CELLS, BOXES = 10_000, 100, 200
+EVENTS, CELLS, BOXES = 10_000, 100, 100
 SELECTIONS = (0.1, 0.01)
 
 
@@ -90,12 +89,13 @@ def p_global(seed: int, *, folds: int, scheme: str) -> float:
         windows=[(window.low, window.high) for window in windows],
         efficiencies=SELECTIONS,
         model=FitModel("dijet3"),
-        pseudo_experiments=500,
+        pseudo_experiments=250,
         seed=seed,
     )
     return 1.0 if result.global_p is None else result.global_p.p_global
 
 
+@pytest.mark.slow(seconds=40)
 def test_global_p_of_trained_scores_is_uniform_under_a_tournament() -> None:
     found = [p_global(seed, folds=7, scheme="tournament") for seed in range(BOXES)]
     small = float(np.mean(np.array(found) < 0.05))
@@ -104,6 +104,7 @@ def test_global_p_of_trained_scores_is_uniform_under_a_tournament() -> None:
     assert small < 0.05 + 3 * np.sqrt(0.05 * 0.95 / BOXES)
 
 
+@pytest.mark.slow(seconds=20)
 def test_global_p_is_too_small_where_folds_learn_from_each_other() -> None:
     """The reason for the tournament; should this fail, the flag on ``all`` can go."""
     found = [p_global(seed, folds=5, scheme="all") for seed in range(BOXES // 2)]

@@ -94,6 +94,7 @@ def test_features_are_normalised() -> None:
     assert axes.get_xlabel() == "j1_mass"
 
 
+@pytest.mark.figures
 def test_figure_becomes_the_same_svg_each_time(spectrum: DrawnSpectrum) -> None:
     first, second = (as_svg_uri(plot_spectrum(spectrum)) for _ in range(2))
     assert first == second

@@ -33,7 +33,7 @@ def search_with(search_file: Path, name: str, *sets: str) -> SearchResults:
     return run_search(config_with(search_file, name, *sets))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=10)
 @pytest.mark.parametrize(
     "info", [info for info in methods() if "labels" not in info.needs], ids=lambda info: info.name
 )
@@ -54,6 +54,7 @@ def test_method_that_learns_from_the_truth_is_not_searched_with(info, search_fil
         search_with(search_file, info.name)
 
 
+@pytest.mark.figures
 def test_loss_curves_of_the_best_window_are_in_the_report(search_file: Path) -> None:
     results = search_with(search_file, "cathode", "scan.bins=7")  # a single window
     run = search_file.parent / "run"

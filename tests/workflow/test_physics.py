@@ -16,12 +16,10 @@ from overdensity.workflow import SearchResults, connect, parse_config, run_searc
 from overdensity.workflow.stages.columns import make_columns
 from overdensity.workflow.stages.run import Run
 
-pytestmark = pytest.mark.slow
 logger = logging.getLogger("overdensity.tests")
 
 BACKGROUND, SIGNAL, MASS = 40_000, 250, 3500.0  # as in `make demo`; S/B = 0.6 %
-SEEDS = (1, 2, 3, 4, 5)
-SIMULATED_SEEDS = (1, 2, 3)
+SEEDS = (1, 2, 3)
 
 
 def search(columns: list[Path], out: Path, seed: int) -> SearchResults:
@@ -83,62 +81,55 @@ def reference_boxes(
     ]
 
 
-def test_resonance_among_delphes_events_is_found_in_at_least_four_of_five_boxes(
+@pytest.mark.slow(seconds=60)
+def test_resonance_among_delphes_events_is_found_in_at_least_two_of_three_boxes(
     reference_boxes: list[tuple[Path, Path]], tmp_path: Path
 ) -> None:
     found = [
         search(list(files), tmp_path / str(seed), seed)
         for seed, files in zip(SEEDS, reference_boxes, strict=True)
     ]
-    assert_found(found, at_least=4)
+    assert_found(found, at_least=2)
 
 
-def test_delphes_events_without_resonance_are_quiet_in_at_least_four_of_five_boxes(
+@pytest.mark.slow(seconds=60)
+def test_delphes_events_without_resonance_are_quiet_in_at_least_two_of_three_boxes(
     reference_boxes: list[tuple[Path, Path]], tmp_path: Path
 ) -> None:
     found = [
         search([background], tmp_path / str(seed), seed)
         for seed, (background, _) in zip(SEEDS, reference_boxes, strict=True)
     ]
-    assert_quiet(found, at_least=4)
+    assert_quiet(found, at_least=2)
 
 
 @pytest.fixture(scope="module")
-def simulated_boxes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path]]:
-    """Columns of one box a seed, with its signal and without, from our own simulation."""
+def simulated_box(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Columns of the box of the demo, with its signal and without, from our own simulation."""
     folder = tmp_path_factory.mktemp("simulated")
-    boxes = []
-    for seed in SIMULATED_SEEDS:
-        file = folder / f"box{seed}.h5"
-        simulate(file, background=BACKGROUND, signal=SIGNAL, seed=seed)
-        search = {"events": {"files": str(file)}, "out": str(folder / str(seed))}
-        with connect("local") as client:
-            make_columns(Run(parse_config(search)), client)
-        file.unlink()
-        box = pq.read_table(folder / str(seed) / "columns")
-        background = box.filter(pc.equal(box["label"], 0))
-        paths = (folder / f"box{seed}.parquet", folder / f"background{seed}.parquet")
-        for table, path in zip((box, background), paths, strict=True):
-            pq.write_table(table, path)
-        boxes.append(paths)
-    return boxes
+    file = folder / "box.h5"
+    simulate(file, background=BACKGROUND, signal=SIGNAL, seed=1)
+    with connect("local") as client:
+        make_columns(
+            Run(parse_config({"events": {"files": str(file)}, "out": str(folder)})), client
+        )
+    box = pq.read_table(folder / "columns")
+    paths = (folder / "box.parquet", folder / "background.parquet")
+    for table, path in zip((box, box.filter(pc.equal(box["label"], 0))), paths, strict=True):
+        pq.write_table(table, path)
+    return paths
 
 
-def test_resonance_in_the_box_of_the_demo_is_found_in_at_least_two_of_three(
-    simulated_boxes: list[tuple[Path, Path]], tmp_path: Path
+@pytest.mark.slow(seconds=300)  # most of it the simulation
+def test_resonance_in_the_box_of_the_demo_is_found(
+    simulated_box: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    found = [
-        search([box], tmp_path / str(seed), seed)
-        for seed, (box, _) in zip(SIMULATED_SEEDS, simulated_boxes, strict=True)
-    ]
-    assert_found(found, at_least=2)
+    assert_found([search([simulated_box[0]], tmp_path, 1)], at_least=1)
 
 
-def test_box_of_the_demo_without_its_signal_is_quiet_in_at_least_two_of_three(
-    simulated_boxes: list[tuple[Path, Path]], tmp_path: Path
+@pytest.mark.slow(seconds=30)
+def test_box_of_the_demo_without_its_signal_is_quiet(
+    simulated_box: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    found = [
-        search([background], tmp_path / str(seed), seed)
-        for seed, (_, background) in zip(SIMULATED_SEEDS, simulated_boxes, strict=True)
-    ]
-    assert_quiet(found, at_least=2)
+    best = search([simulated_box[1]], tmp_path, 1).best
+    assert best is None or best.p_global > 0.01

@@ -10,7 +10,7 @@ import fastjet
 import numpy as np
 import pytest
 import uproot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from overdensity.core import InputError
@@ -385,7 +385,6 @@ def observables(pt: np.ndarray, y: np.ndarray, phi: np.ndarray) -> np.ndarray:
 
 
 @given(some_jets(), st.floats(-math.pi, math.pi))
-@settings(deadline=None, max_examples=40)
 def test_a_turn_about_the_beam_changes_nothing(jet, angle) -> None:
     pt, y, phi = jet
     np.testing.assert_allclose(
@@ -394,7 +393,6 @@ def test_a_turn_about_the_beam_changes_nothing(jet, angle) -> None:
 
 
 @given(some_jets(), st.floats(-2, 2))
-@settings(deadline=None, max_examples=40)
 def test_a_boost_along_the_beam_changes_nothing(jet, rapidity) -> None:
     pt, y, phi = jet
     np.testing.assert_allclose(
@@ -403,7 +401,6 @@ def test_a_boost_along_the_beam_changes_nothing(jet, rapidity) -> None:
 
 
 @given(some_jets(), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=40)
 def test_the_order_of_particles_changes_nothing(jet, random) -> None:
     order = list(range(len(jet[0])))
     random.shuffle(order)

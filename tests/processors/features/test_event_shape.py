@@ -8,7 +8,7 @@ import awkward as ak
 import fastjet
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from overdensity.core import InputError
@@ -110,7 +110,6 @@ def test_events_of_few_particles_are_no_trouble() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(-math.pi, math.pi), st.floats(-1, 1))
-@settings(deadline=None, max_examples=30)
 def test_turns_and_boosts_along_the_beam_and_order_change_nothing(seed, angle, rapidity) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 120))

@@ -88,7 +88,7 @@ def test_the_official_sample_agrees_with_a_loop(shared_data) -> None:
         np.testing.assert_allclose(columns[name], expected, rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=15)
 def test_all_columns_agree_with_the_reference_sample(shared_data) -> None:
     reference = shared_data / "reference"
     columns = pd.DataFrame(select(str(reference / "rnd_events_13k.h5"), 0, 4000).columns)

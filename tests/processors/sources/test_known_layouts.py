@@ -60,11 +60,11 @@ def test_every_real_file_is_recognised_and_read(shared_data, name) -> None:
 @pytest.mark.parametrize(
     ("name", "schema"),
     [
-        ("pfnano", BaseSchema),
+        pytest.param("pfnano", BaseSchema, marks=pytest.mark.slow(seconds=10)),
         ("pfnano", NanoAODSchema),
         ("scouting_nano", ScoutingNanoAODSchema),
         ("treemaker", TreeMakerSchema),
-        ("PHYSLITE_example", BaseSchema),
+        pytest.param("PHYSLITE_example", BaseSchema, marks=pytest.mark.slow(seconds=10)),
         ("PHYSLITE_example", PHYSLITESchema),
         ("delphes_ttbar", BaseSchema),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -24,7 +24,6 @@ INTERVALS = grid((EDGES,), ((2, 7),), None).boxes
 
 
 # Below 1e-4 rounding in the auxiliary counts, 1 / relative², shows: 4e-6 of log p at 1e-6.
-@settings(max_examples=200, deadline=None)
 @given(st.integers(1, 3000), st.floats(0.01, 0.999), st.floats(1e-4, 1.5))
 def test_an_excess_has_the_local_p_value(n, fraction, relative):
     b = n * fraction
@@ -32,7 +31,6 @@ def test_an_excess_has_the_local_p_value(n, fraction, relative):
     assert value == pytest.approx(float(local_log_p(n, b, relative * b)), rel=1e-7, abs=1e-7)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 500), st.floats(1.001, 5.0), st.integers(1, 2000))
 def test_a_deficit_has_the_binomial_p_value_from_the_other_side(n, factor, n_off):
     b = (n + 0.1) * factor

@@ -38,7 +38,7 @@ def smallest_p(counts: np.ndarray, function: str, start: np.ndarray) -> np.ndarr
 def test_an_injected_bump_is_found_in_its_place():
     mean = 30_000 * SHAPE + resonance(3500, 100, 500)
     counts = np.random.default_rng(1).poisson(mean)
-    result = bump_hunt(EDGES, counts, pseudo_experiments=500)
+    result = bump_hunt(EDGES, counts, pseudo_experiments=200)
     low, high = result.interval[0]
     assert low < 3500 < high
     assert result.global_p.p_global < 0.01
@@ -50,7 +50,7 @@ def test_an_injected_bump_is_found_in_its_place():
 def test_an_injected_hole_is_found_in_its_place():
     mean = 30_000 * SHAPE - resonance(4000, 100, 400)
     counts = np.random.default_rng(2).poisson(mean)
-    result = bump_hunt(EDGES, counts, looking_for="deficit", pseudo_experiments=500)
+    result = bump_hunt(EDGES, counts, looking_for="deficit", pseudo_experiments=200)
     low, high = result.interval[0]
     assert low < 4000 < high
     assert result.global_p.p_global < 0.02
@@ -121,16 +121,16 @@ def test_a_constraint_keeps_the_fit_of_a_nearly_empty_spectrum_finite():
     assert result.failed == 0
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=25)
 @pytest.mark.parametrize(("function", "n"), [("dijet5", 30_000), ("dijet3", 300)])
 def test_global_p_values_with_a_refit_are_uniform(function, n, record_property):
     p_global = []
-    for seed in range(200):
+    for seed in range(60):
         counts = np.random.default_rng(1000 + seed).poisson(n * SHAPE)
-        result = bump_hunt(EDGES, counts, function=function, pseudo_experiments=500, seed=seed)
+        result = bump_hunt(EDGES, counts, function=function, pseudo_experiments=250, seed=seed)
         p_global.append(result.global_p.p_global)
     p = kstest(p_global, "uniform").pvalue
     record_property("ks", p)
     record_property("below_0.05", float(np.mean(np.array(p_global) < 0.05)))
     assert p > 0.01
-    assert np.mean(np.array(p_global) < 0.05) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+    assert np.mean(np.array(p_global) < 0.05) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.stats import gamma, nbinom, poisson
@@ -89,7 +89,6 @@ def test_limit_covers_an_efficiency_that_varies() -> None:
     assert wrong > 0.005  # and it excludes something: CLs overcovers, but not without bound
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     n=st.integers(0, 60),
     b=st.floats(0.0, 40.0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
@@ -107,7 +107,6 @@ def test_edges_of_the_range(log_p):
     assert np.isscalar(float(log_p(3, 2.0, 1.0)))
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 2000), st.floats(0.01, 2000), st.floats(1e-4, 3), st.booleans())
 def test_more_events_are_less_likely_in_either_form_of_the_integral(n, b, relative, gaussian):
     log_p = (gaussian_log_p if gaussian else lognormal_log_p)([n, n + 1], b, relative * b)

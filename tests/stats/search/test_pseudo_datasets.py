@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
@@ -42,7 +42,6 @@ def test_thrown_masses_follow_the_fitted_spectrum() -> None:
 
 
 @given(n=st.integers(0, 300), smearing=st.floats(0.01, 1.0), seed=st.integers(0, 2**32))
-@settings(max_examples=30, deadline=None)
 def test_every_event_gets_one_new_mass_inside_the_scan(n, smearing, seed) -> None:
     mass = falling(n, np.random.default_rng(seed))
     new = smeared_masses(mass, MODEL, THETA, smearing=smearing, rng=np.random.default_rng(seed + 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, kstest, multivariate_normal, norm
 
@@ -135,7 +135,6 @@ def test_no_crossing_seen_is_not_known_to_be_none():
     assert (mean, error) == (0.0, 0.01)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.floats(-3, 7), st.integers(1, 5), st.integers(1, 4), st.integers(0, 100))
 def test_all_answers_are_probabilities_not_below_the_local_one(z, windows, selections, seed):
     toys = np.random.default_rng(seed).normal(size=(20, windows, selections))

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.integrate import quad
@@ -51,13 +51,13 @@ def test_it_predicts_the_window_where_the_function_cannot():
     assert abs(wrong.total - wrong.observed) > 1.3 * wrong.total_error
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=5)
 @pytest.mark.parametrize("n", [300, 3e4, 1e6])
 @pytest.mark.parametrize("share", [RIGHT, CURVED], ids=["right", "curved"])
 def test_the_prediction_covers_the_truth(share, n):
-    found = pulls(share, n, 100)
-    assert abs(found.mean()) < 0.35
-    assert 0.8 < found.std() < 1.25
+    found = pulls(share, n, 60)
+    assert abs(found.mean()) < 0.4
+    assert 0.75 < found.std() < 1.3
 
 
 def test_where_the_function_is_right_the_correction_vanishes():
@@ -157,7 +157,6 @@ def test_what_cannot_be_fitted_is_refused():
         fit_process(EDGES, np.ones(32), function="dijt3")
 
 
-@settings(max_examples=12, deadline=None)
 @given(arrays(np.int64, 32, elements=st.integers(0, 300)))
 def test_any_counts_give_a_finite_prediction_or_a_clear_error(counts):
     try:

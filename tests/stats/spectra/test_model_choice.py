@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom, kstest
@@ -38,19 +38,19 @@ def test_the_function_that_made_the_spectrum_is_chosen():
     assert choose_function(EDGES, rng.poisson(1e6 * FIVE)).function == "dijet5"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=30)
 @pytest.mark.parametrize("n_events", [200, 30_000])
 def test_a_larger_function_is_preferred_by_chance_as_often_as_the_threshold_says(n_events):
     rng = np.random.default_rng(n_events)
-    counts = rng.poisson(n_events * THREE, (150, 24))
+    counts = rng.poisson(n_events * THREE, (100, 24))
     steps = [
         choose_function(EDGES, one, functions=("dijet3", "dijet4"), n_toys=100).tests[0]
         for one in counts
     ]
     assert kstest([one.p_toys for one in steps], "uniform").pvalue > 0.01
     taken = sum(one.p_toys < 0.05 for one in steps)
-    assert binom.cdf(taken, 150, 0.05) > 0.005
-    assert binom.sf(taken - 1, 150, 0.05) > 0.005
+    assert binom.cdf(taken, 100, 0.05) > 0.005
+    assert binom.sf(taken - 1, 100, 0.05) > 0.005
     if n_events > 1000:
         assert kstest([one.p_ratio for one in steps], "uniform").pvalue > 0.01
         assert kstest([one.p_f for one in steps], "uniform").pvalue > 0.01
@@ -126,7 +126,6 @@ def test_what_cannot_be_chosen_from_is_refused():
         choose_function(EDGES, -np.ones(24))
 
 
-@settings(max_examples=25, deadline=None)
 @given(arrays(np.int64, 24, elements=st.integers(0, 300)))
 def test_any_counts_give_a_choice_with_its_goodness_or_a_clear_error(counts):
     try:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pyhf
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.integrate import quad
@@ -110,7 +110,6 @@ def test_shapes_must_agree():
         fit(EDGES, np.ones(16), masked=np.zeros(15, bool))
 
 
-@settings(max_examples=40, deadline=None)
 @given(arrays(np.int64, 16, elements=st.integers(0, 2000)))
 def test_any_counts_give_a_finite_fit_or_a_clear_error(counts):
     if ((counts > 0) & ~MASK).sum() <= 3:
@@ -220,7 +219,6 @@ def test_templates_that_are_none_are_refused(bad, words):
         fit(EDGES, 100 * np.ones(16), masked=MASK, signal=bad)
 
 
-@settings(max_examples=40, deadline=None)
 @given(arrays(np.int64, 16, elements=st.integers(0, 300)))
 def test_any_counts_give_a_finite_strength_or_a_clear_error(counts):
     try:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.integrate import quad
@@ -135,7 +135,6 @@ def test_input_that_cannot_be_used_is_refused():
         spurious_signal(EDGES, np.ones(32), WINDOWS, function="dijt3")
 
 
-@settings(max_examples=60, deadline=None)
 @given(arrays(np.int64, 32, elements=st.integers(0, 1000)))
 def test_any_counts_give_finite_fractions_or_a_clear_error(counts):
     try:

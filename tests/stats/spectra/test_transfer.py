@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import minimize
@@ -174,7 +174,6 @@ def test_ratios_that_cannot_be_known_are_refused():
         shaping_function(EDGES, some + 1, some, some)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     arrays(np.int64, 21, elements=st.integers(0, 100)),
     arrays(np.int64, 21, elements=st.integers(0, 1000)),

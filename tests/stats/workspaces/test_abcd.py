@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyhf
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, fisher_exact, kstest, nchypergeom_fisher
 
@@ -102,7 +102,6 @@ def test_a_closure_test_is_worth_no_more_than_its_statistics():
         abcd_closure((0, 4, 5, 6))
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.tuples(*(st.integers(0, 40),) * 3, st.integers(1, 40)), st.floats(0, 0.5))
 def test_any_counts_give_a_p_value_and_an_error(counts, closure):
     found = abcd_estimate(counts, closure=closure)
@@ -111,7 +110,6 @@ def test_any_counts_give_a_p_value_and_an_error(counts, closure):
     assert np.isfinite(found.z_local)
 
 
-@settings(max_examples=15, deadline=None)
 @given(st.tuples(*(st.integers(0, 40),) * 3, st.integers(1, 40)))
 def test_any_counts_give_a_model_that_fits(counts):
     found = discovery(abcd_workspace(counts, signal_events=(1, 0.1, 0.1, 0)))

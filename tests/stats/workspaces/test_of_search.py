@@ -177,7 +177,7 @@ def test_pyhf_reads_a_workspace_on_the_command_line(spectrum, tmp_path):
     assert sorted(found["samples"]) == ["background", "signal"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=10)
 def test_pyhf_combines_two_and_excludes_as_we_do(spectrum, tmp_path):
     shape = shape_workspace(spectrum, 3500.0, 140.0, n_signal=120.0)
     count = workspace([counting_channel(row(20, 15.0, 2.0), n_signal=5.0)])

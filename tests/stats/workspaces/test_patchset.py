@@ -58,7 +58,7 @@ def test_the_background_holds_no_signal():
     assert names == {"background"}
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=10)
 def test_pyhf_extracts_a_patch_and_sets_the_limit_of_the_full_model(tmp_path):
     background, patches = signal_patchset(MODELS)
     (tmp_path / "background.json").write_text(json.dumps(background))

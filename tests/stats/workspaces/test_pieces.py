@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pyhf
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from overdensity.core import InputError
@@ -41,7 +41,6 @@ def counting(name="a", n=60.0, b=50.0):
 events = st.floats(0, 200, allow_nan=False)
 
 
-@settings(max_examples=12, deadline=None)
 @given(st.data(), st.integers(1, 5))
 def test_any_counts_make_a_valid_model_with_a_finite_likelihood(data, n_bins):
     bins = st.lists(events, min_size=n_bins, max_size=n_bins)

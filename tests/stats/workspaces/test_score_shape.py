@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyhf
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from overdensity.core import InputError
@@ -114,7 +114,6 @@ def test_errors_are_those_of_the_weights():
     assert template.errors == pytest.approx((np.sqrt(5), 0.0))
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.floats(-50, 50) | st.just(1.0), min_size=20, max_size=300),
     st.integers(1, 12),

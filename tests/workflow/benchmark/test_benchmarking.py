@@ -154,6 +154,7 @@ def background_events(values: dict[str, Any], rows: slice) -> set[int]:
     return set(sample.event[rows].tolist())
 
 
+@pytest.mark.figures
 def test_table_record_and_figures_are_written(config) -> None:
     results = run_benchmark(config(methods=["plain", "told"], strengths=[50, 100]))
     out = Path(results.provenance.configuration["out"])

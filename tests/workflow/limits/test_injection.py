@@ -156,7 +156,7 @@ def test_key_leaves_out_what_does_not_matter(
     assert injection_key(changed, task) == injection_key(Run(load_config(search_file)), task)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=100)
 def test_limit_covers_a_signal_of_its_strength(
     task: InjectionTask, signal_file: Path, tmp_path: Path
 ) -> None:
@@ -176,7 +176,7 @@ def test_limit_covers_a_signal_of_its_strength(
             for repeat in repeats
         ]
 
-    campaign = [searches(strength, range(12)) for strength in strengths]
+    campaign = [searches(strength, range(8)) for strength in strengths]
     index = 1  # the tight selection
     eps = [[each.selections[index].eps_s for each in some] for some in campaign]
 
@@ -189,7 +189,7 @@ def test_limit_covers_a_signal_of_its_strength(
     without = [limit(each) for each in campaign[0]]
     true = float(np.median([np.inf if value is None else value for value in without]))
     assert 15 < true < 80
-    number = 80
+    number = 50
     limits = [limit(each) for each in searches(true, range(100, 100 + number))]
     excluded = np.mean([value is not None and value < true for value in limits])
     assert excluded <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / number)

@@ -26,6 +26,7 @@ def results(run: Path) -> SearchResults:
     return SearchResults.from_json(run / "results.json")
 
 
+@pytest.mark.figures
 def test_page_stands_by_itself(results: SearchResults, run: Path) -> None:
     page = page_of(results, run)
     assert not re.findall(r'(?:src|href)="(?!data:)', page)

@@ -67,6 +67,7 @@ def test_the_cutflow_shows_counts_and_shares() -> None:
     assert [text.get_text() for text in axes.texts] == ["2,000  (100 %)", "500  (25 %)"]
 
 
+@pytest.mark.figures
 def test_all_sets_of_columns_are_written_down(tmp_path) -> None:
     nominal, up = filled([450, 550]), filled([650])
     flow = {"events read": 2}
