@@ -9,6 +9,7 @@ import pytest
 
 from overdensity.core import InputError
 from overdensity.ml import Sample
+from overdensity.ml.blocks.images import Images
 
 N = 500
 
@@ -171,3 +172,52 @@ def test_two_samples_stand_beside_one_another_in_the_order_of_ids():
     assert both.features[:, 0].tolist() == [2.0, 4.0, 3.0, 1.0]
     assert both.weight.tolist() == [1.0, 3.0, 2.0, 1.0]
     assert both.label is None
+
+
+def with_blocks(n: int = 6, **changed):
+    images = np.arange(n * 4.0).reshape(n, 2, 2)
+    return Sample.from_arrays(
+        np.linspace(3000, 4000, n),
+        np.arange(n)[:, None],
+        ["x"],
+        group=np.arange(n) % 2,
+        blocks={"j1_image": Images.from_array(images)},
+        **changed,
+    )
+
+
+def test_taken_events_keep_their_objects_and_groups():
+    some = with_blocks().take(np.array([4, 1]))
+    assert some.blocks["j1_image"][:][:, 0, 0].tolist() == [16, 4]
+    assert some.group.tolist() == [0, 1]
+
+
+def test_joined_samples_keep_the_objects_with_their_events():
+    first, second = with_blocks(3, event=[5, 1, 9]), with_blocks(2, event=[3, 7])
+    both, _ = first.beside(second)
+    assert both.event.tolist() == [1, 3, 5, 7, 9]
+    assert both.blocks["j1_image"][:][:, 0, 0].tolist() == [4, 0, 0, 4, 8]
+    assert both.group.tolist() == [1, 0, 0, 1, 0]
+
+
+def test_samples_of_which_one_lacks_a_block_are_not_joined():
+    second = Sample.from_arrays([1.0], [[1.0]], ["x"])
+    with pytest.raises(InputError, match=r"features x, j1_image and x cannot be joined"):
+        with_blocks().beside(second)
+
+
+def test_label_is_kept_where_all_samples_have_one():
+    labelled = with_blocks(2, label=[0, 1])
+    assert Sample.concatenated(labelled, labelled).label.tolist() == [0, 1, 0, 1]
+    assert Sample.concatenated(labelled, with_blocks(2)).label is None
+
+
+def test_blocks_of_another_length_are_refused():
+    with pytest.raises(InputError, match="j1_image: 6 images do not belong to 2 events"):
+        Sample.from_arrays([1.0, 2.0], [[1.0]] * 2, ["x"], blocks=with_blocks().blocks)
+
+
+def test_blocks_that_are_not_needed_are_not_shown():
+    assert with_blocks().showing(("features",), method="any").blocks == {}
+    shown = with_blocks().showing(("images",), method="any")
+    assert shown.blocks["j1_image"][1:].sum(axis=(1, 2)) == pytest.approx(1)
