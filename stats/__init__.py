@@ -15,11 +15,11 @@ from ..core.lazy import lazy_door
 
 if TYPE_CHECKING:
     from .p_values.local import local_p, z_of_p
-    from .search.contradiction import contradicted
-    from .search.fabricated import FabricatedExcess, fabricated_excess, refuse_fabricated
+    from .sculpting.contradiction import contradicted
+    from .sculpting.fabricated import FabricatedExcess, fabricated_excess, refuse_fabricated
+    from .sculpting.sculpting_result import Sculpting
     from .search.hunt_result import Best, HuntResult, SelectionResult, WindowResult
     from .search.hunting import hunt, hunt_patterns
-    from .search.sculpting_result import Sculpting
     from .search.trials import Trials
     from .selection.conformal import conformal_p
     from .selection.independence import Independence, independence_test

@@ -11,13 +11,7 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError
 from ..training.training_hyper import TrainingHyper
-from .ensemble import (
-    Classifier,
-    ClassifierHyper,
-    ClassifierKind,
-    Inputs,
-    register_classifier,
-)
+from .ensemble import Classifier, ClassifierHyper, ClassifierKind, Inputs, register_classifier
 from .members import note_reliability
 
 __all__ = ["ParticleFlow", "ParticleFlowHyper"]

@@ -1,6 +1,6 @@
 """Whether a selection keeps the mass spectrum of background as it was.
 
-`overdensity.stats.search.fabricated` asks another question of data, in which truth is unknown and signal may
+`overdensity.stats.sculpting.fabricated` asks another question of data, in which truth is unknown and signal may
 hide: how large an excess the sideband fit of a search would see by mistake, and whether a selection
 must be refused for it. Here the events are known to be background, as in a benchmark, and what is
 measured is the plain change of shape.

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from ...core import InputError
 from ...core.records import write_text_atomic
 from ...stats import SelectionResult, WindowResult, z_of_p
+from ...stats.sculpting.sculpting_result import SelectionSculpting, WindowSculpting
 from ...stats.search.printed import error_of, selection_name
-from ...stats.search.sculpting_result import SelectionSculpting, WindowSculpting
 from ...stats.search.yields import JointYield, NumberOfEvents
 from ..calibrate.retrained import Retrained, retrained_figure
 from ..config.search import parse_config

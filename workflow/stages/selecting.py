@@ -9,13 +9,7 @@ from numpy.typing import NDArray
 
 from ...core.identity import splitmix64
 from ...ml import Window
-from ...stats import (
-    Sculpting,
-    conformal_p,
-    fabricated_excess,
-    refuse_fabricated,
-    selection_levels,
-)
+from ...stats import Sculpting, conformal_p, fabricated_excess, refuse_fabricated, selection_levels
 from .run import Run
 from .scores import Scores
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .hunt_result import HuntResult
+from ..search.hunt_result import HuntResult
 
 __all__ = ["contradicted"]
 

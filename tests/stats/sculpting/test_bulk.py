@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from overdensity.stats.search.bulk import bulk_location, common_shift, contrasts, kept_fractions
+from overdensity.stats.sculpting.bulk import bulk_location, common_shift, contrasts, kept_fractions
 
 
 def test_the_location_is_that_of_a_truncated_normal_distribution():

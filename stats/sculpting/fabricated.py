@@ -15,12 +15,12 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import ndtri
 
 from ...core import ConfigError, InputError
+from ..search.scanning import Scan, scan
 from ..selection.levels import normal_scores, selection_levels
 from ..selection.patterns import count_patterns
 from ..spectra.batch_fit import refit
 from ..spectra.fit_model import FitModel
 from .bulk import bulk_location, common_shift, contrasts, kept_fractions
-from .scanning import Scan, scan
 from .sculpting_result import Sculpting, SelectionSculpting, WindowSculpting
 
 __all__ = [

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from overdensity.stats.search.sculpting_result import Sculpting, SelectionSculpting, WindowSculpting
+from overdensity.stats.sculpting.sculpting_result import (
+    Sculpting,
+    SelectionSculpting,
+    WindowSculpting,
+)
 
 
 def row(*, refused: bool) -> SelectionSculpting:
