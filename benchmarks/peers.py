@@ -42,10 +42,10 @@ from overdensity.ml import (
     train_fold,
     training_folds,
 )
-from overdensity.ml.cwola import balanced_weights
-from overdensity.ml.flows import FlowHyper
+from overdensity.ml.anomaly.weak_supervision.cwola import balanced_weights
+from overdensity.ml.flows.conditional import FlowHyper
 from overdensity.ml.folds import CrossFitting
-from overdensity.ml.jets import mass_difference, rescale_masses, sort_jets
+from overdensity.ml.inputs.jet_columns import mass_difference, rescale_masses, sort_jets
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")

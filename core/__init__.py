@@ -10,7 +10,7 @@ from .errors import (
     OverdensityError,
     nearest_names,
 )
-from .progress import progress
+from .progress_bar import progress
 from .records import Record
 
 __all__ = [

@@ -6,31 +6,31 @@ every event is scored by a model that never saw it.
 
 from __future__ import annotations
 
-from .anode import Anode
-from .autoencoder import Autoencoder
-from .cathode import Cathode
-from .closure import Closure, closure
+from ..core.windows import Window, scan_edges, scan_windows
+from .anomaly.densities.anode import Anode
+from .anomaly.densities.cathode import Cathode
+from .anomaly.densities.gis import Gis
+from .anomaly.densities.lacathode import LaCathode
+from .anomaly.outliers.autoencoder import Autoencoder
+from .anomaly.outliers.mflow import ManifoldFlow
+from .anomaly.outliers.pca import Pca
+from .anomaly.references.idealised import Idealised
+from .anomaly.references.parametrised import Parametrised
+from .anomaly.references.supervised import Supervised
+from .anomaly.weak_supervision.cwola import CwolaTrees
+from .anomaly.weak_supervision.cwola_networks import CwolaNetworks
+from .anomaly.weak_supervision.sa_cwola import SaCwola, SaCwolaWeights
+from .anomaly.weak_supervision.salad import Salad, predict_background
 from .crossfit import cross_fit, score_fold, train_fold
-from .cwola import CwolaTrees
-from .discovery import SmallestSignificance, smallest_significance
+from .evaluation.discovery import SmallestSignificance, smallest_significance
+from .evaluation.generated import Closure, closure
+from .evaluation.mass_dependence import MassSculpting, mass_sculpting
+from .evaluation.metrics import Performance, performance
 from .folds import fold_of, training_folds
-from .gis import Gis
-from .idealised import Idealised
-from .lacathode import LaCathode
 from .method import Method, MethodInfo, load_method, make_method, methods
-from .metrics import Performance, performance
-from .mflow import ManifoldFlow
-from .networks import CwolaNetworks
-from .parametrised import Parametrised
-from .pca import Pca
-from .reliability import Reliability, reliability
-from .sa_cwola import SaCwola, SaCwolaWeights
-from .salad import Salad, predict_background
 from .sample import Sample
-from .sculpting import MassSculpting, mass_sculpting
-from .supervised import Supervised
-from .watching import LossCurve, Watch, watch
-from .windows import Window, scan_edges, scan_windows
+from .training.calibration_of_scores import Reliability, reliability
+from .training.watching import LossCurve, Watch, watch
 
 __all__ = [
     "Anode",

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError, progress
-from .classifying import simulated, truth
+from ..core.windows import Window
+from .anomaly.classifier_method import simulated, truth
 from .folds import CrossFitting, fold_of, training_folds
 from .method import Method
 from .sample import Sample
-from .windows import Window
 
 __all__ = ["cross_fit", "fold_seed", "score_fold", "train_fold"]
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError, Record, nearest_names
 from ..core.records import atomic_path
+from ..core.windows import Window
 from .sample import Sample
-from .windows import Window
 
 __all__ = ["Method", "MethodInfo", "Need", "load_method", "make_method", "methods", "register"]
 

@@ -8,21 +8,21 @@ a source reads a `Chunk` of a file as coffea-style events, and processors also d
 
 from __future__ import annotations
 
-from .chunks import Chunk, FileSummary, Source, read_events
-from .dijet import DijetProcessor
-from .filesets import Dataset, FileSet, datasets
-from .jetwise import JetProcessor
-from .layouts import LAYOUTS, Layout, layout_from
-from .leptons import LeptonProcessor
-from .lhco import LhcoSource
-from .monitor import Monitor, Status
-from .multijet import MultijetProcessor
-from .parquet import ParquetSource
-from .partitions import from_uhi, to_uhi
-from .processor import PROCESSORS, ColumnProcessor, make_processor
-from .root import RootSource
-from .run import ColumnSet, ProcessingReport, process
-from .systematics import JetVariations
+from .base import PROCESSORS, ColumnProcessor, make_processor
+from .calibration.variations import JetVariations
+from .columns.monitor import Monitor, Status
+from .columns.partitions import from_uhi, to_uhi
+from .driver import ColumnSet, ProcessingReport, process
+from .final_states.dijet import DijetProcessor
+from .final_states.leptons import LeptonProcessor
+from .final_states.multijet import MultijetProcessor
+from .final_states.single_jets import JetProcessor
+from .sources.chunks import Chunk, FileSummary, Source, read_events
+from .sources.filesets import Dataset, FileSet, datasets
+from .sources.known_layouts import LAYOUTS, Layout, layout_from
+from .sources.lhco import LhcoSource
+from .sources.parquet import ParquetSource
+from .sources.root import RootSource
 
 __all__ = [
     "LAYOUTS",

@@ -15,7 +15,7 @@ from rich.logging import RichHandler
 from rich.table import Column, Table
 
 from ..core import ConfigError, OverdensityError
-from ..core.progress import set_quiet
+from ..core.progress_bar import set_quiet
 
 __all__ = ["app", "main"]
 
@@ -172,10 +172,10 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
     ] = False,
 ) -> None:
     """Turn event files into Parquet columns under OUT/columns/, with control plots beside them."""
-    from .cluster import connect
-    from .columns import check_events, event_format, make_columns
-    from .config import load_config, parse_config
-    from .search import run_folder
+    from .cluster.connecting import connect
+    from .config.search import load_config, parse_config
+    from .search_run import run_folder
+    from .stages.columns import check_events, event_format, make_columns
 
     given = {
         "events.format": format,
@@ -217,8 +217,8 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
 @app.command()
 def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Score every event in every window, by models that never saw it."""
-    from .config import load_config
-    from .search import run_folder, score_search
+    from .config.search import load_config
+    from .search_run import run_folder, score_search
 
     config = load_config(file, overrides or [], out=out)
     score_search(config, process=False)
@@ -228,10 +228,10 @@ def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 @app.command()
 def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Fit, scan and throw pseudo-experiments: scores to results.json and workspace.json."""
-    from .columns import column_files
-    from .config import load_config
-    from .hunting import make_results
-    from .search import run_folder
+    from .config.search import load_config
+    from .search_run import run_folder
+    from .stages.columns import column_files
+    from .stages.hunting import make_results
 
     config = load_config(file, overrides or [], out=out)
     folder = run_folder(config)
@@ -241,8 +241,8 @@ def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 @app.command()
 def run(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Do a whole search, from event files to the report; an interrupted one goes on."""
-    from .config import load_config
-    from .search import run_folder, run_search
+    from .config.search import load_config
+    from .search_run import run_folder, run_search
 
     config = load_config(file, overrides or [], out=out)
     _show(run_search(config), run_folder(config))
@@ -259,9 +259,9 @@ def calibrate(
     ] = None,
 ) -> None:
     """Repeat a finished search, training included, on background-only pseudo-datasets."""
-    from .config import load_config
-    from .pseudodata import calibrate_search
-    from .search import run_folder
+    from .calibrate.retraining import calibrate_search
+    from .config.search import load_config
+    from .search_run import run_folder
 
     number = [f"pseudo_datasets.number={pseudo_datasets}"] if pseudo_datasets else []
     config = load_config(file, [*(overrides or []), *number], out=out)
@@ -281,9 +281,9 @@ def calibrate(
 @app.command()
 def limits(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Set upper limits, on events and on signal models; an interrupted campaign goes on."""
-    from .config import load_config
-    from .limits import run_limits
-    from .search import run_folder
+    from .config.search import load_config
+    from .limits.limits_run import run_limits
+    from .search_run import run_folder
 
     config = load_config(file, overrides or [], out=out)
     _show_limits(run_limits(config), run_folder(config))
@@ -302,8 +302,8 @@ def combine(
     overrides: Set = None,
 ) -> None:
     """Search for one resonance in several channels, such as dijets and trijets, at once."""
-    from .combine import combine_searches
-    from .config import load_config
+    from .combine.combined_run import combine_searches
+    from .config.search import load_config
 
     configs: dict[str, Any] = {}
     for file in files:
@@ -321,7 +321,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="DIR")],
 ) -> None:
     """Write report.html anew from the results of a run."""
-    from .report import write_report
+    from .report.report import write_report
 
     typer.echo(f"report: {write_report(folder)}")
 
@@ -337,8 +337,8 @@ def benchmark(
     ] = None,
 ) -> None:
     """Compare methods on the same events, over seeds and signal strengths: table and figures."""
-    from .benchmark_config import load_benchmark
-    from .benchmarking import run_benchmark
+    from .benchmark.benchmarking import run_benchmark
+    from .config.benchmark import load_benchmark
 
     config = load_benchmark(file, overrides or [], out=out)
     chosen = tuple(name.strip() for name in only.split(",")) if only else ()
@@ -385,7 +385,7 @@ def features(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """List the features of jets that a processor can be asked for."""
-    from ..processors.features import describe
+    from ..processors.features.table import describe
 
     if as_json:
         typer.echo(json.dumps(describe(), indent=2))
@@ -399,8 +399,8 @@ def features(
 
 def _show_plan(config: Any) -> None:
     """Say what would be processed, and where."""
-    from .cluster import dry_run
-    from .columns import event_files, event_format
+    from .cluster.connecting import dry_run
+    from .stages.columns import event_files, event_format
 
     files = event_files(config.events)
     typer.echo(f"{len(files)} files of format {event_format(config.events)}:")
@@ -434,8 +434,8 @@ def _show_processing(report: Any, folder: Path) -> None:
 
 def _show(results: Any, folder: Path) -> None:
     """Print the summary table; its last line names the mass and both significances."""
-    from .figures import selection_name
-    from .report import error_of
+    from .report.report import error_of
+    from .stages.search_figures import selection_name
 
     best = results.best
     for flag in results.flags:
@@ -475,7 +475,7 @@ def _show(results: Any, folder: Path) -> None:
 
 def _show_limits(found: Any, folder: Path) -> None:
     """Print the limits on signal models, or those on selected events where there is none."""
-    from .figures import selection_name
+    from .stages.search_figures import selection_name
 
     for flag in found.flags:
         console.print(f"[yellow]flag:[/] {_escaped(flag)}", soft_wrap=True)
@@ -517,7 +517,7 @@ def _events(number: float | None) -> str:
 
 def _show_combination(combined: Any, out: Path) -> None:
     """Print all channels at all masses; the last line has the combined significances."""
-    from .figures import selection_name
+    from .stages.search_figures import selection_name
 
     result = combined.result
     for flag in combined.flags:
@@ -569,7 +569,7 @@ def _show_combination(combined: Any, out: Path) -> None:
 
 def _show_benchmark(found: Any, out: Path) -> None:
     """Print the medians over the seeds; the spread is in the file."""
-    from .figures import selection_name
+    from .stages.search_figures import selection_name
 
     table = Table(title="medians over the seeds, \\[smallest, largest] of the maximum SIC")
     names = [selection_name(efficiency) for efficiency in found.selections]

@@ -18,8 +18,8 @@ import pytest
 import yaml
 
 from overdensity.workflow import SearchConfig, parse_config
-from overdensity.workflow.cluster import connect
-from overdensity.workflow.columns import make_columns
+from overdensity.workflow.cluster.connecting import connect
+from overdensity.workflow.stages.columns import make_columns
 
 from ..conftest import write_search
 from .event_files import columns, rows

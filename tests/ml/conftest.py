@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from overdensity.ml import Sample, Window, make_method
-from overdensity.ml.flows import ConditionalFlow
+from overdensity.ml.flows.conditional import ConditionalFlow
 
 NAMES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 

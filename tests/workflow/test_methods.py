@@ -12,8 +12,8 @@ import pytest
 
 from overdensity.ml import cross_fit, make_method, methods
 from overdensity.workflow import SearchConfig, SearchResults, load_config, run_search
-from overdensity.workflow.columns import column_files
-from overdensity.workflow.scoring import read_scores, read_trainings, windows_of
+from overdensity.workflow.stages.columns import column_files
+from overdensity.workflow.stages.scoring import read_scores, read_trainings, windows_of
 
 from ..conftest import make_box
 from ..ml.test_contract import FAST

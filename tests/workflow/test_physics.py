@@ -13,7 +13,7 @@ import pytest
 
 from overdensity.simulation import simulate
 from overdensity.workflow import SearchResults, connect, parse_config, run_search
-from overdensity.workflow.columns import make_columns
+from overdensity.workflow.stages.columns import make_columns
 
 logger = logging.getLogger("overdensity.tests")
 

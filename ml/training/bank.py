@@ -1,0 +1,375 @@
+"""A bank of networks: many small networks of one shape, trained together as one batched model.
+
+All weights of a layer are one tensor (n_nets, in, out) and a step of all networks is one batched
+matrix product. Each network has its own events, batches, initial weights, early stopping and best
+checkpoint, so it ends where it would have ended alone: only the order of float32 sums differs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ...core import ConfigError
+
+__all__ = ["Bank", "BankHyper", "pick_device", "train_bank"]
+
+_SCORE_ROWS = 16_384  # rows of all networks held at once while scoring
+
+
+@dataclass(frozen=True)
+class BankHyper:
+    """How the networks of a bank look and learn; defaults of arXiv:2101.08320, section 4.1.1.
+
+    Attributes
+    ----------
+    layers, width : int
+        Hidden layers and their nodes; leaky ReLU (0.1) after the first, ELU after the others.
+    dropout : float
+        Probability between hidden layers.
+    learning_rate, beta1, beta2, decay : float
+        Adam; at step t the rate is learning_rate / (1 + decay t), as Keras defines it.
+    epochs : int
+        Largest number of epochs (not published).
+    patience : int
+        Epochs without a better validation before a network stops.
+    cut : float
+        The sideband efficiency at which a network is judged.
+    activation : {'leaky_elu', 'relu'}
+        As above, or ReLU throughout.
+    judge : {'cut', 'loss', 'last'}
+        Which epochs are the best ones: those of the largest signal-region efficiency at sideband
+        efficiency ``cut``, of the smallest loss, both on the validation events, or the last.
+    average : int
+        How many of the best epochs are kept of each network.
+
+    Raises
+    ------
+    ConfigError
+        If a value cannot be used.
+    """
+
+    layers: int = 4
+    width: int = 128
+    dropout: float = 0.1
+    learning_rate: float = 1e-3
+    beta1: float = 0.8
+    beta2: float = 0.99
+    decay: float = 5e-4
+    epochs: int = 1000
+    patience: int = 250
+    cut: float = 0.01
+    activation: str = "leaky_elu"
+    judge: str = "cut"
+    average: int = 1
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "layers": self.layers >= 1,
+            "width": self.width >= 1,
+            "dropout": 0 <= self.dropout < 1,
+            "learning_rate": self.learning_rate > 0,
+            "epochs": self.epochs >= 1,
+            "patience": self.patience >= 1,
+            "cut": 0 < self.cut < 1,
+            "activation": self.activation in ("leaky_elu", "relu"),
+            "judge": self.judge in ("cut", "loss", "last"),
+            # every network runs so long, so no place for an epoch stays empty
+            "average": 1 <= self.average <= min(self.epochs, self.patience),
+        }
+        for name, good in allowed.items():
+            if not good:
+                msg = f"networks: {name} = {getattr(self, name)!r} cannot be used"
+                raise ConfigError(msg)
+
+
+class Bank(torch.nn.Module):
+    """Networks of one shape side by side.
+
+    Parameters
+    ----------
+    shapes : sequence of int
+        Nodes of the layers, features first, 1 last.
+    seeds : sequence of int
+        One a network: its initial weights (Glorot uniform, as Keras) come from it alone.
+    activation : {'leaky_elu', 'relu'}
+        As :class:`BankHyper` has it.
+    """
+
+    def __init__(
+        self, shapes: Sequence[int], seeds: Sequence[int], activation: str = "leaky_elu"
+    ) -> None:
+        super().__init__()
+        self.shapes = tuple(shapes)
+        self.activation = activation
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.weights = torch.nn.ParameterList()
+        self.biases = torch.nn.ParameterList()
+        for n_in, n_out in pairwise(shapes):
+            limit = math.sqrt(6 / (n_in + n_out))
+            drawn = [torch.rand(n_in, n_out, generator=generator) for generator in generators]
+            self.weights.append(limit * (2 * torch.stack(drawn) - 1))
+            self.biases.append(torch.zeros(len(seeds), 1, n_out))
+
+    def __len__(self) -> int:
+        """Return the number of networks."""
+        return len(self.biases[0])
+
+    def forward(self, x: Tensor, keep: Sequence[Tensor] = ()) -> Tensor:
+        """Return the log-odds.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n_nets, n_events, n_features)
+            Standardised features, other ones for each network.
+        keep : sequence of Tensor, shape (n_events, width)
+            Dropout masks between hidden layers, already divided by the probability to keep;
+            none when scoring.
+
+        Returns
+        -------
+        Tensor, shape (n_nets, n_events)
+        """
+        last = len(self.weights) - 1
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = torch.baddbmm(bias, x, weight)
+            if i == last:
+                break
+            if self.activation == "relu":
+                x = functional.relu(x)
+            else:
+                x = functional.leaky_relu(x, 0.1) if i == 0 else functional.elu(x)
+            if keep and i < last - 1:
+                x = x * keep[i]
+        return x.squeeze(-1)
+
+    @torch.no_grad()
+    def predict(self, x: Tensor) -> Tensor:
+        """Return the log-odds of all networks for the same events: (n_nets, n_events)."""
+        rows = x.split(max(1, _SCORE_ROWS // len(self)))
+        return torch.cat([self(part.expand(len(self), -1, -1)) for part in rows], dim=1)
+
+    @torch.no_grad()
+    def take(self, which: Sequence[int]) -> Self:
+        """Return a bank of some of the networks."""
+        taken = type(self)(self.shapes, [0] * len(which), self.activation)
+        for mine, other in zip(self.parameters(), taken.parameters(), strict=True):
+            other.data = mine[list(which)].clone()
+        return taken
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the weights as plain arrays."""
+        weights = {name: value.cpu().numpy() for name, value in self.state_dict().items()}
+        return weights | {"activation": np.array(self.activation)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Take over what :meth:`arrays` returned."""
+        weights = {name: arrays[name] for name in arrays if name.startswith(("weights", "biases"))}
+        layers = [weights[f"weights.{i}"] for i in range(len(weights) // 2)]
+        shapes = [layers[0].shape[1], *(layer.shape[2] for layer in layers)]
+        bank = cls(shapes, [0] * len(layers[0]), str(arrays["activation"]))
+        bank.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+        return bank
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of a name; ``auto`` is the GPU where there is one.
+
+    Raises
+    ------
+    ConfigError
+        If torch knows no such device or cannot use it here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        msg = f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try 'auto'"
+        raise ConfigError(msg) from None
+    return device
+
+
+def train_bank(
+    x: NDArray[np.float32],
+    y: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    train: NDArray[np.bool_],
+    *,
+    seeds: Sequence[int],
+    seed: int,
+    steps: int,
+    hyper: BankHyper,
+    features: NDArray[np.bool_] | None = None,
+    device: str = "auto",
+) -> tuple[Bank, NDArray[np.float64]]:
+    """Train all networks of a bank, each on its own events, to its own best epoch.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (n_events, n_features)
+        Features, standardised.
+    y : ndarray of bool, shape (n_events,)
+        Class.
+    weight : ndarray of float64, shape (n_events,)
+        Event weights; where they are negative, a network is driven away from the class.
+    train : ndarray of bool, shape (n_nets, n_events)
+        Which events a network learns from; the others validate it.
+    seeds : sequence of int
+        One a network: its initial weights and batches.
+    seed : int
+        Decides the dropout masks, which the networks share: their weights and batches differ.
+    steps : int
+        Batches an epoch: a network's events are shuffled and divided into so many.
+    hyper : BankHyper
+        Shape and training.
+    features : ndarray of bool, shape (n_nets, n_features), optional
+        Which features a network sees, where these are not all.
+    device : str
+        ``auto``, ``cpu``, ``cuda``.
+
+    Returns
+    -------
+    bank : Bank
+        Every network at its best epochs, on the CPU: ``hyper.average`` banks in one, network i of
+        the first followed by network i + 1 of the first.
+    best : ndarray of float64, shape (n_nets,)
+        The best validation of each network, as ``hyper.judge`` has it; larger is better.
+    """
+    on = pick_device(device)
+    tx = torch.as_tensor(x, device=on)
+    ty = torch.as_tensor(y, dtype=torch.float32, device=on)
+    tw = torch.as_tensor(weight, dtype=torch.float32, device=on)
+    n, rows = (
+        len(seeds),
+        math.ceil(len(x) / steps),
+    )  # of a dropout mask: whatever the bank, the same numbers
+    shapes = (x.shape[1], *[hyper.width] * hyper.layers, 1)
+    bank = Bank(shapes, seeds, hyper.activation).to(on)
+    seen = None if features is None else torch.as_tensor(features, device=on)[:, :, None].float()
+    if seen is not None:
+        bank.weights[0].data *= seen
+    best_bank = bank.take([*range(n)] * hyper.average).to(on)
+    optimizer = torch.optim.Adam(
+        bank.parameters(), lr=hyper.learning_rate, betas=(hyper.beta1, hyper.beta2), eps=1e-7
+    )
+    shuffle = [np.random.default_rng([seed, 1]) for seed in seeds]
+    dropout = torch.Generator(on).manual_seed(seed)
+    learn = [np.flatnonzero(mask) for mask in train]
+    check = [np.flatnonzero(~mask) for mask in train]
+    active = list(range(n))
+    best = np.full((hyper.average, n), -np.inf)
+    best_epoch = np.zeros(n, np.int64)
+
+    step = 0
+    for epoch in range(hyper.epochs):
+        order = [np.array_split(shuffle[net].permutation(learn[net]), steps) for net in active]
+        for i in range(steps):
+            index, real = _padded([batches[i] for batches in order])
+            index, real = torch.as_tensor(index, device=on), torch.as_tensor(real, device=on)
+            keep = _keep(rows, hyper, dropout, on, index.shape[1])
+            logits = bank(tx[index], keep)
+            loss = functional.softplus(logits) - ty[index] * logits  # binary cross-entropy
+            loss = (loss * tw[index] * real).sum(dim=1) / real.sum(dim=1)
+            optimizer.param_groups[0]["lr"] = hyper.learning_rate / (1 + hyper.decay * step)
+            optimizer.zero_grad()
+            loss.sum().backward()  # networks share no weight: each gets its own gradient
+            if seen is not None:
+                bank.weights[0].grad *= seen[active]
+            optimizer.step()
+            step += 1
+
+        value = np.full(len(active), float(epoch))
+        if hyper.judge != "last":
+            value = _validate(bank, tx, y, weight, [check[net] for net in active], hyper=hyper)
+        better = [i for i, net in enumerate(active) if value[i] > best[:, net].min()]
+        nets = [active[i] for i in better]
+        best_epoch[[active[i] for i in better if value[i] > best[:, active[i]].max()]] = epoch
+        worst = best[:, nets].argmin(axis=0)
+        best[worst, nets] = value[better]
+        _copy(bank, better, best_bank, (worst * n + nets).tolist())
+        going = [i for i, net in enumerate(active) if epoch - best_epoch[net] < hyper.patience]
+        if not going:
+            break
+        if len(going) < len(active):
+            bank, optimizer = _shrink(bank, optimizer, going)
+            active = [active[i] for i in going]
+    return best_bank.cpu(), best.max(axis=0)
+
+
+def _keep(
+    rows: int, hyper: BankHyper, generator: torch.Generator, device: torch.device, n: int
+) -> list[Tensor]:
+    """Return a dropout mask for each pair of hidden layers."""
+    if hyper.dropout == 0:
+        return []
+    drawn = torch.rand(hyper.layers - 1, rows, hyper.width, generator=generator, device=device)
+    return list((drawn[:, :n] >= hyper.dropout).float() / (1 - hyper.dropout))
+
+
+def _padded(index: list[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return indices of several lengths as one array, and which of them are real."""
+    longest = max(map(len, index))
+    out = np.zeros((len(index), longest), np.int64)
+    real = np.zeros((len(index), longest), np.float32)
+    for i, each in enumerate(index):
+        out[i, : len(each)] = each
+        real[i, : len(each)] = 1
+    return out, real
+
+
+def _validate(
+    bank: Bank,
+    x: Tensor,
+    y: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    check: list[NDArray[np.int64]],
+    *,
+    hyper: BankHyper,
+) -> NDArray[np.float64]:
+    """Return how good each network is on its validation events."""
+    index, _ = _padded(check)
+    columns = torch.as_tensor(index, device=x.device).split(max(1, _SCORE_ROWS // len(bank)), dim=1)
+    with torch.no_grad():
+        logits = torch.cat([bank(x[part]) for part in columns], dim=1).cpu().numpy()
+    value = np.empty(len(check))
+    for i, rows in enumerate(check):
+        score, signal, w = logits[i, : len(rows)], y[rows], weight[rows]
+        if hyper.judge == "loss":
+            value[i] = -np.average(np.logaddexp(0, score) - signal * score, weights=w)
+            continue
+        order = np.argsort(-score[~signal])
+        above = np.cumsum(w[~signal][order]) / w[~signal].sum()
+        threshold = score[~signal][order][np.searchsorted(above, hyper.cut)]
+        value[i] = w[signal & (score > threshold)].sum() / w[signal].sum()
+    return value
+
+
+@torch.no_grad()
+def _copy(source: Bank, which: list[int], target: Bank, to: list[int]) -> None:
+    for mine, other in zip(source.parameters(), target.parameters(), strict=True):
+        other[to] = mine[which]
+
+
+def _shrink(
+    bank: Bank, optimizer: torch.optim.Adam, going: list[int]
+) -> tuple[Bank, torch.optim.Adam]:
+    """Return the networks that go on, with their moments in the optimizer."""
+    smaller = bank.take(going).to(bank.biases[0].device)
+    successor = torch.optim.Adam(smaller.parameters(), **optimizer.defaults)
+    for old, new in zip(bank.parameters(), smaller.parameters(), strict=True):
+        state = optimizer.state[old]
+        moments = {key: state[key][going].clone() for key in ("exp_avg", "exp_avg_sq")}
+        successor.state[new] = {"step": state["step"], **moments}
+    return smaller, successor
