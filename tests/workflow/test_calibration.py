@@ -95,7 +95,7 @@ def p_global(seed: int, *, folds: int, scheme: str) -> float:
     return 1.0 if result.global_p is None else result.global_p.p_global
 
 
-@pytest.mark.slow(seconds=40)
+@pytest.mark.slow(seconds=35)
 def test_global_p_of_trained_scores_is_uniform_under_a_tournament() -> None:
     found = [p_global(seed, folds=7, scheme="tournament") for seed in range(BOXES)]
     small = float(np.mean(np.array(found) < 0.05))

@@ -106,7 +106,7 @@ def test_numbers_of_events_have_standard_pulls() -> None:
         assert 0.7 < pull.std() < 1.35
 
 
-@pytest.mark.slow(seconds=10)
+@pytest.mark.slow(seconds=5)
 def test_intervals_cover() -> None:
     inclusive, joint = toys(120, n=30_000, signal=300, separation=2.0)
     for pull in (inclusive, joint[:, 0]):

@@ -38,7 +38,7 @@ def test_the_function_that_made_the_spectrum_is_chosen():
     assert choose_function(EDGES, rng.poisson(1e6 * FIVE)).function == "dijet5"
 
 
-@pytest.mark.slow(seconds=30)
+@pytest.mark.slow(seconds=5)
 @pytest.mark.parametrize("n_events", [200, 30_000])
 def test_a_larger_function_is_preferred_by_chance_as_often_as_the_threshold_says(n_events):
     rng = np.random.default_rng(n_events)
