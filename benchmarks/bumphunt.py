@@ -23,14 +23,14 @@ from pyBumpHunter import BumpHunter1D, BumpHunter2D
 from scipy.stats import kstest
 
 from overdensity.stats import log_edges
-from overdensity.stats.bumphunt import bump_hunt, bump_hunt_given_reference
-from overdensity.stats.bumphunt2d import bump_hunt_2d, bump_hunt_2d_given_reference
-from overdensity.stats.bumphunt_engine import grid
-from overdensity.stats.functions import basis
-from overdensity.stats.pseudo import BATCH, Mapper
-from overdensity.stats.refit import Problem, refit
-from overdensity.stats.significance import local_log_p
-from overdensity.stats.spectrum import Constraint, likelihood, seed_theta
+from overdensity.stats.bumphunt.engine import grid
+from overdensity.stats.bumphunt.one_mass import bump_hunt, bump_hunt_given_reference
+from overdensity.stats.bumphunt.two_masses import bump_hunt_2d, bump_hunt_2d_given_reference
+from overdensity.stats.p_values.local import local_log_p
+from overdensity.stats.search.pseudo_experiments import BATCH, Mapper
+from overdensity.stats.spectra.batch_fit import Problem, refit
+from overdensity.stats.spectra.functions import basis
+from overdensity.stats.spectra.spectrum import Constraint, likelihood, seed_theta
 
 EDGES = log_edges(2632.0, 6000.0, 40)
 Y_EDGES = log_edges(100.0, 900.0, 20)

@@ -29,12 +29,12 @@ from overdensity.stats import (
     subdivide,
     z_of_p,
 )
-from overdensity.stats.functions import basis
-from overdensity.stats.joint_p import joint_statistic
-from overdensity.stats.joint_search import HuntChannel, combine_channels
-from overdensity.stats.refit import Problem, refit
-from overdensity.stats.significance import p_of_z
-from overdensity.stats.spectrum import seed_theta
+from overdensity.stats.combination.joint import HuntChannel, combine_channels
+from overdensity.stats.combination.statistic import joint_statistic
+from overdensity.stats.p_values.local import p_of_z
+from overdensity.stats.spectra.batch_fit import Problem, refit
+from overdensity.stats.spectra.functions import basis
+from overdensity.stats.spectra.spectrum import seed_theta
 
 MASS, RADION = 4200.0, 2217.0
 EDGES = log_edges(2700.0, 6400.0, 12)

@@ -25,9 +25,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from overdensity.ml import Folding, Sample, Window, make_method, train_fold
-from overdensity.ml.autoencoder import Autoencoder
-from overdensity.ml.metrics import auc
-from overdensity.stats.significance import asimov_z
+from overdensity.ml.anomaly.outliers.autoencoder import Autoencoder
+from overdensity.ml.evaluation.metrics import auc
+from overdensity.stats.p_values.local import asimov_z
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 STRENGTHS = (0.0, 6e-4, 1.2e-3, 2e-3, 3e-3, 4e-3, 6e-3)  # S/B; published: 1.2e-3 to 6e-3

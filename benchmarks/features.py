@@ -34,9 +34,9 @@ from distributed import Client
 from tornado.iostream import IOStream
 
 from overdensity.processors import DijetProcessor, LhcoSource, process, read_events
-from overdensity.processors.jets import cluster
-from overdensity.processors.momentum import cartesian
-from overdensity.processors.substructure import contrib_n_subjettiness, n_subjettiness
+from overdensity.processors.features.n_subjettiness import contrib_n_subjettiness, n_subjettiness
+from overdensity.processors.jets.clustering import cluster
+from overdensity.processors.jets.momentum import cartesian
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared/data/reference/rnd_events_13k.h5"
 BATCH = DijetProcessor().batch_events

@@ -25,11 +25,11 @@ import torch
 from scipy.stats import spearmanr
 
 from overdensity.ml import Sample, Window, performance
-from overdensity.ml.closure import closure
-from overdensity.ml.flow_transforms import FAMILIES, Family, build_transform
-from overdensity.ml.flows import ConditionalFlow, FlowHyper, fit_flow
-from overdensity.ml.jets import mass_difference, sort_jets
-from overdensity.ml.mflow import ManifoldFlow
+from overdensity.ml.anomaly.outliers.mflow import ManifoldFlow
+from overdensity.ml.evaluation.generated import closure
+from overdensity.ml.flows.conditional import ConditionalFlow, FlowHyper, fit_flow
+from overdensity.ml.flows.transforms import FAMILIES, Family, build_transform
+from overdensity.ml.inputs.jet_columns import mass_difference, sort_jets
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")

@@ -42,9 +42,9 @@ from overdensity.ml import (
     score_fold,
     train_fold,
 )
-from overdensity.ml.cwola import balanced_weights
-from overdensity.ml.flows import FlowHyper
-from overdensity.ml.jets import mass_difference, rescale_masses, sort_jets
+from overdensity.ml.anomaly.weak_supervision.cwola import balanced_weights
+from overdensity.ml.flows.conditional import FlowHyper
+from overdensity.ml.inputs.jet_columns import mass_difference, rescale_masses, sort_jets
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from overdensity.workflow import SearchResults
-from overdensity.workflow.figures import scan_figure, spectrum_figures
+from overdensity.workflow.stages.search_figures import scan_figure, spectrum_figures
 
 
 def main() -> None:

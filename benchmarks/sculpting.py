@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from overdensity.stats import hunt, log_edges, selection_levels, subdivide
-from overdensity.stats.conformal import conformal_p
-from overdensity.stats.functions import basis
-from overdensity.stats.refit import Problem, refit
-from overdensity.stats.sculpting import sculpting
-from overdensity.stats.significance import local_log_p, z_of_log_p
-from overdensity.stats.spectrum import seed_theta
+from overdensity.stats.p_values.local import local_log_p, z_of_log_p
+from overdensity.stats.search.fabricated import sculpting
+from overdensity.stats.selection.conformal import conformal_p
+from overdensity.stats.spectra.batch_fit import Problem, refit
+from overdensity.stats.spectra.functions import basis
+from overdensity.stats.spectra.spectrum import seed_theta
 
 EDGES = log_edges(2632.0, 6000.0, 16)
 FINE = subdivide(EDGES, 2)

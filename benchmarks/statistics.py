@@ -19,13 +19,13 @@ from iminuit import Minuit
 from scipy.stats import chi2
 
 from overdensity.stats import count_patterns, log_edges, selection_levels, subdivide, z_of_p
-from overdensity.stats.functions import basis
-from overdensity.stats.null import null_hypothesis
-from overdensity.stats.pseudo import throw_toys
-from overdensity.stats.refit import Problem, refit
-from overdensity.stats.scan import scan
-from overdensity.stats.significance import local_p
-from overdensity.stats.spectrum import Constraint, likelihood, seed_theta
+from overdensity.stats.p_values.local import local_p
+from overdensity.stats.search.null import null_hypothesis
+from overdensity.stats.search.pseudo_experiments import throw_toys
+from overdensity.stats.search.scanning import scan
+from overdensity.stats.spectra.batch_fit import Problem, refit
+from overdensity.stats.spectra.functions import basis
+from overdensity.stats.spectra.spectrum import Constraint, likelihood, seed_theta
 
 EDGES = log_edges(2632.0, 6000.0, 16)
 WINDOWS = np.array([(EDGES[i], EDGES[i + 3]) for i in range(2, 12)])

@@ -45,13 +45,13 @@ from overdensity.ml import (
     scan_windows,
     score_fold,
 )
-from overdensity.ml.bank import train_bank
-from overdensity.ml.bank_hyper import BankHyper
-from overdensity.ml.classifiers import ClassifierHyper, balance_classes, fit_classifier
-from overdensity.ml.jets import mass_difference, sort_jets
-from overdensity.ml.sculpting import mass_sculpting
+from overdensity.ml.classifiers.ensemble import ClassifierHyper, balance_classes, fit_classifier
+from overdensity.ml.evaluation.mass_dependence import mass_sculpting
+from overdensity.ml.inputs.jet_columns import mass_difference, sort_jets
+from overdensity.ml.training.bank import train_bank
+from overdensity.ml.training.bank_hyper import BankHyper
 from overdensity.stats import selection_levels
-from overdensity.stats.conformal import conformal_p
+from overdensity.stats.selection.conformal import conformal_p
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")

@@ -11,7 +11,7 @@ from .errors import (
     nearest_names,
 )
 from .extras import extra_for, require
-from .progress import progress
+from .progress_bar import progress
 from .records import Record
 
 __all__ = [

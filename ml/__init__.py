@@ -10,14 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.lazy import lazy_door
-from .closure import Closure, closure
-from .reliability import Reliability, reliability
+from .evaluation.generated import Closure, closure
+from .training.calibration_of_scores import Reliability, reliability
 
 if TYPE_CHECKING:
-    from .classifiers import ClassifierHyper, ClassifierKind, register_classifier
+    from ..core.windows import Window, scan_edges, scan_windows
+    from .classifiers.ensemble import ClassifierHyper, ClassifierKind, register_classifier
     from .contract import ContractError, check_method
     from .crossfit import cross_fit, fit_guarded, score_fold, train_fold
-    from .discovery import SmallestSignificance, smallest_significance
+    from .evaluation.discovery import SmallestSignificance, smallest_significance
+    from .evaluation.mass_dependence import MassSculpting, mass_sculpting
+    from .evaluation.metrics import Performance, performance
     from .folds import Folding, fold_of, training_folds
     from .method import (
         Method,
@@ -28,11 +31,8 @@ if TYPE_CHECKING:
         methods,
         register_method,
     )
-    from .metrics import Performance, performance
     from .sample import Sample
-    from .sculpting import MassSculpting, mass_sculpting
-    from .watching import LossCurve, Watch, watch
-    from .windows import Window, scan_edges, scan_windows
+    from .training.watching import LossCurve, Watch, watch
 
 __all__ = [
     "ClassifierHyper",

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError, OverdensityError
+from ..core.windows import Window
 from .crossfit import cross_fit, shown_to, train_fold
+from .evaluation.metrics import performance
 from .folds import Folding
 from .hyperparameters import replaced
 from .method import METHODS, Method, load_method
-from .metrics import performance
 from .sample import Sample
 from .toy_events import TOY_FEATURES, toy_events
-from .windows import Window
 
 __all__ = [
     "CHECKS",

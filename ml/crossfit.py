@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InputError, progress
+from ..core.windows import Window
 from .folds import Folding
 from .method import Method
 from .sample import Sample, simulated, truth
-from .windows import Window
 
 __all__ = ["cross_fit", "fit_guarded", "score_fold", "shown_to", "train_fold"]
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from ..core import InputError, MissingExtraError, Record, require
 from ..core.records import atomic_path
+from ..core.windows import Window
 from .hyperparameters import as_configured, replaced
 from .registry import Registry
 from .sample import Sample
-from .windows import Window
 
 __all__ = [
     "METHODS",

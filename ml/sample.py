@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import ConfigError, InputError
 from ..core.identity import row_ids
-from .block import Block, BlockKind
+from .blocks.block import Block, BlockKind
+from .blocks.reading import EXTRAS, ColumnFiles, Paths, add_lists, block_of
 from .mass_guard import rank_correlation, regressed_share
-from .reading import EXTRAS, ColumnFiles, Paths, add_lists, block_of
 
 __all__ = ["Sample", "simulated", "truth"]
 

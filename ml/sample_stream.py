@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .reading import ColumnFiles, Paths, add_lists, block_of, block_reader
+from .blocks.reading import ColumnFiles, Paths, add_lists, block_of, block_reader
 from .sample import Sample
 
 __all__ = ["SampleStream"]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .block import Block
-from .constituents import Constituents
-from .images import Images
+from .blocks.block import Block
+from .blocks.constituents import Constituents
+from .blocks.images import Images
 from .sample import Sample
 
 __all__ = ["TOY_FEATURES", "toy_blocks", "toy_events"]

@@ -8,25 +8,25 @@ a source reads a `Chunk` of a file as coffea-style events, and processors also d
 
 from __future__ import annotations
 
-from .chunks import Chunk, FileSummary
-from .described_layout import layout_from
-from .dijet import DijetProcessor
-from .filesets import Dataset, FileSet, datasets
-from .histograms import from_uhi, to_uhi
-from .jetwise import JetProcessor
-from .layout import Layout
-from .layouts import LAYOUTS, register_layout
-from .leptons import LeptonProcessor
-from .lhco import LhcoSource
-from .monitor import Monitor, Status
-from .multijet import MultijetProcessor
-from .parquet import ParquetSource
-from .processor import ColumnProcessor
+from .base import ColumnProcessor
+from .calibration.variations import JetVariations
+from .columns.histograms import from_uhi, to_uhi
+from .columns.monitor import Monitor, Status
+from .driver import ColumnSet, ProcessingReport, process
+from .final_states.dijet import DijetProcessor
+from .final_states.leptons import LeptonProcessor
+from .final_states.multijet import MultijetProcessor
+from .final_states.single_jets import JetProcessor
 from .registry import PROCESSORS, make_processor, register_processor
-from .root import RootSource
-from .run import ColumnSet, ProcessingReport, process
-from .source import SOURCES, Source, make_source, read_events, register_source
-from .systematics import JetVariations
+from .sources.chunks import Chunk, FileSummary
+from .sources.described_layout import layout_from
+from .sources.filesets import Dataset, FileSet, datasets
+from .sources.known_layouts import LAYOUTS, register_layout
+from .sources.layout import Layout
+from .sources.lhco import LhcoSource
+from .sources.parquet import ParquetSource
+from .sources.root import RootSource
+from .sources.source import SOURCES, Source, make_source, read_events, register_source
 
 __all__ = [
     "LAYOUTS",

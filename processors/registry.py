@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ..core import ConfigError, nearest_names
 from ..core.registry import Registry
-from .processor import ColumnProcessor
+from .base import ColumnProcessor
 
 __all__ = ["PROCESSORS", "make_processor", "register_processor"]
 

@@ -9,23 +9,23 @@ one spectrum, `fit_resonance` adds a peak, `best_workspace` turns a result into 
 
 from __future__ import annotations
 
-from .binning import Spectrum, dijet_edges, log_edges, spectrum_of, spectrum_of_histogram
-from .conformal import conformal_p
-from .fit_model import FitModel
-from .functions import FUNCTIONS
-from .hunting import hunt, hunt_patterns, subdivide
-from .independence import Independence, independence_test
-from .model_choice import FunctionChoice, choose_function
-from .patterns import Patterns, count_patterns, merge_patterns
-from .resonance import Resonance, fit_resonance
-from .results import Best, HuntResult, SelectionResult, WindowResult
-from .sculpting import Sculpting, contradicted, sculpting
-from .selection import selection_levels
-from .significance import local_p, z_of_p
-from .spectrum import SpectrumFit, fit
-from .spurious import SpuriousSignal, spurious_signal
-from .trials import Trials
-from .workspace import best_workspace, counting_workspace, shape_workspace
+from .p_values.local import local_p, z_of_p
+from .search.fabricated import Sculpting, contradicted, sculpting
+from .search.hunt_result import Best, HuntResult, SelectionResult, WindowResult
+from .search.hunting import hunt, hunt_patterns, subdivide
+from .search.trials import Trials
+from .selection.conformal import conformal_p
+from .selection.independence import Independence, independence_test
+from .selection.levels import selection_levels
+from .selection.patterns import Patterns, count_patterns, merge_patterns
+from .spectra.binning import Spectrum, dijet_edges, log_edges, spectrum_of, spectrum_of_histogram
+from .spectra.fit_model import FitModel
+from .spectra.functions import FUNCTIONS
+from .spectra.model_choice import FunctionChoice, choose_function
+from .spectra.resonance import Resonance, fit_resonance
+from .spectra.spectrum import SpectrumFit, fit
+from .spectra.spurious import SpuriousSignal, spurious_signal
+from .workspaces.of_search import best_workspace, counting_workspace, shape_workspace
 
 __all__ = [
     "FUNCTIONS",

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from hypothesis import settings
 
-from overdensity.core.progress import set_quiet
+from overdensity.core.progress_bar import set_quiet
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 LOW, HIGH = 3000.0, 5000.0

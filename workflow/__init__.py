@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from .cluster import connect
-from .config import SearchConfig, load_config, parse_config
-from .report import write_report
-from .results import SearchResults
-from .search import run_search
+from .cluster.connecting import connect
+from .config.search import SearchConfig, load_config, parse_config
+from .report.report import write_report
+from .search_run import run_search
+from .stages.search_result import SearchResults
 
 __all__ = [
     "SearchConfig",

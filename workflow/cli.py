@@ -15,7 +15,7 @@ from rich.logging import RichHandler
 from rich.table import Column, Table
 
 from ..core import ConfigError, OverdensityError
-from ..core.progress import set_quiet
+from ..core.progress_bar import set_quiet
 
 __all__ = ["app", "main"]
 
@@ -172,11 +172,11 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
     ] = False,
 ) -> None:
     """Turn event files into Parquet columns under OUT/columns/, with control plots beside them."""
-    from .columns import check_events
-    from .config import load_config, parse_config
-    from .inputs import event_format
-    from .run import Run
-    from .search import process_search
+    from .config.search import load_config, parse_config
+    from .search_run import process_search
+    from .stages.columns import check_events
+    from .stages.inputs import event_format
+    from .stages.run import Run
 
     given = {
         "events.format": format,
@@ -216,9 +216,9 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
 @app.command()
 def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Score every event in every window, by models that never saw it."""
-    from .config import load_config
-    from .run import Run
-    from .search import score_search
+    from .config.search import load_config
+    from .search_run import score_search
+    from .stages.run import Run
 
     config = load_config(file, overrides or [], out=out)
     score_search(config, process=False)
@@ -228,9 +228,9 @@ def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 @app.command()
 def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Fit, scan and throw pseudo-experiments: scores to results.json and workspace.json."""
-    from .config import load_config
-    from .run import Run
-    from .search import hunt_search
+    from .config.search import load_config
+    from .search_run import hunt_search
+    from .stages.run import Run
 
     config = load_config(file, overrides or [], out=out)
     _show(hunt_search(config), Run(config).folder)
@@ -239,9 +239,9 @@ def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 @app.command()
 def run(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Do a whole search, from event files to the report; an interrupted one goes on."""
-    from .config import load_config
-    from .run import Run
-    from .search import run_search
+    from .config.search import load_config
+    from .search_run import run_search
+    from .stages.run import Run
 
     config = load_config(file, overrides or [], out=out)
     _show(run_search(config), Run(config).folder)
@@ -258,9 +258,9 @@ def calibrate(
     ] = None,
 ) -> None:
     """Repeat a finished search, training included, on background-only pseudo-datasets."""
-    from .config import load_config
-    from .run import Run
-    from .search import calibrate_search
+    from .config.search import load_config
+    from .search_run import calibrate_search
+    from .stages.run import Run
 
     number = [f"pseudo_datasets.number={pseudo_datasets}"] if pseudo_datasets else []
     config = load_config(file, [*(overrides or []), *number], out=out)
@@ -280,9 +280,9 @@ def calibrate(
 @app.command()
 def limits(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Set upper limits, on events and on signal models; an interrupted campaign goes on."""
-    from .config import load_config
-    from .run import Run
-    from .search import run_limits
+    from .config.search import load_config
+    from .search_run import run_limits
+    from .stages.run import Run
 
     config = load_config(file, overrides or [], out=out)
     _show_limits(run_limits(config), Run(config).folder)
@@ -301,8 +301,8 @@ def combine(
     overrides: Set = None,
 ) -> None:
     """Search for one resonance in several channels, such as dijets and trijets, at once."""
-    from .combine import combine_searches
-    from .config import load_config
+    from .combine.combined_run import combine_searches
+    from .config.search import load_config
 
     configs: dict[str, Any] = {}
     for file in files:
@@ -320,7 +320,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="DIR")],
 ) -> None:
     """Write report.html anew from the results of a run."""
-    from .report import write_report
+    from .report.report import write_report
 
     typer.echo(f"report: {write_report(folder)}")
 
@@ -336,8 +336,8 @@ def benchmark(
     ] = None,
 ) -> None:
     """Compare methods on the same events, over seeds and signal strengths: table and figures."""
-    from .benchmark_config import load_benchmark
-    from .benchmarking import run_benchmark
+    from .benchmark.benchmarking import run_benchmark
+    from .config.benchmark import load_benchmark
 
     config = load_benchmark(file, overrides or [], out=out)
     chosen = tuple(name.strip() for name in only.split(",")) if only else ()
@@ -384,7 +384,7 @@ def features(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """List the features of jets that a processor can be asked for."""
-    from ..processors.features import describe
+    from ..processors.features.table import describe
 
     if as_json:
         typer.echo(json.dumps(describe(), indent=2))
@@ -398,8 +398,8 @@ def features(
 
 def _show_plan(config: Any) -> None:
     """Say what would be processed, and where."""
-    from .cluster import dry_run
-    from .inputs import event_files, event_format
+    from .cluster.connecting import dry_run
+    from .stages.inputs import event_files, event_format
 
     files = event_files(config.events)
     typer.echo(f"{len(files)} files of format {event_format(config.events)}:")
@@ -433,8 +433,8 @@ def _show_processing(report: Any, folder: Path) -> None:
 
 def _show(results: Any, folder: Path) -> None:
     """Print the summary table; its last line names the mass and both significances."""
-    from .figures import selection_name
-    from .report import error_of
+    from .report.report import error_of
+    from .stages.search_figures import selection_name
 
     best = results.best
     for flag in results.flags:
@@ -474,7 +474,7 @@ def _show(results: Any, folder: Path) -> None:
 
 def _show_limits(found: Any, folder: Path) -> None:
     """Print the limits on signal models, or those on selected events where there is none."""
-    from .figures import selection_name
+    from .stages.search_figures import selection_name
 
     for flag in found.flags:
         console.print(f"[yellow]flag:[/] {_escaped(flag)}", soft_wrap=True)
@@ -516,7 +516,7 @@ def _events(number: float | None) -> str:
 
 def _show_combination(combined: Any, out: Path) -> None:
     """Print all channels at all masses; the last line has the combined significances."""
-    from .figures import selection_name
+    from .stages.search_figures import selection_name
 
     result = combined.result
     for flag in combined.flags:
@@ -568,7 +568,7 @@ def _show_combination(combined: Any, out: Path) -> None:
 
 def _show_benchmark(found: Any, out: Path) -> None:
     """Print the medians over the seeds; the spread is in the file."""
-    from .figures import selection_name
+    from .stages.search_figures import selection_name
 
     table = Table(title="medians over the seeds, \\[smallest, largest] of the maximum SIC")
     names = [selection_name(efficiency) for efficiency in found.selections]

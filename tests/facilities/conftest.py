@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from overdensity.workflow import parse_config
-from overdensity.workflow.cluster import connect
-from overdensity.workflow.columns import make_columns
-from overdensity.workflow.run import Run
+from overdensity.workflow.cluster.connecting import connect
+from overdensity.workflow.stages.columns import make_columns
+from overdensity.workflow.stages.run import Run
 
 from ..conftest import write_search
 from .event_files import columns, rows

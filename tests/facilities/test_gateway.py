@@ -12,9 +12,9 @@ import pytest
 
 import overdensity.processors
 from overdensity.core import ConfigError, nearest_names
-from overdensity.workflow.cluster import connect
-from overdensity.workflow.columns import make_columns
-from overdensity.workflow.facilities import ClusterConfig
+from overdensity.workflow.cluster.connecting import connect
+from overdensity.workflow.config.cluster import ClusterConfig
+from overdensity.workflow.stages.columns import make_columns
 
 from .conftest import (
     HOST,

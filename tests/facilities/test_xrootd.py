@@ -19,7 +19,7 @@ from distributed import Client, LocalCluster
 
 from overdensity.core import InputError
 from overdensity.processors import DijetProcessor
-from overdensity.processors.remote import read_bytes, write_bytes
+from overdensity.processors.sources.remote import read_bytes, write_bytes
 
 from .event_files import FORMATS, columns, run
 

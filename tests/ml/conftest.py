@@ -11,7 +11,7 @@ import torch
 
 from overdensity.ml import Sample, Window, make_method
 from overdensity.ml.contract import TOY_WINDOW, toy_sample, toy_simulation
-from overdensity.ml.flows import ConditionalFlow
+from overdensity.ml.flows.conditional import ConditionalFlow
 
 
 @pytest.fixture(scope="session")

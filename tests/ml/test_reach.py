@@ -17,9 +17,9 @@ from overdensity.ml import (
     scan_edges,
     scan_windows,
 )
-from overdensity.ml.sculpting import mass_sculpting
+from overdensity.ml.evaluation.mass_dependence import mass_sculpting
 from overdensity.stats import selection_levels
-from overdensity.stats.conformal import conformal_p
+from overdensity.stats.selection.conformal import conformal_p
 
 pytestmark = pytest.mark.slow
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")

@@ -9,7 +9,7 @@ import pytest
 
 from overdensity.core import InputError
 from overdensity.ml import Sample
-from overdensity.ml.images import Images
+from overdensity.ml.blocks.images import Images
 
 N = 500
 

@@ -25,7 +25,7 @@ from overdensity.processors import (
     process,
     read_events,
 )
-from overdensity.processors.parquet import write_flat
+from overdensity.processors.sources.parquet import write_flat
 
 
 @pytest.fixture(scope="module")

@@ -27,10 +27,10 @@ from overdensity.processors import (
     process,
     read_events,
 )
-from overdensity.processors.features import jet_features
-from overdensity.processors.jets import cluster
-from overdensity.processors.momentum import cartesian, momenta
-from overdensity.processors.substructure import contrib_n_subjettiness
+from overdensity.processors.features.n_subjettiness import contrib_n_subjettiness
+from overdensity.processors.features.table import jet_features
+from overdensity.processors.jets.clustering import cluster
+from overdensity.processors.jets.momentum import cartesian, momenta
 
 RADIUS = 0.8  # of the fat jets of CMS, and of those of Delphes's CMS card
 TAUS = ("tau1", "tau2", "tau3", "tau4")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from overdensity.stats import log_edges, selection_levels
-from overdensity.stats.functions import SQRT_S
+from overdensity.stats.spectra.functions import SQRT_S
 
 EDGES = log_edges(2632.0, 6000.0, 16)
 WINDOWS = np.array([(EDGES[i], EDGES[i + 3]) for i in range(2, 12)])

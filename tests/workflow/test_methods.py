@@ -11,8 +11,8 @@ import pytest
 from overdensity.core import ConfigError
 from overdensity.ml import Folding, cross_fit, make_method, method_class, methods
 from overdensity.workflow import SearchConfig, SearchResults, load_config, run_search
-from overdensity.workflow.run import Run
-from overdensity.workflow.scores import read_scores, read_trainings
+from overdensity.workflow.stages.run import Run
+from overdensity.workflow.stages.scores import read_scores, read_trainings
 
 from ..conftest import make_box
 

@@ -13,8 +13,8 @@ import pytest
 
 from overdensity.simulation import simulate
 from overdensity.workflow import SearchResults, connect, parse_config, run_search
-from overdensity.workflow.columns import make_columns
-from overdensity.workflow.run import Run
+from overdensity.workflow.stages.columns import make_columns
+from overdensity.workflow.stages.run import Run
 
 pytestmark = pytest.mark.slow
 logger = logging.getLogger("overdensity.tests")

@@ -1,0 +1,1 @@
+"""The anomaly methods, one file for each, in folders by idea."""

@@ -1,0 +1,206 @@
+"""What methods share whose score is that of one classifier on the feature columns."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Generic, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import InputError
+from ...core.windows import Window
+from ..classifiers.ensemble import (
+    Classifier,
+    ClassifierHyper,
+    Shown,
+    classifier_from_arrays,
+    fit_classifier,
+    inputs_for,
+)
+from ..folds import fold_of
+from ..inputs.jet_columns import rescale_masses, sort_jets
+from ..method import Method, Need
+from ..sample import Sample
+
+__all__ = [
+    "FEW_TREES",
+    "ClassifierMethod",
+    "ClassifyingHyper",
+    "InputHyper",
+    "Task",
+    "refuse_few_events",
+]
+
+# An ensemble for tests: quick on a few thousand events.
+FEW_TREES = {"inner_folds": 2, "members": 1, "trees": {"events_per_leaf": 20, "leaves": 8}}
+
+
+@dataclass(frozen=True)
+class InputHyper:
+    """What a classifier is shown of the feature columns.
+
+    Attributes
+    ----------
+    rescale : bool
+        Divide jet masses by the resonant mass (:func:`~overdensity.ml.inputs.jet_columns.rescale_masses`).
+    sort : bool
+        Order the two jets by mass (:func:`~overdensity.ml.inputs.jet_columns.sort_jets`).
+    min_events : int
+        The fewest events of each region in each inner fold.
+    """
+
+    rescale: bool = True
+    sort: bool = True
+    min_events: int = 10
+
+    def prepared(self, data: Sample) -> Sample:
+        """Return the sample as the classifier sees it."""
+        if self.rescale:
+            data = rescale_masses(data)
+        return sort_jets(data) if self.sort else data
+
+    def inputs(self, data: Sample) -> NDArray[np.float32]:
+        """Return the features as the classifier sees them, shape (n_events, n_features)."""
+        return self.prepared(data).features
+
+
+@dataclass(frozen=True)
+class ClassifyingHyper(InputHyper):
+    """Hyperparameters of a method that is one classifier.
+
+    Attributes
+    ----------
+    classifier : ClassifierHyper
+        The ensemble.
+    """
+
+    classifier: ClassifierHyper = field(default_factory=ClassifierHyper)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Two classes of events to tell apart.
+
+    Attributes
+    ----------
+    x : ndarray of float32, shape (n_events, n_features), or Inputs
+        What the classifier is shown.
+    y : ndarray of bool, shape (n_events,)
+        Class.
+    weight : ndarray of float64, shape (n_events,)
+        Event weights, 1 on average.
+    event : ndarray of uint64, shape (n_events,)
+        Ids, of which the inner folds are made.
+    """
+
+    x: Shown
+    y: NDArray[np.bool_]
+    weight: NDArray[np.float64]
+    event: NDArray[np.uint64]
+
+
+HyperT = TypeVar("HyperT", bound=InputHyper)
+
+
+class ClassifierMethod(Method[HyperT], Generic[HyperT]):
+    """A classifier of feature columns; subclasses say which events it is to tell from which."""
+
+    _classifier: Classifier
+
+    def __init__(self, hyper: HyperT | None = None) -> None:
+        super().__init__(hyper)
+        values = (getattr(self.hyper, field.name) for field in fields(self.hyper))
+        kinds = [each.make_kind() for each in values if isinstance(each, ClassifierHyper)]
+        if kinds:  # the classifiers decide what is needed of the events of a sample
+            shown = dict.fromkeys(need for kind in kinds for need in kind.needs)
+            others = (need for need in type(self).needs if need != "features")
+            self.needs: tuple[Need, ...] = (*shown, *others)
+
+    def fit(
+        self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
+    ) -> Self:
+        """Learn to tell the classes apart; see :meth:`Method.fit`."""
+        self._classifier = self._learn(self._task(data, window, simulation, seed), seed)
+        self._names, self._blocks = data.names, _read(data, self.needs)
+        return self
+
+    def score(self, data: Sample) -> NDArray[np.float32]:
+        """Return the ensemble's mean probability; see :meth:`Method.score`."""
+        self.refuse_unlike(data)
+        return self._classifier.score(self._inputs(data))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was learnt; see :meth:`Method.arrays`."""
+        names = {"names": np.array(self._names, np.str_), "blocks": np.array(self._blocks, np.str_)}
+        return names | self._classifier.arrays()
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`arrays` returned."""
+        self._names, self._blocks = (tuple(map(str, arrays[key])) for key in ("names", "blocks"))
+        self._classifier = classifier_from_arrays(arrays, self._ensemble)
+
+    @property
+    def _ensemble(self) -> ClassifierHyper:
+        """The ensemble's hyperparameters."""
+        return self.hyper.classifier  # type: ignore[attr-defined]
+
+    @abstractmethod
+    def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task: ...
+
+    def _learn(self, task: Task, seed: int) -> Classifier:
+        return fit_classifier(
+            task.x, task.y, weight=task.weight, hyper=self._ensemble, seed=seed, event=task.event
+        )
+
+    def inputs_of(self, data: Sample) -> Sample:
+        """Return the events as the classifier sees them; see :meth:`Method.inputs_of`."""
+        return self.hyper.prepared(data)
+
+    def _inputs(self, data: Sample) -> Shown:
+        """Return what the classifier is shown of events."""
+        data = self.hyper.prepared(data)
+        return inputs_for(self._ensemble, data.features, data.blocks)
+
+
+def _read(data: Sample, needs: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the blocks that are of a kind which is needed."""
+    return tuple(name for name, block in data.blocks.items() if block.kind in needs)
+
+
+def refuse_few_events(
+    regions: Mapping[str, NDArray[np.bool_]],
+    event: NDArray[np.uint64],
+    window: Window,
+    *,
+    min_events: int,
+    inner_folds: int,
+    seed: int,
+) -> None:
+    """Raise an InputError that names the region which has too few events to learn from.
+
+    Parameters
+    ----------
+    regions : mapping of str to ndarray of bool, shape (n_events,)
+        Events in each region, by its name in the message.
+    event : ndarray of uint64, shape (n_events,)
+        Ids of the events.
+    window : Window
+        The window.
+    min_events, inner_folds : int
+        So many are needed in each inner fold.
+    seed : int
+        That of the training, which makes the inner folds.
+    """
+    inner = fold_of(event, inner_folds, seed=seed, salt="inner")
+    for region, inside in regions.items():
+        fewest = np.bincount(inner[inside], minlength=inner_folds).min()
+        if fewest < min_events:
+            msg = (
+                f"window {window}: {np.count_nonzero(inside)} events in the {region} leave "
+                f"{fewest} in one of {inner_folds} inner folds, and {min_events} are needed; use "
+                "more events, wider bins or a lower end of the scan"
+            )
+            raise InputError(msg)

@@ -1,0 +1,1 @@
+"""Methods that ask how unusual an event is by itself."""

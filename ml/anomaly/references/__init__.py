@@ -1,0 +1,1 @@
+"""What other methods are measured by: detectors that know the truth, or a part of it."""

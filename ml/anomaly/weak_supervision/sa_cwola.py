@@ -1,0 +1,240 @@
+"""SA-CWoLa: signal region against sidebands, and what simulation shows of that unlearnt.
+
+In two forms: a loss in which simulation counts against the data, as published, and weights with
+which the sidebands of the data become background of the signal region.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....core import ConfigError
+from ....core.windows import Window
+from ...classifiers.ensemble import Classifier, ClassifierHyper, balance_classes, fit_classifier
+from ...classifiers.network_kind import NetworkHyper
+from ...method import Need, register_method
+from ...sample import Sample, simulated
+from ..classifier_method import (
+    FEW_TREES,
+    ClassifierMethod,
+    ClassifyingHyper,
+    InputHyper,
+    Task,
+    refuse_few_events,
+)
+from .cwola import balanced_weights
+
+__all__ = ["SaCwola", "SaCwolaHyper", "SaCwolaWeights", "SaCwolaWeightsHyper"]
+
+_PARTS = 4  # as CWoLa: its demand on the number of events is the same
+
+
+def _published() -> NetworkHyper:
+    """Return three layers of 64 nodes, ten epochs in batches of 200; ReLU, Adam, no validation."""
+    return NetworkHyper(epochs=10, patience=10, batch=200, judge="last", average=1)
+
+
+@dataclass(frozen=True)
+class SaCwolaHyper(InputHyper):
+    """Hyperparameters of SA-CWoLa; the defaults are the published ones.
+
+    Attributes
+    ----------
+    strength : float
+        The λ of the loss: how much a difference of signal region and sidebands that simulation
+        shows as well is penalised. 0 is CWoLa.
+    members : int
+        Networks that are trained and averaged. Published: not said.
+    networks : NetworkHyper
+        Their shape and training: there are no validation events, so the last epoch is taken
+        (``judge: last``), and ``restarts`` changes nothing.
+    """
+
+    rescale: bool = False
+    strength: float = 0.5
+    members: int = 8
+    networks: NetworkHyper = field(default_factory=_published)
+
+    def __post_init__(self) -> None:
+        for name, good in {
+            "strength": 0 <= self.strength < 1,
+            "members": self.members >= 1,
+            "networks.judge": self.networks.judge == "last",
+        }.items():
+            if not good:
+                value = getattr(self, name, self.networks.judge)
+                msg = f"method 'sa_cwola': {name} = {value!r} cannot be used"
+                raise ConfigError(msg)
+
+
+@register_method("sa_cwola")
+class SaCwola(ClassifierMethod[SaCwolaHyper]):
+    """CWoLa whose loss is lessened by that on simulation: what both can tell apart is no signal.
+
+    For features that depend on the mass, which plain CWoLa would learn in place of a signal.
+    """
+
+    needs: tuple[Need, ...] = ("features", "simulation")
+    source: ClassVar[str] = (
+        "SA-CWoLa, LHC Olympics 2020 (arXiv:2101.08320), section 4.5; arXiv:2009.02205"
+    )
+    Hyper: ClassVar[type[SaCwolaHyper]] = SaCwolaHyper
+    requires: ClassVar[tuple[str, ...]] = ("torch",)
+    fast: ClassVar[Mapping[str, Any]] = {
+        "members": 1,
+        "networks": {"epochs": 6, "batch": 200, "width": 32, "device": "cpu"},
+    }
+
+    def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
+        """Return data and simulation, the latter with negative weights."""
+        both, real = _around(
+            window,
+            data,
+            simulated(self.name, simulation),
+            min_events=self.hyper.min_events,
+            inner_folds=_PARTS,
+            seed=seed,
+        )
+        weight = np.empty(len(both))
+        for members, share in ((real, 1.0), (~real, -self.hyper.strength)):
+            part = balanced_weights(both.take(members), window)
+            weight[members] = share * part * np.count_nonzero(real) / len(part)
+        return Task(self._inputs(both), window.signal(both.mass), weight, both.event)
+
+    def _learn(self, task: Task, seed: int) -> Classifier:
+        from ...classifiers.network_ensemble import NetworkEnsemble  # noqa: PLC0415 - as above
+        from ...training.bank import train_bank  # noqa: PLC0415 - imports torch, which the weights do not need
+
+        members, networks = self.hyper.members, self.hyper.networks
+        assert isinstance(task.x, np.ndarray)  # feature columns
+        seeds = np.random.SeedSequence(seed).generate_state(members + 1).tolist()
+        mean = task.x.mean(axis=0, dtype=np.float64).astype(np.float32)
+        std = task.x.std(axis=0, dtype=np.float64).astype(np.float32)
+        bank, _ = train_bank(
+            (task.x - mean) / std,
+            task.y,
+            task.weight,
+            np.ones((members, len(task.x)), np.bool_),
+            seeds=seeds[1:],
+            seed=seeds[0],
+            steps=math.ceil(len(task.x) / networks.batch),
+            hyper=networks,
+            device=networks.device,
+        )
+        return NetworkEnsemble(bank, mean, std, networks.device)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`arrays` returned."""
+        from ...classifiers.network_ensemble import NetworkEnsemble  # noqa: PLC0415 - imports torch
+
+        self._names = tuple(map(str, arrays["names"]))
+        device = self.hyper.networks.device
+        self._classifier = NetworkEnsemble.from_arrays(arrays, device=device)
+
+    def _inputs(self, data: Sample) -> NDArray[np.float32]:
+        return self.hyper.inputs(data)
+
+
+@dataclass(frozen=True)
+class SaCwolaWeightsHyper(ClassifyingHyper):
+    """Hyperparameters of SA-CWoLa with weights.
+
+    Attributes
+    ----------
+    transfer : ClassifierHyper
+        The classifier of signal region and sidebands of the simulation.
+    """
+
+    rescale: bool = False
+    transfer: ClassifierHyper = field(default_factory=ClassifierHyper)
+
+
+@register_method("sa_cwola_weights")
+class SaCwolaWeights(ClassifierMethod[SaCwolaWeightsHyper]):
+    """CWoLa whose sidebands are weighted as simulation says, to look like the signal region.
+
+    The weight p_SR(x) / p_SB(x) of simulation takes what background of the two regions differs by
+    from the sidebands of the data. Both are data otherwise, and what the simulation gets wrong at all
+    masses alike cancels in its ratio.
+    """
+
+    needs: tuple[Need, ...] = ("features", "simulation")
+    source: ClassVar[str] = (
+        "after SA-CWoLa, LHC Olympics 2020 (arXiv:2101.08320), section 4.5, whose penalty is "
+        "replaced by weights"
+    )
+    Hyper: ClassVar[type[SaCwolaWeightsHyper]] = SaCwolaWeightsHyper
+    fast: ClassVar[Mapping[str, Any]] = {"classifier": FEW_TREES, "transfer": FEW_TREES}
+    _transfer: Classifier
+
+    def fit(
+        self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
+    ) -> Self:
+        """Learn the weights from simulation, then tell the regions apart; see :meth:`Method.fit`."""
+        of_transfer, of_regions = np.random.SeedSequence([seed, 6]).generate_state(2).tolist()
+        both, real = _around(
+            window,
+            data,
+            simulated(self.name, simulation),
+            min_events=self.hyper.min_events,
+            inner_folds=self.hyper.transfer.inner_folds,
+            seed=of_transfer,
+        )
+        simulation = both.take(~real)
+        self._transfer = fit_classifier(
+            self._inputs(simulation),
+            window.signal(simulation.mass),
+            weight=balanced_weights(simulation, window),
+            hyper=self.hyper.transfer,
+            seed=of_transfer,
+            event=simulation.event,
+        )
+        return super().fit(both.take(real), window, seed=of_regions)
+
+    def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
+        del simulation  # it has given the weights
+        x, signal = self._inputs(data), window.signal(data.mass)
+        refuse_few_events(
+            window.regions(data.mass),
+            data.event,
+            window,
+            min_events=self.hyper.min_events,
+            inner_folds=self.hyper.classifier.inner_folds,
+            seed=seed,
+        )
+        weight = balanced_weights(data, window)
+        weight[~signal] *= np.exp(self._transfer.log_odds(x[~signal]).astype(float))
+        return Task(x, signal, balance_classes(signal, weight), data.event)
+
+
+def _around(
+    window: Window,
+    data: Sample,
+    simulation: Sample,
+    *,
+    min_events: int,
+    inner_folds: int,
+    seed: int,
+) -> tuple[Sample, NDArray[np.bool_]]:
+    """Return data and simulation of the window as one, and which are data; refuse too few."""
+    both, real = data.beside(simulation)
+    inside = (both.mass >= window.sideband_low) & (both.mass < window.sideband_high)
+    both, real = both.take(inside), real[inside]
+    regions = window.regions(both.mass)
+    refuse_few_events(
+        {name: region & real for name, region in regions.items()}
+        | {f"{name} of the simulation": region & ~real for name, region in regions.items()},
+        both.event,
+        window,
+        min_events=min_events,
+        inner_folds=inner_folds,
+        seed=seed,
+    )
+    both.refuse_constant_features()
+    return both, real

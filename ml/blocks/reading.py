@@ -1,0 +1,317 @@
+"""Parquet files of events: which columns they have, what each holds, and batches of their rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Self
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ...core import InputError, nearest_names
+from ...core.identity import row_ids
+from .block import Block, BlockKind
+from .constituents import ConstituentsReader
+from .images import ImagesReader
+
+__all__ = [
+    "EXTRAS",
+    "Batch",
+    "BlockReader",
+    "ColumnFiles",
+    "Paths",
+    "add_lists",
+    "block_of",
+    "block_reader",
+]
+
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+EXTRAS = {"weight": np.float64, "label": np.int8, "group": np.int64}
+"""Columns that are taken along where all files have them, and their types."""
+
+_FIELDS = ("pt", "eta", "phi")
+_WHOLE = ("event", "label", "group")  # columns of integers without gaps
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some rows of a file.
+
+    Attributes
+    ----------
+    event : ndarray of uint64, shape (n_rows,)
+        Ids.
+    mass : ndarray, shape (n_rows,)
+        The resonant mass in GeV.
+    features : dict of str to ndarray, shape (n_rows,)
+        Columns of numbers.
+    extras : dict of str to ndarray, shape (n_rows,)
+        Those of ``EXTRAS`` that all files have.
+    blocks : dict of str to Array
+        Columns of lists, as Arrow has them.
+    """
+
+    event: NDArray[np.uint64]
+    mass: NDArray[Any]
+    features: dict[str, NDArray[Any]]
+    extras: dict[str, NDArray[Any]]
+    blocks: dict[str, pa.Array]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.event)
+
+
+BlockReader = ConstituentsReader | ImagesReader
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnFiles:
+    """Parquet files of events with the same columns.
+
+    Attributes
+    ----------
+    files : tuple of (str, ParquetFile)
+        Names and open files.
+    mass : str
+        Name of the resonant mass.
+    features : tuple of str
+        Names of the columns of numbers.
+    blocks : dict of str to {"constituents", "images"}
+        Names of the columns of lists, and what they hold.
+    extras : tuple of str
+        Those of ``EXTRAS`` that all files have.
+    has_ids : bool
+        Whether all files have a column ``event``.
+    """
+
+    files: tuple[tuple[str, pq.ParquetFile], ...]
+    mass: str
+    features: tuple[str, ...]
+    blocks: dict[str, BlockKind]
+    extras: tuple[str, ...]
+    has_ids: bool
+
+    @classmethod
+    def open(cls, paths: Paths, *, features: Sequence[str], mass: str) -> Self:
+        """Open files, and tell the feature columns that hold lists from those that hold numbers.
+
+        Raises
+        ------
+        InputError
+            If a file is missing or not Parquet, or a column is missing or holds something else.
+        """
+        files = tuple((name, _open(fs, name)) for fs, name in _files(paths))
+        for name, file in files:
+            present = file.schema_arrow.names
+            for column in (mass, *features):
+                if column not in present:
+                    msg = f"{name}: no column {column!r}; {nearest_names(column, present)}"
+                    raise InputError(msg)
+        kinds: dict[str, BlockKind | None] = {
+            column: _kind_in_all(files, column) for column in features
+        }
+        everywhere = set.intersection(*(set(file.schema_arrow.names) for _, file in files))
+        return cls(
+            files,
+            mass,
+            tuple(column for column in features if kinds[column] is None),
+            {column: kind for column, kind in kinds.items() if kind is not None},
+            tuple(extra for extra in EXTRAS if extra in everywhere),
+            "event" in everywhere,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return sum(file.metadata.num_rows for _, file in self.files)
+
+    def batches(self, rows: int) -> Iterator[Batch]:
+        """Yield the rows of all files in their order, so many at a time.
+
+        Files without ``event`` get ids made from their name (without the folder) and the row
+        number, so moving or reordering the files changes nothing.
+
+        Raises
+        ------
+        InputError
+            If a column does not hold what it should.
+        """
+        columns = [self.mass, *self.features, *self.blocks, *self.extras]
+        columns += ["event"] if self.has_ids else []
+        for name, file in self.files:
+            row = 0
+            for batch in file.iter_batches(rows, columns=columns):
+                stop = row + len(batch)
+                yield Batch(
+                    event=_column(batch, "event", name).astype(np.uint64, copy=False)
+                    if self.has_ids
+                    else row_ids(PurePath(name).name, row, stop),
+                    mass=_column(batch, self.mass, name),
+                    features={each: _column(batch, each, name) for each in self.features},
+                    extras={each: _column(batch, each, name) for each in self.extras},
+                    blocks={each: _list_column(batch, each, name) for each in self.blocks},
+                )
+                row = stop
+            file.close()
+
+    def first_name(self) -> str:
+        """Return the name of the first file, and that there are others, for messages."""
+        return f"{self.files[0][0]}{' and other files' if len(self.files) > 1 else ''}"
+
+    def reader(self, column: str) -> BlockReader:
+        """Return what the lists of a column of all files are to be put into."""
+        schema = self.files[0][1].schema_arrow
+        bound = sum(_elements(file, column) for _, file in self.files)
+        return block_reader(schema.field(column).type, len(self), bound)
+
+
+def block_reader(arrow: pa.DataType, events: int, particles: int) -> BlockReader:
+    """Return what so many events of an Arrow type are to be put into."""
+    if pa.types.is_struct(arrow.value_type):
+        return ConstituentsReader(events, particles)
+    return ImagesReader(events, *_size(arrow))
+
+
+def add_lists(reader: BlockReader, column: pa.Array, name: str) -> None:
+    """Put the lists of a batch of the column of this name where those before are."""
+    if isinstance(reader, ImagesReader):
+        flat = column.flatten().flatten().to_numpy(zero_copy_only=False)
+        with _naming(name):
+            reader.add(flat.reshape(len(column), *_size(column.type)))
+        return
+    offsets = column.offsets.to_numpy().astype(np.int64)
+    particles = column.flatten()
+    values = [particles.field(each).to_numpy(zero_copy_only=False) for each in _FIELDS]
+    reader.add(offsets - offsets[0], values)
+
+
+def block_of(reader: BlockReader, name: str) -> Block[Any]:
+    """Return the finished block of the column of this name."""
+    with _naming(name):
+        return reader.block()
+
+
+@contextmanager
+def _naming(column: str) -> Iterator[None]:
+    """Say which column cannot be used."""
+    try:
+        yield
+    except InputError as error:
+        msg = f"column {column!r}: {error}"
+        raise InputError(msg) from None
+
+
+def _files(paths: Paths) -> Iterable[tuple[fsspec.AbstractFileSystem, str]]:
+    """Yield (filesystem, file) for each path; the files of a folder in the order of their names."""
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    found = False
+    for path in paths:
+        fs, name = fsspec.core.url_to_fs(os.fspath(path))
+        if not fs.exists(name):
+            msg = f"{path}: no such file"
+            raise InputError(msg)
+        inside = sorted(map(str, fs.glob(f"{name}/*.parquet"))) if fs.isdir(name) else [name]
+        if not inside:
+            msg = f"{path}: a folder without *.parquet files"
+            raise InputError(msg)
+        found = True
+        yield from ((fs, each) for each in inside)
+    if not found:
+        msg = "no file given"
+        raise InputError(msg)
+
+
+def _open(fs: fsspec.AbstractFileSystem, name: str) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(name, filesystem=fs)
+    except (pa.ArrowInvalid, OSError) as error:
+        msg = f"{name}: not a Parquet file, or truncated ({str(error).splitlines()[0]})"
+        raise InputError(msg) from None
+
+
+def _kind_in_all(files: Sequence[tuple[str, pq.ParquetFile]], column: str) -> BlockKind | None:
+    """Return what the lists of a column are, or None where it holds numbers."""
+    types = {name: file.schema_arrow.field(column).type for name, file in files}
+    kinds: dict[str, BlockKind | None] = {
+        name: _kind(arrow, f"{name}: column {column!r}") for name, arrow in types.items()
+    }
+    sizes = {name: _size(types[name]) if kinds[name] == "images" else None for name in types}
+    first = files[0][0]
+    for name, arrow in types.items():
+        if (kinds[name], sizes[name]) != (kinds[first], sizes[first]):
+            msg = (
+                f"{name}: column {column!r} holds {arrow}, and in {first} it holds "
+                f"{types[first]}; give files that agree"
+            )
+            raise InputError(msg)
+    return kinds[first]
+
+
+def _kind(arrow: pa.DataType, where: str) -> BlockKind | None:
+    if not _is_list(arrow):
+        return None  # whether it holds numbers is seen when it is read
+    inner, fixed = arrow.value_type, pa.types.is_fixed_size_list(arrow)
+    if pa.types.is_struct(inner) and not fixed and {each.name for each in inner} >= set(_FIELDS):
+        return "constituents"
+    if fixed and pa.types.is_fixed_size_list(inner) and _is_number(inner.value_type):
+        return "images"
+    msg = (
+        f"{where} holds {arrow}; of lists, features may be those of {{pt, eta, phi}} "
+        "(constituents) and arrays of one size in both directions (images)"
+    )
+    raise InputError(msg)
+
+
+def _is_list(arrow: pa.DataType) -> bool:
+    return (
+        pa.types.is_list(arrow)
+        or pa.types.is_large_list(arrow)
+        or pa.types.is_fixed_size_list(arrow)
+    )
+
+
+def _is_number(arrow: pa.DataType) -> bool:
+    return pa.types.is_integer(arrow) or pa.types.is_floating(arrow)
+
+
+def _size(arrow: pa.DataType) -> tuple[int, int]:
+    return arrow.list_size, arrow.value_type.list_size
+
+
+def _elements(file: pq.ParquetFile, column: str) -> int:
+    """Return an upper bound of the elements of a column of lists, from the file's own notes."""
+    leaves = [
+        i for i in range(len(file.schema)) if file.schema.column(i).path.split(".")[0] == column
+    ]
+    metadata = file.metadata
+    groups = range(metadata.num_row_groups)
+    return sum(metadata.row_group(group).column(leaves[0]).num_values for group in groups)
+
+
+def _list_column(batch: pa.RecordBatch, name: str, file: str) -> pa.Array:
+    column = batch.column(name)
+    if column.null_count or column.flatten().null_count:
+        msg = f"{file}: column {name!r} has missing values; remove these events"
+        raise InputError(msg)
+    return column
+
+
+def _column(batch: pa.RecordBatch, name: str, file: str) -> NDArray[Any]:
+    """Return a column as numbers; nulls become NaN, which the sample then refuses by name."""
+    column = batch.column(name)
+    if not (_is_number(column.type) or pa.types.is_boolean(column.type)):
+        msg = f"{file}: column {name!r} holds {column.type}, not numbers"
+        raise InputError(msg)
+    if name in _WHOLE and column.null_count:
+        msg = f"{file}: column {name!r} has {column.null_count} missing values"
+        raise InputError(msg)
+    return column.to_numpy(zero_copy_only=False)

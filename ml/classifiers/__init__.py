@@ -1,0 +1,1 @@
+"""Classifiers on columns that the methods share."""

@@ -1,0 +1,424 @@
+"""Ensembles of classifiers that tell two classes of events apart, whatever kind they are of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import ConfigError, InputError, require
+from ..blocks.block import Block
+from ..folds import fold_of
+from ..registry import Registry
+from ..training.calibration_of_scores import reliability
+from ..training.watching import is_watched, watcher
+
+__all__ = [
+    "CLASSIFIERS",
+    "Classifier",
+    "ClassifierHyper",
+    "ClassifierKind",
+    "Inputs",
+    "balance_classes",
+    "classifier_from_arrays",
+    "features_of_members",
+    "fit_classifier",
+    "inputs_for",
+    "note_reliability",
+    "register_classifier",
+]
+
+KindT = TypeVar("KindT", bound="type[ClassifierKind]")
+
+_SEARCHED = "overdensity.ml"  # the package with our kinds; others come by the entry points
+CLASSIFIERS: Registry[ClassifierKind] = Registry(
+    "classifier",
+    package=_SEARCHED,
+    decorator="register_classifier",
+    group="overdensity.classifiers",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a classifier is shown that needs more than feature columns.
+
+    Attributes
+    ----------
+    features : ndarray of float32, shape (n_events, n_features)
+        Feature columns.
+    blocks : mapping
+        Constituents and images by the names of their columns.
+    """
+
+    features: NDArray[np.float32]
+    blocks: Mapping[str, Block[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.features)
+
+    def __getitem__(self, which: NDArray[Any]) -> Inputs:
+        """Return some of the events, by mask or by indices."""
+        blocks = {name: block.take(which) for name, block in self.blocks.items()}
+        return Inputs(self.features[which], blocks)
+
+
+Shown: TypeAlias = NDArray[np.float32] | Inputs
+
+
+class Classifier(Protocol):
+    """What a fitted ensemble can do."""
+
+    def log_odds(self, x: Any) -> NDArray[np.float32]:
+        """Return the log-odds of the mean probability, (n_events,), for what the kind needs.
+
+        Trained with weights by which both classes count the same (:func:`balance_classes`), this is
+        the logarithm of the ratio of their densities.
+        """
+        ...
+
+    def score(self, x: Any) -> NDArray[np.float32]:
+        """Return the mean probability of the first class, shape (n_events,)."""
+        ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was learnt; :func:`classifier_from_arrays` takes it back."""
+        ...
+
+
+class ClassifierKind(ABC):
+    """A kind of classifier: how an ensemble of it is trained, and read back.
+
+    Attributes
+    ----------
+    name : str
+        What ``kind:`` in the configuration calls it.
+    needs : tuple of str
+        What it must be shown: ``features``, ``constituents``, ``images``. A kind that needs
+        ``features`` alone is shown an array of shape (n_events, n_features), any other `Inputs`.
+    requires : tuple of str
+        Packages that it imports and the core does not install, by their import names.
+    Hyper : type
+        The frozen dataclass of its hyperparameters.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[Literal["features", "constituents", "images"], ...]] = ("features",)
+    requires: ClassVar[tuple[str, ...]] = ()
+    Hyper: ClassVar[type[Any]]
+
+    @abstractmethod
+    def fit(
+        self,
+        x: Any,
+        y: NDArray[np.bool_],
+        weight: NDArray[np.float64],
+        inner: NDArray[np.int64],
+        *,
+        hyper: ClassifierHyper,
+        seed: int,
+    ) -> Classifier:
+        """Train ``hyper.members`` classifiers for each inner fold, which stops them.
+
+        Parameters
+        ----------
+        x : ndarray of float32 or Inputs, n_events long
+            What the kind needs.
+        y : ndarray of bool, shape (n_events,)
+            Class.
+        weight : ndarray of float64, shape (n_events,)
+            Event weights, 1 on average and none negative.
+        inner : ndarray of int64, shape (n_events,)
+            Inner fold of each event, from 0 to ``hyper.inner_folds`` - 1.
+        hyper : ClassifierHyper
+            The ensemble; its ``settings`` are of the type ``Hyper``.
+        seed : int
+            All randomness comes from it.
+        """
+
+    @abstractmethod
+    def restore(self, arrays: Mapping[str, NDArray[Any]], *, hyper: ClassifierHyper) -> Classifier:
+        """Return the ensemble that these arrays are of."""
+
+
+def register_classifier(name: str) -> Callable[[KindT], KindT]:
+    """Make a kind of classifier known by its name; a class decorator, which sets ``name``.
+
+    In a package of its own, name the class under the entry points ``overdensity.classifiers`` too.
+
+    Raises
+    ------
+    ConfigError
+        If another kind has this name already.
+
+    Examples
+    --------
+    >>> @register_classifier("trees")
+    ... class Forest(ClassifierKind):
+    ...     pass
+    Traceback (most recent call last):
+        ...
+    overdensity.core.errors.ConfigError: two classifiers are called 'trees': ...; rename one
+    """
+    return CLASSIFIERS.decorated(name)
+
+
+@dataclass(frozen=True)
+class ClassifierHyper:
+    """An ensemble of classifiers.
+
+    In the configuration the settings stand under the name of the kind:
+    ``classifier: {kind: trees, trees: {leaves: 8}}``.
+
+    Attributes
+    ----------
+    kind : str
+        Of the classifiers: ``trees`` (gradient-boosted), ``networks`` (trained as one bank), or
+        any other registered one.
+    inner_folds : int
+        Each is the validation set of one part of the ensemble.
+    members : int
+        Classifiers an inner fold; all of them are averaged.
+    feature_fraction : float
+        Attribute bagging: the fraction of the features, drawn at random, that a member sees.
+    settings : dataclass, optional
+        Hyperparameters of the kind; by default the default ones.
+
+    Raises
+    ------
+    ConfigError
+        If a value cannot be used.
+    """
+
+    kind: str = "trees"
+    inner_folds: int = 4
+    members: int = 2
+    feature_fraction: float = 1.0
+    settings: Any = None
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "inner_folds": self.inner_folds >= 2,
+            "members": self.members >= 1,
+            "feature_fraction": 0 < self.feature_fraction <= 1,
+        }
+        for name, good in allowed.items():
+            if not good:
+                msg = f"classifier: {name} = {getattr(self, name)!r} cannot be used"
+                raise ConfigError(msg)
+        expected = CLASSIFIERS[self.kind].Hyper
+        if self.settings is None:
+            object.__setattr__(self, "settings", expected())
+        elif not isinstance(self.settings, expected):
+            msg = (
+                f"classifier: kind {self.kind!r} has settings of the type {expected.__name__}, "
+                f"not {type(self.settings).__name__}"
+            )
+            raise ConfigError(msg)
+
+    @classmethod
+    def kinds(cls) -> list[str]:
+        """Return the names of all kinds."""
+        return CLASSIFIERS.names()
+
+    @classmethod
+    def default_settings(cls, kind: str) -> Any:
+        """Return the default hyperparameters of a kind.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such kind.
+        """
+        return CLASSIFIERS[kind].Hyper()
+
+    def make_kind(self) -> ClassifierKind:
+        """Return the kind, ready to train.
+
+        Raises
+        ------
+        MissingExtraError
+            If a package that it requires is not installed.
+        """
+        kind = CLASSIFIERS[self.kind]()
+        for package in kind.requires:
+            require(package, by=f"the classifier {self.kind!r}")
+        return kind
+
+
+def inputs_for(
+    hyper: ClassifierHyper, features: NDArray[np.float32], blocks: Mapping[str, Block[Any]]
+) -> Shown:
+    """Return what a kind of classifier is shown of events.
+
+    Parameters
+    ----------
+    hyper : ClassifierHyper
+        Names the kind.
+    features : ndarray of float32, shape (n_events, n_features)
+        Feature columns.
+    blocks : mapping
+        Constituents and images of these events, if there are any.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such block.
+    """
+    needs = CLASSIFIERS[hyper.kind].needs
+    if needs == ("features",):
+        return features
+    found = {name: block for name, block in blocks.items() if block.kind in needs}
+    for need in needs:
+        if need != "features" and not any(block.kind == need for block in found.values()):
+            msg = (
+                f"the classifier {hyper.kind!r} needs {need}, which the events do not have; name "
+                "their column under features"
+            )
+            raise ConfigError(msg)
+    return Inputs(features, found)
+
+
+def fit_classifier(
+    x: Shown,
+    y: NDArray[np.bool_],
+    *,
+    weight: NDArray[np.float64],
+    hyper: ClassifierHyper,
+    seed: int,
+    event: NDArray[np.uint64] | None = None,
+) -> Classifier:
+    """Train an ensemble to tell two classes apart, each member stopped on an inner fold.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (n_events, n_features), or Inputs
+        What the kind needs (:func:`inputs_for`).
+    y : ndarray of bool, shape (n_events,)
+        Class.
+    weight : ndarray of float64, shape (n_events,)
+        Event weights, 1 on average (:func:`balance_classes`).
+    hyper : ClassifierHyper
+        The ensemble.
+    seed : int
+        All randomness comes from it.
+    event : ndarray of uint64, shape (n_events,), optional
+        Event ids, of which the inner folds are made; without them the folds are drawn.
+
+    Returns
+    -------
+    Classifier
+
+    Raises
+    ------
+    InputError
+        If a feature is constant, a weight negative, or a class has no weight in an inner fold.
+    """
+    if event is None:
+        inner = np.random.default_rng([seed, 2]).permutation(len(x)) % hyper.inner_folds
+    else:
+        inner = fold_of(event, hyper.inner_folds, seed=seed, salt="inner")
+    kind = hyper.make_kind()
+    _refuse_unusable(y, weight, inner, hyper.inner_folds)
+    if "features" in kind.needs:
+        _refuse_constant(x.features if isinstance(x, Inputs) else x)
+    return kind.fit(x, y, weight, inner, hyper=hyper, seed=seed)
+
+
+def classifier_from_arrays(
+    arrays: Mapping[str, NDArray[Any]], hyper: ClassifierHyper
+) -> Classifier:
+    """Take over what the ``arrays`` of an ensemble with these hyperparameters returned."""
+    return hyper.make_kind().restore(arrays, hyper=hyper)
+
+
+def balance_classes(
+    y: NDArray[np.bool_], weight: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return weights, 1 on average, under which both classes count the same.
+
+    Parameters
+    ----------
+    y : ndarray of bool, shape (n_events,)
+        Class.
+    weight : ndarray of float64, shape (n_events,), optional
+        Event weights, kept within a class; all 1 if None.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_events,)
+    """
+    balanced = np.ones(len(y)) if weight is None else weight.astype(np.float64)
+    for members in (y, ~y):
+        balanced[members] *= 0.5 * len(y) / balanced[members].sum()
+    return balanced
+
+
+def note_reliability(
+    of_fold: Callable[[int], Classifier],
+    x: Any,
+    y: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    inner: NDArray[np.int64],
+) -> None:
+    """Note, where trainings are watched, how probabilities hold on events that were not learnt.
+
+    Parameters
+    ----------
+    of_fold : callable
+        Returns the ensemble of the members which an inner fold stopped.
+    x, y, weight, inner
+        As in :meth:`ClassifierKind.fit`.
+    """
+    if not is_watched():
+        return
+    probability = np.empty(len(x))
+    for fold in np.unique(inner):
+        mine = inner == fold
+        probability[mine] = of_fold(int(fold)).score(x[mine])
+    watcher().reliability.append(reliability(probability, y, weight))
+
+
+def features_of_members(
+    members: int, features: int, fraction: float, seed: int
+) -> NDArray[np.bool_] | None:
+    """Return which features a member sees, (members, features); None where these are all."""
+    kept = max(1, round(fraction * features))
+    if kept == features:
+        return None
+    rng = np.random.default_rng([seed, 3])
+    return np.stack([rng.permutation(features) < kept for _ in range(members)])
+
+
+def _refuse_unusable(
+    y: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    inner: NDArray[np.int64],
+    inner_folds: int,
+) -> None:
+    if np.any(weight < 0):
+        msg = (
+            f"classifier: {np.count_nonzero(weight < 0)} of {len(weight)} events have a negative "
+            "weight; leave them out"
+        )
+        raise InputError(msg)
+    for name, members in (("first", y), ("second", ~y)):
+        least = np.bincount(inner, weights=weight * members, minlength=inner_folds).min()
+        if least == 0:
+            msg = (
+                f"classifier: {np.count_nonzero(members)} events of the {name} class leave one of "
+                f"{inner_folds} inner folds empty; use more events"
+            )
+            raise InputError(msg)
+
+
+def _refuse_constant(x: NDArray[np.float32]) -> None:
+    constant = np.flatnonzero(np.all(x == x[0], axis=0))
+    if len(constant):
+        msg = f"classifier: feature {constant[0]} is always {x[0, constant[0]]:g}; leave it out"
+        raise InputError(msg)

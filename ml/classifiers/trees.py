@@ -1,0 +1,319 @@
+"""Ensembles of histogram gradient-boosted trees, as flat arrays that are fast to score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
+
+from ...core import ConfigError
+from .ensemble import (
+    ClassifierHyper,
+    ClassifierKind,
+    features_of_members,
+    note_reliability,
+    register_classifier,
+)
+from .quantile_bins import bin_edges, bin_of
+
+__all__ = ["BoostedTrees", "BoostingHyper", "TreeEnsemble", "fit_trees"]
+
+
+@dataclass(frozen=True)
+class BoostingHyper:
+    """How trees are boosted.
+
+    Attributes
+    ----------
+    learning_rate : float
+        Step of each tree.
+    iterations : int
+        Largest number of trees.
+    patience : int
+        Trees without improvement on the validation events before the end.
+    leaves : int
+        Leaves of a tree.
+    events_per_leaf : int
+        Fewest events in a leaf.
+    features_per_split : float
+        Fraction of the features tried at each split.
+    bins : int
+        Bins of a feature's histogram.
+
+    Raises
+    ------
+    ConfigError
+        If a value cannot be used.
+    """
+
+    learning_rate: float = 0.1
+    iterations: int = 100
+    patience: int = 5
+    leaves: int = 31
+    events_per_leaf: int = 50
+    features_per_split: float = 0.5
+    bins: int = 127
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "learning_rate": self.learning_rate > 0,
+            "iterations": self.iterations >= 1,
+            "patience": self.patience >= 1,
+            "leaves": self.leaves >= 2,
+            "events_per_leaf": self.events_per_leaf >= 1,
+            "features_per_split": 0 < self.features_per_split <= 1,
+            "bins": 2 <= self.bins <= 255,
+        }
+        for name, good in allowed.items():
+            if not good:
+                msg = f"boosted trees: {name} = {getattr(self, name)} cannot be used"
+                raise ConfigError(msg)
+
+
+@dataclass(frozen=True, eq=False)
+class TreeEnsemble:
+    """The mean output of several boosted classifiers.
+
+    All trees of all classifiers lie in one set of arrays: scoring is one pass, pickling is cheap,
+    and storing needs no pickle.
+
+    Attributes
+    ----------
+    first_tree : ndarray of int64, shape (n_members + 1,)
+        Trees ``first_tree[i]`` to ``first_tree[i + 1]`` belong to member i.
+    baseline : ndarray of float64, shape (n_members,)
+        Log-odds before the first tree.
+    root : ndarray of int64, shape (n_trees,)
+        Where each tree begins in the node arrays.
+    feature, threshold, left, right, value : ndarray, shape (n_nodes,)
+        A node sends events with ``x[feature] <= threshold`` to ``left``, others to ``right``;
+        a leaf has ``left`` = -1 and adds ``value`` to the log-odds.
+    """
+
+    first_tree: NDArray[np.int64]
+    baseline: NDArray[np.float64]
+    root: NDArray[np.int64]
+    feature: NDArray[np.int64]
+    threshold: NDArray[np.float64]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    value: NDArray[np.float64]
+
+    @classmethod
+    def from_classifiers(
+        cls,
+        classifiers: Iterable[HistGradientBoostingClassifier],
+        columns: Sequence[NDArray[np.int64]] | None = None,
+    ) -> Self:
+        """Take over fitted binary classifiers (trained without missing or categorical values).
+
+        Parameters
+        ----------
+        classifiers : iterable of HistGradientBoostingClassifier
+            The members.
+        columns : sequence of ndarray of int64, optional
+            For each member the features it was trained on, where these are not all.
+        """
+        first, baseline, root, nodes, at = [0], [], [], [], 0
+        for member, classifier in enumerate(classifiers):
+            for (tree,) in classifier._predictors:  # noqa: SLF001 - scikit-learn has no public way
+                grown = tree.nodes
+                inner = grown["is_leaf"] == 0
+                feature = grown["feature_idx"].astype(np.int64)
+                nodes.append(
+                    (
+                        feature
+                        if columns is None
+                        else np.where(inner, columns[member][feature], 0),
+                        grown["num_threshold"].astype(np.float64),
+                        np.where(inner, grown["left"].astype(np.int64) + at, -1),
+                        np.where(inner, grown["right"].astype(np.int64) + at, -1),
+                        grown["value"].astype(np.float64),
+                    )
+                )
+                root.append(at)
+                at += len(grown)
+            first.append(len(root))
+            baseline.append(float(classifier._baseline_prediction[0, 0]))  # noqa: SLF001 - as above
+        arrays = [np.concatenate(column) for column in zip(*nodes, strict=True)]
+        return cls(np.array(first), np.array(baseline), np.array(root, np.int64), *arrays)
+
+    def score(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the mean of the members' probabilities for features (n_events, n_features)."""
+        return self._probability(x).astype(np.float32)
+
+    def log_odds(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the log-odds of the mean probability for features (n_events, n_features)."""
+        return logit(self._probability(x)).astype(np.float32)
+
+    def _probability(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        return _mean_probability(
+            x,
+            self.first_tree,
+            self.baseline,
+            self.root,
+            self.feature,
+            self.threshold,
+            self.left,
+            self.right,
+            self.value,
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Take over what :meth:`arrays` returned."""
+        return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+
+
+def fit_trees(
+    x: NDArray[np.float32],
+    y: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    validation: NDArray[np.bool_],
+    *,
+    seed: int,
+    hyper: BoostingHyper,
+) -> HistGradientBoostingClassifier:
+    """Fit one classifier, stopped early on events it does not learn from.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (n_events, n_features)
+        Features.
+    y : ndarray of bool, shape (n_events,)
+        Class.
+    weight : ndarray of float64, shape (n_events,)
+        Event weights.
+    validation : ndarray of bool, shape (n_events,)
+        Events that only decide when to stop.
+    seed : int
+        Decides the features tried at each split.
+    hyper : BoostingHyper
+        How the trees are boosted.
+
+    Returns
+    -------
+    HistGradientBoostingClassifier
+    """
+    classifier = HistGradientBoostingClassifier(
+        learning_rate=hyper.learning_rate,
+        max_iter=hyper.iterations,
+        max_leaf_nodes=hyper.leaves,
+        min_samples_leaf=hyper.events_per_leaf,
+        max_features=hyper.features_per_split,
+        max_bins=hyper.bins,
+        early_stopping=True,  # pyright: ignore[reportArgumentType] - its stub knows 'auto' alone
+        n_iter_no_change=hyper.patience,
+        tol=0.0,
+        random_state=seed % 2**32,
+    )
+    train = ~validation
+    edges = [bin_edges(feature, weight[train], hyper.bins) for feature in x[train].T]
+    binned = bin_of(x, edges)
+    # At these sizes a second thread costs more than it brings; a scan fills the cores with tasks.
+    with threadpool_limits(1, user_api="openmp"):
+        classifier.fit(
+            binned[train],
+            y[train],
+            sample_weight=weight[train],
+            X_val=binned[validation],
+            y_val=y[validation],
+            sample_weight_val=weight[validation],
+        )
+    _take_values_for_bins(classifier, edges)
+    return classifier
+
+
+@register_classifier("trees")
+class BoostedTrees(ClassifierKind):
+    """Gradient-boosted trees: sensitive, and fast on any CPU."""
+
+    Hyper: ClassVar[type[BoostingHyper]] = BoostingHyper
+
+    def fit(
+        self,
+        x: NDArray[np.float32],
+        y: NDArray[np.bool_],
+        weight: NDArray[np.float64],
+        inner: NDArray[np.int64],
+        *,
+        hyper: ClassifierHyper,
+        seed: int,
+    ) -> TreeEnsemble:
+        """Train the trees; see :meth:`ClassifierKind.fit`."""
+        n = hyper.inner_folds * hyper.members
+        seeds = np.random.SeedSequence(seed).generate_state(n).tolist()
+        seen = features_of_members(n, x.shape[1], hyper.feature_fraction, seed)
+        columns = None if seen is None else [np.flatnonzero(each) for each in seen]
+        fitted = [
+            fit_trees(
+                x if columns is None else np.ascontiguousarray(x[:, columns[i]]),
+                y,
+                weight,
+                inner == i % hyper.inner_folds,
+                seed=seeds[i],
+                hyper=hyper.settings,
+            )
+            for i in range(n)
+        ]
+
+        def of_fold(fold: int) -> TreeEnsemble:
+            members = slice(fold, None, hyper.inner_folds)
+            return TreeEnsemble.from_classifiers(fitted[members], columns and columns[members])
+
+        note_reliability(of_fold, x, y, weight, inner)
+        return TreeEnsemble.from_classifiers(fitted, columns)
+
+    def restore(
+        self, arrays: Mapping[str, NDArray[Any]], *, hyper: ClassifierHyper
+    ) -> TreeEnsemble:
+        """Return the ensemble that these arrays are of."""
+        del hyper  # the arrays say it all
+        return TreeEnsemble.from_arrays(arrays)
+
+
+def _take_values_for_bins(
+    classifier: HistGradientBoostingClassifier, edges: Sequence[NDArray[np.float64]]
+) -> None:
+    """Replace the thresholds of a classifier of bins by those of the features themselves.
+
+    A threshold between bins b and c > b stands for the upper edge of b: those between them are empty.
+    """
+    for (tree,) in classifier._predictors:  # noqa: SLF001 - scikit-learn has no public way
+        nodes = tree.nodes
+        for node in np.flatnonzero(nodes["is_leaf"] == 0):
+            of_feature = edges[nodes["feature_idx"][node]]
+            last = int(np.ceil(nodes["num_threshold"][node])) - 1
+            nodes["num_threshold"][node] = of_feature[last]
+
+
+@numba.njit(cache=True, nogil=True)
+def _mean_probability(  # noqa: PLR0917 - numba takes plain arrays
+    x, first_tree, baseline, root, feature, threshold, left, right, value
+):
+    n_members = len(baseline)
+    out = np.empty(len(x), np.float64)
+    for i in range(len(x)):
+        total = 0.0
+        for member in range(n_members):
+            odds = baseline[member]
+            for tree in range(first_tree[member], first_tree[member + 1]):
+                node = root[tree]
+                while left[node] >= 0:
+                    go_left = x[i, feature[node]] <= threshold[node]
+                    node = left[node] if go_left else right[node]
+                odds += value[node]
+            total += 1.0 / (1.0 + np.exp(-odds))
+        out[i] = total / n_members
+    return out

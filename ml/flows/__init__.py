@@ -1,0 +1,1 @@
+"""Normalising flows: conditional flows, their transforms, preprocessing, Gaussianisation."""

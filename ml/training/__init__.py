@@ -1,0 +1,1 @@
+"""Training of networks, written once: engine, banks of networks, checkpoints, curves."""

@@ -1,0 +1,146 @@
+"""Where a training stands between two epochs, on disk: what an interrupted one goes on from."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...core import InputError
+from ...core.records import atomic_path
+
+__all__ = ["Progress", "Rows", "State", "fingerprint", "load_checkpoint", "save_checkpoint"]
+
+State = dict[str, Tensor]
+
+
+class Rows(Protocol):
+    """Events of a column, read where they are: an array, or what gives rows as arrays do."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the whole column."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        ...
+
+    def __getitem__(self, which: Any, /) -> Any:
+        """Return some events as an array."""
+        ...
+
+
+@dataclass
+class Progress:
+    """What a training has done so far.
+
+    Attributes
+    ----------
+    train_loss, validation_loss : list of float
+        One an epoch.
+    kept : list of (float, int, dict of Tensor)
+        Rank, epoch and state of the epochs that are kept; the lowest rank comes first.
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    kept: list[tuple[float, int, State]] = field(default_factory=list)
+
+    def is_stuck(self, patience: int) -> bool:
+        """Return whether the last ``patience`` epochs brought no better validation loss."""
+        if not patience or not self.validation_loss:
+            return False
+        best = int(np.argmin(self.validation_loss))
+        return len(self.validation_loss) - 1 - best >= patience
+
+
+def fingerprint(module: torch.nn.Module, values: Sequence[Rows], hyper: Any, seed: int) -> str:
+    """Return what tells one training from another.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The shapes and the initial values of its parameters count.
+    values : sequence of ndarray, shape (n_events, ...)
+        Rows and columns; a thousand rows of each count.
+    hyper : dataclass
+        Hyperparameters.
+    seed : int
+        The seed of the training.
+    """
+    checksum = 0
+    for value in values:
+        some = np.ascontiguousarray(value[:: max(1, len(value) // 1000)])
+        checksum = zlib.crc32(some.tobytes(), checksum)
+    for parameter in module.parameters():
+        checksum = zlib.crc32(parameter.detach().cpu().numpy().tobytes(), checksum)
+    shapes = {name: list(value.shape) for name, value in module.state_dict().items()}
+    lengths = [len(value) for value in values]
+    return json.dumps([asdict(hyper), seed, checksum, lengths, shapes], sort_keys=True)
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str],
+    key: str,
+    module: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+) -> None:
+    """Write a training's state, atomically; ``key`` is its :func:`fingerprint`."""
+    content = {
+        "key": key,
+        "module": module.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "train_loss": progress.train_loss,
+        "validation_loss": progress.validation_loss,
+        "kept": progress.kept,
+    }
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_checkpoint(
+    path: str | os.PathLike[str],
+    key: str,
+    module: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+) -> Progress:
+    """Read back what :func:`save_checkpoint` wrote, into a module and its optimizer.
+
+    Raises
+    ------
+    InputError
+        If the file is no checkpoint, or one of a training with another ``key``.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        same = content["key"] == key
+    except (
+        RuntimeError,
+        OSError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
+        msg = f"{path}: not a checkpoint ({str(error).splitlines()[0]}); remove it to start anew"
+        raise InputError(msg) from None
+    if not same:
+        msg = (
+            f"{path}: this checkpoint belongs to a training with other events, hyperparameters or "
+            "seed; remove it to start anew, or give another path"
+        )
+        raise InputError(msg)
+    module.load_state_dict(content["module"])
+    optimizer.load_state_dict(content["optimizer"])
+    return Progress(content["train_loss"], content["validation_loss"], content["kept"])

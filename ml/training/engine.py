@@ -1,0 +1,331 @@
+"""The training engine: any torch module, fitted by mini-batches that are the same on every run.
+
+What a method brings is a module, a loss per event and its columns. Shuffling, validation, early
+stopping, the epochs that are kept, checkpoints and the device are the business of :func:`train`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...core import ConfigError, FitError, InputError
+from .checkpoints import Progress, Rows, State, fingerprint, load_checkpoint, save_checkpoint
+from .device import pick_device
+from .training_hyper import TrainingHyper
+from .watching import watcher
+
+__all__ = ["Training", "one_thread", "seeded", "train"]
+
+_BLOCK_ROWS = 131_072  # rows gathered at once: few enough to stay small, enough to cost no time
+_BLOCK_BYTES = 256 * 2**20  # of these in single precision
+_CHECKPOINT_SECONDS = 20.0  # between two writes, so that short epochs are not slowed down
+
+Loss = Callable[..., Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What a training ended with.
+
+    Attributes
+    ----------
+    states : list of dict of Tensor
+        State dicts of the kept epochs, on the CPU; the best, or the latest, comes first.
+    epochs : list of int
+        Which epochs these were, from 0.
+    train_loss : ndarray of float64, shape (n_epochs,)
+        Weighted mean over the training events while they were learnt from.
+    validation_loss : ndarray of float64, shape (n_epochs,)
+        Weighted mean over the validation events after each epoch; NaN without any.
+    """
+
+    states: list[State]
+    epochs: list[int]
+    train_loss: NDArray[np.float64]
+    validation_loss: NDArray[np.float64]
+
+
+def train(
+    module: torch.nn.Module,
+    loss: Loss,
+    columns: Sequence[Rows],
+    *,
+    train: NDArray[Any],
+    validation: NDArray[Any],
+    hyper: TrainingHyper,
+    seed: int,
+    device: str = "auto",
+    weight: NDArray[Any] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> Training:
+    """Fit a module to events.
+
+    The same seed, data and initial weights give the same result, also where a training was
+    interrupted and goes on from its checkpoint. It uses one CPU thread, since parallel trainings
+    fill a machine better than one training does; the global random state is left alone.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        With its initial weights (see :func:`seeded`). It is left on the CPU, in evaluation mode,
+        with the first of the kept states.
+    loss : callable
+        ``loss(module, *batch)`` with a batch of each column returns a tensor of shape (n_rows,).
+    columns : sequence of ndarray, shape (n_events, ...)
+        Arrays, memory maps, or what gives rows by index as these do (padded constituents, images);
+        read where they are: no more than some rows are copied at a time.
+        Floating-point columns reach the loss as float32.
+    train, validation : ndarray of int64 or bool
+        Rows, or a mask of rows, to learn from and to validate with.
+    hyper : TrainingHyper
+        How to train.
+    seed : int
+        Decides the batches, and what the module draws (dropout).
+    device : str
+        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+    weight : ndarray, shape (n_events,), optional
+        Event weights; their scale does not matter.
+    checkpoint : path, optional
+        Written from time to time and at the end. A training that finds it there goes on from it,
+        and one that was finished returns at once. By default the file that a
+        :func:`~overdensity.ml.training.watching.watch` around the training gives it, if there is one.
+
+    Returns
+    -------
+    Training
+
+    Raises
+    ------
+    ConfigError
+        If the device cannot be used, or validation events are needed and there are none.
+    InputError
+        If columns differ in length, there is nothing to learn from, or the checkpoint belongs to
+        another training.
+    FitError
+        If the loss becomes NaN or infinite.
+    """
+    learn, check = _rows(train), _rows(validation)
+    _refuse(columns, learn, check, weight, hyper)
+    on = pick_device(device)
+    scale = 1.0 if weight is None else float(np.mean(weight[learn], dtype=np.float64))
+    batches = _Batches(columns, weight, scale, on)
+    steps = math.ceil(len(learn) / hyper.batch)
+    module.to(on)
+    optimizer = torch.optim.Adam(
+        module.parameters(), lr=hyper.learning_rate, weight_decay=hyper.weight_decay, fused=True
+    )
+    where = Progress()
+    values = [learn, check, *columns, *([] if weight is None else [weight])]
+    key = fingerprint(module, values, hyper, seed)
+    seen = watcher()
+    if checkpoint is None:
+        checkpoint = seen.checkpoint(key)
+    if checkpoint is not None and Path(checkpoint).exists():
+        where = load_checkpoint(checkpoint, key, module, optimizer)
+    written = time.monotonic()
+
+    def forward(batch: tuple[Tensor, ...]) -> Tensor:
+        with torch.autocast(on.type, torch.bfloat16, enabled=hyper.mixed and on.type == "cuda"):
+            return loss(module, *batch)
+
+    with one_thread():
+        for epoch in range(len(where.train_loss), hyper.epochs):
+            if where.is_stuck(hyper.patience):
+                break
+            module.train()
+            total = torch.zeros((), device=on)
+            with seeded(seed, epoch):
+                order = np.random.default_rng([seed, epoch]).permutation(learn)
+                for step, (batch, w) in enumerate(batches.shuffled(order, steps)):
+                    rate = _rate(hyper, epoch + step / steps)
+                    total += _step(optimizer, forward(batch), w, rate=rate, clip=hyper.clip)
+            where.train_loss.append(float(total) / len(learn))
+            module.eval()
+            where.validation_loss.append(_mean_loss(forward, batches, check, hyper.batch))
+            _refuse_divergence(where, hyper, validated=len(check) > 0)
+            _keep(where, module, hyper)
+            now = time.monotonic()
+            if checkpoint is not None and now - written > _CHECKPOINT_SECONDS:
+                save_checkpoint(checkpoint, key, module, optimizer, where)
+                written = now
+    if checkpoint is not None:
+        save_checkpoint(checkpoint, key, module, optimizer, where)
+    module.cpu().eval()
+    states = [state for _, _, state in where.kept]
+    module.load_state_dict(states[0])
+    epochs = [epoch for _, epoch, _ in where.kept]
+    seen.add(where.train_loss, where.validation_loss, epochs)
+    return Training(
+        states,
+        epochs,
+        np.array(where.train_loss),
+        np.array(where.validation_loss),
+    )
+
+
+@contextmanager
+def seeded(*seed: int) -> Iterator[None]:
+    """Give torch's global generators a state made of these numbers, and the old one back after.
+
+    torch draws initial weights and dropout from them and takes no other.
+    """
+    with torch.random.fork_rng(list(range(torch.cuda.device_count()))):
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1))
+        yield
+
+
+class _Batches:
+    """Rows of columns as tensors on a device, gathered in blocks that hold many batches."""
+
+    def __init__(
+        self,
+        columns: Sequence[Rows],
+        weight: NDArray[Any] | None,
+        scale: float,
+        device: torch.device,
+    ) -> None:
+        self.columns, self.weight, self.scale, self.device = columns, weight, scale, device
+        self.row_bytes = sum(4 * math.prod(column.shape[1:]) for column in columns)
+
+    def shuffled(
+        self, rows: NDArray[np.int64], steps: int
+    ) -> Iterator[tuple[tuple[Tensor, ...], Tensor | None]]:
+        """Yield batch after batch of these rows, with weights of mean 1, or None for no weights."""
+        edges = np.linspace(0, len(rows), steps + 1).round().astype(np.int64)
+        most = min(_BLOCK_ROWS, _BLOCK_BYTES // self.row_bytes)
+        per_block = max(1, most * steps // len(rows))
+        for first in range(0, steps, per_block):
+            inside = edges[first : first + per_block + 1]
+            index = rows[inside[0] : inside[-1]]
+            block = [self._tensor(column[index]) for column in self.columns]
+            w = None if self.weight is None else self._tensor(self.weight[index] / self.scale)
+            lengths = np.diff(inside).tolist()
+            parts = zip(*(column.split(lengths) for column in block), strict=True)
+            weights = [None] * len(lengths) if w is None else w.split(lengths)
+            yield from zip(parts, weights, strict=True)
+
+    def _tensor(self, values: NDArray[Any]) -> Tensor:
+        values = np.asarray(values)
+        if values.dtype.kind == "f":
+            values = values.astype(np.float32, copy=False)
+        return torch.as_tensor(values, device=self.device)
+
+
+def _step(
+    optimizer: torch.optim.Adam,
+    losses: Tensor,
+    weight: Tensor | None,
+    *,
+    rate: float,
+    clip: float,
+) -> Tensor:
+    """Make one step of the optimizer; returns the sum of the weighted losses."""
+    losses = losses.float()
+    total = losses.sum() if weight is None else (losses * weight).sum()
+    optimizer.zero_grad()
+    (total / len(losses)).backward()
+    group = optimizer.param_groups[0]
+    if clip:
+        torch.nn.utils.clip_grad_norm_(group["params"], clip)
+    group["lr"] = rate
+    optimizer.step()
+    return total.detach()
+
+
+def _rate(hyper: TrainingHyper, epoch: float) -> float:
+    if hyper.schedule == "constant":
+        return hyper.learning_rate
+    return hyper.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / hyper.epochs))
+
+
+@torch.no_grad()
+def _mean_loss(
+    forward: Callable[[tuple[Tensor, ...]], Tensor],
+    batches: _Batches,
+    rows: NDArray[np.int64],
+    batch: int,
+) -> float:
+    """Return the weighted mean of the loss over rows, NaN if there are none."""
+    if not len(rows):
+        return math.nan
+    total = norm = torch.zeros((), dtype=torch.float64, device=batches.device)
+    for part, w in batches.shuffled(rows, math.ceil(len(rows) / max(batch, 4096))):
+        losses = forward(part).double()
+        total = total + (losses.sum() if w is None else (losses * w).sum())
+        norm = norm + (len(losses) if w is None else w.double().sum())
+    return float(total / norm)
+
+
+def _keep(where: Progress, module: torch.nn.Module, hyper: TrainingHyper) -> None:
+    """Put the last epoch among the kept ones if it belongs there; best or latest first."""
+    epoch = len(where.train_loss) - 1
+    rank = where.validation_loss[-1] if hyper.keep == "best" else -float(epoch)
+    if len(where.kept) == hyper.average and rank >= where.kept[-1][0]:
+        return
+    state = {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
+    where.kept.append((rank, epoch, state))
+    where.kept.sort(key=lambda item: item[:2])
+    del where.kept[hyper.average :]
+
+
+def _rows(which: NDArray[Any]) -> NDArray[np.int64]:
+    which = np.asarray(which)
+    return np.flatnonzero(which) if which.dtype == np.bool_ else which.astype(np.int64)
+
+
+def _refuse(
+    columns: Sequence[Rows],
+    learn: NDArray[np.int64],
+    check: NDArray[np.int64],
+    weight: NDArray[Any] | None,
+    hyper: TrainingHyper,
+) -> None:
+    lengths = [len(column) for column in (*columns, *([] if weight is None else [weight]))]
+    if len(set(lengths)) != 1:
+        msg = f"training: columns and weights must have one length, found {lengths}"
+        raise InputError(msg)
+    if not len(learn):
+        msg = "training: there is no event to learn from"
+        raise InputError(msg)
+    if not len(check) and (hyper.keep == "best" or hyper.patience):
+        msg = (
+            f"training: keep = {hyper.keep!r} and patience = {hyper.patience} need validation "
+            "events, and there are none; give some, or use keep = 'last' and patience = 0"
+        )
+        raise ConfigError(msg)
+
+
+def _refuse_divergence(where: Progress, hyper: TrainingHyper, *, validated: bool) -> None:
+    losses = {"training": where.train_loss[-1]}
+    if validated:
+        losses["validation"] = where.validation_loss[-1]
+    for name, value in losses.items():
+        if not math.isfinite(value):
+            msg = (
+                f"training: the {name} loss became {value} in epoch {len(where.train_loss)}; use a "
+                f"smaller learning_rate than {hyper.learning_rate:g}, or clip gradients"
+            )
+            raise FitError(msg)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread, and as many as before after: parallel tasks share the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

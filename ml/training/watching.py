@@ -1,0 +1,106 @@
+"""Who trains methods may watch the trainings inside: curves to look at, checkpoints to keep.
+
+A method is asked to fit and knows nothing of folders; what it trains on the way is seen here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...core import Record
+from ...core.identity import hex_digest
+from .calibration_of_scores import Reliability
+
+__all__ = ["LossCurve", "Watch", "is_watched", "watch", "watcher"]
+
+
+@dataclass(frozen=True)
+class LossCurve(Record):
+    """The losses of one training.
+
+    Attributes
+    ----------
+    train : tuple of float
+        Weighted mean over the training events while they were learnt from, an epoch each.
+    validation : tuple of float
+        Weighted mean over the validation events after each epoch; empty without any.
+    kept : tuple of int
+        The epochs that were kept, from 0.
+    """
+
+    train: tuple[float, ...]
+    validation: tuple[float, ...]
+    kept: tuple[int, ...]
+
+
+@dataclass
+class Watch:
+    """What is seen of the trainings.
+
+    Attributes
+    ----------
+    folder : Path, optional
+        Where unfinished trainings leave their state; none leaves any without it.
+    curves : list of LossCurve
+        In the order in which the trainings ended.
+    reliability : list of Reliability
+        Of each classifier, on events that its members have not learnt from.
+    """
+
+    folder: Path | None = None
+    curves: list[LossCurve] = field(default_factory=list)
+    reliability: list[Reliability] = field(default_factory=list)
+
+    def checkpoint(self, key: str) -> Path | None:
+        """Return the file of the training that has this fingerprint."""
+        if self.folder is None:
+            return None
+        return self.folder / f"{hex_digest(key.encode(), size=12)}.pt"
+
+    def add(self, train: list[float], validation: list[float], kept: list[int]) -> None:
+        """Note the losses of a training that has ended."""
+        validated = () if any(map(math.isnan, validation)) else tuple(validation)
+        self.curves.append(LossCurve(tuple(train), validated, tuple(kept)))
+
+
+_WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watch(folder: Path | None = None) -> Iterator[Watch]:
+    """Watch all trainings within.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Each training writes its state there from time to time, and goes on from it if it finds it;
+        the folder is the caller's to remove when all is done.
+
+    Examples
+    --------
+    >>> with watch() as seen:
+    ...     pass  # method.fit(...)
+    >>> seen.curves
+    []
+    """
+    seen = Watch(folder)
+    token = _WATCH.set(seen)
+    try:
+        yield seen
+    finally:
+        _WATCH.reset(token)
+
+
+def watcher() -> Watch:
+    """Return who watches at the moment; one that keeps nothing if nobody does."""
+    return _WATCH.get() or Watch()
+
+
+def is_watched() -> bool:
+    """Return whether somebody watches, for what costs time to show."""
+    return _WATCH.get() is not None

@@ -1,0 +1,286 @@
+"""What all processors share: batches, finite particles, cutflow and histograms."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import awkward as ak
+import hist
+import numpy as np
+from coffea.processor import ProcessorABC
+from hist.storage import Weight
+from numpy.typing import NDArray
+
+from ..core import ConfigError, InputError
+from ..core.records import to_plain
+from .jets.momentum import Jagged, cartesian
+from .options import checked
+
+__all__ = ["ColumnProcessor", "Columns", "Selected", "Steps"]
+
+Columns = dict[str, Any]  # names → numpy or awkward arrays of one length
+Axis = hist.axis.Regular | hist.axis.Integer
+
+_WITHOUT_INFLUENCE = ("batch_events",)  # on the columns of given events
+_MOMENTUM = ("pt", "eta", "phi", "mass")
+
+
+class Selected(NamedTuple):
+    """What is left of a chunk.
+
+    Attributes
+    ----------
+    columns : dict of str to array
+        Of one length: one row an event, or one a jet (`JetProcessor`). Numpy arrays, or awkward
+        ones where a row holds a list.
+    cutflow : dict of str to int
+        Events left after each step, in order.
+    weighted : dict of str to float
+        Sums of their weights; empty where events have no weight.
+    """
+
+    columns: Columns
+    cutflow: dict[str, int]
+    weighted: dict[str, float]
+
+
+class Steps:
+    """Which events of a batch are left after each step of a selection.
+
+    Attributes
+    ----------
+    kept : array of bool, shape (n_events,)
+        Those that are left.
+    after : dict of str to array of bool, each of shape (n_events,)
+        Those that were left after each step.
+    """
+
+    def __init__(self, n_events: int) -> None:
+        self.kept = np.ones(n_events, dtype=np.bool_)
+        self.after: dict[str, NDArray[np.bool_]] = {}
+
+    def cut(self, step: str, passed: ak.Array | NDArray[np.bool_]) -> None:
+        """Keep the events that pass, shape (n_events,), and note it under the name of the step."""
+        self.kept = self.kept & ak.to_numpy(passed)
+        self.after[step] = self.kept
+
+
+class _Batch(NamedTuple):
+    columns: Columns
+    after: dict[str, NDArray[np.bool_]]  # each of shape (n_events,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnProcessor(ProcessorABC):
+    """Turns events into columns; each kind of final state is a subclass.
+
+    A subclass is a frozen dataclass of its settings with a table of `axes`, `collections` and
+    `describe`, and ``@register_processor("its_name")`` above it. It then runs in `process` of this
+    package, and in a user's own `coffea.processor.Runner` with a `view` (`Layout.view`) that
+    gives the events the form that `describe` reads.
+
+    Attributes
+    ----------
+    name : str
+        What the configuration calls it.
+    axes : mapping of str to hist axis
+        The control histograms, by the column that they are of.
+    view : callable or None
+        Turns events of a coffea schema into normal events; None where they are so already.
+    batch_events : int
+        How many events are worked on at a time (FastJet holds some 60 kB each); no influence on
+        the result.
+    """
+
+    view: Callable[[ak.Array], ak.Array] | None = None
+    batch_events: int = 2000
+
+    name: ClassVar[str] = ""
+    axes: ClassVar[Mapping[str, Axis]] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse values of a wrong type, and numbers that are negative or not finite."""
+        hints = typing.get_type_hints(type(self))
+        for name in self.options():
+            value = checked(getattr(self, name), hints[name], f"{self.name}: {name}")
+            object.__setattr__(self, name, value)
+        if self.batch_events < 1:
+            msg = f"{self.name}: batch_events is {self.batch_events}; it must be at least 1"
+            raise ConfigError(msg)
+
+    @classmethod
+    def options(cls) -> tuple[str, ...]:
+        """Return the names of the settings that a configuration can give."""
+        return tuple(field.name for field in dataclasses.fields(cls) if field.name != "view")
+
+    @property
+    @abstractmethod
+    def collections(self) -> tuple[str, ...]:
+        """The lists of particles or jets that the events must have."""
+
+    @abstractmethod
+    def describe(self, events: Jagged, steps: Steps) -> tuple[Columns, NDArray[np.integer[Any]]]:
+        """Select events of a batch and describe them.
+
+        Parameters
+        ----------
+        events : ak.Array, shape (n_events,)
+            Normal events, all finite, whose `collections` are packed lists of Momentum4D with
+            px, py, pz, E in GeV and whatever else their layout gives them.
+        steps : Steps
+            Takes the cuts.
+
+        Returns
+        -------
+        columns : dict of str to array, each of shape (n_rows, ...)
+            Without ``event``, ``weight`` and ``label``, which are added.
+        rows : array of int, shape (n_rows,)
+            The event of each row.
+        """
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the columns depend on beside the events, as plain JSON values."""
+        names = (name for name in self.options() if name not in _WITHOUT_INFLUENCE)
+        values = {name: getattr(self, name) for name in names}
+        return {"processor": self.name, **to_plain(values)}
+
+    def process(self, events: ak.Array) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride] - coffea annotates nothing
+        """Return the cutflow and the histograms of a chunk: what coffea's Runner adds up."""
+        selected = self.select(events if self.view is None else self.view(events))
+        return {
+            "cutflow": selected.cutflow,
+            "cutflow_weighted": selected.weighted,
+            "hists": self.histograms(selected.columns),
+        }
+
+    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return what was added up, as it is."""
+        return accumulator
+
+    def select(self, events: ak.Array) -> Selected:
+        """Return the columns and the cutflow of a chunk.
+
+        Events with a particle or a weight that is not finite are dropped and counted.
+
+        Parameters
+        ----------
+        events : ak.Array, shape (n_events,)
+            Normal events: the `collections` (Momentum4D: pt, eta, phi, mass), ``event`` and
+            perhaps ``weight`` and ``label``.
+
+        Raises
+        ------
+        InputError
+            If the events have not what the processor reads.
+        """
+        if missing := {"event", *self.collections}.difference(ak.fields(events)):
+            msg = (
+                f"the {self.name} processor needs {', '.join(sorted(missing))} of the events, "
+                f"which have {', '.join(ak.fields(events)) or 'nothing'}"
+            )
+            raise InputError(msg)
+        n_events, step = len(events), self.batch_events
+        batches = [self._batch(events[i : i + step]) for i in range(0, max(n_events, 1), step)]
+        after = {
+            name: np.concatenate([batch.after[name] for batch in batches])
+            for name in batches[0].after
+        }
+        weighted: dict[str, float] = {}
+        if (weight := _weight(events)) is not None:
+            known = np.where(np.isfinite(weight), weight, 0.0)
+            weighted = {name: float(np.sum(known[kept])) for name, kept in after.items()}
+        return Selected(
+            {
+                name: _concatenated([batch.columns[name] for batch in batches])
+                for name in batches[0].columns
+            },
+            {name: int(np.count_nonzero(kept)) for name, kept in after.items()},
+            weighted,
+        )
+
+    def histograms(self, columns: Columns) -> dict[str, hist.Hist]:
+        """Return the control histograms of some columns, weighted where events have a weight."""
+        weight = columns.get("weight")
+        filled: dict[str, hist.Hist] = {}
+        for name, axis in self.axes.items():
+            if name not in columns:
+                continue
+            filled[name] = (
+                hist.Hist(axis).fill(columns[name])
+                if weight is None
+                else hist.Hist(axis, storage=Weight()).fill(columns[name], weight=weight)
+            )
+        return filled
+
+    def _batch(self, events: Jagged) -> _Batch:
+        after = {"events read": np.ones(len(events), dtype=np.bool_)}
+        lists: dict[str, Jagged] = {name: cartesian(events[name]) for name in self.collections}
+
+        # A NaN would make FastJet drop the jet without a word.
+        finite = after["events read"].copy()
+        if (weight := _weight(events)) is not None:
+            finite &= np.isfinite(weight)
+        for name, particles in lists.items():
+            finite &= ak.to_numpy(
+                ak.all(np.isfinite(particles.E) & np.isfinite(particles.px), axis=1)
+                & ak.all(events[name].pt >= 0, axis=1)
+            )
+        after[f"finite {self.collections[0].replace('_', ' ')}"] = finite
+
+        numbers = {name: events[name] for name in events.fields if events[name].ndim == 1}
+        extended = {name: _with_extras(lists[name], events[name]) for name in lists}
+        normal = ak.zip({**numbers, **extended}, depth_limit=1)
+        steps = Steps(int(np.count_nonzero(finite)))
+        described, rows = self.describe(ak.to_packed(normal[finite]), steps)
+        for name, kept in steps.after.items():
+            after[name] = finite.copy()
+            after[name][finite] = kept
+        rows = np.flatnonzero(finite)[rows]
+        columns = {"event": ak.to_numpy(events.event)[rows], **described}
+        if weight is not None:
+            columns["weight"] = weight[rows]
+        if "label" in events.fields:
+            columns["label"] = ak.to_numpy(events.label)[rows].astype(np.int8)
+        return _Batch({name: _single(column) for name, column in columns.items()}, after)
+
+
+def _weight(events: Jagged) -> NDArray[np.float64] | None:
+    """Return the events' weights, if they have any."""
+    if "weight" not in events.fields:
+        return None
+    return ak.to_numpy(events.weight).astype(np.float64)
+
+
+def _with_extras(momenta: Jagged, given: Jagged) -> Jagged:
+    """Return momenta with what else is known of each of them, a charge for example."""
+    for name in given.fields:
+        if name not in _MOMENTUM:
+            momenta = ak.with_field(momenta, given[name], name)
+    return momenta
+
+
+def _single(column: Any) -> Any:
+    """Return a column in single precision, also where its rows are lists of records."""
+    if isinstance(column, np.ndarray):
+        return column.astype(np.float32) if column.dtype == np.float64 else column
+
+    def narrow(layout: Any, **_: Any) -> Any:
+        if layout.is_numpy and layout.dtype == np.float64:
+            return ak.contents.NumpyArray(
+                layout.data.astype(np.float32), parameters=layout.parameters
+            )
+        return None
+
+    return ak.to_packed(ak.transform(narrow, column))
+
+
+def _concatenated(pieces: list[Any]) -> Any:
+    if len(pieces) == 1:
+        return pieces[0]
+    join = np.concatenate if isinstance(pieces[0], np.ndarray) else ak.concatenate
+    return join(pieces)

@@ -1,0 +1,1 @@
+"""Corrections, smearing, and systematic variations of jets."""

@@ -1,0 +1,1 @@
+"""What processing writes: Parquet partitions, histograms, and the monitor of both."""

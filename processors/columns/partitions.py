@@ -1,0 +1,141 @@
+"""Parquet partitions, written where a chunk is processed: whole or not at all, and only once."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import awkward as ak
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...core import InputError, Record
+from ...core.identity import json_digest
+from ..sources.remote import write_bytes
+
+__all__ = [
+    "PartitionSummary",
+    "partition_names",
+    "read_summary",
+    "remove_others",
+    "settings_key",
+    "write_partition",
+]
+
+logger = logging.getLogger(__name__)
+
+_METADATA = b"overdensity"  # the key of our summary among the metadata of a Parquet file
+_LAYOUT = 2  # raised when the meaning of a column changes, so that old partitions are made again
+
+
+@dataclass(frozen=True)
+class PartitionSummary(Record):
+    """What a partition says of itself, so that a finished one need not be read or made again.
+
+    Attributes
+    ----------
+    rows : int
+        How many rows it has.
+    cutflow : dict of str to int
+        Events left after each step.
+    weighted : dict of str to float
+        Sums of their weights; empty where events have none.
+    hists : dict of str to dict
+        Histograms in uhi's JSON form.
+    """
+
+    rows: int
+    cutflow: dict[str, int]
+    weighted: dict[str, float]
+    hists: dict[str, Any]
+
+
+def settings_key(**settings: Any) -> str:
+    """Return twelve hexadecimal digits that name the settings, given as plain JSON values.
+
+    The version of the package is one of them: what an older one has made is made again.
+    """
+    ours = {"layout": _LAYOUT, "version": version("overdensity")}
+    return json_digest({**ours, **settings}, size=6)
+
+
+def write_partition(path: str, columns: Mapping[str, Any], summary: PartitionSummary) -> None:
+    """Write columns as one Parquet file with zstd, under a temporary name that is then changed.
+
+    The same columns give the same bytes, so that a chunk done twice leaves one file.
+
+    Parameters
+    ----------
+    path : str
+        A path or any fsspec URL; the folder must exist.
+    columns : mapping of str to array, each of shape (n_rows, ...)
+        Numpy arrays, or awkward ones where a row holds a list. May be empty of rows, not of
+        columns.
+    summary : PartitionSummary
+        Stored in the file's metadata.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    table = pa.table({name: _as_arrow(column) for name, column in columns.items()})
+    described = table.replace_schema_metadata({_METADATA: json.dumps(summary.to_dict())})
+    buffer = io.BytesIO()
+    pq.write_table(described, buffer, compression="zstd")
+    write_bytes(path, buffer.getvalue())
+
+
+def _as_arrow(column: Any) -> pa.Array:
+    if not isinstance(column, np.ndarray):
+        return ak.to_arrow(column, extensionarray=False, list_to32=True)
+    if column.ndim == 1:
+        return pa.array(column)
+    numbers = pa.array(column.reshape(-1))
+    for length in reversed(column.shape[1:]):  # an image is a list of lists, of fixed lengths
+        numbers = pa.FixedSizeListArray.from_arrays(numbers, length)
+    return numbers
+
+
+def read_summary(path: str) -> PartitionSummary | None:
+    """Return what a finished partition says of itself, or None where there is none to use."""
+    fs, final = fsspec.core.url_to_fs(path)
+    try:
+        if not fs.exists(final):
+            return None
+        with fs.open(final, "rb") as file:
+            metadata = pq.read_metadata(file).metadata
+        return PartitionSummary.from_dict(json.loads(metadata[_METADATA]))
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, InputError) as error:
+        logger.warning("%s is not a partition of ours and is made again (%s)", path, error)
+        return None
+
+
+def partition_names(folder: str) -> set[str]:
+    """Return the names of the Parquet files in a folder."""
+    fs, root = fsspec.core.url_to_fs(folder)
+    fs.invalidate_cache(root)
+    return {path.rpartition("/")[2] for path in fs.glob(f"{root.rstrip('/')}/*.parquet")}
+
+
+def remove_others(folder: str, keep: Iterable[str]) -> list[str]:
+    """Remove partitions that other settings or other files left in a folder; returns their names.
+
+    Only files that carry our summary are touched, and what a killed worker left half written.
+    """
+    fs, root = fsspec.core.url_to_fs(folder)
+    root = root.rstrip("/")
+    others = sorted(partition_names(folder) - set(keep))
+    removed = [name for name in others if read_summary(f"{folder}/{name}") is not None]
+    for name in removed:
+        fs.rm_file(f"{root}/{name}")
+    for leftover in fs.glob(f"{root}/.*.parquet.*.tmp"):
+        fs.rm_file(leftover)
+    return removed

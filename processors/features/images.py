@@ -1,0 +1,92 @@
+"""Jet images: the transverse momentum of a jet on a grid, with what is arbitrary taken out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..jets.constituents import FlatJets
+
+__all__ = ["PIXELS", "jet_images"]
+
+PIXELS = 40
+"""Pixels a side, as in the code of Tag N' Train (LHCO section 4.3, arXiv:2101.08320)."""
+
+# What lies on the border of two halves or pixels but for rounding (a lone particle is in the very
+# middle) belongs to the right or upper one, whichever way it was rounded. In units of the radius.
+_BORDER = 1e-9
+
+
+def jet_images(jets: FlatJets, *, radius: float, pixels: int = PIXELS) -> NDArray[np.float32]:
+    r"""Return images of jets: fractions of pT on a grid in pseudorapidity and azimuth.
+
+    The steps are those of Macaluso, Shih (arXiv:1803.00107); after them, shifts, turns
+    and mirror images of a jet give the same image, but for particles that change pixels:
+
+    1. centre: the mean position, weighted by pT, moves to the middle;
+    2. rotate: the principal axis, that of the larger second moment weighted by pT, turns upright
+       as in LHCO Fig. 20 (arXiv:2101.08320);
+    3. flip: the halves with more pT become the right and the upper one;
+    4. fill: pT into pixels of a square of ±radius; what is outside is lost;
+    5. normalise: the pixels add up to one.
+
+    Parameters
+    ----------
+    jets : FlatJets
+        The jets.
+    radius : float
+        Half the side of the square: the radius of the jets.
+    pixels : int
+        Pixels a side.
+
+    Returns
+    -------
+    array of float32, shape (n_jets, pixels, pixels)
+        Row 0 is the lowest, column 0 the leftmost. Zero for a jet without constituents; a jet
+        that is a single particle is one pixel, right above the middle.
+    """
+    x, y = _centred(jets)
+    x, y = _upright(jets, x, y)
+    x, y = (_mirrored(jets, position / radius) for position in (x, y))
+    column, row = (_pixel(position, pixels) for position in (x, y))
+    inside = (column >= 0) & (column < pixels) & (row >= 0) & (row < pixels)
+    place = ((jets.jet_of * pixels + row) * pixels + column)[inside]
+    pt = jets.places[0][inside]
+    images = np.bincount(place, weights=pt, minlength=len(jets) * pixels * pixels)
+    images = images.reshape(len(jets), pixels, pixels)
+    total = images.sum(axis=(1, 2), keepdims=True)
+    return np.divide(images, total, out=np.zeros(images.shape), where=total > 0).astype(np.float32)
+
+
+def _mean(jets: FlatJets, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each particle the mean of its jet, weighted by pT."""
+    pt = jets.places[0]
+    return (jets.total(pt * values)[jets.jet_of]) / (jets.total(pt)[jets.jet_of])
+
+
+def _centred(jets: FlatJets) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return pseudorapidity and azimuth from the mean of the jet; azimuths may cross ±π."""
+    px, py = jets.total(jets.momenta[0]), jets.total(jets.momenta[1])
+    phi = jets.places[2] - np.arctan2(py, px)[jets.jet_of]
+    phi = (phi + np.pi) % (2 * np.pi) - np.pi
+    return jets.eta - _mean(jets, jets.eta), phi - _mean(jets, phi)
+
+
+def _upright(
+    jets: FlatJets, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Turn the principal axis, which makes this angle with the vertical, upright."""
+    angle = 0.5 * np.arctan2(2 * _mean(jets, x * y), _mean(jets, y * y) - _mean(jets, x * x))
+    cos, sin = np.cos(angle), np.sin(angle)
+    return x * cos - y * sin, x * sin + y * cos
+
+
+def _mirrored(jets: FlatJets, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mirror a coordinate where there is less pT above its middle than below."""
+    side = np.where(np.abs(x) > _BORDER, np.sign(x), 0.0)
+    above = jets.total(jets.places[0] * side)
+    return x * np.where(above < 0, -1.0, 1.0)[jets.jet_of]
+
+
+def _pixel(position: NDArray[np.float64], pixels: int) -> NDArray[np.int64]:
+    return np.floor((position + 1 + _BORDER) * (0.5 * pixels)).astype(np.int64)

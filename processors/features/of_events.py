@@ -1,0 +1,90 @@
+"""Features of whole events, by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import ConfigError, nearest_names
+from .event_shape import event_shape
+from .n_subjettiness import ratio
+
+__all__ = ["check_event_features", "event_features"]
+
+_TAU = re.compile(r"tau([1-9])_rsd")
+_RATIO = re.compile(rf"tau({'|'.join(f'{n + 1}{n}' for n in range(1, 9))})_rsd")
+_PLAIN = ("m_rsd", "n_rsd", "ht_particles")
+_KNOWN = (
+    *_PLAIN,
+    *(f"tau{n}_rsd" for n in range(1, 10)),
+    *(f"tau{n + 1}{n}_rsd" for n in range(1, 9)),
+)
+
+
+def check_event_features(names: Iterable[str]) -> None:
+    """Refuse names that are not features of events, and names given twice.
+
+    Raises
+    ------
+    ConfigError
+        With the nearest valid names.
+    """
+    names = list(names)
+    for name in names:
+        if name not in _KNOWN:
+            msg = f"no event feature {name!r}: {nearest_names(name, _KNOWN)}"
+            raise ConfigError(msg)
+        if names.count(name) > 1:
+            msg = f"the event feature {name!r} is asked for more than once"
+            raise ConfigError(msg)
+
+
+def event_features(names: Sequence[str], particles: ak.Array) -> dict[str, NDArray[Any]]:
+    """Return features of events, all made of one clustering of the particles (`event_shape`).
+
+    Parameters
+    ----------
+    names : sequence of str
+        ``m_rsd``, the mass of the event groomed by recursive soft drop (z_cut 0.15, β 0.7,
+        dynamic R0), in GeV; ``n_rsd`` (int16), how many particles are left; ``tau1_rsd`` to
+        ``tau9_rsd``, their N-subjettiness, and its ratios ``tau21_rsd`` to ``tau98_rsd``, zero
+        where the denominator is; ``ht_particles``, the scalar sum of the pT of all particles
+        before grooming, in GeV.
+    particles : ak.Array, shape (n_events, var)
+        Momentum4D with px, py, pz, E, in GeV.
+
+    Returns
+    -------
+    dict of str to array, each of shape (n_events,)
+        In the order of the names.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown or there twice.
+    """
+    check_event_features(names)
+    axes = sorted({int(n) for name in names if name not in _PLAIN for n in _digits(name)})
+    shape = event_shape(particles, axes or (1,))
+    columns: dict[str, NDArray[Any]] = {
+        "m_rsd": shape.m_rsd,
+        "n_rsd": shape.n_rsd.astype(np.int16),
+        "ht_particles": shape.ht,
+    }
+    tau = dict(zip(axes, shape.tau.T, strict=False))
+    for name in names:
+        if _TAU.fullmatch(name):
+            columns[name] = tau[int(_digits(name))]
+        elif _RATIO.fullmatch(name):
+            above, below = _digits(name)
+            columns[name] = ratio(tau[int(above)], tau[int(below)])
+    return {name: columns[name] for name in names}
+
+
+def _digits(name: str) -> str:
+    return name.removeprefix("tau").removesuffix("_rsd")

@@ -1,0 +1,1 @@
+"""Particles → jets: clustering, constituents and four-momenta."""

@@ -1,0 +1,235 @@
+"""File sets as coffea knows them: datasets of event files, named in many ways."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, TypeAlias
+
+import fsspec
+
+from ...core import ConfigError, InputError, Record, nearest_names
+from .chunks import absolute
+from .remote import read_bytes, reason
+from .source import formats_of_suffixes
+
+__all__ = ["Dataset", "FileSet", "datasets"]
+
+FileSet: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Mapping[str, Any]"
+
+_KEYS = ("files", "metadata", "cross_section", "luminosity", "sum_weights")
+_SPELLINGS = {"xsec": "cross_section", "lumi": "luminosity"}
+_LIST_SUFFIXES = (".json", ".txt")
+
+
+@dataclass(frozen=True)
+class Dataset(Record):
+    """Event files of one process, or of one period of data taking.
+
+    Attributes
+    ----------
+    name : str
+        May be empty where there is only one.
+    files : tuple of str
+        Paths or URLs, absolute, without patterns.
+    cross_section : float or None
+        Of simulated events, in pb.
+    luminosity : float or None
+        That the simulated events shall stand for, in 1/pb.
+    sum_weights : float or None
+        Sum of the generator weights of all generated events, where the files do not know it: of a
+        skim without the sums of what it has left out.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    cross_section: float | None = None
+    luminosity: float | None = None
+    sum_weights: float | None = None
+
+    def scale(self, sum_weights: float) -> float | None:
+        """Return what the weights of events are multiplied by; None without a cross section.
+
+        Parameters
+        ----------
+        sum_weights : float
+            Of its files: the sum of the generator weights, or the number of events.
+
+        Raises
+        ------
+        InputError
+            If the weights add up to nothing.
+        """
+        if self.cross_section is None or self.luminosity is None:
+            return None
+        sum_weights = sum_weights if self.sum_weights is None else self.sum_weights
+        if not (math.isfinite(sum_weights) and sum_weights > 0):
+            msg = (
+                f"dataset {self.name!r}: the generator weights of its files add up to "
+                f"{sum_weights:g}, so its cross section cannot be shared among its events"
+            )
+            raise InputError(msg)
+        return self.cross_section * self.luminosity / sum_weights
+
+
+def datasets(files: FileSet) -> tuple[Dataset, ...]:
+    """Return the datasets of a file set, with patterns, folders and lists replaced by files.
+
+    Parameters
+    ----------
+    files : path, sequence of paths, or mapping
+        A path may be a file, a pattern (``*.root``), a folder, a text file with one path a line,
+        or a JSON file with a mapping; each of them also behind any fsspec URL. A mapping goes from
+        the names of datasets to paths, or to ``{files: …, metadata: {…}}`` as in coffea, whose
+        ``files`` may again be a mapping from paths to what coffea knows of them. That is not used:
+        the layout knows the tree, and files are always looked at. ``cross_section`` (or ``xsec``,
+        in pb) and ``luminosity`` (``lumi``, in 1/pb), and ``sum_weights`` of a skim, stand in the
+        metadata or beside the files; other metadata is not looked at.
+
+    Raises
+    ------
+    InputError
+        If a pattern or a folder has no files, a list cannot be read, or a file is given twice.
+    ConfigError
+        If a dataset is not described like this.
+    """
+    found = tuple(_datasets(files))
+    seen: dict[str, str] = {}
+    for dataset in found:
+        for path in dataset.files:
+            if path in seen:
+                where = f" (datasets {seen[path]!r} and {dataset.name!r})" if dataset.name else ""
+                msg = f"{path} is given twice{where}; its events would count double"
+                raise InputError(msg)
+            seen[path] = dataset.name
+    if not seen:
+        msg = "no event files were given"
+        raise InputError(msg)
+    return found
+
+
+def _datasets(files: Any) -> Iterable[Dataset]:
+    if isinstance(files, (str, os.PathLike)) and os.fspath(files).endswith(".json"):
+        yield from _datasets(_read_json(os.fspath(files)))
+    elif isinstance(files, Mapping):
+        for name, value in files.items():
+            yield _dataset(str(name), value)
+    else:
+        yield Dataset("", tuple(_paths(files, "")))
+
+
+def _dataset(name: str, value: Any) -> Dataset:
+    if not isinstance(value, Mapping):
+        return Dataset(name, tuple(_paths(value, name)))
+    for key in value:
+        if key not in (known := (*_KEYS, *_SPELLINGS, "treename", "preload")):
+            msg = f"dataset {name!r}: unknown key {key!r}: {nearest_names(str(key), known)}"
+            raise ConfigError(msg)
+    if "files" not in value:
+        msg = f"dataset {name!r}: the key 'files' is missing"
+        raise ConfigError(msg)
+    told = {**(value.get("metadata") or {}), **value}
+    numbers = {_SPELLINGS.get(str(key), str(key)): x for key, x in told.items()}
+    cross_section = _number(name, numbers, "cross_section")
+    luminosity = _number(name, numbers, "luminosity")
+    if (cross_section is None) != (luminosity is None):
+        msg = (
+            f"dataset {name!r}: cross_section (pb) and luminosity (1/pb) go together; "
+            "give both, or neither for data"
+        )
+        raise ConfigError(msg)
+    sum_weights = _number(name, numbers, "sum_weights")
+    files = tuple(_paths(value["files"], name))
+    return Dataset(name, files, cross_section, luminosity, sum_weights)
+
+
+def _number(name: str, values: Mapping[str, Any], key: str) -> float | None:
+    value = values.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        msg = f"dataset {name!r}: {key} is {value!r}; it must be a positive number"
+        raise ConfigError(msg)
+    return float(value)
+
+
+def _paths(files: Any, name: str) -> Iterable[str]:
+    if isinstance(files, Mapping):  # coffea's {path: tree, or what it found in the file}
+        files = list(files)
+    elif isinstance(files, (str, os.PathLike)):
+        files = [files]
+    if not isinstance(files, Iterable):
+        msg = f"dataset {name!r}: files are paths, not {files!r}"
+        raise ConfigError(msg)
+    for path in files:
+        if not isinstance(path, (str, os.PathLike)):
+            msg = f"dataset {name!r}: files are paths, not {path!r}"
+            raise ConfigError(msg)
+        yield from _expanded(os.fspath(path))
+
+
+def _expanded(path: str) -> Iterable[str]:
+    """Return the files that a path means."""
+    if path.endswith(".txt"):
+        lines = read_bytes(absolute(path)).decode().splitlines()
+        for line in lines:
+            if line.strip() and not line.startswith("#"):
+                yield from _expanded(line.strip())
+        return
+    if path.endswith(".json"):
+        msg = f"{path}: a JSON file set stands alone, not among other files"
+        raise ConfigError(msg)
+    suffix = PurePosixPath(path).suffix.lower()
+    if any(letter in path for letter in "*["):
+        if os.path.exists(path):  # a name with such letters in it
+            yield absolute(path)
+            return
+        yield from _listed(path, path, "no file matches")
+    elif suffix in (suffixes := formats_of_suffixes()) or not _is_folder(path):
+        yield absolute(path)
+    else:
+        kinds = [f"{path.rstrip('/')}/*{suffix}" for suffix in suffixes]
+        there = [found for pattern in kinds for found in _listed(pattern, path, None)]
+        if not there:
+            msg = f"{path}: the folder has no event files ({', '.join(suffixes)})"
+            raise InputError(msg)
+        yield from there
+
+
+def _listed(pattern: str, given: str, complaint: str | None) -> list[str]:
+    fs, name = fsspec.core.url_to_fs(absolute(pattern))
+    try:
+        found = sorted(fs.glob(name))
+    except (OSError, NotImplementedError) as error:
+        msg = f"{given}: its server does not list files ({reason(error)}); name them one by one"
+        raise InputError(msg) from None
+    if not found and complaint:
+        msg = f"{given}: {complaint}"
+        raise InputError(msg)
+    if "://" not in pattern:
+        return found
+    return [str(fs.unstrip_protocol(path)) for path in found]
+
+
+def _is_folder(path: str) -> bool:
+    fs, name = fsspec.core.url_to_fs(absolute(path))
+    try:
+        return bool(fs.isdir(name))
+    except OSError:
+        return False
+
+
+def _read_json(path: str) -> Any:
+    try:
+        values = json.loads(read_bytes(absolute(path)))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path}: not a JSON file ({error})"
+        raise InputError(msg) from None
+    if not isinstance(values, (dict, list)):
+        msg = f"{path}: a file set is a JSON object or list, not {type(values).__name__}"
+        raise InputError(msg)
+    return values

@@ -1,0 +1,243 @@
+"""LHC Olympics HDF5 files as coffea-style events, any range of rows without reading the rest."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import awkward as ak
+import fsspec
+import h5py
+import hdf5plugin  # noqa: F401 - registers blosc, with which the official files are compressed
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import ConfigError, InputError
+from ...core.identity import event_ids, hex_digest
+from ..jets.momentum import momenta
+from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary, absolute, content_identity
+from .remote import read_bytes, reason, unreadable
+from .source import Source, register_source
+
+__all__ = ["LhcoSource"]
+
+_SLAB_EVENTS = 2000  # rows unpacked at a time: 34 MB of padded float64
+_PARTICLE_BYTES = 32  # pt, eta, phi, mass in float64
+
+
+@register_source("lhco", suffixes=(".h5", ".hdf5"))
+@dataclass(frozen=True)
+class LhcoSource(Source):
+    """Reads the format of the LHC Olympics 2020 (Kasieczka et al., arXiv:2101.08320, section 2).
+
+    One row an event: (pT, eta, phi) of every particle, massless, pT in GeV, padded with zeros to
+    700 particles in the official files and to any other number here; then, in the R&D files, the
+    truth bit. A row of 3n numbers has no truth, one of 3n + 1 numbers has.
+
+    Attributes
+    ----------
+    dataset : str
+        Path of the table in the file; the default is what ``DataFrame.to_hdf(key="df")`` makes.
+    keys : mapping of str to str
+        For a box whose truth is kept apart: event file → key file. A key file is text with one
+        0 or 1 a line, or HDF5 with one number an event in the same dataset.
+    """
+
+    dataset: str = "df/block0_values"
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    options: ClassVar[tuple[str, ...]] = ("key_file",)
+
+    @classmethod
+    def configured(cls, files: Sequence[str], options: Mapping[str, Any]) -> Self:
+        """Return the source of a box, perhaps with the file of its truth (``key_file``).
+
+        Raises
+        ------
+        ConfigError
+            If one file of truth is given for several boxes.
+        """
+        if "key_file" not in options:
+            return cls()
+        if len(files) != 1:
+            msg = f"events.key_file goes with one event file, not {len(files)}"
+            raise ConfigError(msg)
+        return cls(keys={files[0]: options["key_file"]})
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the events depend on beside the file itself."""
+        keys = sorted(hex_digest(read_bytes(key)) for key in self._keys.values())
+        return {"format": "lhco", "dataset": self.dataset, "keys": keys}
+
+    @property
+    def _keys(self) -> dict[str, str]:
+        """The key files by the absolute paths of their event files, however these were written."""
+        return {absolute(path): os.fspath(key) for path, key in self.keys.items()}
+
+    def inspect(
+        self, path: str | os.PathLike[str], collections: Sequence[str] = PARTICLES
+    ) -> FileSummary:
+        """Open a file and say what it holds; its identity is that of its content.
+
+        Raises
+        ------
+        InputError
+            As of `Source.inspect`, and if the dataset is missing or not a table of particles.
+        """
+        path = os.fspath(path)
+        _only_particles(path, collections)
+        with self._open(path) as table:
+            n_events = table.shape[0]
+            first, counts = _unpad(_rows(table, path, 0, FINGERPRINT_EVENTS))
+        return FileSummary(
+            path,
+            n_events,
+            content_identity(n_events, counts, first),
+            event_bytes=_PARTICLE_BYTES * float(counts.mean()) if len(counts) else 0.0,
+        )
+
+    def read(self, chunk: Chunk, collections: Sequence[str] = PARTICLES) -> ak.Array:
+        """Read a chunk.
+
+        Returns
+        -------
+        ak.Array, shape (n_events,)
+            Records with ``particles`` (var × Momentum4D with pt, eta, phi, mass; float64, GeV),
+            ``event`` (uint64), and ``label`` (int8) where the truth is known. Particles that are
+            not finite are kept: the processor drops such events and counts them.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, if a truth bit is neither 0 nor 1, or if anything but
+            particles is asked for.
+        """
+        _only_particles(chunk.path, collections)
+        slabs: list[NDArray[np.float64]] = []
+        counts: list[NDArray[np.int64]] = []
+        labels: list[NDArray[np.float64]] = []
+        with self._open(chunk.path) as table:
+            has_truth = table.shape[1] % 3 == 1
+            if chunk.stop > table.shape[0]:
+                msg = f"{chunk.path}: has {table.shape[0]} events, entry {chunk.stop - 1} was asked"
+                raise InputError(msg)
+            for start in range(chunk.start, chunk.stop, _SLAB_EVENTS):
+                rows = _rows(table, chunk.path, start, min(start + _SLAB_EVENTS, chunk.stop))
+                labels.append(rows[:, -1].astype(np.float64))
+                slab, count = _unpad(rows)
+                slabs.append(slab.astype(np.float64))
+                counts.append(count)
+        particles = np.concatenate(slabs) if slabs else np.empty((0, 3))
+        n_particles = np.concatenate(counts) if counts else np.empty(0, dtype=np.int64)
+        fields: dict[str, Any] = {
+            "particles": momenta(particles[:, 0], particles[:, 1], particles[:, 2], n_particles),
+            "event": event_ids(chunk.identity, np.arange(chunk.start, chunk.stop)),
+        }
+        if (key_file := self._keys.get(absolute(chunk.path))) is not None:
+            key = _read_key(key_file, self.dataset, chunk.start, chunk.stop)
+            fields["label"] = _as_label(key, key_file, chunk.start)
+        elif has_truth:
+            truth = np.concatenate(labels) if labels else np.empty(0)
+            fields["label"] = _as_label(truth, chunk.path, chunk.start)
+        return ak.zip(fields, depth_limit=1)
+
+    @contextmanager
+    def _open(self, path: str) -> Iterator[h5py.Dataset]:
+        with _open_hdf5(path) as file:
+            table = _dataset(file, self.dataset, path)
+            if table.ndim != 2 or table.shape[1] % 3 == 2 or table.shape[1] < 3:
+                msg = (
+                    f"{path}: dataset {self.dataset!r} has the shape {table.shape}; an LHC Olympics"
+                    " table has 3 columns a particle (pT, eta, phi) and perhaps one for the truth"
+                )
+                raise InputError(msg)
+            yield table
+
+
+def _only_particles(path: str, collections: Sequence[str]) -> None:
+    if others := [name for name in collections if name != "particles"]:
+        msg = f"{path}: LHC Olympics files have particles and no {', '.join(others)}"
+        raise InputError(msg)
+
+
+@contextmanager
+def _open_hdf5(path: str) -> Iterator[h5py.File]:
+    """Open an HDF5 file, here or behind any fsspec URL, with errors a user can act on."""
+    handle = None
+    try:
+        if "://" in path:
+            fs, name = fsspec.core.url_to_fs(path)
+            handle = fs.open(name, "rb")
+        file = h5py.File(handle or path, "r")
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error, "HDF5") from None
+    try:
+        with file:
+            yield file
+    finally:
+        if handle is not None:
+            handle.close()
+
+
+def _dataset(file: h5py.File, name: str, path: str) -> h5py.Dataset:
+    if isinstance(dataset := file.get(name), h5py.Dataset):
+        return dataset
+    found: list[str] = []
+    file.visititems(lambda key, item: found.append(key) if hasattr(item, "shape") else None)
+    msg = (
+        f"{path}: no dataset {name!r}; the file holds "
+        f"{', '.join(repr(key) for key in found) or 'no dataset at all'}"
+    )
+    raise InputError(msg)
+
+
+def _rows(table: h5py.Dataset, path: str, start: int, stop: int) -> NDArray[Any]:
+    try:
+        return table[start:stop]
+    except (OSError, ValueError) as error:  # the latter of web servers without ranges
+        msg = f"{path}: events {start} to {stop} cannot be read, the file is damaged ({reason(error)})"
+        raise InputError(msg) from None
+
+
+def _unpad(rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the particles of all rows, shape (n_particles, 3), and how many each row has.
+
+    Padding is a pT of exactly zero; a NaN is not, so that it is seen later and not lost.
+    """
+    width = rows.shape[1] // 3
+    triples = rows[:, : 3 * width].reshape(len(rows), width, 3)
+    present = triples[..., 0] != 0
+    return triples[present], np.count_nonzero(present, axis=1).astype(np.int64)
+
+
+def _read_key(path: str, dataset: str, start: int, stop: int) -> NDArray[np.float64]:
+    content = read_bytes(path)
+    if content.startswith(b"\x89HDF\r\n\x1a\n"):
+        with _open_hdf5(path) as file:
+            key = np.asarray(_rows(_dataset(file, dataset, path), path, start, stop))
+    else:
+        try:
+            key = np.loadtxt(io.BytesIO(content), skiprows=start, max_rows=stop - start, ndmin=1)
+        except ValueError as error:
+            msg = f"{path}: a key file has one 0 or 1 a line ({error})"
+            raise InputError(msg) from None
+    key = key.reshape(len(key), -1)
+    if key.shape != (stop - start, 1):
+        msg = f"{path}: no truth for events {start} to {stop}; the key must have one number each"
+        raise InputError(msg)
+    return key[:, 0].astype(np.float64)
+
+
+def _as_label(values: NDArray[np.float64], path: str, start: int) -> NDArray[np.int8]:
+    bad = np.flatnonzero((values != 0) & (values != 1))
+    if len(bad):
+        msg = (
+            f"{path}: the truth of event {start + bad[0]} is {values[bad[0]]:g}, not 0 or 1; "
+            "the last column of a row of 3n + 1 numbers is the truth bit"
+        )
+        raise InputError(msg)
+    return values.astype(np.int8)

@@ -1,0 +1,169 @@
+"""Whole files behind any fsspec URL, and what the errors of their servers mean."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import fsspec
+
+from ...core import InputError, OverdensityError
+
+__all__ = ["is_missing", "read_bytes", "readable", "reason", "unreadable", "write_bytes"]
+
+# XRootD's kXR_NotFound, and what its client says of it; fsspec-xrootd raises a bare OSError.
+_NOT_FOUND = ("[3011]", "no such file or directory")
+
+# XRootD's client without a connection or an answer in time; aiohttp without a connection.
+_NO_ANSWER = ("[fatal]", "operation expired", "cannot connect to host")
+
+
+def read_bytes(path: str) -> bytes:
+    """Return the content of a file.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or if it cannot be read.
+    """
+    fs, name = fsspec.core.url_to_fs(path)
+    try:
+        # Not cat_file: fsspec-xrootd keeps its handle, which goes on to show a replaced file.
+        with fs.open(name, "rb") as file:
+            return file.read()
+    except OSError as error:
+        if is_missing(error):
+            msg = f"{path}: no such file"
+        else:
+            msg = f"{path}: cannot be read ({reason(error)})"
+        raise InputError(msg) from None
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Write a file under a temporary name that is then changed: whole or not at all.
+
+    Parameters
+    ----------
+    path : str
+        A path or any fsspec URL; the folder must exist.
+    content : bytes
+        What to write.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    fs, final = fsspec.core.url_to_fs(path)
+    folder, _, name = final.rpartition("/")
+    temporary = f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
+    try:
+        _put(fs, temporary, content)
+        fs.mv(temporary, final)
+    except NotImplementedError:
+        msg = f"{path}: nothing can be written there by fsspec's {type(fs).__name__}"
+        raise InputError(msg) from None
+    except Exception as error:  # not of OSError are those of web servers, for one
+        with suppress(Exception):  # where the server is gone, so is the way to tidy up
+            if fs.exists(temporary):
+                fs.rm_file(temporary)
+        msg = (
+            f"{path}: cannot be written ({reason(error)}); free some space or choose another folder"
+        )
+        raise InputError(msg) from error
+
+
+def is_missing(error: Exception) -> bool:
+    """Return whether an error of opening a file says that there is none."""
+    if isinstance(error, FileNotFoundError):
+        return not _is_unanswered(error)
+    return isinstance(error, OSError) and any(words in str(error) for words in _NOT_FOUND)
+
+
+def reason(error: Exception) -> str:
+    """Return the first line of an error, with its kind where that says more than OSError."""
+    lines = str(error).strip().splitlines()
+    kind = type(error).__name__
+    if not lines:
+        return kind
+    return lines[0] if isinstance(error, OSError) else f"{kind}: {lines[0]}"
+
+
+def unreadable(path: str, error: Exception, kind: str) -> InputError:
+    """Return the error to raise where an event file cannot be opened or read.
+
+    Parameters
+    ----------
+    path : str
+        The file, with its error.
+    error : Exception
+        What the library that reads it raised.
+    kind : str
+        What it should be: ``"ROOT"``, ``"HDF5"``.
+
+    Returns
+    -------
+    InputError
+        Says whether the file is missing, is damaged, or lies on a server that does not answer or,
+        as Python's own web server, does not give parts of files: readers get the wrong bytes.
+    """
+    if is_missing(error):
+        return InputError(f"{path}: no such file")
+    if "://" in path and _is_unanswered(error):
+        return InputError(f"{path}: its server does not answer ({reason(error)}); try again later")
+    if "://" in path and not _gives_parts(path):
+        return InputError(
+            f"{path}: its server gives whole files only (no HTTP ranges); copy the file to this "
+            f"machine, or write simplecache::{path} to have that done"
+        )
+    return InputError(
+        f"{path}: not a readable {kind} file, perhaps truncated; copy it again ({reason(error)})"
+    )
+
+
+@contextmanager
+def readable(path: str, kind: str) -> Iterator[None]:
+    """Turn what a library raises of missing, damaged or foreign files into `unreadable`."""
+    try:
+        yield
+    except (OverdensityError, MemoryError):
+        raise
+    except Exception as error:  # damaged bytes raise whatever the decoders choose
+        raise unreadable(path, error, kind) from error
+
+
+def _is_unanswered(error: BaseException) -> bool:
+    text = str(error).lower()
+    if isinstance(error, (ConnectionError, TimeoutError)) or any(x in text for x in _NO_ANSWER):
+        return True
+    # fsspec's HTTPFileSystem takes a server that is not there for a missing file.
+    return error.__cause__ is not None and _is_unanswered(error.__cause__)
+
+
+def _gives_parts(path: str) -> bool:
+    fs, name = fsspec.core.url_to_fs(path)
+    try:
+        with fs.open(name, "rb", cache_type="none") as file:
+            file.seek(1)
+            file.read(1)
+    except ValueError:  # fsspec's HTTPFile on the answer 200 in place of 206
+        return False
+    except OSError:
+        return True  # it is something else
+    return True
+
+
+def _put(fs: Any, path: str, content: bytes) -> None:
+    try:
+        fs.pipe_file(path, content)
+    except NotImplementedError:  # fsspec-xrootd 0.5.5
+        with fs.open(path, "wb") as file:
+            file.write(content)
+    # XRootD 5.5 takes as much as fits on a full disk, and says nothing of the rest.
+    end = len(content)
+    if end and fs.cat_file(path, start=end - 1, end=end) != content[-1:]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,0 +1,162 @@
+"""ROOT files as events that processors read, through coffea's `Runner` or by themselves."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import uproot
+from coffea.processor.executor import ExecutorBase
+
+from ...core import ConfigError
+from .branches import spelled
+from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary
+from .layout import Layout
+from .recognise import LayoutSource, choose_layout
+from .remote import is_missing, readable, reason
+from .root_runner import ThroughRunner
+from .source import Executor, Writer, register_source
+
+__all__ = ["RootSource"]
+
+logger = logging.getLogger(__name__)
+
+_FLOAT64 = 2  # bytes in memory for one in the file: most are float32 there and float64 here
+
+
+@register_source("root", suffixes=(".root",))
+@dataclass(frozen=True)
+class RootSource(LayoutSource):
+    """Reads events from ROOT trees (TTree or RNTuple).
+
+    Attributes
+    ----------
+    layout : str or Layout
+        The kind of file, see `LayoutSource`.
+    timeout : int
+        Seconds to wait for a server to answer.
+    retries : int
+        How often a file that cannot be opened is tried again; after 1, 2, 4, … seconds.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from overdensity.processors import read_events
+    >>> branches = {f"jets_{x}": ak.Array([[40.0, 30.0], [20.0]]) for x in ("pt", "eta", "phi")}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "a.root")
+    ...     with uproot.recreate(path) as file:
+    ...         _ = file.mktree("events", branches)
+    ...     events = read_events(RootSource("flat"), path, collections=("jets",))
+    >>> events.jets.pt.tolist()
+    [[40.0, 30.0], [20.0]]
+    """
+
+    timeout: int = 60
+    retries: int = 2
+
+    def inspect(
+        self, path: str | os.PathLike[str], collections: Sequence[str] = PARTICLES
+    ) -> FileSummary:
+        """Open a file and say what it holds, see `Source.inspect`."""
+        path = os.fspath(path)
+        with self.opened(path) as file:
+            layout, tree = self.find(file, path, collections)
+            names = _leaves(tree)
+            first = _branches(tree, layout.fingerprint(names), 0, FINGERPRINT_EVENTS)
+            n_events = int(tree.num_entries)
+            read = layout.branches(collections) & names.keys()
+            stored = sum(int(tree[names[x]].uncompressed_bytes) for x in read)
+            generated = _sum_of_generated(file, layout)
+            stored_weights = _branches(
+                tree, layout.weights if generated is None else (), 0, n_events
+            )
+            return FileSummary(
+                path,
+                n_events,
+                layout.identity(first, n_events),
+                event_bytes=_FLOAT64 * max(stored / max(n_events, 1), 4.0 * len(read)),
+                sum_weights=(
+                    layout.sum_of_weights(stored_weights) if generated is None else generated
+                ),
+                knows_generated=layout.sum_weights is None or generated is not None,
+            )
+
+    def read(self, chunk: Chunk, collections: Sequence[str] = PARTICLES) -> ak.Array:
+        """Read a chunk, see `Source.read`."""
+        with self.opened(chunk.path) as file:
+            layout, tree = self.find(file, chunk.path, collections)
+            branches = _branches(tree, layout.branches(collections), chunk.start, chunk.stop)
+        return layout.of_chunk(branches, chunk, collections)
+
+    def execute(
+        self, executor: Executor, chunks: Mapping[str, Chunk], writer: Writer
+    ) -> dict[str, Any]:
+        """Let the writer write every chunk through coffea's `Runner`, see `ThroughRunner`.
+
+        Raises
+        ------
+        ConfigError
+            If the executor is not one of coffea's.
+        """
+        if not isinstance(executor, ExecutorBase):
+            msg = f"ROOT files are read through coffea's Runner, not by a {type(executor).__name__}"
+            raise ConfigError(msg)
+        return ThroughRunner(self, writer).execute(executor, chunks)
+
+    def find(self, file: Any, path: str, collections: Sequence[str]) -> tuple[Layout, Any]:
+        """Return what kind of file an opened one is, and its tree."""
+        trees: dict[str, Any] = {}
+        for name in dict.fromkeys(name for layout in self.candidates for name in layout.trees):
+            if name in file:
+                trees[name] = file[name]
+        there = {name: _leaves(tree).keys() for name, tree in trees.items()}
+        layout, name = choose_layout(self.candidates, there, collections, path)
+        return layout, trees[name]
+
+    @contextmanager
+    def opened(self, path: str) -> Iterator[Any]:
+        """Open a ROOT file, with errors a user can act on, also those of reading it later."""
+        with readable(path, "ROOT"), self._handle(path) as file:
+            yield file
+
+    def _handle(self, path: str) -> Any:
+        whole: Any = {path: None}  # so that a colon in the path is no name of an object
+        for attempt in range(self.retries if "://" in path else 0):
+            try:
+                return uproot.open(whole, timeout=self.timeout)
+            except OSError as error:
+                if is_missing(error):
+                    break
+                logger.info("%s: %s; trying again", path, reason(error))
+                time.sleep(2**attempt)
+        return uproot.open(whole, timeout=self.timeout)
+
+
+def _leaves(tree: Any) -> dict[str, str]:
+    """Return the names of all branches, without those of the branches they are in, and with."""
+    return {name.rpartition("/")[2]: name for name in tree.iterkeys()}
+
+
+def _branches(tree: Any, wanted: Collection[str], start: int, stop: int) -> dict[str, Any]:
+    arrays = tree.arrays(
+        filter_name=frozenset(wanted).__contains__, entry_start=start, entry_stop=stop, how=dict
+    )
+    return {name.rpartition("/")[2]: array for name, array in arrays.items()}
+
+
+def _sum_of_generated(file: Any, layout: Layout) -> float | None:
+    """Return the sum of the weights of all generated events, where the file has kept it."""
+    if layout.sum_weights is None:
+        return None
+    name, branch = layout.sum_weights
+    if name not in file or not isinstance(found := spelled(branch, file[name].keys()), str):
+        return None
+    return float(np.sum(file[name][found].array(library="np")))

@@ -1,0 +1,1 @@
+"""BumpHunter in one and two masses, and pyBumpHunter."""

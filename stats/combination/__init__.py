@@ -1,0 +1,1 @@
+"""Several channels searched as one."""

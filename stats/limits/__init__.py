@@ -1,0 +1,1 @@
+"""Upper limits: CLs, profile likelihood, and with retrained selections."""

@@ -1,0 +1,253 @@
+r"""Limits and reach of a search whose training sees the signal, from injections of known strength.
+
+The efficiency of a selection that is trained on the data depends on how much signal the data hold
+(LHCO 2020, arXiv:2101.08320, §7.1 and Fig. 53). It is measured with the search repeated on injected
+signal, and differs from one repetition to the next. A strength S, in events before any selection,
+is excluded where
+
+.. math:: \mathrm{CL_s}(S) = \frac{\langle P(N \le n \mid b + \epsilon_r(S)\,S)\rangle_r}
+    {P(N \le n \mid b)} < 1 - \mathrm{level},
+
+the mean running over the repetitions r: an efficiency that is high in some trainings and low in
+others excludes less than its mean would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+from scipy.optimize import brentq
+
+from ...core import InputError, Record
+
+__all__ = ["InjectedLimit", "injected_limit", "probability_below", "reach"]
+
+Array = NDArray[np.float64]
+
+_BANDS = (-2.0, -1.0, 0.0, 1.0, 2.0)
+_STEPS = 256  # between two injected strengths
+_LARGEST = 1e9  # events in a count
+
+
+@dataclass(frozen=True)
+class InjectedLimit(Record):
+    """A CLs upper limit on the number of signal events before any selection.
+
+    Attributes
+    ----------
+    observed : float or None
+        From the data; None where the largest injected strength is not excluded.
+    expected : tuple of float or None
+        At the quantiles -2, -1, 0, 1, 2 σ of the background-only count.
+    level : float
+        Confidence level.
+    """
+
+    observed: float | None
+    expected: tuple[float | None, ...]
+    level: float
+
+
+def injected_limit(
+    observed: float,
+    expected: float,
+    error: float,
+    *,
+    strengths: ArrayLike,
+    efficiencies: Sequence[ArrayLike],
+    level: float = 0.95,
+) -> InjectedLimit:
+    r"""Return the CLs limit on the strength of a signal that the selection was trained with.
+
+    Between two strengths the efficiencies are interpolated linearly, rank by rank. Yields that
+    would fall with the strength are lowered to the smallest beyond, so that what is excluded is
+    excluded at all larger strengths too.
+
+    Parameters
+    ----------
+    observed : float
+        Events in the signal region.
+    expected, error : float
+        Background there :math:`b \pm \sigma`.
+    strengths : array_like of shape (n_strengths,)
+        Injected events before selection, increasing; the first is 0, the training without signal.
+    efficiencies : sequence of n_strengths arrays
+        Fraction of the signal events that ends up selected in the signal region, for each
+        repetition; their number may differ from one strength to the next.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    InjectedLimit
+
+    Raises
+    ------
+    InputError
+        If the strengths do not increase from 0, or a number is negative or not finite.
+    """
+    if not 0 < level < 1:
+        msg = f"the confidence level must be between 0 and 1, got {level:g}"
+        raise InputError(msg)
+    _check_background(observed, expected, error)
+    grid, yields = _yields(*_checked(strengths, efficiencies))
+    counts = (observed, *(_quantile(special.ndtr(q), expected, error) for q in _BANDS))
+    limits = [_limit(_Count(n, expected, error), grid, yields, 1 - level) for n in counts]
+    return InjectedLimit(limits[0], tuple(limits[1:]), level)
+
+
+def probability_below(observed: float, expected: float, error: float, signal: ArrayLike) -> Array:
+    r"""Return the probability of so few events or fewer, :math:`P(N \le n \mid b + s)`.
+
+    The background's mean has a Gamma distribution of mean b and standard deviation σ (Cousins and
+    Highland, Nucl. Instrum. Meth. A320 (1992) 331), so that its count is negative binomial; the
+    signal's is Poisson:
+
+    .. math:: P = \sum_{k=0}^{n} \frac{s^k e^{-s}}{k!}\,
+        I_{\tau/(1+\tau)}\!\left(\frac{b^2}{\sigma^2},\ n - k + 1\right),\quad \tau = b / \sigma^2.
+
+    Parameters
+    ----------
+    observed : float
+        n.
+    expected, error : float
+        b and σ, in events.
+    signal : array_like
+        s, any shape.
+
+    Returns
+    -------
+    ndarray
+        In the shape of `signal`.
+    """
+    return _Count(observed, expected, error).probability(np.asarray(signal, dtype=float))
+
+
+class _Count:
+    """A count of events over a background that is known with an error."""
+
+    def __init__(self, observed: float, expected: float, error: float) -> None:
+        n = int(observed)
+        self.k = np.arange(n + 1.0)
+        self.log_factorial = special.gammaln(self.k + 1)
+        self.background = _background_cdf(n - self.k, expected, error)
+
+    def probability(self, signal: Array) -> Array:
+        """Return P(N ≤ n | b + s)."""
+        s = signal[..., None]
+        log_terms = special.xlogy(self.k, s) - s - self.log_factorial
+        return np.minimum(np.exp(log_terms) @ self.background, 1.0)
+
+
+def reach(strengths: ArrayLike, z: Sequence[ArrayLike], target: float) -> float | None:
+    """Return the strength from which on the median significance stays above a target.
+
+    Parameters
+    ----------
+    strengths : array_like of shape (n_strengths,)
+        Injected events, increasing.
+    z : sequence of n_strengths arrays
+        Significances of the repetitions at each strength.
+    target : float
+        Such as 3 or 5.
+
+    Returns
+    -------
+    float or None
+        Interpolated linearly; None where the largest strength does not suffice.
+    """
+    at = np.asarray(strengths, dtype=float)
+    medians = np.array([np.median(np.asarray(values, dtype=float)) for values in z])
+    median = _lowered(medians[:, None])[:, 0]
+    above = np.flatnonzero(median >= target)
+    if not above.size:
+        return None
+    first = int(above[0])
+    if first == 0:
+        return float(at[0])
+    low, high = median[first - 1], median[first]
+    fraction = (target - low) / (high - low) if np.isfinite(low) else 1.0
+    return float(at[first - 1] + fraction * (at[first] - at[first - 1]))
+
+
+def _limit(count: _Count, grid: Array, yields: Array, alpha: float) -> float | None:
+    """Return the strength at which CLs falls to alpha, or None."""
+    without = max(float(count.probability(np.zeros(1))[0]), 1e-300)
+
+    def excess(strength: float) -> float:
+        upper = min(max(int(np.searchsorted(grid, strength)), 1), grid.size - 1)
+        part = (strength - grid[upper - 1]) / (grid[upper] - grid[upper - 1])
+        at = (1 - part) * yields[upper - 1] + part * yields[upper]
+        return float(np.log(max(count.probability(at).mean(), 1e-300) / (alpha * without)))
+
+    if excess(grid[-1]) > 0:
+        return None
+    root: Any = brentq(excess, 0.0, grid[-1], xtol=1e-6 * grid[-1])
+    return float(root)
+
+
+def _yields(strengths: Array, efficiencies: list[Array]) -> tuple[Array, Array]:
+    """Return strengths, and the selected events of each rank at them, (n_grid, n_ranks)."""
+    ranks = max(map(len, efficiencies))
+    at = (np.arange(ranks) + 0.5) / ranks
+    sorted_ = np.stack([np.quantile(each, at, method="inverted_cdf") for each in efficiencies])
+    steps = np.linspace(0.0, 1.0, _STEPS, endpoint=False)
+    fine = [low + steps * (high - low) for low, high in pairwise(strengths)]
+    grid = np.append(np.concatenate(fine), strengths[-1])
+    efficiency = np.stack([np.interp(grid, strengths, rank) for rank in sorted_.T], axis=1)
+    return grid, _lowered(grid[:, None] * efficiency)
+
+
+def _lowered(values: Array) -> Array:
+    """Return the largest sequence, along the first axis, that nowhere falls or exceeds another."""
+    return np.minimum.accumulate(values[::-1])[::-1]
+
+
+def _background_cdf(m: Array, expected: float, error: float) -> Array:
+    """Return the probability of m background events or fewer."""
+    if expected <= 0:
+        return np.ones_like(m)
+    if error**2 <= 1e-9 * expected:  # too few digits are left in τ: Poisson is the limit
+        return special.pdtr(m, expected)
+    tau = expected / error**2
+    return special.betainc(expected * tau, m + 1.0, tau / (1.0 + tau))
+
+
+def _quantile(probability: float, expected: float, error: float) -> float:
+    """Return the smallest count whose cumulative probability reaches the one given."""
+    low, high = -1.0, 16.0
+    while float(_background_cdf(np.array(high), expected, error)) < probability and high < _LARGEST:
+        high *= 2
+    while high - low > 1:
+        middle = np.floor((low + high) / 2)
+        reached = float(_background_cdf(np.array(middle), expected, error)) >= probability
+        low, high = (low, middle) if reached else (middle, high)
+    return float(high)
+
+
+def _check_background(observed: float, expected: float, error: float) -> None:
+    for name, value in (("observed", observed), ("expected", expected), ("error", error)):
+        if not (np.isfinite(value) and value >= 0):
+            msg = f"{name} must be a number of events, finite and not negative, got {value:g}"
+            raise InputError(msg)
+
+
+def _checked(strengths: ArrayLike, efficiencies: Sequence[ArrayLike]) -> tuple[Array, list[Array]]:
+    at = np.asarray(strengths, dtype=float)
+    eps = [np.atleast_1d(np.asarray(each, dtype=float)) for each in efficiencies]
+    if at.ndim != 1 or at.size < 2 or at[0] != 0 or np.any(np.diff(at) <= 0):
+        msg = f"the strengths must increase from 0, and be at least two, got {at.tolist()}"
+        raise InputError(msg)
+    if len(eps) != at.size or not all(each.size for each in eps):
+        msg = f"{at.size} strengths need the efficiencies of as many, got {[e.size for e in eps]}"
+        raise InputError(msg)
+    if not all(np.all(np.isfinite(each) & (each >= 0)) for each in eps):
+        msg = "efficiencies must be finite and not negative"
+        raise InputError(msg)
+    return at, eps

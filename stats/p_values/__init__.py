@@ -1,0 +1,1 @@
+"""Local p-values of counts, with and without smeared observables."""

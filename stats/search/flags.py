@@ -1,0 +1,145 @@
+"""What a reader of a result must know, said in plain sentences."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from ..spectra.batch_fit import Problem, refit
+from .null import Null
+from .pseudo_experiments import Toys
+from .scanning import Scan, hide_window
+
+__all__ = ["flag_sentences", "inclusive_p"]
+
+_BAD_INCLUSIVE = 0.01  # p-value of the unselected fit below which the function itself is doubted
+_BAD_MISMATCH = 0.1  # of a Poisson error, between the fits and what is thrown
+_STRONG = 3.0  # local significance above which an excess may explain the misfit of other windows
+_TOYS = 1000
+
+
+def flag_sentences(
+    scan: Scan,
+    null: Null,
+    toys: Toys,
+    *,
+    flagged: NDArray[np.bool_],
+    refused: NDArray[np.bool_],
+    threshold: float,
+    best: int | None,
+    z_best: float,
+    seed: int,
+) -> tuple[str, ...]:
+    """Write the flags of a search.
+
+    Parameters
+    ----------
+    scan, null, toys
+        The search.
+    flagged : ndarray of bool, shape (n_spectra,)
+        Fits that were not counted although they should have been.
+    refused : ndarray of bool, shape (n_spectra,)
+        Selections that sculpt the spectrum.
+    threshold : float
+        Goodness of fit below which they are flagged.
+    best : int or None
+        The most significant spectrum, at ``z_best``. Where it is strong, the fits of windows
+        that have it in their sidebands must fail; those that are good once it is hidden are not
+        mentioned.
+    seed : int
+        Seed of the pseudo-experiments for that.
+
+    Returns
+    -------
+    tuple of str
+        Empty when all is well.
+    """
+    problem, sentences = scan.problem, []
+    inclusive = inclusive_p(scan)
+    if inclusive < _BAD_INCLUSIVE:
+        sentences.append(
+            f"{problem.basis.name} does not describe the unselected spectrum (p = {inclusive:.2g}): "
+            "unless a resonance stands out in it, expect spurious excesses; use a function with "
+            "more parameters, or a narrower scan"
+        )
+    mentioned = np.flatnonzero(flagged & ~refused)
+    if best is not None and z_best > _STRONG and mentioned.size:
+        mentioned = mentioned[
+            ~_explained(scan, null, mentioned, best=best, threshold=threshold, seed=seed)
+        ]
+    goodness = toys.goodness(scan.fits.deviance[0])
+    for k in mentioned:
+        window, selection = divmod(int(k), scan.shape[1])
+        low, high = scan.windows[window]
+        why = (
+            f"does not describe its sidebands (p = {goodness[k]:.2g})"
+            if scan.fits.converged[0, k]
+            else "did not converge"
+        )
+        sentences.append(
+            f"window {low:.0f}-{high:.0f} GeV, efficiency {scan.efficiencies[selection]:g}: "
+            f"the fit {why}; it is not counted"
+        )
+    sentences += _refusals(scan, refused)
+    if best is None:
+        sentences.append("no window has a fit that may be quoted: there is no result")
+    if null.mismatch > _BAD_MISMATCH:
+        sentences.append(
+            "pseudo-experiments could not be made to agree with all fits: they differ by up to "
+            f"{null.mismatch:.2g} of a Poisson error in a bin"
+        )
+    if (1 + len(toys.p_local)) * threshold <= 1:
+        sentences.append(
+            f"{len(toys.p_local)} pseudo-experiments cannot resolve a goodness of fit of "
+            f"{threshold:g}: bad fits pass unnoticed; throw more"
+        )
+    return tuple(sentences)
+
+
+def _refusals(scan: Scan, refused: NDArray[np.bool_]) -> list[str]:
+    """Say of each window which selections are refused."""
+    sentences = []
+    for (low, high), row in zip(scan.windows, refused.reshape(scan.shape), strict=True):
+        if row.any():
+            which = ", ".join(f"{scan.efficiencies[k]:g}" for k in np.flatnonzero(row))
+            sentences.append(
+                f"window {low:.0f}-{high:.0f} GeV: the score depends on the mass, so that a "
+                f"selection fabricates an excess (efficiency {which}); it is refused"
+            )
+    return sentences
+
+
+def inclusive_p(scan: Scan) -> float:
+    """Return the χ² p-value of the unselected spectrum, fitted in all bins (well filled)."""
+    n_bins, _, n_par = scan.problem.basis.design.shape
+    return float(chi2.sf(scan.reference.deviance[0, 0], n_bins - n_par))
+
+
+def _explained(
+    scan: Scan,
+    null: Null,
+    spectra: NDArray[np.int64],
+    *,
+    best: int,
+    threshold: float,
+    seed: int,
+) -> NDArray[np.bool_]:
+    """Return which of the spectra are well described once the best window is hidden too."""
+    problem = scan.problem
+    hidden = hide_window(problem, best)
+    without = Problem(
+        problem.basis,
+        problem.masked[spectra] | hidden,
+        problem.tested[spectra] & ~hidden,
+        problem.start[spectra],
+        problem.centre[spectra],
+        problem.precision[spectra],
+    )
+    thrown = null.throw(
+        _TOYS, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 0)))
+    )
+    reference = refit(without, thrown[:, spectra])
+    data = refit(without, scan.counts[None, spectra])
+    worse = (reference.deviance >= data.deviance[0]).sum(axis=0)
+    return (1 + worse) / (1 + _TOYS) >= threshold

@@ -1,0 +1,207 @@
+"""The whole statistical step in one call: select, fit, scan, global p, signal, flags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..p_values.local import z_of_log_p
+from ..selection.patterns import Patterns, count_patterns
+from ..spectra.fit_model import FitModel
+from ..spectra.functions import checked_edges
+from .flags import inclusive_p
+from .hunt_result import Best, HuntResult, SelectionResult, WindowResult
+from .pseudo_experiments import Mapper, Toys, global_p, is_enough, throw_toys
+from .statistical_step import StatisticalStep, statistical_step
+
+__all__ = ["hunt", "hunt_patterns", "subdivide"]
+
+Array = NDArray[np.float64]
+
+
+def hunt(
+    mass: ArrayLike,
+    levels: ArrayLike,
+    *,
+    edges: ArrayLike,
+    windows: ArrayLike,
+    efficiencies: Sequence[float],
+    model: FitModel | None = None,
+    bins_per_bin: int = 2,
+    spurious: ArrayLike | None = None,
+    refused: ArrayLike | None = None,
+    pseudo_experiments: int = 10_000,
+    seed: int = 0,
+    mapper: Mapper | None = None,
+) -> HuntResult:
+    """Search a scan of windows and selections for an excess, with a global p-value.
+
+    Parameters
+    ----------
+    mass : array_like of shape (n_events,)
+        Resonant mass, GeV.
+    levels : array_like of int, shape (n_events, n_windows)
+        Number of selections each event passes in each window (`selection_levels`), the
+        efficiency 1 not counted.
+    edges : array_like of shape (n_bins + 1,)
+        Bin edges of the scan, GeV.
+    windows : array_like of shape (n_windows, 2)
+        Low and high edge of each signal region, GeV, on bin edges.
+    efficiencies : sequence of float
+        The selections, decreasing. With 1 in front, the unselected spectrum is searched too;
+        otherwise it is shown and not counted.
+    model : FitModel, optional
+        How the background is fitted, and which fits may be quoted; by default ``FitModel()``.
+    bins_per_bin : int
+        Bins of the fits in each bin of the scan.
+    spurious : array_like of shape (n_windows,), optional
+        Spurious signal of each window as a fraction of the background (`spurious_signal`): a
+        nuisance parameter of the data and of every pseudo-experiment.
+    refused : array_like of bool, shape (n_windows, n_selections), optional
+        Selections that sculpt the spectrum more than the fit absorbs (`sculpting`). They are
+        flagged, and do not count.
+    pseudo_experiments : int
+        How many at most; fewer where the global p-value is soon known to 5 %.
+    seed : int
+        Seed of the pseudo-experiments.
+    mapper : callable, optional
+        Runs the batches of pseudo-experiments, such as ``executor.map``.
+
+    Returns
+    -------
+    HuntResult
+
+    Raises
+    ------
+    InputError, ConfigError
+        If the input cannot be used.
+    FitError
+        If there are too few events to fit.
+
+    Examples
+    --------
+    A falling spectrum with a peak at 3.5 TeV, of which a cut on a score keeps nearly all:
+
+    >>> from overdensity.stats import log_edges
+    >>> rng = np.random.default_rng(1)
+    >>> mass = np.r_[2500 / rng.random(4000) ** 0.2, rng.normal(3500, 100, 60)]
+    >>> levels = (rng.random((4060, 1)) < np.r_[np.full(4000, 0.1), np.ones(60)][:, None]) * 1
+    >>> edges = log_edges(2500, 6000, 16)
+    >>> found = hunt(mass, levels, edges=edges, windows=[edges[[4, 8]]], efficiencies=[0.1],
+    ...              model=FitModel("dijet3"), pseudo_experiments=250)
+    >>> found.best.z_local > 3, 3400 < found.best.resonance.mass < 3600
+    (True, True)
+    >>> print(found.table().text().splitlines()[0])
+    hunt in 1 windows, 2500-6000 GeV, background dijet3
+    """
+    patterns = count_patterns(mass, levels, subdivide(edges, bins_per_bin))
+    return hunt_patterns(
+        patterns,
+        windows=windows,
+        efficiencies=efficiencies,
+        model=model,
+        spurious=spurious,
+        refused=refused,
+        pseudo_experiments=pseudo_experiments,
+        seed=seed,
+        mapper=mapper,
+    )
+
+
+def hunt_patterns(
+    patterns: Patterns,
+    *,
+    windows: ArrayLike,
+    efficiencies: Sequence[float],
+    model: FitModel | None = None,
+    spurious: ArrayLike | None = None,
+    refused: ArrayLike | None = None,
+    pseudo_experiments: int = 10_000,
+    seed: int = 0,
+    mapper: Mapper | None = None,
+) -> HuntResult:
+    """Do the same as `hunt` for events already counted, as where partitions were merged.
+
+    Parameters
+    ----------
+    patterns : Patterns
+        Events counted in the bins of the fits.
+    windows, efficiencies, model, spurious, refused
+        As in `hunt`.
+    pseudo_experiments, seed, mapper
+        As in `hunt`.
+
+    Returns
+    -------
+    HuntResult
+    """
+    step = statistical_step(
+        patterns, windows, efficiencies, model=model, spurious=spurious, refused=refused
+    )
+
+    def enough(toys: Toys) -> bool:
+        return is_enough(*step.smallest(toys))
+
+    toys = throw_toys(
+        step.scan, step.null, n=pseudo_experiments, seed=seed, enough=enough, mapper=mapper
+    )
+    return _result(step, toys, seed)
+
+
+def subdivide(edges: ArrayLike, parts: int) -> Array:
+    """Split each bin into parts of equal ratio, shape (n_bins × parts + 1,).
+
+    Examples
+    --------
+    >>> subdivide([1000.0, 4000.0], 2).round(6).tolist()
+    [1000.0, 2000.0, 4000.0]
+    """
+    edges = checked_edges(edges)
+    ratio = (edges[1:] / edges[:-1])[:, None] ** (np.arange(parts) / parts)
+    return np.append((edges[:-1, None] * ratio).ravel(), edges[-1])
+
+
+def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:
+    """Write the result down."""
+    fits, reference, n_selected = step.scan, step.scan.reference, step.scan.shape[1]
+    rows, best = step.rows(toys), step.best(toys)
+    model, edges = fits.problem.basis, fits.problem.basis.edges
+    z_best = None if best is None else float(z_of_log_p(step.log_p[best]))
+    return HuntResult(
+        edges=tuple(edges.tolist()),
+        function=model.name,
+        windows=tuple(
+            _window(low, high, rows[w * n_selected : (w + 1) * n_selected])
+            for w, (low, high) in enumerate(fits.windows.tolist())
+        ),
+        unselected_counted=bool(step.counted[0]),
+        best=None if best is None else _best(step, best, seed),
+        global_p=None if best is None else global_p(*step.smallest(toys)),
+        trials=None if z_best is None else step.trials(toys, z_best),
+        unselected_chi2=float(reference.deviance[0, 0]),
+        unselected_ndf=edges.size - 1 - model.n_parameters,
+        unselected_p_value=inclusive_p(fits),
+        null_mismatch=step.null.mismatch,
+        flags=step.flags(toys, seed),
+    )
+
+
+def _best(step: StatisticalStep, k: int, seed: int) -> Best:
+    """Fit the peak, and all spectra of its window."""
+    window, selection = divmod(k, step.scan.shape[1])
+    first = k - selection
+    return Best(
+        window=window,
+        efficiency=step.scan.efficiencies[selection],
+        p_local=float(step.scan.p_local[k]),
+        z_local=float(z_of_log_p(step.log_p[k])),
+        resonance=step.peak(k),
+        spectra=tuple(step.spectrum(j, seed) for j in range(first, first + step.scan.shape[1])),
+    )
+
+
+def _window(low: float, high: float, rows: list[SelectionResult]) -> WindowResult:
+    """Put the rows of one window together."""
+    return WindowResult(float(np.sqrt(low * high)), low, high, rows[0], tuple(rows[1:]))

@@ -1,0 +1,232 @@
+"""Pseudo-experiments that repeat the whole statistical step, and the global p-value from them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import Record, progress
+from ..p_values.local import local_p, z_of_p
+from ..spectra.batch_fit import Problem, refit
+from .null import Null
+from .scanning import Scan
+
+__all__ = ["GlobalP", "Mapper", "Toys", "global_p", "join_toys", "throw_batch", "throw_toys"]
+
+Array = NDArray[np.float64]
+
+BATCH = 250
+"""Pseudo-experiments of one task: some ten MB, a fraction of a second. Each has its own seed."""
+
+_ENOUGH = 400  # exceedances after which p_global is known to 5 %, and no more are thrown
+_ROUNDS = (1000, 2000, 5000)  # where to look whether there are enough
+
+
+class Mapper(Protocol):
+    """Anything that maps a function over tasks, in order: ``map``, or that of an executor."""
+
+    def __call__(self, function: Callable, tasks: Iterable, /) -> Iterable:
+        """Return the results in the order of the tasks."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Toys:
+    """What the scan of each pseudo-experiment gives.
+
+    Attributes
+    ----------
+    p_local : ndarray of shape (n, n_spectra)
+        Local p-values; 1 where the fit did not converge.
+    deviance : ndarray of shape (n, n_spectra)
+        Goodness of fit outside the signal region.
+    """
+
+    p_local: Array
+    deviance: Array
+
+    def goodness(self, observed: Array) -> Array:
+        """Return the p-value of observed deviances, shape (n_spectra,), by counting."""
+        return (1 + (self.deviance >= observed).sum(axis=0)) / (1 + len(self.deviance))
+
+    def bad_fit(self, threshold: float) -> NDArray[np.bool_]:
+        """Return which fits of the pseudo-experiments are themselves beyond the threshold."""
+        return self.deviance > np.quantile(self.deviance, 1 - threshold, axis=0)
+
+
+@dataclass(frozen=True)
+class GlobalP(Record):
+    """The global p-value, and how well it is known.
+
+    Attributes
+    ----------
+    p_global, z_global : float
+        (1 + k) / (1 + n) for k of n pseudo-experiments with at least as small a smallest local
+        p-value; one-sided significance.
+    p_global_error : float
+        Binomial error of p_global.
+    is_limit : bool
+        No pseudo-experiment came up to the data: p_global is an upper limit, z_global a lower.
+    pseudo_experiments, exceedances : int
+        n and k.
+    largest_z : tuple of float
+        Largest local significance anywhere in the scan of each pseudo-experiment, to three
+        decimals: what the data are compared with.
+    """
+
+    p_global: float
+    z_global: float
+    p_global_error: float
+    is_limit: bool
+    pseudo_experiments: int
+    exceedances: int
+    largest_z: tuple[float, ...]
+
+
+def throw_batch(index: int, *, null: Null, problem: Problem, spurious: Array, seed: int) -> Toys:
+    r"""Throw, refit and scan one batch of pseudo-experiments.
+
+    In each, the function mispredicts the background of a window by a factor
+    :math:`1 + f\,\eta`, with :math:`\eta` standard normal and the same for all selections.
+
+    The result depends on the seed and the index alone, not on where or in which order batches
+    run. Arguments and result can be pickled.
+
+    Parameters
+    ----------
+    index : int
+        Number of the batch.
+    null : Null
+        What to throw.
+    problem : Problem
+        What to fit.
+    spurious : ndarray of shape (n_spectra,)
+        Standard deviation f of the spurious signal (`Scan.spurious`).
+    seed : int
+        Seed of the whole set.
+
+    Returns
+    -------
+    Toys
+        With `BATCH` pseudo-experiments.
+    """
+    rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(index,))))
+    counts = null.throw(BATCH, rng)
+    fits = refit(problem, counts)
+    observed = np.einsum("ekb,kb->ek", counts, problem.masked)
+    eta = rng.normal(size=(BATCH, null.shape[0]))
+    of_window = np.repeat(eta, problem.start.shape[0] // null.shape[0], axis=1)
+    expected = fits.expected * np.maximum(1 + spurious * of_window, 0.0)
+    p = local_p(observed, expected, np.hypot(fits.error, spurious * fits.expected))
+    return Toys(np.where(fits.converged, p, 1.0), fits.deviance)
+
+
+def throw_toys(
+    scan: Scan,
+    null: Null,
+    *,
+    n: int,
+    seed: int,
+    enough: Callable[[Toys], bool] | None = None,
+    mapper: Mapper | None = None,
+) -> Toys:
+    """Throw pseudo-experiments, in rounds, until there are enough.
+
+    Parameters
+    ----------
+    scan : Scan
+        The scan to repeat.
+    null : Null
+        The background-only hypothesis.
+    n : int
+        How many at most, rounded up to batches of `BATCH`.
+    seed : int
+        Seed.
+    enough : callable, optional
+        Asked after 1000, 2000 and 5000 whether to stop.
+    mapper : callable, optional
+        Runs the batches; without, threads on all cores of this machine.
+
+    Returns
+    -------
+    Toys
+    """
+    task = partial(throw_batch, null=null, problem=scan.problem, spurious=scan.spurious, seed=seed)
+    goals = [-(-goal // BATCH) for goal in (*(goal for goal in _ROUNDS if goal < n), n)]
+    done: list[Toys] = []
+    with progress("pseudo-experiments", goals[-1] * BATCH) as advance:
+        for goal in goals:
+            for batch in _run(task, range(len(done), goal), mapper):
+                done.append(batch)
+                advance(BATCH)
+            if enough is not None and goal != goals[-1] and enough(join_toys(done)):
+                break
+    return join_toys(done)
+
+
+def global_p(observed: float, smallest: Array) -> GlobalP:
+    """Return the global p-value of the smallest local one.
+
+    Parameters
+    ----------
+    observed : float
+        The smallest local p-value of the data.
+    smallest : ndarray of shape (n,)
+        That of each pseudo-experiment.
+
+    Returns
+    -------
+    GlobalP
+    """
+    n, k = smallest.size, exceedances(observed, smallest)
+    p = (1 + k) / (1 + n)
+    return GlobalP(
+        p_global=p,
+        z_global=float(z_of_p(p)),
+        p_global_error=float(np.sqrt(p * (1 - p) / n)),
+        is_limit=k == 0,
+        pseudo_experiments=n,
+        exceedances=k,
+        largest_z=tuple(np.round(z_of_p(smallest), 3).tolist()),
+    )
+
+
+def exceedances(observed: float, smallest: Array) -> int:
+    """Count pseudo-experiments at least as extreme; equal up to rounding counts."""
+    return int((smallest <= observed * (1 + 1e-9)).sum())
+
+
+def is_enough(observed: float, smallest: Array) -> bool:
+    """Say whether p_global is known well enough."""
+    return exceedances(observed, smallest) >= _ENOUGH
+
+
+def join_toys(batches: Sequence[Toys]) -> Toys:
+    """Put batches together."""
+    return Toys(
+        np.concatenate([batch.p_local for batch in batches]),
+        np.concatenate([batch.deviance for batch in batches]),
+    )
+
+
+def _run(task: Callable[[int], Toys], tasks: range, mapper: Mapper | None) -> Iterator[Toys]:
+    """Run tasks with a mapper, or in threads: the compiled code holds no lock."""
+    if mapper is not None:
+        yield from mapper(task, tasks)
+        return
+    with ThreadPoolExecutor(_cores()) as pool:
+        yield from pool.map(task, tasks)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS

@@ -1,0 +1,255 @@
+"""The statistical step: a scan, what counts in it, and how the smallest p-value is picked.
+
+`hunt` takes this step in one channel, `hunt_channels` in several. One rule picks the smallest
+p-value in data and pseudo-experiments: whatever the data are asked, every pseudo-experiment is asked
+too.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...core import FitError, InputError
+from ..p_values.local import local_log_p, z_of_log_p, z_of_p
+from ..selection.patterns import Patterns
+from ..spectra.fit_model import FitModel
+from ..spectra.resonance import Resonance, fit_resonance
+from ..spectra.spectrum import Constraint, SpectrumFit, fit
+from .flags import flag_sentences
+from .hunt_result import SelectionResult
+from .null import Null, null_hypothesis
+from .pseudo_experiments import Toys
+from .scanning import Scan, scan
+from .trials import NOT_COUNTED, Trials, trials
+
+__all__ = ["StatisticalStep", "statistical_step"]
+
+logger = logging.getLogger(__name__)
+
+Array = NDArray[np.float64]
+
+
+def statistical_step(
+    patterns: Patterns,
+    windows: ArrayLike,
+    efficiencies: Sequence[float],
+    *,
+    model: FitModel | None = None,
+    spurious: ArrayLike | None = None,
+    refused: ArrayLike | None = None,
+) -> StatisticalStep:
+    """Fit every window and selection, and find the background-only hypothesis.
+
+    Parameters
+    ----------
+    patterns : Patterns
+        Events counted in the bins of the fits.
+    windows : array_like of shape (n_windows, 2)
+        Low and high edge of each signal region, GeV, on bin edges.
+    efficiencies : sequence of float
+        The selections, decreasing. With 1 in front, the unselected spectrum counts too.
+    model : FitModel, optional
+        How the background is fitted, and which fits may be quoted.
+    spurious : array_like of shape (n_windows,), optional
+        Spurious signal as a fraction of the background.
+    refused : array_like of bool, shape (n_windows, n_selections), optional
+        Selections that sculpt the spectrum.
+
+    Returns
+    -------
+    StatisticalStep
+
+    Raises
+    ------
+    InputError, ConfigError
+        If the input cannot be used.
+    FitError
+        If there are too few events to fit.
+    """
+    model = model or FitModel()
+    fits = scan(patterns, windows, efficiencies, model=model, spurious=spurious)
+    counted = np.ones(fits.shape, dtype=bool)
+    counted[:, 0] = float(efficiencies[0]) == 1.0
+    return StatisticalStep(
+        scan=fits,
+        model=model,
+        counted=counted.ravel(),
+        refused=_checked_refused(refused, fits),
+        null=null_hypothesis(patterns, fits),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class StatisticalStep:
+    """Fits of a scan, and the rule that picks the smallest p-value of them.
+
+    Attributes
+    ----------
+    scan : Scan
+        Fits of every window and selection, numbered window by window.
+    model : FitModel
+        How they were made.
+    counted : ndarray of bool, shape (n_spectra,)
+        Spectra that are searched.
+    refused : ndarray of bool, shape (n_spectra,)
+        Selections that sculpt the spectrum; never the unselected ones.
+    null : Null
+        The background-only hypothesis.
+    """
+
+    scan: Scan
+    model: FitModel
+    counted: NDArray[np.bool_]
+    refused: NDArray[np.bool_]
+    null: Null
+
+    @cached_property
+    def log_p(self) -> Array:
+        """Local p-values of the data, logarithms, shape (n_spectra,)."""
+        fits = self.scan.fits
+        error = np.hypot(fits.error[0], self._spurious)
+        return local_log_p(self.scan.observed, fits.expected[0], error)
+
+    @property
+    def _spurious(self) -> Array:
+        """Spurious signal in events, shape (n_spectra,)."""
+        return self.scan.spurious * self.scan.fits.expected[0]
+
+    def flagged(self, toys: Toys) -> NDArray[np.bool_]:
+        """Return which spectra of the data may not be quoted, shape (n_spectra,)."""
+        bad = toys.goodness(self.scan.fits.deviance[0]) < self.model.gof_threshold
+        return bad | ~self.scan.fits.converged[0] | self.refused
+
+    def best_of_windows(self, toys: Toys) -> tuple[NDArray[np.int64], Array]:
+        """Return the spectrum with the smallest p-value of each window, or -1, and ln p, or 0."""
+        use = (self.counted & ~self.flagged(toys)).reshape(self.scan.shape)
+        log_p = self.log_p.reshape(self.scan.shape)
+        column = np.where(use, log_p, np.inf).argmin(axis=1)
+        row = np.arange(len(log_p))
+        found = use[row, column]
+        index = np.where(found, row * self.scan.shape[1] + column, -1)
+        return index, np.where(found, log_p[row, column], 0.0)
+
+    def best(self, toys: Toys) -> int | None:
+        """Return the spectrum with the smallest p-value; None where none may be quoted."""
+        index, log_p = self.best_of_windows(toys)
+        if not (index >= 0).any():
+            return None
+        return int(index[np.where(index >= 0, log_p, np.inf).argmin()])
+
+    def smallest_of_windows(self, toys: Toys) -> Array:
+        """Return the smallest local p of each window of the pseudo-experiments, (n, n_windows)."""
+        p_local = np.where(self._use_toys(toys), toys.p_local, 1.0)
+        return p_local.reshape(-1, *self.scan.shape).min(axis=2)
+
+    def smallest(self, toys: Toys) -> tuple[float, Array]:
+        """Return the smallest p-value of the data and of each pseudo-experiment."""
+        use = self.counted & ~self.flagged(toys)
+        of_data = float(np.where(use, self.scan.p_local, 1.0).min())
+        return of_data, self.smallest_of_windows(toys).min(axis=1)
+
+    def trials(self, toys: Toys, z_local: float) -> Trials:
+        """Correct the largest local significance for the trials, in three ways."""
+        z = np.where(self._use_toys(toys), z_of_p(toys.p_local), NOT_COUNTED)
+        return trials(z_local, z.reshape(-1, *self.scan.shape))
+
+    def rows(self, toys: Toys) -> list[SelectionResult]:
+        """Return a row for each spectrum."""
+        fits, flagged = self.scan.fits, self.flagged(toys)
+        goodness = toys.goodness(fits.deviance[0])
+        tested = self.scan.problem.tested.sum(axis=1)
+        n_par = self.scan.problem.basis.n_parameters
+        return [
+            SelectionResult(
+                efficiency=self.scan.efficiencies[k % self.scan.shape[1]],
+                observed=int(self.scan.observed[k]),
+                expected=float(fits.expected[0, k]),
+                expected_error=float(fits.error[0, k]),
+                spurious=float(self._spurious[k]),
+                p_local=None if flagged[k] else float(self.scan.p_local[k]),
+                z_local=None if flagged[k] else float(z_of_log_p(self.log_p[k])),
+                chi2=float(fits.deviance[0, k]),
+                ndf=int(tested[k]) - n_par,
+                fit_p_value=float(goodness[k]),
+                flagged=bool(flagged[k]),
+                refused=bool(self.refused[k]),
+            )
+            for k in range(flagged.size)
+        ]
+
+    def flags(self, toys: Toys, seed: int) -> tuple[str, ...]:
+        """Return what a reader must know, in plain sentences."""
+        best = self.best(toys)
+        return flag_sentences(
+            self.scan,
+            self.null,
+            toys,
+            flagged=self.flagged(toys) & self.counted,
+            refused=self.refused,
+            threshold=self.model.gof_threshold,
+            best=best,
+            z_best=-np.inf if best is None else float(z_of_log_p(self.log_p[best])),
+            seed=seed,
+        )
+
+    def peak(self, k: int) -> Resonance:
+        """Fit a peak in one spectrum, at the masses of its window."""
+        problem = self.scan.problem
+        low, high = self.scan.windows[k // self.scan.shape[1]].tolist()
+        return fit_resonance(
+            problem.basis.edges,
+            self.scan.counts[k],
+            low,
+            high,
+            function=problem.basis.name,
+            constraint=self._constraint(k),
+        )
+
+    def spectrum(self, k: int, seed: int) -> SpectrumFit | None:
+        """Fit the sidebands of one spectrum with all errors; None where Minuit does not converge."""
+        problem = self.scan.problem
+        try:
+            return fit(
+                problem.basis.edges,
+                self.scan.counts[k],
+                masked=problem.masked[k],
+                function=problem.basis.name,
+                constraint=self._constraint(k),
+                seed=seed,
+            )
+        except FitError as error:  # of a flagged spectrum, say: the result stands without it
+            window, selection = divmod(k, self.scan.shape[1])
+            low, high = self.scan.windows[window]
+            logger.warning("selection %d of %.0f-%.0f GeV: %s", selection, low, high, error)
+            return None
+
+    def _constraint(self, k: int) -> Constraint | None:
+        """Return the constraint of a selected spectrum; the unselected one is free."""
+        problem = self.scan.problem
+        free = not problem.precision[k].any()
+        return None if free else Constraint(problem.centre[k], problem.precision[k])
+
+    def _use_toys(self, toys: Toys) -> NDArray[np.bool_]:
+        """Return which p-values of the pseudo-experiments count, shape (n, n_spectra)."""
+        return self.counted & ~self.refused & ~toys.bad_fit(self.model.gof_threshold)
+
+
+def _checked_refused(refused: ArrayLike | None, fits: Scan) -> NDArray[np.bool_]:
+    """Return which spectra are refused, shape (n_spectra,); the unselected ones never are."""
+    all_refused = np.zeros(fits.shape, dtype=bool)
+    if refused is not None:
+        given = np.asarray(refused, dtype=bool)
+        if given.shape != (fits.shape[0], fits.shape[1] - 1):
+            msg = (
+                f"refused has shape {given.shape}, but there are {fits.shape[0]} windows of "
+                f"{fits.shape[1] - 1} selections"
+            )
+            raise InputError(msg)
+        all_refused[:, 1:] = given
+    return all_refused.ravel()

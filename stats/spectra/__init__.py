@@ -1,0 +1,1 @@
+"""Mass spectra and their smooth fits: binning, background functions, peaks, transfer factors."""

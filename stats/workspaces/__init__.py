@@ -1,0 +1,1 @@
+"""pyhf models, from single pieces to that of a search."""

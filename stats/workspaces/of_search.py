@@ -1,0 +1,174 @@
+"""A result as a pyhf workspace: models others can rerun, combine and set limits with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from ...core import FitError
+from ..search.hunt_result import HuntResult, SelectionResult
+from ..spectra.spectrum import SpectrumFit
+from .pieces import (
+    LEAST,
+    Channel,
+    Modifier,
+    Sample,
+    poisson_error,
+    shape_variation,
+    signal,
+    spurious_variation,
+    workspace,
+)
+
+__all__ = [
+    "best_workspace",
+    "counting_channel",
+    "counting_workspace",
+    "shape_channel",
+    "shape_workspace",
+]
+
+Array = NDArray[np.float64]
+Workspace = dict[str, Any]
+
+
+def best_workspace(result: HuntResult) -> Workspace:
+    """Return the mass-shape model of the best window and selection, spurious signal included.
+
+    Raises
+    ------
+    FitError
+        If the result has no best window.
+    """
+    if result.best is None:
+        msg = "no window has a fit that may be quoted, so there is no model to write"
+        raise FitError(msg)
+    window = result.windows[result.best.window]
+    rows = (window.unselected, *window.selections)
+    place = [1.0, *(row.efficiency for row in window.selections)].index(result.best.efficiency)
+    spectrum = result.best.spectra[place]
+    if spectrum is None:
+        msg = "Minuit did not converge on the best spectrum, so there is no model to write"
+        raise FitError(msg)
+    peak = result.best.resonance
+    return shape_workspace(
+        spectrum, peak.mass, peak.width, n_signal=peak.n_signal, spurious=rows[place].spurious
+    )
+
+
+def counting_workspace(row: SelectionResult, *, n_signal: float | None = None) -> Workspace:
+    """Return the cut-and-count model of one window and selection (`counting_channel`)."""
+    return workspace([counting_channel(row, n_signal=n_signal)])
+
+
+def counting_channel(
+    row: SelectionResult, *, n_signal: float | None = None, name: str = "counting"
+) -> Channel:
+    r"""Return one bin with the events of one window and selection.
+
+    The background has a Poisson-constrained scale (``shapesys``), as if it were measured
+    in a side region of :math:`(b/\sigma)^2` events: the model of `local_p`. The spurious signal
+    of the row is a Gaussian number of background events.
+
+    Parameters
+    ----------
+    row : SelectionResult
+        Counts of the window.
+    n_signal : float, optional
+        Events that ``mu = 1`` stands for; the excess (at least 1) by default.
+    name : str
+        Name of the channel.
+
+    Returns
+    -------
+    Channel
+    """
+    excess = max(row.observed - row.expected, 1.0) if n_signal is None else n_signal
+    background = max(row.expected, LEAST)
+    modifiers: list[Modifier] = []
+    error = row.expected_error or 0.0
+    if error > 0:
+        modifiers.append(poisson_error("background", [error]))
+    if row.spurious > 0:
+        modifiers.append(spurious_variation([background], [1.0], row.spurious))
+    return Channel(
+        name,
+        (float(row.observed),),
+        (signal([max(excess, LEAST)]), Sample("background", (background,), tuple(modifiers))),
+    )
+
+
+def shape_workspace(
+    spectrum: SpectrumFit, mass: float, width: float, *, n_signal: float, spurious: float = 0.0
+) -> Workspace:
+    """Return the mass-shape model of a spectrum's signal region (`shape_channel`)."""
+    return workspace([shape_channel(spectrum, mass, width, n_signal=n_signal, spurious=spurious)])
+
+
+def shape_channel(
+    spectrum: SpectrumFit,
+    mass: float,
+    width: float,
+    *,
+    n_signal: float,
+    spurious: float = 0.0,
+    name: str = "mass",
+) -> Channel:
+    """Return the bins of a spectrum's signal region.
+
+    The bins are the masked ones, in which the sideband fit predicts the background without having
+    seen them. The eigenvectors of its covariance there are independent correlated shape
+    variations (``histosys``); the signal is a Gaussian.
+
+    Parameters
+    ----------
+    spectrum : SpectrumFit
+        Sideband fit.
+    mass, width : float
+        Position and standard deviation of the signal, GeV.
+    n_signal : float
+        Events that ``mu = 1`` stands for, over all masses.
+    spurious : float
+        Standard deviation of the signal that the background function fabricates in these bins,
+        events: a nuisance parameter ``spurious_signal`` in the signal's shape.
+    name : str
+        Name of the channel.
+
+    Returns
+    -------
+    Channel
+
+    Raises
+    ------
+    FitError
+        If no bin is masked.
+    """
+    masked = np.array(spectrum.masked)
+    if not masked.any():
+        msg = "the spectrum was fitted in all its bins: there is no signal region to model"
+        raise FitError(msg)
+    background = np.maximum(np.array(spectrum.expected)[masked], LEAST)
+    covariance = np.array(spectrum.covariance)[np.ix_(masked, masked)]
+    shape = np.diff(ndtr((np.array(spectrum.edges) - mass) / width))[masked]
+    modifiers = [
+        shape_variation(f"background_shape_{index}", background + variation, background - variation)
+        for index, variation in enumerate(_eigen_variations(covariance))
+    ]
+    if spurious > 0:
+        modifiers.append(spurious_variation(background, shape, spurious))
+    peak = np.maximum(max(n_signal, 1.0) * shape, LEAST)
+    return Channel(
+        name,
+        tuple(np.array(spectrum.counts, dtype=float)[masked].tolist()),
+        (signal(peak), Sample("background", tuple(background.tolist()), tuple(modifiers))),
+    )
+
+
+def _eigen_variations(covariance: Array, *, keep: float = 1e-4) -> Array:
+    """Return one standard deviation along each eigenvector that matters, largest first."""
+    values, vectors = np.linalg.eigh(covariance)
+    order = [k for k in np.argsort(values)[::-1] if values[k] > keep * values.max()]
+    return np.array([np.sqrt(values[k]) * vectors[:, k] for k in order])

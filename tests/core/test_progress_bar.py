@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from overdensity.core import progress
+
+
+def test_progress_logs_a_plain_line_where_there_is_no_terminal(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with (
+        caplog.at_level(logging.INFO, logger="overdensity.core.progress_bar"),
+        progress("processing", 3, unit="chunks") as advance,
+    ):
+        for _ in range(3):
+            advance(1)
+    assert [record.getMessage()[:24] for record in caplog.records] == ["processing: 3 chunks in "]
+
+
+def test_progress_does_not_claim_an_end_after_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    def work() -> None:
+        with progress("processing", 3) as advance:
+            advance(1)
+            msg = "broken"
+            raise ValueError(msg)
+
+    with (
+        caplog.at_level(logging.INFO, logger="overdensity.core.progress_bar"),
+        pytest.raises(ValueError, match="broken"),
+    ):
+        work()
+    assert not caplog.records

@@ -1,0 +1,34 @@
+"""The convolutional autoencoder of images."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from overdensity.ml.networks.convolutions import ConvolutionalAutoencoder
+
+
+@pytest.fixture(scope="module")
+def published():
+    return ConvolutionalAutoencoder(40, 40, filters=(32, 16, 4), dense=16, latent=6)
+
+
+def test_rebuilt_images_are_fractions_that_add_up_to_one(published):
+    rebuilt = published(torch.rand(3, 40, 40))
+    assert rebuilt.shape == (3, 40, 40)
+    assert (rebuilt > 0).all()
+    torch.testing.assert_close(rebuilt.sum(dim=(1, 2)), torch.ones(3))
+
+
+def test_errors_are_squared_differences_summed_over_pixels(published):
+    images = torch.rand(2, 40, 40)
+    expected = ((published(images) - images) ** 2).flatten(1).sum(1)
+    torch.testing.assert_close(published.errors(images), expected)
+
+
+def test_weights_are_as_many_as_in_the_published_code(published):
+    # Keras' count of the layers in the public code: convolutions of 3 x 3, dense layers, biases.
+    convolutions = [(1, 32), (32, 16), (16, 4), (4, 4), (4, 16), (16, 1)]
+    dense = [(400, 16), (16, 6), (6, 16), (16, 400)]
+    expected = sum(9 * a * b + b for a, b in convolutions) + sum(a * b + b for a, b in dense)
+    assert sum(weight.numel() for weight in published.parameters()) == expected

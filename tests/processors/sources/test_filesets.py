@@ -1,0 +1,142 @@
+"""File sets: what users write, what is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from overdensity.core import ConfigError, InputError
+from overdensity.processors.sources.filesets import Dataset, datasets
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    for name in ("a.root", "b.root", "c.h5", "notes.md"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def names(files) -> list[str]:
+    return [Path(path).name for dataset in datasets(files) for path in dataset.files]
+
+
+def test_paths_become_one_dataset_without_a_name(folder, monkeypatch) -> None:
+    monkeypatch.chdir(folder)
+    assert datasets(["b.root", Path("a.root")]) == (
+        Dataset("", (f"{folder}/b.root", f"{folder}/a.root")),
+    )
+
+
+def test_patterns_are_files_in_order(folder) -> None:
+    assert names(f"{folder}/*.root") == ["a.root", "b.root"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_taken_as_it_is(tmp_path) -> None:
+    (tmp_path / "a[1].root").touch()
+    assert names(str(tmp_path / "a[1].root")) == ["a[1].root"]
+
+
+def test_a_folder_means_its_event_files(folder) -> None:
+    assert names(folder) == ["a.root", "b.root", "c.h5"]
+
+
+def test_a_text_file_is_a_list(folder) -> None:
+    (folder / "list.txt").write_text(f"# the first run\n{folder}/b.root\n\n{folder}/a.root\n")
+    assert names(folder / "list.txt") == ["b.root", "a.root"]
+
+
+def test_patterns_work_behind_urls() -> None:
+    memory = fsspec.filesystem("memory")
+    for name in ("one.root", "two.root"):
+        memory.pipe_file(f"/filesets/{name}", b"")
+    (dataset,) = datasets("memory://filesets/*.root")
+    assert dataset.files == ("memory:///filesets/one.root", "memory:///filesets/two.root")
+
+
+def test_coffeas_file_sets_are_understood_in_all_their_forms(folder) -> None:
+    first, second = f"{folder}/a.root", f"{folder}/b.root"
+    found = {"object_path": "Events", "steps": [[0, 5]], "num_entries": 5, "uuid": "…"}
+    assert datasets({"x": [first], "y": {"files": {second: "Events"}}}) == (
+        Dataset("x", (first,)),
+        Dataset("y", (second,)),
+    )
+    assert datasets({"x": {"files": {first: found}, "metadata": {"year": 2018}}}) == (
+        Dataset("x", (first,)),
+    )
+    (folder / "set.json").write_text(json.dumps({"x": {"files": [first, second]}}))
+    assert names(folder / "set.json") == ["a.root", "b.root"]
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_cross_sections_are_found_in_the_metadata_and_beside_the_files(folder, inside) -> None:
+    numbers = {"xsec": 2.5, "lumi": 1000} if inside else {"cross_section": 2.5, "luminosity": 1e3}
+    value = {"files": f"{folder}/a.root", **({"metadata": numbers} if inside else numbers)}
+    (dataset,) = datasets({"qcd": value})
+    assert (dataset.cross_section, dataset.luminosity) == (2.5, 1000.0)
+    # N = sigma L: the weights of all generated events add up to it
+    assert dataset.scale(500.0) * 500.0 == pytest.approx(2500.0)
+
+
+def test_the_weights_of_a_skim_are_those_of_what_it_was_made_from(folder) -> None:
+    value = {"files": f"{folder}/a.root", "xsec": 2.0, "lumi": 100, "sum_weights": 400.0}
+    (dataset,) = datasets({"qcd": value})
+    assert dataset.scale(10.0) == pytest.approx(0.5)
+
+
+def test_data_has_no_scale(folder) -> None:
+    (dataset,) = datasets([f"{folder}/a.root"])
+    assert dataset.scale(10.0) is None
+
+
+def test_weights_that_add_up_to_nothing_cannot_share_a_cross_section(folder) -> None:
+    (dataset,) = datasets({"qcd": {"files": f"{folder}/a.root", "xsec": 1, "lumi": 1}})
+    with pytest.raises(InputError, match="'qcd': the generator weights of its files add up to 0"):
+        dataset.scale(0.0)
+
+
+@pytest.mark.parametrize(
+    ("files", "complaint"),
+    [
+        ({"qcd": {"files": ["a.root"], "xsec": 1}}, "'qcd': cross_section .* and luminosity"),
+        ({"qcd": {"files": ["a.root"], "xsec": -1, "lumi": 1}}, "cross_section is -1"),
+        ({"qcd": {"files": ["a.root"], "lumi": "many", "xsec": 1}}, "luminosity is 'many'"),
+        ({"qcd": {"metadata": {}}}, "'qcd': the key 'files' is missing"),
+        ({"qcd": {"files": ["a.root"], "xsecs": 1}}, "unknown key 'xsecs'.*'xsec'"),
+        ({"qcd": 3}, "'qcd': files are paths, not 3"),
+        (["a.root", "set.json"], r"set\.json: a JSON file set stands alone"),
+    ],
+)
+def test_what_cannot_be_used_is_named(files, complaint) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        datasets(files)
+
+
+@pytest.mark.parametrize(
+    ("path", "complaint"),
+    [
+        ("*.parquet", r"\*\.parquet: no file matches"),
+        ("empty", "empty: the folder has no event files"),
+        ("none.txt", r"none\.txt: no such file"),
+        ("bad.json", r"bad\.json: not a JSON file"),
+        ("three.json", "a file set is a JSON object or list, not int"),
+    ],
+)
+def test_what_leads_to_no_files_is_an_error(folder, path, complaint) -> None:
+    (folder / "empty").mkdir()
+    (folder / "bad.json").write_text("{")
+    (folder / "three.json").write_text("3")
+    with pytest.raises(InputError, match=complaint):
+        datasets(f"{folder}/{path}")
+
+
+def test_no_files_are_an_error() -> None:
+    with pytest.raises(InputError, match="no event files"):
+        datasets([])
+
+
+def test_a_file_in_two_datasets_would_count_double(folder) -> None:
+    with pytest.raises(InputError, match=r"a\.root is given twice \(datasets 'x' and 'y'\)"):
+        datasets({"x": f"{folder}/a.root", "y": f"{folder}/*.root"})

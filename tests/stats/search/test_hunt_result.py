@@ -1,0 +1,45 @@
+"""Rows and windows of a result."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from overdensity.stats import SelectionResult, WindowResult
+from overdensity.stats.search.hunt_result import windows_table
+
+ROW = SelectionResult(0.1, 120, 100.0, 3.0, 4.0, 0.03, 1.9, 12.0, 10, 0.3, False, False)
+FLAGGED = dataclasses.replace(ROW, p_local=None, z_local=None, flagged=True)
+
+
+def window(*selections: SelectionResult) -> WindowResult:
+    return WindowResult(3464.1, 3000.0, 4000.0, ROW, selections)
+
+
+def test_the_total_error_is_that_of_the_fit_and_the_spurious_signal() -> None:
+    assert ROW.total_error == pytest.approx(5.0)
+    assert dataclasses.replace(ROW, expected_error=None).total_error == 4.0
+
+
+def test_a_row_survives_json() -> None:
+    for row in (ROW, FLAGGED):
+        assert SelectionResult.from_dict(row.to_dict()) == row
+
+
+def test_the_most_significant_selection_is_one_that_may_be_quoted() -> None:
+    tight = dataclasses.replace(ROW, efficiency=0.01, p_local=0.2)
+    assert window(ROW, tight).most_significant is ROW
+    assert window(FLAGGED, tight).most_significant is tight
+    assert window(FLAGGED).most_significant is None
+
+
+def test_a_window_without_selections_is_its_unselected_spectrum() -> None:
+    assert window().most_significant is ROW
+
+
+def test_a_table_has_one_line_a_window() -> None:
+    table = windows_table("title", [window(ROW), window(FLAGGED)], best=0)
+    assert table.rows[0] == ("3000-4000", "10 %", "120", "100.0 ± 3.0", "0.03", "1.9σ")
+    assert table.rows[1] == ("3000-4000", *["flagged"] * 5)
+    assert table.styles == {0: "bold", 1: "dim"}

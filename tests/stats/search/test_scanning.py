@@ -1,0 +1,136 @@
+"""The scan on data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from overdensity.core import ConfigError, FitError, InputError
+from overdensity.stats import FitModel, count_patterns, subdivide
+from overdensity.stats.p_values.local import local_p, z_of_p
+from overdensity.stats.search.scanning import scan
+
+
+@pytest.fixture(scope="module")
+def made(box):
+    return box(11)
+
+
+@pytest.fixture(scope="module")
+def patterns(made):
+    return count_patterns(made.mass, made.levels, subdivide(made.edges, 2))
+
+
+@pytest.fixture(scope="module")
+def scanned(made, patterns):
+    return scan(patterns, made.windows, made.efficiencies)
+
+
+def test_observed_counts_are_those_of_the_events(made, scanned):
+    for window, (low, high) in enumerate(made.windows):
+        inside = (made.mass >= low) & (made.mass < high)
+        for level in range(4):
+            expected = (inside & (made.levels[:, window] >= level)).sum()
+            assert scanned.observed.reshape(10, 4)[window, level] == expected
+
+
+def test_all_fits_converge_and_describe_background(scanned):
+    assert scanned.fits.converged.all()
+    pull = (scanned.observed - scanned.fits.expected[0]) / np.hypot(
+        scanned.fits.error[0], np.sqrt(scanned.fits.expected[0])
+    )
+    assert np.abs(pull).max() < 4
+
+
+def test_the_fit_of_a_window_does_not_see_its_signal_region(made, patterns, scanned):
+    low, high = made.windows[3]
+    inside = (made.mass >= low) & (made.mass < high)
+    mass = np.concatenate([made.mass, np.repeat(made.mass[inside][:200], 1)])
+    levels = np.concatenate([made.levels, np.tile(np.eye(10, dtype=np.int8)[3] * 3, (200, 1))])
+    more = scan(count_patterns(mass, levels, patterns.edges), made.windows, made.efficiencies)
+    # the unselected spectrum is free; the selected ones are tied to it, which sees all bins, but
+    # only where they have no events of their own
+    assert more.fits.expected[0, 12] == pytest.approx(scanned.fits.expected[0, 12], rel=1e-6)
+    assert more.fits.expected[0, 13] == pytest.approx(
+        scanned.fits.expected[0, 13], abs=0.05 * scanned.fits.error[0, 13]
+    )
+    assert more.observed[13] == scanned.observed[13] + 200
+
+
+def test_the_guard_is_fitted_but_not_tested(scanned):
+    problem = scanned.problem
+    for k in range(40):
+        untested = np.flatnonzero(~problem.tested[k])
+        masked = np.flatnonzero(problem.masked[k])
+        assert untested.tolist() == list(range(masked[0] - 2, masked[-1] + 3))
+
+
+def test_a_sculpting_selection_is_described(box):
+    made = box(12, sculpting=2.0)
+    scanned = scan(
+        count_patterns(made.mass, made.levels, subdivide(made.edges, 2)),
+        made.windows,
+        made.efficiencies,
+    )
+    loose = scanned.counts.reshape(10, 4, -1)
+    efficiency = loose[0, 1] / loose[0, 0]
+    assert efficiency[-8:].mean() > 3 * efficiency[:8].mean()  # it does sculpt
+    pull = (scanned.observed - scanned.fits.expected[0]) / np.hypot(
+        scanned.fits.error[0], np.sqrt(scanned.fits.expected[0])
+    )
+    assert np.abs(pull).max() < 4
+    tested = scanned.problem.tested.sum(axis=1) - 5
+    assert np.all(scanned.fits.deviance[0] < tested + 5 * np.sqrt(2 * tested))
+
+
+def test_a_spurious_signal_widens_the_background(made, patterns, scanned):
+    fraction = np.linspace(0.0, 0.09, 10)
+    wider = scan(patterns, made.windows, made.efficiencies, spurious=fraction)
+    expected, error = wider.fits.expected[0], wider.fits.error[0]
+    np.testing.assert_array_equal(expected, scanned.fits.expected[0])
+    np.testing.assert_array_equal(wider.p_local[:4], scanned.p_local[:4])
+    of_spectrum = np.repeat(fraction, 4)
+    np.testing.assert_allclose(
+        wider.p_local,
+        local_p(wider.observed, expected, np.sqrt(error**2 + (of_spectrum * expected) ** 2)),
+    )
+    assert np.all(np.abs(z_of_p(wider.p_local)) <= np.abs(z_of_p(scanned.p_local)) + 0.05)
+
+
+@pytest.mark.parametrize("bad", [[0.1], [-0.1] * 10, [np.nan] * 10])
+def test_a_spurious_signal_is_one_fraction_a_window(made, patterns, bad):
+    with pytest.raises(InputError, match="10 fractions"):
+        scan(patterns, made.windows, made.efficiencies, spurious=bad)
+
+
+def test_windows_must_lie_on_edges(made, patterns):
+    windows = made.windows.copy()
+    windows[4, 1] += 10
+    with pytest.raises(InputError, match="bin edges"):
+        scan(patterns, windows, made.efficiencies)
+
+
+def test_as_many_windows_as_the_events_know(made, patterns):
+    with pytest.raises(InputError, match="9 windows"):
+        scan(patterns, made.windows[:9], made.efficiencies)
+
+
+def test_a_misspelt_function_is_refused(made, patterns):
+    with pytest.raises(ConfigError, match="dijet"):
+        scan(patterns, made.windows, made.efficiencies, model=FitModel("dijet6"))
+
+
+@pytest.mark.parametrize("n", [0, 3])
+def test_too_few_events_are_refused(made, patterns, n):
+    few = count_patterns(made.mass[:n], made.levels[:n], patterns.edges)
+    with pytest.raises(FitError, match="events between 2632 and 6000"):
+        scan(few, made.windows, made.efficiencies)
+
+
+def test_all_events_in_one_bin_are_refused(made, patterns):
+    with pytest.raises(FitError, match="fill only"):
+        scan(
+            count_patterns(np.full(1000, 3000.0), made.levels[:1000], patterns.edges),
+            made.windows,
+            made.efficiencies,
+        )

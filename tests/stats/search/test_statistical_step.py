@@ -1,0 +1,98 @@
+"""The rule that picks the smallest p-value, in data and pseudo-experiments."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from overdensity.core import InputError
+from overdensity.stats import FitModel, count_patterns, subdivide
+from overdensity.stats.search.pseudo_experiments import throw_toys
+from overdensity.stats.search.statistical_step import statistical_step
+
+SHAPE = (10, 4)
+
+
+@pytest.fixture(scope="module")
+def patterns(box):
+    made = box(71, 10_000, n_signal=60)
+    return made, count_patterns(made.mass, made.levels, subdivide(made.edges, 2))
+
+
+@pytest.fixture(scope="module")
+def step(patterns):
+    made, counted = patterns
+    return statistical_step(counted, made.windows, made.efficiencies)
+
+
+@pytest.fixture(scope="module")
+def toys(step):
+    return throw_toys(step.scan, step.null, n=250, seed=1, mapper=map)
+
+
+def test_the_best_is_the_smallest_p_value_of_what_counts(step, toys):
+    use = step.counted & ~step.flagged(toys)
+    assert step.best(toys) == np.where(use, step.log_p, np.inf).argmin()
+    of_data, _ = step.smallest(toys)
+    assert of_data == step.scan.p_local[step.best(toys)]
+
+
+def test_the_best_of_all_is_the_best_of_the_windows(step, toys):
+    index, log_p = step.best_of_windows(toys)
+    assert step.best(toys) == index[log_p.argmin()]
+    assert np.all(index // SHAPE[1] == np.arange(SHAPE[0]))
+
+
+def test_pseudo_experiments_are_asked_what_the_data_are_asked(step, toys):
+    use = step.counted & ~toys.bad_fit(step.model.gof_threshold)
+    p = np.where(use, toys.p_local, 1.0)
+    np.testing.assert_array_equal(step.smallest(toys)[1], p.min(axis=1))
+    assert step.smallest_of_windows(toys).shape == (250, 10)
+
+
+def test_the_unselected_spectrum_counts_on_request(patterns):
+    made, counted = patterns
+    both = statistical_step(counted, made.windows, (1.0, *made.efficiencies))
+    assert both.counted.all()
+
+
+def test_what_is_refused_counts_neither_in_data_nor_in_pseudo_experiments(patterns, toys):
+    made, counted = patterns
+    refused = np.ones((10, 3), dtype=bool)
+    refused[4, 1] = False
+    step = statistical_step(counted, made.windows, made.efficiencies, refused=refused)
+    assert step.best(toys) in (None, 4 * SHAPE[1] + 2)
+    smallest = step.smallest_of_windows(toys)
+    assert np.all(np.delete(smallest, 4, axis=1) == 1.0)
+    assert step.refused.reshape(SHAPE)[:, 0].sum() == 0
+
+
+def test_nothing_left_to_quote_is_no_best(step, toys):
+    nothing = dataclasses.replace(step, refused=np.ones(40, dtype=bool))
+    assert nothing.best(toys) is None
+    assert nothing.smallest(toys)[0] == 1.0
+    assert all(row.p_local is None for row in nothing.rows(toys))
+
+
+def test_rows_have_no_p_value_where_they_are_flagged(step, toys):
+    strict = dataclasses.replace(step, model=FitModel(gof_threshold=0.9))
+    rows = strict.rows(toys)
+    assert any(row.flagged for row in rows)
+    for row, p in zip(rows, step.scan.p_local, strict=True):
+        assert row.p_local == (None if row.flagged else p)
+
+
+def test_a_fit_beyond_the_threshold_is_flagged(step, toys):
+    goodness = toys.goodness(step.scan.fits.deviance[0])
+    strict = dataclasses.replace(step, model=FitModel(gof_threshold=0.5))
+    np.testing.assert_array_equal(
+        strict.flagged(toys), (goodness < 0.5) | ~step.scan.fits.converged[0]
+    )
+
+
+def test_refusals_have_the_shape_of_the_scan(patterns):
+    made, counted = patterns
+    with pytest.raises(InputError, match="10 windows of 3 selections"):
+        statistical_step(counted, made.windows, made.efficiencies, refused=[[True]])

@@ -1,0 +1,61 @@
+"""From a YAML file and overrides to values, and from values to a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from overdensity.core import ConfigError
+from overdensity.workflow.config.reading import read_yaml, validated
+from overdensity.workflow.config.sections import Section
+
+
+class Small(Section):
+    """A configuration of two numbers."""
+
+    one: int = 1
+    two: int = 2
+
+
+def test_the_folder_of_the_run_has_the_name_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "dijets.yaml"
+    path.write_text("one: 3")
+    assert read_yaml(path, out=None, first_key="one") == {"one": 3, "out": "runs/dijets"}
+    assert read_yaml(path, out="here", first_key="one")["out"] == "here"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("- 1", "expected keys such as 'one:', found list"),
+        ("one: [", "not valid YAML"),
+        (b"\xff\xfe\x00".decode("latin-1"), "bad.yaml"),
+    ],
+)
+def test_what_is_no_mapping_is_refused(text: str, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        read_yaml(path, out=None, first_key="one")
+    assert "\n" not in str(caught.value)
+
+
+def test_overrides_are_yaml() -> None:
+    assert validated(Small, {"one": 5}, ["two=7"], origin="x") == Small(one=5, two=7)
+
+
+def test_one_complaint_is_one_sentence() -> None:
+    with pytest.raises(ConfigError) as caught:
+        validated(Small, {"one": "a"}, origin="s.yaml")
+    assert str(caught.value) == "s.yaml: one must be a whole number (got 'a')"
+
+
+def test_all_complaints_are_said_a_line_each() -> None:
+    with pytest.raises(ConfigError) as caught:
+        validated(Small, {"one": "a", "tow": 3}, origin="s.yaml")
+    assert str(caught.value).splitlines() == [
+        "s.yaml: 2 keys cannot be used",
+        "  one must be a whole number (got 'a')",
+        "  unknown key 'tow': did you mean 'two'?",
+    ]

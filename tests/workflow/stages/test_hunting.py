@@ -1,0 +1,95 @@
+"""The third stage: what is measured of the scores, written down, and not done twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from overdensity.processors.columns.histograms import from_uhi
+from overdensity.workflow import SearchResults
+from overdensity.workflow.config.search import load_config
+from overdensity.workflow.stages.hunting import (
+    function_choice,
+    independence_of,
+    make_results,
+    spurious_of,
+)
+from overdensity.workflow.stages.run import Run
+from overdensity.workflow.stages.samples import load_sample
+from overdensity.workflow.stages.scores import read_scores
+from overdensity.workflow.stages.selecting import calibrated_scores
+
+from ...conftest import make_box
+
+
+@pytest.fixture
+def run(finished_run: Path, search_file: Path) -> Run:
+    """Return the finished search, in this test's own folder."""
+    shutil.copytree(finished_run, search_file.parent / "run")
+    return Run(load_config(search_file))
+
+
+def test_an_unchanged_result_is_not_made_again(run: Run) -> None:
+    path = run.folder / "results.json"
+    before = path.stat().st_mtime_ns
+    results = make_results(run)
+    assert results == SearchResults.from_json(path)
+    assert path.stat().st_mtime_ns == before
+    assert results.key == run.key("results")
+
+
+@pytest.mark.parametrize("text", ["{}", '{"windows": 3}'])
+def test_a_result_of_another_version_is_made_again(run: Run, text: str) -> None:
+    before = SearchResults.from_json(run.folder / "results.json")
+    (run.folder / "results.json").write_text(text)
+    (run.folder / "limits.json").touch()
+    again = make_results(run)
+    assert (again.windows, again.best) == (before.windows, before.best)
+    for of_earlier_result in ("limits.json", "report.html"):
+        assert not (run.folder / of_earlier_result).exists()
+
+
+def test_features_are_histogrammed_for_all_and_for_the_selected(run: Run) -> None:
+    results = SearchResults.from_json(run.folder / "results.json")
+    best = results.best
+    assert best is not None
+    stored = json.loads((run.folder / "histograms.json").read_text())
+    assert list(stored) == ["j1_mass", "j1_tau21"]
+    everything, selected = from_uhi(stored["j1_tau21"]).values(flow=True).sum(axis=1)[:2]
+    window = results.windows[best.window]
+    row = next(each for each in window.selections if each.efficiency == best.efficiency)
+    assert (everything, selected) == (window.unselected.observed, row.observed)
+
+
+def test_spurious_signal_is_measured_where_the_configuration_says(
+    run: Run, search_file: Path, tmp_path: Path
+) -> None:
+    scores = read_scores(run)
+    on_data = spurious_of(run, scores)
+    assert on_data is not None
+    assert len(on_data.fraction) == len(run.windows)
+    nowhere = Run(load_config(search_file, ["fit.spurious=none"]))
+    assert spurious_of(nowhere, scores) is None
+    simulation = make_box(tmp_path / "simulation.parquet", background=9000, signal=0, seed=8)
+    elsewhere = Run(load_config(search_file, [f"fit.spurious=[{simulation}]"]))
+    on_simulation = spurious_of(elsewhere, scores)
+    assert on_simulation is not None
+    counted = load_sample(run, [str(simulation)]).mass
+    low, high = run.regions[0]
+    assert on_simulation.observed[0] == np.count_nonzero((counted >= low) & (counted < high))
+
+
+def test_independence_is_tested_in_every_window(run: Run) -> None:
+    scores = calibrated_scores(run, read_scores(run))
+    found = independence_of(run, scores)
+    assert len(found) == len(run.windows)
+    again = independence_of(run, scores)
+    assert found == again  # under the seed of the search
+
+
+def test_function_is_chosen_for_the_spectrum_without_selection(run: Run) -> None:
+    assert function_choice(run, read_scores(run)).function in ("dijet3", "dijet4", "dijet5")

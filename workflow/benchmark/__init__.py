@@ -1,0 +1,1 @@
+"""Methods compared on events whose truth is known."""

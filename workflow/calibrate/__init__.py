@@ -1,0 +1,1 @@
+"""The global p-value with the training inside, from retrained pseudo-datasets."""

@@ -1,0 +1,319 @@
+"""The whole search repeated on background-only pseudo-datasets, training included: its own p-value.
+
+The global p-value of a search takes its scores as given. Here every pseudo-dataset is scored by
+models trained on it, selected and scanned as the data were: expensive, and right whatever the
+method does with the events.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from distributed import Client
+from numpy.typing import NDArray
+from scipy.stats import ks_2samp
+
+from ...core import FitError, InputError
+from ...core.identity import row_ids
+from ...core.records import atomic_path
+from ...ml import Folding, Sample, score_fold
+from ...stats import count_patterns, z_of_p
+from ...stats.search.null import null_hypothesis
+from ...stats.search.pseudo_datasets import Smallest, draw_events, smallest_p, smeared_masses
+from ...stats.search.pseudo_experiments import global_p, throw_toys
+from ...stats.search.scanning import Scan, scan
+from ...stats.selection.patterns import Patterns
+from ...stats.spectra.functions import basis
+from ..cluster.connecting import run_tasks
+from ..config.search import SearchConfig
+from ..stages.run import Run
+from ..stages.samples import load_sample, load_simulation
+from ..stages.scores import Scores, read_scores
+from ..stages.search_result import SearchResults
+from ..stages.selecting import calibrated_scores, levels_of, sculpting_of
+from .retrained import PseudoDataset, Retrained
+
+__all__ = ["pseudo_sample", "repeat_search"]
+
+logger = logging.getLogger(__name__)
+
+_TOYS = 1000  # pseudo-experiments behind the thresholds of the goodness of fit
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What a worker needs for a pseudo-dataset.
+
+    Attributes
+    ----------
+    run : Run
+        The search.
+    theta : tuple of float
+        Parameters of the background on the bins of the fits.
+    largest_deviance : tuple of float
+        Per spectrum; a fit beyond it is not counted.
+    spurious : tuple of float
+        Per window, as a fraction of the background.
+    key : str
+        Hash of all that a pseudo-dataset depends on.
+    """
+
+    run: Run
+    theta: tuple[float, ...]
+    largest_deviance: tuple[float, ...]
+    spurious: tuple[float, ...]
+    key: str
+
+
+def repeat_search(run: Run, results: SearchResults, client: Client) -> Retrained:
+    """Train, select and scan every pseudo-dataset, and compare the data with them.
+
+    Every window and fold of a pseudo-dataset is a task that leaves its scores in ``pseudodata/`` of
+    the run's folder; a pseudo-dataset that is complete leaves one JSON file in their place, and is
+    not made again.
+
+    Parameters
+    ----------
+    run : Run
+        The search, with its scores.
+    results : SearchResults
+        Those of the data.
+    client : distributed.Client
+        Where the tasks run.
+
+    Returns
+    -------
+    Retrained
+        Also written to ``pseudodata.json`` in the run's folder.
+
+    Raises
+    ------
+    InputError
+        If the search has no result.
+    ConfigError
+        If the method cannot be repeated on pseudo-datasets.
+    """
+    config, out = run.config, run.folder
+    if results.best is None:
+        msg = f"{out}: this search has no window with a quotable fit, so there is no p-value"
+        raise InputError(msg)
+    recipe = _recipe(run, results)
+    files = [
+        out.absolute() / "pseudodata" / f"dataset{index:04d}-{recipe.key}.json"
+        for index in range(config.pseudo_datasets.number)
+    ]
+    _remove_stale(out / "pseudodata", recipe.key)
+    missing = [index for index, path in enumerate(files) if not path.is_file()]
+    made_in = run.training_windows
+    tasks_each = len(set(made_in)) * config.folds
+    threads = sum(cast("dict[str, int]", client.nthreads()).values())
+    batch = max(1, -(-2 * threads // tasks_each))  # enough to fill the cluster, no more on disk
+    for first in range(0, len(missing), batch):
+        now = missing[first : first + batch]
+        name = f"pseudo-dataset {', '.join(str(index + 1) for index in now)} of {len(files)}"
+        training = [
+            (recipe, index, window, fold, path)
+            for index in now
+            for (window, fold), path in _score_files(run, files[index]).items()
+            if made_in[window] == window and not path.is_file()
+        ]
+        run_tasks(client, _train_task, training, description=f"{name}: training", unit="folds")
+        hunting = [(recipe, index, files[index]) for index in now]
+        run_tasks(client, _hunt_task, hunting, description=f"{name}: scan", unit="datasets")
+    retrained = _summary(config, results, [PseudoDataset.from_json(path) for path in files], recipe)
+    retrained.to_json(out / "pseudodata.json")
+    return retrained
+
+
+def pseudo_sample(run: Run, theta: Sequence[float], index: int) -> Sample:
+    """Make a pseudo-dataset: the events of the data with new masses, or simulated events.
+
+    There are as many as in the data, with event ids of their own, so that folds are divided anew;
+    no event is used twice, and none knows the truth.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    theta : sequence of float
+        Parameters of the background on the bins of the fits.
+    index : int
+        Number of the pseudo-dataset, from which its randomness comes.
+
+    Returns
+    -------
+    Sample
+    """
+    config, data = run.config, load_sample(run)
+    ids = row_ids(f"pseudo-dataset {index} of {config.seed}", 0, len(data))
+    settings = config.pseudo_datasets
+    if settings.simulation:
+        pool = load_sample(run, settings.simulation)
+        pool = pool.take(np.argsort(pool.event))
+        drawn = pool.take(draw_events(len(pool), len(data), index, seed=config.seed))
+        return dataclasses.replace(drawn.without_label(), event=ids, weight=None)
+    ordered = data.take(np.argsort(data.event))  # the order of the files changes nothing
+    model = basis(config.fit.function, run.fit_edges)
+    masses = smeared_masses(
+        ordered.mass, model, np.array(theta), smearing=settings.smearing, rng=_rng(config, index, 0)
+    )
+    return dataclasses.replace(ordered.without_label(), event=ids, mass=masses, weight=None)
+
+
+def _recipe(run: Run, results: SearchResults) -> _Recipe:
+    """Fit the background of the data, and find the thresholds of the goodness of fit."""
+    config, scores = run.config, read_scores(run)
+    spurious = (
+        np.zeros(len(run.windows))
+        if results.spurious is None
+        else np.array(results.spurious.fraction)
+    )
+    patterns, fits = _scan(run, calibrated_scores(run, scores), spurious)
+    toys = throw_toys(fits, null_hypothesis(patterns, fits), n=_TOYS, seed=config.seed)
+    largest = np.quantile(toys.deviance, 1 - config.fit.gof_threshold, axis=0)
+    return _Recipe(
+        run=run,
+        theta=tuple(fits.problem.start[0].tolist()),
+        largest_deviance=tuple(largest.tolist()),
+        spurious=tuple(spurious.tolist()),
+        key=run.key("pseudo_datasets"),
+    )
+
+
+def _scan(run: Run, scores: Scores, spurious: NDArray[np.float64]) -> tuple[Patterns, Scan]:
+    """Select and fit, as the search does; the scores are calibrated ones."""
+    fit = run.config.fit
+    patterns = count_patterns(scores.sample.mass, levels_of(run, scores), run.fit_edges)
+    return patterns, scan(
+        patterns,
+        run.regions,
+        run.config.selections,
+        function=fit.function,
+        sculpting=fit.sculpting,
+        guard=fit.bins_per_bin,
+        spurious=spurious,
+    )
+
+
+def _train_task(recipe: _Recipe, index: int, window: int, fold: int, path: Path) -> None:
+    """Train on other folds of a pseudo-dataset, score this one; runs on a worker."""
+    run = recipe.run
+    _, scores = score_fold(
+        run.method,
+        pseudo_sample(run, recipe.theta, index),
+        run.windows[window],
+        fold,
+        _folding(run, index),
+        simulation=load_simulation(run),
+    )
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, scores)
+
+
+def _hunt_task(recipe: _Recipe, index: int, path: Path) -> None:
+    """Select and scan a pseudo-dataset, write its result and remove its scores; on a worker."""
+    run, config = recipe.run, recipe.run.config
+    sample = pseudo_sample(run, recipe.theta, index)
+    fold = _folding(run, index).of(sample.event)
+    values = np.full((len(run.windows), len(sample)), np.nan, np.float32)
+    files = _score_files(run, path)
+    for (window, each), file in files.items():
+        values[window, fold == each] = np.load(file)
+    eta = _rng(config, index, 1).normal(size=len(values))
+    problem = None
+    try:
+        cut_on = calibrated_scores(run, Scores(sample, fold, values))
+        _, fits = _scan(run, cut_on, np.array(recipe.spurious))
+        largest = np.reshape(recipe.largest_deviance, fits.shape).copy()
+        largest[:, 1:][sculpting_of(run, cut_on).refused] = -1.0  # as in the data: not counted
+        smallest = smallest_p(fits, largest.ravel(), eta=eta)
+    except FitError as error:
+        logger.warning("pseudo-dataset %d: %s", index + 1, error)
+        smallest, problem = Smallest(1.0, float(z_of_p(1.0)), None, None), str(error)
+    PseudoDataset(index, len(sample), smallest, problem).to_json(path)
+    for file in files.values():
+        file.unlink(missing_ok=True)
+
+
+def _summary(
+    config: SearchConfig, results: SearchResults, datasets: list[PseudoDataset], recipe: _Recipe
+) -> Retrained:
+    """Compare the data with the pseudo-datasets."""
+    best, settings = results.best, config.pseudo_datasets
+    if best is None:
+        msg = "a search without a result cannot be compared"
+        raise ValueError(msg)
+    found = global_p(best.p_local, np.array([each.smallest.p_local for each in datasets]))
+    agreement: Any = ks_2samp(found.largest_z, results.pseudo_z)
+    return Retrained(
+        global_p=found,
+        z_local=best.z_local,
+        p_pseudo_experiments=best.p_global,
+        ks_p_value=float(agreement.pvalue),
+        datasets=tuple(datasets),
+        source="simulation" if settings.simulation else "data",
+        smearing=None if settings.simulation else settings.smearing,
+        assumptions=_assumptions(config),
+        key=recipe.key,
+    )
+
+
+def _assumptions(config: SearchConfig) -> tuple[str, ...]:
+    """Say what the p-value rests on."""
+    number = "all pseudo-datasets have as many events as the data"
+    if config.pseudo_datasets.simulation:
+        mass = "the spectrum of the background is that of the simulation"
+        features = "so are its features, and their dependence on the mass"
+        return number, mass, features
+    mass = (
+        f"the spectrum of the background is that of the {config.fit.function} fit with the most "
+        "significant window left out"
+    )
+    features = (
+        "features of background events change slowly with the resonant mass: events were moved "
+        f"in ln(mass) by {config.pseudo_datasets.smearing:g} (standard deviation), which weakens "
+        "their trends"
+    )
+    signal = (
+        "a signal among the events stays in the pseudo-datasets, spread in mass, which can only "
+        "make the p-value larger"
+    )
+    return number, mass, features, signal
+
+
+def _rng(config: SearchConfig, index: int, stream: int) -> np.random.Generator:
+    """Return a source of randomness of a pseudo-dataset."""
+    return np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(index, stream)))
+
+
+def _folding(run: Run, index: int) -> Folding:
+    """Return how a pseudo-dataset is divided: anew for each of them."""
+    return replace(run.folding, seed=_seed(run.config, index))
+
+
+def _seed(config: SearchConfig, index: int) -> int:
+    """Return the seed of the folds and trainings of a pseudo-dataset."""
+    sequence = np.random.SeedSequence(config.seed, spawn_key=(index, 2))
+    return int(sequence.generate_state(1, np.uint32)[0])
+
+
+def _score_files(run: Run, result: Path) -> dict[tuple[int, int], Path]:
+    """Return where a pseudo-dataset keeps its scores until it has a result."""
+    return {
+        (window, fold): result.with_name(f"{result.stem}-window{made_in:02d}-fold{fold}.npy")
+        for window, made_in in enumerate(run.training_windows)
+        for fold in range(run.config.folds)
+    }
+
+
+def _remove_stale(folder: Path, key: str) -> None:
+    """Remove what was made from other data or settings, which nobody will ask for again."""
+    for path in folder.glob("dataset*-*"):
+        if f"-{key}" not in path.name:
+            path.unlink(missing_ok=True)

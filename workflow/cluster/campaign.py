@@ -1,0 +1,111 @@
+"""Many long tasks whose results are files: tried again where they fail, shown as they come in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, cast
+
+from distributed import CancelledError, Client, Future, wait
+
+from ...core import OverdensityError
+from .patience import Desertion
+
+__all__ = ["run_campaign"]
+
+logger = logging.getLogger(__name__)
+
+_LOOK_EVERY = 5.0  # seconds, at least, for workers that are gone
+
+
+def run_campaign(
+    client: Client,
+    function: Callable[..., Any],
+    tasks: Mapping[str, tuple[Any, ...]],
+    *,
+    description: str,
+    done: Callable[[str], None],
+    attempts: int = 2,
+) -> None:
+    """Run a function on every tuple of arguments; one failure does not end the others.
+
+    What fails for an unforeseen reason, a worker's death included, is tried again; what our own
+    errors refuse would be refused again.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Of the cluster.
+    function : callable
+        What is run, for the file it writes.
+    tasks : dict of str to tuple
+        Its arguments, by the name of the task.
+    description : str
+        What errors call the whole.
+    done : callable
+        Called with the name of each task that has finished well.
+    attempts : int
+        How often a task is tried.
+
+    Raises
+    ------
+    OverdensityError
+        At the end, if tasks have failed; or if no worker is left.
+    """
+    desertion = Desertion(client)
+    left = dict.fromkeys(tasks, attempts)
+    failures: dict[str, str] = {}
+
+    def submit(name: str) -> Future:
+        left[name] -= 1
+        return client.submit(function, *tasks[name], pure=False)
+
+    pending = {submit(name): name for name in tasks}
+    try:
+        while pending:
+            finished = _finished(pending)
+            for future in finished:
+                name = pending.pop(future)
+                error = _error_of(future, description)
+                if error is None:
+                    done(name)
+                elif left[name] and not isinstance(error, OverdensityError):
+                    logger.warning("%s: %s failed and is tried again: %s", description, name, error)
+                    pending[submit(name)] = name
+                else:
+                    failures[name] = _sentence(error)
+                    logger.warning("%s: %s failed: %s", description, name, failures[name])
+            if not finished and desertion.is_final():
+                raise desertion.error(description, f"{len(pending)} tasks")
+    finally:
+        client.cancel(list(pending))
+    if failures:
+        name, complaint = next(iter(failures.items()))
+        msg = (
+            f"{description}: {len(failures)} of {len(tasks)} tasks failed, such as {name} "
+            f"({complaint}); what is done is kept: run again to try the others once more"
+        )
+        raise OverdensityError(msg)
+
+
+def _finished(pending: Mapping[Future, str]) -> list[Future]:
+    """Wait a few seconds for the next tasks to finish."""
+    with suppress(TimeoutError):
+        wait(list(pending), timeout=_LOOK_EVERY, return_when="FIRST_COMPLETED")
+    return [future for future in pending if future.done()]
+
+
+def _error_of(future: Future, description: str) -> BaseException | None:
+    try:
+        return cast("BaseException | None", future.exception())
+    except CancelledError as error:
+        msg = (
+            f"{description}: the cluster's scheduler is gone, or has lost the work ({error}); "
+            "run again: what is done is kept"
+        )
+        raise OverdensityError(msg) from None
+
+
+def _sentence(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

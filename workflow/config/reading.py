@@ -1,0 +1,109 @@
+"""From a YAML file to a validated configuration; everything that is wrong is said at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from ...core import ConfigError
+from .complaints import complaints
+
+__all__ = ["read_yaml", "validated"]
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def read_yaml(path: str | os.PathLike[str], *, out: str | None, first_key: str) -> dict[str, Any]:
+    """Read the keys of a configuration file, of which ``out`` is ``runs/<name>`` by default.
+
+    Parameters
+    ----------
+    path : path-like
+        The YAML file.
+    out : str, optional
+        The run's folder, in place of the one in the file.
+    first_key : str
+        A key that the error names as an example.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not YAML.
+    """
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        msg = f"{path}: no such configuration file"
+        raise ConfigError(msg) from None
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read ({error})"
+        raise ConfigError(msg) from None
+    except yaml.YAMLError as error:
+        msg = f"{path}: not valid YAML: {' '.join(str(error).split())}"
+        raise ConfigError(msg) from None
+    if not isinstance(values, dict):
+        msg = f"{path}: expected keys such as '{first_key}:', found {type(values).__name__}"
+        raise ConfigError(msg)
+    if out is not None:
+        values["out"] = out
+    values.setdefault("out", f"runs/{path.stem}")
+    return values
+
+
+def validated(
+    model: type[ModelT], values: dict[str, Any], overrides: Sequence[str] = (), *, origin: str
+) -> ModelT:
+    """Validate the values of a configuration.
+
+    Parameters
+    ----------
+    model : type of BaseModel
+        The configuration.
+    values : dict
+        As read from YAML.
+    overrides : sequence of str
+        ``key=value`` with dots between levels, such as ``scan.bins=20``; values are YAML.
+    origin : str
+        What the error messages begin with.
+
+    Raises
+    ------
+    ConfigError
+        With one sentence for each key that cannot be used.
+    """
+    for override in overrides:
+        _apply(values, override)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        said = complaints(model, values, error)
+        if len(said) > 1:
+            said = [f"{len(said)} keys cannot be used", *said]
+        msg = f"{origin}: " + "\n  ".join(said)
+        raise ConfigError(msg) from None
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        msg = f"--set takes key=value, such as scan.bins=20, not {override!r}"
+        raise ConfigError(msg)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        msg = f"--set {key}: {text!r} is not a YAML value"
+        raise ConfigError(msg) from None
+    *parents, last = key.split(".")
+    level = values
+    for parent in parents:
+        level = level.setdefault(parent, {})
+        if not isinstance(level, dict):
+            msg = f"--set {key}: {parent!r} has no keys below it"
+            raise ConfigError(msg)
+    level[last] = value

@@ -1,0 +1,390 @@
+"""The configuration of a search: one YAML file, validated, with a default for all but the files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
+
+from dask.utils import parse_bytes
+from pydantic import Field, field_validator, model_validator
+
+from .cluster import ClusterConfig
+from .limits import LimitsConfig
+from .reading import read_yaml, validated
+from .registries import FormatName, FunctionName, MethodName, ProcessorName
+from .sections import Files, MaybeFiles, NamedSection, Section
+
+__all__ = [
+    "EventsConfig",
+    "FitConfig",
+    "MethodConfig",
+    "ProcessorConfig",
+    "PseudoDatasetsConfig",
+    "ScanConfig",
+    "SearchConfig",
+    "load_config",
+    "parse_config",
+]
+
+
+class EventsConfig(Section):
+    """Where the events come from.
+
+    Attributes
+    ----------
+    files : tuple of str, or dict
+        Paths, patterns, folders, lists or datasets, relative to the current folder or behind any
+        fsspec URL; see `overdensity.processors.sources.filesets`.
+    format : str
+        ``lhco``, ``root`` or ``parquet`` (with the particles of events), or another that an
+        installed package reads; or ``columns``: Parquet with features made elsewhere. By default
+        (``auto``) told from the names of the files, Parquet being columns.
+    layout : str or dict
+        For ``root`` and ``parquet``: the kind of file, or a description of one; ``auto`` finds it
+        from what the file holds.
+    key_file : str, optional
+        For ``lhco``: the separate file with the truth, for evaluation alone.
+    chunk_events : int, optional
+        Events handled by one task; by default as many as `chunk_memory` allows.
+    chunk_memory : str
+        Memory that a worker may need for its chunk.
+    skip_bad_files : bool
+        Go on without files that cannot be read, and list them in the result.
+    retries : int
+        How often a task is tried again whose worker or server failed.
+    """
+
+    files: Files | dict[str, Any]
+    format: FormatName = "auto"
+    layout: str | dict[str, Any] = "auto"
+    key_file: str | None = None
+    chunk_events: Annotated[int, Field(ge=1)] | None = None
+    chunk_memory: str = "256 MB"
+    skip_bad_files: bool = False
+    retries: Annotated[int, Field(ge=0)] = 3
+
+    @field_validator("chunk_memory", mode="before")
+    @classmethod
+    def _memory_is_a_size(cls, value: Any) -> str:
+        try:
+            enough = parse_bytes(value) > 0
+        except (ValueError, TypeError, AttributeError):
+            enough = False
+        if not enough:
+            msg = "memory is a size such as '256 MB'"
+            raise ValueError(msg)
+        return str(value)
+
+
+class ProcessorConfig(NamedSection):
+    """The processor's registered name; its options may follow beside it."""
+
+    name: ProcessorName = "dijet"
+
+
+class MethodConfig(NamedSection):
+    """The method's registered name; its hyperparameters may follow beside it."""
+
+    name: MethodName = "cwola"
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """What the user set of the method's hyperparameters."""
+        return self.options
+
+
+class ScanConfig(Section):
+    """The windows: log-spaced bins, of which a few make a signal region, with sidebands beside it.
+
+    The defaults are those of the published CWoLa hunting scan (LHCO 2020, arXiv:2101.08320, §4.1):
+    ten windows.
+
+    Attributes
+    ----------
+    low, high : float
+        Range of the resonant mass in GeV.
+    bins : int
+        Number of log-spaced bins.
+    signal_bins, sideband_bins : int
+        Bins of a signal region, and of the sideband on each side of it.
+    """
+
+    low: Annotated[float, Field(gt=0)] = 2632.0
+    high: Annotated[float, Field(gt=0)] = 6000.0
+    bins: Annotated[int, Field(ge=3)] = 16
+    signal_bins: Annotated[int, Field(ge=1)] = 3
+    sideband_bins: Annotated[int, Field(ge=1)] = 2
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        if self.high <= self.low:
+            msg = f"high ({self.high:g} GeV) must be above low ({self.low:g} GeV)"
+            raise ValueError(msg)
+        needed = self.signal_bins + 2 * self.sideband_bins
+        if needed > self.bins:
+            msg = (
+                f"a window takes signal_bins + 2 × sideband_bins = {needed} bins, "
+                f"but there are only {self.bins}; raise bins or narrow the window"
+            )
+            raise ValueError(msg)
+        return self
+
+
+class FitConfig(Section):
+    """The smooth background fit.
+
+    Attributes
+    ----------
+    function : str
+        A registered background function, such as ``dijet4`` (LHCO 2020 eq. 4.3).
+    bins_per_bin : int
+        Bins of the fitted spectrum in each bin of the scan.
+    sculpting : float
+        How much a selection may change the shape of the spectrum: rms of the logarithm of its
+        efficiency over the scan range.
+    gof_threshold : float
+        Goodness of fit below which a selection is flagged and not quoted.
+    spurious : {'data', 'none'} or tuple of str
+        Where the spurious signal of the function is measured, which enters as a nuisance: on the
+        unselected data, nowhere, or on simulated background (Parquet files with the mass).
+    """
+
+    function: FunctionName = "dijet5"
+    bins_per_bin: Annotated[int, Field(ge=1)] = 2
+    sculpting: Annotated[float, Field(gt=0)] = 1.0
+    gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
+    spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "data"
+
+
+class PseudoDatasetsConfig(Section):
+    """Pseudo-datasets on which the whole search is repeated, training included.
+
+    Attributes
+    ----------
+    number : int
+        How many; the smallest p-value they can show is 1 / (number + 1).
+    smearing : float
+        How far in ln(mass) events are moved from their own mass, as a standard deviation
+        (`overdensity.stats.search.pseudo_datasets.smeared_masses`).
+    simulation : tuple of str
+        Parquet files of simulated background with the columns of the data, to be used in their
+        place.
+    """
+
+    number: Annotated[int, Field(ge=1)] = 20
+    smearing: Annotated[float, Field(gt=0)] = 0.15
+    simulation: MaybeFiles = ()
+
+
+class SearchConfig(Section):
+    """A whole search, as the YAML file describes it.
+
+    Attributes
+    ----------
+    events : EventsConfig
+        The input.
+    processor : ProcessorConfig
+        What makes columns of events.
+    systematics : dict, optional
+        Variations of stored jets: the options of `overdensity.processors.JetVariations`.
+    mass : str
+        Column of the resonant mass (GeV).
+    features : tuple of str
+        Columns shown to the method.
+    method : MethodConfig
+        The anomaly method.
+    scan : ScanConfig
+        The windows.
+    selections : tuple of float
+        Background efficiencies of the cuts on the score.
+    calibration : {'conformal', 'none'}
+        Whether scores are calibrated in the sidebands first, so that a selection keeps the same
+        fraction of background at every mass (`overdensity.stats.conformal_p`).
+    folds : int
+        Outer folds of the cross-fitting.
+    cross_fitting : {'tournament', 'all'}
+        Which of the other folds the model of a fold is trained on. ``all`` is the published scheme,
+        under which p-values come out too small (`overdensity.ml.training_folds`).
+    fit : FitConfig
+        The background fit.
+    pseudo_experiments : int
+        Pseudo-experiments behind the global p-value.
+    limits : LimitsConfig, optional
+        Signals, injections and luminosity for ``overdensity limits``.
+    pseudo_datasets : PseudoDatasetsConfig
+        Pseudo-datasets for ``overdensity calibrate``, the search repeated with its training.
+    signal : tuple of str
+        Parquet files of simulated signal with the columns of the data, if there are any: scored by
+        the models of the data, they give the efficiency and the number of signal events before
+        selection. The search itself takes no notice of them.
+    simulation : tuple of str
+        Parquet files of simulated background with the columns of the data, for methods that learn
+        from it. The model of a fold learns from those of its events that are not in that fold; the
+        same files must not be searched, injected or drawn from elsewhere in the configuration.
+    seed : int
+        The one seed everything random is derived from.
+    cluster : ClusterConfig
+        ``local`` (processes on this machine), ``threads``, a Dask scheduler's address, or a
+        mapping that describes a batch system or a gateway.
+    workers : int, optional
+        Workers of a cluster that is started for the run; on this machine by default one per core.
+    columns : str, optional
+        Where processed columns go, if not into the run's folder: any fsspec URL that workers can
+        write and the client can read.
+    out : str, optional
+        The run's folder; by default ``runs/<name of the configuration file>``.
+
+    Examples
+    --------
+    >>> config = SearchConfig(events={"files": ["box.parquet"]}, scan={"low": 3000})
+    >>> config.scan.low, config.scan.high, config.method.name
+    (3000.0, 6000.0, 'cwola')
+    """
+
+    events: EventsConfig
+    processor: ProcessorConfig = ProcessorConfig()
+    systematics: dict[str, Any] | None = None
+    mass: str = "mjj"
+    features: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "j1_mass",
+        "j2_mass",
+        "j1_tau21",
+        "j2_tau21",
+    )
+    method: MethodConfig = MethodConfig()
+    scan: ScanConfig = ScanConfig()
+    selections: Annotated[tuple[float, ...], Field(min_length=1)] = (0.1, 0.01, 0.002)
+    calibration: Literal["conformal", "none"] = "conformal"
+    folds: Annotated[int, Field(ge=2)] = 7
+    cross_fitting: Literal["tournament", "all"] = "tournament"
+    fit: FitConfig = FitConfig()
+    pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
+    limits: LimitsConfig | None = None
+    pseudo_datasets: PseudoDatasetsConfig = PseudoDatasetsConfig()
+    signal: MaybeFiles = ()
+    simulation: MaybeFiles = ()
+    seed: Annotated[int, Field(ge=0)] = 1
+    cluster: ClusterConfig = ClusterConfig()
+    workers: Annotated[int, Field(ge=1)] | None = None
+    columns: str | None = None
+    out: str | None = None
+
+    @field_validator("selections")
+    @classmethod
+    def _selections_are_nested_cuts(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        for efficiency in value:
+            if not 0 < efficiency < 1:
+                msg = f"a selection is a background efficiency between 0 and 1, not {efficiency:g}"
+                raise ValueError(msg)
+        if len(set(value)) < len(value):
+            msg = f"selections repeat one another: {', '.join(f'{item:g}' for item in value)}"
+            raise ValueError(msg)
+        return tuple(sorted(value, reverse=True))
+
+    @field_validator("out")
+    @classmethod
+    def _the_runs_folder_is_local(cls, value: str | None) -> str | None:
+        if value is not None and "://" in value:
+            msg = "the run's folder must be on a file system, not behind a URL"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _every_fold_has_others_to_learn_from(self) -> Self:
+        if self.cross_fitting == "tournament" and self.folds < 3:
+            msg = f"folds: cross_fitting: tournament needs at least 3 folds, not {self.folds}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _simulation_is_learnt_from_alone(self) -> Self:
+        scored = {
+            "signal": self.signal,
+            "pseudo_datasets.simulation": self.pseudo_datasets.simulation,
+            "limits.background": (self.limits.background if self.limits else None) or (),
+            "events.files": self.events.files if isinstance(self.events.files, tuple) else (),
+        }
+        for key, files in scored.items():
+            for name in self.simulation:
+                if name in files:
+                    msg = (
+                        f"simulation: {name} is among {key} too, where it would be scored by models "
+                        "that learnt from it; divide the events into two files"
+                    )
+                    raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _features_are_not_the_mass(self) -> Self:
+        if self.mass in self.features:
+            msg = f"the mass {self.mass!r} is among the features: a method that sees it sculpts it"
+            raise ValueError(msg)
+        if len(set(self.features)) < len(self.features):
+            msg = f"features repeat one another: {', '.join(self.features)}"
+            raise ValueError(msg)
+        return self
+
+
+def load_config(
+    path: str | os.PathLike[str], overrides: Sequence[str] = (), *, out: str | None = None
+) -> SearchConfig:
+    """Read the configuration of a search from a YAML file.
+
+    Parameters
+    ----------
+    path : path-like
+        The YAML file.
+    overrides : sequence of str
+        ``key=value`` with dots between levels, such as ``scan.bins=20``; values are YAML.
+    out : str, optional
+        The run's folder, in place of the one in the file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not YAML, or a key or value cannot be used.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "box.yaml")
+    ...     _ = path.write_text("events: {files: [box.parquet]}")
+    ...     config = load_config(path, ["scan.bins=20"])
+    >>> config.scan.bins, config.out
+    (20, 'runs/box')
+    """
+    values = read_yaml(path, out=out, first_key="events")
+    return parse_config(values, overrides, origin=str(path))
+
+
+def parse_config(
+    values: dict[str, Any], overrides: Sequence[str] = (), *, origin: str = "configuration"
+) -> SearchConfig:
+    """Validate the configuration of a search.
+
+    Parameters
+    ----------
+    values : dict
+        As read from YAML.
+    overrides : sequence of str
+        As for `load_config`.
+    origin : str
+        What the error messages begin with.
+
+    Raises
+    ------
+    ConfigError
+        With one sentence for each key that cannot be used.
+
+    Examples
+    --------
+    >>> parse_config({"events": {"files": ["box.parquet"]}}, ["seed=3"]).seed
+    3
+    >>> parse_config({"event": {"files": ["box.parquet"]}})
+    Traceback (most recent call last):
+    overdensity.core.errors.ConfigError: configuration: unknown key 'event': did you mean 'events'?
+    """
+    return validated(SearchConfig, values, overrides, origin=origin)

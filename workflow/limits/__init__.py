@@ -1,0 +1,1 @@
+"""Limits on signals: injection with retraining, their results and figures, HEPData."""

@@ -1,0 +1,205 @@
+"""From a finished search to upper limits: on selected yields, and on signal models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from distributed import Client
+
+from ...core import InputError
+from ...core.progress_bar import live_table
+from ..cluster.campaign import run_campaign
+from ..config.limits import LimitsConfig
+from ..stages.hunting import make_results
+from ..stages.inputs import column_paths
+from ..stages.provenance import Provenance
+from ..stages.run import Run
+from ..stages.samples import load_sample, load_signal, signal_total
+from ..stages.search_result import SearchResults
+from .injection import Injection, InjectionTask, check_strengths, inject, injection_key
+from .limits_result import LimitsResults
+from .summary import SignalModel, limit_flags, signal_limits, window_limits, z_or_zero
+
+__all__ = ["check_limits", "make_limits"]
+
+
+def check_limits(run: Run) -> None:
+    """Refuse what is wrong with the signals, before a cluster starts.
+
+    Raises
+    ------
+    InputError
+        If files or columns cannot be used, or are too few for the strengths.
+    """
+    limits = run.config.limits or LimitsConfig()
+    for signal in _signals(run, limits):
+        if limits.injections is not None:
+            check_strengths(signal.files, len(signal.sample), limits.injections.strengths)
+    if limits.background is not None:
+        load_sample(run, column_paths(limits.background))
+
+
+def make_limits(run: Run, client: Client) -> LimitsResults:
+    """Take the results of a run to upper limits, and write ``limits.json``.
+
+    Every repetition of the search leaves a file in ``limits/`` of the run; what is there already, made
+    from the same input, is not made again, so that an interrupted campaign goes on.
+
+    Parameters
+    ----------
+    run : Run
+        The search, with its section ``limits`` and its scores.
+    client : distributed.Client
+        Where the repetitions run.
+
+    Returns
+    -------
+    LimitsResults
+
+    Raises
+    ------
+    InputError
+        If scores are missing, or the signals cannot be used.
+    OverdensityError
+        If repetitions failed; what is done is kept.
+    """
+    config, columns = run.config, run.columns
+    limits = config.limits or LimitsConfig()
+    results = make_results(run)
+    windows = tuple(window_limits(window, limits.level) for window in results.windows)
+    signals = _signals(run, limits)
+    base = None if limits.background is None else tuple(column_paths(limits.background))
+    tasks = {signal.name: _tasks(limits, signal, results, columns, base) for signal in signals}
+    done = _campaign(run, [each for some in tasks.values() for each in some], client)
+    found = tuple(
+        signal_limits(
+            limits,
+            signal,
+            results,
+            window=windows[signal.window],
+            done=[done[task] for task in tasks[signal.name]],
+        )
+        for signal in signals
+    )
+    inputs = [*columns, *(name for signal in signals for name in signal.files), *(base or ())]
+    made = LimitsResults(
+        level=limits.level,
+        windows=windows,
+        signals=found,
+        luminosity=limits.luminosity,
+        flags=tuple(limit_flags(limits, windows, found, results)),
+        provenance=Provenance.of(config.model_dump(mode="json"), config.seed, inputs),
+    )
+    made.to_json(run.folder / "limits.json")
+    return made
+
+
+def _signals(run: Run, limits: LimitsConfig) -> list[SignalModel]:
+    """Read the signals, and find for each the window with the largest share of its events."""
+    found = []
+    for name, signal in limits.signals.items():
+        files = tuple(column_paths(signal.files))
+        sample = load_signal(run, files, weights="thinned")
+        inside = [np.mean(window.signal(sample.mass)) for window in run.windows]
+        window = int(np.argmax(inside))
+        if not inside[window] > 0:
+            msg = (
+                f"limits.signals.{name}: none of {len(sample)} events lies in a signal region of "
+                f"the scan ({run.config.scan.low:g}-{run.config.scan.high:g} GeV)"
+            )
+            raise InputError(msg)
+        total = signal_total(run, files)
+        found.append(SignalModel(name, signal, files, sample, total, window, float(inside[window])))
+    return found
+
+
+def _tasks(
+    limits: LimitsConfig,
+    signal: SignalModel,
+    results: SearchResults,
+    columns: tuple[str, ...],
+    background: tuple[str, ...] | None,
+) -> list[InjectionTask]:
+    """Return the repetitions for a signal; the first is the run's own training, without signal."""
+    window = results.windows[signal.window]
+    plain = InjectionTask(
+        model=signal.name,
+        signal=signal.files,
+        base=columns,
+        window=signal.window,
+        strength=0.0,
+        repeat=0,
+        pseudo_events=None,
+        spurious=_spurious(results, signal.window),
+        refused=tuple(row.refused for row in window.selections),
+    )
+    if limits.injections is None:
+        return [plain]
+    repeats = range(limits.injections.repeats)
+    strengths = limits.injections.strengths
+    if background is None:  # without signal, all repeats would be the run itself
+        return [
+            plain,
+            *(replace(plain, strength=s, repeat=r) for s in strengths for r in repeats),
+        ]
+    pseudo = replace(plain, base=background, pseudo_events=results.n_events)
+    return [
+        plain,
+        *(replace(pseudo, strength=s, repeat=r) for s in (0.0, *strengths) for r in repeats),
+    ]
+
+
+def _campaign(
+    run: Run, tasks: Sequence[InjectionTask], client: Client
+) -> dict[InjectionTask, Injection]:
+    """Make the repetitions that are not there yet, and read all."""
+    folder = run.folder / "limits"
+    files = {task: folder / _file_name(run, task) for task in tasks}
+    folder.mkdir(parents=True, exist_ok=True)
+    done = {task: Injection.from_json(path) for task, path in files.items() if path.is_file()}
+    missing = {str(task): task for task in tasks if task not in done}
+    with live_table("injections") as show:
+
+        def finished(name: str) -> None:
+            task = missing[name]
+            done[task] = Injection.from_json(files[task])
+            show(_progress(tasks, done))
+
+        if missing:
+            show(_progress(tasks, done))
+        run_campaign(
+            client,
+            inject,
+            {name: (run, task, files[task].absolute()) for name, task in missing.items()},
+            description="injections",
+            done=finished,
+        )
+    return done
+
+
+def _file_name(run: Run, task: InjectionTask) -> str:
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", task.model)
+    return f"{name}-s{task.strength:g}-r{task.repeat}-{injection_key(run, task)}.json"
+
+
+def _progress(
+    tasks: Sequence[InjectionTask], done: Mapping[InjectionTask, Injection]
+) -> dict[str, str]:
+    """Return the rows of the live table: model and strength, how many are done, median z."""
+    rows: dict[str, list[InjectionTask]] = {}
+    for task in tasks:
+        rows.setdefault(f"{task.model}, {task.strength:g} events", []).append(task)
+    return {name: _state(some, done) for name, some in rows.items()}
+
+
+def _state(some: Sequence[InjectionTask], done: Mapping[InjectionTask, Injection]) -> str:
+    found = [max(map(z_or_zero, done[task].selections)) for task in some if task in done]
+    z = f", median z {np.median(found):.1f}" if found else ""
+    return f"{len(found)}/{len(some)}{z}"
+
+
+def _spurious(results: SearchResults, window: int) -> float:
+    return 0.0 if results.spurious is None else float(results.spurious.fraction[window])

@@ -1,0 +1,400 @@
+"""Last stage of a search: one HTML page that stands by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from matplotlib.figure import Figure
+
+from ...core import InputError
+from ...core.records import write_text_atomic
+from ...stats import z_of_p
+from ...stats.search.fabricated import SelectionSculpting, WindowSculpting
+from ...stats.search.yields import JointYield, NumberOfEvents
+from ..calibrate.retrained import Retrained, retrained_figure
+from ..config.search import parse_config
+from ..drawing import as_svg_uri, plot_losses, plot_reliability
+from ..limits.limits_figures import limits_figures
+from ..limits.limits_result import LimitsResults
+from ..stages.run import Run
+from ..stages.scores import read_trainings
+from ..stages.search_figures import (
+    feature_figure,
+    pseudo_experiments_figure,
+    scan_figure,
+    selection_name,
+    spectrum_figures,
+)
+from ..stages.search_result import SearchResults, SelectionSummary, WindowSummary
+
+__all__ = ["error_of", "write_report"]
+
+
+@dataclass(frozen=True)
+class _Picture:
+    uri: str
+    alt: str
+    caption: str
+
+
+def write_report(out: Path) -> Path:
+    """Write ``report.html`` from the results in a run's folder.
+
+    Parameters
+    ----------
+    out : Path
+        The run's folder.
+
+    Returns
+    -------
+    Path
+        The page; figures and styles are inside it.
+
+    Raises
+    ------
+    InputError
+        If there are no results.
+
+    Examples
+    --------
+    >>> write_report(Path("runs/none"))
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: runs/none: no results.json there; run 'overdensity hunt' ...
+    """
+    path = out / "results.json"
+    if not path.is_file():
+        msg = f"{out}: no results.json there; run 'overdensity hunt' first, or 'overdensity run'"
+        raise InputError(msg)
+    results = SearchResults.from_json(path)
+    template = jinja2.Environment(
+        loader=jinja2.PackageLoader("overdensity.workflow.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    ).get_template("report.html")
+    page = template.render(**_content(results, out))
+    return write_text_atomic(out / "report.html", page)
+
+
+def error_of(value: float | None, form: str = ".0f") -> str:
+    """Return an error as text, ``"?"`` where the fit has none."""
+    return "?" if value is None else format(value, form)
+
+
+def _content(results: SearchResults, out: Path) -> dict[str, Any]:
+    provenance = results.provenance
+    return {
+        "headline": _headline(results),
+        "title": out.resolve().name,
+        "created": provenance.created.replace("T", " "),
+        "method": provenance.configuration["method"]["name"],
+        "seed": provenance.seed,
+        "numbers": _numbers(results),
+        "flags": results.flags,
+        "trials": _trials(results),
+        "yields": _yields(results),
+        "yield_notes": _yield_notes(results),
+        "daughters": [
+            (one.name, f"{one.mass:.0f} ± {error_of(one.mass_error)} GeV", f"{one.width:.0f} GeV")
+            for one in results.daughters
+            if one.mass is not None
+        ],
+        "retrained": _retrained(out),
+        "limits": _limits(out),
+        "independence": [
+            (
+                f"{window.low:.0f}-{window.high:.0f}",
+                f"{test.information:.5f}",
+                f"{test.expected:.5f} ± {test.expected_error:.5f}",
+                f"{'≤ ' if test.is_limit else ''}{test.p_value:.2g}",
+            )
+            for window, test in zip(results.windows, results.independence, strict=True)
+        ],
+        "function": results.function,
+        "function_tests": [
+            (
+                f"{test.smaller} or {test.larger}",
+                f"{test.p_toys:.2g}",
+                f"{test.p_f:.2g}",
+                test.reason,
+            )
+            for test in results.function_choice.tests
+        ],
+        "scan_figures": _scan_pictures(results),
+        "spectra": _spectrum_pictures(results),
+        "features": _feature_pictures(out / "histograms.json"),
+        "trainings": _training_pictures(results, out),
+        "rows": [
+            row
+            for window, bent in zip(results.windows, results.sculpting.windows, strict=True)
+            for row in _rows(window, bent, results)
+        ],
+        "truth": [
+            (selection_name(row.efficiency), row.signal, row.background) for row in results.truth
+        ],
+        "cutflow": _cutflow(results.cutflow),
+        "configuration": yaml.safe_dump(provenance.configuration, sort_keys=False),
+        "inputs": provenance.inputs,
+        "versions": provenance.versions,
+        "platform": provenance.platform,
+    }
+
+
+def _headline(results: SearchResults) -> str:
+    best = results.best
+    if best is None:
+        return "No result: no fit describes its sidebands"
+    relation = "≥" if best.p_global_is_limit else "="
+    if best.p_global > 0.05:
+        return f"No excess: global p = {best.p_global:.2g}"
+    return (
+        f"Excess at {best.mass / 1000:.2f} TeV, global significance {relation} {best.z_global:.1f}σ"
+    )
+
+
+def _numbers(results: SearchResults) -> list[tuple[str, str]]:
+    best = results.best
+    if best is None:
+        return []
+    relation = "≤ " if best.p_global_is_limit else ""
+    return [
+        ("mass", f"{best.mass:.0f} ± {error_of(best.mass_error)} GeV"),
+        ("local significance", f"{best.z_local:.1f}σ"),
+        ("global significance", f"{'≥ ' if relation else ''}{best.z_global:.1f}σ"),
+        ("global p-value", f"{relation}{best.p_global:.2g}"),
+        ("signal events selected", f"{best.n_signal:.0f} ± {error_of(best.n_signal_error)}"),
+        ("selection", selection_name(best.efficiency)),
+    ]
+
+
+def _trials(results: SearchResults) -> list[dict[str, str]]:
+    best, trials = results.best, results.trials
+    if best is None or trials is None:
+        return []
+    bound = "≤ " if best.p_global_is_limit else ""
+    rows = (
+        (
+            "pseudo-experiments",
+            best.p_global,
+            f"{bound}{best.p_global:.2g} ± {best.p_global_error:.1g}",
+            f"{best.pseudo_experiments} refitted in all {trials.n_tests} tests; what is quoted",
+        ),
+        (
+            "up-crossings (Gross and Vitells)",
+            trials.gross_vitells,
+            f"{trials.gross_vitells:.2g} ± {trials.gross_vitells_error:.1g}",
+            f"{trials.upcrossings:.2f} crossings of {trials.threshold:g}σ, extrapolated; asymptotic",
+        ),
+        (
+            "independent tests (Šidák)",
+            trials.sidak,
+            f"{trials.sidak:.2g}",
+            f"as if the {trials.n_tests} tests shared no events: an upper bound",
+        ),
+    )
+    return [
+        {
+            "name": name,
+            "p": shown,
+            "z": f"{'≥ ' if shown.startswith('≤') else ''}{float(z_of_p(p)):.1f}σ",
+            "what": what,
+        }
+        for name, p, shown, what in rows
+    ]
+
+
+def _yields(results: SearchResults) -> list[tuple[str, str, str]]:
+    """Return the numbers of signal events: the way, the number, and what belongs to it."""
+    found = results.before_selection
+    if found is None:
+        return []
+    rows = []
+    if found.unselected is not None:
+        rows.append(("unselected spectrum", _with_error(found.unselected), ""))
+    for name, joint in (
+        ("all selections together", found.binormal),
+        ("with simulated signal", found.simulated),
+    ):
+        if joint is not None:
+            agreement = f"χ²/ndf of the selections {joint.chi2:.1f}/{joint.ndf}"
+            rows.append((name, _with_error(joint), agreement))
+    chosen = zip(found.efficiencies, results.windows[0].selections, strict=False)
+    rows += [
+        (
+            f"efficiency for the simulated signal, {selection_name(row.efficiency)}",
+            f"{100 * each.value:.1f} ± {100 * each.error:.1f} %",
+            f"{each.n_simulated} simulated events",
+        )
+        for each, row in chosen
+    ]
+    return rows
+
+
+def _with_error(found: NumberOfEvents | JointYield) -> str:
+    return f"{found.value:.0f} ± {found.error:.0f}"
+
+
+def _yield_notes(results: SearchResults) -> tuple[str, ...]:
+    found = results.before_selection
+    return () if found is None else (*found.assumptions, *found.problems)
+
+
+def _retrained(out: Path) -> dict[str, Any] | None:
+    """Return what the repeated training has shown, if it was repeated."""
+    path = out / "pseudodata.json"
+    if not path.is_file():
+        return None
+    found = Retrained.from_json(path)
+    whole = found.global_p
+    caption = (
+        "The largest local significance anywhere in the scan, of pseudo-datasets that the search "
+        "was trained on anew, and of pseudo-experiments that take the scores as given."
+    )
+    return {
+        "picture": _picture(retrained_figure(out), "search repeated on pseudo-datasets", caption),
+        "sentence": (
+            f"p global {'≤' if whole.is_limit else '='} {whole.p_global:.2g} ± "
+            f"{whole.p_global_error:.1g} from {len(found.datasets)} pseudo-datasets, "
+            f"{found.p_pseudo_experiments:.2g} from pseudo-experiments."
+        ),
+        "assumptions": found.assumptions,
+    }
+
+
+def _limits(out: Path) -> dict[str, Any] | None:
+    """Return the figures and flags of the upper limits, if there are any."""
+    if not (out / "limits.json").is_file():
+        return None
+    return {
+        "figures": [_picture(figure, name, text) for name, text, figure in limits_figures(out)],
+        "flags": LimitsResults.from_json(out / "limits.json").flags,
+    }
+
+
+def _scan_pictures(results: SearchResults) -> list[_Picture]:
+    best = results.best
+    pictures = [
+        _picture(
+            scan_figure(results),
+            "local p-values of the scan",
+            "Local p-value of each window and selection. Windows whose fit does not describe its "
+            "sidebands are left out. The black line, before any selection, is not searched.",
+        )
+    ]
+    thrown = pseudo_experiments_figure(results)
+    if thrown is not None and best is not None:
+        caption = (
+            f"The largest local significance anywhere in the scan, in {best.pseudo_experiments} "
+            "background-only pseudo-experiments, each refitted in all windows and selections. The "
+            "global p-value is the fraction as significant as the data."
+        )
+        pictures.append(_picture(thrown, "pseudo-experiments", caption))
+    return pictures
+
+
+def _spectrum_pictures(results: SearchResults) -> list[_Picture]:
+    fits = [fit for fit in results.spectra if fit is not None]
+    return [
+        _picture(
+            figure,
+            f"mass spectrum, {selection_name(efficiency)}",
+            f"{selection_name(efficiency)}: {fit.observed} events in the signal region, "
+            f"{fit.total:.1f} ± {fit.total_error:.1f} expected from the {fit.function} fit "
+            "outside it.",
+        )
+        for (efficiency, figure), fit in zip(spectrum_figures(results).items(), fits, strict=True)
+    ]
+
+
+def _feature_pictures(path: Path) -> list[_Picture]:
+    figure = feature_figure(path)
+    if figure is None:
+        return []
+    caption = "Features of the events in the best signal region, each distribution normalised."
+    return [_picture(figure, "features of selected events", caption)]
+
+
+def _training_pictures(results: SearchResults, out: Path) -> list[_Picture]:
+    """Return how the trainings of the best window went."""
+    if results.best is None:
+        return []
+    stored = results.provenance.configuration | {"out": str(out)}  # the folder may have moved
+    run = Run(parse_config(stored, origin=f"{out}/results.json"))
+    seen, pictures = read_trainings(run, results.best.window), []
+    losses = {fold: of_fold.losses for fold, of_fold in seen.items() if of_fold.losses}
+    if losses:
+        caption = (
+            f"Losses of the {sum(map(len, losses.values()))} trainings in the best window, one "
+            "line a fold. Where the validation loss rises while the other falls, networks learn "
+            "events by heart; the epochs kept are those before."
+        )
+        pictures.append(_picture(plot_losses(losses), "loss curves", caption))
+    reliability = {fold: of.reliability for fold, of in seen.items() if of.reliability}
+    if reliability:
+        caption = (
+            "What the classifiers of the best window say about events that they have not learnt "
+            "from, and what these are: tenths of the events and their highest hundredth, one line "
+            "a fold. Points on the diagonal: the probabilities can be believed. Points below it on "
+            "the right: what was learnt is chance."
+        )
+        pictures.append(_picture(plot_reliability(reliability), "reliability diagrams", caption))
+    return pictures
+
+
+def _rows(
+    window: WindowSummary, bent: WindowSculpting, results: SearchResults
+) -> list[dict[str, str]]:
+    best = results.best
+    is_best_window = best is not None and results.windows[best.window] is window
+    return [
+        {
+            "style": "best"
+            if best is not None and is_best_window and row.efficiency == best.efficiency
+            else "flagged"
+            if row.flagged
+            else "",
+            "window": f"{window.low:.0f}-{window.high:.0f}",
+            **_row(row),
+            **_bending(of_selection),
+        }
+        for row, of_selection in zip(
+            (window.unselected, *window.selections), (None, *bent.selections), strict=True
+        )
+    ]
+
+
+def _row(row: SelectionSummary) -> dict[str, str]:
+    return {
+        "selection": selection_name(row.efficiency),
+        "observed": f"{row.observed}",
+        "expected": f"{row.expected:.1f} ± {error_of(row.expected_error, '.1f')}",
+        "spurious": f"{row.spurious:.1f}",
+        "p_local": ("refused" if row.refused else "flagged")
+        if row.p_local is None
+        else f"{row.p_local:.2g}",
+        "z_local": "" if row.z_local is None else f"{row.z_local:.1f}σ",
+        "chi2": f"{row.chi2:.1f}/{row.ndf}",
+        "fit_p": f"{row.fit_p_value:.2g}",
+    }
+
+
+def _bending(bent: SelectionSculpting | None) -> dict[str, str]:
+    if bent is None:
+        return {"fake": "", "bend": "", "distance": ""}
+    return {
+        "fake": f"{bent.fake:.1f} ± {bent.fake_error:.1f}",
+        "bend": f"{bent.chi2:.0f}/{bent.ndf}",
+        "distance": f"{bent.distance:.3f}",
+    }
+
+
+def _cutflow(cutflow: dict[str, int]) -> list[tuple[str, int, str]]:
+    total = max(next(iter(cutflow.values()), 0), 1)
+    return [(name, events, f"{100 * events / total:.1f} %") for name, events in cutflow.items()]
+
+
+def _picture(figure: Figure, alt: str, caption: str) -> _Picture:
+    return _Picture(as_svg_uri(figure), alt, caption)

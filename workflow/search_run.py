@@ -1,0 +1,176 @@
+"""A search from end to end: events → columns → scores → results → report.
+
+One function for each command, from a configuration to what is written into the run's folder; what
+is there already, made from the same input, is not made again.
+"""
+
+from __future__ import annotations
+
+from ..processors import ProcessingReport
+from .calibrate.retrained import Retrained
+from .calibrate.retraining import repeat_search
+from .cluster.connecting import connect
+from .config.search import SearchConfig
+from .limits.hepdata import write_hepdata
+from .limits.limits_figures import save_limits_figures
+from .limits.limits_result import LimitsResults
+from .limits.limits_run import check_limits, make_limits
+from .report.report import write_report
+from .stages.columns import check_events, make_columns
+from .stages.hunting import make_results
+from .stages.run import Run, open_run
+from .stages.scoring import make_scores
+from .stages.search_result import SearchResults
+
+__all__ = [
+    "calibrate_search",
+    "hunt_search",
+    "process_search",
+    "run_limits",
+    "run_search",
+    "score_search",
+]
+
+
+def run_search(config: SearchConfig) -> SearchResults:
+    """Do a whole search; what is there already, made from the same input, is not made again.
+
+    Parameters
+    ----------
+    config : SearchConfig
+        The search.
+
+    Returns
+    -------
+    SearchResults
+        Also written to ``results.json``, beside ``workspace.json``, ``histograms.json`` and
+        ``report.html``, in the run's folder.
+
+    Raises
+    ------
+    OverdensityError
+        If the input cannot be used; partitions and scores finished by then stay.
+
+    Examples
+    --------
+    Events without a signal, of which one feature is made up:
+
+    >>> import numpy as np
+    >>> import pyarrow as pa
+    >>> import pyarrow.parquet as pq
+    >>> from tempfile import TemporaryDirectory
+    >>> from overdensity.workflow import parse_config
+    >>> rng = np.random.default_rng(1)
+    >>> mass = 3000 * (1 - 0.92 * rng.uniform(size=3000)) ** -0.2
+    >>> events = pa.table({"mjj": mass, "j1_mass": rng.gamma(3, 60, 3000)})
+    >>> with TemporaryDirectory() as folder:
+    ...     pq.write_table(events, f"{folder}/box.parquet")
+    ...     values = {
+    ...         "events": {"files": f"{folder}/box.parquet"},
+    ...         "features": ["j1_mass"],
+    ...         "scan": {"low": 3000, "high": 4900, "bins": 8},
+    ...         "selections": [0.1],
+    ...         "folds": 3,
+    ...         "fit": {"function": "dijet3"},
+    ...         "method": {"name": "cwola", "classifier": {"members": 1}},
+    ...         "pseudo_experiments": 100,
+    ...         "cluster": "threads",
+    ...         "out": f"{folder}/run",
+    ...     }
+    ...     results = run_search(parse_config(values))
+    >>> len(results.windows), results.n_events
+    (2, 2985)
+    """
+    run = _scored(config, process=True)
+    results = make_results(run)
+    write_report(run.folder)
+    return results
+
+
+def process_search(config: SearchConfig) -> ProcessingReport | None:
+    """Make the columns of a search; None where its input is columns already."""
+    check_events(config)
+    run = open_run(config)
+    with connect(config.cluster, config.workers) as client:
+        return make_columns(run, client)
+
+
+def score_search(config: SearchConfig, *, process: bool) -> None:
+    """Score the events of a search, after processing them on request."""
+    _scored(config, process=process)
+
+
+def hunt_search(config: SearchConfig) -> SearchResults:
+    """Take the scores of a search to its results, and write them."""
+    return make_results(open_run(config))
+
+
+def calibrate_search(config: SearchConfig) -> Retrained:
+    """Repeat a finished search on pseudo-datasets; what is there already is not done again.
+
+    Parameters
+    ----------
+    config : SearchConfig
+        The search; `run_search` has done it, or `score_search` at least.
+
+    Returns
+    -------
+    Retrained
+        Also written to ``pseudodata.json`` in the run's folder; the report is written anew.
+
+    Raises
+    ------
+    InputError
+        If the search is not done or has no result.
+    ConfigError
+        If the method cannot be repeated on pseudo-datasets.
+    """
+    run = open_run(config)
+    results = make_results(run)
+    with connect(config.cluster, config.workers) as client:
+        found = repeat_search(run, results, client)
+    write_report(run.folder)
+    return found
+
+
+def run_limits(config: SearchConfig) -> LimitsResults:
+    """Set limits on a run whose columns are there; what is missing of its search is done first.
+
+    Parameters
+    ----------
+    config : SearchConfig
+        The search, with its section ``limits``.
+
+    Returns
+    -------
+    LimitsResults
+        Also written to ``limits.json``, beside figures in ``limits/`` and the tables of
+        ``limits.hepdata/``, in the run's folder; the report is written anew.
+
+    Raises
+    ------
+    OverdensityError
+        If the input cannot be used, or repetitions failed; what is done is kept.
+    """
+    run = open_run(config)
+    check_limits(run)
+    with connect(config.cluster, config.workers) as client:
+        make_scores(run, client)
+        made = make_limits(run, client)
+    save_limits_figures(run.folder)
+    write_hepdata(make_results(run), made, run.folder)
+    write_report(run.folder)
+    return made
+
+
+def _scored(config: SearchConfig, *, process: bool) -> Run:
+    """Return the run of a search with its scores."""
+    # What is wrong with files and names is said before a cluster starts.
+    check_events(config)
+    Run(config).method  # noqa: B018 - made to be refused
+    run = open_run(config)
+    with connect(config.cluster, config.workers) as client:
+        if process:
+            make_columns(run, client)
+        make_scores(run, client)
+    return run

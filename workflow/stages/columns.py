@@ -1,0 +1,89 @@
+"""First stage of a search: event files → Parquet columns, where they are not columns already."""
+
+from __future__ import annotations
+
+from distributed import Client
+
+from ...processors import ProcessingReport, process
+from ..cluster.patience import PatientExecutor
+from ..config.search import SearchConfig
+from .control_plots import write_control_plots
+from .inputs import (
+    event_files,
+    event_processor,
+    event_source,
+    event_variations,
+    file_set,
+    processed_folder,
+)
+from .monitoring import live_monitor
+from .provenance import input_files
+from .run import Run
+
+__all__ = ["check_events", "make_columns"]
+
+
+def make_columns(run: Run, client: Client) -> ProcessingReport | None:
+    """Process the event files into columns; finished partitions are not made again.
+
+    The control histograms and the cutflow are drawn in ``out/control/``.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    client : distributed.Client
+        Where the chunks run.
+
+    Returns
+    -------
+    ProcessingReport or None
+        None where the input is columns already.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read and bad files are not to be skipped.
+    OverdensityError
+        If no worker is left for longer than `connect` was told, or workers die again and again.
+    """
+    config, events = run.config, run.config.events
+    source = event_source(events)
+    if source is None:
+        return None
+    with live_monitor(client) as monitor:
+        report = process(
+            file_set(events),
+            processed_folder(config, run.folder),
+            source=source,
+            processor=event_processor(config),
+            variations=event_variations(config),
+            executor=PatientExecutor(client=client, compression=None, retries=events.retries),
+            chunk_events=events.chunk_events,
+            chunk_memory=events.chunk_memory,
+            skip_bad_files=events.skip_bad_files,
+            monitor=monitor,
+        )
+    run.forget_columns()  # those of an earlier configuration, if it had them
+    write_control_plots(report, run.folder / "control")
+    return report
+
+
+def check_events(config: SearchConfig) -> None:
+    """Refuse what is wrong with the files, their format or the processor, before a cluster starts.
+
+    Files behind URLs are looked at by the workers.
+
+    Raises
+    ------
+    InputError
+        If a file of this machine is missing.
+    ConfigError
+        If a key cannot be used.
+    """
+    files = event_files(config.events)
+    event_source(config.events)
+    event_processor(config)
+    event_variations(config)
+    if not config.events.skip_bad_files:
+        input_files([name for name in files if "://" not in name])

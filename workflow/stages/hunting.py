@@ -1,0 +1,366 @@
+"""Third stage of a search: masses and scores → p-values, workspace, and what was selected."""
+
+from __future__ import annotations
+
+import json
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import hist
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import FitError, InputError
+from ...core.identity import splitmix64
+from ...core.records import write_text_atomic
+from ...processors.columns.histograms import to_uhi
+from ...stats import (
+    FunctionChoice,
+    HuntResult,
+    Independence,
+    Sculpting,
+    SelectionResult,
+    SpuriousSignal,
+    best_workspace,
+    choose_function,
+    contradicted,
+    hunt,
+    independence_test,
+    spectrum_of,
+    spurious_signal,
+)
+from .before_selection import before_selection, daughters_of
+from .inputs import event_files, processing_report
+from .provenance import Provenance
+from .run import Run
+from .samples import load_masses
+from .scores import Scores, read_scores
+from .search_result import (
+    BestResult,
+    FitQuality,
+    SearchResults,
+    SelectionSummary,
+    TruthSummary,
+    WindowSummary,
+)
+from .selecting import calibrated_scores, levels_of, sculpting_of
+
+__all__ = ["hunt_scores", "make_results"]
+
+logger = logging.getLogger(__name__)
+
+_FEATURE_BINS = 30
+_NO_PEAK = (
+    "the fit of a peak to the selected spectrum did not converge: mass and number of signal events "
+    "have no errors and are not to be quoted"
+)
+_MUTUAL_FOLDS = (
+    "cross_fitting: all lets folds learn from each other, which widens the yields beyond Poisson: "
+    "the p-values are too small; use cross_fitting: tournament"
+)
+
+
+def make_results(run: Run) -> SearchResults:
+    """Take the scores of a run to its results, and write them.
+
+    Writes ``results.json``, ``workspace.json`` (where there is a result to model) and
+    ``histograms.json`` into the run's folder; an unchanged result is not made again.
+
+    Parameters
+    ----------
+    run : Run
+        The search, with its scores.
+
+    Raises
+    ------
+    InputError
+        If scores are missing.
+    FitError
+        If there are too few events to fit.
+    """
+    out, key = run.folder, run.key("results")
+    found = _earlier(out)
+    if found is not None and found.key == key:
+        return found
+    scores = read_scores(run)
+    cut_on = calibrated_scores(run, scores)
+    levels = levels_of(run, cut_on)
+    spurious, bent = spurious_of(run, scores), sculpting_of(run, cut_on)
+    result = hunt_scores(run, scores, levels, spurious=spurious, bent=bent)
+    checks = {
+        "spurious": spurious,
+        "sculpting": bent,
+        "independence": independence_of(run, cut_on),
+        "function_choice": function_choice(run, scores),
+        "before_selection": before_selection(
+            run, scores=scores, cut_on=cut_on, levels=levels, result=result
+        ),
+        "daughters": daughters_of(run, scores, levels, result),
+    }
+    results = _results(run, scores, levels, result, checks=checks, key=key)
+    write_text_atomic(
+        out / "histograms.json", json.dumps(_feature_hists(run, scores, levels, result))
+    )
+    try:
+        write_text_atomic(out / "workspace.json", json.dumps(best_workspace(result), indent=1))
+    except FitError as error:  # no quotable window; the flags say so
+        logger.warning("no workspace.json: %s", error)
+        (out / "workspace.json").unlink(missing_ok=True)
+    for stale in ("report.html", "limits.json", "pseudodata.json"):  # of an earlier result
+        (out / stale).unlink(missing_ok=True)
+    results.to_json(out / "results.json")
+    return results
+
+
+def _earlier(out: Path) -> SearchResults | None:
+    """Return the complete results of an earlier run, or None."""
+    if not all((out / name).is_file() for name in ("results.json", "histograms.json")):
+        return None
+    try:
+        return SearchResults.from_json(out / "results.json")
+    except (InputError, TypeError, ValueError):
+        logger.info("%s is of another version and is made again", out / "results.json")
+        return None
+
+
+def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:
+    """Measure what the background function fabricates in each window, where the fit asks for it.
+
+    Raises
+    ------
+    InputError
+        If the simulated background cannot be read.
+    FitError
+        If there are too few events to fit.
+    """
+    fit, source = run.config.fit, run.config.fit.spurious
+    if source == "none":
+        return None
+    sample = scores.sample
+    if source != "data":
+        sample = load_masses(run, source)
+    return spurious_signal(
+        run.fit_edges,
+        spectrum_of(sample.mass, run.fit_edges, sample.weight).counts,
+        run.regions,
+        function=fit.function,
+        guard=fit.bins_per_bin,
+    )
+
+
+def independence_of(run: Run, scores: Scores) -> tuple[Independence, ...]:
+    """Test in each window and its sidebands whether what is cut on knows the mass."""
+    sample = scores.sample
+    return tuple(
+        independence_test(
+            values,
+            sample.mass,
+            scores.fold,
+            region=(window.sideband_low, window.sideband_high),
+            events=splitmix64(sample.event),
+            seed=run.config.seed,
+        )
+        for values, window in zip(scores.values, run.windows, strict=True)
+    )
+
+
+def function_choice(run: Run, scores: Scores) -> FunctionChoice:
+    """Ask the F-test how many parameters the unselected spectrum needs."""
+    counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
+    return choose_function(run.fit_edges, counts, seed=run.config.seed)
+
+
+def hunt_scores(
+    run: Run,
+    scores: Scores,
+    levels: NDArray[np.int8],
+    *,
+    spurious: SpuriousSignal | None,
+    bent: Sculpting,
+) -> HuntResult:
+    """Run the statistical step of a search.
+
+    Selections that bend the spectrum are refused; so are those whose excess the unselected
+    spectrum could not hide, which only the fits tell.
+    """
+    config = run.config
+    again = partial(
+        hunt,
+        scores.sample.mass,
+        levels,
+        edges=run.edges,
+        windows=run.regions,
+        spurious=None if spurious is None else spurious.fraction,
+        efficiencies=config.selections,
+        function=config.fit.function,
+        bins_per_bin=config.fit.bins_per_bin,
+        sculpting=config.fit.sculpting,
+        gof_threshold=config.fit.gof_threshold,
+        pseudo_experiments=config.pseudo_experiments,
+        seed=config.seed,
+    )
+    result = again(refused=bent.refused)
+    refused = bent.refused | contradicted(result)
+    return result if np.array_equal(refused, bent.refused) else again(refused=refused)
+
+
+def _results(
+    run: Run,
+    scores: Scores,
+    levels: NDArray[np.int8],
+    result: HuntResult,
+    *,
+    checks: dict[str, Any],
+    key: str,
+) -> SearchResults:
+    """Write down the result of the statistical step with what it was made from."""
+    config, processing = run.config, processing_report(run.config, run.folder)
+    centers = [window.center for window in run.windows]
+    bad_files = {} if processing is None else processing.bad_files
+    no_peak = result.best is not None and not result.best.resonance.valid
+    unsure = (_NO_PEAK,) if no_peak else ()
+    mutual = (_MUTUAL_FOLDS,) if config.cross_fitting == "all" else ()
+    skipped = tuple(f"skipped {name}: {error}" for name, error in bad_files.items())
+    return SearchResults(
+        windows=tuple(
+            WindowSummary(
+                center=center,
+                low=window.low,
+                high=window.high,
+                unselected=_summary(window.unselected),
+                selections=tuple(_summary(row) for row in window.selections),
+            )
+            for window, center in zip(result.windows, centers, strict=True)
+        ),
+        best=_best(result),
+        trials=result.trials,
+        **checks,
+        fit=_fit_quality(result),
+        flags=(*result.flags, *unsure, *mutual, *skipped),
+        n_events=len(scores.sample),
+        function=result.function,
+        spectra=() if result.best is None else result.best.spectra,
+        pseudo_z=() if result.global_p is None else result.global_p.largest_z,
+        truth=_truth(run, scores, levels, result),
+        cutflow={} if processing is None else processing.cutflow,
+        bad_files=bad_files,
+        key=key,
+        provenance=Provenance.of(
+            config.model_dump(mode="json"),
+            config.seed,
+            [name for name in event_files(config.events) if name not in bad_files],
+        ),
+    )
+
+
+def _summary(row: SelectionResult) -> SelectionSummary:
+    return SelectionSummary(
+        efficiency=row.efficiency,
+        observed=row.observed,
+        expected=row.expected,
+        expected_error=row.expected_error,
+        spurious=row.spurious,
+        p_local=None if row.flagged else row.p_local,
+        z_local=None if row.flagged else row.z_local,
+        chi2=row.chi2,
+        ndf=row.ndf,
+        fit_p_value=row.p_value,
+        flagged=row.flagged,
+        refused=row.refused,
+    )
+
+
+def _best(result: HuntResult) -> BestResult | None:
+    if result.best is None or result.global_p is None:
+        return None
+    best, whole, peak = result.best, result.global_p, result.best.resonance
+    window = result.windows[best.window]
+    return BestResult(
+        mass=peak.mass,
+        mass_error=peak.mass_error,
+        window=best.window,
+        low=window.low,
+        high=window.high,
+        efficiency=best.efficiency,
+        p_local=best.p_local,
+        z_local=best.z_local,
+        p_global=whole.p_global,
+        z_global=whole.z_global,
+        p_global_error=whole.p_global_error,
+        p_global_is_limit=whole.is_limit,
+        pseudo_experiments=whole.pseudo_experiments,
+        n_signal=peak.n_signal,
+        n_signal_error=peak.n_signal_error,
+        width=peak.width,
+    )
+
+
+def _fit_quality(result: HuntResult) -> tuple[FitQuality, ...]:
+    window = result.windows[0 if result.best is None else result.best.window]
+    return tuple(
+        FitQuality(row.efficiency, row.chi2, row.ndf, row.p_value)
+        for row in (window.unselected, *window.selections)
+    )
+
+
+def _truth(
+    run: Run, scores: Scores, levels: NDArray[np.int8], result: HuntResult
+) -> tuple[TruthSummary, ...]:
+    """Count true signal and background among the selected, for evaluation alone."""
+    label = scores.sample.label
+    if label is None or result.best is None:
+        return ()
+    inside, passed = _signal_region(scores, levels, result)
+    return tuple(
+        TruthSummary(
+            efficiency=efficiency,
+            signal=int(np.count_nonzero(inside & (passed >= level) & (label == 1))),
+            background=int(np.count_nonzero(inside & (passed >= level) & (label == 0))),
+        )
+        for level, efficiency in enumerate((1.0, *run.config.selections))
+    )
+
+
+def _feature_hists(
+    run: Run, scores: Scores, levels: NDArray[np.int8], result: HuntResult
+) -> dict[str, dict]:
+    """Histogram the features of all and of the selected events of the best signal region.
+
+    Returns
+    -------
+    dict of str to dict
+        Per feature, uhi's JSON form of a histogram with the axes ``group`` and the feature.
+    """
+    if result.best is None:
+        return {}
+    inside, passed = _signal_region(scores, levels, result)
+    level = 1 + run.config.selections.index(result.best.efficiency)
+    groups = {
+        "all in the signal region": inside,
+        f"selected ({result.best.efficiency:.3g} of all)": inside & (passed >= level),
+    }
+    found = {}
+    for name, column in zip(scores.sample.names, scores.sample.features.T, strict=True):
+        low, high = np.quantile(column[inside], [0.0, 0.999])
+        filled = hist.Hist(
+            hist.axis.StrCategory(list(groups), name="group"),
+            hist.axis.Regular(_FEATURE_BINS, low, max(high, low + 1e-6), name=name, label=name),
+        )
+        for group, members in groups.items():
+            filled.fill(group=group, **{name: column[members]})
+        found[name] = to_uhi(filled)
+    return found
+
+
+def _signal_region(
+    scores: Scores, levels: NDArray[np.int8], result: HuntResult
+) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+    """Return which events lie in the best signal region, and the selections all pass there."""
+    best = result.best
+    if best is None:
+        msg = "a result without a best window has no signal region"
+        raise ValueError(msg)
+    window, mass = result.windows[best.window], scores.sample.mass
+    return (mass >= window.low) & (mass < window.high), levels[:, best.window]

@@ -1,0 +1,166 @@
+"""One object is the run: its configuration, its folder, its columns, and what follows from them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from ...core import ConfigError
+from ...core.records import write_text_atomic
+from ...ml import Folding, Method, Window, make_method, scan_edges, scan_windows
+from ...stats import subdivide
+from ..config.dependencies import Stage, keys_of, value_of
+from ..config.search import SearchConfig
+from .inputs import column_files
+from .provenance import file_states, stage_key
+
+__all__ = ["Run", "open_run"]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A search on its way: what all its stages need to know.
+
+    What follows from the configuration is worked out once, when it is first asked for.
+
+    Attributes
+    ----------
+    config : SearchConfig
+        The search.
+
+    Examples
+    --------
+    >>> run = Run(SearchConfig(events={"files": ["box.parquet"]}, out="runs/box"))
+    >>> len(run.windows), run.edges.shape, run.fit_edges.shape, run.method.name
+    (10, (17,), (33,), 'cwola')
+    """
+
+    config: SearchConfig
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(self.config.out or "runs/search")
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Parquet files of the events: those made for the run, or those it was given.
+
+        Raises
+        ------
+        InputError
+            If there are none yet.
+        """
+        return tuple(column_files(self.config, self.folder))
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        """The windows of the scan."""
+        return tuple(scan_windows(**self.config.scan.model_dump()))
+
+    @cached_property
+    def regions(self) -> list[tuple[float, float]]:
+        """Lower and upper edge of each signal region, GeV."""
+        return [(window.low, window.high) for window in self.windows]
+
+    @cached_property
+    def edges(self) -> NDArray[np.float64]:
+        """Edges of the bins of the scan, GeV, shape (scan.bins + 1,)."""
+        scan = self.config.scan
+        return scan_edges(scan.low, scan.high, scan.bins)
+
+    @cached_property
+    def fit_edges(self) -> NDArray[np.float64]:
+        """Edges of the bins of the fits, GeV, shape (scan.bins * fit.bins_per_bin + 1,)."""
+        return subdivide(self.edges, self.config.fit.bins_per_bin)
+
+    @cached_property
+    def method(self) -> Method[Any]:
+        """The anomaly method, untrained: cross-fitting trains copies of it.
+
+        Raises
+        ------
+        ConfigError
+            If the method or a hyperparameter is unknown, or the method learns from labels: those of
+            the events that are searched would be the answer.
+        """
+        method = make_method(self.config.method.name, **self.config.method.hyperparameters)
+        if "labels" in method.needs:
+            msg = (
+                f"method {method.name!r} learns from the truth, which a search must not know of the "
+                "events it searches; use it in 'overdensity benchmark', or choose another method"
+            )
+            raise ConfigError(msg)
+        return method
+
+    @cached_property
+    def folding(self) -> Folding:
+        """How the events are divided for cross-fitting."""
+        config = self.config
+        return Folding(seed=config.seed, folds=config.folds, scheme=config.cross_fitting)
+
+    @cached_property
+    def training_windows(self) -> tuple[int, ...]:
+        """For each window, that in which its scores are made.
+
+        It is the window itself, or the first where the method learns the same in all.
+        """
+        windowed = self.method.windowed
+        return tuple(window if windowed else 0 for window in range(len(self.windows)))
+
+    def forget_columns(self) -> None:
+        """Look for the columns anew when they are next asked for: others have been made."""
+        self.__dict__.pop("columns", None)
+
+    def in_scan(self, mass: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+        """Return which masses, shape (n_events,) in GeV, lie in the range of the scan."""
+        return (mass >= self.config.scan.low) & (mass < self.config.scan.high)
+
+    def key(self, stage: Stage, *more: Any, files: Sequence[str] | None = None) -> str:
+        """Return the key of all that a stage depends on, by the table of `dependencies`.
+
+        Parameters
+        ----------
+        stage : str
+            Its name.
+        *more
+            What else it depends on, as plain JSON.
+        files : sequence of str, optional
+            The events it takes; by default the columns of the run.
+        """
+        states = file_states(self.columns if files is None else files)
+        return stage_key(stage, states, {key: self._state(key) for key in keys_of(stage)}, *more)
+
+    def _state(self, key: str) -> Any:
+        """Return what a key stands for: files by their state, the method with all its defaults."""
+        value = value_of(self.config, key)
+        if key == "method":
+            return [self.config.method.name, dataclasses.asdict(self.method.hyper)]
+        if key == "simulation" and "simulation" not in self.method.needs:
+            return []
+        if key in {"signal", "simulation", "pseudo_datasets.simulation"}:
+            return file_states(value)
+        if key == "fit" and not isinstance(value["spurious"], str):
+            return {**value, "spurious": file_states(value["spurious"])}
+        return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Send a worker the configuration and the names of the columns, which it need not find."""
+        return {key: self.__dict__[key] for key in ("config", "columns") if key in self.__dict__}
+
+
+def open_run(config: SearchConfig) -> Run:
+    """Return the run of a configuration; its folder is made, with a copy of the whole of it."""
+    run = Run(config)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    write_text_atomic(run.folder / "config.yaml", text)
+    return run

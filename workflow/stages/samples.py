@@ -1,0 +1,241 @@
+"""All that reads columns into samples: the events of a search, its simulation and its signals.
+
+A file is read once for all tasks of a worker, and anew when it has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from ...core import ConfigError, InputError
+from ...core.identity import splitmix64, text_digest
+from ...ml import Sample
+from .provenance import file_states
+from .run import Run
+
+__all__ = [
+    "Loaded",
+    "Weights",
+    "load_masses",
+    "load_sample",
+    "load_signal",
+    "load_simulation",
+    "read_columns",
+    "signal_total",
+]
+
+Weights = Literal["kept", "refused", "thinned"]
+
+_SAMPLES_KEPT = 4  # data and what stands in their place, simulation, one signal
+_SIGNAL = np.uint64(text_digest("signal"))
+
+
+class Loaded(NamedTuple):
+    """Events as they were read.
+
+    Attributes
+    ----------
+    sample : Sample
+        The events.
+    read : int
+        How many the files hold, those outside the range included.
+    total : float
+        The sum of the weights of all these; their number where they have none.
+    """
+
+    sample: Sample
+    read: int
+    total: float
+
+
+def load_sample(run: Run, files: Sequence[str] | None = None) -> Sample:
+    """Read the events within the scan range, in the order of their files.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    files : sequence of str, optional
+        Parquet files; by default the columns of the run.
+
+    Raises
+    ------
+    InputError
+        If a file or column cannot be used, events have weights, or none lies in the range.
+    """
+    files = run.columns if files is None else files
+    advice = "is it in GeV? set scan.low and scan.high"
+    return _in_scan(run, files, "refused", f"events has {run.config.mass}", advice)
+
+
+def load_simulation(run: Run) -> Sample | None:
+    """Read the simulated background within the scan range; None if the method needs none.
+
+    Event weights are kept: a method may learn from weighted events, though none is counted.
+
+    Raises
+    ------
+    ConfigError
+        If the method needs simulation and none is configured.
+    InputError
+        If a file or column cannot be used, or no event lies in the range.
+    """
+    if "simulation" not in run.method.needs:
+        return None
+    if not run.config.simulation:
+        msg = (
+            f"method {run.config.method.name!r} needs simulated background: name its Parquet "
+            "files, with the columns of the data, under simulation"
+        )
+        raise ConfigError(msg)
+    none_of, advice = f"simulated events has {run.config.mass}", "simulate the range of the scan"
+    return _in_scan(run, run.config.simulation, "kept", none_of, advice).without_label()
+
+
+def load_signal(
+    run: Run, files: Sequence[str], *, weights: Literal["refused", "thinned"]
+) -> Sample:
+    """Read simulated signal, at all masses, without labels and with ids that no event of data has.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    files : sequence of str
+        Parquet files.
+    weights : {"refused", "thinned"}
+        What becomes of events with weights: they are refused where every event counts, and thinned
+        to equal weights, at random under the seed of the search, where a random subset is taken
+        anyway.
+
+    Raises
+    ------
+    InputError
+        If a file or column cannot be used, there are no events, or weights are refused or negative.
+    """
+    sample = _signal(run, files, weights).sample
+    # Ids of simulation may be those of data, or count from 0 in every file.
+    ids = splitmix64(splitmix64(sample.event) ^ _SIGNAL)
+    return replace(sample.without_label(), event=ids, weight=None)
+
+
+def signal_total(run: Run, files: Sequence[str]) -> float:
+    """Return the number of events in the files of a signal, or the sum of their weights."""
+    return _signal(run, files, "thinned").total
+
+
+def load_masses(run: Run, files: Sequence[str]) -> Sample:
+    """Read ids and resonant masses alone, at all masses; weights are kept.
+
+    Raises
+    ------
+    InputError
+        If a file or the mass cannot be used.
+    """
+    return read_columns(files, mass=run.config.mass, features=(), weights="kept").sample
+
+
+def read_columns(
+    files: Sequence[str],
+    *,
+    mass: str,
+    features: Sequence[str],
+    weights: Weights,
+    between: tuple[float, float] | None = None,
+    seed: int = 0,
+) -> Loaded:
+    """Read columns into a sample, once for all that ask for them.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Parquet files.
+    mass : str
+        Column of the resonant mass, GeV.
+    features : sequence of str
+        Feature columns.
+    weights : {"kept", "refused", "thinned"}
+        What becomes of events with weights: they stay, are refused, or are thinned at random to
+        equal weights.
+    between : tuple of float, optional
+        The range of masses to keep, GeV, without its upper edge; by default all.
+    seed : int
+        Of the thinning.
+
+    Raises
+    ------
+    InputError
+        If a file or column cannot be used, or weights are refused or negative.
+    """
+    return _read(
+        tuple(file_states(files)),
+        mass=mass,
+        features=tuple(features),
+        weights=weights,
+        between=between,
+        seed=seed,
+    )
+
+
+@lru_cache(maxsize=_SAMPLES_KEPT)
+def _read(
+    state: tuple[tuple[str, int, str], ...],
+    *,
+    mass: str,
+    features: tuple[str, ...],
+    weights: Weights,
+    between: tuple[float, float] | None,
+    seed: int,
+) -> Loaded:
+    files = [name for name, *_ in state]
+    sample = Sample.from_parquet(files, mass=mass, features=features)
+    read = len(sample)
+    total = float(read if sample.weight is None else sample.weight.sum())
+    if between is not None:
+        low, high = between
+        sample = sample.take((sample.mass >= low) & (sample.mass < high))
+    if sample.weight is None or not len(sample):
+        return Loaded(sample, read, total)
+    if weights == "refused" and np.any(sample.weight != 1):
+        msg = (
+            f"{files[0]}: events have weights other than 1, and each of them counts as one here; "
+            "drop the column 'weight'"
+        )
+        raise InputError(msg)
+    if weights == "thinned":
+        if sample.weight.min() < 0 or not total > 0:
+            msg = f"{files[0]}: signal events with negative or no weights cannot be injected"
+            raise InputError(msg)
+        kept = np.random.default_rng([seed, 1]).random(len(sample)) * sample.weight.max()
+        sample = sample.take(kept < sample.weight)
+    return Loaded(sample, read, total)
+
+
+def _signal(run: Run, files: Sequence[str], weights: Weights) -> Loaded:
+    """Read the files of a signal."""
+    config = run.config
+    loaded = read_columns(
+        files, mass=config.mass, features=config.features, weights=weights, seed=config.seed
+    )
+    if not len(loaded.sample):
+        msg = f"{files[0]}: no signal events in it"
+        raise InputError(msg)
+    return loaded
+
+
+def _in_scan(run: Run, files: Sequence[str], weights: Weights, none_of: str, advice: str) -> Sample:
+    """Return the events in the range of the scan, or say what to do where there are none."""
+    config = run.config
+    low, high = config.scan.low, config.scan.high
+    sample, read, _ = read_columns(
+        files, mass=config.mass, features=config.features, weights=weights, between=(low, high)
+    )
+    if not len(sample):
+        msg = f"{files[0]}: none of {read} {none_of} between {low:g} and {high:g} GeV; {advice}"
+        raise InputError(msg)
+    return sample

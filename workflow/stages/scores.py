@@ -1,0 +1,171 @@
+"""The scores of a run as they lie on disk: which file holds what, and how they are read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ...core import InputError, Record
+from ...core.records import atomic_path
+from ...ml import LossCurve, Reliability, Sample, Watch, fold_of
+from .run import Run
+from .samples import load_sample, load_signal
+
+__all__ = [
+    "Scores",
+    "SignalScores",
+    "Trainings",
+    "read_scores",
+    "read_signal_scores",
+    "read_trainings",
+    "score_files",
+    "signal_score_files",
+    "write_scores",
+]
+
+_TRAININGS = b"overdensity trainings"  # key in the metadata of a file of scores
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """All events of the scan range with their scores.
+
+    Attributes
+    ----------
+    sample : Sample
+        The events.
+    fold : ndarray of int64, shape (n_events,)
+        Outer fold of each event.
+    values : ndarray of float32, shape (n_windows, n_events)
+        Scores; larger is more anomalous, comparable within a fold and window.
+    """
+
+    sample: Sample
+    fold: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class SignalScores:
+    """Simulated signal, scored in one window by the models of all folds, which never saw it.
+
+    Attributes
+    ----------
+    sample : Sample
+        All simulated events, also those outside the scan range.
+    values : ndarray of float32, shape (n_folds, n_events)
+        Scores by the model of each fold, to be compared with the data of that fold only.
+    """
+
+    sample: Sample
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Trainings(Record):
+    """What was seen of the trainings behind some scores.
+
+    Attributes
+    ----------
+    losses : tuple of LossCurve
+        Of each training of networks, in the order in which they ended.
+    reliability : tuple of Reliability
+        Of each classifier.
+    """
+
+    losses: tuple[LossCurve, ...] = ()
+    reliability: tuple[Reliability, ...] = ()
+
+
+def read_scores(run: Run) -> Scores:
+    """Read the scores of a run, in the order of its events.
+
+    Raises
+    ------
+    InputError
+        If they are not complete.
+    """
+    config, sample = run.config, load_sample(run)
+    fold = fold_of(sample.event, config.folds, seed=config.seed)
+    order = np.argsort(sample.event)
+    values = np.full((len(run.windows), len(sample)), np.nan, np.float32)
+    for (window, of_fold), path in score_files(run).items():
+        if not path.is_file():
+            msg = f"{path}: no such scores; run 'overdensity score' first, or 'overdensity run'"
+            raise InputError(msg)
+        table = pq.read_table(path)
+        event = table["event"].to_numpy()
+        rows = order[np.searchsorted(sample.event, event, sorter=order)]
+        if len(event) != np.count_nonzero(fold == of_fold):
+            msg = f"{path}: holds {len(event)} events, not those of the fold; delete it and rerun"
+            raise InputError(msg)
+        values[window, rows] = table["score"].to_numpy()
+    return Scores(sample, fold, values)
+
+
+def read_signal_scores(run: Run, window: int) -> SignalScores:
+    """Read the scores of the simulated signal in one window.
+
+    Raises
+    ------
+    InputError
+        If they are not complete.
+    """
+    sample, values = load_signal(run, run.config.signal, weights="refused"), []
+    files = signal_score_files(run)
+    for fold in range(run.config.folds):
+        path = files[window, fold]
+        if not path.is_file():
+            msg = f"{path}: no scores of the signal; run 'overdensity score' again"
+            raise InputError(msg)
+        values.append(pq.read_table(path)["score"].to_numpy())
+        if len(values[-1]) != len(sample):
+            msg = f"{path}: holds {len(values[-1])} of {len(sample)} events; delete it and rerun"
+            raise InputError(msg)
+    return SignalScores(sample, np.stack(values))
+
+
+def read_trainings(run: Run, window: int) -> dict[int, Trainings]:
+    """Read what was seen of the trainings for a window, by the fold they were made for."""
+    found = {}
+    made_in = run.training_windows[window]
+    for path in sorted((run.folder / "scores").glob(f"window{made_in:02d}-fold*-*.parquet")):
+        stored = (pq.read_schema(path).metadata or {}).get(_TRAININGS, b"{}")
+        fold = int(path.name.split("-")[1].removeprefix("fold"))
+        found[fold] = Trainings.from_dict(json.loads(stored))
+    return found
+
+
+def score_files(run: Run) -> dict[tuple[int, int], Path]:
+    """Return the file of each window and fold; its name holds the key of all it depends on."""
+    return _files(run, "", run.key("scores"))
+
+
+def signal_score_files(run: Run) -> dict[tuple[int, int], Path]:
+    """Return the files of the simulated signal; none where there is no such sample."""
+    return _files(run, "signal-", run.key("signal_scores")) if run.config.signal else {}
+
+
+def _files(run: Run, kind: str, key: str) -> dict[tuple[int, int], Path]:
+    return {
+        (window, fold): run.folder
+        / "scores"
+        / f"{kind}window{made_in:02d}-fold{fold}-{key}.parquet"
+        for window, made_in in enumerate(run.training_windows)
+        for fold in range(run.config.folds)
+    }
+
+
+def write_scores(path: Path, sample: Sample, scores: NDArray[np.float32], seen: Watch) -> None:
+    """Write scores, with what was seen of the trainings behind them in the file's metadata."""
+    trainings = Trainings(tuple(seen.curves), tuple(seen.reliability))
+    table = pa.table({"event": sample.event, "score": scores})
+    table = table.replace_schema_metadata({_TRAININGS: json.dumps(trainings.to_dict())})
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")

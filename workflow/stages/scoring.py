@@ -1,0 +1,89 @@
+"""Second stage of a search: columns → one score for every event, window by window."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from distributed import Client
+
+from ...ml import train_fold, watch
+from ..cluster.connecting import run_tasks
+from .run import Run
+from .samples import load_sample, load_signal, load_simulation
+from .scores import score_files, signal_score_files, write_scores
+
+__all__ = ["make_scores"]
+
+
+def make_scores(run: Run, client: Client) -> None:
+    """Score every event in every window by a model that never saw it.
+
+    Each window and fold is one task, which leaves one file in ``scores/`` of the run's folder, and another one for
+    the simulated signal where there is one; what is there already, made from the same columns with
+    the same settings, is not made again. A training that was interrupted goes on where it stopped,
+    if the method trains networks on the engine of `overdensity.ml.training.engine`.
+
+    Parameters
+    ----------
+    run : Run
+        The search; workers can read its columns.
+    client : distributed.Client
+        Where the tasks run.
+
+    Raises
+    ------
+    InputError
+        If the columns cannot be used.
+    ConfigError
+        If the method or a hyperparameter is unknown, or it needs simulation and there is none.
+    """
+    run.method.shown(load_sample(run))  # unusable columns fail before anything is sent out
+    files, of_signal = score_files(run), signal_score_files(run)
+    load_simulation(run)
+    if of_signal:
+        load_signal(run, run.config.signal, weights="refused")
+    folder = run.folder / "scores"
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {*files.values(), *of_signal.values()}
+    for stale in set(folder.glob("*window*-fold*-*.parquet")) - wanted:
+        stale.unlink()
+    unfinished = {path.with_suffix(".part") for path in wanted}
+    for stale in set(folder.glob("*window*-fold*-*.part")) - unfinished:
+        shutil.rmtree(stale, ignore_errors=True)
+    tasks = []
+    for (window, fold), path in files.items():
+        if run.training_windows[window] != window:
+            continue
+        todo = [path, of_signal.get((window, fold))]
+        missing = [None if each is None or each.is_file() else each.absolute() for each in todo]
+        if any(missing):
+            tasks.append((run, window, fold, *missing))
+    run_tasks(client, _score_task, tasks, description="training", unit="folds")
+
+
+def _score_task(
+    run: Run, window: int, fold: int, path: Path | None, signal_path: Path | None
+) -> None:
+    """Train on other folds, score this one and the signal, write the files that are missing.
+
+    Runs on a worker.
+    """
+    sample = load_sample(run)
+    unfinished = next(each for each in (path, signal_path) if each is not None).with_suffix(".part")
+    with watch(unfinished) as seen:
+        model = train_fold(
+            run.method,
+            sample,
+            run.windows[window],
+            fold,
+            run.folding,
+            simulation=load_simulation(run),
+        )
+    if path is not None:
+        scored = sample.take(run.folding.rows(sample.event, fold)).without_label()
+        write_scores(path, scored, model.score(scored), seen)
+    if signal_path is not None:
+        signal = load_signal(run, run.config.signal, weights="refused")
+        write_scores(signal_path, signal, model.score(signal), seen)
+    shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,0 +1,101 @@
+"""The figures of a result: what `plots` draws, fed from a run's records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ...processors.columns.histograms import from_uhi
+from ...stats import SpectrumFit
+from ..drawing import (
+    DrawnSpectrum,
+    FeatureShape,
+    plot_features,
+    plot_pseudo_experiments,
+    plot_scan,
+    plot_spectrum,
+)
+from .search_result import SearchResults
+
+__all__ = [
+    "feature_figure",
+    "pseudo_experiments_figure",
+    "scan_figure",
+    "selection_name",
+    "spectrum_figures",
+]
+
+
+def selection_name(efficiency: float) -> str:
+    """Return a selection in words: ``"1 %"``, or ``"all events"``."""
+    return "all events" if efficiency == 1 else f"{100 * efficiency:.3g} %"
+
+
+def scan_figure(results: SearchResults) -> Figure:
+    """Draw the local p-values of all windows and selections."""
+    windows, best = results.windows, results.best
+    p_local = {"all events": [window.unselected.p_local for window in windows]}
+    for i, selection in enumerate(windows[0].selections):
+        p_local[selection_name(selection.efficiency)] = [
+            window.selections[i].p_local for window in windows
+        ]
+    return plot_scan(
+        [window.center for window in windows],
+        p_local,
+        best=None if best is None else (windows[best.window].center, best.p_local),
+        p_global=None if best is None else best.p_global,
+        is_limit=best is not None and best.p_global_is_limit,
+    )
+
+
+def pseudo_experiments_figure(results: SearchResults) -> Figure | None:
+    """Draw the largest local significance of each pseudo-experiment, beside the data's."""
+    if results.best is None:
+        return None
+    return plot_pseudo_experiments(results.pseudo_z, results.best.z_local)
+
+
+def spectrum_figures(results: SearchResults) -> dict[float, Figure]:
+    """Draw the mass spectra of the best window; the key is the selection, 1 for none."""
+    best = results.best
+    if best is None:
+        return {}
+    return {
+        quality.efficiency: plot_spectrum(
+            DrawnSpectrum(
+                edges=np.array(fit.edges),
+                counts=np.array(fit.counts, dtype=float),
+                expected=np.array(fit.expected),
+                expected_error=np.array(fit.expected_error),
+                signal_region=(best.low, best.high),
+                title=_spectrum_title(quality.efficiency, fit),
+                note=f"fit p = {quality.p_value:.2g}",
+            )
+        )
+        for quality, fit in zip(results.fit, results.spectra, strict=True)
+        if fit is not None
+    }
+
+
+def feature_figure(histograms: Path) -> Figure | None:
+    """Draw the features of all and of the selected events, from a run's ``histograms.json``."""
+    if not histograms.is_file():
+        return None
+    shapes = []
+    for name, stored in json.loads(histograms.read_text(encoding="utf-8")).items():
+        filled = from_uhi(stored)
+        shapes.append(
+            FeatureShape(
+                name=name,
+                edges=filled.axes[1].edges,
+                counts=dict(zip(filled.axes[0], filled.values(), strict=True)),
+            )
+        )
+    return plot_features(shapes) if shapes else None
+
+
+def _spectrum_title(efficiency: float, fit: SpectrumFit) -> str:
+    return f"{selection_name(efficiency)}, {sum(fit.counts)} events"

@@ -1,0 +1,244 @@
+"""What a search writes down: ``results.json``, which others script against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...core import Record
+from ...stats import FunctionChoice, Independence, Sculpting, SpectrumFit, SpuriousSignal, Trials
+from ...stats.search.daughters import DaughterMass
+from .before_selection import BeforeSelection
+from .provenance import Provenance
+
+__all__ = [
+    "BestResult",
+    "FitQuality",
+    "SearchResults",
+    "SelectionSummary",
+    "TruthSummary",
+    "WindowSummary",
+]
+
+
+@dataclass(frozen=True)
+class SelectionSummary(Record):
+    """One selection in one window.
+
+    Attributes
+    ----------
+    efficiency : float
+        Background efficiency of the cut on the score; 1 is no selection.
+    observed : int
+        Events in the signal region.
+    expected, expected_error : float
+        Background there from the sideband fit, and the error of that fit; the error is None
+        where the fit has none.
+    spurious : float
+        Standard deviation of the signal that the function fabricates, events; the p-value knows.
+    p_local, z_local : float or None
+        None where the fit does not describe its sidebands, or the selection is refused: such a
+        p-value is not quoted.
+    chi2, ndf, fit_p_value : float, int, float
+        Goodness of the fit outside the signal region.
+    flagged : bool
+        The fit does not describe its sidebands, or the selection is refused.
+    refused : bool
+        The selection sculpts the spectrum more than the fit absorbs.
+    """
+
+    efficiency: float
+    observed: int
+    expected: float
+    expected_error: float | None
+    spurious: float
+    p_local: float | None
+    z_local: float | None
+    chi2: float
+    ndf: int
+    fit_p_value: float
+    flagged: bool
+    refused: bool
+
+
+@dataclass(frozen=True)
+class WindowSummary(Record):
+    """One window of the scan, in GeV.
+
+    Attributes
+    ----------
+    center, low, high : float
+        The signal region.
+    unselected : SelectionSummary
+        Before any selection; shown for comparison, not searched.
+    selections : tuple of SelectionSummary
+        From loose to tight.
+    """
+
+    center: float
+    low: float
+    high: float
+    unselected: SelectionSummary
+    selections: tuple[SelectionSummary, ...]
+
+
+@dataclass(frozen=True)
+class BestResult(Record):
+    """The most significant window and selection.
+
+    Attributes
+    ----------
+    mass, mass_error : float
+        Position of a peak fitted to the selected spectrum, GeV; the error is None where that fit
+        did not converge.
+    window : int
+        Index of the window.
+    low, high : float
+        Its signal region, GeV.
+    efficiency : float
+        The selection.
+    p_local, z_local : float
+        Local p-value and significance.
+    p_global, z_global : float
+        After the trials of the whole scan.
+    p_global_error : float
+        Error of p_global from the number of pseudo-experiments.
+    p_global_is_limit : bool
+        No pseudo-experiment came up to the data: p_global is an upper limit, z_global a lower.
+    pseudo_experiments : int
+        How many were thrown.
+    n_signal, n_signal_error : float
+        Events in the fitted peak, after the selection.
+    width : float
+        Standard deviation of the fitted peak, GeV.
+    """
+
+    mass: float
+    mass_error: float | None
+    window: int
+    low: float
+    high: float
+    efficiency: float
+    p_local: float
+    z_local: float
+    p_global: float
+    z_global: float
+    p_global_error: float
+    p_global_is_limit: bool
+    pseudo_experiments: int
+    n_signal: float
+    n_signal_error: float | None
+    width: float
+
+
+@dataclass(frozen=True)
+class FitQuality(Record):
+    """Goodness of the sideband fit of one selection in the best window.
+
+    Attributes
+    ----------
+    efficiency : float
+        The selection; 1 is none.
+    chi2, ndf : float, int
+        Poisson deviance and degrees of freedom.
+    p_value : float
+        From pseudo-experiments.
+    """
+
+    efficiency: float
+    chi2: float
+    ndf: int
+    p_value: float
+
+
+@dataclass(frozen=True)
+class TruthSummary(Record):
+    """What the selected events of the best window really are, where the input tells.
+
+    Attributes
+    ----------
+    efficiency : float
+        The selection; 1 is none.
+    signal, background : int
+        True signal and background events in the signal region.
+    """
+
+    efficiency: float
+    signal: int
+    background: int
+
+
+@dataclass(frozen=True)
+class SearchResults(Record):
+    """The result of a search.
+
+    Attributes
+    ----------
+    windows : tuple of WindowSummary
+        The scan.
+    best : BestResult or None
+        None where no fit may be quoted.
+    before_selection : BeforeSelection or None
+        Number of signal events before any selection; None without a best window.
+    daughters : tuple of DaughterMass
+        Peaks of the features that are masses (named ``…mass``), among the selected events.
+    trials : Trials or None
+        Its global p-value three ways: pseudo-experiments, up-crossings, independent tests.
+    spurious : SpuriousSignal or None
+        What the background function fabricates in each window; None where it is not measured.
+    sculpting : Sculpting
+        How the selections bend the spectrum, and which are refused for it.
+    independence : tuple of Independence
+        For each window with its sidebands, whether what is cut on knows the mass.
+    function_choice : FunctionChoice
+        What the F-test makes of the unselected spectrum.
+    fit : tuple of FitQuality
+        Per selection, in the best window.
+    flags : tuple of str
+        What a reader must know, in plain sentences; empty when all is well.
+    n_events : int
+        Events in the scan range.
+    function : str
+        Background function.
+    spectra : tuple of SpectrumFit
+        Mass spectra of the best window with their fits, from unselected to tightest; None where
+        that fit did not converge.
+    pseudo_z : tuple of float
+        Largest local significance in the scan of each pseudo-experiment.
+    truth : tuple of TruthSummary
+        Evaluation, where the input has truth; empty otherwise. No method has seen it.
+    cutflow : dict of str to int
+        Events left after each step of the processing; empty where columns were given.
+    bad_files : dict of str to str
+        Files that were skipped on request, with their error.
+    key : str
+        Hash of all that this result depends on: an unchanged one is not made again.
+    provenance : Provenance
+        Versions, configuration, inputs.
+
+    Examples
+    --------
+    >>> SearchResults.from_json("runs/none/results.json")
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: runs/none/results.json: no such file
+    """
+
+    windows: tuple[WindowSummary, ...]
+    best: BestResult | None
+    before_selection: BeforeSelection | None
+    daughters: tuple[DaughterMass, ...]
+    trials: Trials | None
+    spurious: SpuriousSignal | None
+    sculpting: Sculpting
+    independence: tuple[Independence, ...]
+    function_choice: FunctionChoice
+    fit: tuple[FitQuality, ...]
+    flags: tuple[str, ...]
+    n_events: int
+    function: str
+    spectra: tuple[SpectrumFit | None, ...]
+    pseudo_z: tuple[float, ...]
+    truth: tuple[TruthSummary, ...]
+    cutflow: dict[str, int]
+    bad_files: dict[str, str]
+    key: str
+    provenance: Provenance

@@ -1,0 +1,103 @@
+"""From scores to selections that do not bend the mass spectrum."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.identity import splitmix64
+from ...ml import Window
+from ...stats import Sculpting, conformal_p, sculpting, selection_levels
+from .run import Run
+from .scores import Scores
+
+__all__ = ["calibrated", "calibrated_scores", "levels_of", "sculpting_of"]
+
+_BULK = 0.9  # the fraction of events, lowest in score, that shows how a score knows the mass
+
+
+def calibrated(
+    run: Run,
+    values: NDArray[np.float32],
+    *,
+    mass: NDArray,
+    fold: NDArray[np.int64],
+    event: NDArray[np.uint64],
+    window: Window,
+) -> NDArray[np.float32]:
+    """Return what the selections of one window cut on; larger is more anomalous.
+
+    With ``calibration: conformal`` it is the conformal p-value, negative: the same fraction of
+    background passes a cut at every mass. Else it is the score itself.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    values : ndarray of shape (n_events,)
+        Scores of the window.
+    mass, fold, event : ndarray of shape (n_events,)
+        Resonant mass in GeV, outer fold and id of each event.
+    window : Window
+        The window, whose signal region does not calibrate.
+
+    Raises
+    ------
+    InputError
+        If a fold has too few events beside the signal region.
+    """
+    if run.config.calibration == "none":
+        return values
+    ids = splitmix64(event)  # a user's own ids may be in order of anything
+    return -conformal_p(values, mass, fold, window=(window.low, window.high), events=ids)
+
+
+def calibrated_scores(run: Run, scores: Scores) -> Scores:
+    """Return the scores of all windows as `calibrated` ones."""
+    sample = scores.sample
+    values = [
+        calibrated(run, row, mass=sample.mass, fold=scores.fold, event=sample.event, window=window)
+        for row, window in zip(scores.values, run.windows, strict=True)
+    ]
+    return replace(scores, values=np.stack(values))
+
+
+def levels_of(run: Run, scores: Scores) -> NDArray[np.int8]:
+    """Return how many selections each event passes in each window, (n_events, n_windows).
+
+    The scores are those of `calibrated_scores`.
+    """
+    ids = splitmix64(scores.sample.event)
+    return np.stack(
+        [
+            selection_levels(values, scores.fold, run.config.selections, events=ids)
+            for values in scores.values
+        ],
+        axis=1,
+    )
+
+
+def sculpting_of(run: Run, scores: Scores) -> Sculpting:
+    """Measure how selections on `calibrated_scores` bend the spectrum, and which are refused.
+
+    Raises
+    ------
+    FitError
+        If there are too few events to fit.
+    """
+    config = run.config
+    return sculpting(
+        scores.values.T,
+        scores.sample.mass,
+        scores.fold,
+        edges=run.fit_edges,
+        windows=run.regions,
+        efficiencies=config.selections,
+        events=splitmix64(scores.sample.event),
+        function=config.fit.function,
+        constraint=config.fit.sculpting,
+        guard=config.fit.bins_per_bin,
+        bulk=min(_BULK, 1 - config.selections[0]),
+    )
