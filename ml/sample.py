@@ -155,7 +155,7 @@ class Sample:
         n = len(files)
         event, masses = np.empty(n, np.uint64), np.empty(n, np.float64)
         values = np.empty((n, len(files.features)), np.float32)
-        extras = {name: np.empty(n, EXTRAS[name]) for name in files.extras}
+        extras: dict[str, Any] = {name: np.empty(n, EXTRAS[name]) for name in files.extras}
         at = 0
         for batch in files.batches(_LIST_ROWS if readers else _BATCH):
             to = slice(at, at + len(batch))

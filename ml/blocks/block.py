@@ -79,7 +79,7 @@ class Block(ABC, Generic[StoreT]):
         return replace(self, per_jet=True)
 
     @abstractmethod
-    def refuse_unlike(self, other: Self) -> None:
+    def refuse_unlike(self, other: Block[Any]) -> None:
         """Raise an InputError if the other block cannot be joined to this one."""
 
     @abstractmethod

@@ -127,10 +127,13 @@ class Constituents(Block[Particles]):
         """Return the first constituents of each jet as an array that is filled as it is read."""
         return Padded(self, longest)
 
-    def refuse_unlike(self, other: Self) -> None:
-        """Raise an InputError if one is normalised and the other is not."""
-        if self.per_jet != other.per_jet:
-            msg = "constituents in GeV and normalised ones cannot be joined; normalise both"
+    def refuse_unlike(self, other: Block[Any]) -> None:
+        """Raise an InputError for images, or if one is normalised and the other is not."""
+        if not isinstance(other, Constituents) or self.per_jet != other.per_jet:
+            msg = (
+                f"constituents cannot be joined with {other.kind} that are normalised otherwise, or "
+                "are none; normalise both"
+            )
             raise InputError(msg)
 
     def summaries(self) -> NDArray[np.float64]:
@@ -140,7 +143,7 @@ class Constituents(Block[Particles]):
         jet = np.repeat(np.arange(len(self)), np.diff(offsets))
 
         def total(of: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.bincount(jet, weights=of, minlength=len(self))
+            return np.bincount(jet, weights=of, minlength=len(self)).astype(np.float64)
 
         hardest = np.zeros(len(self))
         np.maximum.at(hardest, jet, pt)
@@ -241,7 +244,7 @@ def _normalised(offsets: NDArray[np.int64], values: NDArray[np.float32]) -> NDAr
     pt, eta, phi = values.astype(np.float64).T
 
     def total(of: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(jet, weights=of, minlength=len(counts))
+        return np.bincount(jet, weights=of, minlength=len(counts)).astype(np.float64)
 
     sums = total(pt)[jet]
     share = np.divide(pt, sums, out=np.zeros_like(pt), where=sums > 0)

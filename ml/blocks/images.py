@@ -84,8 +84,11 @@ class Images(Block[Pixels]):
             images = np.divide(images, total, out=images, where=total > 0)
         return images
 
-    def refuse_unlike(self, other: Self) -> None:
-        """Raise an InputError if the images have other sizes, or only one is normalised."""
+    def refuse_unlike(self, other: Block[Any]) -> None:
+        """Raise an InputError for constituents, other sizes, or if only one is normalised."""
+        if not isinstance(other, Images):
+            msg = f"images and {other.kind} cannot be joined"
+            raise InputError(msg)
         if (self.shape[1:], self.per_jet) != (other.shape[1:], other.per_jet):
             msg = (
                 f"images of {_size(self)} and {_size(other)} cannot be joined; make both of one "

@@ -116,7 +116,9 @@ class ColumnFiles:
                 if column not in present:
                     msg = f"{name}: no column {column!r}; {nearest_names(column, present)}"
                     raise InputError(msg)
-        kinds = {column: _kind_in_all(files, column) for column in features}
+        kinds: dict[str, BlockKind | None] = {
+            column: _kind_in_all(files, column) for column in features
+        }
         everywhere = set.intersection(*(set(file.schema_arrow.names) for _, file in files))
         return cls(
             files,
@@ -239,7 +241,9 @@ def _open(fs: fsspec.AbstractFileSystem, name: str) -> pq.ParquetFile:
 def _kind_in_all(files: Sequence[tuple[str, pq.ParquetFile]], column: str) -> BlockKind | None:
     """Return what the lists of a column are, or None where it holds numbers."""
     types = {name: file.schema_arrow.field(column).type for name, file in files}
-    kinds = {name: _kind(arrow, f"{name}: column {column!r}") for name, arrow in types.items()}
+    kinds: dict[str, BlockKind | None] = {
+        name: _kind(arrow, f"{name}: column {column!r}") for name, arrow in types.items()
+    }
     sizes = {name: _size(types[name]) if kinds[name] == "images" else None for name in types}
     first = files[0][0]
     for name, arrow in types.items():

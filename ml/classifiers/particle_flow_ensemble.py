@@ -183,7 +183,10 @@ def _cross_entropy(
 
 
 def _padded(x: Inputs, jets: tuple[str, ...], particles: int) -> list[Padded]:
-    return [x.blocks[name].normalised().padded(particles) for name in jets]
+    blocks = [x.blocks[name] for name in jets]
+    return [
+        block.normalised().padded(particles) for block in blocks if isinstance(block, Constituents)
+    ]
 
 
 def _standard(

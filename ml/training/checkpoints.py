@@ -8,19 +8,35 @@ import pickle
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core import InputError
 from ...core.records import atomic_path
 
-__all__ = ["Progress", "State", "fingerprint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["Progress", "Rows", "State", "fingerprint", "load_checkpoint", "save_checkpoint"]
 
 State = dict[str, Tensor]
+
+
+class Rows(Protocol):
+    """Events of a column, read where they are: an array, or what gives rows as arrays do."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the whole column."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        ...
+
+    def __getitem__(self, which: Any, /) -> Any:
+        """Return some events as an array."""
+        ...
 
 
 @dataclass
@@ -47,9 +63,7 @@ class Progress:
         return len(self.validation_loss) - 1 - best >= patience
 
 
-def fingerprint(
-    module: torch.nn.Module, values: Sequence[NDArray[Any]], hyper: Any, seed: int
-) -> str:
+def fingerprint(module: torch.nn.Module, values: Sequence[Rows], hyper: Any, seed: int) -> str:
     """Return what tells one training from another.
 
     Parameters

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core import ConfigError, FitError, InputError
-from .checkpoints import Progress, State, fingerprint, load_checkpoint, save_checkpoint
+from .checkpoints import Progress, Rows, State, fingerprint, load_checkpoint, save_checkpoint
 from .device import pick_device
 from .training_hyper import TrainingHyper
 from .watching import Watch, watcher
@@ -60,7 +60,7 @@ class Training:
 def train(
     module: torch.nn.Module,
     loss: Loss,
-    columns: Sequence[NDArray[Any]],
+    columns: Sequence[Rows],
     *,
     train: NDArray[Any],
     validation: NDArray[Any],
@@ -177,7 +177,7 @@ class _Batches:
 
     def __init__(
         self,
-        columns: Sequence[NDArray[Any]],
+        columns: Sequence[Rows],
         weight: NDArray[Any] | None,
         scale: float,
         device: torch.device,
@@ -300,7 +300,7 @@ def _rows(which: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _refuse(
-    columns: Sequence[NDArray[Any]],
+    columns: Sequence[Rows],
     learn: NDArray[np.int64],
     check: NDArray[np.int64],
     weight: NDArray[Any] | None,

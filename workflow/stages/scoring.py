@@ -38,7 +38,7 @@ def make_scores(run: Run, client: Client) -> None:
     ConfigError
         If the method or a hyperparameter is unknown, or it needs simulation and there is none.
     """
-    load_sample(run)  # unusable columns fail before anything is sent out
+    run.method.shown(load_sample(run))  # unusable columns fail before anything is sent out
     files, of_signal = score_files(run), signal_score_files(run)
     load_simulation(run)
     if of_signal:

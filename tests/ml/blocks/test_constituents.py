@@ -88,7 +88,7 @@ def test_normalising_twice_changes_nothing(jets):
 
 
 def test_normalised_and_other_jets_are_not_joined(jets):
-    with pytest.raises(InputError, match="normalise both"):
+    with pytest.raises(InputError, match="normalised otherwise"):
         jets.beside(jets.normalised())
 
 
