@@ -17,7 +17,7 @@ FEATURES = ("j1_constituents_30", "j2_constituents_30", "j1_image", "j2_image")
 WINDOW = Window(3500.0, 3300.0, 3700.0, 2800.0, 4200.0)
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(seconds=32),
     pytest.mark.skipif(not REFERENCE.is_file(), reason="needs the reference data"),
 ]
 

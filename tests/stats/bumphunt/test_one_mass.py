@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp, kstest
 
-from overdensity.stats.bumphunt.engine import _Refit, grid
+from overdensity.stats.bumphunt.engine import _Refit
 from overdensity.stats.bumphunt.one_mass import bump_hunt, bump_hunt_given_reference
+from overdensity.stats.bumphunt.regions import grid
 from overdensity.stats.spectra.batch_fit import Problem, refit
 from overdensity.stats.spectra.binning import log_edges
 from overdensity.stats.spectra.functions import basis

@@ -8,7 +8,8 @@ from scipy.integrate import dblquad
 from scipy.stats import ks_2samp
 
 from overdensity.core import FitError, InputError
-from overdensity.stats.bumphunt.engine import _Refit, grid
+from overdensity.stats.bumphunt.engine import _Refit
+from overdensity.stats.bumphunt.regions import grid
 from overdensity.stats.bumphunt.two_masses import (
     bump_hunt_2d,
     bump_hunt_2d_given_reference,
