@@ -30,7 +30,7 @@ from overdensity.stats.p_values.local import local_log_p
 from overdensity.stats.search.pseudo_experiments import BATCH, Mapper
 from overdensity.stats.spectra.batch_fit import Problem, refit
 from overdensity.stats.spectra.functions import basis
-from overdensity.stats.spectra.spectrum import Constraint, likelihood, seed_theta
+from overdensity.stats.spectra.poisson import Constraint, likelihood, seed_theta
 
 EDGES = log_edges(2632.0, 6000.0, 40)
 Y_EDGES = log_edges(100.0, 900.0, 20)

@@ -34,7 +34,7 @@ from overdensity.stats.combination.statistic import joint_statistic
 from overdensity.stats.p_values.local import p_of_z
 from overdensity.stats.spectra.batch_fit import Problem, refit
 from overdensity.stats.spectra.functions import basis
-from overdensity.stats.spectra.spectrum import seed_theta
+from overdensity.stats.spectra.poisson import seed_theta
 
 MASS, RADION = 4200.0, 2217.0
 EDGES = log_edges(2700.0, 6400.0, 12)

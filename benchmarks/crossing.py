@@ -27,13 +27,14 @@ from numpy.typing import NDArray
 from overdensity.ml import Folding, Sample, Window, make_method, train_fold
 from overdensity.ml.anomaly.outliers.autoencoder import Autoencoder
 from overdensity.ml.evaluation.metrics import auc
+from overdensity.stats import log_edges
 from overdensity.stats.p_values.local import asimov_z
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 STRENGTHS = (0.0, 6e-4, 1.2e-3, 2e-3, 3e-3, 4e-3, 6e-3)  # S/B; published: 1.2e-3 to 6e-3
 TESTED = 10_000  # signal events of the signal region that are left over, at most
 FOLDS = 5
-EDGES = np.geomspace(2800.0, 5200.0, 16)  # published: 15 bins, three of them the signal region
+EDGES = log_edges(2800.0, 5200.0, 15)  # published: 15 bins, three of them the signal region
 WINDOW = Window(3513.5, EDGES[4], EDGES[7], EDGES[2], EDGES[9])
 JET = ("mass", "tau1", "tau21", "tau32", "n")
 CWOLA = tuple(f"{jet}_{name}" for jet in ("j1", "j2") for name in JET)

@@ -22,7 +22,7 @@ from overdensity.workflow import SearchResults, parse_config, run_search
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 EVENTS = 40_000
 LOW, HIGH, BINS = 2632.0, 6000.0, 16  # of the default scan, in GeV
-BESIDE = 6  # bins of a scan that are no centre of a window
+BESIDE = 6  # bins of a scan that are no center of a window
 
 
 def search(method: str, seed: int, windows: int, folder: Path) -> SearchResults:

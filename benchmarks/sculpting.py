@@ -24,7 +24,7 @@ from overdensity.stats.p_values.local import local_log_p, z_of_log_p
 from overdensity.stats.selection.conformal import conformal_p
 from overdensity.stats.spectra.batch_fit import Problem, refit
 from overdensity.stats.spectra.functions import basis
-from overdensity.stats.spectra.spectrum import seed_theta
+from overdensity.stats.spectra.poisson import seed_theta
 
 EDGES = log_edges(2632.0, 6000.0, 16)
 FINE = subdivide(EDGES, 2)
@@ -33,11 +33,11 @@ EFFICIENCIES = (0.1, 0.01, 0.002)
 FOLDS, EVENTS, TOYS, MASS = 7, 30_000, 500, 3500.0
 
 Shape = Callable[[np.ndarray, float], np.ndarray]
-SHAPES: dict[str, Shape] = {  # of ln m, with the centre of the window; each rises by about one
-    "monotone": lambda x, centre: (x - centre) / 0.25,
-    "parabola": lambda x, centre: -(((x - centre) / 0.25) ** 2),
+SHAPES: dict[str, Shape] = {  # of ln m, with the center of the window; each rises by about one
+    "monotone": lambda x, center: (x - center) / 0.25,
+    "parabola": lambda x, center: -(((x - center) / 0.25) ** 2),
     "a bump at 3.5 TeV": lambda x, _: np.exp(-0.5 * ((x - np.log(MASS)) / 0.05) ** 2),
-    "a bump in each window": lambda x, centre: np.exp(-0.5 * ((x - centre) / 0.05) ** 2),
+    "a bump in each window": lambda x, center: np.exp(-0.5 * ((x - center) / 0.05) ** 2),
     "a step at 3.5 TeV": lambda x, _: (x > np.log(MASS)).astype(float),
 }
 
@@ -53,8 +53,8 @@ def make_box(seed: int, shape: Shape | None, *, strength: float = 0.0, n_signal:
     shared, own = rng.normal(size=(mass.size, 1)), rng.normal(size=(mass.size, len(WINDOWS)))
     scores = np.sqrt(0.5) * (shared + own)
     if shape is not None:
-        centres = np.log(WINDOWS).mean(axis=1)
-        scores += strength * np.stack([shape(np.log(mass), each) for each in centres], axis=1)
+        centers = np.log(WINDOWS).mean(axis=1)
+        scores += strength * np.stack([shape(np.log(mass), each) for each in centers], axis=1)
     scores[mass.size - n_signal :] += 3.0
     return mass, scores, rng.integers(0, FOLDS, mass.size)
 
@@ -101,10 +101,10 @@ def unprotected(mass: np.ndarray, scores: np.ndarray, folds: np.ndarray) -> floa
     fit is asked for.
     """
     model, largest = basis("dijet4", FINE), -np.inf
-    centres = (FINE[1:] + FINE[:-1]) / 2
+    centers = (FINE[1:] + FINE[:-1]) / 2
     for column, (low, high) in zip(scores.T, WINDOWS, strict=True):
         beside = (mass < low) | (mass >= high)
-        signal = ((centres > low) & (centres < high))[None]
+        signal = ((centers > low) & (centers < high))[None]
         for efficiency in EFFICIENCIES:
             passed = np.zeros(mass.size, dtype=bool)
             for fold in range(FOLDS):

@@ -321,7 +321,7 @@ def draw(reference: Columns, mine: Columns, name: str, path: Path) -> None:
         row, column = 2 * (index // 4), index % 4
         upper, lower = axes[row, column], axes[row + 1, column]
         edges = np.linspace(low, high, bins + 1)
-        centres = 0.5 * (edges[1:] + edges[:-1])
+        centers = 0.5 * (edges[1:] + edges[:-1])
         expected, observed = (
             np.histogram(columns[observable], edges)[0] for columns in (reference, mine)
         )
@@ -331,7 +331,7 @@ def draw(reference: Columns, mine: Columns, name: str, path: Path) -> None:
             expected_density, edges, fill=True, color="0.8", label="Pythia 8 + Delphes 3.4.1"
         )
         upper.errorbar(
-            centres,
+            centers,
             density,
             np.sqrt(observed) / norm,
             fmt=".",
@@ -348,7 +348,7 @@ def draw(reference: Columns, mine: Columns, name: str, path: Path) -> None:
         error = ratio * np.sqrt(1 / observed[filled] + 1 / expected[filled])
         lower.axhspan(0.95, 1.05, color="0.9")
         lower.axhline(1.0, color="0.5", linewidth=0.8)
-        lower.errorbar(centres[filled], ratio, error, fmt=".", color="tab:blue")
+        lower.errorbar(centers[filled], ratio, error, fmt=".", color="tab:blue")
         lower.set(xlim=(low, high), ylim=(0.5, 1.5), xlabel=label)
         upper.set_xlim(low, high)
     axes[0, 0].legend(fontsize=9)

@@ -25,7 +25,7 @@ from overdensity.stats.search.pseudo_experiments import throw_toys
 from overdensity.stats.search.scanning import scan
 from overdensity.stats.spectra.batch_fit import Problem, refit
 from overdensity.stats.spectra.functions import basis
-from overdensity.stats.spectra.spectrum import Constraint, likelihood, seed_theta
+from overdensity.stats.spectra.poisson import Constraint, likelihood, seed_theta
 
 EDGES = log_edges(2632.0, 6000.0, 16)
 WINDOWS = np.array([(EDGES[i], EDGES[i + 3]) for i in range(2, 12)])
@@ -65,7 +65,7 @@ def one_by_one(problem: Problem, counts: np.ndarray) -> np.ndarray:
     model, yields = problem.basis, []
     for spectra in counts:
         for k, spectrum in enumerate(spectra):
-            constraint = Constraint(problem.centre[k], problem.precision[k])
+            constraint = Constraint(problem.center[k], problem.precision[k])
             loss, gradient = likelihood(model, spectrum, problem.masked[k], constraint)
             minuit = Minuit(loss, problem.start[k], grad=gradient)
             minuit.errordef = Minuit.LIKELIHOOD
@@ -86,7 +86,7 @@ def in_numpy(problem: Problem, counts: np.ndarray, steps: int = 8) -> np.ndarray
         mean = density.sum(axis=-1)
         slope = np.einsum("ekbq,bqp->ekbp", density, design)
         gradient = np.einsum("ekb,ekbp->ekp", used * (counts / mean - 1), slope)
-        gradient -= problem.precision * (theta - problem.centre)
+        gradient -= problem.precision * (theta - problem.center)
         info = np.einsum("ekbp,ekbr->ekpr", slope * (used / mean)[..., None], slope)
         info += np.einsum("kp,pr->kpr", problem.precision, np.eye(design.shape[2]))
         theta += np.linalg.solve(info, gradient[..., None])[..., 0]
@@ -174,7 +174,7 @@ def functions(figures: Path | None) -> None:
             for n in (40_000, 250_000, 500_000):
                 axis.plot(WINDOWS.mean(axis=1), scans[name, n], "o-", label=f"{n:,} events")
             axis.axhline(0, color="grey", lw=1)
-            axis.set(title=name, xlabel="centre of the window [GeV]")
+            axis.set(title=name, xlabel="center of the window [GeV]")
         axes[0].set(ylabel="local z on QCD, no signal, no selection")
         axes[0].legend()
         figure.savefig(figures / "statistics_functions.png", dpi=110)

@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from . import ConfigError, Record
+from . import ConfigError, InputError, Record
 
-__all__ = ["Window", "scan_edges", "scan_windows"]
+__all__ = ["Window", "geometric_center", "log_edges", "scan_edges", "scan_windows"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,41 @@ class Window(Record):
         )
 
 
+def geometric_center(
+    low: float | NDArray[np.float64], high: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the center of a window or a bin: the geometric mean of its edges, in GeV.
+
+    Examples
+    --------
+    >>> float(geometric_center(2000.0, 8000.0))
+    4000.0
+    """
+    return np.sqrt(np.multiply(low, high, dtype=np.float64))
+
+
+def log_edges(low: float, high: float, bins: int) -> NDArray[np.float64]:
+    """Return the edges of bins of equal ratio between two masses in GeV, shape (bins + 1,).
+
+    Raises
+    ------
+    InputError
+        If the range is empty, does not start above zero, or there is no bin.
+
+    Examples
+    --------
+    >>> log_edges(1000, 8000, 3).round(9).tolist()
+    [1000.0, 2000.0, 4000.0, 8000.0]
+    """
+    if not 0 < low < high < math.inf or bins < 1:
+        msg = (
+            f"cannot make {bins} logarithmic bins from {low:g} to {high:g} GeV; "
+            "it takes 0 < low < high and at least one bin"
+        )
+        raise InputError(msg)
+    return np.geomspace(low, high, bins + 1)
+
+
 def scan_edges(low: float = 2632.0, high: float = 6000.0, bins: int = 16) -> NDArray[np.float64]:
     """Return the edges of the scan's bins, equal steps in log(mass), in GeV.
 
@@ -97,13 +132,11 @@ def scan_edges(low: float = 2632.0, high: float = 6000.0, bins: int = 16) -> NDA
     ConfigError
         If the range is empty, does not start above zero, or there is no bin.
     """
-    if not 0 < low < high < math.inf:
-        msg = f"scan: needs 0 < low < high, found low = {low:g}, high = {high:g} GeV"
-        raise ConfigError(msg)
-    if bins < 1:
-        msg = f"scan: bins must be at least 1, not {bins}"
-        raise ConfigError(msg)
-    return np.geomspace(low, high, bins + 1)
+    try:
+        return log_edges(low, high, bins)
+    except InputError as error:
+        msg = f"scan: {error}"
+        raise ConfigError(msg) from error
 
 
 def scan_windows(
@@ -155,7 +188,7 @@ def scan_windows(
         a, b = edges[first + sideband_bins], edges[first + sideband_bins + signal_bins]
         windows.append(
             Window(
-                center=float(np.sqrt(a * b)),
+                center=float(geometric_center(a, b)),
                 low=float(a),
                 high=float(b),
                 sideband_low=float(edges[first]),

@@ -77,7 +77,7 @@ class GeneratorSettings(Record):
     Attributes
     ----------
     collision_energy : float
-        Of the protons in their centre of mass, GeV.
+        Of the protons in their center of mass, GeV.
     pt_hat_min : float
         Smallest transverse momentum of the hard QCD scattering, GeV.
     m_hat_min, m_hat_max : float, optional

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ..core.lazy import lazy_door
 
 if TYPE_CHECKING:
+    from ..core.windows import log_edges
     from .p_values.local import local_p, z_of_p
     from .sculpting.contradiction import contradicted
     from .sculpting.fabricated import FabricatedExcess, fabricated_excess, refuse_fabricated
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from .spectra.binning import (
         Spectrum,
         dijet_edges,
-        log_edges,
         spectrum_of,
         spectrum_of_histogram,
         subdivide,

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 from ..core.records import atomic_path
+from ..core.windows import geometric_center
 from ..ml import LossCurve, Reliability
 
 __all__ = [
@@ -113,7 +114,7 @@ def plot_spectrum(spectrum: DrawnSpectrum) -> Figure:
         figure = Figure(figsize=(5.6, 4.8))
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         edges, low, high = spectrum.edges / 1000, *np.array(spectrum.signal_region) / 1000
-        centres = np.sqrt(edges[1:] * edges[:-1])
+        centers = geometric_center(edges[:-1], edges[1:])
         for axes in (upper, lower):
             axes.axvspan(low, high, color=SIGNAL_REGION, alpha=0.18, lw=0, label="signal region")
         band = (
@@ -124,7 +125,7 @@ def plot_spectrum(spectrum: DrawnSpectrum) -> Figure:
         upper.stairs(spectrum.expected, edges, color=BACKGROUND, lw=1.6, label="sideband fit")
         filled = spectrum.counts > 0
         upper.errorbar(
-            centres[filled],
+            centers[filled],
             spectrum.counts[filled],
             yerr=np.sqrt(spectrum.counts[filled]),
             fmt="o",
@@ -148,7 +149,7 @@ def plot_spectrum(spectrum: DrawnSpectrum) -> Figure:
 
 
 def plot_scan(
-    centres: ArrayLike,
+    centers: ArrayLike,
     p_local: Mapping[str, Sequence[float | None]],
     *,
     best: tuple[float, float] | None,
@@ -159,12 +160,12 @@ def plot_scan(
 
     Parameters
     ----------
-    centres : array-like, shape (n_windows,)
-        Window centres in GeV.
+    centers : array-like, shape (n_windows,)
+        Window centers in GeV.
     p_local : dict of str to sequence of float or None
         Per selection; flagged windows are None and stay out.
     best : tuple of float, optional
-        Centre (GeV) and local p-value of the best window.
+        Center (GeV) and local p-value of the best window.
     p_global : float, optional
         Its global p-value.
     is_limit : bool
@@ -173,7 +174,7 @@ def plot_scan(
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 4.2))
         axes = figure.subplots()
-        tev = np.asarray(centres, dtype=float) / 1000
+        tev = np.asarray(centers, dtype=float) / 1000
         smallest = 1.0
         for colour, (label, values) in zip(("black", *COLOURS), p_local.items(), strict=False):
             points = np.array([np.nan if value is None else value for value in values])
@@ -199,7 +200,7 @@ def plot_scan(
             axes.text(1.005, p, f"{z}σ", transform=axes.get_yaxis_transform(), va="center")
         axes.set_yscale("log")
         axes.set_ylim(min(smallest / 30, 1e-4), 2)
-        axes.set_xlabel("window centre [TeV]")
+        axes.set_xlabel("window center [TeV]")
         axes.set_ylabel("local p-value")
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, fontsize=9)
     return figure

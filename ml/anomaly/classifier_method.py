@@ -31,6 +31,7 @@ __all__ = [
     "ClassifyingHyper",
     "InputHyper",
     "Task",
+    "data_and_simulation",
     "refuse_few_events",
 ]
 
@@ -168,6 +169,48 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
 def _read(data: Sample, needs: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the blocks that are of a kind which is needed."""
     return tuple(name for name, block in data.blocks.items() if block.kind in needs)
+
+
+def data_and_simulation(
+    data: Sample,
+    window: Window,
+    simulation: Sample,
+    *,
+    min_events: int,
+    inner_folds: int,
+    seed: int,
+) -> tuple[Sample, NDArray[np.bool_]]:
+    """Return the events of the signal region, measured and simulated, and which are measured.
+
+    Parameters
+    ----------
+    data, simulation : Sample
+        Measured and simulated events.
+    window : Window
+        The window.
+    min_events, inner_folds : int
+        So many of each are needed in each inner fold.
+    seed : int
+        That of the training.
+
+    Raises
+    ------
+    InputError
+        If there are too few events of one of them, or a feature is constant.
+    """
+    both, real = data.take(window.signal(data.mass)).beside(
+        simulation.take(window.signal(simulation.mass))
+    )
+    refuse_few_events(
+        {"signal region": real, "signal region of the simulation": ~real},
+        both.event,
+        window,
+        min_events=min_events,
+        inner_folds=inner_folds,
+        seed=seed,
+    )
+    both.refuse_constant_features()
+    return both, real
 
 
 def refuse_few_events(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...core import ConfigError, InputError, require
 from ..blocks.block import Block
 from ..folds import fold_of
+from ..hyperparameters import refuse_unusable
 from ..registry import Registry
 
 __all__ = [
@@ -200,15 +201,13 @@ class ClassifierHyper:
     settings: Any = None
 
     def __post_init__(self) -> None:
-        allowed = {
-            "inner_folds": self.inner_folds >= 2,
-            "members": self.members >= 1,
-            "feature_fraction": 0 < self.feature_fraction <= 1,
-        }
-        for name, good in allowed.items():
-            if not good:
-                msg = f"classifier: {name} = {getattr(self, name)!r} cannot be used"
-                raise ConfigError(msg)
+        refuse_unusable(
+            "classifier",
+            self,
+            inner_folds=self.inner_folds >= 2,
+            members=self.members >= 1,
+            feature_fraction=0 < self.feature_fraction <= 1,
+        )
         expected = CLASSIFIERS[self.kind].Hyper
         if self.settings is None:
             object.__setattr__(self, "settings", expected())

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import ConfigError
+from ..hyperparameters import refuse_unusable
 from ..training.bank_hyper import BankHyper
 from .ensemble import Classifier, ClassifierHyper, ClassifierKind, register_classifier
 
@@ -47,10 +47,7 @@ class NetworkHyper(BankHyper):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("restarts", "batch"):
-            if getattr(self, name) < 1:
-                msg = f"networks: {name} = {getattr(self, name)} cannot be used"
-                raise ConfigError(msg)
+        refuse_unusable("networks", self, restarts=self.restarts >= 1, batch=self.batch >= 1)
 
 
 @register_classifier("networks")

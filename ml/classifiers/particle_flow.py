@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError
+from ..hyperparameters import refuse_unusable
 from ..training.training_hyper import TrainingHyper
 from .ensemble import Classifier, ClassifierHyper, ClassifierKind, Inputs, register_classifier
 from .members import note_reliability
@@ -47,9 +48,7 @@ class ParticleFlowHyper:
             if not widths or not all(isinstance(each, int) and each >= 1 for each in widths):
                 msg = f"pfn: {name} = {widths!r} cannot be used; give widths, such as [128, 128]"
                 raise ConfigError(msg)
-        if self.particles < 1:
-            msg = f"pfn: particles = {self.particles} cannot be used"
-            raise ConfigError(msg)
+        refuse_unusable("pfn", self, particles=self.particles >= 1)
 
 
 @register_classifier("pfn")

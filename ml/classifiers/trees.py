@@ -13,7 +13,7 @@ from scipy.special import logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from ...core import ConfigError
+from ..hyperparameters import refuse_unusable
 from .ensemble import ClassifierHyper, ClassifierKind, register_classifier
 from .members import features_of_members, note_reliability
 from .quantile_bins import bin_edges, bin_of
@@ -57,19 +57,17 @@ class BoostingHyper:
     bins: int = 127
 
     def __post_init__(self) -> None:
-        allowed = {
-            "learning_rate": self.learning_rate > 0,
-            "iterations": self.iterations >= 1,
-            "patience": self.patience >= 1,
-            "leaves": self.leaves >= 2,
-            "events_per_leaf": self.events_per_leaf >= 1,
-            "features_per_split": 0 < self.features_per_split <= 1,
-            "bins": 2 <= self.bins <= 255,
-        }
-        for name, good in allowed.items():
-            if not good:
-                msg = f"boosted trees: {name} = {getattr(self, name)} cannot be used"
-                raise ConfigError(msg)
+        refuse_unusable(
+            "boosted trees",
+            self,
+            learning_rate=self.learning_rate > 0,
+            iterations=self.iterations >= 1,
+            patience=self.patience >= 1,
+            leaves=self.leaves >= 2,
+            events_per_leaf=self.events_per_leaf >= 1,
+            features_per_split=0 < self.features_per_split <= 1,
+            bins=2 <= self.bins <= 255,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core import ConfigError, InputError, nearest_names
+from ..hyperparameters import refuse_unusable
 from ..training.checkpoints import State
 from ..training.device import pick_device
 from ..training.engine import Training, one_thread, seeded, train
@@ -75,17 +76,15 @@ class FlowHyper(TrainingHyper):
                 f"flow: no family is called {self.family!r}; {nearest_names(self.family, FAMILIES)}"
             )
             raise ConfigError(msg)
-        allowed = {
-            "layers": self.layers >= 1,
-            "width": self.width >= 1,
-            "depth": self.depth >= 1,
-            "bins": 2 <= self.bins <= 500,
-            "tail": 0 < self.tail < math.inf,
-        }
-        for name, good in allowed.items():
-            if not good:
-                msg = f"flow: {name} = {getattr(self, name)!r} cannot be used"
-                raise ConfigError(msg)
+        refuse_unusable(
+            "flow",
+            self,
+            layers=self.layers >= 1,
+            width=self.width >= 1,
+            depth=self.depth >= 1,
+            bins=2 <= self.bins <= 500,
+            tail=0 < self.tail < math.inf,
+        )
 
 
 class ConditionalFlow:

@@ -29,8 +29,8 @@ class SlicedFlow:
         x -> x - W W^T x + W psi(W^T x | m),
 
     where psi is a monotone rational-quadratic spline with linear tails. Splines are known at the
-    centres of the mass bins; between them their knots are interpolated in m, so that features
-    which shift with the mass shift, instead of fading into one another. Outside the centres the
+    centers of the mass bins; between them their knots are interpolated in m, so that features
+    which shift with the mass shift, instead of fading into one another. Outside the centers the
     nearest holds.
 
     Attributes
@@ -126,7 +126,7 @@ class SlicedFlow:
 def place(
     m: NDArray[np.float64], centers: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return between which centres masses lie.
+    """Return between which centers masses lie.
 
     Parameters
     ----------
@@ -138,9 +138,9 @@ def place(
     Returns
     -------
     left : ndarray of int64, shape (n_events,)
-        Index of the centre below, at most n_bins - 2.
+        Index of the center below, at most n_bins - 2.
     fraction : ndarray of float64, shape (n_events,)
-        0 at the centre below and beyond the first, 1 at the centre above and beyond the last.
+        0 at the center below and beyond the first, 1 at the center above and beyond the last.
     """
     left = np.clip(np.searchsorted(centers, m, side="right") - 1, 0, len(centers) - 2)
     step = centers[left + 1] - centers[left]

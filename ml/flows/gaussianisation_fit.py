@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from ...core import ConfigError, InputError
+from ...core import InputError
+from ..hyperparameters import refuse_unusable
 from .gaussianisation import SlicedFlow, place, push
+from .slice_axes import fit_axes
 
-__all__ = ["SlicingHyper", "fit_axes", "fit_maps", "fit_sliced", "knot_levels"]
+__all__ = ["SlicingHyper", "fit_maps", "fit_sliced", "knot_levels"]
 
 _FINENESS = 4  # points of a kernel density's grid in a width of the kernel, if not too many
 _REACH = 5.0  # widths of the kernel by which the grid exceeds the events
 _NARROWEST = 1e-3  # a slice is never taken for narrower, in widths of a feature
-_AXES_TOLERANCE = 1e-6  # the search for axes ends with steps below
-_SMALLEST_RATE = 1e-8
 _ROOT_2PI = float(np.sqrt(2 * np.pi))
 
 
@@ -64,23 +64,21 @@ class SlicingHyper:
     axis_steps: int = 20
 
     def __post_init__(self) -> None:
-        allowed = {
-            "bin_width": self.bin_width > 0,
-            "bin_events": self.bin_events >= 20,
-            "layers": self.layers >= 1,
-            "patience": self.patience >= 1,
-            "slices": self.slices >= 0,
-            "step": 0 < self.step <= 0.1,
-            "tail_step": 0 < self.tail_step <= 0.1,
-            "knots": self.knots == 0 or self.knots >= 10,
-            "bandwidth": self.bandwidth > 0,
-            "axis_events": self.axis_events >= 100,
-            "axis_steps": self.axis_steps >= 0,
-        }
-        for name, good in allowed.items():
-            if not good:
-                msg = f"Gaussianisation: {name} = {getattr(self, name)} cannot be used"
-                raise ConfigError(msg)
+        refuse_unusable(
+            "Gaussianisation",
+            self,
+            bin_width=self.bin_width > 0,
+            bin_events=self.bin_events >= 20,
+            layers=self.layers >= 1,
+            patience=self.patience >= 1,
+            slices=self.slices >= 0,
+            step=0 < self.step <= 0.1,
+            tail_step=0 < self.tail_step <= 0.1,
+            knots=self.knots == 0 or self.knots >= 10,
+            bandwidth=self.bandwidth > 0,
+            axis_events=self.axis_events >= 100,
+            axis_steps=self.axis_steps >= 0,
+        )
 
 
 def fit_sliced(
@@ -209,72 +207,6 @@ def _axes_of_layer(
     per_bin = max(hyper.axis_events // len(parts), 50)
     chosen = np.stack([_choose(rng, part, weights, per_bin) for part in parts])
     return fit_axes(z[chosen], n_slices, rng, steps=hyper.axis_steps)
-
-
-def fit_axes(
-    z: NDArray[np.float64], n_slices: int, rng: np.random.Generator, *, steps: int
-) -> NDArray[np.float64]:
-    """Return orthogonal axes along which events differ most from a Gaussian.
-
-    The sum over axes and bins of the squared 2-Wasserstein distance to a unit Gaussian, which in
-    one dimension is the mean square between sorted events and Gaussian quantiles, is climbed on
-    the Stiefel manifold: along the gradient's tangent by Cayley's transform, which keeps the axes
-    orthonormal, with a step that backtracks (arXiv:2007.00674, algorithm 1).
-
-    Parameters
-    ----------
-    z : ndarray of float64, shape (n_bins, n_events_per_bin, n_features)
-        Events of each bin.
-    n_slices : int
-        The number of axes.
-    rng : numpy.random.Generator
-        Draws the first axes.
-    steps : int
-        The largest number of gradient steps; with none the axes are random.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_features, n_slices)
-    """
-    d, n = z.shape[2], z.shape[1]
-    q, r = np.linalg.qr(rng.normal(size=(d, n_slices)))
-    # uniform on the manifold (math-ph/0609050)
-    axes = np.asarray(q * np.sign(np.diag(r)), np.float64)
-    quantile = ndtri((np.arange(n) + 0.5) / n).astype(np.float32)
-    events = np.ascontiguousarray(z.transpose(0, 2, 1), dtype=np.float32)
-    rate, one = 0.1, np.eye(d)
-
-    def slices(axes: NDArray[np.float64]) -> NDArray[np.float32]:
-        return axes.T.astype(np.float32) @ events
-
-    def distance(axes: NDArray[np.float64]) -> float:
-        return float(np.square(np.sort(slices(axes)) - quantile).mean(dtype=np.float64))
-
-    reached = distance(axes)
-    for _ in range(steps):
-        u = slices(axes)
-        target = np.empty_like(u)
-        np.put_along_axis(target, np.argsort(u), quantile, axis=2)
-        gradient = np.tensordot(events, u - target, axes=((0, 2), (0, 2))) * (2.0 / u.size)
-        turn = gradient @ axes.T - axes @ gradient.T
-        gain = float(np.sum(gradient * (turn @ axes)))
-        if gain <= 0:
-            break
-        while True:
-            half = 0.5 * rate * turn
-            moved = np.linalg.solve(one - half, (one + half) @ axes).astype(np.float64)
-            new = distance(moved)
-            if new >= reached + 0.5 * rate * gain or rate < _SMALLEST_RATE:
-                break
-            rate *= 0.5
-        if new <= reached:
-            break
-        small = np.abs(moved - axes).max() < _AXES_TOLERANCE
-        axes, reached = moved, new
-        if small:
-            break
-        rate *= 1.5 / 0.5
-    return axes
 
 
 def fit_maps(

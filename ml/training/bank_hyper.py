@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...core import ConfigError
+from ..hyperparameters import refuse_unusable
 
 __all__ = ["BankHyper"]
 
@@ -56,20 +56,18 @@ class BankHyper:
     average: int = 1
 
     def __post_init__(self) -> None:
-        allowed = {
-            "layers": self.layers >= 1,
-            "width": self.width >= 1,
-            "dropout": 0 <= self.dropout < 1,
-            "learning_rate": self.learning_rate > 0,
-            "epochs": self.epochs >= 1,
-            "patience": self.patience >= 1,
-            "cut": 0 < self.cut < 1,
-            "activation": self.activation in ("leaky_elu", "relu"),
-            "judge": self.judge in ("cut", "loss", "last"),
+        refuse_unusable(
+            "networks",
+            self,
+            layers=self.layers >= 1,
+            width=self.width >= 1,
+            dropout=0 <= self.dropout < 1,
+            learning_rate=self.learning_rate > 0,
+            epochs=self.epochs >= 1,
+            patience=self.patience >= 1,
+            cut=0 < self.cut < 1,
+            activation=self.activation in ("leaky_elu", "relu"),
+            judge=self.judge in ("cut", "loss", "last"),
             # every network runs so long, so no place for an epoch stays empty
-            "average": 1 <= self.average <= min(self.epochs, self.patience),
-        }
-        for name, good in allowed.items():
-            if not good:
-                msg = f"networks: {name} = {getattr(self, name)!r} cannot be used"
-                raise ConfigError(msg)
+            average=1 <= self.average <= min(self.epochs, self.patience),
+        )

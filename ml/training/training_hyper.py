@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ...core import ConfigError
+from ..hyperparameters import refuse_unusable
 
 __all__ = ["TrainingHyper"]
 
@@ -49,18 +49,16 @@ class TrainingHyper:
     mixed: bool = True
 
     def __post_init__(self) -> None:
-        allowed = {
-            "epochs": self.epochs >= 1,
-            "batch": self.batch >= 1,
-            "learning_rate": 0 < self.learning_rate < math.inf,
-            "weight_decay": 0 <= self.weight_decay < math.inf,
-            "schedule": self.schedule in ("constant", "cosine"),
-            "clip": 0 <= self.clip < math.inf,
-            "patience": self.patience >= 0,
-            "keep": self.keep in ("best", "last"),
-            "average": 1 <= self.average <= self.epochs,
-        }
-        for name, good in allowed.items():
-            if not good:
-                msg = f"training: {name} = {getattr(self, name)!r} cannot be used"
-                raise ConfigError(msg)
+        refuse_unusable(
+            "training",
+            self,
+            epochs=self.epochs >= 1,
+            batch=self.batch >= 1,
+            learning_rate=0 < self.learning_rate < math.inf,
+            weight_decay=0 <= self.weight_decay < math.inf,
+            schedule=self.schedule in ("constant", "cosine"),
+            clip=0 <= self.clip < math.inf,
+            patience=self.patience >= 0,
+            keep=self.keep in ("best", "last"),
+            average=1 <= self.average <= self.epochs,
+        )

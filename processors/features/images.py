@@ -23,7 +23,7 @@ def jet_images(jets: FlatJets, *, radius: float, pixels: int = PIXELS) -> NDArra
     The steps are those of Macaluso, Shih (arXiv:1803.00107); after them, shifts, turns
     and mirror images of a jet give the same image, but for particles that change pixels:
 
-    1. centre: the mean position, weighted by pT, moves to the middle;
+    1. center: the mean position, weighted by pT, moves to the middle;
     2. rotate: the principal axis, that of the larger second moment weighted by pT, turns upright
        as in LHCO Fig. 20 (arXiv:2101.08320);
     3. flip: the halves with more pT become the right and the upper one;

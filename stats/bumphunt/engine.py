@@ -15,7 +15,7 @@ from ..p_values.local import z_of_log_p
 from ..search.pseudo_experiments import BATCH, GlobalP, Mapper, _run, global_p, is_enough
 from ..spectra.batch_fit import Problem, refit
 from ..spectra.functions import Basis
-from ..spectra.spectrum import Constraint
+from ..spectra.poisson import Constraint
 from .kernels import scan_reference, scan_refitted
 from .regions import Grid
 
@@ -303,7 +303,7 @@ class _Refit:
             mask,
             ~mask,
             start[None],
-            self.constraint.centre[None],
+            self.constraint.center[None],
             self.constraint.precision[None],
         )
         fits = refit(problem, counts[:, None])
@@ -312,7 +312,7 @@ class _Refit:
     def scan(self, counts: Array, theta: Array) -> tuple[NDArray, ...]:
         """Return ln p, box, observed, expected and variance of the best box, each (n,)."""
         model = self.model
-        arrays = model.design, model.weights, self.constraint.centre, self.constraint.precision
+        arrays = model.design, model.weights, self.constraint.center, self.constraint.precision
         return scan_refitted(counts, theta, arrays, self.boxes, self.n_y, self.sign, _MAX_STEPS)
 
 
@@ -376,7 +376,7 @@ def _sign(looking_for: str) -> int:
 def _start(model: Basis, counts: Array) -> Array:
     """Return a first guess of the parameters: least squares to the logarithm of the spectrum."""
     weight = np.sqrt(counts + 0.5)
-    centre = model.design[:, model.design.shape[1] // 2]
+    center = model.design[:, model.design.shape[1] // 2]
     log_density = np.log((counts + 0.5) / model.weights.sum(axis=1))
-    theta, *_ = np.linalg.lstsq(centre * weight[:, None], log_density * weight, rcond=None)
+    theta, *_ = np.linalg.lstsq(center * weight[:, None], log_density * weight, rcond=None)
     return theta.astype(np.float64)

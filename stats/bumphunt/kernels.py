@@ -226,7 +226,7 @@ def scan_refitted(counts, theta, model, boxes, n_y, sign, max_steps):  # noqa: P
     theta : ndarray of shape (n, n_parameters)
         The fits of all bins.
     model : tuple of ndarray
-        Design and weights of a `Basis`, centre and precision of the Gaussian constraint.
+        Design and weights of a `Basis`, center and precision of the Gaussian constraint.
     boxes : ndarray of int, shape (n_boxes, 4)
         Regions.
     n_y, sign, max_steps : int

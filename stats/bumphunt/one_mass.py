@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..spectra.binning import checked_edges
 from ..spectra.functions import basis
-from ..spectra.spectrum import Constraint, checked_counts
+from ..spectra.poisson import Constraint, checked_counts
 from .engine import BumpHuntResult, HuntOptions, hunt_reference, hunt_refitted
 from .regions import checked_reference, grid
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...core import InputError
 from ..spectra.binning import checked_edges
 from ..spectra.functions import Basis, orthonormal, quadrature
-from ..spectra.spectrum import Constraint
+from ..spectra.poisson import Constraint
 from .engine import BumpHuntResult, HuntOptions, hunt_reference, hunt_refitted
 from .regions import checked_reference, grid
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...core.windows import geometric_center
 from ..p_values.local import z_of_log_p
 from ..search.flags import inclusive_p
 from ..search.hunt_result import SelectionResult
@@ -118,7 +119,7 @@ def _hypothesis(
     low, high = first.scan.windows[w].tolist()
     seen = int((combined.log_p_toys[:, w] <= combined.log_p[w]).sum())
     return Hypothesis(
-        mass=float(np.sqrt(low * high)),
+        mass=float(geometric_center(low, high)),
         low=low,
         high=high,
         channels=tuple(rows),

@@ -22,7 +22,7 @@ class Hypothesis(Record):
     Attributes
     ----------
     mass, low, high : float
-        Geometric centre and edges of the signal region, GeV.
+        Geometric center and edges of the signal region, GeV.
     channels : tuple of SelectionResult or None
         The most significant selection of each channel; None where no fit may be quoted.
     statistic : float

@@ -21,7 +21,8 @@ from scipy import special
 
 from .counting import counting_limit, is_count
 from .crossings import crossings, noisy_crossings
-from .likelihood import Likelihood, ModelFits, likelihood
+from .likelihood import Likelihood, likelihood
+from .many_fits import ModelFits
 from .profiled import (
     BANDS,
     UpperLimit,

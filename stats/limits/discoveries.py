@@ -11,7 +11,8 @@ from scipy import special
 
 from ...core import Record
 from .crossings import crossings
-from .likelihood import Likelihood, ModelFits, likelihood
+from .likelihood import Likelihood, likelihood
+from .many_fits import ModelFits
 from .profiled import background_fit, data_of, fit_data
 
 __all__ = ["Discovery", "discovery"]

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import FitError, InputError, Record
-from .likelihood import Likelihood, ModelFits, fit_many
+from .likelihood import Likelihood
+from .many_fits import ModelFits, fit_many
 
 __all__ = [
     "BANDS",

@@ -54,10 +54,7 @@ def gaussian_log_p(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) -
     >>> gaussian_log_p([30, 500], 20.0, 4.0).round(2).tolist()
     [-2.74, -604.55]
     """
-    n, b, sigma = np.broadcast_arrays(*(np.asarray(x, float) for x in (observed, expected, error)))
-    shape = n.shape
-    n, b, sigma = n.ravel(), b.ravel(), sigma.ravel()
-    log_p = _log_gammainc(np.maximum(n, 1.0), np.maximum(b, 0.0))
+    (n, b, sigma), log_p, shape = _without_error(observed, expected, error)
     smeared = (n > 0) & (sigma**2 > _KNOWN * b) & np.isfinite(sigma)
     above_zero = special.log_ndtr(b / np.where(smeared, sigma, 1.0))
 
@@ -120,10 +117,7 @@ def lognormal_log_p(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) 
     >>> lognormal_log_p([30, 500], 20.0, 4.0).round(2).tolist()
     [-2.68, -150.11]
     """
-    n, b, sigma = np.broadcast_arrays(*(np.asarray(x, float) for x in (observed, expected, error)))
-    shape = n.shape
-    n, b, sigma = n.ravel(), b.ravel(), sigma.ravel()
-    log_p = _log_gammainc(np.maximum(n, 1.0), np.maximum(b, 0.0))
+    (n, b, sigma), log_p, shape = _without_error(observed, expected, error)
     smeared = (n > 0) & (b > 0) & (sigma**2 > _KNOWN * b) & np.isfinite(sigma)
     width = np.log1p(np.divide(sigma, b, out=np.zeros_like(b), where=smeared))
 
@@ -149,6 +143,15 @@ def lognormal_log_p(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) 
             log_p[part] = form(n[part], b[part], width[part])
     log_p[(n <= 0) | ~np.isfinite(sigma)] = 0.0
     return np.minimum(log_p, 0.0).reshape(shape)
+
+
+def _without_error(
+    observed: ArrayLike, expected: ArrayLike, error: ArrayLike
+) -> tuple[tuple[Array, Array, Array], Array, tuple[int, ...]]:
+    """Return the numbers side by side, ln p of a background that is known, and the shape."""
+    n, b, sigma = np.broadcast_arrays(*(np.asarray(x, float) for x in (observed, expected, error)))
+    log_p = _log_gammainc(np.maximum(n.ravel(), 1.0), np.maximum(b.ravel(), 0.0))
+    return (n.ravel(), b.ravel(), sigma.ravel()), log_p, n.shape
 
 
 def _log_normal(u: Array) -> Array:

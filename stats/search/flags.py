@@ -172,7 +172,7 @@ def _explained(
         problem.masked[spectra] | hidden,
         problem.tested[spectra] & ~hidden,
         problem.start[spectra],
-        problem.centre[spectra],
+        problem.center[spectra],
         problem.precision[spectra],
     )
     thrown = null.throw(

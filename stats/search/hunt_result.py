@@ -87,7 +87,7 @@ class WindowResult(Record):
     Attributes
     ----------
     center, low, high : float
-        Geometric centre and edges of the signal region.
+        Geometric center and edges of the signal region.
     unselected : SelectionResult
         The spectrum before selection, for comparison; it is counted only where 1 is among the
         efficiencies.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...core.windows import geometric_center
 from ..p_values.local import z_of_log_p
 from ..selection.patterns import Patterns, count_patterns
 from ..spectra.binning import subdivide
@@ -191,4 +192,4 @@ def _best(step: StatisticalStep, k: int, seed: int) -> Best:
 
 def _window(low: float, high: float, rows: list[SelectionResult]) -> WindowResult:
     """Put the rows of one window together."""
-    return WindowResult(float(np.sqrt(low * high)), low, high, rows[0], tuple(rows[1:]))
+    return WindowResult(float(geometric_center(low, high)), low, high, rows[0], tuple(rows[1:]))

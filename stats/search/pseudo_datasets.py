@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import ConfigError, InputError, Record
+from ...core.windows import log_edges
 from ..p_values.local import local_p, z_of_p
 from ..spectra.functions import Basis
 from .scanning import Scan
@@ -77,8 +78,8 @@ def throw_masses(model: Basis, theta: Array, n: int, rng: np.random.Generator) -
     >>> bool(1000 <= mass.min() and mass.max() < 2000), mass.size
     (True, 1000)
     """
-    points = _NODES * (model.edges.size - 1) + 1
-    fine = np.geomspace(float(model.edges[0]), float(model.edges[-1]), points)
+    bins = _NODES * (model.edges.size - 1)
+    fine = log_edges(float(model.edges[0]), float(model.edges[-1]), bins)
     log_density = model.log_density(theta, fine)
     density = np.exp(log_density - log_density.max())
     cumulative = np.r_[0.0, np.cumsum(np.diff(fine) * (density[1:] + density[:-1]) / 2)]

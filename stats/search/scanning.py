@@ -16,7 +16,7 @@ from ..spectra.batch_fit import Fits, Problem, refit
 from ..spectra.binning import window_bins
 from ..spectra.fit_model import FitModel
 from ..spectra.functions import Basis, basis
-from ..spectra.spectrum import seed_theta
+from ..spectra.poisson import seed_theta
 
 __all__ = ["Scan", "hide_window", "scan"]
 
@@ -125,15 +125,15 @@ def scan(
 
     n_spectra, n_par = len(counts), function.n_parameters
     reference = _fit_unmasked(function, spectra[0, 0])
-    centre = np.tile(reference.theta[0, 0], (n_spectra, 1))
+    center = np.tile(reference.theta[0, 0], (n_spectra, 1))
     all_efficiencies = (1.0, *steps)
-    centre[:, 0] += np.tile(np.log(all_efficiencies), len(windows))
+    center[:, 0] += np.tile(np.log(all_efficiencies), len(windows))
     precision = np.zeros((n_spectra, n_par))
     selected = np.tile(np.array(all_efficiencies) < 1, len(windows))
     precision[selected] = model.precision(n_par)
 
     masked = np.repeat(signal, len(all_efficiencies), axis=0)
-    problem = Problem(function, masked, ~_grow(masked, model.guard), centre, centre, precision)
+    problem = Problem(function, masked, ~_grow(masked, model.guard), center, center, precision)
     fits = refit(problem, counts[None])
     observed = (counts * masked).sum(axis=1)
     fraction = np.repeat(_checked_spurious(spurious, len(windows)), len(all_efficiencies))

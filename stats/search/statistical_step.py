@@ -19,8 +19,9 @@ from ...core import FitError, InputError
 from ..p_values.local import local_log_p, z_of_log_p, z_of_p
 from ..selection.patterns import Patterns
 from ..spectra.fit_model import FitModel
+from ..spectra.poisson import Constraint
 from ..spectra.resonance import Resonance, fit_resonance
-from ..spectra.spectrum import Constraint, SpectrumFit, fit
+from ..spectra.spectrum import SpectrumFit, fit
 from .flags import flag_sentences
 from .hunt_result import SelectionResult
 from .null import Null, null_hypothesis
@@ -243,7 +244,7 @@ class StatisticalStep:
         """Return the constraint of a selected spectrum; the unselected one is free."""
         problem = self.scan.problem
         free = not problem.precision[k].any()
-        return None if free else Constraint(problem.centre[k], problem.precision[k])
+        return None if free else Constraint(problem.center[k], problem.precision[k])
 
     def _use_toys(self, toys: Toys) -> NDArray[np.bool_]:
         """Return which p-values of the pseudo-experiments count, shape (n, n_spectra)."""

@@ -19,7 +19,7 @@ from ..spectra.batch_fit import Problem, refit
 from ..spectra.binning import checked_edges
 from ..spectra.fit_model import FitModel
 from ..spectra.functions import basis
-from ..spectra.spectrum import seed_theta
+from ..spectra.poisson import seed_theta
 
 __all__ = [
     "JointYield",
@@ -172,9 +172,9 @@ def spectrum_yields(
     whole = refit(
         Problem(function, none, ~none, first, free, free, signal[:1].copy()), counts[None, :1]
     )
-    centre = np.tile(whole.theta[0, 0], (n, 1))
-    centre[:, -1] = 0.0
-    centre[:, 0] += np.log(np.asarray(fractions, dtype=float))
+    center = np.tile(whole.theta[0, 0], (n, 1))
+    center[:, -1] = 0.0
+    center[:, 0] += np.log(np.asarray(fractions, dtype=float))
     precision = np.zeros((n, n_par + 1))
     precision[1:, :n_par] = model.precision(n_par)
     fits = refit(
@@ -182,8 +182,8 @@ def spectrum_yields(
             function,
             np.tile(none, (n, 1)),
             np.tile(~none, (n, 1)),
-            centre,
-            centre,
+            center,
+            center,
             precision,
             np.ascontiguousarray(signal),
         ),

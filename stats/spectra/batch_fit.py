@@ -36,11 +36,11 @@ class Problem:
         Bins over which the deviance is taken as the goodness of fit.
     start : ndarray of shape (n_spectra, n_parameters)
         Where the fits start; with a signal, where no bin has a negative expectation.
-    centre, precision : ndarray of shape (n_spectra, n_parameters)
+    center, precision : ndarray of shape (n_spectra, n_parameters)
         Gaussian constraint of the parameters (precision = 1/σ²; 0 leaves a parameter free).
     signal : ndarray of shape (n_spectra, n_bins), optional
         Events of a signal in each bin, fitted with a free strength, which is the last parameter
-        (of ``start``, ``centre`` and ``precision`` too).
+        (of ``start``, ``center`` and ``precision`` too).
 
     Examples
     --------
@@ -56,7 +56,7 @@ class Problem:
     masked: Mask
     tested: Mask
     start: Array
-    centre: Array
+    center: Array
     precision: Array
     signal: Array | None = None
 
@@ -152,7 +152,7 @@ def refit(
         problem.masked,
         problem.tested,
         problem.start,
-        problem.centre,
+        problem.center,
         problem.precision,
         max_steps,
         tolerance,
@@ -168,7 +168,7 @@ def refit(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _refit(  # noqa: PLR0917  (bare arrays, for numba)
-    counts, design, weights, signal, masked, tested, start, centre, precision, max_steps,
+    counts, design, weights, signal, masked, tested, start, center, precision, max_steps,
     tolerance, theta_out, expected_out, error_out, strength_error_out, deviance_out, converged_out,
 ):  # fmt: skip
     n_shape, n_par = design.shape[2], start.shape[1]
@@ -178,7 +178,7 @@ def _refit(  # noqa: PLR0917  (bare arrays, for numba)
     for e in range(counts.shape[0]):
         for k in range(counts.shape[1]):
             theta[:] = start[k]
-            model = design, weights, centre[k], precision[k]
+            model = design, weights, center[k], precision[k]
             converged_out[e, k], solved = maximise(
                 theta, counts[e, k], signal[k], masked[k], model, work, max_steps, tolerance
             )

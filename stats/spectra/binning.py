@@ -18,7 +18,6 @@ __all__ = [
     "Spectrum",
     "checked_edges",
     "dijet_edges",
-    "log_edges",
     "spectrum_of",
     "spectrum_of_histogram",
     "subdivide",
@@ -67,20 +66,6 @@ class Spectrum(Record):
     counts: tuple[int, ...]
     below: int | None
     above: int | None
-
-
-def log_edges(low: float, high: float, bins: int) -> Array:
-    """Return the edges of bins of equal ratio between two masses in GeV, shape (bins + 1,).
-
-    Examples
-    --------
-    >>> log_edges(1000, 8000, 3).round(9).tolist()
-    [1000.0, 2000.0, 4000.0, 8000.0]
-    """
-    if not 0 < low < high or bins < 1:
-        msg = f"cannot make {bins} logarithmic bins from {low:g} to {high:g} GeV"
-        raise InputError(msg)
-    return np.geomspace(low, high, bins + 1)
 
 
 def subdivide(edges: ArrayLike, parts: int) -> Array:

@@ -2,7 +2,7 @@
 
 A background function is one entry of a table (`register_function`); whatever is fitted is looked up
 here by its name. All are log-linear in their parameters. Therefore the likelihood of a spectrum is
-concave, an entry needs no starting values of its own (`overdensity.stats.spectra.spectrum.seed_theta`), and
+concave, an entry needs no starting values of its own (`overdensity.stats.spectra.poisson.seed_theta`), and
 one compiled loop fits them all (`overdensity.stats.spectra.batch_fit`).
 """
 

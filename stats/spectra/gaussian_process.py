@@ -12,8 +12,8 @@ from scipy.special import gammaln, xlogy
 from ...core import FitError, InputError, Record
 from .batch_fit import Problem, refit
 from .functions import Basis, basis
+from .poisson import checked_counts, seed_theta
 from .predictions import check_filled, checked_mask, prediction
-from .spectrum import checked_counts, seed_theta
 
 __all__ = ["ProcessFit", "fit_process"]
 

@@ -103,7 +103,7 @@ def evaluate(theta, counts, signal, left_out, model, slope, gradient, info):  # 
     """Return the loss of the bins not left out, and write its gradient and information.
 
     The loss is that of `overdensity.stats.spectra.batch_fit.refit`, infinite where an expectation is not
-    positive. ``model`` holds the design and the weights of a `Basis`, centre and precision of the
+    positive. ``model`` holds the design and the weights of a `Basis`, center and precision of the
     constraint. ``signal`` is looked at where there is one parameter more than columns.
 
     Examples
@@ -118,7 +118,7 @@ def evaluate(theta, counts, signal, left_out, model, slope, gradient, info):  # 
     >>> round(loss, 3)  # 100 events expected in each bin: 300 - 6 ln 100
     272.369
     """
-    design, weights, centre, precision = model
+    design, weights, center, precision = model
     n_shape, n_par = design.shape[2], theta.size
     gradient[:] = 0.0
     info[:] = 0.0
@@ -140,7 +140,7 @@ def evaluate(theta, counts, signal, left_out, model, slope, gradient, info):  # 
             for r in range(p + 1):
                 info[p, r] += slope[p] * slope[r] / mean
     for p in range(n_par):
-        pull = theta[p] - centre[p]
+        pull = theta[p] - center[p]
         loss += 0.5 * precision[p] * pull * pull
         gradient[p] -= precision[p] * pull
         info[p, p] += precision[p]

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 from ...core import FitError, Record
 from .batch_fit import Problem, refit
 from .functions import Basis, basis
-from .spectrum import Constraint, checked_counts, seed_theta
+from .poisson import Constraint, checked_counts, seed_theta
 
 __all__ = ["Resonance", "fit_resonance"]
 
@@ -154,13 +154,13 @@ class _Peak:
     def background(self, masked: NDArray[np.bool_]) -> Array:
         """Return the parameters of the background fitted to the bins not masked."""
         guess = seed_theta(self.model, np.where(masked, 0, self.counts))
-        start = self.prior.centre if self.constraint else guess
+        start = self.prior.center if self.constraint else guess
         problem = Problem(
             self.model,
             masked[None],
             ~masked[None],
             start[None],
-            self.prior.centre[None],
+            self.prior.center[None],
             self.prior.precision[None],
         )
         return refit(problem, self.counts[None, None]).theta[0, 0]
@@ -170,7 +170,7 @@ class _Peak:
         theta, (n_signal, mass, width) = parameters[:-3], parameters[-3:]
         shape = np.diff(ndtr((self.model.edges / mass - 1) / width))
         mean = np.maximum(self.model.expected(theta) + n_signal * shape, 1e-300)
-        pull = theta - self.prior.centre
+        pull = theta - self.prior.center
         poisson = (mean - self.counts * np.log(mean)).sum()
         return float(poisson + (self.prior.precision * pull**2).sum() / 2)
 

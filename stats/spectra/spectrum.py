@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -14,35 +13,14 @@ from ...core import FitError, InputError, Record
 from .batch_fit import Problem, refit
 from .binning import checked_edges
 from .functions import Basis, basis, n_parameters
+from .poisson import Constraint, checked_counts, deviance, likelihood, seed_theta
 from .predictions import check_filled, checked_mask, prediction
 
-__all__ = [
-    "Constraint",
-    "SpectrumFit",
-    "checked_counts",
-    "fit",
-    "likelihood",
-    "seed_theta",
-]
+__all__ = ["SpectrumFit", "fit"]
 
 Array = NDArray[np.float64]
 
 _TOYS = 1000
-
-
-@dataclass(frozen=True, eq=False)
-class Constraint:
-    """Gaussian constraint of the parameters: centre and 1/σ², each of shape (n_parameters,).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> Constraint(np.zeros(3), np.full(3, 4.0)).precision.tolist()
-    [4.0, 4.0, 4.0]
-    """
-
-    centre: Array
-    precision: Array
 
 
 @dataclass(frozen=True)
@@ -187,7 +165,7 @@ def fit(
     bin_covariance = jacobian @ covariance @ jacobian.T
     mean = expected if template is None else expected + best.theta[-1] * template
     mean = np.maximum(mean, 1e-300)
-    chi2 = float(_deviance(counts, mean)[~mask].sum())
+    chi2 = float(deviance(counts, mean)[~mask].sum())
     problem = _problem(model, mask, best.theta, free, template)
     result = SpectrumFit(
         function=function,
@@ -210,88 +188,6 @@ def fit(
         strength_error=None if best.at_limit else float(np.sqrt(best.covariance[-1, -1])),
         z=float(np.copysign(np.sqrt(max(q0, 0.0)), strength)),
     )
-
-
-def likelihood(
-    model: Basis,
-    counts: Array,
-    mask: NDArray[np.bool_],
-    constraint: Constraint,
-    signal: Array | None = None,
-) -> tuple[Callable[..., float], Callable[..., Array]]:
-    """Return the negative log-likelihood and its gradient, as functions of the parameters.
-
-    With a signal, its strength is the last parameter, which no constraint binds.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from overdensity.stats.spectra.functions import basis
-    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
-    >>> counts, none = np.full(8, 50.0), np.zeros(8, bool)
-    >>> loss, gradient = likelihood(model, counts, none, Constraint(np.zeros(3), np.zeros(3)))
-    >>> theta = seed_theta(model, counts)
-    >>> bool(loss(theta) < loss(theta + 0.1)), gradient(theta).shape
-    (True, (3,))
-    """
-    used, n_par = ~mask, model.n_parameters
-
-    def mean_of(values: Array) -> Array:
-        mean = model.expected(values[:n_par])
-        return np.maximum(mean if signal is None else mean + values[-1] * signal, 1e-300)[used]
-
-    def loss(values: Array) -> float:
-        mean, pull = mean_of(values), values[:n_par] - constraint.centre
-        return float(
-            (mean - counts[used] * np.log(mean)).sum() + (constraint.precision * pull**2).sum() / 2
-        )
-
-    def gradient(values: Array) -> Array:
-        residual = 1 - counts[used] / mean_of(values)
-        slope = residual @ model.jacobian(values[:n_par])[used]
-        slope += constraint.precision * (values[:n_par] - constraint.centre)
-        return slope if signal is None else np.r_[slope, residual @ signal[used]]
-
-    return loss, gradient
-
-
-def seed_theta(model: Basis, counts: Array) -> Array:
-    """Return a first guess of the parameters: least squares to the logarithm of the spectrum.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from overdensity.stats.spectra.functions import basis
-    >>> model = basis("dijet3", np.linspace(1000, 2000, 9))
-    >>> model.expected(seed_theta(model, np.full(8, 50.0))).round().tolist()
-    [51.0, 51.0, 51.0, 51.0, 51.0, 51.0, 51.0, 51.0]
-    """
-    weight = np.sqrt(counts + 0.5)
-    centre = model.design[:, model.design.shape[1] // 2]
-    log_density = np.log((counts + 0.5) / np.diff(model.edges))
-    theta, *_ = np.linalg.lstsq(centre * weight[:, None], log_density * weight, rcond=None)
-    return theta.astype(np.float64)
-
-
-def checked_counts(counts: ArrayLike, edges: ArrayLike) -> Array:
-    """Return counts as an array, or say what is wrong with them.
-
-    Examples
-    --------
-    >>> checked_counts([3, 4], [1000, 2000, 3000]).tolist()
-    [3.0, 4.0]
-    """
-    values, n_bins = np.asarray(counts, dtype=float), checked_edges(edges).size - 1
-    if values.shape != (n_bins,):
-        msg = f"counts have shape {values.shape}, but there are {n_bins} bins"
-        raise InputError(msg)
-    bad = np.flatnonzero(~np.isfinite(values) | (values < 0))
-    if bad.size:
-        msg = (
-            f"bin {bad[0]} holds {values[bad[0]]:g} events; counts must be finite and not negative"
-        )
-        raise InputError(msg)
-    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -362,7 +258,7 @@ def _problem(
         mask[None],
         ~mask[None],
         start[None],
-        np.r_[constraint.centre, unbound][None],
+        np.r_[constraint.center, unbound][None],
         np.r_[constraint.precision, unbound][None],
         None if signal is None else signal[None],
     )
@@ -395,9 +291,3 @@ def _checked_signal(signal: ArrayLike, mask: NDArray[np.bool_]) -> Array:
         msg = "the signal has no events in the fitted bins: its strength cannot be known there"
         raise InputError(msg)
     return template
-
-
-def _deviance(counts: Array, expected: Array) -> Array:
-    """Return twice the log-likelihood ratio of each bin to the saturated model."""
-    ratio = np.where(counts > 0, counts, 1) / np.where(counts > 0, expected, 1)
-    return 2 * (expected - counts + counts * np.log(ratio))

@@ -11,7 +11,7 @@ from ...core import FitError, InputError, Record
 from .batch_fit import Fits, Problem, refit
 from .binning import window_bins
 from .functions import Basis, basis
-from .spectrum import checked_counts, seed_theta
+from .poisson import checked_counts, seed_theta
 
 __all__ = ["SpuriousSignal", "spurious_signal"]
 

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...core import InputError, Record
 from .binning import checked_edges
+from .poisson import checked_counts
 from .predictions import checked_mask, prediction
 from .ratio_fit import Form, RatioFit, bernstein, fit_ratio, of_all, of_the_rest
-from .spectrum import checked_counts
 
 __all__ = ["RatioPrediction", "shaping_function", "transfer_factor"]
 

@@ -49,7 +49,7 @@ def test_window_survives_json(tmp_path):
     [
         ({"low": 0.0}, "0 < low"),
         ({"low": 7000.0}, "0 < low < high"),
-        ({"bins": 0}, "bins must be at least 1"),
+        ({"bins": 0}, "scan: cannot make 0 .* at least one bin"),
         ({"bins": 6}, "use at least 7 bins"),
         ({"signal_bins": 0}, "signal_bins"),
         ({"sideband_bins": 0}, "sideband_bins"),

@@ -178,7 +178,7 @@ def test_insignificant_towers_are_dropped() -> None:
 @pytest.mark.parametrize("calorimeter", [ECAL, HCAL])
 def test_measured_energy_has_the_mean_and_width_of_the_card(calorimeter: Calorimeter) -> None:
     n, energy = 20_000, 200.0
-    centre = 0.5 * sum(
+    center = 0.5 * sum(
         edge[0]
         for edge in calorimeter.grid.edges(calorimeter.grid.find(np.array([0.02]), np.zeros(1)))[:2]
     )
@@ -189,7 +189,7 @@ def test_measured_energy_has_the_mean_and_width_of_the_card(calorimeter: Calorim
         np.random.default_rng(8),
         track_resolution=np.empty(0),
     )
-    sigma = calorimeter.resolution(np.array([energy]), np.array([centre]))[0]
+    sigma = calorimeter.resolution(np.array([energy]), np.array([center]))[0]
     assert len(flow.neutrals) == n
     assert flow.neutrals.energy.mean() == pytest.approx(energy, abs=4 * sigma / np.sqrt(n))
     assert flow.neutrals.energy.std() == pytest.approx(sigma, rel=0.03)

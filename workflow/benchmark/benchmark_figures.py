@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...core.windows import geometric_center
 from ...ml import MassSculpting, Window
 from ...stats.search.printed import selection_name
 from ..drawing import COLOURS, SIGNAL_REGION, STYLE, save_figure
@@ -192,7 +193,7 @@ def _draw_spectra(
         upper.stairs(before / before.sum(), edges, fill=True, color="#d0d3d6", label="before")
     after = np.mean([each.after for each in found], axis=0)
     total = np.maximum(after.sum(), 1)
-    middle = np.sqrt(edges[1:] * edges[:-1])
+    middle = geometric_center(edges[:-1], edges[1:])
     upper.stairs(after / total, edges, lw=1.4, label=name, **style)
     filled = before > 0
     scale = before.sum() / before[filled] / total

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
+from ...core.windows import geometric_center, log_edges
 from ...ml import Window
 from .cluster import ClusterConfig
 from .reading import read_yaml, validated
@@ -81,7 +82,7 @@ class WindowConfig(Section):
 
     def window(self) -> Window:
         """Return it as methods take it."""
-        center = np.sqrt(self.low * self.high) if self.center is None else self.center
+        center = geometric_center(self.low, self.high) if self.center is None else self.center
         return Window(float(center), self.low, self.high, self.sideband_low, self.sideband_high)
 
 
@@ -284,7 +285,7 @@ class BenchmarkConfig(Section):
     @property
     def edges(self) -> NDArray[np.float64]:
         """Return the bin edges of the spectra, GeV."""
-        return np.geomspace(*self.mass_range, self.spectrum.bins + 1)
+        return log_edges(*self.mass_range, self.spectrum.bins)
 
     def features_of(self, label: str) -> tuple[str, ...]:
         """Return the features of a method, by its name in the table."""

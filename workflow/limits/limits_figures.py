@@ -77,18 +77,18 @@ def save_limits_figures(out: Path) -> list[Path]:
 
 
 def plot_yield_limits(limits: LimitsResults) -> Figure:
-    """Draw the limits on selected events against the window's centre, a panel per selection."""
+    """Draw the limits on selected events against the window's center, a panel per selection."""
     with mpl.rc_context(STYLE):
         count = len(limits.windows[0].selections)
         figure = Figure(figsize=(6.4, 0.6 + 2.4 * count))
         panels = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
-        centres = np.array([window.center for window in limits.windows]) / 1000
+        centers = np.array([window.center for window in limits.windows]) / 1000
         for index, axes in enumerate(panels):
             rows = [window.selections[index] for window in limits.windows]
             bands = np.array([_numbers(row.expected) for row in rows])
             observed = np.array([_number(row.observed) for row in rows])
-            _draw_bands(axes, centres, bands)
-            axes.plot(centres, observed, "o-", color="black", ms=4, lw=1.2, label="observed")
+            _draw_bands(axes, centers, bands)
+            axes.plot(centers, observed, "o-", color="black", ms=4, lw=1.2, label="observed")
             if np.isfinite(bands).any() or np.isfinite(observed).any():
                 axes.set_yscale("log")
             axes.set_ylabel("signal events")
@@ -96,7 +96,7 @@ def plot_yield_limits(limits: LimitsResults) -> Figure:
         figure.legend(
             *panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=4, fontsize=9
         )
-        panels[-1].set_xlabel("window centre [TeV]")
+        panels[-1].set_xlabel("window center [TeV]")
     return figure
 
 

@@ -79,8 +79,8 @@ def histogram_figure(histograms: Mapping[str, hist.Hist[Any]]) -> Figure:
         values, errors = _counts(nominal)
         axes.stairs(values[shown], edges, color=BACKGROUND, fill=True, alpha=0.35, label=title)
         axes.stairs(values[shown], edges, color=BACKGROUND)
-        centres = (edges[1:] + edges[:-1]) / 2
-        axes.errorbar(centres, values[shown], errors[shown], fmt="none", color="black", lw=0.8)
+        centers = (edges[1:] + edges[:-1]) / 2
+        axes.errorbar(centers, values[shown], errors[shown], fmt="none", color="black", lw=0.8)
         for colour, (name, histogram) in zip(_colours(len(varied)), varied, strict=True):
             other, _ = _counts(histogram)
             axes.stairs(other[shown], edges, color=colour, label=name)

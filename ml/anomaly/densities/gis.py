@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from ....core import ConfigError, InputError
+from ....core import InputError
 from ....core.windows import Window
 from ...flows.gaussianisation import SlicedFlow
 from ...flows.gaussianisation_fit import SlicingHyper, fit_sliced
 from ...folds import fold_of
+from ...hyperparameters import refuse_unusable
 from ...inputs.jet_columns import sort_jets
 from ...method import Method, Need, register_method
 from ...sample import Sample
@@ -32,7 +33,7 @@ class GisHyper:
     ----------
     own_mass : bool
         Ask each event for its over-density at its own mass, as published, and learn from all
-        events; otherwise at the centre of the window, from events around it.
+        events; otherwise at the center of the window, from events around it.
     sort : bool
         Order the two jets by mass (:func:`~overdensity.ml.inputs.jet_columns.sort_jets`).
     sigma : float
@@ -62,18 +63,16 @@ class GisHyper:
     flow: SlicingHyper = field(default_factory=SlicingHyper)
 
     def __post_init__(self) -> None:
-        allowed = {
-            "sigma": self.sigma > 0,
-            "points": self.points >= 2,
-            "span": self.span > 0,
-            "members": 1 <= self.members <= self.validation_folds,
-            "validation_folds": self.validation_folds >= 2,
-            "min_events": self.min_events >= 1,
-        }
-        for name, good in allowed.items():
-            if not good:
-                msg = f"method 'gis': {name} = {getattr(self, name)} cannot be used"
-                raise ConfigError(msg)
+        refuse_unusable(
+            "method 'gis'",
+            self,
+            sigma=self.sigma > 0,
+            points=self.points >= 2,
+            span=self.span > 0,
+            members=1 <= self.members <= self.validation_folds,
+            validation_folds=self.validation_folds >= 2,
+            min_events=self.min_events >= 1,
+        )
 
 
 @register_method("gis")

@@ -23,6 +23,7 @@ from ...sample import Sample
 from ...training.device import pick_device
 from ...training.engine import one_thread, seeded, train
 from ..densities.outer_density import FEW_EPOCHS, within
+from .reconstruction import refuse_few_to_learn
 
 __all__ = ["ManifoldFlow", "ManifoldFlowHyper", "manifold_dimension", "mass_density"]
 
@@ -104,14 +105,7 @@ class ManifoldFlow(Method[ManifoldFlowHyper]):
     ) -> Self:
         """Learn from all events, whatever their mass; see :meth:`Method.fit`."""
         del simulation  # everything is learnt from data
-        inside = int(np.count_nonzero(window.signal(data.mass)))
-        if len(data) < self.hyper.min_events or not inside:
-            msg = (
-                f"window {window}: {inside} events in the signal region and {len(data)} to learn "
-                f"from, where 1 and {self.hyper.min_events} are needed; use more events, wider "
-                "bins or a lower end of the scan"
-            )
-            raise InputError(msg)
+        refuse_few_to_learn(data, window, self.hyper.min_events)
         data.refuse_constant_features()
         n = len(data.names)
         if n < 2:

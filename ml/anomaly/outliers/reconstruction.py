@@ -13,11 +13,18 @@ from numpy.typing import NDArray
 
 from ....core import ConfigError, InputError
 from ....core.windows import Window
+from ...hyperparameters import refuse_unusable
 from ...inputs.jet_columns import sort_jets
 from ...method import Method, Need
 from ...sample import Sample
 
-__all__ = ["JetOutliers", "Reconstruction", "ReconstructionHyper", "jet_columns"]
+__all__ = [
+    "JetOutliers",
+    "Reconstruction",
+    "ReconstructionHyper",
+    "jet_columns",
+    "refuse_few_to_learn",
+]
 
 Combination = Literal["mean", "cuts"]
 
@@ -53,10 +60,29 @@ class ReconstructionHyper:
         )
 
     def _refuse(self, **allowed: bool) -> None:
-        for name, good in allowed.items():
-            if not good:
-                msg = f"{name} = {getattr(self, name)!r} cannot be used in {type(self).__name__}"
-                raise ConfigError(msg)
+        refuse_unusable(type(self).__name__, self, **allowed)
+
+
+def refuse_few_to_learn(data: Sample, window: Window, min_events: int) -> None:
+    """Raise an InputError if there are too few events, or none in the signal region.
+
+    Parameters
+    ----------
+    data : Sample
+        All events, whatever their mass.
+    window : Window
+        The window.
+    min_events : int
+        So many are needed.
+    """
+    inside = int(np.count_nonzero(window.signal(data.mass)))
+    if len(data) < min_events or not inside:
+        msg = (
+            f"window {window}: {inside} events in the signal region and {len(data)} to learn "
+            f"from, where 1 and {min_events} are needed; use more events, wider "
+            "bins or a lower end of the scan"
+        )
+        raise InputError(msg)
 
 
 HyperT = TypeVar("HyperT", bound=ReconstructionHyper)
@@ -78,14 +104,7 @@ class JetOutliers(Method[HyperT], Generic[HyperT, InputT, ModelT]):
     ) -> Self:
         """Learn to rebuild the jets; see :meth:`Method.fit`."""
         del simulation  # everything is learnt from data
-        inside = int(np.count_nonzero(window.signal(data.mass)))
-        if len(data) < self.hyper.min_events or not inside:
-            msg = (
-                f"window {window}: {inside} events in the signal region and {len(data)} to learn "
-                f"from, where 1 and {self.hyper.min_events} are needed; use more events, wider "
-                "bins or a lower end of the scan"
-            )
-            raise InputError(msg)
+        refuse_few_to_learn(data, window, self.hyper.min_events)
         self._prepare(data)
         jets = self._jets(data)
         if self.hyper.combine == "cuts" and len(jets) > len(self.hyper.cuts):

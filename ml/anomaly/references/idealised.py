@@ -14,7 +14,7 @@ from ..classifier_method import (
     ClassifierMethod,
     ClassifyingHyper,
     Task,
-    refuse_few_events,
+    data_and_simulation,
 )
 
 __all__ = ["Idealised"]
@@ -37,17 +37,12 @@ class Idealised(ClassifierMethod[ClassifyingHyper]):
     fast: ClassVar[Mapping[str, Any]] = {"classifier": FEW_TREES}
 
     def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
-        simulation = simulated(self.name, simulation)
-        both, real = data.take(window.signal(data.mass)).beside(
-            simulation.take(window.signal(simulation.mass))
-        )
-        refuse_few_events(
-            {"signal region": real, "signal region of the simulation": ~real},
-            both.event,
+        both, real = data_and_simulation(
+            data,
             window,
+            simulated(self.name, simulation),
             min_events=self.hyper.min_events,
             inner_folds=self._ensemble.inner_folds,
             seed=seed,
         )
-        both.refuse_constant_features()
         return Task(self._inputs(both), real, balance_classes(real, both.weight), both.event)

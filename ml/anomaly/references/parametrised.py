@@ -45,7 +45,7 @@ class Parametrised(ClassifierMethod[ParametrisedHyper]):
 
     Signal events carry the mass they were made with; background has none and is given one of these
     at random, in the same proportions, so that the input alone tells nothing. A window is scored
-    with its centre as the hypothesis, between the trained masses by interpolation.
+    with its center as the hypothesis, between the trained masses by interpolation.
     """
 
     needs: tuple[Need, ...] = ("features", "labels")
@@ -60,7 +60,7 @@ class Parametrised(ClassifierMethod[ParametrisedHyper]):
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
     ) -> Self:
-        """Learn all masses, to score at the centre of the window; see :meth:`Method.fit`."""
+        """Learn all masses, to score at the center of the window; see :meth:`Method.fit`."""
         self._hypothesis = window.center
         return super().fit(data, window, simulation=simulation, seed=seed)
 
@@ -92,7 +92,7 @@ class Parametrised(ClassifierMethod[ParametrisedHyper]):
         masses = self._masses(data, label)
         if not masses.min() <= window.center <= masses.max():
             msg = (
-                f"window {window}: its centre of {window.center:.0f} GeV is not among the signal "
+                f"window {window}: its center of {window.center:.0f} GeV is not among the signal "
                 f"masses of {masses.min():.0f} to {masses.max():.0f} GeV that method {self.name!r} "
                 "learns from; give signals of lower and higher mass"
             )

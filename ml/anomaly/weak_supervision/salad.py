@@ -30,6 +30,7 @@ from ..classifier_method import (
     ClassifierMethod,
     ClassifyingHyper,
     Task,
+    data_and_simulation,
     refuse_few_events,
 )
 from ..densities.outer_density import SIDEBANDS, refuse_choice
@@ -170,19 +171,14 @@ class Salad(ClassifierMethod[SaladHyper]):
         )
 
     def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
-        simulation = simulated(self.name, simulation)
-        both, real = data.take(window.signal(data.mass)).beside(
-            simulation.take(window.signal(simulation.mass))
-        )
-        refuse_few_events(
-            {"signal region": real, "signal region of the simulation": ~real},
-            both.event,
+        both, real = data_and_simulation(
+            data,
             window,
+            simulated(self.name, simulation),
             min_events=self.hyper.min_events,
             inner_folds=self._ensemble.inner_folds,
             seed=seed,
         )
-        both.refuse_constant_features()
         weight = np.ones(len(both)) if both.weight is None else both.weight.copy()
         weight[~real] = self.weights(both.take(~real))
         return Task(self._inputs(both), real, balance_classes(real, weight), both.event)

@@ -6,16 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import kstest, multivariate_normal, norm, special_ortho_group
+from scipy.stats import kstest, multivariate_normal, norm
 
-from overdensity.core import ConfigError, InputError
+from overdensity.core import InputError
 from overdensity.ml.flows.gaussianisation import SlicedFlow, place
 from overdensity.ml.flows.gaussianisation_fit import (
     SlicingHyper,
-    fit_axes,
-    fit_maps,
     fit_sliced,
-    knot_levels,
 )
 
 QUICK = SlicingHyper(bin_width=250.0, layers=40, step=0.08, axis_events=2000, axis_steps=10)
@@ -112,33 +109,7 @@ def test_flow_survives_its_arrays(fitted):
     np.testing.assert_array_equal(again.log_density(x, m), fitted.log_density(x, m))
 
 
-def test_weights_shift_the_knots_as_they_shift_the_distribution():
-    u = np.random.default_rng(10).random((20_000, 1))
-    edges, level, hyper = np.array([0, len(u)]), knot_levels(1000, 31), SlicingHyper()
-    maps = fit_maps(u, edges, 2 * u[:, 0], level, hyper=hyper)
-    assert maps[0, 15, 0, 0] == pytest.approx(np.sqrt(0.5), abs=0.01)  # F(u) = u^2
-    alike = fit_maps(u, edges, np.full(len(u), 3.0), level, hyper=hyper)
-    np.testing.assert_allclose(
-        alike, fit_maps(u, edges, np.ones(len(u)), level, hyper=hyper), rtol=1e-6
-    )
-
-
-def test_axes_find_the_one_direction_that_is_not_gaussian():
-    rng = np.random.default_rng(11)
-    z = rng.normal(size=(2, 4000, 5))
-    z[..., 2] = np.sign(z[..., 2]) * (1 + 0.1 * np.abs(z[..., 2]))
-    rotation = special_ortho_group.rvs(5, random_state=12)
-    axes = fit_axes(z @ rotation, 1, rng, steps=200)
-    assert abs(axes[:, 0] @ rotation[2]) > 0.95
-
-
-def test_axes_are_orthonormal():
-    rng = np.random.default_rng(13)
-    axes = fit_axes(rng.exponential(size=(3, 500, 6)), 4, rng, steps=20)
-    np.testing.assert_allclose(axes.T @ axes, np.eye(4), atol=1e-10)
-
-
-def test_masses_beyond_the_centres_take_the_nearest():
+def test_masses_beyond_the_centers_take_the_nearest():
     left, fraction = place(np.array([1.0, 2.0, 2.5, 9.0]), np.array([2.0, 3.0, 5.0]))
     np.testing.assert_array_equal(left, [0, 0, 0, 1])
     np.testing.assert_array_equal(fraction, [0.0, 0.0, 0.5, 1.0])
@@ -185,20 +156,6 @@ def test_feature_that_is_constant_at_some_masses_is_refused():
         fit_sliced(x, m, np.arange(8000) % 10 == 0, hyper=QUICK, seed=1)
 
 
-def test_outlier_does_not_blur_the_other_events():
-    x = np.random.default_rng(18).normal(size=(5000, 1))
-    edges, level = np.array([0, 5000]), knot_levels(5000)
-    far = np.r_[x[:-1], [[300.0]]]
-    found = fit_maps(far, edges, np.ones(5000), level, hyper=SlicingHyper(bandwidth=0.2))
-    plain = fit_maps(x, edges, np.ones(5000), level, hyper=SlicingHyper(bandwidth=0.2 * far.std()))
-    np.testing.assert_allclose(found[0, 4:-4, 0, 0], plain[0, 4:-4, 0, 0], atol=0.01)
-
-
 def test_events_of_another_width_are_refused(fitted):
     with pytest.raises(InputError, match="fitted on 2 features"):
         fitted.log_density(np.zeros((3, 4)), np.full(3, 3500.0))
-
-
-def test_step_of_nothing_is_refused():
-    with pytest.raises(ConfigError, match="step = 0"):
-        SlicingHyper(step=0.0)

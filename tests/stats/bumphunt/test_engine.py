@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, FitError, InputError
+from overdensity.core.windows import log_edges
 from overdensity.stats.bumphunt.engine import BumpHuntResult
 from overdensity.stats.bumphunt.one_mass import bump_hunt, bump_hunt_given_reference
-from overdensity.stats.spectra.binning import log_edges
 
 EDGES = log_edges(2632, 6000, 20)
 MEAN = 4000 * np.exp(-0.15 * np.arange(20)) * 0.15

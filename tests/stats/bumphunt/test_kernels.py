@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from overdensity.core.windows import log_edges
 from overdensity.stats.bumphunt.kernels import _log_p, scan_reference, scan_refitted
 from overdensity.stats.bumphunt.regions import grid
 from overdensity.stats.p_values.local import local_log_p, z_of_log_p
 from overdensity.stats.spectra.batch_fit import Problem, refit
-from overdensity.stats.spectra.binning import log_edges
 from overdensity.stats.spectra.functions import basis
-from overdensity.stats.spectra.spectrum import seed_theta
+from overdensity.stats.spectra.poisson import seed_theta
 
 EDGES = log_edges(2632, 6000, 40)
 MIDDLE = (EDGES[1:] + EDGES[:-1]) / 2 / 13e3

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp, kstest
 
+from overdensity.core.windows import log_edges
 from overdensity.stats.bumphunt.engine import _Refit
 from overdensity.stats.bumphunt.one_mass import bump_hunt, bump_hunt_given_reference
 from overdensity.stats.bumphunt.regions import grid
 from overdensity.stats.spectra.batch_fit import Problem, refit
-from overdensity.stats.spectra.binning import log_edges
 from overdensity.stats.spectra.functions import basis
-from overdensity.stats.spectra.spectrum import Constraint, fit, seed_theta
+from overdensity.stats.spectra.poisson import Constraint, seed_theta
+from overdensity.stats.spectra.spectrum import fit
 
 EDGES = log_edges(2632, 6000, 40)
 MIDDLE = (EDGES[1:] + EDGES[:-1]) / 2
@@ -114,8 +115,8 @@ def test_a_true_reference_gives_uniform_p_values():
 
 def test_a_constraint_keeps_the_fit_of_a_nearly_empty_spectrum_finite():
     model = basis("dijet5", EDGES)
-    centre = seed_theta(model, 15 * SHAPE)
-    constraint = Constraint(centre, np.array([0.01, 1, 4, 16, 64]))
+    center = seed_theta(model, 15 * SHAPE)
+    constraint = Constraint(center, np.array([0.01, 1, 4, 16, 64]))
     counts = np.random.default_rng(8).poisson(15 * SHAPE)
     result = bump_hunt(EDGES, counts, constraint=constraint, pseudo_experiments=250)
     assert result.global_p.p_global > 0.01

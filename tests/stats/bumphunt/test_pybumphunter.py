@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from overdensity.core import MissingExtraError
+from overdensity.core.windows import log_edges
 from overdensity.stats.bumphunt.one_mass import bump_hunt_given_reference
 from overdensity.stats.bumphunt.pybumphunter import bumphunter, bumphunter_2d
 from overdensity.stats.bumphunt.two_masses import bump_hunt_2d_given_reference
-from overdensity.stats.spectra.binning import log_edges
 
 EDGES = log_edges(2632, 6000, 40)
 MEAN = 1500 * np.exp(-0.1 * np.arange(40))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from overdensity.core import InputError
+from overdensity.core.windows import log_edges
 from overdensity.stats.bumphunt.regions import grid
-from overdensity.stats.spectra.binning import log_edges
 
 EDGES = log_edges(2632, 6000, 20)
 

@@ -8,6 +8,7 @@ from scipy.integrate import dblquad
 from scipy.stats import ks_2samp
 
 from overdensity.core import FitError, InputError
+from overdensity.core.windows import log_edges
 from overdensity.stats.bumphunt.engine import _Refit
 from overdensity.stats.bumphunt.regions import grid
 from overdensity.stats.bumphunt.two_masses import (
@@ -15,8 +16,7 @@ from overdensity.stats.bumphunt.two_masses import (
     bump_hunt_2d_given_reference,
     plane_basis,
 )
-from overdensity.stats.spectra.binning import log_edges
-from overdensity.stats.spectra.spectrum import Constraint
+from overdensity.stats.spectra.poisson import Constraint
 
 X, Y = log_edges(2600, 6000, 12), log_edges(100, 900, 10)
 WIDTHS = ((2, 3), (2, 3))

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import kstest
 
 from overdensity.core import FitError, InputError
+from overdensity.core.windows import log_edges
 from overdensity.stats import (
     FitModel,
     count_patterns,
@@ -21,7 +22,6 @@ from overdensity.stats.combination.joint import HuntChannel, combine_channels
 from overdensity.stats.combination.joint_result import CombinedResult
 from overdensity.stats.combination.statistic import joint_statistic
 from overdensity.stats.p_values.local import z_of_p
-from overdensity.stats.spectra.binning import log_edges
 
 EDGES = log_edges(2700.0, 6400.0, 12)
 WINDOWS = np.array([(EDGES[i], EDGES[i + 3]) for i in range(2, 8)])

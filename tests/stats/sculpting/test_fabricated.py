@@ -27,7 +27,7 @@ NEAR = (WINDOWS[:, 0] < 3500) & (WINDOWS[:, 1] > 3500)
 
 
 def draw(seed, shape=None, *, n=20_000, n_signal=0):
-    """Masses from a dijet shape, scores of noise, half of it shared, plus shape(ln m, centre)."""
+    """Masses from a dijet shape, scores of noise, half of it shared, plus shape(ln m, center)."""
     rng = np.random.default_rng(seed)
     grid = np.linspace(EDGES[0], EDGES[-1], 20_001)
     y = (grid[1:] + grid[:-1]) / 26e3
@@ -37,15 +37,15 @@ def draw(seed, shape=None, *, n=20_000, n_signal=0):
     scores = rng.normal(size=(mass.size, 10)) + rng.normal(size=(mass.size, 1))
     scores /= np.sqrt(2)
     if shape is not None:
-        centres = np.log(WINDOWS).mean(axis=1)
-        scores += np.stack([shape(np.log(mass), each) for each in centres], axis=1)
+        centers = np.log(WINDOWS).mean(axis=1)
+        scores += np.stack([shape(np.log(mass), each) for each in centers], axis=1)
     scores[mass.size - n_signal :] += 3.0
     return scores, mass, rng.integers(0, 7, mass.size)
 
 
 def learnt(strength):
     """What a classifier of each window does that has learnt the mass."""
-    return lambda x, centre: strength * np.exp(-0.5 * ((x - centre) / 0.05) ** 2)
+    return lambda x, center: strength * np.exp(-0.5 * ((x - center) / 0.05) ** 2)
 
 
 def sculpting(*data, **search):
@@ -147,7 +147,7 @@ def test_windows_share_suspicion(quiet):
     "shape",
     [
         lambda x, _: 3 * (x - np.log(3500)),
-        lambda x, centre: -10 * (x - centre) ** 2,
+        lambda x, center: -10 * (x - center) ** 2,
     ],
     ids=["monotone", "parabola"],
 )

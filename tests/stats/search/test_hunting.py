@@ -228,7 +228,7 @@ def test_a_tiny_dataset_gives_a_quiet_result_or_a_clear_error(box, n):
             assert np.isfinite(row.expected)
 
 
-def test_a_window_has_its_geometric_centre(empty):
+def test_a_window_has_its_geometric_center(empty):
     _, result = empty
     for window in result.windows:
         assert window.center**2 == pytest.approx(window.low * window.high)

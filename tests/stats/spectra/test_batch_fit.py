@@ -11,10 +11,11 @@ from iminuit import Minuit
 from scipy.integrate import quad, simpson
 from scipy.special import ndtr
 
+from overdensity.core.windows import log_edges
 from overdensity.stats.spectra.batch_fit import Problem, refit
-from overdensity.stats.spectra.binning import log_edges
 from overdensity.stats.spectra.functions import basis
-from overdensity.stats.spectra.spectrum import Constraint, fit, seed_theta
+from overdensity.stats.spectra.poisson import Constraint, seed_theta
+from overdensity.stats.spectra.spectrum import fit
 
 EDGES = log_edges(2632, 6000, 32)
 
@@ -36,7 +37,7 @@ def problem(name: str, start: np.ndarray, constraint: Constraint | None = None) 
         MASK[None],
         ~MASK[None],
         start[None],
-        zero if constraint is None else constraint.centre[None],
+        zero if constraint is None else constraint.center[None],
         zero if constraint is None else constraint.precision[None],
     )
 
@@ -59,10 +60,10 @@ def test_the_batched_fit_agrees_with_minuit(name, n):
 def test_the_constrained_fit_agrees_with_minuit_with_few_events():
     model = basis("dijet5", EDGES)
     wide = refit(problem("dijet5", seed_theta(model, 1e6 * SHAPE)), (1e6 * SHAPE)[None, None])
-    centre = wide.theta[0, 0] + np.log(6e-5) * np.eye(5)[0]
-    constraint = Constraint(centre, np.array([0.01, 1, 4, 16, 64]))
+    center = wide.theta[0, 0] + np.log(6e-5) * np.eye(5)[0]
+    constraint = Constraint(center, np.array([0.01, 1, 4, 16, 64]))
     counts = np.random.default_rng(7).poisson(60 * SHAPE, (10, 1, 32))
-    fits = refit(problem("dijet5", centre, constraint), counts)
+    fits = refit(problem("dijet5", center, constraint), counts)
     assert fits.converged.all()
     for k in range(10):
         one = fit(EDGES, counts[k, 0], masked=MASK, constraint=constraint)
@@ -99,9 +100,9 @@ def test_masked_bins_do_not_matter():
 
 def test_an_empty_spectrum_with_a_constraint_expects_little():
     model = basis("dijet5", EDGES)
-    centre = seed_theta(model, 10 * SHAPE)
-    constraint = Constraint(centre, np.array([0.01, 1, 4, 16, 64]))
-    fits = refit(problem("dijet5", centre, constraint), np.zeros((1, 1, 32)))
+    center = seed_theta(model, 10 * SHAPE)
+    constraint = Constraint(center, np.array([0.01, 1, 4, 16, 64]))
+    fits = refit(problem("dijet5", center, constraint), np.zeros((1, 1, 32)))
     assert fits.converged.all()
     assert 0 < fits.expected[0, 0] < 0.1
     assert fits.error[0, 0] > fits.expected[0, 0]

@@ -40,9 +40,9 @@ def test_the_dijet_bins_of_the_challenge_begin_and_end_as_published():
 
 
 def test_dijet_bins_widen_as_the_resolution_does():
-    width, centre = np.diff(DIJET_EDGES), np.add(DIJET_EDGES[1:], DIJET_EDGES[:-1]) / 2
+    width, center = np.diff(DIJET_EDGES), np.add(DIJET_EDGES[1:], DIJET_EDGES[:-1]) / 2
     assert np.all(np.diff(width[:-1]) >= 0)  # the last bin is cut at the beam energy
-    relative = (width / centre)[(centre > 1000) & (centre < 13_500)]
+    relative = (width / center)[(center > 1000) & (center < 13_500)]
     assert 0.03 < relative.min() < relative.max() < 0.06
 
 

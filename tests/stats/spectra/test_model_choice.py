@@ -11,7 +11,7 @@ from scipy.stats import binom, kstest
 from scipy.stats import f as f_distribution
 
 from overdensity.core import ConfigError, FitError, InputError
-from overdensity.stats.spectra.binning import log_edges
+from overdensity.core.windows import log_edges
 from overdensity.stats.spectra.functions import basis
 from overdensity.stats.spectra.model_choice import TESTS, FunctionChoice, choose_function
 

@@ -15,13 +15,13 @@ MODEL = basis("dijet3", EDGES)
 COUNTS = np.random.default_rng(3).poisson(np.geomspace(500, 3, 12)).astype(float)
 PEAK = np.exp(-0.5 * ((np.arange(12) - 5) / 1.5) ** 2)
 LEFT_OUT = np.arange(12) == 3
-CENTRE, PRECISION = np.array([4.0, -1.0, 0.2, 0.0]), np.array([0.0, 0.5, 2.0, 0.0])
+CENTER, PRECISION = np.array([4.0, -1.0, 0.2, 0.0]), np.array([0.0, 0.5, 2.0, 0.0])
 
 
 def losses(theta, gradient=None, info=None):
     gradient = np.empty(4) if gradient is None else gradient
     info = np.empty((4, 4)) if info is None else info
-    model = MODEL.design, MODEL.weights, CENTRE, PRECISION
+    model = MODEL.design, MODEL.weights, CENTER, PRECISION
     return evaluate(theta, COUNTS, PEAK, LEFT_OUT, model, np.empty(4), gradient, info)
 
 
@@ -47,7 +47,7 @@ def test_the_loss_is_the_poisson_one_with_its_constraint():
     theta = np.array([4.0, -1.2, 0.1, 5.0])
     mean = (MODEL.expected(theta[:3]) + theta[3] * PEAK)[~LEFT_OUT]
     expected = (mean - COUNTS[~LEFT_OUT] * np.log(mean)).sum()
-    expected += (PRECISION * (theta - CENTRE) ** 2).sum() / 2
+    expected += (PRECISION * (theta - CENTER) ** 2).sum() / 2
     assert losses(theta) == pytest.approx(expected)
 
 
@@ -70,7 +70,7 @@ def test_a_step_is_cut_where_it_is_too_large():
 def test_the_maximum_is_that_of_scipy():
     theta = np.array([4.0, 0.0, 0.0, 0.0])
     work = np.empty(4), np.empty(4), np.empty((4, 4)), np.empty(4), np.empty(4)
-    model = MODEL.design, MODEL.weights, CENTRE, PRECISION
+    model = MODEL.design, MODEL.weights, CENTER, PRECISION
     assert maximise(theta, COUNTS, PEAK, LEFT_OUT, model, work, 100, 1e-9) == (True, True)
     other = minimize(losses, np.array([4.0, 0.0, 0.0, 0.0]), method="Nelder-Mead", tol=1e-10)
     assert losses(theta) <= other.fun + 1e-7

@@ -9,13 +9,13 @@ from scipy.special import ndtr
 from overdensity.core import FitError
 from overdensity.stats import fit_resonance, log_edges
 from overdensity.stats.spectra.functions import basis
-from overdensity.stats.spectra.spectrum import seed_theta
+from overdensity.stats.spectra.poisson import seed_theta
 
 EDGES = log_edges(2632, 6000, 32)
-CENTRES = np.sqrt(EDGES[1:] * EDGES[:-1])
+CENTERS = np.sqrt(EDGES[1:] * EDGES[:-1])
 _MODEL = basis("dijet4", EDGES)
 SHAPE = _MODEL.expected(
-    seed_theta(_MODEL, 1e6 * (1 - CENTRES / 13e3) ** 4 / (CENTRES / 13e3) ** 3 * np.diff(EDGES))
+    seed_theta(_MODEL, 1e6 * (1 - CENTERS / 13e3) ** 4 / (CENTERS / 13e3) ** 3 * np.diff(EDGES))
 )
 SHAPE /= SHAPE.sum()
 LOW, HIGH = EDGES[8], EDGES[14]

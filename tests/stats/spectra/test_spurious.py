@@ -13,7 +13,7 @@ from scipy.integrate import quad
 from scipy.stats import kstest
 
 from overdensity.core import ConfigError, FitError, InputError
-from overdensity.stats.spectra.binning import log_edges
+from overdensity.core.windows import log_edges
 from overdensity.stats.spectra.spectrum import fit
 from overdensity.stats.spectra.spurious import SpuriousSignal, spurious_signal
 

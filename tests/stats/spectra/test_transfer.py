@@ -15,11 +15,11 @@ from overdensity.stats.spectra.ratio_fit import bernstein
 from overdensity.stats.spectra.transfer import RatioPrediction, shaping_function, transfer_factor
 
 EDGES = dijet_edges(2659, 6099)  # LHCO §3.7
-CENTRE = (EDGES[1:] + EDGES[:-1]) / 2
-MASK = (CENTRE > 3400) & (CENTRE < 4000)
-SHAPE = np.diff(EDGES) * (1 - CENTRE / 13e3) ** 6 / (CENTRE / 13e3) ** 5
+CENTER = (EDGES[1:] + EDGES[:-1]) / 2
+MASK = (CENTER > 3400) & (CENTER < 4000)
+SHAPE = np.diff(EDGES) * (1 - CENTER / 13e3) ** 6 / (CENTER / 13e3) ** 5
 SHAPE /= SHAPE.sum()
-BEND = 1 + 0.5 * (CENTRE - 4000) / 1500 - 0.3 * ((CENTRE - 4000) / 1500) ** 2
+BEND = 1 + 0.5 * (CENTER - 4000) / 1500 - 0.3 * ((CENTER - 4000) / 1500) ** 2
 
 
 def thrown(n, efficiency, seed=0):
@@ -107,24 +107,24 @@ def test_a_signal_in_the_window_does_not_move_the_prediction():
 
 def test_a_step_in_the_ratio_is_a_bad_fit():
     passed, rest = thrown(1e6, 0.1)
-    passed = np.where(CENTRE > 4500, passed, passed * 3 // 4)
+    passed = np.where(CENTER > 4500, passed, passed * 3 // 4)
     assert transfer_factor(EDGES, passed, rest).fit.p_value < 0.003
 
 
 def test_no_selected_events_in_the_tail_is_not_a_background_known_to_be_zero():
     passed, rest = thrown(1e5, 0.01)
-    tail = CENTRE > 5000
+    tail = CENTER > 5000
     passed[tail] = 0
-    one = transfer_factor(EDGES, passed, rest, masked=CENTRE > 5600)
+    one = transfer_factor(EDGES, passed, rest, masked=CENTER > 5600)
     assert one.total < 1
     assert one.total_error > 0.05
     rest[tail] = 0
-    assert transfer_factor(EDGES, passed, rest, masked=CENTRE > 5600).total_error > 1e-4
+    assert transfer_factor(EDGES, passed, rest, masked=CENTER > 5600).total_error > 1e-4
 
 
 def test_coefficients_are_never_negative_and_an_efficiency_at_most_one():
     total = np.full(21, 50)
-    for passed in (np.arange(21) * 50 // 20, 50 * (CENTRE > 4000), total):
+    for passed in (np.arange(21) * 50 // 20, 50 * (CENTER > 4000), total):
         one = shaping_function(EDGES, passed, total, total)
         assert min(one.fit.coefficients) >= 0
         assert max(one.fit.coefficients) <= 1

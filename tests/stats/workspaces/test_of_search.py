@@ -82,10 +82,10 @@ def test_an_empty_background_is_still_a_model(observed, expected, error):
 @pytest.fixture(scope="module")
 def spectrum():
     edges = log_edges(2632, 6000, 32)
-    centre = np.sqrt(edges[1:] * edges[:-1])
-    mean = (1 - centre / 13e3) ** 4 / (centre / 13e3) ** 3 * np.diff(edges)
+    center = np.sqrt(edges[1:] * edges[:-1])
+    mean = (1 - center / 13e3) ** 4 / (center / 13e3) ** 3 * np.diff(edges)
     mean *= 3000 / mean.sum()
-    mean += 120 * np.exp(-(((centre - 3500) / 140) ** 2) / 2) * np.diff(edges) / 140 / 2.507
+    mean += 120 * np.exp(-(((center - 3500) / 140) ** 2) / 2) * np.diff(edges) / 140 / 2.507
     masked = (np.arange(32) >= 8) & (np.arange(32) < 14)
     return fit(edges, np.random.default_rng(2).poisson(mean), masked=masked, function="dijet4")
 
