@@ -102,15 +102,13 @@ def lognormal_log_p(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) 
 
     Parameters
     ----------
-    observed : array_like
-        Observed counts n.
-    expected, error : array_like
-        Background b and its error σ, in events.
+    observed, expected, error : array_like
+        As in `gaussian_log_p`.
 
     Returns
     -------
     ndarray
-        ln p, accurate to 1e-8 however small p is; 0 for n = 0.
+        ln p, of the same accuracy.
 
     Examples
     --------

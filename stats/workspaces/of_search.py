@@ -207,11 +207,10 @@ def shape_channel(
     Examples
     --------
     >>> import numpy as np
-    >>> from overdensity.stats import log_edges
+    >>> from overdensity.stats import fit, log_edges
     >>> edges = log_edges(2632, 6000, 16)
-    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
-    >>> from overdensity.stats import fit
     >>> inside = (edges[:-1] > 3200) & (edges[1:] < 3900)
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
     >>> spectrum = fit(edges, counts, masked=inside, function="dijet3")
     >>> bool(len(shape_channel(spectrum, 3500, 100, n_signal=50.0).observed) == inside.sum())
     True
