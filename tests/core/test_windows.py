@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from overdensity.core import ConfigError
+from overdensity.core import ConfigError, InputError
+from overdensity.core.windows import geometric_center, log_edges
 from overdensity.ml import Window, scan_edges, scan_windows
 
 
@@ -63,3 +64,21 @@ def test_impossible_scan_is_refused(arguments, says):
 def test_window_without_sideband_is_refused():
     with pytest.raises(ConfigError, match="sideband_low < low"):
         Window(3500, 3300, 3700, 3300, 4000)
+
+
+def test_log_bins_have_equal_ratios():
+    edges = log_edges(2632, 6000, 16)
+    np.testing.assert_allclose(edges[1:] / edges[:-1], (6000 / 2632) ** (1 / 16))
+    assert edges[[0, -1]].tolist() == [2632, 6000]
+
+
+@pytest.mark.parametrize("bad", [(0, 1, 2), (2, 1, 2), (1, 2, 0), (np.nan, 2, 1)])
+def test_log_bins_that_cannot_be_are_refused(bad):
+    with pytest.raises(InputError, match="logarithmic"):
+        log_edges(*bad)
+
+
+def test_center_is_the_geometric_mean_of_the_edges():
+    edges = log_edges(2000, 8000, 2)
+    np.testing.assert_allclose(geometric_center(edges[:-1], edges[1:]) ** 2, [8e6, 32e6])
+    assert float(geometric_center(2, 8)) == 4

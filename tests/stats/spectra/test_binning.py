@@ -10,27 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from overdensity.core import InputError
+from overdensity.core.windows import log_edges
 from overdensity.stats.spectra.binning import (
     DIJET_EDGES,
     Spectrum,
     dijet_edges,
-    log_edges,
     spectrum_of,
     spectrum_of_histogram,
     window_bins,
 )
-
-
-def test_log_bins_have_equal_ratios():
-    edges = log_edges(2632, 6000, 16)
-    np.testing.assert_allclose(edges[1:] / edges[:-1], (6000 / 2632) ** (1 / 16))
-    assert edges[[0, -1]].tolist() == [2632, 6000]
-
-
-@pytest.mark.parametrize("bad", [(0, 1, 2), (2, 1, 2), (1, 2, 0), (np.nan, 2, 1)])
-def test_log_bins_that_cannot_be_are_refused(bad):
-    with pytest.raises(InputError, match="logarithmic"):
-        log_edges(*bad)
 
 
 def test_the_dijet_bins_of_the_challenge_begin_and_end_as_published():
