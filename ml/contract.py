@@ -99,7 +99,7 @@ class MethodCase:
     @classmethod
     def of(cls, method: str | type[Method[Any]], **hyper: Any) -> MethodCase:
         """Return the case of a method, with hyperparameters in place of its ``fast`` ones."""
-        found = METHODS[method] if isinstance(method, str) else method
+        found = METHODS.find(method) if isinstance(method, str) else method
         made = found(replaced(found.Hyper(), hyper or found.fast, of=f"method {found.name!r}"))
         sample = toy_sample(outliers=made.looks_for == "outliers", signals=made.signals)
         return cls(made, sample, toy_simulation())
