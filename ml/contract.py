@@ -99,7 +99,7 @@ class MethodCase:
     @classmethod
     def of(cls, method: str | type[Method[Any]], **hyper: Any) -> MethodCase:
         """Return the case of a method, with hyperparameters in place of its ``fast`` ones."""
-        found = METHODS[method] if isinstance(method, str) else method
+        found = METHODS.find(method) if isinstance(method, str) else method
         made = found(replaced(found.Hyper(), hyper or found.fast, of=f"method {found.name!r}"))
         sample = toy_sample(outliers=made.looks_for == "outliers", signals=made.signals)
         return cls(made, sample, toy_simulation())
@@ -272,14 +272,12 @@ def does_not_look_at_the_truth(case: MethodCase) -> None:
     label = case.sample.label
     assert label is not None  # of the toy
     order = np.argsort(case.sample.event, kind="stable")
-    learnt = case.sample.take(order[case.folding.training(case.sample.event[order], 0)])
-    assert learnt.label is not None
-    lie = replace(learnt, label=(1 - learnt.label).astype(np.int8))
+    lies = replace(case.shown, label=(1 - label).astype(np.int8))
+    lie = lies.take(order[case.folding.training(case.sample.event[order], 0)])
     simulation = case.simulation.take(np.argsort(case.simulation.event, kind="stable"))
-    simulation = simulation.take(case.folding.of(simulation.event) != 0).without_label()
+    simulation = case.method.shown(simulation.take(case.folding.of(simulation.event) != 0))
     method = type(case.method)(case.method.hyper)
     method.fit(lie, case.window, simulation=simulation, seed=case.folding.training_seed(0))
-    lies = replace(case.sample, label=(1 - label).astype(np.int8))
     if not np.array_equal(method.score(lies), case.scores):
         case.refuse("looks at the truth; say that it needs labels, or leave data.label alone")
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ..core import InputError, MissingExtraError, Record, require
 from ..core.records import atomic_path
+from ..core.registry import Registry
 from ..core.windows import Window
 from .hyperparameters import as_configured, replaced
-from .registry import Registry
 from .sample import Sample
 
 __all__ = [
@@ -41,8 +41,12 @@ MethodT = TypeVar("MethodT", bound="type[Method[Any]]")
 _SEARCHED = (
     "overdensity.ml.anomaly"  # the package with our methods; others come by the entry points
 )
-METHODS: Registry[Method[Any]] = Registry(
-    "method", package=_SEARCHED, decorator="register_method", group="overdensity.methods"
+METHODS: Registry[type[Method[Any]]] = Registry(
+    "method",
+    package=_SEARCHED,
+    group="overdensity.methods",
+    decorator="register_method",
+    unknown="no {kind} is called {name!r}; {nearest}",
 )
 
 
@@ -233,7 +237,7 @@ def methods() -> list[MethodInfo]:
     >>> [info.needs for info in methods() if info.name == "cwola"]
     [('features',)]
     """
-    return [_info(name) for name in METHODS.usable()]
+    return [_info(name) for name in METHODS]
 
 
 def method_class(name: str) -> type[Method[Any]]:
@@ -251,7 +255,7 @@ def method_class(name: str) -> type[Method[Any]]:
     >>> method_class("cwola").needs
     ('features',)
     """
-    return METHODS[name]
+    return METHODS.find(name)
 
 
 def make_method(name: str, **hyper: Any) -> Method[Any]:
@@ -272,7 +276,7 @@ def make_method(name: str, **hyper: Any) -> Method[Any]:
     >>> make_method("cwola", classifier={"members": 3}).hyper.classifier.members
     3
     """
-    method = METHODS[name]
+    method = METHODS.find(name)
     return method(replaced(method.Hyper(), hyper, of=f"method {name!r}"))
 
 
@@ -304,7 +308,7 @@ def load_method(
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
         meta = json.loads(str(arrays.pop("meta")))
-        found = method or METHODS[meta["method"]]
+        found = method or METHODS.find(meta["method"])
         of = f"{path}: method {meta['method']!r}"
         loaded = found(replaced(found.Hyper(), meta["hyper"], of=of))
         loaded.restore(arrays)
@@ -320,7 +324,7 @@ def load_method(
 def _info(name: str) -> MethodInfo:
     """Describe a method; one that lacks a package by what its source says."""
     try:
-        method = METHODS[name]()
+        method = METHODS.find(name)()
     except MissingExtraError as error:
         listing = METHODS.listings[name]
         return MethodInfo(

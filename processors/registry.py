@@ -38,13 +38,7 @@ def register_processor(name: str) -> Callable[[ProcessorT], ProcessorT]:
     >>> PROCESSORS["dijet"].name
     'dijet'
     """
-
-    def register(processor: ProcessorT) -> ProcessorT:
-        PROCESSORS.add(name, processor)
-        processor.name = name
-        return processor
-
-    return register
+    return PROCESSORS.decorated(name)
 
 
 def make_processor(name: str, **options: Any) -> ColumnProcessor:

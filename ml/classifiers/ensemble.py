@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError, require
+from ...core.registry import Registry
 from ..blocks.block import Block
 from ..folds import fold_of
 from ..hyperparameters import refuse_unusable
-from ..registry import Registry
 
 __all__ = [
     "CLASSIFIERS",
@@ -34,11 +34,12 @@ KindT = TypeVar("KindT", bound="type[ClassifierKind]")
 _SEARCHED = (
     "overdensity.ml.classifiers"  # the package with our kinds; others come by the entry points
 )
-CLASSIFIERS: Registry[ClassifierKind] = Registry(
+CLASSIFIERS: Registry[type[ClassifierKind]] = Registry(
     "classifier",
     package=_SEARCHED,
-    decorator="register_classifier",
     group="overdensity.classifiers",
+    decorator="register_classifier",
+    unknown="no {kind} is called {name!r}; {nearest}",
 )
 
 
@@ -208,7 +209,7 @@ class ClassifierHyper:
             members=self.members >= 1,
             feature_fraction=0 < self.feature_fraction <= 1,
         )
-        expected = CLASSIFIERS[self.kind].Hyper
+        expected = CLASSIFIERS.find(self.kind).Hyper
         if self.settings is None:
             object.__setattr__(self, "settings", expected())
         elif not isinstance(self.settings, expected):
@@ -232,7 +233,7 @@ class ClassifierHyper:
         ConfigError
             If there is no such kind.
         """
-        return CLASSIFIERS[kind].Hyper()
+        return CLASSIFIERS.find(kind).Hyper()
 
     def make_kind(self) -> ClassifierKind:
         """Return the kind, ready to train.
@@ -242,7 +243,7 @@ class ClassifierHyper:
         MissingExtraError
             If a package that it requires is not installed.
         """
-        kind = CLASSIFIERS[self.kind]()
+        kind = CLASSIFIERS.find(self.kind)()
         for package in kind.requires:
             require(package, by=f"the classifier {self.kind!r}")
         return kind
@@ -267,7 +268,7 @@ def inputs_for(
     ConfigError
         If there is no such block.
     """
-    needs = CLASSIFIERS[hyper.kind].needs
+    needs = CLASSIFIERS.find(hyper.kind).needs
     if needs == ("features",):
         return features
     found = {name: block for name, block in blocks.items() if block.kind in needs}

@@ -8,19 +8,19 @@ one compiled loop fits them all (`overdensity.stats.spectra.batch_fit`).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import entry_points
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...core import ConfigError, InputError, nearest_names
+from ...core import InputError
+from ...core.registry import Registry
 from .binning import checked_edges
 
 __all__ = [
+    "FUNCTIONS",
     "SQRT_S",
     "BackgroundFunction",
     "Basis",
@@ -34,8 +34,6 @@ __all__ = [
     "unregister_function",
 ]
 
-logger = logging.getLogger(__name__)
-
 SQRT_S = 13_000.0
 """Collision energy in GeV, the scale of y = m / √s."""
 
@@ -43,8 +41,6 @@ MAX_LOG = 100.0
 """Where the logarithm of a density is cut."""
 
 Array = NDArray[np.float64]
-
-_GROUP = "overdensity.functions"
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,10 @@ class BackgroundFunction:
     high: float = np.inf
 
 
-_REGISTRY: dict[str, BackgroundFunction] = {}
+FUNCTIONS: Registry[BackgroundFunction] = Registry(
+    "background function", group="overdensity.functions"
+)
+"""The background functions by name: ours, and those of installed packages (entry points)."""
 
 
 def register_function(function: BackgroundFunction) -> BackgroundFunction:
@@ -115,10 +114,7 @@ def register_function(function: BackgroundFunction) -> BackgroundFunction:
     6
     >>> unregister_function("power_law")
     """
-    other = _REGISTRY.setdefault(function.name, function)
-    if other != function:
-        msg = f"two background functions are called {function.name!r}; rename one"
-        raise ConfigError(msg)
+    FUNCTIONS.add(function.name, function)
     return function
 
 
@@ -138,8 +134,7 @@ def unregister_function(name: str) -> None:
     >>> "flat" in background_functions()
     False
     """
-    background_function(name)
-    del _REGISTRY[name]
+    FUNCTIONS.remove(name)
 
 
 def background_functions() -> dict[str, BackgroundFunction]:
@@ -150,8 +145,7 @@ def background_functions() -> dict[str, BackgroundFunction]:
     >>> {name: function.n_parameters for name, function in background_functions().items()}
     {'dijet3': 3, 'dijet4': 4, 'dijet5': 5}
     """
-    _load_plugins()
-    return dict(_REGISTRY)
+    return dict(FUNCTIONS)
 
 
 def background_function(name: str) -> BackgroundFunction:
@@ -167,12 +161,7 @@ def background_function(name: str) -> BackgroundFunction:
     >>> background_function("dijet4").high
     13000.0
     """
-    if name not in _REGISTRY:
-        _load_plugins()
-    if name not in _REGISTRY:
-        msg = f"no background function {name!r}: {nearest_names(name, _REGISTRY)}"
-        raise ConfigError(msg)
-    return _REGISTRY[name]
+    return FUNCTIONS.find(name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -366,17 +355,6 @@ def _check_columns(function: BackgroundFunction, columns: Array, nodes: Array) -
     if np.linalg.matrix_rank(columns.reshape(-1, function.n_parameters)) < function.n_parameters:
         msg = f"the columns of {function.name} are not independent: leave out the superfluous ones"
         raise InputError(msg)
-
-
-def _load_plugins() -> None:
-    """Register what installed packages name; what cannot be loaded is named and left out."""
-    for entry in entry_points(group=_GROUP):
-        if entry.name in _REGISTRY:
-            continue
-        try:
-            register_function(entry.load())
-        except Exception as error:  # noqa: BLE001 - a broken package must not break the others
-            logger.warning("function %r of %r cannot be used: %s", entry.name, entry.value, error)
 
 
 def _dijet_columns(mass: Array, n: int) -> Array:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +15,12 @@ import pytest
 from overdensity.core import ConfigError, InputError
 from overdensity.ml import (
     Method,
+    MethodInfo,
     check_method,
     load_method,
     make_method,
     methods,
     register_method,
-    registry,
 )
 from overdensity.ml.method import METHODS
 
@@ -81,10 +83,12 @@ def test_method_of_another_package_is_found(monkeypatch):
         def load(self):
             return Flat
 
-    monkeypatch.setattr(METHODS, "_known", dict(METHODS._known))
-    monkeypatch.setattr(registry, "entry_points", lambda group: [Entry()])
-    assert isinstance(make_method("flat"), Flat)
-    assert "flat" in [info.name for info in methods()]
+    monkeypatch.setattr(METHODS, "_others", {"flat": Entry()})
+    try:
+        assert isinstance(make_method("flat"), Flat)
+        assert "flat" in [info.name for info in methods()]
+    finally:
+        METHODS.remove("flat")
 
 
 def test_broken_plugin_is_named_and_left_out(monkeypatch, caplog):
@@ -95,7 +99,7 @@ def test_broken_plugin_is_named_and_left_out(monkeypatch, caplog):
             msg = "no module named nowhere"
             raise ImportError(msg)
 
-    monkeypatch.setattr(registry, "entry_points", lambda group: [Entry()])
+    monkeypatch.setattr(METHODS, "_others", {"broken": Entry()})
     assert "broken" not in [info.name for info in methods()]
     assert "nowhere" in caplog.text
 
@@ -128,9 +132,62 @@ def test_missing_file_is_named(tmp_path):
         load_method(tmp_path / "none.npz")
 
 
-def test_example_of_the_documentation_does_what_every_method_must_do(monkeypatch):
+def test_example_of_the_documentation_does_what_every_method_must_do():
     page = Path(__file__).parents[2] / "docs" / "methods" / "README.md"
     code = page.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
-    monkeypatch.setattr(METHODS, "_known", dict(METHODS._known))
     exec(compile(code, page, "exec"), {"__name__": __name__})  # our own page
-    check_method("far")
+    try:
+        check_method("far")
+    finally:
+        METHODS.remove("far")
+
+
+WITHOUT_TORCH = """
+import json, sys
+class Blocked:  # None in sys.modules would make scipy stumble
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "nflows"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocked())
+import overdensity.ml as ml
+from overdensity.core import MissingExtraError
+ml.check_method("cwola")
+ml.make_method("idealised", classifier={"kind": "trees"})
+told = {}
+for name in ("cathode", "mflow", "sa_cwola", "cwola_networks", "salad"):
+    try:
+        ml.make_method(name)
+    except MissingExtraError as error:
+        told[name] = str(error)
+print(json.dumps([told, [info.to_dict() for info in ml.methods()]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def without_torch():
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True, check=True
+    )
+    told, infos = json.loads(done.stdout)
+    return told, {info["name"]: MethodInfo.from_dict(info) for info in infos}
+
+
+def test_method_that_needs_torch_names_the_command_without_it(without_torch):
+    told, _ = without_torch
+    assert set(told) == {"cathode", "mflow", "sa_cwola", "cwola_networks", "salad"}
+    for sentence in told.values():
+        assert sentence.endswith("pip install 'overdensity[networks]'")
+
+
+def test_all_methods_are_listed_without_torch(without_torch):
+    _, infos = without_torch
+    assert {info.name for info in methods()} == set(infos)
+    assert infos["cathode"].missing == "torch: pip install 'overdensity[networks]'"
+    assert infos["cathode"].summary.startswith("CATHODE: ")
+    assert infos["cathode"].source.startswith("CATHODE, A. Hallin")
+    assert infos["salad"].needs == ("features", "simulation")
+    assert infos["cwola"].missing == ""
+
+
+def test_methods_of_the_project_are_found_by_reading():
+    assert {"cwola", "cathode", "pca"} <= set(METHODS.listings)

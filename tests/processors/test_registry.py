@@ -38,7 +38,7 @@ class Softest(ColumnProcessor):
 def softest() -> Iterator[type[ColumnProcessor]]:
     """A processor that this test adds, and takes away again."""
     yield register_processor("softest")(Softest)
-    del PROCESSORS._known["softest"]
+    PROCESSORS.remove("softest")
 
 
 def test_our_processors_are_there() -> None:

@@ -20,13 +20,17 @@ _FORMAT_WORDS = ("auto", "columns")  # told from the names of the files; nothing
 def _format(name: str) -> str:
     from ...processors.sources.source import SOURCES  # noqa: PLC0415 - registries are opened when needed
 
-    return name if name in _FORMAT_WORDS else _known("format", name, [*_FORMAT_WORDS, *SOURCES])
+    return (
+        name
+        if name in _FORMAT_WORDS
+        else _known("format", name, [*_FORMAT_WORDS, *SOURCES.names()])
+    )
 
 
 def _function(name: str) -> str:
-    from ...stats import background_functions  # noqa: PLC0415
+    from ...stats.spectra.functions import FUNCTIONS  # noqa: PLC0415
 
-    return _known("background function", name, background_functions())
+    return _known("background function", name, FUNCTIONS.names())
 
 
 def _method(name: str) -> str:
@@ -38,7 +42,7 @@ def _method(name: str) -> str:
 def _processor(name: str) -> str:
     from ...processors import PROCESSORS  # noqa: PLC0415
 
-    return _known("processor", name, PROCESSORS)
+    return _known("processor", name, PROCESSORS.names())
 
 
 def _known(kind: str, name: str, names: Iterable[str]) -> str:

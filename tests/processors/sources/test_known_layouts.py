@@ -98,7 +98,7 @@ def test_a_layout_from_outside_reads_files(tmp_path) -> None:
             events = read_events(source, tmp_path / "a.root", collections=("jets",))
             assert events.jets.pt.to_list() == [[1.0], []]
     finally:
-        del LAYOUTS._known[layout.name]
+        LAYOUTS.remove(layout.name)
 
 
 def test_a_name_is_taken_once() -> None:

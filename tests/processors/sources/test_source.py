@@ -53,7 +53,7 @@ class TextSource(Source):
 def text_format() -> Iterator[type[Source]]:
     """A format that this test adds, and takes away again."""
     yield register_source("text", suffixes=(".dat",))(TextSource)
-    del SOURCES._known["text"]
+    SOURCES.remove("text")
 
 
 @pytest.fixture

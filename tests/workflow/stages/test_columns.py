@@ -66,7 +66,7 @@ def text_format() -> Iterator[None]:
     """A format that this test adds, and takes away again."""
     register_source("text", suffixes=(".dat",))(TextSource)
     yield
-    del SOURCES._known["text"]
+    SOURCES.remove("text")
 
 
 def test_a_format_from_outside_is_told_from_the_name(text_format) -> None:
