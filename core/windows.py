@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from . import ConfigError, Record
+from .errors import ConfigError
+from .records import Record
 
 __all__ = ["Window", "scan_edges", "scan_windows"]
 
