@@ -19,23 +19,64 @@ class OverdensityError(Exception):
     """Base of all errors whose message is written for the user.
 
     The command line prints the message as one line, without a traceback, and exits with code 2.
+
+    Examples
+    --------
+    >>> try:
+    ...     raise FitError("3 bins are too few for 4 parameters; use more bins")
+    ... except OverdensityError as error:
+    ...     print(error)
+    3 bins are too few for 4 parameters; use more bins
     """
 
 
 class InputError(OverdensityError):
-    """A file or a column cannot be used: missing, truncated, of the wrong shape, not finite."""
+    """A file or a column cannot be used: missing, truncated, of the wrong shape, not finite.
+
+    Examples
+    --------
+    >>> from overdensity.core import Record
+    >>> Record.from_json("nowhere.json")
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: nowhere.json: ...
+    """
 
 
 class ConfigError(OverdensityError):
-    """A configuration key or value cannot be used."""
+    """A configuration key or value cannot be used.
+
+    Examples
+    --------
+    >>> from overdensity.core.windows import scan_windows
+    >>> scan_windows(bins=3)
+    Traceback (most recent call last):
+    overdensity.core.errors.ConfigError: scan: a window of 2 + 3 + 2 bins does not fit into 3; ...
+    """
 
 
 class FitError(OverdensityError):
-    """A fit cannot be done: too few bins, no events, no convergence."""
+    """A fit cannot be done: too few bins, no events, no convergence.
+
+    Examples
+    --------
+    >>> from overdensity.stats import fit
+    >>> fit([2500, 3000, 3500, 4000], [9, 2, 0], function="dijet3")
+    Traceback (most recent call last):
+    overdensity.core.errors.FitError: only 2 of 3 fitted bins have events; ...
+    """
 
 
 class MissingExtraError(OverdensityError):
-    """An optional dependency is needed and not installed."""
+    """An optional dependency is needed and not installed.
+
+    Examples
+    --------
+    >>> from overdensity.core import extra_for
+    >>> with extra_for("method 'cathode'"):
+    ...     raise ModuleNotFoundError(name="torch")  # what import does
+    Traceback (most recent call last):
+    overdensity.core.errors.MissingExtraError: method 'cathode' needs torch: pip install 'overdensity[networks]'
+    """
 
 
 def nearest_names(name: str, valid: Iterable[str], *, n: int = 3) -> str:

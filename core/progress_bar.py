@@ -55,6 +55,12 @@ def progress(description: str, total: int, *, unit: str = "") -> Iterator[Callab
     ------
     callable
         ``advance(n)``, to be called after ``n`` more steps are done.
+
+    Examples
+    --------
+    >>> with progress("processing", total=3, unit="chunks") as advance:
+    ...     for _ in range(3):
+    ...         advance(1)
     """
     console = Console(stderr=True)
     if console.is_terminal and not _Style.quiet:

@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from . import ConfigError, InputError, Record
+from .errors import ConfigError, InputError
+from .records import Record
 
 __all__ = ["Window", "geometric_center", "log_edges", "scan_edges", "scan_windows"]
 
@@ -33,6 +34,14 @@ class Window(Record):
     ------
     ConfigError
         If the edges are not in increasing order, or a sideband is empty.
+
+    Examples
+    --------
+    >>> window = Window(3500.0, 3200.0, 3800.0, 2800.0, 4400.0)
+    >>> window.signal(np.array([3100.0, 3200.0, 3800.0]))
+    array([False,  True, False])
+    >>> print(window)
+    3200-3800 GeV (sidebands from 2800, to 4400)
     """
 
     center: float
@@ -131,6 +140,11 @@ def scan_edges(low: float = 2632.0, high: float = 6000.0, bins: int = 16) -> NDA
     ------
     ConfigError
         If the range is empty, does not start above zero, or there is no bin.
+
+    Examples
+    --------
+    >>> scan_edges(1000, 8000, 3).round()
+    array([1000., 2000., 4000., 8000.])
     """
     try:
         return log_edges(low, high, bins)
@@ -168,6 +182,14 @@ def scan_windows(
     ------
     ConfigError
         If the bins are too few for one window.
+
+    Examples
+    --------
+    >>> windows = scan_windows()
+    >>> len(windows)
+    10
+    >>> print(windows[0])
+    2918-3405 GeV (sidebands from 2632, to 3774)
     """
     edges = scan_edges(low, high, bins)
     if signal_bins < 1 or sideband_bins < 1:

@@ -40,7 +40,14 @@ _BETWEEN_SIGNALS = 700.0  # GeV
 
 
 class ContractError(OverdensityError):
-    """A method does not do what every method must do."""
+    """A method does not do what every method must do.
+
+    Examples
+    --------
+    >>> check_method(type("Short", (METHODS["pca"],), {"score": lambda self, data: data.mass[:2]}))
+    Traceback (most recent call last):
+    overdensity.ml.contract.ContractError: ...
+    """
 
 
 def check_method(method: str | type[Method[Any]], **hyper: Any) -> None:

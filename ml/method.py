@@ -82,6 +82,39 @@ class Method(ABC, Generic[HyperT]):
     fast : mapping
         Hyperparameters, as in a configuration, that make a training on a few thousand events a
         matter of a second: those of tests.
+
+    Examples
+    --------
+    A method of one's own, which has all that a method must have:
+
+    >>> from dataclasses import dataclass
+    >>> from overdensity.ml import check_method
+    >>> @dataclass(frozen=True)
+    ... class DistanceHyper:
+    ...     power: float = 2.0
+    >>> class Distance(Method[DistanceHyper]):  # with @register_method("distance") above it
+    ...     name, source, Hyper = "distance", "an example", DistanceHyper
+    ...     windowed, looks_for = False, "outliers"
+    ...
+    ...     def fit(self, data, window, *, simulation=None, seed):
+    ...         self._names = data.names
+    ...         self._mean, self._width = data.features.mean(axis=0), np.ptp(data.features, axis=0)
+    ...         for name in np.array(data.names)[self._width == 0]:
+    ...             raise InputError(f"feature {str(name)!r} is constant; leave it out")
+    ...         return self
+    ...
+    ...     def score(self, data):
+    ...         self.refuse_unlike(data)
+    ...         z = abs(data.features - self._mean) / self._width
+    ...         return (z**self.hyper.power).sum(axis=1)
+    ...
+    ...     def arrays(self):
+    ...         return {"names": np.array(self._names), "mean": self._mean, "width": self._width}
+    ...
+    ...     def restore(self, arrays):
+    ...         self._names = tuple(map(str, arrays["names"]))
+    ...         self._mean, self._width = arrays["mean"], arrays["width"]
+    >>> check_method(Distance)
     """
 
     name: ClassVar[str]
@@ -197,6 +230,11 @@ class MethodInfo(Record):
         Names and default values; empty where something is missing.
     missing : str
         What must be installed before it can be used; empty where nothing must.
+
+    Examples
+    --------
+    >>> next(info.summary for info in methods() if info.name == "pca")
+    "What the leading principal components of each jet's features leave over; outliers, linear."
     """
 
     name: str

@@ -53,6 +53,12 @@ class Sample:
     ------
     InputError
         If the shapes do not match, or a value is not finite.
+
+    Examples
+    --------
+    >>> events = Sample.from_arrays([3100.0, 3500.0], [[0.7, 120.0], [0.2, 90.0]], ("tau21", "mj1"))
+    >>> len(events), events.columns, events.features.dtype
+    (2, ('tau21', 'mj1'), dtype('float32'))
     """
 
     event: NDArray[np.uint64]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -235,6 +236,38 @@ def test_no_two_modules_of_a_room_have_one_name() -> None:
         if path.name != "__init__.py":
             stems[module_of(path).split(".")[0], path.stem].append(name(path))
     assert not {key: paths for key, paths in stems.items() if len(paths) > 1}
+
+
+def mirror_of(path: Path) -> Path:
+    """Test file of a module: ``stats/search/hunting.py`` has ``tests/stats/search/test_hunting.py``."""
+    return ROOT / "tests" / path.relative_to(ROOT).parent / f"test_{path.stem}.py"
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_every_module_has_its_mirror_test(folder: Path) -> None:
+    modules = [path for path in folder.glob("*.py") if not path.stem.startswith("__")]
+    mirrors = {name(path): mirror_of(path) for path in modules}
+    assert not {module: name(test) for module, test in mirrors.items() if not test.is_file()}
+    without = [
+        name(test) for test in mirrors.values() if "\ndef test_" not in test.read_text("utf-8")
+    ]
+    assert not without
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_test_of_a_module_lies_beside_the_mirror_of_its_folder(room: str) -> None:
+    homes = {path.stem: mirror_of(path) for path in MODULES if module_of(path).startswith(room)}
+    tests = (ROOT / "tests" / room).rglob("test_*.py")
+    found = {name(test): homes.get(test.stem.removeprefix("test_"), test) for test in tests}
+    assert not {test: name(home) for test, home in found.items() if ROOT / test != home}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_module_has_the_name_of_something_behind_the_door_of_its_room(room: str) -> None:
+    names = set(importlib.import_module(f"overdensity.{room}").__all__)
+    modules = [path for path in MODULES if module_of(path).split(".")[0] == room]
+    stems = {path.stem for path in modules} | {path.parent.name for path in modules}
+    assert not stems & names
 
 
 def test_no_page_holds_a_placeholder() -> None:

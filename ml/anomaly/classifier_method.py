@@ -117,7 +117,7 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
         kinds = [each.make_kind() for each in values if isinstance(each, ClassifierHyper)]
         if kinds:  # the classifiers decide what is needed of the events of a sample
             shown: dict[Need, None] = {need: None for kind in kinds for need in kind.needs}
-            others = (need for need in type(self).needs if need != "features")
+            others: list[Need] = [need for need in type(self).needs if need != "features"]
             self.needs: tuple[Need, ...] = (*shown, *others)
 
     def fit(

@@ -105,6 +105,11 @@ class ClassifierKind(ABC):
         Packages that it imports and the core does not install, by their import names.
     Hyper : type
         The frozen dataclass of its hyperparameters.
+
+    Examples
+    --------
+    >>> [(name, CLASSIFIERS[name].needs) for name in ClassifierHyper.kinds() if name != "networks"]
+    [('pfn', ('constituents',)), ('trees', ('features',))]
     """
 
     name: ClassVar[str]
@@ -193,6 +198,11 @@ class ClassifierHyper:
     ------
     ConfigError
         If a value cannot be used.
+
+    Examples
+    --------
+    >>> ClassifierHyper(kind="trees", members=3).settings.events_per_leaf
+    50
     """
 
     kind: str = "trees"

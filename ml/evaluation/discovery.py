@@ -24,6 +24,11 @@ class SmallestSignificance(Record):
         S/√B before selection; None where not even the largest reaches the target.
     is_bound : bool
         All points reach the target: the smallest may lie below ``value``.
+
+    Examples
+    --------
+    >>> smallest_significance([0.5, 1.0], [20.0, 12.0])
+    SmallestSignificance(target=5.0, value=0.5, is_bound=True)
     """
 
     target: float
@@ -57,6 +62,13 @@ def smallest_significance(
     ------
     InputError
         If the shapes disagree, there is no point, or a value is not finite.
+
+    Examples
+    --------
+    Lifted to 1σ, 4σ and 8σ; 5σ are reached a quarter of the way from the second to the third:
+
+    >>> smallest_significance([0.5, 1.0, 2.0], [2.0, 4.0, 4.0]).value
+    1.25
     """
     initial, max_sic = np.asarray(initial, dtype=float), np.asarray(max_sic, dtype=float)
     if initial.ndim != 1 or initial.shape != max_sic.shape or not initial.size:

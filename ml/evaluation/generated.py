@@ -29,6 +29,12 @@ class Closure(Record):
         The AUC in each fold.
     n_real, n_generated : int
         The numbers of events.
+
+    Examples
+    --------
+    >>> found = Closure(auc=0.52, error=0.015, folds=(0.5, 0.53, 0.53), n_real=900, n_generated=900)
+    >>> abs(found.auc - 0.5) < 2 * found.error
+    True
     """
 
     auc: float
@@ -73,6 +79,14 @@ def closure(
         If the features do not match, values are not finite, or events are too few.
     ConfigError
         If there are fewer than 3 folds.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> real, shifted = rng.normal(size=(200, 1)), rng.normal(3.0, size=(200, 1))
+    >>> few = BoostingHyper(iterations=5, events_per_leaf=20)
+    >>> closure(real, shifted, folds=3, hyper=few, seed=1).auc > 0.9
+    True
     """
     if real.ndim != 2 or generated.ndim != 2 or real.shape[1] != generated.shape[1]:
         msg = f"real {real.shape} and generated {generated.shape} must be (n_events, n_features)"

@@ -39,6 +39,13 @@ class MassSculpting(Record):
         Jensen-Shannon distance of both spectra at equal normalisation, base 2, in [0, 1].
     distance_expected : float
         What fluctuations alone give for it: its root mean square for a random subset.
+
+    Examples
+    --------
+    >>> mass = np.linspace(2000, 6000, 4000, endpoint=False)
+    >>> (found,) = mass_sculpting(mass, mass, edges=[2000, 4000, 6000], efficiencies=[0.5])
+    >>> found.before, found.after, round(found.distance, 2)
+    ((2000, 2000), (0, 2000), 0.56)
     """
 
     efficiency: float
@@ -96,6 +103,16 @@ def mass_sculpting(
         If shapes disagree, or no event is within the edges or kept.
     ConfigError
         If an efficiency is not between 0 and 1, or the edges do not increase.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> mass, edges = 2000 + rng.exponential(800, 5000), np.linspace(2000, 5000, 7)
+    >>> for score in (rng.random(5000), mass):
+    ...     (found,) = mass_sculpting(mass, score, edges=edges, efficiencies=[0.1])
+    ...     print(found.chi2 < 3 * found.ndf, found.distance < 3 * found.distance_expected)
+    True True
+    False False
     """
     mass, score = np.asarray(mass), np.asarray(score)
     fold = np.zeros(len(mass), np.int64) if fold is None else np.asarray(fold)

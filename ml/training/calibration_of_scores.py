@@ -27,6 +27,12 @@ class Reliability(Record):
         Their weighted fraction in the first class.
     error : tuple of float
         Statistical error of that.
+
+    Examples
+    --------
+    >>> found = Reliability(said=(0.2, 0.8), found=(0.25, 0.5), error=(0.05, 0.05))
+    >>> [abs(p - f) < 2 * e for p, f, e in zip(found.said, found.found, found.error)]
+    [True, False]
     """
 
     said: tuple[float, ...]

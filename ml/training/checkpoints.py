@@ -133,7 +133,8 @@ def load_checkpoint(
         ValueError,
         pickle.UnpicklingError,
     ) as error:
-        msg = f"{path}: not a checkpoint ({str(error).splitlines()[0]}); remove it to start anew"
+        why = (str(error).splitlines() or ["it ends too early"])[0]
+        msg = f"{path}: not a checkpoint ({why}); remove it to start anew"
         raise InputError(msg) from None
     if not same:
         msg = (

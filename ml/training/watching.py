@@ -31,6 +31,12 @@ class LossCurve(Record):
         Weighted mean over the validation events after each epoch; empty without any.
     kept : tuple of int
         The epochs that were kept, from 0.
+
+    Examples
+    --------
+    >>> curve = LossCurve(train=(0.7, 0.5, 0.4), validation=(0.6, 0.5, 0.55), kept=(1,))
+    >>> curve.validation[curve.kept[0]]
+    0.5
     """
 
     train: tuple[float, ...]
@@ -50,6 +56,13 @@ class Watch:
         In the order in which the trainings ended.
     reliability : list of Reliability
         Of each classifier, on events that its members have not learnt from.
+
+    Examples
+    --------
+    >>> seen = Watch()
+    >>> seen.add([0.7, 0.5], [0.6, 0.5], [1])
+    >>> seen.curves
+    [LossCurve(train=(0.7, 0.5), validation=(0.6, 0.5), kept=(1,))]
     """
 
     folder: Path | None = None

@@ -1,4 +1,11 @@
-"""How far a run is, on any executor: by the partitions that its workers have written."""
+"""How far a run is, on any executor: by the partitions that its workers have written.
+
+A `Monitor` is any function of a `Status`, for `~overdensity.processors.process`:
+
+>>> def show(status: Status) -> None:
+...     print(f"{status.chunks_done} of {status.chunks} chunks")
+>>> monitor: Monitor = show
+"""
 
 from __future__ import annotations
 

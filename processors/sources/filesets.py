@@ -105,7 +105,8 @@ def datasets(files: FileSet) -> tuple[Dataset, ...]:
 
     Examples
     --------
-    >>> (qcd,) = datasets({"qcd": {"files": ["/data/a.root", "/data/b.root"], "xsec": 1.5, "lumi": 2000}})
+    >>> files: FileSet = ["/data/a.root", "/data/b.root"]
+    >>> (qcd,) = datasets({"qcd": {"files": files, "xsec": 1.5, "lumi": 2000}})
     >>> qcd.files, qcd.luminosity
     (('/data/a.root', '/data/b.root'), 2000.0)
     >>> datasets({"qcd": {"files": "/data/a.root", "xsek": 1.5}})

@@ -93,6 +93,12 @@ class WindowResult(Record):
         efficiencies.
     selections : tuple of SelectionResult
         From loose to tight.
+
+    Examples
+    --------
+    >>> row = SelectionResult(0.01, 141, 100.0, 3.0, 4.0, 7e-5, 3.8, 12.0, 10, 0.3, False, False)
+    >>> WindowResult(3464.1, 3000.0, 4000.0, row, ()).most_significant is row
+    True
     """
 
     center: float
@@ -134,6 +140,13 @@ class Best(Record):
     spectra : tuple of SpectrumFit
         Mass spectra of this window with their sideband fits: unselected, then from loose to tight;
         None where Minuit did not converge.
+
+    Examples
+    --------
+    >>> peak = Resonance(3520.0, 20.0, 110.0, 15.0, 55.0, 12.0, 4.6, valid=True)
+    >>> best = Best(3, 0.01, p_local=7e-6, z_local=4.3, resonance=peak, spectra=(None, None))
+    >>> best.resonance.mass, best.efficiency
+    (3520.0, 0.01)
     """
 
     window: int
@@ -170,6 +183,16 @@ class HuntResult(Printed, Record):
         `Null.mismatch`.
     flags : tuple of str
         What a reader must know, in plain sentences; empty when all is well.
+
+    Examples
+    --------
+    >>> nothing = HuntResult(
+    ...     (2500.0, 6000.0), "dijet3", (), False, None, None, None, 12.0, 10, 0.3, 0.0, ()
+    ... )
+    >>> print(nothing)
+    hunt in 0 windows, 2500-6000 GeV, background dijet3
+    ...
+    - no window has a fit that may be quoted: there is no result
     """
 
     edges: tuple[float, ...]

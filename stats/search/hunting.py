@@ -137,6 +137,19 @@ def hunt_patterns(
     Returns
     -------
     HuntResult
+
+    Examples
+    --------
+    >>> from overdensity.stats import log_edges, merge_patterns
+    >>> rng, edges = np.random.default_rng(1), log_edges(2500, 6000, 16)
+    >>> parts = []
+    >>> for _ in range(2):  # partitions, counted wherever they are
+    ...     mass, passes = 2500 / rng.random(2000) ** 0.2, rng.random((2000, 1)) < 0.1
+    ...     parts.append(count_patterns(mass, passes, subdivide(edges, 2)))
+    >>> found = hunt_patterns(merge_patterns(parts), windows=[edges[[4, 8]]], efficiencies=[0.1],
+    ...                       model=FitModel("dijet3"), pseudo_experiments=250)
+    >>> found.best.z_local < 3, len(found.windows)
+    (True, 1)
     """
     step = statistical_step(
         patterns, windows, efficiencies, model=model, spurious=spurious, refused=refused

@@ -37,25 +37,6 @@ def test_ensemble_has_a_part_for_each_inner_fold(sample, window):
     assert len(method.arrays()["baseline"]) == 6
 
 
-def test_networks_keep_the_best_restart_of_each_inner_fold(sample, window):
-    method = make_method(
-        "cwola_networks",
-        classifier={
-            "inner_folds": 3,
-            "networks": {
-                "epochs": 1,
-                "patience": 1,
-                "batch": 2000,
-                "width": 8,
-                "restarts": 2,
-                "device": "cpu",
-            },
-        },
-    )
-    method.fit(sample.without_label(), window, seed=1)
-    assert len(method.arrays()["weights.0"]) == 3
-
-
 def test_one_inner_fold_is_refused():
     with pytest.raises(ConfigError, match="inner_folds"):
         make_method("cwola", classifier={"inner_folds": 1})
