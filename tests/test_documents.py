@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 import shlex
@@ -32,7 +33,8 @@ GROUPS = {  # of entry points
     f"overdensity.{kind}"
     for kind in ("classifiers", "functions", "layouts", "methods", "processors", "sources")
 }
-FILES = r"(?:benchmarks|docs|examples|notebooks|tests)/[\w./-]+\.(?:py|yaml|md|ipynb|png|json)"
+FOLDERS = "benchmarks|docs|examples|notebooks|tests|core|processors|ml|stats|simulation|workflow"
+FILES = rf"(?:{FOLDERS})/[\w./-]+\.(?:py|yaml|md|ipynb|png|json)"
 
 
 def name_of(path: Path) -> str:
@@ -59,6 +61,18 @@ COMMANDS = [
     for command in re.findall(
         r"^(?:\$ )?(overdensity .*)$", text.replace("\\\n", " "), re.MULTILINE
     )
+]
+CODE = [
+    *(
+        pytest.param(text, id=f"{name_of(page)}:{line}")
+        for page in OF_NOW
+        for language, text, line in blocks(page)
+        if language == "python"
+    ),
+    *(
+        pytest.param(path.read_text(encoding="utf-8"), id=name_of(path))
+        for path in sorted((ROOT / "benchmarks").glob("*.py"))
+    ),
 ]
 # In a sentence arguments may be left out.
 IN_SENTENCES = sorted(
@@ -175,7 +189,7 @@ def test_a_command_in_a_sentence_is_there(line: str) -> None:
     assert asked <= options
 
 
-@pytest.mark.parametrize("page", OF_NOW, ids=name_of)
+@pytest.mark.parametrize("page", [*OF_NOW, ROOT / "Makefile"], ids=name_of)
 def test_a_file_that_a_page_names_is_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     links = {link for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if "://" not in link}
@@ -207,3 +221,14 @@ def test_a_name_in_the_code_that_a_page_gives_is_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = set(re.findall(r"(?<![\w./\"'-])overdensity(?:\.[A-Za-z_]\w*)+", text))
     assert not {name for name in named - GROUPS if not is_there(name)}
+
+
+@pytest.mark.parametrize("text", CODE)
+def test_what_code_on_a_page_or_in_a_benchmark_imports_is_there(text: str) -> None:
+    imported = {
+        f"{node.module}.{name.name}"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("overdensity")
+        for name in node.names
+    }
+    assert not {name for name in imported if not is_there(name)}
