@@ -3,7 +3,7 @@
 #   make test    install, run the tests, a process per core
 #                SLOW=1: also the physics and calibration validations, and afterwards, one by one,
 #                the tests on real servers, where these are installed
-#                ONLY=tests/stats/test_fit.py: one file, folder or test
+#                ONLY=tests/stats/spectra/test_spectrum.py: one file, folder or test
 
 PYTHON ?= python3
 VENV   := .venv
