@@ -19,7 +19,7 @@ SOURCE = "CWoLa hunting, LHC Olympics 2020 (arXiv:2101.08320), section 4.1; arXi
 
 
 class CwolaHunting(ClassifierMethod[ClassifyingHyper]):
-    """The nested scheme: an inner fold each is the validation set of one part of the ensemble."""
+    """The nested scheme: each inner fold is the validation set of one part of the ensemble."""
 
     def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
         del simulation  # everything is learnt from data
