@@ -319,7 +319,7 @@ class SearchConfig(Section):
     @model_validator(mode="after")
     def _features_are_not_the_mass(self) -> Self:
         if self.mass in self.features:
-            msg = f"the mass {self.mass!r} is among the features: a method that sees it sculpts it"
+            msg = f"the mass {self.mass!r} is among the features: it would be learnt; leave it out"
             raise ValueError(msg)
         if len(set(self.features)) < len(self.features):
             msg = f"features repeat one another: {', '.join(self.features)}"

@@ -35,7 +35,7 @@ class InjectedSelection(Record):
 
     @property
     def z_or_zero(self) -> float:
-        """Local significance; a fit that may not be quoted discovers nothing."""
+        """Local significance; 0 for a fit that may not be quoted."""
         return self.selection.z_local or 0.0
 
 
