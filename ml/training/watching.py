@@ -1,6 +1,6 @@
 """Recording the trainings inside a method: loss curves, reliability diagrams, checkpoints.
 
-A method fits and knows nothing of folders. Whoever calls it encloses the call in :func:`watch`.
+A method fits and knows nothing of folders. The caller encloses the call in :func:`watch`.
 """
 
 from __future__ import annotations

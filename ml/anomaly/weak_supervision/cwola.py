@@ -46,8 +46,8 @@ class CwolaTrees(CwolaHunting):
     """CWoLa hunting with ensembles of gradient-boosted trees: sensitive, and fast on any CPU.
 
     The published scheme with another classifier: where the paper keeps the best of three networks
-    an inner fold, the trees of an inner fold are averaged, since the best of a few is mostly the
-    luckiest.
+    an inner fold, the trees of an inner fold are averaged, since the best of a few is mostly a
+    statistical fluctuation.
     """
 
     source: ClassVar[str] = f"{SOURCE}; boosted trees as in arXiv:2309.13111"
