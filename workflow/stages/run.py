@@ -89,7 +89,7 @@ class Run:
         return FitModel(
             fit.function,
             guard=fit.bins_per_bin,
-            freedom=fit.sculpting,
+            freedom=fit.freedom,
             gof_threshold=fit.gof_threshold,
         )
 
