@@ -1,4 +1,4 @@
-"""What a search with injected signal writes down: one file for each repetition."""
+"""The record of a search with injected signal: one file for each repetition."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def _results(
     checks: dict[str, Any],
     key: str,
 ) -> SearchResults:
-    """Write down the result of the statistical step with what it was made from."""
+    """Return the results of the search: the statistical step, and what it was made from."""
     config, processing = run.config, processing_report(run.config, run.folder)
     bad_files = {} if processing is None else processing.bad_files
     no_peak = result.best is not None and not result.best.resonance.valid
