@@ -41,7 +41,7 @@ def test_events_of_one_probability_make_one_point():
 def test_events_without_weight_do_not_count():
     p, y, weight = drawn(1000)
     weight[p > 0.5] = 0.0
-    assert max(reliability(p, y, weight).said) <= 0.5
+    assert max(reliability(p, y, weight).predicted) <= 0.5
 
 
 @pytest.mark.parametrize(
