@@ -1,4 +1,4 @@
-"""CWoLa against autoencoder as signal fades (arXiv:2101.08320, section 4.2.2, figure 37).
+"""CWoLa against autoencoder at falling signal strength (arXiv:2101.08320, section 4.2.2, figure 37).
 
     python -P benchmarks/crossing.py [--signal COLUMNS] [--work FOLDER] [--seeds 0 1 2 3 4] [--figure FILE]
 

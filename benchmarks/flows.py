@@ -259,7 +259,7 @@ def mflow(*, quick: bool) -> None:
             rows.append(
                 f"{len(names)} | {name} | {cells} | {found.auc:.3f} | {correlation:+.2f} | {spent:.0f}"
             )
-    print("Split of DATA.md, all events learnt from; one seed\n")
+    print("Split of DATA.md, all events used for training; one seed\n")
     table(
         "features | score | SIC(1e-2) | SIC(1e-3) | max SIC | AUC | rank correlation with mjj in the "
         "SR | CPU s",

@@ -423,7 +423,7 @@ def _train_one(
 
 
 def _test(unseen: Sample, rest: Sample) -> Sample:
-    """Return background of the signal region that was not learnt from, and signal left over."""
+    """Return background of the signal region that was not trained on, and signal left over."""
     window = scan_windows()[AT_3500]
     assert unseen.label is not None
     background = unseen.take(window.signal(unseen.mass) & (unseen.label == 0))

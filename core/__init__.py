@@ -1,4 +1,4 @@
-"""The ground all rooms stand on: errors, records, progress and identity; no physics objects."""
+"""What all other folders use: errors, records, progress and identity; no physics objects."""
 
 from __future__ import annotations
 

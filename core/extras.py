@@ -29,7 +29,7 @@ EXTRAS = {
 
 @contextmanager
 def extra_for(what: str) -> Iterator[None]:
-    """Stand around imports that need an extra, and say which one where it is not installed.
+    """Enclose imports that need an extra; if it is not installed, the error names it.
 
     Parameters
     ----------

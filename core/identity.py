@@ -1,4 +1,4 @@
-"""What names events, files and settings: splitmix64, the ids of events, and digests of contents.
+"""Identifiers of events, files and settings: splitmix64, event ids, and digests of contents.
 
 An id decides the fold of an event, and with it every result: the formulae of this file are part of
 the format of the columns, and do not change.
@@ -75,8 +75,9 @@ def splitmix64(states: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def event_ids(identity: int, entries: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
     """Return the 64-bit ids of the entries of an event file: the stream of SplitMix64.
 
-    Within a file no two are equal, because every step is one to one. An id knows nothing of
-    folders, chunks, file order or workers, so a cross-validation fold made from it does not either.
+    Within a file no two are equal, because every step is one to one. An id depends on neither
+    folders, chunks, file order nor workers, and so neither does a cross-validation fold made from
+    it.
 
     Parameters
     ----------

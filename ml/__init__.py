@@ -1,6 +1,6 @@
 """From columns to one anomaly score per event.
 
-A :class:`Sample` and a :class:`Window` go into a :class:`Method`; :func:`cross_fit` sees to it that
+A :class:`Sample` and a :class:`Window` go into a :class:`Method`; :func:`cross_fit` makes sure that
 every event is scored by a model that never saw it. Methods are made by name (:func:`make_method`);
 :func:`methods` lists them, and :func:`check_method` checks a new one.
 """

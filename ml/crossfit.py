@@ -129,9 +129,9 @@ def train_fold(
     """Return the model that scores a fold: one that has seen none of its events.
 
     It may also score events that are in no fold, such as simulated signal. Simulated background is
-    divided as the data are, by a hash of the event id, and the events of this fold are kept from
-    the model: it may score these too, and an event that is among both the data and the simulation
-    is not learnt from by the model that scores it. The method given stays as it is.
+    divided as the data are, by a hash of the event id, and the model is not trained on the events
+    of this fold: it may score these too, and an event that is in both the data and the simulation
+    is not scored by a model that was trained on it. The method given is not changed.
 
     Parameters
     ----------

@@ -55,8 +55,8 @@ class Method(ABC, Generic[HyperT]):
 
     A method is one file: a frozen dataclass of hyperparameters whose defaults are the published
     ones, a subclass of this class with ``fit``, ``score``, ``arrays`` and ``restore``, and
-    ``@register_method("name")`` above it. Folds, the order of events, seeds and storage are not
-    its business: see :func:`overdensity.ml.cross_fit`. What all methods have in common is tested
+    ``@register_method("name")`` above it. Folds, the order of events, seeds and storage are taken
+    care of outside: see :func:`overdensity.ml.cross_fit`. What all methods have in common is tested
     by :func:`overdensity.ml.check_method`.
 
     Attributes
@@ -190,7 +190,7 @@ class Method(ABC, Generic[HyperT]):
     def refuse_unlike(self, data: Sample) -> None:
         """Raise an InputError if nothing was learnt yet, or other features than those of ``data``.
 
-        What was learnt from is in ``_names`` and ``_blocks``, which :meth:`fit` and
+        The names of the training columns are in ``_names`` and ``_blocks``, which :meth:`fit` and
         :meth:`restore` set.
         """
         if not self._names and not self._blocks:

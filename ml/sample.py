@@ -1,4 +1,4 @@
-"""What a method is handed: events as ids, masses, feature columns and what lies below these."""
+"""Events as methods get them: ids, masses, feature columns, constituents and images."""
 
 from __future__ import annotations
 
@@ -306,7 +306,7 @@ class Sample:
                 for i, name in enumerate(self.names)
                 if constant[i]
             )
-            msg = f"feature {names} is constant and tells events apart in nothing; leave it out"
+            msg = f"feature {names} is the same in all events (constant); leave it out"
             raise InputError(msg)
 
     def refuse_functions_of_mass(self) -> None:
@@ -367,7 +367,7 @@ class Sample:
 
 
 def simulated(method: str, simulation: Sample | None) -> Sample:
-    """Return the simulation, or say that the method of this name cannot do without.
+    """Return the simulation, or refuse for the method of this name, which needs it.
 
     Raises
     ------
@@ -381,7 +381,7 @@ def simulated(method: str, simulation: Sample | None) -> Sample:
 
 
 def truth(method: str, data: Sample) -> NDArray[np.int8]:
-    """Return the labels of events, or say that the method of this name cannot do without.
+    """Return the labels of events, or refuse for the method of this name, which needs them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What there is to do: files that can be read, cut into chunks whose events have their weights."""
+"""The plan of a processing: files that can be read, cut into chunks whose events have weights."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Simulation: Pythia 8 and a parametrised CMS detector write LHC Olympics event files.
 
-:func:`simulate` is the one verb. Background is QCD dijets, signal is Z' → X Y with free masses;
+:func:`simulate` does it all. Background is QCD dijets, signal is Z' → X Y with free masses;
 both pass the selection of the LHC Olympics. Needs the extra ``overdensity[simulation]``.
 """
 

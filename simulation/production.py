@@ -34,7 +34,7 @@ _PACKAGES = ("pythia8mc", "fastjet", "awkward", "numpy", "h5py")
 
 @dataclass(frozen=True)
 class ProcessReport(Record):
-    """What became of one process.
+    """Events and cross section of one process.
 
     Attributes
     ----------

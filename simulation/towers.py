@@ -96,7 +96,7 @@ class Deposits(NamedTuple):
 
 
 class EnergyFlow(NamedTuple):
-    """What the energy flow makes of one calorimeter."""
+    """The result of the energy flow in one calorimeter."""
 
     track_scale: FloatArray  # shape (n_tracks,): factors on the momenta of the given tracks
     neutrals: Objects  # excesses over the tracks
@@ -124,7 +124,7 @@ def energy_flow(
     deposits : Deposits
         What the particles leave in this section.
     tracks : Deposits
-        What the tracks of some of these particles say they leave.
+        The energies that the tracks of some of these particles predict.
     rng : np.random.Generator
         Source of randomness.
     track_resolution : NDArray[np.float64], shape (n_tracks,)

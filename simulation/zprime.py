@@ -87,7 +87,7 @@ class ZprimeToXY(pythia8mc.Sigma1Process):
         self.breit_wigner = 0.0
 
     def initProc(self) -> None:  # noqa: N802 - Pythia's name
-        """Have nothing to prepare."""
+        """Prepare nothing."""
 
     def sigmaKin(self) -> None:  # noqa: N802 - Pythia's name
         """Store the part of the cross section that all flavours share, with a running width."""

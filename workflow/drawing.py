@@ -319,8 +319,9 @@ def plot_reliability(curves: Mapping[int, Sequence[Reliability]]) -> Figure:
         figure, panels = _panels_of_kinds(curves)
         for kind, (axes, of_kind) in enumerate(panels, start=1):
             for curve in of_kind:
-                axes.errorbar(curve.said, curve.found, curve.error, fmt=".-", lw=1, alpha=0.8)
-            ends = [f([f(curve.said) for curve in of_kind]) for f in (min, max)]
+                points = (curve.predicted, curve.observed, curve.error)
+                axes.errorbar(*points, fmt=".-", lw=1, alpha=0.8)
+            ends = [f([f(curve.predicted) for curve in of_kind]) for f in (min, max)]
             axes.plot(ends, ends, color="black", lw=1, ls="--", label="calibrated")
             axes.set_xlabel("mean probability")
             of_which = "" if len(panels) == 1 else f" of classifier {kind}"

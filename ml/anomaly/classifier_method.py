@@ -1,4 +1,4 @@
-"""What methods share whose score is that of one classifier on the feature columns."""
+"""Base of the methods whose score is that of one classifier on the feature columns."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FEW_TREES = {"inner_folds": 2, "members": 1, "trees": {"events_per_leaf": 20, "l
 
 @dataclass(frozen=True)
 class InputHyper:
-    """What a classifier is shown of the feature columns.
+    """How the feature columns are prepared for a classifier.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ HyperT = TypeVar("HyperT", bound=InputHyper)
 
 
 class ClassifierMethod(Method[HyperT], Generic[HyperT]):
-    """A classifier of feature columns; subclasses say which events it is to tell from which."""
+    """A classifier of feature columns; subclasses define the two classes."""
 
     _classifier: Classifier
 

@@ -45,7 +45,7 @@ CLASSIFIERS: Registry[type[ClassifierKind]] = Registry(
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What a classifier is shown that needs more than feature columns.
+    """The input of a classifier that needs more than feature columns.
 
     Attributes
     ----------

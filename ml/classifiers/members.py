@@ -1,4 +1,4 @@
-"""What kinds of classifiers share: which features a member sees, and how its probabilities hold."""
+"""What all kinds of classifiers share: the features of a member, and the reliability of folds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def note_reliability(
     weight: NDArray[np.float64],
     inner: NDArray[np.int64],
 ) -> None:
-    """Note, where trainings are watched, how probabilities hold on events that were not learnt.
+    """Record the reliability on the events of each inner fold, if trainings are watched.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Ensembles of networks: trained as one bank, of which the best of each are averaged."""
+"""Ensembles of networks: trained as one bank, the best epochs of each averaged."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ __all__ = ["NetworkHyper", "Networks"]
 
 @dataclass(frozen=True)
 class NetworkHyper(BankHyper):
-    """How networks look and learn; defaults of the CATHODE classifier (arXiv:2109.00546, §III B).
+    """Settings of networks; defaults of the CATHODE classifier (arXiv:2109.00546, §III B).
 
     Attributes
     ----------

@@ -178,7 +178,7 @@ def fit_trees(
     seed: int,
     hyper: BoostingHyper,
 ) -> HistGradientBoostingClassifier:
-    """Fit one classifier, stopped early on events it does not learn from.
+    """Fit one classifier, stopped early on validation events.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether a selection keeps the mass spectrum of background as it was.
+"""Sculpting: how much a selection changes the mass spectrum of background.
 
 `overdensity.stats.sculpting.fabricated` asks another question of data, in which truth is unknown and signal may
 hide: how large an excess the sideband fit of a search would see by mistake, and whether a selection

@@ -217,8 +217,8 @@ def performance(
     eps_b : tuple of float
         Background efficiencies; the loosest threshold that keeps no more is taken.
     min_background : int
-        The maximum is sought where at least so many background events are kept: beyond, it
-        measures luck.
+        The maximum is sought where at least so many background events are kept: with fewer it is
+        mostly a statistical fluctuation.
 
     Raises
     ------

@@ -31,7 +31,7 @@ _ROWS = 16_384  # events that are evaluated at once
 
 @dataclass(frozen=True)
 class FlowHyper(TrainingHyper):
-    """How a flow looks and learns; the other attributes are those of :class:`TrainingHyper`.
+    """Shape and training of a flow; the other attributes are those of :class:`TrainingHyper`.
 
     The defaults are chosen for densities of a few features on a CPU; ``benchmarks/flows.py density``
     fits each family for the same time.
@@ -65,7 +65,7 @@ class FlowHyper(TrainingHyper):
     mixed: bool = False
 
     def shape(self) -> dict[str, Any]:
-        """Return what its weights hang on; how it learns can differ between flows of one shape."""
+        """Return what fixes the shape of its weights; flows of one shape may differ in training."""
         how = {field.name for field in fields(TrainingHyper)}
         return {name: value for name, value in asdict(self).items() if name not in how}
 
@@ -304,13 +304,13 @@ def fit_flow(
     device : str
         ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``; also of the evaluation.
     validation_fraction : float
-        The part of the events that is not learnt from; may be 0 for ``keep = "last"``.
+        The fraction of the events that only validate; may be 0 for ``keep = "last"``.
     identity : sequence of int
         Columns that are not preprocessed (see :class:`Preprocessing`); those of `start` if there is
         one.
     start : ConditionalFlow, optional
         Begin with the density of this flow in place of random weights, and keep its preprocessing:
-        events beyond the range of its features are not learnt from.
+        events beyond the range of its features are left out of the training.
     checkpoint : path, optional
         As in :func:`overdensity.ml.training.engine.train`.
 

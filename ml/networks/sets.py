@@ -1,4 +1,4 @@
-"""Networks on sets: what they say does not depend on the order of the particles."""
+"""Networks on sets: their output does not depend on the order of the particles."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class ParticleFlowNetwork(nn.Module):
 
 
 def particle_inputs(particles: Tensor) -> Tensor:
-    """Return what networks see of particles, scaled to numbers of order one.
+    """Return the inputs of networks for particles, scaled to numbers of order one.
 
     The inputs of H. Qu, C. Li, S. Qian, arXiv:2202.03772, table 2, with the scales of the authors'
     public code, but for the two that hold pT and energy in GeV: beside fractions of them these

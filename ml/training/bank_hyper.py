@@ -1,4 +1,4 @@
-"""How the networks of a bank look and learn; importable without torch."""
+"""Hyperparameters of a bank of networks; importable without torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["BankHyper"]
 
 @dataclass(frozen=True)
 class BankHyper:
-    """How the networks of a bank look and learn; defaults of arXiv:2101.08320, section 4.1.1.
+    """Settings of the networks of a bank; defaults of arXiv:2101.08320, section 4.1.1.
 
     Attributes
     ----------

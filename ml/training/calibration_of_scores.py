@@ -1,4 +1,4 @@
-"""Whether a classifier's probabilities are what is found."""
+"""Reliability of a classifier: predicted probabilities against observed fractions."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ...core import Record
 
 __all__ = ["Reliability", "reliability"]
 
-# Tenths of the events, and of the last tenth its last: selections are made there.
+# Tenths of the events; the last tenth is divided once more, since selections are made there.
 _QUANTILES = (*np.arange(0.1, 0.91, 0.1).tolist(), 0.99)
 
 
 @dataclass(frozen=True)
 class Reliability(Record):
-    """The reliability diagram of a classifier: what it says, and what is so.
+    """The reliability diagram of a classifier: predicted against observed fractions.
 
     Attributes
     ----------
-    said : tuple of float
+    predicted : tuple of float
         Weighted mean probability of the first class, of the events in a bin of it.
-    found : tuple of float
+    observed : tuple of float
         Their weighted fraction in the first class.
     error : tuple of float
         Statistical error of that.
@@ -35,8 +35,8 @@ class Reliability(Record):
     [True, False]
     """
 
-    said: tuple[float, ...]
-    found: tuple[float, ...]
+    predicted: tuple[float, ...]
+    observed: tuple[float, ...]
     error: tuple[float, ...]
 
 
@@ -48,7 +48,7 @@ def reliability(
     Parameters
     ----------
     probability : ndarray, shape (n_events,)
-        Of the first class, by models that have not learnt from the event.
+        Of the first class, by models that were not trained on the event.
     y : ndarray of bool, shape (n_events,)
         Whether the event is of the first class.
     weight : ndarray of float64, shape (n_events,)
@@ -63,7 +63,7 @@ def reliability(
     --------
     >>> p = np.repeat([0.2, 0.6], 500)
     >>> of = reliability(p, np.arange(1000) % 5 < np.repeat([1, 3], 500), np.ones(1000))
-    >>> np.round(of.said, 3), np.round(of.found, 3)
+    >>> np.round(of.predicted, 3), np.round(of.observed, 3)
     (array([0.2, 0.6]), array([0.2, 0.6]))
     """
     edges = np.unique(np.quantile(probability, _QUANTILES))

@@ -1,4 +1,4 @@
-"""Where a training stands between two epochs, on disk: what an interrupted one goes on from."""
+"""Checkpoints: the state of a training after an epoch, from which an interrupted one goes on."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Progress:
 
 
 def fingerprint(module: torch.nn.Module, values: Sequence[Rows], hyper: Any, seed: int) -> str:
-    """Return what tells one training from another.
+    """Return a digest that identifies a training.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The training engine: any torch module, fitted by mini-batches that are the same on every run.
 
 What a method brings is a module, a loss per event and its columns. Shuffling, validation, early
-stopping, the epochs that are kept, checkpoints and the device are the business of :func:`train`.
+stopping, the epochs that are kept, checkpoints and the device are left to :func:`train`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Training:
     epochs : list of int
         Which epochs these were, from 0.
     train_loss : ndarray of float64, shape (n_epochs,)
-        Weighted mean over the training events while they were learnt from.
+        Weighted mean over the training events during the epoch.
     validation_loss : ndarray of float64, shape (n_epochs,)
         Weighted mean over the validation events after each epoch; NaN without any.
     """

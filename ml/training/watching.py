@@ -1,6 +1,6 @@
-"""Who trains methods may watch the trainings inside: curves to look at, checkpoints to keep.
+"""Recording the trainings inside a method: loss curves, reliability diagrams, checkpoints.
 
-A method is asked to fit and knows nothing of folders; what it trains on the way is seen here.
+A method fits and knows nothing of folders. The caller encloses the call in :func:`watch`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class LossCurve(Record):
     Attributes
     ----------
     train : tuple of float
-        Weighted mean over the training events while they were learnt from, an epoch each.
+        Weighted mean over the training events during each epoch.
     validation : tuple of float
         Weighted mean over the validation events after each epoch; empty without any.
     kept : tuple of int
@@ -46,7 +46,7 @@ class LossCurve(Record):
 
 @dataclass
 class Watch:
-    """What is seen of the trainings.
+    """What was recorded of the trainings.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Watch:
     curves : list of LossCurve
         In the order in which the trainings ended.
     reliability : list of Reliability
-        Of each classifier, on events that its members have not learnt from.
+        Of each classifier, on events on which its members were not trained.
 
     Examples
     --------
@@ -86,7 +86,7 @@ _WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
 
 @contextmanager
 def watch(folder: Path | None = None) -> Iterator[Watch]:
-    """Watch all trainings within.
+    """Record all trainings in the context.
 
     Parameters
     ----------
@@ -110,10 +110,10 @@ def watch(folder: Path | None = None) -> Iterator[Watch]:
 
 
 def watcher() -> Watch:
-    """Return who watches at the moment; one that keeps nothing if nobody does."""
+    """Return the active record of trainings; outside of :func:`watch` one that keeps nothing."""
     return _WATCH.get() or Watch()
 
 
 def is_watched() -> bool:
-    """Return whether somebody watches, for what costs time to show."""
+    """Return whether trainings are recorded; what costs time is only recorded then."""
     return _WATCH.get() is not None

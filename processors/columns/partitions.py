@@ -37,7 +37,7 @@ _LAYOUT = 2  # raised when the meaning of a column changes, so that old partitio
 
 @dataclass(frozen=True)
 class PartitionSummary(Record):
-    """What a partition says of itself, so that a finished one need not be read or made again.
+    """The summary in a partition's metadata: a finished one need not be read or made again.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ def _as_arrow(column: Any) -> pa.Array:
 
 
 def read_summary(path: str) -> PartitionSummary | None:
-    """Return what a finished partition says of itself, or None where there is none to use."""
+    """Return the summary of a finished partition, or None where there is none to use."""
     fs, final = fsspec.core.url_to_fs(path)
     try:
         if not fs.exists(final):

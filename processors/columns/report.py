@@ -1,4 +1,4 @@
-"""What became of event files: the columns that were made, and all that was counted on the way."""
+"""The report of a processing: the columns that were made, and all that was counted on the way."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ColumnSet(Record):
 
 @dataclass(frozen=True)
 class ProcessingReport(ColumnSet):
-    """What became of a set of event files; the column set is the nominal one.
+    """The report of a set of event files; the column set is the nominal one.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ NOMINAL = "nominal"
 
 
 class Variations(Protocol):
-    """Systematic variations of events, see `systematics`."""
+    """Systematic variations of events, see `calibration.variations`."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """How features of jets are computed: each function gives all those asked for that share its work.
 
-They take the names that `features` gives them, and return a column for each.
+They take the names that `table` gives them, and return a column for each.
 """
 
 from __future__ import annotations

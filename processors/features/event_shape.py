@@ -53,7 +53,7 @@ def event_shape(
     All particles are clustered by Cambridge/Aachen with an infinite radius (what FastJet does with
     its largest), and groomed by recursive soft drop with infinitely many layers and the dynamic
     radius (`declustering.recursive_soft_drop`). The mass and N-subjettiness of the rest
-    (`substructure.n_subjettiness`, β = 1) do not ask how many jets there are: arXiv:2609.00132
+    (`n_subjettiness`, β = 1) do not depend on the number of jets: arXiv:2609.00132
     searched Black Box 3 of the LHC Olympics, whose signal has two or three jets, by them, with
     z_cut = 0.15 and β = 0.7.
 

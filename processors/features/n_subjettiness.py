@@ -42,10 +42,10 @@ def n_subjettiness(
     .. math::
         \tau_N = \frac{\sum_i p_{T,i} \min_k \Delta R_{ik}^\beta}{\sum_i p_{T,i} R_0^\beta}
 
-    over the constituents i, with N axes k: Thaler, Van Tilburg, arXiv:1011.2268, eq. (1); one
-    pass of minimisation as in arXiv:1108.2701, from the axes of winner-takes-all kT clustering
-    (Larkoski, Neill, Thaler, arXiv:1401.2158). Computed by `kernel`, which gives what
-    FastJet-contrib's ``OnePass_WTA_KT_Axes`` gives, several times faster.
+    over the constituents i, with N axes k: Thaler, Van Tilburg, arXiv:1011.2268, eq. (1); one pass
+    of minimisation as in arXiv:1108.2701, from the axes of winner-takes-all kT clustering
+    (Larkoski, Neill, Thaler, arXiv:1401.2158). Computed by `n_subjettiness_kernel`, which gives
+    what FastJet-contrib's ``OnePass_WTA_KT_Axes`` gives, several times faster.
 
     Parameters
     ----------
@@ -117,8 +117,8 @@ def contrib_n_subjettiness(
         raise InputError(msg)
     if len(constituents) == 0:
         return np.empty((0, len(n)))
-    # The sequence is only a vessel for the particles: any algorithm gives the same, and
-    # Cambridge/Aachen with a tiny radius is the quickest to do next to nothing.
+    # The cluster sequence only holds the particles: any algorithm gives the same, and
+    # Cambridge/Aachen with a tiny radius is the fastest.
     vessel = fastjet.JetDefinition(fastjet.cambridge_algorithm, 1e-3)
     sequence: Any = fastjet.ClusterSequence(ak.to_packed(constituents), vessel)
     tau = sequence.njettiness("NormalizedMeasure", axes, list(n), beta, radius)

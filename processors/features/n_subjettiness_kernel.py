@@ -193,7 +193,7 @@ def _all_jets(particles: Any, offsets: Any, n_axes: Any, beta: float, tau: Any) 
 def one_pass_wta_kt(
     jets: FlatJets, n: NDArray[np.int64], *, beta: float, radius: float, threads: int = 1
 ) -> NDArray[np.float64]:
-    """Return the N-subjettiness of many jets; see `substructure.n_subjettiness`.
+    """Return the N-subjettiness of many jets; see `n_subjettiness.n_subjettiness`.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ class FoundJets(NamedTuple):
 
 
 class JetSource(Protocol):
-    """Finds the jets of events and describes what is in them; processors do not ask how."""
+    """Finds the jets of events and computes their features, whatever they are made of."""
 
     @property
     def collection(self) -> str:
@@ -95,7 +95,7 @@ class ClusteredJets:
         )
 
     def features(self, names: Sequence[str], inside: Jagged) -> dict[str, Any]:
-        """Return features of constituents, see `features`."""
+        """Return features of constituents, see `features.table`."""
         return jet_features(names, inside, radius=self.radius)
 
 

@@ -58,7 +58,7 @@ class MultijetProcessor(LeadingJetsProcessor):
     min_jets : int
         How many jets an event must have: 3, or 2 to keep the decays to two gluons as well.
     event_features : tuple of str
-        Features of the whole event by name, see `event_features`; made of the particles.
+        Features of the whole event by name, see `features.of_events`; made of the particles.
 
     Examples
     --------

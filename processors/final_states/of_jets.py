@@ -30,7 +30,7 @@ class JetColumnProcessor(ColumnProcessor):
         ``particles`` or ``raw_particles``, which are clustered; ``fat_jets`` or ``jets``, which
         are taken as stored, with what is stored of their features.
     features : tuple of str
-        Features of the jets by name, see `features`.
+        Features of the jets by name, see `features.table`.
     """
 
     radius: float = 1.0

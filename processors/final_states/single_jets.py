@@ -35,7 +35,7 @@ class JetProcessor(JetColumnProcessor):
     to the jet; ``weight`` and ``label`` (int8) of its event where it has them.
 
     Sequence, image and graph methods take ``kt_sequence``, ``image`` and ``constituents``: see
-    `features` for what there is.
+    `features.table` for all names.
 
     Attributes
     ----------

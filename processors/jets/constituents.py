@@ -118,7 +118,7 @@ def flat_jets(constituents: ak.Array) -> FlatJets:
     if bad.any():
         msg = (
             f"{np.count_nonzero(bad)} of {len(y)} constituents have no pT or are not finite; "
-            "features of jets have no place for them, leave them out"
+            "features of jets cannot be computed with them, leave them out"
         )
         raise InputError(msg)
     return FlatJets(offsets, momenta, np.stack([np.sqrt(pt2), y, np.arctan2(py, px)]))

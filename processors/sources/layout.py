@@ -4,7 +4,7 @@ A `Layout` names the tree and the branches; `Layout.normal` turns arrays of thes
 records, the same for all formats: the collections asked for (``var * Momentum4D`` of float64
 ``pt, eta, phi, mass`` in GeV, and the extras that the file has, in the order of the file),
 ``event`` (uint64), and where the file has them ``weight`` (float64, of the generator), ``label``
-(int8) and, if asked for, ``rho`` (float64, GeV). The known kinds are in `layouts`.
+(int8) and, if asked for, ``rho`` (float64, GeV). The known kinds are in `known_layouts`.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ class LayoutSource(Source):
     Attributes
     ----------
     layout : str or Layout
-        The kind of file: a key of `layouts.LAYOUTS`, a layout of one's own, or ``auto``: the kind
-        that the file is, by the names of its trees and branches. The files of one dataset are of
-        one kind.
+        The kind of file: a key of `known_layouts.LAYOUTS`, a layout of one's own, or ``auto``: the
+        kind that the file is, by the names of its trees and branches. The files of one dataset are
+        of one kind.
     """
 
     layout: str | Layout = "auto"

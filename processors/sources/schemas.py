@@ -16,7 +16,8 @@ def find_branches(events: Any, wanted: frozenset[str]) -> dict[str, Any]:
     ----------
     events : ak.Array or mapping, shape (n_events,)
         With a field for each branch (base schema), or with the branches of a collection under it
-        (`NanoAODSchema` and its kin, `PHYSLITESchema`, `TreeMakerSchema`; nested Parquet).
+        (`NanoAODSchema` and those derived from it, `PHYSLITESchema`, `TreeMakerSchema`; nested
+        Parquet).
     wanted : frozenset of str
         Branches.
 

@@ -240,7 +240,7 @@ def outcome(
     smallest: Array,
     background: Array,
 ) -> BumpHuntResult:
-    """Write down the best box, and the smallest p-values of pseudo-experiments, shape (n,).
+    """Return the result: the best box, and smallest p-values of pseudo-experiments, shape (n,).
 
     Examples
     --------

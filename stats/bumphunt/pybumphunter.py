@@ -1,4 +1,4 @@
-"""The bump hunt of pyBumpHunter, with its global seed and its prints kept to itself."""
+"""The bump hunt of pyBumpHunter, without its prints and its global seed."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def _library() -> ModuleType:
 
 @contextlib.contextmanager
 def _contained() -> Iterator[None]:
-    """Swallow prints, and put numpy's global state back afterwards."""
+    """Suppress prints, and restore numpy's global random state afterwards."""
     state = np.random.get_state()  # noqa: NPY002 - what the library seeds
     try:
         with contextlib.redirect_stdout(io.StringIO()):

@@ -88,7 +88,7 @@ def hunt_channels(
 
 
 def _result(combined: Combination, seed: int) -> CombinedResult:
-    """Write a combination down."""
+    """Return the result of a combination."""
     chosen = np.stack([step.best_of_windows(toys)[0] for step, toys in combined.pairs], axis=-1)
     usable = chosen.max(axis=-1) >= 0
     best = int(np.where(usable, combined.log_p, np.inf).argmin()) if usable.any() else None
@@ -114,7 +114,7 @@ def _result(combined: Combination, seed: int) -> CombinedResult:
 def _hypothesis(
     combined: Combination, w: int, rows: Sequence[SelectionResult | None]
 ) -> Hypothesis:
-    """Write down one mass."""
+    """Return the row of one mass."""
     first, _ = combined.pairs[0]
     low, high = first.scan.windows[w].tolist()
     seen = int((combined.log_p_toys[:, w] <= combined.log_p[w]).sum())
@@ -131,7 +131,7 @@ def _hypothesis(
 
 
 def _summary(combined: Combination, name: str, seed: int) -> ChannelSummary:
-    """Write down a channel on its own."""
+    """Return the summary of a channel on its own."""
     step, toys = combined.steps[name], combined.toys[name]
     best = step.best(toys)
     log_p = 0.0 if best is None else step.log_p[best]

@@ -1,4 +1,4 @@
-"""What a search in several channels hands over: plain records, ready for JSON."""
+"""The results of a search in several channels: plain records, ready for JSON."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def toy_limit(
     For a strength, n datasets are thrown with it and n without, at the nuisances fitted to the data
     with that strength fixed, auxiliary measurements included (ATL-PHYS-PUB-2011-11, §2.1). The
     strength where CLs crosses is found among 10 or more by interpolation of ln CLs. With the
-    default n, observed limit and median are known to some 2 %; the -2 σ band hangs on ten
+    default n, observed limit and median are known to some 2 %; the -2 σ band depends on ten
     pseudo-experiments, and is known to some 10 %.
 
     Parameters

@@ -144,7 +144,7 @@ def gamma_q0(observed: ArrayLike, expected: ArrayLike, error: ArrayLike) -> Arra
     Returns
     -------
     ndarray
-        q0; infinite where something is seen and nothing can be.
+        q0; infinite for events over a background of zero.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Excesses after a selection that the spectrum before it has no room for."""
+"""Excesses after a selection that contradict the spectrum before it."""
 
 from __future__ import annotations
 

@@ -275,7 +275,7 @@ def refuse_fabricated(
 
 
 def _window(found: FabricatedExcess, w: int, refused: NDArray[np.bool_]) -> WindowSculpting:
-    """Write one window down."""
+    """Return the record of one window."""
     fits = found.fits
     low, high = fits.windows[w]
     total, selected = fits.counts[0], fits.counts.reshape(*fits.shape, -1)[w, 1:]

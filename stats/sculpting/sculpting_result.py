@@ -1,4 +1,4 @@
-"""What the selections of a search do to the mass spectrum, as it is written down."""
+"""The record of what the selections of a search do to the mass spectrum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader of a result must know, said in plain sentences."""
+"""The flags of a result: what a reader must know, in plain sentences."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def flag_sentences(
     z_best: float,
     seed: int,
 ) -> tuple[str, ...]:
-    """Write the flags of a search.
+    """Return the flags of a search.
 
     Parameters
     ----------

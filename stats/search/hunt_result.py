@@ -1,4 +1,4 @@
-"""What the statistical step hands over: plain records, ready for JSON."""
+"""The results of the statistical step: plain records, ready for JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class SelectionResult(Record):
         Background there from the sideband fit, and the error of that fit; the error is None
         where the fit has none.
     spurious : float
-        Standard deviation of the signal that the function fabricates, events; the p-value knows.
+        Standard deviation of the signal that the function fabricates, events; included in the
+        p-value.
     p_local, z_local : float or None
         Local p-value, one-sided significance (-8.2 where nothing is observed). None where the row
         is flagged: such a p-value is not quoted.

@@ -165,7 +165,7 @@ def hunt_patterns(
 
 
 def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:
-    """Write the result down."""
+    """Return the result of a statistical step."""
     fits, reference, n_selected = step.scan, step.scan.reference, step.scan.shape[1]
     rows, best = step.rows(toys), step.best(toys)
     model, edges = fits.problem.basis, fits.problem.basis.edges

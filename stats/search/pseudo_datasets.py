@@ -1,8 +1,8 @@
 """Background-only pseudo-datasets made of the data themselves, for searches that are trained anew.
 
-The cheap pseudo-experiments (`pseudo`) take the scores as given. A pseudo-dataset is a set of
-events that the whole search can be repeated on, training included: resonant masses thrown from the
-smooth fit, and features of real events, each used once.
+The cheap pseudo-experiments (`pseudo_experiments`) take the scores as given. A pseudo-dataset is a
+set of events that the whole search can be repeated on, training included: resonant masses thrown
+from the smooth fit, and features of real events, each used once.
 """
 
 from __future__ import annotations

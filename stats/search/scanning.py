@@ -40,9 +40,9 @@ class Scan:
     fits : Fits
         Their results on the data, shape (1, n_spectra).
     null : ndarray of shape (n_spectra, n_bins)
-        Expectation of each spectrum under the background-only hypothesis: the same function
-        fitted to all bins but the signal region, and its guard, with the smallest p-value. (Fits
-        that swallow a strong signal would be no background, and strain against the constraints.)
+        Expectation of each spectrum under the background-only hypothesis: the same function fitted
+        to all bins but the signal region, and its guard, with the smallest p-value. (A fit that
+        absorbs a strong signal does not describe the background.)
     reference : Fits
         That fit of the unselected spectrum, shape (1, 1), for its goodness.
     spurious : ndarray of shape (n_spectra,)
@@ -114,7 +114,7 @@ def scan(
     steps = checked_efficiencies(efficiencies)
     windows = np.asarray(windows, dtype=float).reshape(-1, 2)
     if len(windows) != patterns.n_windows:
-        msg = f"{len(windows)} windows given, but the events know {patterns.n_windows}"
+        msg = f"{len(windows)} windows given, but the levels are of {patterns.n_windows}"
         raise InputError(msg)
     model = model or FitModel()
     function = basis(model.function, patterns.edges)

@@ -1,4 +1,4 @@
-"""Do score and mass know of each other? Mutual information against permutations: no cut, no fit."""
+"""Whether score and mass are independent: mutual information against permutations, without cut."""
 
 from __future__ import annotations
 

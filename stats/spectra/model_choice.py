@@ -130,7 +130,7 @@ def choose_function(
     n_toys: int = 1000,
     seed: int = 0,
 ) -> FunctionChoice:
-    r"""Choose the function with the fewest parameters that a spectrum does not ask to extend.
+    r"""Choose the function with the fewest parameters that suffices for a spectrum.
 
     From the smallest on, each function is compared with the next one by the difference of the
     deviances :math:`\Delta = \chi^2_1 - \chi^2_2`, or by

@@ -39,7 +39,7 @@ class Prediction(TypedDict):
 def prediction(
     edges: Array, mask: NDArray[np.bool_], expected: Array, covariance: Array
 ) -> Prediction:
-    """Write down a background, its errors and its sum over the masked bins.
+    """Return a background with its errors and its sum over the masked bins.
 
     Parameters
     ----------

@@ -120,7 +120,7 @@ def abcd_closure(counts: ArrayLike) -> float:
     r"""Return the relative closure uncertainty that a sample without signal supports.
 
     The larger of :math:`|N_A N_D / (N_B N_C) - 1|` and its statistical error: a test that closes by
-    luck is worth no more than its statistics.
+    chance proves no more than its statistics allow.
 
     Parameters
     ----------

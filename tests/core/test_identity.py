@@ -1,4 +1,4 @@
-"""Ids and digests keep their values: the folds of all columns that were ever made hang on them."""
+"""Ids and digests keep their values: the folds of all columns that were ever made depend on them."""
 
 from __future__ import annotations
 

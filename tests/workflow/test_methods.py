@@ -75,7 +75,8 @@ def test_classifiers_without_networks_show_how_reliable_they_are(
     for of_fold in seen.values():
         assert of_fold.losses == ()
         (curve,) = of_fold.reliability
-        assert np.average(curve.found) == pytest.approx(0.5, abs=0.1)  # both classes weigh the same
+        # both classes weigh the same
+        assert np.average(curve.observed) == pytest.approx(0.5, abs=0.1)
     report = (finished_run / "report.html").read_text()
     assert "reliability diagrams" in report
     assert "loss curves" not in report

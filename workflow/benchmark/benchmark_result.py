@@ -1,4 +1,4 @@
-"""What a benchmark found: a record for each training, and a table over the seeds."""
+"""The results of a benchmark: a record for each training, and a table over the seeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The global p-value with the training repeated: what is written down, and how it looks."""
+"""The global p-value with the training repeated: its record and its figure."""
 
 from __future__ import annotations
 

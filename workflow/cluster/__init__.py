@@ -1,1 +1,1 @@
-"""Where tasks run: local processes, batch systems, gateways; what is sent there, and patience."""
+"""Where tasks run: local processes, batch systems, gateways; the package that is sent there."""

@@ -83,7 +83,7 @@ def batch_cluster(config: ClusterConfig) -> Iterator[Started]:
 
 
 def job_script(config: ClusterConfig) -> str:
-    """Return what would be submitted, and how often; nothing is started.
+    """Return the job script and the number of jobs; nothing is started.
 
     Raises
     ------
@@ -130,32 +130,34 @@ def jobqueue_options(config: ClusterConfig) -> dict[str, Any]:
     check_options(config.kind, config.options, _option_names(cluster_class))
     options = dict(config.options)
     scheduler = dict(options.get("scheduler_options") or {})
-    if not (_said(config, "interface") or {"host", "interface"} & set(scheduler)):
+    if not (_option_of(config, "interface") or {"host", "interface"} & set(scheduler)):
         names = ", ".join(sorted(psutil.net_if_addrs()))
         msg = (
             f"cluster.options: {config.kind} needs the network interface on which workers reach "
             f"this machine, interface: NAME; here there are {names}"
         )
         raise ConfigError(msg)
-    missing = [name for name in ("cores", "memory") if not _said(config, name)]
+    missing = [name for name in ("cores", "memory") if not _option_of(config, name)]
     if missing:
         msg = (
             f"cluster.options: {config.kind} needs {' and '.join(missing)} of a job, such as "
             "cores: 4 and memory: 8GB"
         )
         raise ConfigError(msg)
-    options.setdefault("processes", _said(config, "processes") or int(_said(config, "cores")))
+    options.setdefault(
+        "processes", _option_of(config, "processes") or int(_option_of(config, "cores"))
+    )
     scheduler.setdefault("dashboard", config.wants_dashboard)
     address = config.dashboard_address or f"127.0.0.1:{8787 if config.wants_dashboard else 0}"
     scheduler.setdefault("dashboard_address", address)
     options["scheduler_options"] = scheduler
     # A worker's own dashboard listens on all interfaces unless told otherwise.
     quiet = ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
-    options["worker_extra_args"] = [*quiet, *(_said(config, "worker_extra_args") or [])]
+    options["worker_extra_args"] = [*quiet, *(_option_of(config, "worker_extra_args") or [])]
     return options
 
 
-def _said(config: ClusterConfig, name: str) -> Any:
+def _option_of(config: ClusterConfig, name: str) -> Any:
     """Return an option of the user, from our configuration or from dask-jobqueue's own."""
     default = dask.config.get(f"jobqueue.{config.kind}.{name.replace('_', '-')}", None)
     return config.options.get(name, default)
@@ -211,7 +213,7 @@ def _persistent(job_class: Any, complaints: list[str]) -> Any:
 
 
 def _refusal(command: str, text: str) -> str:
-    """Take what the batch system said out of dask-jobqueue's many lines."""
+    """Return the batch system's own message out of dask-jobqueue's many lines."""
     said = text.partition("stderr:\n")[2] or text
     return f"cluster: {command} refused the job: {' '.join(said.split())}"
 

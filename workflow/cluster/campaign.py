@@ -30,8 +30,8 @@ def run_campaign(
 ) -> None:
     """Run a function on every tuple of arguments; one failure does not end the others.
 
-    What fails for an unforeseen reason, a worker's death included, is tried again; what our own
-    errors refuse would be refused again.
+    A task that fails for an unforeseen reason, such as the death of its worker, is tried again; one
+    that ends with an error of ours would fail again, and is not.
 
     Parameters
     ----------

@@ -131,7 +131,7 @@ def _starting(config: ClusterConfig) -> AbstractContextManager[Started]:
 
 
 class _WorkerInThreads(Worker):
-    """A worker whose page of health, which without a network would be on all interfaces, is not."""
+    """A worker whose health page listens on loopback, not on all interfaces."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options | {"dashboard_address": "127.0.0.1:0"})

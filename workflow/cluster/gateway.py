@@ -31,7 +31,7 @@ def gateway_cluster(config: ClusterConfig) -> Iterator[Started]:
     Raises
     ------
     ConfigError
-        If the gateway does not answer, lets nobody in, or does not know an option.
+        If the gateway does not answer, refuses the login, or does not know an option.
     """
     config.check_size()
     package = _package()

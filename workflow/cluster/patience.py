@@ -31,7 +31,7 @@ def patience_of(client: Client) -> float:
 
 
 class Desertion:
-    """How long there has been no worker, by the looks taken.
+    """Measures how long a cluster has had no worker.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Desertion:
         return time.monotonic() - self.since > self.patience
 
     def error(self, description: str, to_go: str = "") -> OverdensityError:
-        """Return what is raised when the patience is at its end.
+        """Return the error for a cluster without workers.
 
         Parameters
         ----------
@@ -113,9 +113,9 @@ class PatientExecutor(DaskExecutor):
 def _cancelled_when_final(
     client: Client, desertion: Desertion, cancelled: threading.Event
 ) -> Iterator[None]:
-    """Cancel what the context has asked a cluster for, once that is deserted.
+    """Cancel the tasks of the context once the cluster has had no worker for too long.
 
-    The thread of the context waits for a result without an end; only the cancelling wakes it.
+    The thread of the context waits for a result without a time limit; only cancelling wakes it.
     """
     before, ended = set(client.futures), threading.Event()
 

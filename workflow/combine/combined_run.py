@@ -275,7 +275,7 @@ def _channel(run: Run, scores: Scores) -> HuntChannel:
 
 
 def fold_flags(configs: Mapping[str, SearchConfig], *, shared: bool) -> tuple[str, ...]:
-    """Say where models may have learnt from one another's fluctuations.
+    """Return flags where models may have learnt from each other.
 
     The models of a channel may have seen events that now belong to another. With the same folds and
     tournament in all searches that does no harm: of any two folds, at most one teaches the other,

@@ -261,7 +261,7 @@ class BenchmarkConfig(Section):
             raise ValueError(msg)
         used = {feature for label in self.methods for feature in self.features_of(label)}
         if self.mass in used:
-            msg = f"the mass {self.mass!r} is among the features: a method that sees it sculpts it"
+            msg = f"the mass {self.mass!r} is among the features: it would be learnt; leave it out"
             raise ValueError(msg)
         for feature in self.shift:
             if feature not in used:

@@ -141,7 +141,7 @@ class FitConfig(Section):
         that another package registers (`overdensity.stats.register_function`).
     bins_per_bin : int
         Bins of the fitted spectrum in each bin of the scan.
-    sculpting : float
+    freedom : float
         How much a selection may change the shape of the spectrum: rms of the logarithm of its
         efficiency over the scan range.
     gof_threshold : float
@@ -153,7 +153,7 @@ class FitConfig(Section):
 
     function: FunctionName = "dijet5"
     bins_per_bin: Annotated[int, Field(ge=1)] = 2
-    sculpting: Annotated[float, Field(gt=0)] = 1.0
+    freedom: Annotated[float, Field(gt=0)] = 1.0
     gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
     spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "data"
 
@@ -319,7 +319,7 @@ class SearchConfig(Section):
     @model_validator(mode="after")
     def _features_are_not_the_mass(self) -> Self:
         if self.mass in self.features:
-            msg = f"the mass {self.mass!r} is among the features: a method that sees it sculpts it"
+            msg = f"the mass {self.mass!r} is among the features: it would be learnt; leave it out"
             raise ValueError(msg)
         if len(set(self.features)) < len(self.features):
             msg = f"features repeat one another: {', '.join(self.features)}"

@@ -64,7 +64,7 @@ def discovery_reach(
 
 
 def z_global_of(z_local: float, pseudo_z: Sequence[float]) -> float:
-    """Return the global significance by the pseudo-experiments of the run, at most what they tell.
+    """Return the global significance by pseudo-experiments, up to the largest they can show.
 
     Examples
     --------

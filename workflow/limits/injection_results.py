@@ -1,4 +1,4 @@
-"""What a search with injected signal writes down: one file for each repetition."""
+"""The record of a search with injected signal: one file for each repetition."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class InjectedSelection(Record):
 
     @property
     def z_or_zero(self) -> float:
-        """Local significance; a fit that may not be quoted discovers nothing."""
+        """Local significance; 0 for a fit that may not be quoted."""
         return self.selection.z_local or 0.0
 
 

@@ -1,4 +1,4 @@
-"""What a reader of limits must know, said in plain sentences."""
+"""The flags of limits: what a reader must know, in plain sentences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def limit_flags(
     signals: Sequence[SignalLimits],
     results: SearchResults,
 ) -> Iterator[str]:
-    """Say what a reader must know.
+    """Yield what a reader must know, in sentences.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What ``overdensity limits`` writes down: ``limits.json``."""
+"""The record of ``overdensity limits``: ``limits.json``."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def absorbed_fraction(rows: Sequence[InjectedSelection]) -> float:
 
 
 def best_expected(found: Sequence[StrengthLimit]) -> StrengthLimit | None:
-    """Return the limit with the smallest expected median; the observed one has no say."""
+    """Return the limit with the smallest expected median; the observed one does not count."""
     known = [limit for limit in found if limit.expected[2] is not None]
     return min(known or found, key=_median_expected, default=None)
 

@@ -1,4 +1,4 @@
-"""What the challenge asks of a found resonance: events before any selection, masses of daughters."""
+"""What the challenge asks for beside the mass: events before any selection, masses of daughters."""
 
 from __future__ import annotations
 
@@ -164,11 +164,11 @@ class _Spectra:
         return NumberOfEvents(1.0, float(s), float(error))
 
     def binormal(self) -> JointYield:
-        """Return those that all selections tell of, for a binormal score."""
+        """Return the signal events by all selections together, for a binormal score."""
         return binormal_yield(*self._in_shells(self.template), (1.0, *self.run.config.selections))
 
     def simulated(self, mass: Array, probability: Array) -> JointYield:
-        """Return those that all selections tell of, with the efficiency of simulated signal.
+        """Return the signal events by all selections, with the efficiency of simulated signal.
 
         Parameters
         ----------

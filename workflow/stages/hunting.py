@@ -118,7 +118,7 @@ def _earlier(out: Path) -> SearchResults | None:
 
 
 def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:
-    """Measure what the background function fabricates in each window, where the fit asks for it.
+    """Measure the spurious signal of the background function in each window, if it is asked for.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:
 
 
 def independence_of(run: Run, scores: Scores) -> tuple[Independence, ...]:
-    """Test in each window and its sidebands whether what is cut on knows the mass."""
+    """Test in each window and its sidebands whether the score is independent of the mass."""
     sample = scores.sample
     return tuple(
         independence_test(
@@ -174,8 +174,8 @@ def hunt_scores(
 ) -> HuntResult:
     """Run the statistical step of a search.
 
-    Selections that bend the spectrum are refused; so are those whose excess the unselected
-    spectrum could not hide, which only the fits tell.
+    Selections that fabricate an excess are refused; after the fits, so are those whose excess the
+    unselected spectrum could not hide.
     """
     config = run.config
     again = partial(
@@ -205,7 +205,7 @@ def _results(
     checks: dict[str, Any],
     key: str,
 ) -> SearchResults:
-    """Write down the result of the statistical step with what it was made from."""
+    """Return the results of the search: the statistical step, and what it was made from."""
     config, processing = run.config, processing_report(run.config, run.folder)
     bad_files = {} if processing is None else processing.bad_files
     no_peak = result.best is not None and not result.best.resonance.valid

@@ -142,7 +142,7 @@ def column_files(config: SearchConfig, out: Path) -> list[str]:
 
 
 def processing_report(config: SearchConfig, out: Path) -> ProcessingReport | None:
-    """Return what became of the event files of a run; None if they are not processed."""
+    """Return the processing report of a run; None if they are not processed."""
     path = f"{processed_folder(config, out)}/processing.json"
     fs, name = fsspec.core.url_to_fs(path)
     if event_format(config.events) == _COLUMNS or not fs.exists(name):

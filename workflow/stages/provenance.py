@@ -88,7 +88,7 @@ class Provenance(Record):
 
     @classmethod
     def of(cls, configuration: dict[str, Any], seed: int, files: Sequence[str]) -> Provenance:
-        """Take down the state of this machine and these files."""
+        """Record the state of this machine and these files."""
         return cls(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             seed=seed,

@@ -1,4 +1,4 @@
-"""One object is the run: its configuration, its folder, its columns, and what follows from them."""
+"""The run of a search: its configuration, its folder, its columns, and what follows from them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Run", "open_run"]
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A search on its way: what all its stages need to know.
+    """A run of a search: what all its stages need.
 
     What follows from the configuration is worked out once, when it is first asked for.
 
@@ -89,7 +89,7 @@ class Run:
         return FitModel(
             fit.function,
             guard=fit.bins_per_bin,
-            freedom=fit.sculpting,
+            freedom=fit.freedom,
             gof_threshold=fit.gof_threshold,
         )
 

@@ -69,7 +69,7 @@ class SignalScores:
 
 @dataclass(frozen=True)
 class Trainings(Record):
-    """What was seen of the trainings behind some scores.
+    """Loss curves and reliability diagrams of the trainings behind some scores.
 
     Attributes
     ----------

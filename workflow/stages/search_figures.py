@@ -1,4 +1,4 @@
-"""The figures of a result: what `plots` draws, fed from a run's records."""
+"""The figures of a result: what `drawing` draws, fed from a run's records."""
 
 from __future__ import annotations
 

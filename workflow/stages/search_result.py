@@ -1,4 +1,4 @@
-"""What a search writes down: ``results.json``, which others script against."""
+"""The record of a search: ``results.json``, which other programs read."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class FitQuality(Record):
 
 @dataclass(frozen=True)
 class TruthSummary(Record):
-    """What the selected events of the best window really are, where the input tells.
+    """The truth of the selected events of the best window, where the input has it.
 
     Attributes
     ----------

@@ -97,7 +97,7 @@ def sculpting_of(run: Run, scores: Scores) -> Sculpting:
         efficiencies=config.selections,
         events=splitmix64(scores.sample.event),
         function=config.fit.function,
-        freedom=config.fit.sculpting,
+        freedom=config.fit.freedom,
         guard=config.fit.bins_per_bin,
         bulk=min(_BULK, 1 - config.selections[0]),
     )

@@ -27,8 +27,9 @@ class AnodeHyper(OuterHyper):
     inner : FlowHyper
         The flow of the signal region and its training.
     start : {"outer", "random"}
-        What the flow of the signal region begins with: the outer one, so that both agree where the
-        signal region does not say otherwise, or random weights, as published.
+        Initial weights of the flow of the signal region: those of the outer flow, so that both
+        agree where the events of the signal region do not ask for a difference, or random ones, as
+        published.
     """
 
     flow: FlowHyper = field(default_factory=lambda: replace(TRIANGULAR, keep="last"))
@@ -54,8 +55,8 @@ class Anode(OuterDensity[AnodeHyper]):
 
     R(x|m) = p_data(x|m) / p_background(x|m), both conditional flows: the numerator is learnt in the
     signal region, the denominator outside of it. The numerator begins as the denominator, so that
-    what both got wrong alike is not in the ratio. An event beyond the range of the features that one
-    of the two has learnt from has no ratio; it counts as background, R = 1.
+    what both got wrong alike is not in the ratio. An event beyond the range of the training events
+    of one of the two has no ratio; it counts as background, R = 1.
     """
 
     source: ClassVar[str] = (

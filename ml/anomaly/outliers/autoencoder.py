@@ -72,7 +72,7 @@ class AutoencoderBank(Bank):
     """Autoencoders of one shape side by side: ReLU, but linear bottleneck and output."""
 
     def forward(self, x: Tensor, keep: Sequence[Tensor] = ()) -> Tensor:
-        """Return what becomes of the features on their way through the bottleneck.
+        """Return the features as rebuilt from the bottleneck.
 
         Parameters
         ----------

@@ -127,7 +127,7 @@ class JetOutliers(Method[HyperT], Generic[HyperT, InputT, ModelT]):
         """Return the error of the jets together; see :meth:`Method.score`.
 
         With ``combine="cuts"`` it is the least, over the jets, of ln(u) / ln(cut), where u is the
-        fraction of the events learnt from that are rebuilt worse: 1 or more is what passes the
+        fraction of the training events that are rebuilt worse: 1 or more is what passes the
         simultaneous cuts.
         """
         errors = self.errors(data)
@@ -180,7 +180,7 @@ class JetOutliers(Method[HyperT], Generic[HyperT, InputT, ModelT]):
 
     @abstractmethod
     def _prepare(self, data: Sample) -> None:
-        """Note the names of what is learnt from, and what all jets have in common."""
+        """Note the names of the columns, and what all jets have in common."""
 
     @abstractmethod
     def _jets(self, data: Sample) -> dict[str, InputT]:

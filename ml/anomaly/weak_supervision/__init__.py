@@ -1,1 +1,1 @@
-"""Methods that classify one mixed sample against another: CWoLa and its kin."""
+"""Methods that classify one mixed sample against another: CWoLa and related methods."""

@@ -19,7 +19,7 @@ SOURCE = "CWoLa hunting, LHC Olympics 2020 (arXiv:2101.08320), section 4.1; arXi
 
 
 class CwolaHunting(ClassifierMethod[ClassifyingHyper]):
-    """The nested scheme: an inner fold each is the validation set of one part of the ensemble."""
+    """The nested scheme: each inner fold is the validation set of one part of the ensemble."""
 
     def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
         del simulation  # everything is learnt from data
@@ -46,8 +46,8 @@ class CwolaTrees(CwolaHunting):
     """CWoLa hunting with ensembles of gradient-boosted trees: sensitive, and fast on any CPU.
 
     The published scheme with another classifier: where the paper keeps the best of three networks
-    an inner fold, the trees of an inner fold are averaged, since the best of a few is mostly the
-    luckiest.
+    an inner fold, the trees of an inner fold are averaged, since the best of a few is mostly a
+    statistical fluctuation.
     """
 
     source: ClassVar[str] = f"{SOURCE}; boosted trees as in arXiv:2309.13111"

@@ -1,4 +1,4 @@
-"""SA-CWoLa: signal region against sidebands, and what simulation shows of that unlearnt.
+"""SA-CWoLa: signal region against sidebands, less the differences that simulation shows.
 
 In two forms: a loss in which simulation counts against the data, as published, and weights with
 which the sidebands of the data become background of the signal region.
@@ -75,7 +75,7 @@ class SaCwolaHyper(InputHyper):
 
 @register_method("sa_cwola")
 class SaCwola(ClassifierMethod[SaCwolaHyper]):
-    """CWoLa whose loss is lessened by that on simulation: what both can tell apart is no signal.
+    """CWoLa with the loss on simulation subtracted: what both can tell apart is no signal.
 
     For features that depend on the mass, which plain CWoLa would learn in place of a signal.
     """
@@ -159,9 +159,9 @@ class SaCwolaWeightsHyper(ClassifyingHyper):
 class SaCwolaWeights(ClassifierMethod[SaCwolaWeightsHyper]):
     """CWoLa whose sidebands are weighted as simulation says, to look like the signal region.
 
-    The weight p_SR(x) / p_SB(x) of simulation takes what background of the two regions differs by
-    from the sidebands of the data. Both are data otherwise, and what the simulation gets wrong at all
-    masses alike cancels in its ratio.
+    With the weight p_SR(x) / p_SB(x) of simulation, background of the sidebands has the features of
+    background of the signal region. Both are data otherwise, and what the simulation gets wrong at
+    all masses alike cancels in its ratio.
     """
 
     needs: tuple[Need, ...] = ("features", "simulation")

@@ -113,12 +113,12 @@ class Salad(ClassifierMethod[SaladHyper]):
         """Return the weights that turn simulated events into background of the data.
 
         They are the ratio of the densities of x at the given mass (arXiv:2101.08320, equation 4.5)
-        up to a constant: how many events there are is not their business.
+        up to a constant: they do not normalise the number of events.
 
         Parameters
         ----------
         simulation : Sample
-            Events of any mass; best such that the correction was not learnt from.
+            Events of any mass; best those on which the correction was not trained.
 
         Returns
         -------
@@ -203,7 +203,7 @@ class BackgroundPrediction(Record):
         Background events that pass, from weighted simulation.
     error : float
         Statistical error of ``predicted``: of the simulation, and of the sidebands that normalise it.
-        What the correction may be wrong by is not in it.
+        A systematic error of the correction is not included.
     """
 
     efficiency: float
@@ -227,7 +227,7 @@ def predict_background(
 
     .. math:: N(c) = \sum_{i \in \mathrm{SR, sim.}} w(x_i | m_i) \, 1[g(x_i) > c]
 
-    in each fold, with data and simulated events that its model has not learnt from; the weights are
+    in each fold, with data and simulated events on which its model was not trained; the weights are
     normalised so that they sum to the data in the sidebands. Nothing is fitted to the mass spectrum,
     so the score may be correlated with the mass.
 

@@ -19,8 +19,8 @@ def drawn(n: int = 40_000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_true_probabilities_are_found_within_their_errors():
     p, y, weight = drawn()
     curve = reliability(p, y, weight)
-    assert len(curve.said) == 11
-    pulls = (np.array(curve.found) - curve.said) / curve.error
+    assert len(curve.predicted) == 11
+    pulls = (np.array(curve.observed) - curve.predicted) / curve.error
     assert np.abs(pulls).max() < 3.5
     assert 0.5 < np.sqrt(np.mean(pulls**2)) < 1.6  # errors are neither too small nor too large
 
@@ -28,20 +28,20 @@ def test_true_probabilities_are_found_within_their_errors():
 def test_overconfidence_is_seen():
     p, y, weight = drawn()
     curve = reliability(np.clip(0.5 + 2 * (p - 0.5), 0, 1), y, weight)
-    assert curve.found[0] > curve.said[0] + 5 * curve.error[0]
-    assert curve.found[-1] < curve.said[-1] - 5 * curve.error[-1]
+    assert curve.observed[0] > curve.predicted[0] + 5 * curve.error[0]
+    assert curve.observed[-1] < curve.predicted[-1] - 5 * curve.error[-1]
 
 
 def test_events_of_one_probability_make_one_point():
     curve = reliability(np.full(100, 0.3), np.arange(100) < 40, np.ones(100))
-    assert curve.said == (pytest.approx(0.3),)
-    assert curve.found == (0.4,)
+    assert curve.predicted == (pytest.approx(0.3),)
+    assert curve.observed == (0.4,)
 
 
 def test_events_without_weight_do_not_count():
     p, y, weight = drawn(1000)
     weight[p > 0.5] = 0.0
-    assert max(reliability(p, y, weight).said) <= 0.5
+    assert max(reliability(p, y, weight).predicted) <= 0.5
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_what_is_learnt_by_heart_is_not_believed(hyper):
     with watch() as seen:
         fitted = fit_classifier(x, y, weight=np.ones(2000), hyper=hyper, seed=1)
     (curve,) = seen.reliability
-    assert np.ptp(curve.said) > 0.05
-    slope = np.polyfit(curve.said, curve.found, 1, w=1 / np.array(curve.error))[0]
+    assert np.ptp(curve.predicted) > 0.05
+    slope = np.polyfit(curve.predicted, curve.observed, 1, w=1 / np.array(curve.error))[0]
     assert slope < 0.5
     by_heart = reliability(fitted.score(x), y, np.ones(2000))
-    learnt = np.polyfit(by_heart.said, by_heart.found, 1)[0]
+    learnt = np.polyfit(by_heart.predicted, by_heart.observed, 1)[0]
     assert learnt > 1.0

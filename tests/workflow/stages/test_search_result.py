@@ -1,4 +1,4 @@
-"""What ``results.json`` holds stays what others script against."""
+"""What ``results.json`` holds stays what other programs read."""
 
 from __future__ import annotations
 

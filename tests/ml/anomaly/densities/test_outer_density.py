@@ -1,4 +1,4 @@
-"""The density outside of the signal region: what it is learnt from, and what is refused."""
+"""The density outside of the signal region: its training events, and what is refused."""
 
 from __future__ import annotations
 
