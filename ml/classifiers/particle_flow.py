@@ -3,52 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import ConfigError
-from ..hyperparameters import refuse_unusable
-from ..training.training_hyper import TrainingHyper
 from .ensemble import Classifier, ClassifierHyper, ClassifierKind, Inputs, register_classifier
 from .members import note_reliability
+from .particle_flow_hyper import ParticleFlowHyper
 
-__all__ = ["ParticleFlow", "ParticleFlowHyper"]
-
-
-@dataclass(frozen=True)
-class ParticleFlowHyper:
-    """Hyperparameters of a particle flow network (arXiv:1810.05165).
-
-    Attributes
-    ----------
-    phi, f : tuple of int
-        Widths of the layers of the particles, and of those of the event.
-    particles : int
-        Constituents of a jet that are read: the first.
-    training : TrainingHyper
-        How they are trained; the best epoch on the validation events is kept.
-    device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
-    """
-
-    phi: tuple[int, ...] = (128, 128, 128)
-    f: tuple[int, ...] = (128, 128, 128)
-    particles: int = 128
-    training: TrainingHyper = field(
-        default_factory=lambda: TrainingHyper(epochs=50, batch=500, patience=8)
-    )
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        for name in ("phi", "f"):
-            widths = getattr(self, name)
-            if not widths or not all(isinstance(each, int) and each >= 1 for each in widths):
-                msg = f"pfn: {name} = {widths!r} cannot be used; give widths, such as [128, 128]"
-                raise ConfigError(msg)
-        refuse_unusable("pfn", self, particles=self.particles >= 1)
+__all__ = ["ParticleFlow"]
 
 
 @register_classifier("pfn")

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from overdensity.core import ConfigError, InputError
+from overdensity.core import InputError
 from overdensity.ml import Folding, Sample, cross_fit, load_method, make_method, performance
-from overdensity.ml.classifiers.particle_flow import ParticleFlowHyper
 from overdensity.ml.contract import TOY_WINDOW, check_method, toy_sample
 
 SMALL = {
@@ -87,9 +86,3 @@ def test_events_without_the_constituents_of_the_fit_are_refused(method, sample, 
     loaded = load_method(fitted.save(tmp_path / "fitted.npz"))
     with pytest.raises(InputError, match="j1_constituents, j2_constituents, and is to score"):
         loaded.score(replace(sample, blocks={}))
-
-
-@pytest.mark.parametrize("wrong", [{"phi": ()}, {"f": (0,)}, {"particles": 0}])
-def test_values_that_cannot_be_used_are_refused(wrong):
-    with pytest.raises(ConfigError, match="cannot be used"):
-        ParticleFlowHyper(**wrong)

@@ -8,12 +8,12 @@ from scipy.special import expit
 
 from overdensity.core import InputError
 from overdensity.ml.classifiers.ensemble import Inputs
-from overdensity.ml.classifiers.particle_flow import ParticleFlowHyper
 from overdensity.ml.classifiers.particle_flow_ensemble import (
     ParticleFlowEnsemble,
     fit_particle_flow,
     together,
 )
+from overdensity.ml.classifiers.particle_flow_hyper import ParticleFlowHyper
 from overdensity.ml.toy_events import toy_blocks
 from overdensity.ml.training.training_hyper import TrainingHyper
 
