@@ -195,7 +195,7 @@ class Registry(Mapping[str, T]):
         return iter(sorted({*ours, *self._known}))
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
+        return sum(1 for _ in self)
 
     @cached_property
     def listings(self) -> dict[str, Listing]:
