@@ -1,12 +1,12 @@
 """How often calls cross between the files of the package in one small search.
 
-    python -P benchmarks/calls.py OUT.json [--root CHECKOUT]
+    python -P benchmarks/calls.py [--beside CHECKOUT] [--out calls.json]
 
 A box of 6000 events with a signal is searched as in the tests (three windows, two selections, 500
 pseudo-experiments), under `sys.setprofile`. Counted are calls from one file of `overdensity` into
-another, also through a library, by direction, and the pairs of files that call each other both ways: a pair that does is
-one subject in two files, or two that know too much of each other. With ``--root`` the package of
-another checkout is counted, by its own Python (say, one of an earlier commit).
+another, also through a library, by direction, and the pairs of files that call each other both
+ways: a pair that does is one subject in two files, or two that know too much of each other. The
+package of another checkout, say of an earlier commit, is counted by its own Python.
 """
 
 from __future__ import annotations
@@ -27,24 +27,36 @@ ROOMS = ("overdensity", "core", "processors", "ml", "stats", "simulation", "work
 
 
 def main() -> None:
-    """Count, print the summary, and write all crossings."""
+    """Count in this checkout and another, print a table, and write all crossings."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--root", type=Path, default=HERE, help="the checkout whose code is run")
+    parser.add_argument("--beside", type=Path, help="another checkout, with its own .venv")
+    parser.add_argument("--out", type=Path, help="JSON file of all crossings")
     arguments = parser.parse_args()
-    root = arguments.root.resolve()
-    if root != HERE:
-        python = root / ".venv/bin/python"
-        code = f"import sys; sys.path.insert(0, {str(HERE / 'benchmarks')!r}); import calls; calls"
-        command = [python, "-P", "-c", f"{code}.count({str(root)!r}, {str(arguments.out)!r})"]
-        subprocess.run(command, check=True, cwd=root)
-        return
-    count(str(root), str(arguments.out))
+    roots = [root.resolve() for root in (arguments.beside, HERE) if root is not None]
+    counted = [counted_in(root) for root in roots]
+    print("| commit | calls between files | directions | pairs that call each other |")
+    print("| --- | --- | --- | --- |")
+    for each in counted:
+        print(
+            f"| {each['commit']} | {each['calls']} | {each['directions']} | {len(each['both'])} |"
+        )
+    if arguments.out is not None:
+        arguments.out.write_text(json.dumps(counted, indent=1) + "\n", encoding="utf-8")
+
+
+def counted_in(root: Path) -> dict[str, object]:
+    """Return what is counted with the package of a checkout, in a process of its own Python."""
+    code = f"import sys; sys.path[:0] = [{str(HERE / 'benchmarks')!r}, {str(root / 'tests')!r}]"
+    code += f"; import calls; calls.count({str(root)!r}, sys.argv[1])"
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "calls.json"
+        command = [root / ".venv/bin/python", "-P", "-c", code, out]
+        subprocess.run(command, check=True, cwd=root, capture_output=True)
+        return json.loads(out.read_text(encoding="utf-8"))
 
 
 def count(root: str, out: str) -> None:
     """Search a small box with the package in `root`, and write what was counted."""
-    sys.path.insert(0, f"{root}/tests")
     from conftest import make_box, write_search
 
     from overdensity.workflow import load_config, run_search
@@ -61,21 +73,20 @@ def count(root: str, out: str) -> None:
         finally:
             sys.setprofile(None)
             threading.setprofile(None)  # type: ignore[arg-type]
-    both = sorted({tuple(sorted(pair)) for pair in crossings if pair[::-1] in crossings})
-    revision = subprocess.run(
+    commit = subprocess.run(
         ["git", "-C", root, "rev-parse", "--short", "HEAD"],
-        check=True, capture_output=True, text=True,
-    ).stdout.strip()  # fmt: skip
-    figures = {
-        "commit": revision,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    result = {
+        "commit": commit,
         "calls": sum(crossings.values()),
         "directions": len(crossings),
-        "pairs_both_ways": len(both),
+        "both": sorted({tuple(sorted(pair)) for pair in crossings if pair[::-1] in crossings}),
+        "crossings": [[here, there, n] for (here, there), n in crossings.most_common()],
     }
-    rows = [[here, there, n] for (here, there), n in crossings.most_common()]
-    result = {**figures, "both_ways": both, "crossings": rows}
-    Path(out).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(figures))
+    Path(out).write_text(json.dumps(result), encoding="utf-8")
 
 
 def _watcher(
