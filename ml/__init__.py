@@ -13,6 +13,8 @@ from ..core.lazy import lazy_door
 
 if TYPE_CHECKING:
     from ..core.windows import Window, scan_edges, scan_windows
+    from .blocks.constituents import Constituents
+    from .blocks.images import Images
     from .classifiers.ensemble import ClassifierHyper, ClassifierKind, register_classifier
     from .contract import ContractError, check_method
     from .crossfit import cross_fit, fit_guarded, score_fold, train_fold
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         register_method,
     )
     from .sample import Sample
+    from .sample_stream import SampleStream
     from .training.calibration_of_scores import Reliability, reliability
     from .training.watching import LossCurve, Watch, watch
 
@@ -38,8 +41,10 @@ __all__ = [
     "ClassifierHyper",
     "ClassifierKind",
     "Closure",
+    "Constituents",
     "ContractError",
     "Folding",
+    "Images",
     "LossCurve",
     "MassSculpting",
     "Method",
@@ -47,6 +52,7 @@ __all__ = [
     "Performance",
     "Reliability",
     "Sample",
+    "SampleStream",
     "SmallestSignificance",
     "Watch",
     "Window",

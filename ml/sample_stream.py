@@ -35,6 +35,17 @@ class SampleStream:
     ------
     InputError
         As :meth:`Sample.from_parquet`, when it is read.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import pyarrow as pa
+    >>> import pyarrow.parquet as pq
+    >>> table = pa.table({"event": np.arange(5, dtype="u8"), "mjj": np.full(5, 3e3), "x": np.ones(5)})
+    >>> with TemporaryDirectory() as folder:
+    ...     pq.write_table(table, f"{folder}/events.parquet")
+    ...     [len(sample) for sample in SampleStream(folder, ("x",), rows=2)]
+    [2, 2, 1]
     """
 
     paths: Paths

@@ -31,7 +31,7 @@ class Reliability(Record):
     Examples
     --------
     >>> found = Reliability(said=(0.2, 0.8), found=(0.25, 0.5), error=(0.05, 0.05))
-    >>> [abs(p - f) < 2 * e for p, f, e in zip(found.said, found.found, found.error)]
+    >>> [abs(p - f) < 2 * e for p, f, e in zip(found.said, found.found, observed.error)]
     [True, False]
     """
 
