@@ -45,6 +45,18 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture
+def record_property(
+    record_property: Callable[[str, object], None],
+) -> Callable[[str, object], None]:
+    """Record a figure as plain Python: a worker of pytest-xdist cannot send numpy's scalars."""
+
+    def record(name: str, value: object) -> None:
+        record_property(name, value.item() if isinstance(value, np.generic) else value)
+
+    return record
+
+
 @pytest.fixture(autouse=True)
 def _as_imported() -> None:
     """Undo what a command run by an earlier test did to the log and the progress bars."""

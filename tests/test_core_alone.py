@@ -73,7 +73,7 @@ _write_submission(None, None)
                 "from overdensity.stats.bumphunt.pybumphunter import bumphunter\n"
                 "bumphunter([1, 2, 3, 4], [9, 9, 9], [9, 9, 9], widths=(1, 1))"
             ),
-            r"bumphunter needs pyBumpHunter: pip install 'overdensity\[bumphunter\]'",
+            r"this bump hunt needs pyBumpHunter: pip install 'overdensity\[bumphunter\]'",
         ),
         (
             "from overdensity.simulation import simulate\nsimulate('none.h5', background=1, seed=1)",

@@ -30,8 +30,9 @@ class Reliability(Record):
 
     Examples
     --------
-    >>> found = Reliability(said=(0.2, 0.8), found=(0.25, 0.5), error=(0.05, 0.05))
-    >>> [abs(p - f) < 2 * e for p, f, e in zip(found.said, found.found, observed.error)]
+    >>> diagram = Reliability(predicted=(0.2, 0.8), observed=(0.25, 0.5), error=(0.05, 0.05))
+    >>> p, f, e = map(np.asarray, (diagram.predicted, diagram.observed, diagram.error))
+    >>> (abs(p - f) < 2 * e).tolist()
     [True, False]
     """
 

@@ -43,10 +43,10 @@ def combined_workspace(result: CombinedResult) -> dict[str, Any]:
     >>> import numpy as np
     >>> from overdensity.stats import count_patterns, log_edges
     >>> from overdensity.stats.combination.channels_hunt import hunt_channels
-    >>> from overdensity.stats.combination.joint import Channel
+    >>> from overdensity.stats.combination.joint import HuntChannel
     >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 16)
     >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
-    >>> one = Channel(count_patterns(mass, rng.random((5000, 1)) < 0.1, edges), (0.1,))
+    >>> one = HuntChannel(count_patterns(mass, rng.random((5000, 1)) < 0.1, edges), (0.1,))
     >>> windows = [(edges[5], edges[8])]
     >>> found = hunt_channels({"mjj": one, "mjjj": one}, windows, pseudo_experiments=250)
     >>> [each["config"]["poi"] for each in combined_workspace(found)["measurements"]]

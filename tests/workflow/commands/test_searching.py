@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
 Call = Callable[..., tuple[int, str, str]]
@@ -22,6 +23,7 @@ def test_run_ends_with_mass_and_both_significances(call: Call, search_file: Path
     assert {path.name for path in run.iterdir()} == {*names, "scores"}
 
 
+@pytest.mark.figures
 def test_steps_one_by_one_give_what_run_gives(
     call: Call, search_file: Path, finished_run: Path
 ) -> None:
