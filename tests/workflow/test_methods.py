@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from overdensity.core import ConfigError
+from overdensity.core import ConfigError, InputError
 from overdensity.ml import Folding, cross_fit, make_method, method_class, methods
 from overdensity.workflow import SearchConfig, SearchResults, load_config, run_search
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scores import read_scores, read_trainings
 
 from ..conftest import make_box
+
+BELOW = {"constituents", "images"}
+REFUSED = {"labels", *BELOW}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def search_with(search_file: Path, name: str, *sets: str) -> SearchResults:
 
 @pytest.mark.slow(seconds=10)
 @pytest.mark.parametrize(
-    "info", [info for info in methods() if "labels" not in info.needs], ids=lambda info: info.name
+    "info", [info for info in methods() if not REFUSED & {*info.needs}], ids=lambda info: info.name
 )
 def test_every_method_takes_a_box_to_results(info, search_file: Path, simulation: Path) -> None:
     simulated = [f"simulation={simulation}"] if "simulation" in info.needs else []
@@ -46,10 +49,19 @@ def test_every_method_takes_a_box_to_results(info, search_file: Path, simulation
     assert results.provenance.configuration["method"]["name"] == info.name
 
 
-@pytest.mark.parametrize("info", methods(), ids=lambda info: info.name)
+@pytest.mark.parametrize(
+    "info", [info for info in methods() if BELOW & {*info.needs}], ids=lambda info: info.name
+)
+def test_method_below_the_features_is_refused_on_a_box_of_columns(info, search_file: Path) -> None:
+    (need,) = BELOW & {*info.needs}
+    with pytest.raises(InputError, match=f"method {info.name!r} needs {need}; no column of"):
+        search_with(search_file, info.name)
+
+
+@pytest.mark.parametrize(
+    "info", [info for info in methods() if "labels" in info.needs], ids=lambda info: info.name
+)
 def test_method_that_learns_from_the_truth_is_not_searched_with(info, search_file: Path) -> None:
-    if "labels" not in info.needs:
-        pytest.skip("needs no labels")
     with pytest.raises(ConfigError, match=f"{info.name!r} learns from the truth"):
         search_with(search_file, info.name)
 
