@@ -57,8 +57,8 @@ def test_probabilities_are_of_the_members_that_an_inner_fold_stopped() -> None:
     assert members[0].shown.tolist() == X[::2, 0].tolist()
     assert members[1].shown.tolist() == X[1::2, 0].tolist()
     (found,) = seen.reliability
-    np.testing.assert_allclose(found.said, [0.2, 0.6], rtol=1e-6)
-    np.testing.assert_allclose(found.found, [0.4, 0.4])
+    np.testing.assert_allclose(found.predicted, [0.2, 0.6], rtol=1e-6)
+    np.testing.assert_allclose(found.observed, [0.4, 0.4])
 
 
 def test_nothing_is_scored_where_nobody_watches() -> None:
