@@ -10,27 +10,9 @@ from scipy.stats import nbinom, norm, poisson
 from overdensity.core import InputError
 from overdensity.stats.limits.counting import counting_limit
 
+from .models import count, workspace
+
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf
-
-
-def workspace(observed, signal, background, modifiers=()):
-    """Return one channel with a normfactor on the signal."""
-    strength = {"name": "mu", "type": "normfactor", "data": None}
-    samples = [
-        {"name": "signal", "data": signal, "modifiers": [strength]},
-        {"name": "background", "data": background, "modifiers": list(modifiers)},
-    ]
-    return {
-        "channels": [{"name": "a", "samples": samples}],
-        "observations": [{"name": "a", "data": observed}],
-        "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": []}}],
-        "version": "1.0.0",
-    }
-
-
-def count(n, b, sigma=0.0):
-    gamma = [{"name": "scale", "type": "shapesys", "data": [sigma]}] if sigma else []
-    return workspace([n], [1.0], [b], gamma)
 
 
 @pytest.mark.parametrize(("n", "b"), [(0, 3.0), (5, 5.0), (3, 8.0), (12, 4.5), (400, 380.0)])

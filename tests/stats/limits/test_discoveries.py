@@ -8,27 +8,9 @@ import pytest
 from overdensity.stats.limits.discoveries import discovery
 from overdensity.stats.p_values.local import gamma_q0
 
+from .models import count
+
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf
-
-
-def workspace(observed, signal, background, modifiers=()):
-    """Return one channel with a normfactor on the signal."""
-    strength = {"name": "mu", "type": "normfactor", "data": None}
-    samples = [
-        {"name": "signal", "data": signal, "modifiers": [strength]},
-        {"name": "background", "data": background, "modifiers": list(modifiers)},
-    ]
-    return {
-        "channels": [{"name": "a", "samples": samples}],
-        "observations": [{"name": "a", "data": observed}],
-        "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": []}}],
-        "version": "1.0.0",
-    }
-
-
-def count(n, b, sigma=0.0):
-    gamma = [{"name": "scale", "type": "shapesys", "data": [sigma]}] if sigma else []
-    return workspace([n], [1.0], [b], gamma)
 
 
 def test_a_count_with_a_known_background_is_discovered_as_the_formula_says():
