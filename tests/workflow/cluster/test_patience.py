@@ -67,6 +67,9 @@ def test_work_on_a_deserted_cluster_ends_in_one_sentence(cluster: LocalCluster) 
             executor(range(50), slowly, {})
         assert 2 < time.monotonic() - start < 8  # fifty of them would have taken ten seconds
         assert not client.futures
+        forgotten = time.monotonic() + 10  # the scheduler hears of it a moment later
+        while cluster.scheduler.tasks and time.monotonic() < forgotten:
+            time.sleep(0.02)
         assert not cluster.scheduler.tasks
 
 
