@@ -20,8 +20,8 @@ from overdensity.ml import Method, make_method
 from overdensity.ml.method import METHODS
 from overdensity.workflow import load_config, parse_config
 from overdensity.workflow.commands import app
-from overdensity.workflow.config.benchmark import BenchmarkConfig, load_benchmark
-from overdensity.workflow.config.reading import validated
+from overdensity.workflow.config.benchmark import BenchmarkConfig
+from overdensity.workflow.config.reading import load_benchmark, validated
 from overdensity.workflow.config.search import SearchConfig
 from overdensity.workflow.stages.inputs import event_processor, event_source
 

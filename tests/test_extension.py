@@ -43,7 +43,7 @@ from overdensity.processors.sources.chunks import PARTICLES, Chunk, FileSummary
 from overdensity.processors.sources.source import read_events
 from overdensity.stats import BackgroundFunction, fit, register_function
 from overdensity.stats.spectra.functions import FUNCTIONS
-from overdensity.workflow.config.search import parse_config
+from overdensity.workflow.config.reading import parse_config
 from overdensity.workflow.stages.inputs import event_processor, event_source
 from overdensity.workflow.stages.run import Run
 

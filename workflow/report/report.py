@@ -17,7 +17,7 @@ from ...stats.sculpting.sculpting_result import SelectionSculpting, WindowSculpt
 from ...stats.search.printed import error_of, selection_name
 from ...stats.search.yields import JointYield, NumberOfEvents
 from ..calibrate.retrained import Retrained, retrained_figure
-from ..config.search import parse_config
+from ..config.reading import parse_config
 from ..drawing import as_svg_uri, plot_losses, plot_reliability
 from ..limits.limits_figures import limits_figures
 from ..limits.limits_result import LimitsResults

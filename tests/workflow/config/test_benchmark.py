@@ -10,8 +10,8 @@ import pytest
 
 from overdensity.core import ConfigError
 from overdensity.processors.features.table import check_features
-from overdensity.workflow.config.benchmark import BenchmarkConfig, load_benchmark
-from overdensity.workflow.config.reading import validated
+from overdensity.workflow.config.benchmark import BenchmarkConfig
+from overdensity.workflow.config.reading import load_benchmark, validated
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "benchmark"
 WINDOW = {"low": 3300, "high": 3700, "sideband_low": 2900, "sideband_high": 4200}

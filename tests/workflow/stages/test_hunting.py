@@ -11,7 +11,7 @@ import pytest
 
 from overdensity.processors.columns.histograms import from_uhi
 from overdensity.workflow import SearchResults
-from overdensity.workflow.config.search import load_config
+from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.stages.hunting import (
     function_choice,
     independence_of,

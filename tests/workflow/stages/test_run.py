@@ -11,7 +11,7 @@ import yaml
 
 from overdensity.core import ConfigError, InputError
 from overdensity.workflow.config.dependencies import AFFECTS, STAGES
-from overdensity.workflow.config.search import load_config, parse_config
+from overdensity.workflow.config.reading import load_config, parse_config
 from overdensity.workflow.stages.run import Run, open_run
 
 from ...conftest import make_box
