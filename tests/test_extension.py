@@ -32,7 +32,7 @@ from overdensity.ml import (
     register_classifier,
     register_method,
 )
-from overdensity.ml.classifiers.ensemble import CLASSIFIERS
+from overdensity.ml.classifiers.kinds import CLASSIFIERS
 from overdensity.ml.method import METHODS
 from overdensity.ml.toy_events import toy_events
 from overdensity.processors import PROCESSORS, SOURCES, Source, process, register_source

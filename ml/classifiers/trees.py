@@ -13,8 +13,9 @@ from scipy.special import logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from ..hyperparameters import refuse_unusable
-from .ensemble import ClassifierHyper, ClassifierKind, register_classifier
+from ..hyper_checks import refuse_unusable
+from ..training.watching import is_watched
+from .kinds import ClassifierKind, EnsembleHyper, register_classifier
 from .members import features_of_members, note_reliability
 from .quantile_bins import bin_edges, bin_of
 
@@ -241,7 +242,7 @@ class BoostedTrees(ClassifierKind):
         weight: NDArray[np.float64],
         inner: NDArray[np.int64],
         *,
-        hyper: ClassifierHyper,
+        hyper: EnsembleHyper,
         seed: int,
     ) -> TreeEnsemble:
         """Train the trees; see :meth:`ClassifierKind.fit`."""
@@ -261,16 +262,16 @@ class BoostedTrees(ClassifierKind):
             for i in range(n)
         ]
 
-        def of_fold(fold: int) -> TreeEnsemble:
+        def held_out(fold: int) -> NDArray[np.float32]:
             members = slice(fold, None, hyper.inner_folds)
-            return TreeEnsemble.from_classifiers(fitted[members], columns and columns[members])
+            stopped = TreeEnsemble.from_classifiers(fitted[members], columns and columns[members])
+            return stopped.score(x[inner == fold])
 
-        note_reliability(of_fold, x, y, weight, inner)
+        if is_watched():
+            note_reliability([held_out(i) for i in range(hyper.inner_folds)], y, weight, inner)
         return TreeEnsemble.from_classifiers(fitted, columns)
 
-    def restore(
-        self, arrays: Mapping[str, NDArray[Any]], *, hyper: ClassifierHyper
-    ) -> TreeEnsemble:
+    def restore(self, arrays: Mapping[str, NDArray[Any]], *, hyper: EnsembleHyper) -> TreeEnsemble:
         """Return the ensemble that these arrays are of."""
         del hyper  # the arrays say it all
         return TreeEnsemble.from_arrays(arrays)
