@@ -189,6 +189,15 @@ def test_a_command_in_a_sentence_is_there(line: str) -> None:
     assert asked <= options
 
 
+def test_the_middle_of_a_window_has_one_spelling() -> None:
+    rooms = FOLDERS.partition("core")[1:]  # what is installed
+    code = [path for room in "".join(rooms).split("|") for path in (ROOT / room).rglob("*.py")]
+    british = re.compile(r"(?i)\bcentr(?:e[sd]?|ing)\b")
+    found = {name_of(path): british.findall(path.read_text("utf-8")) for path in [*PAGES, *code]}
+    assert len(found) > 250
+    assert not {name: words for name, words in found.items() if words}
+
+
 @pytest.mark.parametrize("page", [*OF_NOW, ROOT / "Makefile"], ids=name_of)
 def test_a_file_that_a_page_names_is_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")

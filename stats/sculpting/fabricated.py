@@ -57,12 +57,12 @@ class FabricatedExcess:
     Examples
     --------
     >>> import numpy as np
-    >>> from overdensity.stats import log_edges
+    >>> from overdensity.stats import FitModel, log_edges
     >>> edges, rng = log_edges(2632, 6000, 16), np.random.default_rng(1)
     >>> mass = 2632 * rng.random(10_000) ** (-1 / 8)
     >>> found = fabricated_excess(
     ...     rng.normal(size=(mass.size, 1)), mass, rng.integers(0, 5, mass.size), edges=edges,
-    ...     windows=[(edges[4], edges[7])], efficiencies=(0.1,), function="dijet3",
+    ...     windows=[(edges[4], edges[7])], efficiencies=(0.1,), model=FitModel("dijet3"),
     ... )
     >>> found.location.shape, found.fake_z.shape
     ((1, 16), (1, 1))
@@ -100,9 +100,7 @@ def fabricated_excess(
     windows: ArrayLike,
     efficiencies: Sequence[float],
     events: ArrayLike | None = None,
-    function: str = "dijet5",
-    freedom: float = 1.0,
-    guard: int = 2,
+    model: FitModel | None = None,
     bulk: float = 0.9,
 ) -> FabricatedExcess:
     r"""Predict from the bulk of the scores what excess a selection fabricates without any signal.
@@ -139,9 +137,8 @@ def fabricated_excess(
         The selections, decreasing.
     events : array_like of uint64, shape (n_events,), optional
         Event ids, by which ties are broken.
-    function, freedom, guard
-        Background function, its freedom in a selected spectrum and the bins beside the signal
-        region, as in `FitModel`.
+    model : FitModel, optional
+        How the background is fitted; by default ``FitModel()``.
     bulk : float
         Fraction of events that make the bulk, at most one less the loosest selection.
 
@@ -161,13 +158,13 @@ def fabricated_excess(
     Examples
     --------
     >>> import numpy as np
-    >>> from overdensity.stats import log_edges
+    >>> from overdensity.stats import FitModel, log_edges
     >>> edges, rng = log_edges(2632, 6000, 16), np.random.default_rng(1)
     >>> mass = 2632 * rng.random(10_000) ** (-1 / 8)
     >>> scores = rng.normal(size=(mass.size, 1)) + (abs(mass - 3500) < 200)[:, None]
     >>> found = fabricated_excess(
     ...     scores, mass, rng.integers(0, 5, mass.size), edges=edges,
-    ...     windows=[(edges[4], edges[7])], efficiencies=(0.1,), function="dijet3",
+    ...     windows=[(edges[4], edges[7])], efficiencies=(0.1,), model=FitModel("dijet3"),
     ... )
     >>> bool(found.fake[0, 0] > 5 * found.fake_error[0, 0])
     True
@@ -187,7 +184,7 @@ def fabricated_excess(
         count_patterns(mass, np.stack(levels, axis=1), edges),
         windows,
         efficiencies,
-        model=FitModel(function, guard=guard, freedom=freedom),
+        model=model,
     )
     steps = np.array(fits.efficiencies[1:])
     if not 0 < bulk <= 1 - steps[0] + 1e-9:
@@ -249,13 +246,13 @@ def refuse_fabricated(
     Examples
     --------
     >>> import numpy as np
-    >>> from overdensity.stats import log_edges
+    >>> from overdensity.stats import FitModel, log_edges
     >>> edges, rng = log_edges(2632, 6000, 16), np.random.default_rng(1)
     >>> mass = 2632 * rng.random(10_000) ** (-1 / 8)
     >>> scores = rng.normal(size=(mass.size, 1)) + (abs(mass - 3500) < 200)[:, None]
     >>> found = fabricated_excess(
     ...     scores, mass, rng.integers(0, 5, mass.size), edges=edges,
-    ...     windows=[(edges[4], edges[7])], efficiencies=(0.1,), function="dijet3",
+    ...     windows=[(edges[4], edges[7])], efficiencies=(0.1,), model=FitModel("dijet3"),
     ... )
     >>> refuse_fabricated(found).refused.tolist()
     [[True]]

@@ -7,6 +7,7 @@ import pytest
 
 from overdensity.core import ConfigError, InputError
 from overdensity.stats import (
+    FitModel,
     Sculpting,
     fabricated_excess,
     log_edges,
@@ -228,3 +229,15 @@ def test_what_cannot_be_used_is_refused():
         sculpting(scores, mass, folds[1:], **SEARCH)
     with pytest.raises(ConfigError, match=r"use 0\.9"):
         sculpting(scores, mass, folds, bulk=0.95, **SEARCH)
+
+
+def test_the_fits_are_those_of_the_model_of_the_search():
+    scores, mass, folds = draw(9, n=5000)
+    inside = (mass >= FINE[0]) & (mass < FINE[-1])
+    levels = [selection_levels(each, folds, EFFICIENCIES, within=inside) for each in scores.T]
+    patterns = count_patterns(mass, np.stack(levels, axis=1), FINE)
+    model = FitModel("dijet3", guard=1, freedom=0.5)
+    expected = scan(patterns, WINDOWS, EFFICIENCIES, model=model)
+    found = fabricated_excess(scores, mass, folds, model=model, **SEARCH)
+    np.testing.assert_array_equal(found.fits.p_local, expected.p_local)
+    assert fabricated_excess(scores, mass, folds, **SEARCH).fits.problem.basis.design.shape[-1] == 5
