@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,22 @@ from ..spectra.batch_fit import Problem, refit
 from .null import Null
 from .scanning import Scan
 
-__all__ = ["GlobalP", "Mapper", "Toys", "global_p", "join_toys", "throw_batch", "throw_toys"]
+__all__ = [
+    "BATCH",
+    "GlobalP",
+    "Mapper",
+    "Toys",
+    "exceedances",
+    "global_p",
+    "is_enough",
+    "join_toys",
+    "run_batches",
+    "throw_batch",
+    "throw_toys",
+]
 
 Array = NDArray[np.float64]
+BatchT = TypeVar("BatchT")
 
 BATCH = 250
 """Pseudo-experiments of one task: some ten MB, a fraction of a second. Each has its own seed."""
@@ -212,7 +225,7 @@ def throw_toys(
     done: list[Toys] = []
     with progress("pseudo-experiments", goals[-1] * BATCH) as advance:
         for goal in goals:
-            for batch in _run(task, range(len(done), goal), mapper):
+            for batch in run_batches(task, range(len(done), goal), mapper):
                 done.append(batch)
                 advance(BATCH)
             if enough is not None and goal != goals[-1] and enough(join_toys(done)):
@@ -271,7 +284,9 @@ def join_toys(batches: Sequence[Toys]) -> Toys:
     )
 
 
-def _run(task: Callable[[int], Toys], tasks: range, mapper: Mapper | None) -> Iterator[Toys]:
+def run_batches(
+    task: Callable[[int], BatchT], tasks: range, mapper: Mapper | None
+) -> Iterator[BatchT]:
     """Run tasks with a mapper, or in threads: the compiled code holds no lock."""
     if mapper is not None:
         yield from mapper(task, tasks)
