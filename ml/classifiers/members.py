@@ -19,7 +19,7 @@ def note_reliability(
     weight: NDArray[np.float64],
     inner: NDArray[np.int64],
 ) -> None:
-    """Record how reliable the probabilities of held-out events are, for those who watch trainings.
+    """Add the reliability diagram of held-out events to the record of trainings.
 
     Parameters
     ----------
