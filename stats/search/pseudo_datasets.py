@@ -7,15 +7,18 @@ from the smooth fit, and features of real events, each used once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
 
 from ...core import ConfigError, InputError, Record
 from ...core.windows import log_edges
 from ..p_values.local import local_p, z_of_p
 from ..spectra.functions import Basis
+from .repeats import combined_z
 from .scanning import Scan
 
 __all__ = ["Smallest", "draw_events", "smallest_p", "smeared_masses", "throw_masses"]
@@ -205,7 +208,7 @@ def draw_events(pool: int, n: int, index: int, *, seed: int) -> NDArray[np.int64
 
 
 def smallest_p(
-    scan: Scan, largest_deviance: ArrayLike, *, eta: ArrayLike | None = None
+    scans: Scan | Sequence[Scan], largest_deviance: ArrayLike, *, eta: ArrayLike | None = None
 ) -> Smallest:
     """Return the smallest local p-value of all selections in all windows.
 
@@ -214,9 +217,10 @@ def smallest_p(
 
     Parameters
     ----------
-    scan : Scan
-        Fits of a dataset.
-    largest_deviance : array_like of shape (n_spectra,)
+    scans : Scan or sequence of Scan
+        Fits of a dataset; of several partitions into folds the mean significance counts
+        (:mod:`~overdensity.stats.search.repeats`).
+    largest_deviance : array_like of shape ([n_repeats,] n_spectra)
         Deviance above which a fit is not counted: the quantile of the pseudo-experiments that
         belongs to the threshold of the goodness of fit.
     eta : array_like of shape (n_windows,), optional
@@ -241,18 +245,33 @@ def smallest_p(
     >>> found.window, found.efficiency
     (0, 0.1)
     """
-    efficiencies = np.tile(scan.efficiencies, scan.shape[0])
-    good = (scan.fits.deviance[0] <= np.asarray(largest_deviance)) & scan.fits.converged[0]
+    parts = [scans] if isinstance(scans, Scan) else list(scans)
+    n_levels, efficiencies = parts[0].shape[1], np.tile(parts[0].efficiencies, parts[0].shape[0])
+    deviances = np.broadcast_to(largest_deviance, (len(parts), efficiencies.size))
+    p_local = np.array([_p_local(part, eta) for part in parts])
+    use = np.array(
+        [
+            (part.fits.deviance[0] <= largest) & part.fits.converged[0] & (efficiencies < 1)
+            for part, largest in zip(parts, deviances, strict=True)
+        ]
+    )
+    p, good = p_local[0], use[0]
+    if len(parts) > 1:
+        p, good = ndtr(-combined_z(z_of_p(p_local), use)), use.mean(axis=0) >= 0.5
+    p = np.where(good, p, 1.0)
+    best = int(p.argmin())
+    smallest, z_local = float(p[best]), float(z_of_p(p[best]))
+    if not good.any():
+        return Smallest(smallest, z_local, None, None)
+    return Smallest(smallest, z_local, best // n_levels, float(efficiencies[best]))
+
+
+def _p_local(scan: Scan, eta: ArrayLike | None) -> NDArray[np.float64]:
+    """Return the local p-values of a dataset whose background is mispredicted, (n_spectra,)."""
     shift = 0.0 if eta is None else np.repeat(np.asarray(eta, dtype=float), scan.shape[1])
     expected, spurious = scan.fits.expected[0], scan.spurious
-    p_local = local_p(
+    return local_p(
         scan.observed,
         expected * np.maximum(1 + spurious * shift, 0.0),
         np.hypot(scan.fits.error[0], spurious * expected),
     )
-    p = np.where(good & (efficiencies < 1), p_local, 1.0)
-    best = int(p.argmin())
-    smallest, z_local = float(p[best]), float(z_of_p(p[best]))
-    if not (good & (efficiencies < 1)).any():
-        return Smallest(smallest, z_local, None, None)
-    return Smallest(smallest, z_local, best // scan.shape[1], float(efficiencies[best]))

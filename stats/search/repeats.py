@@ -64,7 +64,7 @@ def combined_z(z: ArrayLike, good: ArrayLike) -> Array:
     >>> combined_z([[1.0, 2.0], [3.0, -8.2]], [[True, True], [True, False]]).tolist()
     [2.0, 2.0]
     """
-    z, good = np.maximum(z, _LEAST), np.asarray(good, dtype=bool)
+    z, good = np.maximum(np.asarray(z, dtype=float), _LEAST), np.asarray(good, dtype=bool)
     number = good.sum(axis=0)
     return np.where(number > 0, (z * good).sum(axis=0) / np.maximum(number, 1), _LEAST)
 

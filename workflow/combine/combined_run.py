@@ -264,7 +264,7 @@ def _channel(run: Run, scores: Scores) -> HuntChannel:
     levels = levels_of(run, cut_on)
     spurious, bent = spurious_of(run, scores), sculpting_of(run, cut_on)
     few = Run(config.model_copy(update={"pseudo_experiments": _REFUSAL_TOYS}))
-    alone = hunt_scores(few, scores, levels, spurious=spurious, bent=bent)
+    alone = hunt_scores(few, scores, levels, spurious=spurious, refused=bent.refused)
     return HuntChannel(
         patterns=count_patterns(scores.sample.mass, levels, run.fit_edges),
         efficiencies=config.selections,
@@ -296,6 +296,12 @@ def fold_flags(configs: Mapping[str, SearchConfig], *, shared: bool) -> tuple[st
         f"{name}: cross_fitting: all lets folds learn from each other: the p-values are too small"
         for name, config in configs.items()
         if config.cross_fitting == "all"
+    ]
+    flags += [
+        f"{name}: of its {config.repeats} partitions into folds the first alone is combined, so that "
+        "its seed matters"
+        for name, config in configs.items()
+        if config.repeats > 1
     ]
     if shared and len({(config.folds, config.seed) for config in configs.values()}) > 1:
         flags.append(

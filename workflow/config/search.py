@@ -202,6 +202,9 @@ class SearchConfig(Section):
     cross_fitting : {'tournament', 'all'}
         Which of the other folds the model of a fold is trained on. ``all`` is the published scheme,
         under which p-values come out too small (`overdensity.ml.training_folds`).
+    repeats : int
+        Partitions of the events into folds, each with trainings of its own. The significance of a
+        window and selection is the mean over them, so that the seed does not decide.
     fit : FitConfig
         The background fit.
     pseudo_experiments : int
@@ -254,6 +257,7 @@ class SearchConfig(Section):
     calibration: Literal["conformal", "none"] = "conformal"
     folds: Annotated[int, Field(ge=2)] = 7
     cross_fitting: Literal["tournament", "all"] = "tournament"
+    repeats: Annotated[int, Field(ge=1)] = 1
     fit: FitConfig = FitConfig()
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
     limits: LimitsConfig | None = None

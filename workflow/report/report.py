@@ -317,7 +317,7 @@ def _training_pictures(results: SearchResults, out: Path) -> list[_Picture]:
     if results.best is None:
         return []
     stored = results.provenance.configuration | {"out": str(out)}  # the folder may have moved
-    run = Run(parse_config(stored, origin=f"{out}/results.json"))
+    run = Run(parse_config(stored, origin=f"{out}/results.json"), results.partition)
     seen, pictures = read_trainings(run, results.best.window), []
     losses = {fold: of_fold.losses for fold, of_fold in seen.items() if of_fold.losses}
     if losses:

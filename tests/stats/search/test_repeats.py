@@ -56,7 +56,9 @@ def test_the_combined_significance_is_the_mean_of_the_partitions() -> None:
     assert z.shape == (5, 2, 2)
     for window, row in enumerate(found.windows):
         assert row.selections[0].z_local == pytest.approx(np.maximum(z[:, window, 1], -2).mean())
-        assert row.selections[0].p_local == pytest.approx(ndtr(-np.maximum(z[:, window, 1], -2).mean()))
+        assert row.selections[0].p_local == pytest.approx(
+            ndtr(-np.maximum(z[:, window, 1], -2).mean())
+        )
     assert found.best.z_local == pytest.approx(z[:, 0, 1].mean())
     assert found.repeats.spread == pytest.approx(z[:, 0, 1].std(ddof=1))
     assert min(found.repeats.p_global) <= found.global_p.p_global <= max(found.repeats.p_global)
