@@ -30,6 +30,7 @@ from ..stages.search_figures import (
     spectrum_figures,
 )
 from ..stages.search_result import SearchResults
+from .repeats_section import repeats_section
 
 __all__ = ["write_report"]
 
@@ -90,6 +91,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "numbers": _numbers(results),
         "flags": results.flags,
         "trials": _trials(results),
+        "repeats": repeats_section(results),
         "yields": _yields(results),
         "yield_notes": _yield_notes(results),
         "daughters": [

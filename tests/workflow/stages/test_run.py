@@ -27,6 +27,7 @@ OTHER = {  # a value of each key that is not the one of the search file or its d
     "scan": "scan.low=3100",
     "folds": "folds=5",
     "cross_fitting": "cross_fitting=all",
+    "repeats": "repeats=2",
     "seed": "seed=8",
     "selections": "selections=[0.1]",
     "calibration": "calibration=none",
@@ -77,6 +78,17 @@ def test_a_worker_is_sent_the_columns_and_nothing_that_is_large(search_file: Pat
     assert set(there.__dict__) == {"config", "columns"}
     assert there.windows == run.windows
     np.testing.assert_array_equal(there.fit_edges, run.fit_edges)
+
+
+def test_partitions_have_folds_and_keys_of_their_own(search_file: Path) -> None:
+    run = Run(load_config(search_file, ["repeats=3"]))
+    assert run.partitions[0] is run
+    assert [part.repeat for part in run.partitions] == [0, 1, 2]
+    assert len({part.folding for part in run.partitions}) == 3
+    assert len({part.key("scores") for part in run.partitions}) == 3
+    alone = Run(load_config(search_file))
+    assert (run.folding, run.key("scores")) == (alone.folding, alone.key("scores"))
+    assert pickle.loads(pickle.dumps(run.partitions[2])).folding == run.partitions[2].folding
 
 
 def test_columns_are_looked_for_anew_when_others_were_made(search_file: Path, box: Path) -> None:
