@@ -126,6 +126,22 @@ class ScanConfig(Section):
         return self
 
 
+class EfficiencyConfig(Section):
+    """How a selection may bend the spectrum: log-odds of passing, a polynomial of ln(mass).
+
+    Attributes
+    ----------
+    order : int
+        Its degree.
+    prior : {'measured'} or float
+        Width of the Gaussian constraint of slope and curvature, as the rms of the log-odds over the
+        scan range: a number, or as all windows of the search show it.
+    """
+
+    order: Annotated[int, Field(ge=0, le=6)] = 2
+    prior: Literal["measured"] | Annotated[float, Field(gt=0)] = "measured"
+
+
 class FitConfig(Section):
     """The smooth background fit.
 
@@ -136,9 +152,8 @@ class FitConfig(Section):
         that another package registers (`overdensity.stats.register_function`).
     bins_per_bin : int
         Bins of the fitted spectrum in each bin of the scan.
-    freedom : float
-        How much a selection may change the shape of the spectrum: rms of the logarithm of its
-        efficiency over the scan range.
+    efficiency : EfficiencyConfig
+        How a selection may bend the spectrum.
     gof_threshold : float
         Goodness of fit below which a selection is flagged and not quoted.
     spurious : {'data', 'none'} or tuple of str
@@ -148,7 +163,7 @@ class FitConfig(Section):
 
     function: FunctionName = "dijet5"
     bins_per_bin: Annotated[int, Field(ge=1)] = 2
-    freedom: Annotated[float, Field(gt=0)] = 1.0
+    efficiency: EfficiencyConfig = EfficiencyConfig()
     gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
     spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "data"
 
