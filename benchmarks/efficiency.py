@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from overdensity.core.identity import splitmix64
 from overdensity.ml import Folding, Sample, cross_fit, make_method, scan_edges, scan_windows
-from overdensity.stats import conformal_p, count_patterns, selection_levels, subdivide
+from overdensity.stats import FitModel, conformal_p, count_patterns, selection_levels, subdivide
 from overdensity.stats.p_values.local import local_log_p, z_of_log_p
 from overdensity.stats.search.scanning import scan
 from overdensity.stats.selection.patterns import Patterns
@@ -29,7 +29,12 @@ from overdensity.stats.selection.patterns import Patterns
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 EFFICIENCIES = (0.1, 0.01, 0.002)
-FOLDS, MASS = 7, 3500.0
+FOLDS, LEAST = 7, -3.0
+MODELS = {
+    "quadratic": FitModel(efficiency_prior=1.0),
+    "quadratic, measured prior": FitModel(),
+    "constant": FitModel(efficiency_order=0),
+}
 SCANS = {"dijet": (2632.0, 6000.0), "trijet": (2900.0, 6000.0)}
 TESTED = (0, 3, 6, 9)  # windows that share no bin of a signal region
 WITH_SIGNAL = (2, 5, 8)  # likewise, with the signal in the middle of the first
@@ -112,12 +117,12 @@ def patterns_of(box: Box, folder: Path) -> Patterns:
         return count_patterns(kept["mass"], np.stack(levels, axis=1), subdivide(box.edges, 2))
 
 
-def significances(box: Box, folder: Path) -> np.ndarray:
-    """Return z of each window and selection, the unselected spectrum first."""
+def significances(box: Box, folder: Path, model: FitModel) -> np.ndarray:
+    """Return z of each window and selection, the unselected spectrum first; -3 at least."""
     regions = [(window.low, window.high) for window in box.windows]
-    fits = scan(patterns_of(box, folder), regions, EFFICIENCIES)
+    fits = scan(patterns_of(box, folder), regions, EFFICIENCIES, model=model)
     log_p = local_log_p(fits.observed, fits.fits.expected[0], fits.fits.error[0])
-    return z_of_log_p(log_p).reshape(fits.shape)
+    return np.maximum(z_of_log_p(log_p), LEAST).reshape(fits.shape)
 
 
 def kept_boxes(folder: Path) -> list[Box]:
@@ -129,35 +134,51 @@ def kept_boxes(folder: Path) -> list[Box]:
     )
 
 
-def table(folder: Path) -> None:
-    """Print mean, rms and tails of z without signal, and z in the window of the signal."""
-    boxes = kept_boxes(folder)
-    kinds = sorted({(box.signal > 0, box.masses, box.events) for box in boxes})
+def without_signal(folder: Path, boxes: list[Box]) -> None:
+    """Print mean, rms and tails of z of boxes without signal."""
     print(
-        "| mass, events of a box | boxes | efficiency | mean z | rms | above 2 | above 3 | largest |"
+        "| mass, events of a box | boxes | efficiency | background model | mean z | rms | above 2 | "
+        "above 3 | largest |"
     )
-    print("| --- " * 8 + "|")
-    for has_signal, masses, events in kinds:
-        if has_signal:
-            continue
-        these = [b for b in boxes if (b.masses, b.events, b.signal) == (masses, events, 0)]
-        z = np.stack([significances(box, folder) for box in these])
+    print("| --- " * 9 + "|")
+    for masses, events in sorted({(box.masses, box.events) for box in boxes}):
+        these = [box for box in boxes if (box.masses, box.events) == (masses, events)]
+        found = {
+            name: np.stack([significances(box, folder, model) for box in these])
+            for name, model in MODELS.items()
+        }
         for level, efficiency in enumerate((1.0, *EFFICIENCIES)):
-            each = z[..., level].ravel()
-            print(
-                f"| {masses}, {events:,} | {len(these)} | {efficiency:g} | "
-                f"{each.mean():+.2f} ± {each.std(ddof=1) / np.sqrt(each.size):.2f} | "
-                f"{each.std(ddof=1):.2f} | {100 * (each > 2).mean():.1f} % | "
-                f"{100 * (each > 3).mean():.1f} % | {each.max():.1f} |",
-                flush=True,
-            )
-    print("\n| with signal at 3.5 TeV | box | unselected | 10 % | 1 % | 0.2 % |")
-    print("| --- " * 6 + "|")
-    for box in boxes:
-        if box.signal:
-            near = [window.low < MASS < window.high for window in box.windows].index(True)
-            cells = " | ".join(f"{each:.1f}" for each in significances(box, folder)[near])
-            print(f"| {box.signal} of {box.events:,} | {box.index} | {cells} |", flush=True)
+            for name, significance in found.items():
+                z = significance[..., level].ravel()
+                print(
+                    f"| {masses}, {events:,} | {len(these)} | {efficiency:g} | {name} | "
+                    f"{z.mean():+.2f} ± {z.std(ddof=1) / np.sqrt(z.size):.2f} | {z.std(ddof=1):.2f} | "
+                    f"{100 * (z > 2).mean():.1f} % | {100 * (z > 3).mean():.1f} % | {z.max():.1f} |",
+                    flush=True,
+                )
+                if level == 0:
+                    break  # one and the same fit
+
+
+def with_signal(folder: Path, boxes: list[Box]) -> None:
+    """Print z in the window of the signal, box by box, and the mean."""
+    print("\n| signal at 3.5 TeV | efficiency | background model | z of each box | mean |")
+    print("| --- " * 5 + "|")
+    for events, signal in sorted({(box.events, box.signal) for box in boxes}):
+        these = [box for box in boxes if (box.events, box.signal) == (events, signal)]
+        found = {
+            name: np.stack([significances(box, folder, model)[0] for box in these])
+            for name, model in MODELS.items()
+        }
+        for level, efficiency in enumerate(EFFICIENCIES, start=1):
+            for name, significance in found.items():
+                z = significance[:, level]
+                print(
+                    f"| {signal} of {events:,} | {efficiency:g} | {name} | "
+                    f"{', '.join(f'{each:.1f}' for each in z)} | "
+                    f"{z.mean():.2f} ± {z.std(ddof=1) / np.sqrt(z.size):.2f} |",
+                    flush=True,
+                )
 
 
 def main() -> None:
@@ -171,7 +192,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/efficiency"))
     arguments = parser.parse_args()
     if arguments.part == "table":
-        table(arguments.out)
+        boxes = kept_boxes(arguments.out)
+        without_signal(arguments.out, [box for box in boxes if not box.signal])
+        with_signal(arguments.out, [box for box in boxes if box.signal])
         return
     for index in range(arguments.boxes):
         for masses in arguments.masses:

@@ -168,7 +168,7 @@ def fit_scan(
     >>> before = np.array([900.0, 700, 520, 410, 320, 240, 190, 150])
     >>> fits = fit_scan(problem, np.stack([before, before / 10])[None])
     >>> fits.expected.round(1).tolist(), fits.converged.all().item()
-    ([[406.6, 40.7]], True)
+    ([[407.2, 40.7]], True)
     """
     counts = np.ascontiguousarray(counts, dtype=np.float64)
     n, n_spectra = counts.shape[:2]

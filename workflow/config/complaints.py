@@ -37,6 +37,7 @@ _MUST = {  # by the type of pydantic's error: what a value must do
     "literal_error": "be {expected}",
 }
 _RENAMED = {  # keys of earlier versions, and what to write in their place
+    "fit.sculpting": "fit.efficiency, with order and prior",
     "fit.freedom": "fit.efficiency, with order and prior",
 }
 _ALTERNATIVE = re.compile(r".*[\[(].*|str|int|float|bool|none|dict|list|tuple")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from dask.utils import parse_bytes
 from pydantic import Field, field_validator, model_validator
 
+from .bending import EfficiencyConfig
 from .cluster import ClusterConfig
 from .limits import LimitsConfig
 from .registries import FormatName, FunctionName, MethodName, ProcessorName
@@ -124,22 +125,6 @@ class ScanConfig(Section):
             )
             raise ValueError(msg)
         return self
-
-
-class EfficiencyConfig(Section):
-    """How a selection may bend the spectrum: log-odds of passing, a polynomial of ln(mass).
-
-    Attributes
-    ----------
-    order : int
-        Its degree.
-    prior : {'measured'} or float
-        Width of the Gaussian constraint of slope and curvature, as the rms of the log-odds over the
-        scan range: a number, or as all windows of the search show it.
-    """
-
-    order: Annotated[int, Field(ge=0, le=6)] = 2
-    prior: Literal["measured"] | Annotated[float, Field(gt=0)] = "measured"
 
 
 class FitConfig(Section):
