@@ -15,10 +15,10 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import ndtri
 
 from ...core import ConfigError, InputError
+from ..search.scan_fits import fit_scan
 from ..search.scanning import Scan, scan
 from ..selection.levels import normal_scores, selection_levels
 from ..selection.patterns import count_patterns
-from ..spectra.batch_fit import refit
 from ..spectra.fit_model import FitModel
 from .bulk import bulk_location, common_shift, contrasts, kept_fractions
 from .sculpting_result import Sculpting, SelectionSculpting, WindowSculpting
@@ -117,7 +117,7 @@ def fabricated_excess(
     variance of that distribution. Neither depends on how many events lie above c, which a signal
     changes. A selection of efficiency ε then keeps :math:`\Phi(a - t)` of the background of the
     bin, t being such that it keeps ε of all. The fit of the unselected spectrum times these
-    efficiencies goes through the sideband fit of the search, with all its freedom, and what is
+    efficiencies goes through the sideband fits of the search, with all their freedom, and what is
     left in the signal region is the fake excess. For a small shift Δ of the signal region over
     the interpolated sidebands it is :math:`B\,\Delta\,\phi(z_\epsilon)`.
 
@@ -198,7 +198,7 @@ def fabricated_excess(
     ]
     location, error = (np.array(each) for each in zip(*of_window, strict=True))
     kept = kept_fractions(location, total, steps)
-    weights = contrasts(fits.problem.basis.design.mean(axis=1), _signal(fits), error)
+    weights = contrasts(fits.problem.columns, _signal(fits), error)
     shift_error = np.sqrt((weights**2 * error**2).sum(axis=1))
     return FabricatedExcess(
         fits=fits,
@@ -316,7 +316,7 @@ def _fakes(fits: Scan, kept: Array) -> Array:
     spectra[:, 0] = smooth
     spectra[:, 1:] = smooth * kept
     flat = spectra.reshape(-1, smooth.size)
-    expected = refit(fits.problem, flat[None]).expected[0]
+    expected = fit_scan(fits.problem, flat[None]).expected[0]
     return ((flat * fits.problem.masked).sum(axis=1) - expected).reshape(fits.shape)[:, 1:]
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ...core import Record, progress
 from ..p_values.local import local_p, z_of_p
-from ..spectra.batch_fit import Problem, refit
 from .null import Null
+from .scan_fits import ScanProblem, fit_scan
 from .scanning import Scan
 
 __all__ = [
@@ -122,7 +122,9 @@ class GlobalP(Record):
     largest_z: tuple[float, ...]
 
 
-def throw_batch(index: int, *, null: Null, problem: Problem, spurious: Array, seed: int) -> Toys:
+def throw_batch(
+    index: int, *, null: Null, problem: ScanProblem, spurious: Array, seed: int
+) -> Toys:
     r"""Throw, refit and scan one batch of pseudo-experiments.
 
     In each, the function mispredicts the background of a window by a factor
@@ -137,7 +139,7 @@ def throw_batch(index: int, *, null: Null, problem: Problem, spurious: Array, se
         Number of the batch.
     null : Null
         What to throw.
-    problem : Problem
+    problem : ScanProblem
         What to fit.
     spurious : ndarray of shape (n_spectra,)
         Standard deviation f of the spurious signal (`Scan.spurious`).
@@ -167,10 +169,10 @@ def throw_batch(index: int, *, null: Null, problem: Problem, spurious: Array, se
     """
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(index,))))
     counts = null.throw(BATCH, rng)
-    fits = refit(problem, counts)
+    fits = fit_scan(problem, counts)
     observed = np.einsum("ekb,kb->ek", counts, problem.masked)
     eta = rng.normal(size=(BATCH, null.shape[0]))
-    of_window = np.repeat(eta, problem.start.shape[0] // null.shape[0], axis=1)
+    of_window = np.repeat(eta, problem.shape[1], axis=1)
     expected = fits.expected * np.maximum(1 + spurious * of_window, 0.0)
     p = local_p(observed, expected, np.hypot(fits.error, spurious * fits.expected))
     return Toys(np.where(fits.converged, p, 1.0), fits.deviance)

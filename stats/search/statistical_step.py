@@ -19,7 +19,6 @@ from ...core import FitError, InputError
 from ..p_values.local import local_log_p, z_of_log_p, z_of_p
 from ..selection.patterns import Patterns
 from ..spectra.fit_model import FitModel
-from ..spectra.poisson import Constraint
 from ..spectra.resonance import Resonance, fit_resonance
 from ..spectra.spectrum import SpectrumFit, fit
 from .flags import flag_sentences
@@ -27,6 +26,7 @@ from .hunt_result import SelectionResult
 from .null import Null, null_hypothesis
 from .pseudo_experiments import Toys
 from .scanning import Scan, scan
+from .selected_spectrum import selected_peak, selected_spectrum
 from .trials import NOT_COUNTED, Trials, trials
 
 __all__ = ["StatisticalStep", "statistical_step"]
@@ -140,6 +140,7 @@ class StatisticalStep:
     def best_of_windows(self, toys: Toys) -> tuple[NDArray[np.int64], Array]:
         """Return the spectrum with the smallest p-value of each window, or -1, and ln p, or 0."""
         use = (self.counted & ~self.flagged(toys)).reshape(self.scan.shape)
+        use &= self.null.reason is None
         log_p = self.log_p.reshape(self.scan.shape)
         column = np.where(use, log_p, np.inf).argmin(axis=1)
         row = np.arange(len(log_p))
@@ -175,7 +176,9 @@ class StatisticalStep:
         fits, flagged = self.scan.fits, self.flagged(toys)
         goodness = toys.goodness(fits.deviance[0])
         tested = self.scan.problem.tested.sum(axis=1)
-        n_par = self.scan.problem.basis.n_parameters
+        problem = self.scan.problem
+        n_par = np.full(self.scan.shape, problem.columns.shape[1])
+        n_par[:, 0] = problem.basis.n_parameters
         return [
             SelectionResult(
                 efficiency=self.scan.efficiencies[k % self.scan.shape[1]],
@@ -186,7 +189,7 @@ class StatisticalStep:
                 p_local=None if flagged[k] else float(self.scan.p_local[k]),
                 z_local=None if flagged[k] else float(z_of_log_p(self.log_p[k])),
                 chi2=float(fits.deviance[0, k]),
-                ndf=int(tested[k]) - n_par,
+                ndf=int(tested[k] - n_par.flat[k]),
                 fit_p_value=float(goodness[k]),
                 flagged=bool(flagged[k]),
                 refused=bool(self.refused[k]),
@@ -211,40 +214,30 @@ class StatisticalStep:
 
     def peak(self, k: int) -> Resonance:
         """Fit a peak in one spectrum, at the masses of its window."""
-        problem = self.scan.problem
-        low, high = self.scan.windows[k // self.scan.shape[1]].tolist()
-        return fit_resonance(
-            problem.basis.edges,
-            self.scan.counts[k],
-            low,
-            high,
-            function=problem.basis.name,
-            constraint=self._constraint(k),
-        )
+        window, selection = divmod(k, self.scan.shape[1])
+        if selection:
+            return selected_peak(self.scan, k)
+        low, high = self.scan.windows[window].tolist()
+        edges, function = self.scan.problem.basis.edges, self.model.function
+        return fit_resonance(edges, self.scan.counts[k], low, high, function=function)
 
     def spectrum(self, k: int, seed: int) -> SpectrumFit | None:
-        """Fit the sidebands of one spectrum with all errors; None where Minuit does not converge."""
-        problem = self.scan.problem
+        """Return the sideband fit of one spectrum with all errors; None where it has none."""
+        problem, (window, selection) = self.scan.problem, divmod(k, self.scan.shape[1])
         try:
+            if selection:
+                return selected_spectrum(self.scan, k, seed=seed)
             return fit(
                 problem.basis.edges,
                 self.scan.counts[k],
                 masked=problem.masked[k],
                 function=problem.basis.name,
-                constraint=self._constraint(k),
                 seed=seed,
             )
         except FitError as error:  # of a flagged spectrum, say: the result stands without it
-            window, selection = divmod(k, self.scan.shape[1])
             low, high = self.scan.windows[window]
             logger.warning("selection %d of %.0f-%.0f GeV: %s", selection, low, high, error)
             return None
-
-    def _constraint(self, k: int) -> Constraint | None:
-        """Return the constraint of a selected spectrum; the unselected one is free."""
-        problem = self.scan.problem
-        free = not problem.precision[k].any()
-        return None if free else Constraint(problem.center[k], problem.precision[k])
 
     def _use_toys(self, toys: Toys) -> NDArray[np.bool_]:
         """Return which p-values of the pseudo-experiments count, shape (n, n_spectra)."""

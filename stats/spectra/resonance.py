@@ -69,7 +69,7 @@ def fit_resonance(
     high: float,
     *,
     function: str = "dijet5",
-    constraint: Constraint | None = None,
+    background: tuple[Basis, Constraint] | None = None,
 ) -> Resonance:
     r"""Fit a Gaussian on a smooth background to all bins of a spectrum.
 
@@ -86,8 +86,9 @@ def fit_resonance(
         The signal region in which the excess was seen, GeV.
     function : str
         Background function.
-    constraint : Constraint, optional
-        Constraint of its parameters.
+    background : (Basis, Constraint), optional
+        In place of the function: any other on these bins, with the constraint of its parameters
+        (`overdensity.stats.spectra.pass_fit.selected_background`).
 
     Returns
     -------
@@ -111,7 +112,7 @@ def fit_resonance(
     >>> bool(abs(peak.mass - 3500) < 50), bool(peak.z > 5)
     (True, True)
     """
-    model = basis(function, edges)
+    model, constraint = background or (basis(function, edges), None)
     counts = checked_counts(counts, model.edges)
     if not counts.any():
         msg = f"no events between {model.edges[0]:g} and {model.edges[-1]:g} GeV: nothing to fit"

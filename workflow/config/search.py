@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from dask.utils import parse_bytes
 from pydantic import Field, field_validator, model_validator
 
+from .bending import EfficiencyConfig
 from .cluster import ClusterConfig
 from .limits import LimitsConfig
 from .registries import FormatName, FunctionName, MethodName, ProcessorName
@@ -136,9 +137,8 @@ class FitConfig(Section):
         that another package registers (`overdensity.stats.register_function`).
     bins_per_bin : int
         Bins of the fitted spectrum in each bin of the scan.
-    freedom : float
-        How much a selection may change the shape of the spectrum: rms of the logarithm of its
-        efficiency over the scan range.
+    efficiency : EfficiencyConfig
+        How a selection may bend the spectrum.
     gof_threshold : float
         Goodness of fit below which a selection is flagged and not quoted.
     spurious : {'data', 'none'} or tuple of str
@@ -148,7 +148,7 @@ class FitConfig(Section):
 
     function: FunctionName = "dijet5"
     bins_per_bin: Annotated[int, Field(ge=1)] = 2
-    freedom: Annotated[float, Field(gt=0)] = 1.0
+    efficiency: EfficiencyConfig = EfficiencyConfig()
     gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
     spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "data"
 

@@ -92,7 +92,8 @@ class Run:
         return FitModel(
             fit.function,
             guard=fit.bins_per_bin,
-            freedom=fit.freedom,
+            efficiency_order=fit.efficiency.order,
+            efficiency_prior=None if fit.efficiency.prior == "measured" else fit.efficiency.prior,
             gof_threshold=fit.gof_threshold,
         )
 
