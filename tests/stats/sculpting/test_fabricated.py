@@ -238,7 +238,7 @@ def test_the_fits_are_those_of_the_model_of_the_search():
     inside = (mass >= FINE[0]) & (mass < FINE[-1])
     levels = [selection_levels(each, folds, EFFICIENCIES, within=inside) for each in scores.T]
     patterns = count_patterns(mass, np.stack(levels, axis=1), FINE)
-    model = FitModel("dijet3", guard=1, freedom=0.5)
+    model = FitModel("dijet3", guard=1, efficiency_prior=0.5)
     expected = scan(patterns, WINDOWS, EFFICIENCIES, model=model)
     found = fabricated_excess(scores, mass, folds, model=model, **SEARCH)
     np.testing.assert_array_equal(found.fits.p_local, expected.p_local)
