@@ -32,8 +32,9 @@ FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 EFFICIENCIES = (0.1, 0.01, 0.002)
 FOLDS, LEAST = 7, -3.0
 MODELS = {
-    "quadratic": FitModel(efficiency_prior=1.0),
-    "quadratic, measured prior": FitModel(),
+    "quadratic, free": FitModel(efficiency_order=2, efficiency_prior=1.0),
+    "quadratic, measured prior": FitModel(efficiency_order=2),
+    "cubic, measured prior": FitModel(),
 }
 SCANS = {"dijet": (2632.0, 6000.0), "trijet": (2900.0, 6000.0)}
 TESTED = (0, 3, 6, 9)  # windows that share no bin of a signal region

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from overdensity.stats import FitModel, count_patterns, subdivide
+from overdensity.stats.p_values.local import z_of_p
 from overdensity.stats.search.odds_prior import measured_precision
 from overdensity.stats.search.scanning import scan
 
@@ -57,7 +58,7 @@ def test_a_signal_is_no_bend(box):
         ).fits.error[0, 9:12]
         for model in (FREE, FitModel())
     )
-    assert np.all(measured < 0.9 * free)
+    assert np.all(measured < [0.95 * free[0], 0.9 * free[1], 0.6 * free[2]])
 
 
 def test_scores_that_follow_the_mass_keep_the_freedom_they_need(box):
@@ -67,7 +68,7 @@ def test_scores_that_follow_the_mass_keep_the_freedom_they_need(box):
 
 def test_one_window_is_enough(plain, box):
     alone = widths(wide_scan(box(31), slice(3, 4)))
-    assert alone.shape == (3, 3)
+    assert alone.shape == (3, 4)
     assert np.all(alone[:, 1:] < 0.4)
 
 
@@ -81,3 +82,17 @@ def test_a_given_width_is_not_measured(box):
     patterns = count_patterns(made.mass, made.levels, subdivide(made.edges, 2))
     given = scan(patterns, made.windows, made.efficiencies, model=FitModel(efficiency_prior=0.2))
     np.testing.assert_allclose(given.problem.precision[:, 1:], 25.0)
+
+
+def test_a_signal_is_more_significant_than_by_five_parameters_a_selection(box):
+    """Mean z at 1 and 0.2 % of eight boxes: 3.07 and 4.00 by a fit of each selected spectrum.
+
+    Commit 4a79b18 had that; `docs/calibration.md` compares the two in searches with training.
+    """
+    found = []
+    for seed in range(51, 59):
+        made = box(seed, n_signal=60)
+        patterns = count_patterns(made.mass, made.levels[:, 2:3], subdivide(made.edges, 2))
+        fits = scan(patterns, made.windows[2:3], made.efficiencies)
+        found.append(z_of_p(fits.p_local[2:]))
+    assert np.all(np.mean(found, axis=0) > [3.4, 4.5])

@@ -96,3 +96,9 @@ def test_refusals_have_the_shape_of_the_scan(patterns):
     made, counted = patterns
     with pytest.raises(InputError, match="10 windows of 3 selections"):
         statistical_step(counted, made.windows, made.efficiencies, refused=[[True]])
+
+
+def test_there_is_no_result_where_the_null_hypothesis_is_not_found(step, toys):
+    lost = dataclasses.replace(step, null=dataclasses.replace(step.null, mismatch=0.9))
+    assert lost.best(toys) is None
+    assert any("there is no p-value" in sentence for sentence in lost.flags(toys, seed=1))
