@@ -124,8 +124,11 @@ def live_table(title: str) -> Iterator[Callable[[Mapping[str, str]], None]]:
 
     last = time.monotonic()
     latest: Mapping[str, str] = {}
+    logged: Mapping[str, str] = {}
 
     def log() -> None:
+        nonlocal logged
+        logged = latest
         logger.info("%s: %s", title, ", ".join(f"{name} {text}" for name, text in latest.items()))
 
     def show(rows: Mapping[str, str]) -> None:
@@ -136,5 +139,5 @@ def live_table(title: str) -> Iterator[Callable[[Mapping[str, str]], None]]:
             log()
 
     yield show
-    if latest:
+    if latest != logged:
         log()
