@@ -52,9 +52,14 @@ class Block(ABC, Generic[StoreT]):
         The object of each event, counted through all stores.
     per_jet : bool
         Whether objects are handed out normalised (:meth:`normalised`).
+    kind : str
+        What the objects are.
+    summary_names : tuple of str
+        Of the columns of :meth:`summaries`.
     """
 
     kind: ClassVar[BlockKind]
+    summary_names: ClassVar[tuple[str, ...]]
     stores: tuple[StoreT, ...]
     rows: NDArray[np.int64]
     per_jet: bool = False

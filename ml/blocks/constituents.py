@@ -64,6 +64,14 @@ class Constituents(Block[Particles]):
     """
 
     kind: ClassVar[BlockKind] = "constituents"
+    summary_names: ClassVar[tuple[str, ...]] = (
+        "ln number",
+        "ln pT",
+        "ln hardest",
+        "ln sum of pT²",
+        "ln radius",
+        "ln mass²",
+    )
 
     @classmethod
     def from_arrays(cls, offsets: ArrayLike, values: ArrayLike) -> Self:

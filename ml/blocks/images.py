@@ -48,6 +48,13 @@ class Images(Block[Pixels]):
     """
 
     kind: ClassVar[BlockKind] = "images"
+    summary_names: ClassVar[tuple[str, ...]] = (
+        "ln sum",
+        "ln brightest",
+        "ln lit pixels",
+        "ln radius²",
+        "ln radius",
+    )
     dtype: ClassVar[np.dtype[np.float32]] = np.dtype(np.float32)
 
     @classmethod

@@ -119,9 +119,11 @@ def _set_up(*, quiet: bool) -> None:
     logger.setLevel(logging.INFO if plain else logging.WARNING)
     # Dask brings a handler of its own only where no other is set up before it is imported; this is
     # the one that it silences on a cluster of this machine.
-    chatter = logging.StreamHandler()
-    chatter.setLevel(logging.WARNING)
     library = logging.getLogger("distributed")
-    library.addHandler(chatter)
-    library.propagate = False
+    if not library.handlers:
+        chatter = logging.StreamHandler()
+        chatter.setLevel(logging.WARNING)
+        chatter.setFormatter(handler.formatter)
+        library.addHandler(chatter)
+        library.propagate = False
     warnings.filterwarnings("ignore", module="coffea|dask|distributed|pyhf")
