@@ -1,7 +1,7 @@
 """Whole searches with methods that read constituents and images, from raw events.
 
     python -P benchmarks/blocks.py searches [--seeds 1 2] [--methods particle_flow image_autoencoder]
-    python -P benchmarks/blocks.py memory [--events 50000 200000]
+    python -P benchmarks/blocks.py memory [--events 25000 100000]
 
 ``searches`` takes the configurations of ``examples/below_features/`` through `overdensity run`: on the 13 000
 events of the reference sample, and for each seed on a simulated box without signal and on the same box with 1 % of
@@ -87,7 +87,7 @@ def searches(seeds: list[int], methods: list[str], folder: Path) -> None:
         )
     header = (
         "method", "events, signal", "z unselected", "z local", "p global", "mass [GeV]",
-        "signal kept at 10 %", "background kept", "refused",
+        "signal kept at 10 %", "background kept", "refused", "p independent",
     )  # fmt: skip
     print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
     for method in methods:
@@ -110,6 +110,7 @@ def searches(seeds: list[int], methods: list[str], folder: Path) -> None:
                 "–" if np.isnan(of_signal) else f"{100 * of_signal:.0f} %",
                 f"{100 * of_background:.1f} %",
                 f"{sum(row.refused for row in rows)} of {len(rows)}",
+                f"{min(test.p_value for test in results.independence):.2g}",
             )
             print(f"| {' | '.join(cells)} |", flush=True)
 
@@ -191,7 +192,7 @@ def main() -> None:
     of_searches.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     of_searches.add_argument("--out", type=Path, default=Path("runs/blocks"))
     of_memory = commands.add_parser("memory", help="measure the memory of scoring images")
-    of_memory.add_argument("--events", type=int, nargs="+", default=[50_000, 200_000])
+    of_memory.add_argument("--events", type=int, nargs="+", default=[25_000, 100_000])
     of_one = commands.add_parser("score", help="score so many events, as memory does")
     of_one.add_argument("events", type=int)
     given = parser.parse_args()
