@@ -86,8 +86,8 @@ def cells_z(rng: np.random.Generator, repeats: int, signal: float) -> tuple[np.n
 
 def cells(datasets: int) -> None:
     """Print how often p-values of one partition, and combined ones, are small; and with signal."""
-    for signal in (0, 15, 25, 40):
-        n = datasets if signal == 0 else max(datasets // 20, 1)
+    for signal in (0, 40):
+        n = datasets if signal == 0 else max(datasets // 10, 1)
         found = []
         with progress(f"{signal} signal events", n) as advance:
             for seed in range(n):
