@@ -1,6 +1,6 @@
 """Several partitions into folds: is their combined p-value right, and is the lottery over? Markdown.
 
-python -P benchmarks/repeats.py cells --datasets 20000        # the hardest classifier, two minutes
+python -P benchmarks/repeats.py cells --datasets 20000        # the hardest classifier, four minutes
 python -P benchmarks/repeats.py toys --datasets 500           # boosted trees, half an hour
 python -P benchmarks/repeats.py seeds --boxes 3 --seeds 6     # boxes of the reference sample
 
