@@ -17,7 +17,7 @@ from overdensity.stats.limits.with_injections import (
 
 
 def test_nothing_seen_and_no_background_is_the_textbook_limit() -> None:
-    limit = injected_limit(0, 0.0, 0.0, strengths=[0, 100], efficiencies=[[0.1], [0.1]])
+    limit = injected_limit(0, 0.0, 0.0, strengths=[0, 100], efficiencies=[[0.1, 0.1], [0.1, 0.1]])
     assert limit.observed == pytest.approx(-np.log(0.05) / 0.1, rel=1e-4)
     assert limit.expected == pytest.approx((limit.observed,) * 5)
 
@@ -25,7 +25,7 @@ def test_nothing_seen_and_no_background_is_the_textbook_limit() -> None:
 @pytest.mark.parametrize(("n", "b"), [(3, 5.2), (12, 8.0), (110, 100.0)])
 def test_known_background_is_the_poisson_cls_limit(n: int, b: float) -> None:
     expected = brentq(lambda s: poisson.cdf(n, b + s) / poisson.cdf(n, b) - 0.05, 0, 1000)
-    limit = injected_limit(n, b, 0.0, strengths=[0, 1e4], efficiencies=[[0.2], [0.2]])
+    limit = injected_limit(n, b, 0.0, strengths=[0, 1e4], efficiencies=[[0.2, 0.2], [0.2, 0.2]])
     assert limit.observed == pytest.approx(expected / 0.2, rel=1e-4)
 
 
@@ -39,16 +39,16 @@ def test_background_with_an_error_is_integrated_over_its_gamma_density() -> None
 
 def test_expected_counts_are_quantiles_of_the_background() -> None:
     b, sigma = 40.0, 6.0
-    limit = injected_limit(40, b, sigma, strengths=[0, 500], efficiencies=[[0.5], [0.5]])
+    limit = injected_limit(40, b, sigma, strengths=[0, 500], efficiencies=[[0.5, 0.5], [0.5, 0.5]])
     quantile = nbinom.ppf(0.5, (b / sigma) ** 2, b / (b + sigma**2))
-    median = injected_limit(quantile, b, sigma, strengths=[0, 500], efficiencies=[[0.5], [0.5]])
+    median = injected_limit(quantile, b, sigma, strengths=[0, 500], efficiencies=[[0.5, 0.5], [0.5, 0.5]])
     assert limit.expected[2] == pytest.approx(median.observed)
     assert list(limit.expected) == sorted(limit.expected)
 
 
 def test_efficiency_that_varies_excludes_less_than_its_mean() -> None:
     common = {"observed": 10, "expected": 10.0, "error": 1.0, "strengths": [0, 2000]}
-    steady = injected_limit(**common, efficiencies=[[0.1], [0.1]])
+    steady = injected_limit(**common, efficiencies=[[0.1, 0.1], [0.1, 0.1]])
     varying = injected_limit(**common, efficiencies=[[0.02, 0.18], [0.02, 0.18]])
     assert steady.observed is not None
     assert varying.observed is not None
@@ -129,7 +129,7 @@ def test_bad_input_is_one_sentence(change: dict, complaint: str) -> None:
         "expected": 1.0,
         "error": 0.1,
         "strengths": [0, 10],
-        "efficiencies": [[0.1], [0.1]],
+        "efficiencies": [[0.1, 0.1], [0.1, 0.1]],
     }
     with pytest.raises(InputError, match=complaint):
         injected_limit(**{**good, **change})
@@ -145,5 +145,5 @@ def test_reach_is_where_the_median_passes_for_good() -> None:
 
 
 def test_record_survives_json() -> None:
-    limit = injected_limit(5, 5.0, 1.0, strengths=[0, 40], efficiencies=[[0.2], [0.2]])
+    limit = injected_limit(5, 5.0, 1.0, strengths=[0, 40], efficiencies=[[0.2, 0.2], [0.2, 0.2]])
     assert InjectedLimit.from_dict(limit.to_dict()) == limit
