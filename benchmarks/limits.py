@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from distributed import Client
+from scipy.stats import beta
 
 from overdensity.core import Record
 from overdensity.workflow import parse_config
@@ -128,26 +129,21 @@ def one_limit(client: Client, into: str, multiple: float, number: int, expected:
         run = open_run(config)
         make_scores(run, client)
         found = limits_run.make_limits(run, client)
-    return _made(found, into, multiple, number, true, time.process_time() - started)
+    cpu = round(time.process_time() - started, 1)
+    return _made(found, into=into, multiple=multiple, number=number, true=true, cpu=cpu)
 
 
-def _made(
-    found: LimitsResults, into: str, multiple: float, number: int, true: float, cpu: float
-) -> Made:
+def _made(found: LimitsResults, **of_box: Any) -> Made:
     (signal,) = found.signals
 
     def observed(limit: StrengthLimit | None) -> float | None:
         return None if limit is None else limit.observed
 
     return Made(
-        into=into,
-        multiple=multiple,
-        number=number,
-        true=true,
+        **of_box,
         fixed=observed(signal.fixed),
         injected=observed(signal.injected),
         expected=() if signal.injected is None else signal.injected.expected,
-        cpu=round(cpu, 1),
     )
 
 
@@ -219,8 +215,6 @@ def _events(limit: float) -> str:
 
 def _interval(inside: int, n: int) -> tuple[float, float]:
     """Return the interval of Clopper and Pearson, Biometrika 26 (1934) 404, at 95 %."""
-    from scipy.stats import beta
-
     low = 0.0 if inside == 0 else float(beta.ppf(0.025, inside, n - inside + 1))
     high = 1.0 if inside == n else float(beta.ppf(0.975, inside + 1, n - inside))
     return low, high
@@ -240,7 +234,7 @@ def main() -> None:
         parser.error("the number of limits is not negative, and --true lies between 0 and 2")
     if arguments.limits:
         if arguments.into == "data":  # what the command no longer does
-            limits_run._pseudo_data = lambda *_: {}
+            setattr(limits_run, "_pseudo_data", lambda *_: {})  # noqa: B010
         make(arguments.folder, arguments.limits, arguments.into, list(arguments.true))
     found = read(arguments.folder)
     if not found:

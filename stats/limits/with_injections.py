@@ -65,7 +65,7 @@ class InjectedLimit(Record):
     observed : float or None
         From the data; None where the largest injected strength is not excluded.
     expected : tuple of float or None
-        At the quantiles -2, -1, 0, 1, 2 σ of the background-only count.
+        At quantiles of the background-only count, by default those of -2, -1, 0, 1, 2 σ.
     level : float
         Confidence level.
     """
@@ -83,6 +83,7 @@ def injected_limit(
     strengths: ArrayLike,
     efficiencies: Sequence[ArrayLike],
     level: float = 0.95,
+    bands: Sequence[float] = _BANDS,
 ) -> InjectedLimit:
     r"""Return the CLs limit on the strength of a signal that the selection was trained with.
 
@@ -101,6 +102,8 @@ def injected_limit(
         repetition; their number may differ from one strength to the next.
     level : float
         Confidence level.
+    bands : sequence of float
+        In σ, where the expected limit is wanted.
 
     Returns
     -------
@@ -125,7 +128,7 @@ def injected_limit(
         raise InputError(msg)
     _check_background(observed, expected, error)
     training = _Training(*_checked(strengths, efficiencies))
-    counts = (observed, *(_quantile(special.ndtr(q), expected, error) for q in _BANDS))
+    counts = (observed, *(_quantile(special.ndtr(q), expected, error) for q in bands))
     limits = [_limit(_Count(n, expected, error), training, 1 - level) for n in counts]
     return InjectedLimit(limits[0], tuple(limits[1:]), level)
 
@@ -203,7 +206,7 @@ class _Training:
         together = spread + 2 * slope / max(strength, 1.0)
         if together < _STEADY:
             return np.full(_SCORES.size, strength * found.mean())
-        nu = min(freedom * (together / max(spread, 1e-300)) ** 2, _NORMAL)
+        nu = min(freedom * (together / max(spread, together / _NORMAL)) ** 2, _NORMAL)
         u_of_next = u.mean() + np.sqrt(together) * _student(int(nu))
         most = np.log(strength + _HALF)  # all of it
         return np.maximum(np.exp(np.minimum(u_of_next, most)) - _HALF, 0.0)

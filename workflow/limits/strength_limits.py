@@ -94,7 +94,9 @@ def limit_with_retraining(
         limit = _limit_of(row, strengths, eps, level)
         without = [each.selections[index].selection for each in by_strength[0.0]]
         pseudo = [
-            _limit_of(each, strengths, eps, level).observed for each in without if not each.flagged
+            _limit_of(each, strengths, eps, level, bands=()).observed
+            for each in without
+            if not each.flagged
         ]
         median = limit.expected[2]
         at_median = None
@@ -119,6 +121,7 @@ def _limit_of(
     strengths: Sequence[float],
     efficiencies: Sequence[NDArray[np.float64]],
     level: float,
+    **bands: Sequence[float],
 ) -> InjectedLimit:
     """Return the limit on the strength from the counts of one row."""
     return injected_limit(
@@ -128,6 +131,7 @@ def _limit_of(
         strengths=strengths,
         efficiencies=efficiencies,
         level=level,
+        **bands,
     )
 
 
