@@ -32,7 +32,7 @@ from overdensity.workflow.stages.run import open_run
 from overdensity.workflow.stages.scoring import make_scores
 
 LOW, HIGH, EVENTS, MASS = 2800.0, 5200.0, 5000, 3800.0
-STRENGTHS, REPEATS, LEVEL = (20, 40, 70, 140), 5, 0.95
+STRENGTHS, REPEATS, LEVEL = (20, 40, 70, 130, 240), 5, 0.95
 MULTIPLES = (0.0, 1.0, 2.0)  # of the expected limit
 FIRST = 10  # limits without signal, which tell the expected one
 INTO = {
