@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
 from ...core import FitError
-from ..spectra.functions import Basis, basis, orthonormal
+from ..spectra.functions import Basis, basis
+from ..spectra.pass_fit import odds_columns
 from ..spectra.poisson import deviance, seed_theta
 
 __all__ = ["FittedSignal", "fit_shells"]
@@ -136,7 +137,7 @@ class _Shells:
     counts : ndarray of shape (n_shells, n_bins)
         Events.
     columns : ndarray of shape (n_bins, 3)
-        Those of the log-odds.
+        Those of the log-odds (`odds_columns`).
     """
 
     function: Basis
@@ -147,10 +148,7 @@ class _Shells:
     def of(cls, edges: ArrayLike, shells: ArrayLike, function: str) -> _Shells:
         """Prepare the fit."""
         model, counts = basis(function, edges), np.asarray(shells, dtype=float)
-        x = np.log(model.edges[1:] * model.edges[:-1])
-        x = 2 * (x - x[0]) / (x[-1] - x[0]) - 1
-        columns, _ = orthonormal(np.polynomial.legendre.legvander(x, _ORDER))
-        return cls(model, counts, columns)
+        return cls(model, counts, odds_columns(model.edges, _ORDER))
 
     def start(self) -> Array:
         """Return parameters of the background to begin with: constant efficiencies."""

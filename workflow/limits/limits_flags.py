@@ -99,8 +99,8 @@ def _of_data(signal: SignalLimits, results: SearchResults) -> Iterator[str]:
         yield (
             f"{signal.name}: the pseudo-data are the data with smeared masses, and these hold an "
             f"excess of {z:.1f}σ in its window; if that is signal, it is spread over all masses "
-            "there and hampers the training, so that the limit with retraining is weaker than it "
-            "need be: inject into simulation (limits.background)"
+            "there and hampers the training, so that the limit with retraining may be weaker than "
+            "it need be: inject into simulation (limits.background)"
         )
 
 
