@@ -77,7 +77,7 @@ def passes(
         Score by the model, what the selection cut on (larger is more anomalous), and ln m, of the
         events of one fold in the range of the scan.
     efficiency : float
-        Fraction of them that was selected; at 1 all events pass.
+        Fraction of them that was selected.
     new_scores, new_log_mass : array_like of shape (n_new,)
         Score by the same model, and ln m, of other events in that range.
 
@@ -105,8 +105,6 @@ def passes(
     if n < _FEWEST:
         msg = f"a fold of {n} events cannot tell the efficiency of a signal; it needs {_FEWEST}"
         raise InputError(msg)
-    if efficiency >= 1:
-        return np.ones(np.shape(new_scores), dtype=bool)
     z, u = _normal_scores(scores), _normal_scores(cut_on)
     distance = np.abs(u - ndtri(1 - efficiency))
     near = np.argsort(distance)[: max(_FEWEST, np.count_nonzero(distance < _NEAR))]

@@ -157,13 +157,13 @@ class _Spectra:
     @classmethod
     def of(cls, run: Run, mass: Array, passed: NDArray[np.int8]) -> _Spectra:
         """Count the events, of given mass (GeV) and number of selections passed."""
-        levels = range(len(run.config.selections) + 1)
+        levels = range(len(_spectra(run.config)))
         shells = [np.histogram(mass[passed == level], run.fit_edges)[0] for level in levels]
         return cls(run, np.array(shells, dtype=float))
 
     def peak(self, best: Best) -> SignalPeak:
         """Fit the peak to the events that pass the best selection, and to those that fail it."""
-        level = 1 + self.run.config.selections.index(best.efficiency)
+        level = _spectra(self.run.config).index(best.efficiency)
         window = self.run.windows[best.window]
         return passing_failing_yield(
             self.run.fit_edges,
@@ -190,11 +190,8 @@ class _Spectra:
 
     def simulated(self, templates: Array) -> NumberOfEvents:
         """Return the signal events by all selections, with the efficiency of simulated signal."""
-        filled = self.shells.any(axis=1)  # not so where the loosest selection takes all events
         function = self.run.config.fit.function
-        return simulated_yield(
-            self.run.fit_edges, self.shells[filled], templates[filled], function=function
-        )
+        return simulated_yield(self.run.fit_edges, self.shells, templates, function=function)
 
     def unselected(self, shape: Array) -> NumberOfEvents:
         """Return the signal events in the unselected spectrum."""
@@ -202,6 +199,11 @@ class _Spectra:
         return unselected_yield(
             self.run.fit_edges, self.shells.sum(axis=0), shape, function=function
         )
+
+
+def _spectra(config: SearchConfig) -> tuple[float, ...]:
+    """Return 1 for the unselected spectrum, then the cuts."""
+    return (1.0, *(each for each in config.selections if each < 1))
 
 
 def daughters_of(
@@ -214,7 +216,7 @@ def daughters_of(
     window = result.windows[best.window]
     mass = scores.sample.mass
     inside = (mass >= window.low) & (mass < window.high)
-    level = (1.0, *run.config.selections).index(best.efficiency)
+    level = _spectra(run.config).index(best.efficiency)
     row = window.rows[level]
     selected = levels[:, best.window] >= level
     found = []
@@ -234,11 +236,11 @@ def _passing(
     """
     mass, log_mass = signal.sample.mass, np.log(scores.sample.mass)
     inside = (mass >= config.scan.low) & (mass < config.scan.high)
-    passing = np.zeros((len(config.selections) + 1, config.folds, mass.size), dtype=bool)
+    passing = np.zeros((len(_spectra(config)), config.folds, mass.size), dtype=bool)
     passing[0] = inside
     for fold in range(config.folds):
         rows = scores.fold == fold
-        for level, efficiency in enumerate(config.selections, start=1):
+        for level, efficiency in enumerate(_spectra(config)[1:], start=1):
             passing[level, fold, inside] = passes(
                 scores.values[window, rows],
                 cut_on.values[window, rows],

@@ -135,7 +135,7 @@ def test_the_unselected_spectrum_may_be_searched_and_may_be_the_best(search) -> 
         Run(config),
         scores=search.scores,
         cut_on=search.cut_on,
-        levels=search.levels + 1,
+        levels=search.levels,
         result=result,
     )
     assert found is not None
@@ -146,7 +146,7 @@ def test_the_unselected_spectrum_may_be_searched_and_may_be_the_best(search) -> 
     known = estimate(search, CONFIG).simulated
     assert known is not None
     assert found.simulated.value == pytest.approx(known.value, abs=1e-3 * known.error)
-    assert found.efficiencies[0].value > 0.99
+    assert len(found.efficiencies) == len(CONFIG.selections)
 
 
 def test_masses_of_jets_are_found_and_other_features_left_alone(search) -> None:
