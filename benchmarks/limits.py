@@ -1,7 +1,7 @@
 """Does a limit cover? Whole searches with signal among their events; Markdown.
 
-python -P benchmarks/limits.py runs/limits --limits 20      # of each kind; run it again for more
-python -P benchmarks/limits.py runs/limits                  # the table of those that are there
+python -P benchmarks/limits.py docs/receipts --limits 20   # of each kind, adding to those there
+python -P benchmarks/limits.py docs/receipts               # the table of those that are there
 
 Every limit is the whole of ``overdensity limits`` on a box of its own: a search, and a campaign of
 injections with the training repeated. It leaves a line in the folder, so that several runs add up.

@@ -1,7 +1,7 @@
 """Is the number of signal events before selection right? Whole searches of one window; Markdown.
 
-python -P benchmarks/yields.py runs/yields --searches 10      # of each; run it again for more
-python -P benchmarks/yields.py runs/yields                    # the table of those that are there
+python -P benchmarks/yields.py docs/receipts --searches 10   # of each, adding to those there
+python -P benchmarks/yields.py docs/receipts                 # the table of those that are there
 
 A box is drawn from the reference sample (``../shared/data/reference``, or ``--data``): 100 000
 background events and signal of 3.5 TeV. CWoLa is trained, cross-fitted, in the window of the signal.
