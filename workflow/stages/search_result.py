@@ -17,9 +17,9 @@ from ...stats import (
     Trials,
     WindowResult,
 )
-from ...stats.search.daughters import DaughterMass
 from ...stats.search.hunt_result import Repeats, windows_table
 from ...stats.search.printed import error_of, significances
+from ...stats.signal.daughters import DaughterMass
 from .before_selection import BeforeSelection
 from .provenance import Provenance
 
