@@ -12,7 +12,7 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import FitError, InputError
+from ...core import InputError
 from ...core.identity import splitmix64
 from ...core.records import write_text_atomic
 from ...processors.columns.histograms import to_uhi
@@ -22,7 +22,6 @@ from ...stats import (
     Independence,
     Sculpting,
     SpuriousSignal,
-    best_workspace,
     choose_function,
     contradicted,
     hunt,
@@ -33,6 +32,7 @@ from ...stats import (
 from .before_selection import before_selection, daughters_of
 from .block_numbers import block_numbers
 from .inputs import event_files, processing_report
+from .models import write_models
 from .provenance import Provenance
 from .run import Run
 from .samples import load_masses
@@ -58,8 +58,8 @@ _MUTUAL_FOLDS = (
 def make_results(run: Run) -> SearchResults:
     """Take the scores of a run to its results, and write them.
 
-    Writes ``results.json``, ``workspace.json`` (where there is a result to model) and
-    ``histograms.json`` into the run's folder; an unchanged result is not made again.
+    Writes ``results.json``, ``histograms.json`` and, where there is a result to model, the files
+    of `write_models` into the run's folder; an unchanged result is not made again.
 
     Parameters
     ----------
@@ -103,11 +103,7 @@ def make_results(run: Run) -> SearchResults:
     write_text_atomic(
         out / "histograms.json", json.dumps(_feature_hists(run, scores, levels, result))
     )
-    try:
-        write_text_atomic(out / "workspace.json", json.dumps(best_workspace(result), indent=1))
-    except FitError as error:  # no quotable window; the flags say so
-        logger.warning("no workspace.json: %s", error)
-        (out / "workspace.json").unlink(missing_ok=True)
+    write_models(run, result)
     for stale in ("report.html", "limits.json", "pseudodata.json"):  # of an earlier result
         (out / stale).unlink(missing_ok=True)
     results.to_json(out / "results.json")
