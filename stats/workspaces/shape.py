@@ -17,17 +17,17 @@ curvature of the ratio keep the constraint that the search gives them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from ...core import FitError
 from ..search.hunt_result import HuntResult
 from ..spectra.fit_model import FitModel
-from ..spectra.resonance import Resonance
 from ..spectra.spectrum import SpectrumFit
 from .categories import FAILING, UNSEEN, Categories, Variation, categories
 from .pieces import (
@@ -42,7 +42,14 @@ from .pieces import (
     workspace,
 )
 
-__all__ = ["Factors", "best_categories", "categories_workspace", "factors_of"]
+__all__ = [
+    "Factors",
+    "best_categories",
+    "categories_workspace",
+    "factors_of",
+    "peak_events",
+    "spectra_categories",
+]
 
 Array = NDArray[np.float64]
 Workspace = dict[str, Any]
@@ -149,12 +156,7 @@ def categories_workspace(known: Categories) -> Workspace:
 
 
 def best_categories(
-    result: HuntResult,
-    *,
-    model: FitModel,
-    fabricated: dict[str, float] | None = None,
-    signal_events: Array | None = None,
-    variations: dict[str, Variation] | None = None,
+    result: HuntResult, *, model: FitModel, fabricated: Mapping[str, float] | None = None
 ) -> Categories:
     """Return the likelihood of all bins for the best window and selection.
 
@@ -164,13 +166,9 @@ def best_categories(
         The statistical step.
     model : FitModel
         As it was made with.
-    fabricated : dict of str to float, optional
+    fabricated : mapping of str to float, optional
         Signal-shaped background among the selected events of the signal region, by the name of its
         nuisance; by default the spurious signal of the row.
-    signal_events : ndarray of shape (2, n_bins), optional
-        Signal that passes and that fails at ``mu = 1``; by default the peak that was fitted.
-    variations : dict of str to Variation, optional
-        Nuisances of the signal.
 
     Raises
     ------
@@ -196,28 +194,78 @@ def best_categories(
         raise FitError(msg)
     window, best = result.windows[result.best.window], result.best
     place = [row.efficiency for row in window.rows].index(best.efficiency)
-    whole, chosen = best.spectra[0], best.spectra[place]
-    if whole is None or chosen is None:
-        msg = "Minuit did not converge on the best spectrum, so there is no model to write"
-        raise FitError(msg)
     if fabricated is None:
         fabricated = {"spurious_signal": window.rows[place].spurious}
+    chosen = best.spectra[place]
+    peak = best.resonance
+    return spectra_categories(
+        best.spectra[0],
+        None if place == 0 else chosen,
+        signal=None
+        if chosen is None
+        else peak_events(chosen.edges, peak.mass, peak.width, peak.n_signal),
+        fabricated=fabricated,
+        model=model,
+    )
+
+
+def spectra_categories(
+    whole: SpectrumFit | None,
+    chosen: SpectrumFit | None,
+    *,
+    signal: ArrayLike | None,
+    model: FitModel,
+    fabricated: Mapping[str, float] | None = None,
+    variations: Mapping[str, Variation] | None = None,
+) -> Categories:
+    """Return the likelihood of all bins of two spectra: before the selection, and after it.
+
+    Parameters
+    ----------
+    whole, chosen : SpectrumFit or None
+        None for ``chosen`` where there is no selection; a spectrum whose fit did not converge is
+        None, too, and has no model.
+    signal, model, fabricated, variations
+        As in `categories`.
+
+    Raises
+    ------
+    FitError
+        If a spectrum is not there, or the fit does not converge.
+
+    Examples
+    --------
+    >>> from overdensity.stats import fit, log_edges
+    >>> edges, counts = log_edges(2632, 6000, 16), np.round(5000 * 0.7 ** np.arange(16))
+    >>> before = fit(edges, counts, function="dijet3")
+    >>> after = fit(edges, np.round(counts / 50), function="dijet3")
+    >>> peak = peak_events(edges, 3500.0, 140.0, 50.0)
+    >>> spectra_categories(before, after, signal=peak, model=FitModel("dijet3")).categories
+    ('pass', 'fail')
+    """
+    if whole is None or signal is None:
+        msg = "Minuit did not converge on the best spectrum, so there is no model to write"
+        raise FitError(msg)
     return categories(
         whole.edges,
-        chosen.counts,
-        None if place == 0 else np.subtract(whole.counts, chosen.counts),
-        signal=_peak(chosen, best.resonance) if signal_events is None else signal_events,
+        whole.counts if chosen is None else chosen.counts,
+        None if chosen is None else np.subtract(whole.counts, chosen.counts),
+        signal=signal,
         variations=variations,
         fabricated=fabricated,
         model=model,
     )
 
 
-def _peak(spectrum: SpectrumFit, peak: Resonance) -> Array:
-    """Return the events of the peak in each bin, at least one of them."""
-    return max(peak.n_signal, 1.0) * np.diff(
-        ndtr((np.array(spectrum.edges) - peak.mass) / peak.width)
-    )
+def peak_events(edges: ArrayLike, mass: float, width: float, n_signal: float) -> Array:
+    """Return the events of a Gaussian peak in each bin, at least one of them; GeV.
+
+    Examples
+    --------
+    >>> peak_events([3000, 3500, 4000], 3500, 100, 50.0).round(1).tolist()
+    [25.0, 25.0]
+    """
+    return max(n_signal, 1.0) * np.diff(ndtr((np.asarray(edges) - mass) / width))
 
 
 def _units(known: Categories) -> Array:

@@ -29,6 +29,7 @@ from ...stats import (
     spectrum_of,
     spurious_signal,
 )
+from ...stats.uncertainties.envelope import function_envelope
 from .before_selection import before_selection, daughters_of
 from .block_numbers import block_numbers
 from .inputs import event_files, processing_report
@@ -40,7 +41,7 @@ from .scores import Scores, read_scores
 from .search_result import BestResult, FitQuality, SearchResults, TruthSummary
 from .selecting import calibrated_scores, levels_of, sculpting_of
 
-__all__ = ["hunt_scores", "make_results"]
+__all__ = ["background_fractions", "hunt_scores", "make_results", "together"]
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +105,12 @@ def make_results(run: Run) -> SearchResults:
         out / "histograms.json", json.dumps(_feature_hists(run, scores, levels, result))
     )
     write_models(run, result)
-    for stale in ("report.html", "limits.json", "pseudodata.json"):  # of an earlier result
+    for stale in (
+        "report.html",
+        "limits.json",
+        "pseudodata.json",
+        "uncertainties.json",
+    ):  # of an earlier result
         (out / stale).unlink(missing_ok=True)
     results.to_json(out / "results.json")
     return results
@@ -161,6 +167,41 @@ def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:
     )
 
 
+def background_fractions(
+    run: Run, scores: Scores, spurious: SpuriousSignal | None
+) -> dict[str, NDArray[np.float64]]:
+    """Return what the background function may fabricate in each window, by the nuisance's name.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    scores : Scores
+        Its events, all of which are counted.
+    spurious : SpuriousSignal or None
+        What was measured of it.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_windows,)
+        Standard deviations as fractions of the background.
+    """
+    found = {} if spurious is None else {"spurious_signal": np.array(spurious.fraction)}
+    others = run.config.uncertainties.functions
+    if others:
+        counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
+        envelope = function_envelope(
+            run.fit_edges, counts, run.regions, function=run.config.fit.function, others=others
+        )
+        found["background_function"] = np.array(envelope.fraction)
+    return found
+
+
+def together(fractions: dict[str, NDArray[np.float64]]) -> NDArray[np.float64] | None:
+    """Return fractions in quadrature; None where there are none."""
+    return np.sqrt(sum(each**2 for each in fractions.values())) if fractions else None
+
+
 def independence_of(run: Run, scores: Scores) -> tuple[Independence, ...]:
     """Test in each window and its sidebands whether the score is independent of the mass."""
     sample = scores.sample
@@ -203,7 +244,7 @@ def hunt_scores(
         levels,
         edges=run.edges,
         windows=run.regions,
-        spurious=None if spurious is None else spurious.fraction,
+        spurious=together(background_fractions(run, scores, spurious)),
         efficiencies=config.selections,
         model=run.fit_model,
         bins_per_bin=config.fit.bins_per_bin,
