@@ -1,7 +1,7 @@
 r"""The likelihood of the whole range: every bin of the events that pass and of those that fail.
 
 The background that fails is the smooth function of the search; the background that passes is that
-times a ratio whose logarithm is quadratic in ln m,
+times the odds of passing, whose logarithm is a polynomial in ln m, quadratic by default,
 
 .. math:: b^\mathrm{fail}_i = \int_i F(m; \theta)\,dm, \qquad
     b^\mathrm{pass}_i = \int_i F(m; \theta)\,e^{\sum_k \delta_k y_k(\ln m)}\,dm,
@@ -12,7 +12,7 @@ No event is in two categories, so nothing is counted twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
@@ -41,7 +41,6 @@ PASSING, FAILING = "pass", "fail"
 UNSEEN = "signal_failing"
 """Free number of signal events that fail, where no simulation says how many they are."""
 
-_DEGREE = 2
 _WIDE = 100.0  # of the parameters of the logarithm
 _PULL = 8.0
 
@@ -184,6 +183,7 @@ def categories(
     variations: Mapping[str, Variation] | None = None,
     fabricated: Mapping[str, float] | None = None,
     model: FitModel | None = None,
+    odds_widths: Sequence[float] | None = None,
 ) -> Categories:
     """Return the likelihood of all bins, fitted once.
 
@@ -203,8 +203,10 @@ def categories(
     fabricated : mapping of str to float, optional
         Signal-shaped background by name: standard deviations in events.
     model : FitModel, optional
-        Background function, and how much a selection may change its shape: the constraints of the
-        slope and the curvature of the ratio; by default ``FitModel()``.
+        Background function, degree of the ratio, and the constraints of its slope and curvature;
+        by default ``FitModel()``.
+    odds_widths : sequence of float, optional
+        Widths of these constraints where a search has measured them (`Best.odds_widths`).
 
     Returns
     -------
@@ -238,19 +240,19 @@ def categories(
     check_filled(
         observed[-1], np.zeros(edges.size - 1, bool), model.function, function.n_parameters
     )
-    design, start = _columns(function, observed)
+    design, start = _columns(function, observed, model.efficiency_order)
     n_extra = start.size - function.n_parameters
     sizes = {name: size for name, size in (fabricated or {}).items() if size > 0}
     unseen = events[0] if len(events) < len(observed) else None
     _check_variations(variations or {}, _rows(events, len(observed)))
     effects = (*(variations or {}), *sizes)
-    free = (UNSEEN,) if unseen is not None else ()
-    names = _names(function.n_parameters, n_extra, effects, free)
+    names = _names(function.n_parameters, n_extra, effects, free=unseen is not None)
     first, precision, limit = np.zeros(len(names)), np.zeros(len(names)), np.full(len(names), _WIDE)
     n_log = start.size
     first[1 : 1 + n_log] = start
     if n_extra:  # slope and curvature; the size of the ratio is free
-        precision[2 + function.n_parameters : 1 + n_log] = model.precision(n_extra)[1:]
+        widths = model.odds_precision()[1:] ** -0.5 if odds_widths is None else odds_widths
+        precision[2 + function.n_parameters : 1 + n_log] = np.asarray(widths) ** -2.0
     precision[1 + n_log : 1 + n_log + len(effects)] = 1.0
     limit[1 + n_log : 1 + n_log + len(effects)] = _PULL
     positive = np.array([name in {"mu", UNSEEN} for name in names])
@@ -280,17 +282,17 @@ def categories(
     return _with_fabricated(replace(known, best=_fitted(known)), sizes)
 
 
-def _columns(function: Basis, observed: list[Array]) -> tuple[Array, Array]:
+def _columns(function: Basis, observed: list[Array], order: int) -> tuple[Array, Array]:
     """Return the columns of ln b at the nodes of all bins, and where the fit starts."""
     start = seed_theta(function, observed[-1])
     if len(observed) == 1:
         return function.design, start
     log_mass = np.log(quadrature(function.edges, function.weights.shape[1])[0])
-    powers, _ = orthonormal((log_mass - log_mass.mean())[..., None] ** np.arange(_DEGREE + 1))
+    powers, _ = orthonormal((log_mass - log_mass.mean())[..., None] ** np.arange(order + 1))
     passing = np.concatenate([function.design, powers], axis=-1)
     failing = np.concatenate([function.design, np.zeros_like(powers)], axis=-1)
     share = np.log((observed[0].sum() + 0.5) / (observed[1].sum() + 0.5))
-    return np.concatenate([passing, failing]), np.r_[start, share, np.zeros(_DEGREE)]
+    return np.concatenate([passing, failing]), np.r_[start, share, np.zeros(order)]
 
 
 def _with_fabricated(known: Categories, sizes: Mapping[str, float]) -> Categories:
@@ -316,7 +318,7 @@ def _between(alpha: Array, up: Array, down: Array) -> Array:
 
 
 def _names(
-    n_function: int, n_extra: int, effects: tuple[str, ...], free: tuple[str, ...]
+    n_function: int, n_extra: int, effects: tuple[str, ...], *, free: bool
 ) -> tuple[str, ...]:
     """Return the names of all parameters, the strength first, or say which is there twice."""
     names = (
@@ -324,7 +326,7 @@ def _names(
         *(f"background_{k}" for k in range(n_function)),
         *(f"efficiency_{k}" for k in range(n_extra)),
         *effects,
-        *free,
+        *((UNSEEN,) if free else ()),
     )
     twice = [name for name in names if names.count(name) > 1]
     if twice:

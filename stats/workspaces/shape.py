@@ -17,7 +17,7 @@ curvature of the ratio keep the constraint that the search gives them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -206,6 +206,7 @@ def best_categories(
         else peak_events(chosen.edges, peak.mass, peak.width, peak.n_signal),
         fabricated=fabricated,
         model=model,
+        odds_widths=best.odds_widths or None,
     )
 
 
@@ -217,6 +218,7 @@ def spectra_categories(
     model: FitModel,
     fabricated: Mapping[str, float] | None = None,
     variations: Mapping[str, Variation] | None = None,
+    odds_widths: Sequence[float] | None = None,
 ) -> Categories:
     """Return the likelihood of all bins of two spectra: before the selection, and after it.
 
@@ -225,7 +227,7 @@ def spectra_categories(
     whole, chosen : SpectrumFit or None
         None for ``chosen`` where there is no selection; a spectrum whose fit did not converge is
         None, too, and has no model.
-    signal, model, fabricated, variations
+    signal, model, fabricated, variations, odds_widths
         As in `categories`.
 
     Raises
@@ -254,6 +256,7 @@ def spectra_categories(
         variations=variations,
         fabricated=fabricated,
         model=model,
+        odds_widths=odds_widths,
     )
 
 

@@ -29,6 +29,7 @@ from ...stats import (
     spectrum_of,
     spurious_signal,
 )
+from ...stats.uncertainties.bias import function_bias
 from ...stats.uncertainties.envelope import function_envelope
 from .before_selection import before_selection, daughters_of
 from .block_numbers import block_numbers
@@ -194,6 +195,11 @@ def background_fractions(
             run.fit_edges, counts, run.regions, function=run.config.fit.function, others=others
         )
         found["background_function"] = np.array(envelope.fraction)
+        bias = function_bias(
+            run.fit_edges, counts, run.regions, function=run.config.fit.function, others=others
+        )
+        if any(bias.fraction):
+            found["function_bias"] = np.array(bias.fraction)
     return found
 
 
@@ -318,6 +324,7 @@ def _best(result: HuntResult) -> BestResult | None:
         n_signal=peak.n_signal,
         n_signal_error=peak.n_signal_error,
         width=peak.width,
+        odds_widths=best.odds_widths,
     )
 
 

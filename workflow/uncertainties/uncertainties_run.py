@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from ...core.records import write_text_atomic
 from ...stats import spectrum_of
 from ...stats.limits.cls import asymptotic_limit
 from ...stats.limits.discoveries import discovery
-from ...stats.spectra.fit_model import FitModel
 from ...stats.uncertainties.envelope import function_envelope, function_profile
 from ...stats.uncertainties.impacts import impacts, strength_scan
 from ...stats.workspaces.categories import Categories
@@ -66,6 +66,7 @@ def make_uncertainties(run: Run, results: SearchResults) -> Uncertainties | None
     key = run.key("uncertainties", results.key)
     if path.is_file() and json.loads(path.read_text()).get("key") == key:
         return Uncertainties.from_json(path)
+    run = run.partition(results.partition)
     scores = read_scores(run)
     signal = (
         simulated_templates(run, best, scores, calibrated_scores(run, scores))
@@ -105,7 +106,7 @@ def _uncertainties(
     }
 
     def model(function: str | None = None, *, all_of_them: bool = True) -> Categories:
-        how = run.fit_model if function is None else FitModel(function, freedom=config.fit.freedom)
+        how = run.fit_model if function is None else replace(run.fit_model, function=function)
         return spectra_categories(
             results.spectra[0],
             None if place == 0 else results.spectra[place],
@@ -113,6 +114,7 @@ def _uncertainties(
             variations=signal.variations if all_of_them else None,
             fabricated=fabricated if all_of_them else None,
             model=how,
+            odds_widths=best.odds_widths or None,
         )
 
     exact, whole = model(all_of_them=False), model()

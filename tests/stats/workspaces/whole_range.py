@@ -46,5 +46,11 @@ def known(*, simulated: bool = False) -> Categories:
     passing, failing = thrown()
     options = both_signals() if simulated else {"signal": peak()}
     return categories(
-        EDGES, passing, failing, fabricated={"spurious_signal": 4.0}, model=MODEL, **options
+        EDGES,
+        passing,
+        failing,
+        fabricated={"spurious_signal": 4.0},
+        model=MODEL,
+        odds_widths=(0.5, 0.3),
+        **options,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from overdensity.core import ConfigError
-from overdensity.workflow.config.search import parse_config
+from overdensity.workflow.config.reading import parse_config
 from overdensity.workflow.config.uncertainties import UncertaintiesConfig
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from overdensity.core import InputError
 from overdensity.stats import SelectionResult, WindowResult
-from overdensity.workflow.config.search import load_config
+from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.limits.signal_models import read_signal_models
 from overdensity.workflow.limits.signal_nuisances import nuisances_of
 from overdensity.workflow.limits.yield_limits import window_limits

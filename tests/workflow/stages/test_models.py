@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from overdensity.stats import HuntResult
-from overdensity.workflow.config.search import parse_config
+from overdensity.workflow.config.reading import parse_config
 from overdensity.workflow.stages.models import MODELS, write_models
 from overdensity.workflow.stages.run import Run
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from overdensity.workflow import SearchResults
-from overdensity.workflow.config.search import load_config
+from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.stages.hunting import make_results
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.uncertainties.uncertainties_result import Uncertainties
