@@ -135,9 +135,8 @@ def bias_matrix(
             for k, size in enumerate(injected):
                 rng = np.random.default_rng([seed, g, k, int(number)])
                 yields = size * error
-                thrown = (
-                    rng.poisson(expected + yields[:, None] * signal, (toys, *signal.shape)) * 1.0
-                )
+                mean = expected + yields[:, None] * signal
+                thrown = rng.poisson(mean, (toys, *signal.shape)).astype(np.float64)
                 for other in functions:
                     fitter = _fitter(basis(other, bins), expected, signal)
                     cell = fitter.cell(thrown, yields)
