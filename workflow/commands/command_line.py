@@ -22,6 +22,7 @@ from .listing import features, methods, processors
 from .processing import process
 from .searching import calibrate, hunt, report, run, score
 from .simulating import simulate
+from .validating import validate
 
 __all__ = ["app", "main"]
 
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _command in (
-    simulate, process, score, hunt, run, calibrate, limits, combine, report, benchmark, methods,
+    simulate, process, score, hunt, run, calibrate, limits, validate, combine, report, benchmark, methods,
     processors, features,
 ):  # fmt: skip
     app.command()(_command)

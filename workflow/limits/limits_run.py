@@ -26,6 +26,7 @@ from .injection_results import Injection
 from .limits_flags import limit_flags
 from .limits_result import LimitsResults
 from .signal_models import SignalModel, read_signal_models
+from .signal_nuisances import nuisances_of
 from .summary import signal_limits
 from .yield_limits import window_limits
 
@@ -42,6 +43,7 @@ def check_limits(run: Run) -> None:
     """
     limits = run.config.limits or LimitsConfig()
     for signal in read_signal_models(run, limits):
+        nuisances_of(run, signal)
         if limits.injections is not None:
             check_strengths(signal.files, len(signal.sample), limits.injections.strengths)
     if limits.background is not None:
@@ -87,7 +89,9 @@ def make_limits(run: Run, client: Client) -> LimitsResults:
             limits,
             signal,
             results,
-            window=windows[signal.window],
+            window=window_limits(
+                results.windows[signal.window], limits.level, nuisances_of(run, signal)
+            ),
             done=[done[task] for task in tasks[signal.name]],
         )
         for signal in signals
@@ -196,4 +200,5 @@ def _state(some: Sequence[InjectionTask], done: Mapping[InjectionTask, Injection
 
 
 def _spurious(results: SearchResults, window: int) -> float:
-    return 0.0 if results.spurious is None else float(results.spurious.fraction[window])
+    row = results.windows[window].unselected
+    return row.spurious / row.expected if row.expected > 0 else 0.0

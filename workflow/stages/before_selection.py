@@ -26,7 +26,7 @@ from ..config.search import SearchConfig
 from .run import Run
 from .scores import Scores, SignalScores, read_signal_scores
 
-__all__ = ["BeforeSelection", "before_selection", "daughters_of"]
+__all__ = ["BeforeSelection", "before_selection", "daughters_of", "passing_signal"]
 
 Array = NDArray[np.float64]
 T = TypeVar("T")
@@ -118,7 +118,7 @@ def before_selection(
     shape, simulated, efficiencies = peak_template(run.fit_edges, mass, width), None, ()
     if run.config.signal:
         signal = read_signal_scores(run, best.window)
-        passing = _passing(run.config, signal, scores, cut_on, best.window)
+        passing = passing_signal(run.config, signal, scores, cut_on, best.window)
         share = np.bincount(scores.fold, minlength=run.config.folds)
         efficiencies = tuple(signal_efficiency(each, share) for each in passing[1:])
         probability = np.average(passing, axis=1, weights=share)  # by level and event
@@ -227,7 +227,7 @@ def daughters_of(
     return tuple(found)
 
 
-def _passing(
+def passing_signal(
     config: SearchConfig, signal: SignalScores, scores: Scores, cut_on: Scores, window: int
 ) -> NDArray[np.bool_]:
     """Return which simulated events pass, shape (n_selections + 1, n_folds, n_events).

@@ -60,6 +60,8 @@ class BestResult(Record):
         Events in the fitted peak, after the selection.
     width : float
         Standard deviation of the fitted peak, GeV.
+    odds_widths : tuple of float
+        Constraints of the efficiency of the selection (`overdensity.stats.Best`).
     """
 
     mass: float
@@ -78,6 +80,7 @@ class BestResult(Record):
     n_signal: float
     n_signal_error: float | None
     width: float
+    odds_widths: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
