@@ -22,6 +22,7 @@ from .listing import features, methods, processors
 from .processing import process
 from .searching import calibrate, hunt, report, run, score
 from .simulating import simulate
+from .validating import validate
 
 __all__ = ["app", "main"]
 
@@ -39,6 +40,7 @@ for _command in (
     processors, features,
 ):  # fmt: skip
     app.command()(_command)
+app.add_typer(validate)
 
 logger = logging.getLogger("overdensity")
 
