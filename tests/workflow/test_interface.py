@@ -18,7 +18,7 @@ from overdensity.workflow.commands import app
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "interface.md").read_text()
 COMMANDS = {
     "simulate", "process", "score", "hunt", "run", "report", "limits", "calibrate", "combine",
-    "benchmark", "methods", "processors", "features",
+    "benchmark", "methods", "processors", "features", "validate",
 }  # fmt: skip
 
 Call = Callable[..., tuple[int, str, str]]
@@ -37,7 +37,7 @@ def test_the_commands_have_their_names() -> None:
     named = {
         command.name or getattr(command.callback, "__name__", "")
         for command in app.registered_commands
-    }
+    } | {group.typer_instance.info.name for group in app.registered_groups if group.typer_instance}
     assert named == COMMANDS
 
 

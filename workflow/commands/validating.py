@@ -1,4 +1,4 @@
-"""``overdensity validate``: is what a search assumes of its background true?"""
+"""``overdensity validate``: tests of what a search assumes of its background."""
 
 from __future__ import annotations
 
