@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +140,10 @@ def toys(datasets: int, folder: Path, *, events: int, features: int) -> None:
     print()
 
 
-def rare(datasets: int, folder: Path, *, first: int, events: int, features: int) -> None:
-    """Add datasets to those that are there, and print and draw what each way of training reports."""
+def rare(
+    datasets: int, folder: Path, *, first: int, events: int, features: int
+) -> dict[str, np.ndarray]:
+    """Add datasets to those that are there; print and return p by the way of training."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"rare-{events}-{features}.jsonl"
     known = {each["seed"] for each in _lines(path)}
@@ -156,7 +159,7 @@ def rare(datasets: int, folder: Path, *, first: int, events: int, features: int)
     found = {each["seed"]: each for each in _lines(path)}.values()
     z = np.array([each["z"] for each in found], dtype=float)  # (n_datasets, n_ways, n_selections)
     each_p = np.moveaxis(np.where(np.isnan(z), 1.0, ndtr(-z)), 1, 0)
-    p = dict(zip(WAYS, each_p, strict=True))
+    p: dict[str, np.ndarray] = dict(zip(WAYS, each_p, strict=True))
     seconds = np.mean([each["seconds"] for each in found])
     print(
         f"{len(found)} datasets of {events} events, {features} features and no signal, "
@@ -169,7 +172,7 @@ def rare(datasets: int, folder: Path, *, first: int, events: int, features: int)
         for way in WAYS:
             cells = " | ".join(_interval(p[way][:, k], alpha) for alpha in ALPHAS)
             print(f"| {efficiency:g} | {way} | {cells} |")
-    plot_rare(p, folder / "calibration_rare.png")
+    return p
 
 
 def every_way(sample: Sample, seed: int) -> list[list[float | None]]:
@@ -189,7 +192,7 @@ def every_way(sample: Sample, seed: int) -> list[list[float | None]]:
     return [[round(x, 3) if np.isfinite(x) else None for x in each.tolist()] for each in z]
 
 
-def plot_rare(p: dict[str, np.ndarray], path: Path) -> None:
+def plot_rare(p: Mapping[str, np.ndarray], path: Path) -> None:
     """Draw how often a p-value is reported that is at most so large, over what it should be."""
     figure = Figure(figsize=(4.2 * len(RARE), 3.8), layout="constrained")
     panels = figure.subplots(1, len(RARE), sharey=True)
@@ -302,13 +305,16 @@ def main() -> None:
     parser.add_argument("--events", type=int, help="by default 5000 of a toy, 40 000 of a box")
     parser.add_argument("--signal", type=int, default=150, help="signal events in a box")
     parser.add_argument("--out", type=Path, default=Path("runs/repeats"))
+    parser.add_argument("--figures", type=Path, help="folder for the picture of rare")
     asked = parser.parse_args()
     folder = asked.out.absolute()
     small = {"events": asked.events or 5000, "features": asked.features}
     if asked.part == "toys":
         toys(asked.datasets, folder, **small)
     elif asked.part == "rare":
-        rare(asked.datasets, folder, first=asked.first, **small)
+        p = rare(asked.datasets, folder, first=asked.first, **small)
+        if asked.figures is not None:
+            plot_rare(p, asked.figures / "calibration_rare.png")
     else:
         seeds(asked.boxes, asked.seeds, folder, events=asked.events or 40_000, signal=asked.signal)
 

@@ -68,10 +68,8 @@ class RegionConfig(Section):
     Examples
     --------
     >>> region = RegionConfig(cuts={"delta_eta": {"above": -1.3, "below": 1.3}})
-    >>> print(region), print(region.opposite)
-    events with -1.3 ≤ delta_eta < 1.3
-    events without -1.3 ≤ delta_eta < 1.3
-    (None, None)
+    >>> str(region), str(region.opposite)
+    ('events with -1.3 ≤ delta_eta < 1.3', 'events without -1.3 ≤ delta_eta < 1.3')
     >>> region.keeps({"delta_eta": np.array([-2.0, 0.1, 1.3])}).tolist()
     [False, True, False]
     """
@@ -97,6 +95,10 @@ class RegionConfig(Section):
             passed &= (cut.above is None) | (value >= (cut.above or 0.0))
             passed &= (cut.below is None) | (value < (cut.below or 0.0))
         return passed if self.side == "pass" else ~passed
+
+    def __hash__(self) -> int:
+        """Let what is read be kept by its region."""
+        return hash((self.cuts, self.side))
 
     def __str__(self) -> str:
         """Say which events, in words."""
