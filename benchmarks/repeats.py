@@ -1,10 +1,13 @@
 """Several partitions into folds: is their combined p-value right, and is the lottery over? Markdown.
 
-python -P benchmarks/repeats.py toys --datasets 500           # signal-free, training inside
+python -P benchmarks/repeats.py cells --datasets 20000        # the hardest classifier, four minutes
+python -P benchmarks/repeats.py toys --datasets 500           # boosted trees, half an hour
 python -P benchmarks/repeats.py seeds --boxes 3 --seeds 6     # boxes of the reference sample
 
-``toys``: small datasets without signal, whose features know nothing of the mass. Each is divided into
-folds K times, trained anew in each and selected; one window, two selections. ``seeds``: whole searches
+``cells``: counts in 100 cells of a feature that knows nothing of the mass, without a fit; the classifier
+is the ratio of signal region to sidebands, which finds every fluctuation. ``toys``: small datasets of
+independent features, boosted trees and fits. Both are trained anew in every partition; one window, two
+selections. ``seeds``: whole searches
 of the same boxes under several seeds at K = 1, 3 and 9, without signal and with: the spread of p_global,
 and the time. What is in the folder of ``--out`` is not made again, and adds up over several calls.
 """
@@ -14,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +38,64 @@ from overdensity.stats import (
     selection_levels,
     subdivide,
 )
-from overdensity.stats.p_values.local import z_of_log_p
-from overdensity.stats.search.repeats import combined_z
+from overdensity.stats.p_values.local import local_p, z_of_log_p, z_of_p
+from overdensity.stats.search.repeats import combined_z, shared_variance
 from overdensity.stats.search.statistical_step import statistical_step
 from overdensity.workflow import parse_config, run_search
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
-NUMBERS = (1, 3, 9)  # of partitions
+NUMBERS = (1, 3, 5, 9)  # of partitions
 EFFICIENCIES = (0.1, 0.02)
 EDGES = log_edges(2632.0, 6000.0, 16)
 LOW, HIGH = float(EDGES[5]), float(EDGES[8])
 WINDOW = Window(float(geometric_center(LOW, HIGH)), LOW, HIGH, float(EDGES[3]), float(EDGES[10]))
+EVENTS, CELLS, FOLDS, KEPT = 3000, 100, 7, (10, 1)
 METHOD = {"classifier": {"inner_folds": 2, "members": 1, "trees": {"iterations": 30, "leaves": 8}}}
+
+
+def cells_z(rng: np.random.Generator, repeats: int, signal: float) -> tuple[np.ndarray, np.ndarray]:
+    """Select the highest cells of each fold in every partition.
+
+    Returns
+    -------
+    z : ndarray of shape (n_repeats, n_selections)
+    variance : ndarray of shape (n_selections,)
+        That of their mean by the events beside the signal region that partitions share.
+    """
+    inside = rng.integers(0, CELLS, rng.poisson(EVENTS))
+    inside = np.append(inside, np.zeros(rng.poisson(signal), int))
+    beside = rng.integers(0, CELLS, rng.poisson(2 * EVENTS))
+    observed = np.empty((repeats, len(KEPT)))
+    levels = np.zeros((repeats, beside.size, 1), int)
+    for repeat in range(repeats):
+        folds = [rng.integers(0, FOLDS, cells.size) for cells in (inside, beside)]
+        counts, others = (
+            np.bincount(fold * CELLS + cells, minlength=FOLDS * CELLS).reshape(FOLDS, CELLS)
+            for fold, cells in zip(folds, (inside, beside), strict=True)
+        )
+        learnt = [sum(np.roll(each, -k, axis=0) for k in (1, 2, 3)) for each in (counts, others)]
+        ratio = learnt[0] / np.maximum(learnt[1], 0.5) + 1e-9 * rng.random(counts.shape)
+        order = np.argsort(-ratio, axis=1)
+        ranked, rank = np.take_along_axis(counts, order, axis=1), np.argsort(order, axis=1)
+        for kept in KEPT:
+            levels[repeat, :, 0] += rank[folds[1], beside] < kept
+        observed[repeat] = [ranked[:, :kept].sum() for kept in KEPT]
+    z = z_of_p(local_p(observed, EVENTS * np.array(KEPT) / CELLS, 0.0))
+    return z, shared_variance(np.zeros(beside.size), levels, [(1.0, 2.0)], len(KEPT))[0, 1:]
+
+
+def cells(datasets: int) -> None:
+    """Print how often p-values of one partition, and combined ones, are small; and with signal."""
+    for signal in (0, 40):
+        n = datasets if signal == 0 else max(datasets // 10, 1)
+        found = []
+        with progress(f"{signal} signal events", n) as advance:
+            for seed in range(n):
+                rng = np.random.default_rng([17, signal, seed])
+                found.append(cells_z(rng, max(NUMBERS), signal))
+                advance(1)
+        print(f"{n} datasets of {EVENTS} events in the signal region and {signal} of signal\n")
+        show_rates(*map(np.array, zip(*found, strict=True)), [kept / CELLS for kept in KEPT])
 
 
 def toy(seed: int, events: int, features: int) -> Sample:
@@ -58,9 +108,9 @@ def toy(seed: int, events: int, features: int) -> Sample:
 
 
 def significances(sample: Sample, seed: int, repeats: int) -> tuple[np.ndarray, np.ndarray]:
-    """Train in every partition; return z (n_repeats, n_selections) and the share of common events."""
+    """Train in every partition; return z and its variance as `cells_z` does."""
     method, region = make_method("cwola", **METHOD), (WINDOW.low, WINDOW.high)
-    inside, z, passed = WINDOW.signal(sample.mass), [], []
+    z, passed = [], []
     for repeat in range(repeats):
         folding = Folding(seed=100 * seed + repeat)
         fold = folding.of(sample.event)
@@ -70,10 +120,9 @@ def significances(sample: Sample, seed: int, repeats: int) -> tuple[np.ndarray, 
         patterns = count_patterns(sample.mass, levels[:, None], subdivide(EDGES, 2))
         step = statistical_step(patterns, [region], EFFICIENCIES, model=FitModel("dijet3"))
         z.append(z_of_log_p(step.log_p)[1:])
-        passed.append([inside & (levels >= level) for level in (1, 2)])
-    each = np.array(passed, dtype=float)
-    common = np.einsum("ksn,lsn->skl", each, each)
-    return np.array(z), common / np.maximum(each.sum(axis=2).mean(axis=0)[:, None, None], 1)
+        passed.append(levels[:, None])
+    variance = shared_variance(sample.mass, np.stack(passed), [region], len(EFFICIENCIES))
+    return np.array(z), variance[0, 1:]
 
 
 def toys(datasets: int, folder: Path, *, events: int, features: int) -> None:
@@ -85,8 +134,8 @@ def toys(datasets: int, folder: Path, *, events: int, features: int) -> None:
             path = folder / f"toy-{events}-{features}-{seed}.json"
             if not path.is_file():
                 start = time.process_time()
-                z, common = significances(toy(seed, events, features), seed, max(NUMBERS))
-                stored = {"z": z.tolist(), "common": common.tolist()}
+                z, variance = significances(toy(seed, events, features), seed, max(NUMBERS))
+                stored = {"z": z.tolist(), "variance": variance.tolist()}
                 path.write_text(json.dumps({**stored, "seconds": time.process_time() - start}))
             found.append(json.loads(path.read_text()))
             advance(1)
@@ -95,28 +144,38 @@ def toys(datasets: int, folder: Path, *, events: int, features: int) -> None:
     print(
         f"{datasets} datasets of {events} events without signal, {seconds:.1f} CPU-seconds each\n"
     )
+    show_rates(z, np.array([each["variance"] for each in found]), EFFICIENCIES)
+
+
+def show_rates(z: np.ndarray, variance: np.ndarray, efficiencies: Sequence[float]) -> None:
+    """Print p-values of z, shape (n_datasets, n_repeats, n_selections), with their variance."""
     print(
-        "| selection | K | KS p | below 0.05 [%] | below 0.01 [%] | variance of z | from the spread |"
+        "| selection | K | combined z | p below 0.05 [%] | below 0.01 [%] | below 0.001 [%] | "
+        "KS p | variance of the mean | of shared events | from the spread |"
     )
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for selection, efficiency in enumerate(EFFICIENCIES):
+    print("| --- " * 10 + "|")
+    for selection, efficiency in enumerate(efficiencies):
         for number in NUMBERS:
             some = np.maximum(z[:, :number, selection], -2.0)
-            mean = combined_z(some.T, np.ones_like(some.T, bool))
-            p = ndtr(-mean)
+            mean, most = some.mean(axis=1), z.shape[1]
+            shared = (most * variance[:, selection] - 1) / (most - 1)  # of any two partitions
+            of_some = (1 + (number - 1) * shared) / number
+            combined = combined_z(some.T, np.ones_like(some.T, bool), of_some)
+            p = ndtr(-combined)
             spread = some.var(axis=1, ddof=1).mean() if number > 1 else 0.0
-            rates = " | ".join(_rate(p, alpha) for alpha in (0.05, 0.01))
+            rates = " | ".join(_rate(p, alpha) for alpha in (0.05, 0.01, 0.001))
             print(
-                f"| {efficiency:g} | {number} | {kstest(p, 'uniform').pvalue:.2g} | {rates} | "
+                f"| {efficiency:g} | {number} | {combined.mean():.2f} | {rates} | "
+                f"{kstest(p, 'uniform').pvalue:.2g} | "
                 f"{mean.var():.2f} ± {mean.var() * np.sqrt(2 / len(mean)):.2f} | "
-                f"{1 - (1 - 1 / number) * spread:.2f} |"
+                f"{of_some.mean():.2f} | {1 - (1 - 1 / number) * spread:.2f} |"
             )
-    print()
+    print(flush=True)
 
 
 def _rate(p: np.ndarray, alpha: float) -> str:
     rate = (p < alpha).mean()
-    return f"{100 * rate:.1f} ± {100 * np.sqrt(max(rate, 1 / len(p)) * (1 - rate) / len(p)):.1f}"
+    return f"{100 * rate:.2f} ± {100 * np.sqrt(max(rate, 1 / len(p)) * (1 - rate) / len(p)):.2f}"
 
 
 def box(index: int, folder: Path, *, events: int, signal: int) -> Path:
@@ -181,7 +240,7 @@ def seeds(boxes: int, n_seeds: int, folder: Path, *, events: int, signal: int) -
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("part", choices=["toys", "seeds"])
+    parser.add_argument("part", choices=["cells", "toys", "seeds"])
     parser.add_argument("--datasets", type=int, default=500, help="of toys")
     parser.add_argument("--features", type=int, default=3, help="of toys")
     parser.add_argument("--boxes", type=int, default=3, help="at most 8")
@@ -191,7 +250,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/repeats"))
     asked = parser.parse_args()
     folder = asked.out.absolute()
-    if asked.part == "toys":
+    if asked.part == "cells":
+        cells(asked.datasets)
+    elif asked.part == "toys":
         toys(asked.datasets, folder, events=asked.events or 5000, features=asked.features)
     else:
         seeds(asked.boxes, asked.seeds, folder, events=asked.events or 40_000, signal=asked.signal)

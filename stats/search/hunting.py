@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...core.windows import geometric_center
 from ..p_values.local import z_of_log_p
+from ..selection.levels import checked_efficiencies
 from ..selection.patterns import Patterns, count_patterns
 from ..spectra.binning import subdivide
 from ..spectra.fit_model import FitModel
 from .flags import inclusive_p
 from .hunt_result import Best, HuntResult, SelectionResult, WindowResult
 from .pseudo_experiments import Mapper, Toys, global_p, is_enough, throw_toys
-from .repeats import RepeatedStep, repeated_step
+from .repeats import RepeatedStep, repeated_step, shared_variance
 from .statistical_step import StatisticalStep
 
 __all__ = ["hunt", "hunt_patterns"]
@@ -100,6 +101,8 @@ def hunt(
     """
     levels, fine = np.asarray(levels), subdivide(edges, bins_per_bin)
     each = levels if levels.ndim == 3 else levels[None]
+    n_selections = len(checked_efficiencies(efficiencies))
+    variance = None if len(each) == 1 else shared_variance(mass, each, windows, n_selections)
     return hunt_patterns(
         [count_patterns(mass, of_repeat, fine) for of_repeat in each],
         windows=windows,
@@ -107,6 +110,7 @@ def hunt(
         model=model,
         spurious=spurious,
         refused=refused,
+        variance=variance,
         pseudo_experiments=pseudo_experiments,
         seed=seed,
         mapper=mapper,
@@ -121,6 +125,7 @@ def hunt_patterns(
     model: FitModel | None = None,
     spurious: ArrayLike | None = None,
     refused: ArrayLike | None = None,
+    variance: ArrayLike | None = None,
     pseudo_experiments: int = 10_000,
     seed: int = 0,
     mapper: Mapper | None = None,
@@ -133,6 +138,9 @@ def hunt_patterns(
         Events counted in the bins of the fits; of each partition into folds, where there are several.
     windows, efficiencies, model, spurious, refused
         As in `hunt`.
+    variance : array_like of shape (n_windows, n_selections + 1), optional
+        Of the mean over partitions, from the events that they share
+        (:func:`~overdensity.stats.search.repeats.shared_variance`).
     pseudo_experiments, seed, mapper
         As in `hunt`.
 
@@ -155,7 +163,13 @@ def hunt_patterns(
     """
     parts = [patterns] if isinstance(patterns, Patterns) else patterns
     step = repeated_step(
-        parts, windows, efficiencies, model=model, spurious=spurious, refused=refused
+        parts,
+        windows,
+        efficiencies,
+        model=model,
+        spurious=spurious,
+        refused=refused,
+        variance=variance,
     )
 
     def enough(toys: Toys) -> bool:

@@ -208,7 +208,11 @@ def draw_events(pool: int, n: int, index: int, *, seed: int) -> NDArray[np.int64
 
 
 def smallest_p(
-    scans: Scan | Sequence[Scan], largest_deviance: ArrayLike, *, eta: ArrayLike | None = None
+    scans: Scan | Sequence[Scan],
+    largest_deviance: ArrayLike,
+    *,
+    eta: ArrayLike | None = None,
+    variance: ArrayLike = 1.0,
 ) -> Smallest:
     """Return the smallest local p-value of all selections in all windows.
 
@@ -227,6 +231,8 @@ def smallest_p(
         Standard normal numbers: by how much of the spurious signal (`Scan.spurious`) the function
         mispredicts the background of each window, as in the pseudo-experiments (`throw_batch`).
         Masses thrown from the function itself have none.
+    variance : array_like of shape (n_windows, n_selections + 1)
+        Of the mean over partitions (:func:`~overdensity.stats.search.repeats.shared_variance`).
 
     Returns
     -------
@@ -257,7 +263,10 @@ def smallest_p(
     )
     p, good = p_local[0], use[0]
     if len(parts) > 1:
-        p, good = ndtr(-combined_z(z_of_p(p_local), use)), use.mean(axis=0) >= 0.5
+        p, good = (
+            ndtr(-combined_z(z_of_p(p_local), use, np.ravel(variance))),
+            use.mean(axis=0) >= 0.5,
+        )
     p = np.where(good, p, 1.0)
     best = int(p.argmin())
     smallest, z_local = float(p[best]), float(z_of_p(p[best]))

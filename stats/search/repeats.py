@@ -1,17 +1,19 @@
 r"""Several partitions into folds: one result of them all, so that no seed decides.
 
 Every partition k trains its own models and selects its own events, and gives each window and
-selection a significance :math:`z_k`. Without signal each is a standard normal variable, given the
-masses and features of the events, and the :math:`z_k` are exchangeable. The combined significance is
-their mean, whose variance is
+selection a significance :math:`z_k`, without signal a standard normal variable. The combined one is
+made of their mean. Its variance has bounds from both sides: at most 1, whatever the partitions have
+learnt from one another (Jensen), and at least what the events do that are selected in several of
+them,
 
-.. math:: \mathrm{Var}\,\bar z = 1 - (1 - 1/K)\, E[s^2] \le 1,
+.. math:: V = \frac{\sum m^2}{K \sum m} \le \mathrm{Var}\,\bar z \le 1,
 
-with :math:`s^2` the spread between the partitions of one and the same dataset (law of total
-variance). The pseudo-experiments of a single partition are therefore a bound from above, whatever
-the partitions have learnt from one another: that they share selected events, and that an event which
-made another pass in one partition passes thanks to it in the next. (For the largest of many tests,
-Jensen's inequality: the maximum of means is at most the mean of maxima.)
+with m the number of partitions that select an event, summed over the events beside the signal region
+(the same event adds its fluctuation m times). In between lies what V does not know: an event that made
+another pass in one partition passes thanks to it in the next. The combined significance is
+:math:`\bar z / V^{1/4}`, with the geometric mean of both bounds as standard deviation. With the
+hardest of classifiers, retrained, it is conservative down to p = 1e-3 (``benchmarks/repeats.py cells``).
+It is compared with the pseudo-experiments of one partition.
 
 What has to be of one selection (spectra, a peak, limits, workspaces, histograms) is of the
 *representative* partition: the one whose significance is nearest to the mean where that is largest.
@@ -36,16 +38,57 @@ from .hunt_result import Repeats
 from .pseudo_experiments import Toys, global_p
 from .statistical_step import StatisticalStep, statistical_step
 
-__all__ = ["RepeatedStep", "combined_z", "repeated_step"]
+__all__ = ["RepeatedStep", "combined_z", "repeated_step", "shared_variance"]
 
 Array = NDArray[np.float64]
 
 _HALF = 0.5  # of the partitions, of which more must agree that a spectrum may not be quoted
+_QUARTER = 0.25
 _LEAST = -2.0  # a deficit counts no more: where one event is expected, none has z = -8
 
 
-def combined_z(z: ArrayLike, good: ArrayLike) -> Array:
-    """Return the mean significance of the partitions that may be quoted.
+def shared_variance(
+    mass: ArrayLike, levels: ArrayLike, windows: ArrayLike, n_selections: int
+) -> Array:
+    """Return the variance of the mean over partitions that comes of events they share.
+
+    Parameters
+    ----------
+    mass : array_like of shape (n_events,)
+        Resonant mass, GeV.
+    levels : array_like of int, shape (n_repeats, n_events, n_windows)
+        Selections passed in each partition.
+    windows : array_like of shape (n_windows, 2)
+        Low and high edge of each signal region, GeV; events in it do not count, so that a signal
+        that all partitions select changes nothing.
+    n_selections : int
+        The selections, the unselected spectrum not counted.
+
+    Returns
+    -------
+    ndarray of shape (n_windows, n_selections + 1)
+        From 1/n_repeats, where no event is selected twice, to 1; 1 for the unselected spectrum, and
+        where no event is selected.
+
+    Examples
+    --------
+    >>> levels = [[[1], [1], [0], [0]], [[1], [0], [1], [0]]]
+    >>> shared_variance([2.0, 2.0, 2.0, 5.0], levels, [[4.0, 6.0]], 1).tolist()
+    [[1.0, 0.75]]
+    """
+    mass, levels = np.asarray(mass), np.asarray(levels)
+    variance = np.ones((levels.shape[2], n_selections + 1))
+    for window, (low, high) in enumerate(np.asarray(windows, dtype=float)):
+        beside = levels[:, (mass < low) | (mass >= high), window]
+        for level in range(1, n_selections + 1):
+            times = (beside >= level).sum(axis=0)
+            if times.any():
+                variance[window, level] = (times**2).sum() / (len(levels) * times.sum())
+    return variance
+
+
+def combined_z(z: ArrayLike, good: ArrayLike, variance: ArrayLike = 1.0) -> Array:
+    """Return the combined significance of the partitions that may be quoted.
 
     Parameters
     ----------
@@ -53,6 +96,8 @@ def combined_z(z: ArrayLike, good: ArrayLike) -> Array:
         Significances; below -2 they count as -2.
     good : array_like of bool, the same shape
         Which of them count.
+    variance : array_like of shape (...)
+        `shared_variance`; with 1, the mean itself is taken.
 
     Returns
     -------
@@ -63,10 +108,15 @@ def combined_z(z: ArrayLike, good: ArrayLike) -> Array:
     --------
     >>> combined_z([[1.0, 2.0], [3.0, -8.2]], [[True, True], [True, False]]).tolist()
     [2.0, 2.0]
+    >>> combined_z([1.0, 3.0], [True, True], 0.625).round(2).tolist()
+    2.25
     """
     z, good = np.maximum(np.asarray(z, dtype=float), _LEAST), np.asarray(good, dtype=bool)
-    number = good.sum(axis=0)
-    return np.where(number > 0, (z * good).sum(axis=0) / np.maximum(number, 1), _LEAST)
+    number = np.maximum(good.sum(axis=0), 1)
+    mean = np.where(good.any(axis=0), (z * good).sum(axis=0) / number, _LEAST)
+    shared = (len(z) * np.asarray(variance) - 1) / max(len(z) - 1, 1)  # of any two partitions
+    of_those = np.where(number > 1, (1 + (number - 1) * shared) / number, 1.0)
+    return mean / of_those**_QUARTER
 
 
 def repeated_step(
@@ -77,6 +127,7 @@ def repeated_step(
     model: FitModel | None = None,
     spurious: ArrayLike | None = None,
     refused: ArrayLike | None = None,
+    variance: ArrayLike | None = None,
 ) -> StatisticalStep:
     """Take the statistical step of several partitions into folds, or of one.
 
@@ -88,6 +139,8 @@ def repeated_step(
         As in `statistical_step`.
     refused : array_like of bool, shape ([n_repeats,] n_windows, n_selections), optional
         Selections that sculpt the spectrum.
+    variance : array_like of shape (n_windows, n_selections + 1), optional
+        Of the mean over the partitions (`shared_variance`); 1 by default, the bound from above.
 
     Returns
     -------
@@ -120,7 +173,10 @@ def repeated_step(
         )
         for part, of_part in zip(parts, every, strict=True)
     )
-    return steps[0] if len(steps) == 1 else RepeatedStep.of(steps)
+    if len(steps) == 1:
+        return steps[0]
+    known = np.ones(steps[0].scan.shape) if variance is None else np.asarray(variance, dtype=float)
+    return RepeatedStep.of(steps, known.ravel())
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +189,8 @@ class RepeatedStep(StatisticalStep):
         Those of the partitions.
     representative : int
         Which of them all else is of.
+    variance : ndarray of shape (n_spectra,)
+        Of the mean over the partitions, from the events that they share.
 
     Examples
     --------
@@ -148,27 +206,28 @@ class RepeatedStep(StatisticalStep):
 
     steps: tuple[StatisticalStep, ...]
     representative: int
+    variance: Array
 
     @classmethod
-    def of(cls, steps: tuple[StatisticalStep, ...]) -> Self:
+    def of(cls, steps: tuple[StatisticalStep, ...], variance: Array) -> Self:
         """Return the combination of the steps of all partitions."""
         z, good = _significances(steps)
-        combined = combined_z(z, good)
+        combined, mean = combined_z(z, good, variance), combined_z(z, good)
         refused = np.mean([step.refused for step in steps], axis=0) > _HALF
         usable = steps[0].counted & (good.mean(axis=0) >= _HALF)
         best = int(np.where(usable, combined, -np.inf).argmax())
-        apart = np.where(good[:, best], np.abs(z[:, best] - combined[best]), np.inf)
+        apart = np.where(good[:, best], np.abs(z[:, best] - mean[best]), np.inf)
         representative = int(apart.argmin())
         chosen = steps[representative]
         values = {field.name: getattr(chosen, field.name) for field in fields(StatisticalStep)}
         scan = replace(chosen.scan, p_local=np.exp(log_ndtr(-combined)))
         values |= {"scan": scan, "refused": refused}
-        return cls(**values, steps=steps, representative=representative)
+        return cls(**values, steps=steps, representative=representative, variance=variance)
 
     @cached_property
     def log_p(self) -> Array:
         """Combined local p-values of the data, logarithms, shape (n_spectra,)."""
-        return log_ndtr(-combined_z(*_significances(self.steps)))
+        return log_ndtr(-combined_z(*_significances(self.steps), self.variance))
 
     def flagged(self, toys: Toys) -> NDArray[np.bool_]:
         """Return which spectra may not be quoted: those flagged in more than half the partitions."""

@@ -27,6 +27,7 @@ from ...stats import count_patterns, z_of_p
 from ...stats.search.null import null_hypothesis
 from ...stats.search.pseudo_datasets import Smallest, draw_events, smallest_p, smeared_masses
 from ...stats.search.pseudo_experiments import global_p, throw_toys
+from ...stats.search.repeats import shared_variance
 from ...stats.search.scanning import Scan, scan
 from ...stats.selection.patterns import Patterns
 from ...stats.spectra.functions import basis
@@ -219,7 +220,7 @@ def _hunt_task(recipe: _Recipe, index: int, path: Path) -> None:
     run, config = recipe.run, recipe.run.config
     sample = pseudo_sample(run, recipe.theta, index)
     eta = _rng(config, index, 1).normal(size=len(run.windows))
-    problem, fits, largest = None, [], []
+    problem, fits, largest, levels = None, [], [], []
     try:
         for part in run.partitions:
             cut_on = calibrated_scores(run, _read(part, sample, index, path))
@@ -227,7 +228,10 @@ def _hunt_task(recipe: _Recipe, index: int, path: Path) -> None:
             allowed = np.reshape(recipe.largest_deviance, fits[-1].shape).copy()
             allowed[:, 1:][sculpting_of(run, cut_on).refused] = -1.0  # as in the data: not counted
             largest.append(allowed.ravel())
-        smallest = smallest_p(fits, largest, eta=eta)
+            levels.append(levels_of(run, cut_on))
+        n_selections = fits[0].shape[1] - 1
+        shared = shared_variance(sample.mass, np.stack(levels), run.regions, n_selections)
+        smallest = smallest_p(fits, largest, eta=eta, variance=shared)
     except FitError as error:
         logger.warning("pseudo-dataset %d: %s", index + 1, error)
         smallest, problem = Smallest(1.0, float(z_of_p(1.0)), None, None), str(error)

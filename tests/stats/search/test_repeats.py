@@ -8,7 +8,7 @@ from scipy.special import ndtr
 
 from overdensity.core import InputError
 from overdensity.stats import FitModel, hunt, log_edges
-from overdensity.stats.search.repeats import combined_z, repeated_step
+from overdensity.stats.search.repeats import combined_z, repeated_step, shared_variance
 from overdensity.stats.selection.patterns import count_patterns
 
 EDGES = log_edges(2500, 6000, 16)
@@ -49,19 +49,53 @@ def test_equal_partitions_give_the_result_of_one() -> None:
     assert three.repeats.spread == pytest.approx(0, abs=1e-12)
 
 
-def test_the_combined_significance_is_the_mean_of_the_partitions() -> None:
+def test_the_combined_significance_is_the_mean_over_its_standard_deviation() -> None:
     mass, levels = events(2, repeats=5, signal=60)
-    found = search(mass, levels)
+    found, variance = search(mass, levels), shared_variance(mass, levels, WINDOWS, 1)
     z = np.array(found.repeats.z_local, dtype=float)
     assert z.shape == (5, 2, 2)
+    assert np.all((variance[:, 1] > 0.4) & (variance[:, 1] < 0.8))  # half of the events are shared
+    z = np.maximum(z, -2) / variance**0.25
     for window, row in enumerate(found.windows):
         assert row.selections[0].z_local == pytest.approx(np.maximum(z[:, window, 1], -2).mean())
         assert row.selections[0].p_local == pytest.approx(
             ndtr(-np.maximum(z[:, window, 1], -2).mean())
         )
     assert found.best.z_local == pytest.approx(z[:, 0, 1].mean())
-    assert found.repeats.spread == pytest.approx(z[:, 0, 1].std(ddof=1))
-    assert min(found.repeats.p_global) <= found.global_p.p_global <= max(found.repeats.p_global)
+    assert found.repeats.spread == pytest.approx(z[:, 0, 1].std(ddof=1) * variance[0, 1] ** 0.25)
+
+
+def test_shared_events_give_the_variance_of_the_mean() -> None:
+    rng = np.random.default_rng(7)
+    means = []
+    for _ in range(2000):  # one selection of a tenth, half of whose events all partitions share
+        common = rng.random(1000) < 0.5
+        own = rng.random((5, 1000)) < 0.1
+        levels = np.where(common, own[0], own)[..., None].astype(int)
+        means.append((levels.sum(axis=(1, 2)).mean() - 100) / np.sqrt(90))
+    variance = shared_variance(np.zeros(1000), levels, [[1.0, 2.0]], 1)[0, 1]
+    expected = 0.5 + 0.5 * (1 + 4 * 0.1) / 5  # the others are shared by chance
+    assert variance == pytest.approx(expected, abs=0.07)
+    assert np.var(means) == pytest.approx(0.5 + 0.5 / 5, rel=0.1)
+
+
+def test_a_signal_that_all_partitions_select_changes_no_variance() -> None:
+    mass, levels = events(2, repeats=5)
+    with_signal = np.append(levels, np.ones((5, 300, 2), np.int8), axis=1)
+    more = np.append(mass, np.full(300, np.mean(WINDOWS[0])))
+    one, other = (
+        shared_variance(*x, WINDOWS[:1], 1)
+        for x in ((mass, levels[..., :1]), (more, with_signal[..., :1]))
+    )
+    np.testing.assert_array_equal(one, other)
+
+
+def test_fewer_partitions_have_the_variance_of_fewer() -> None:
+    z, good = np.ones((4, 1)), np.array([[True], [True], [False], [False]])
+    four = (1 + 3 * 0.5) / 4  # any two share half of their events
+    assert combined_z(z, good, four)[0] == pytest.approx(((1 + 0.5) / 2) ** -0.25)
+    good[1] = False
+    assert combined_z(z, good, four)[0] == 1
 
 
 def test_spectra_and_yields_are_of_the_partition_nearest_to_the_mean() -> None:
@@ -90,7 +124,9 @@ def test_what_most_partitions_refuse_is_refused() -> None:
     assert [row.selections[0].refused for row in found.windows] == [False, True]
     z = np.array(found.repeats.z_local, dtype=float)[:, 0, 1]
     assert np.isnan(z).tolist() == [True, False, False]
-    assert found.windows[0].selections[0].z_local == pytest.approx(z[1:].mean())
+    shared = (3 * shared_variance(mass, levels, WINDOWS, 1)[0, 1] - 1) / 2
+    expected = np.maximum(z[1:], -2).mean() / ((1 + shared) / 2) ** 0.25
+    assert found.windows[0].selections[0].z_local == pytest.approx(expected)
     assert found.windows[1].selections[0].z_local is None
 
 

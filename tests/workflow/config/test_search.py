@@ -85,6 +85,8 @@ def test_hyperparameters_stand_beside_the_methods_name() -> None:
         ({**SMALLEST, "scan": {"bins": 4}}, "scan.*takes .* = 7 bins, but there are only 4"),
         ({**SMALLEST, "scan": {"low": 7000}}, r"high \(6000 GeV\) must be above low \(7000 GeV\)"),
         ({**SMALLEST, "folds": 2}, "tournament needs at least 3 folds, not 2"),
+        ({**SMALLEST, "repeats": 3, "folds": 1}, "folds must be at least 2"),
+        ({**SMALLEST, "repeats": 0}, "repeats must be at least 1"),
         ({**SMALLEST, "out": "s3://bucket/run"}, "must be on a file system"),
         ({**SMALLEST, "features": ["mjj"]}, "the mass 'mjj' is among the features"),
         ({**SMALLEST, "seed": "one"}, "seed.*'one'"),
