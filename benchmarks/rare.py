@@ -30,8 +30,17 @@ from overdensity.core import progress
 from overdensity.core.identity import json_digest
 from overdensity.core.windows import Window, geometric_center
 from overdensity.ml import Folding, Sample, cross_fit, make_method, score_fold
-from overdensity.stats import FitModel, conformal_p, hunt, log_edges, selection_levels
-from overdensity.stats.p_values.local import p_of_z
+from overdensity.stats import (
+    FitModel,
+    conformal_p,
+    count_patterns,
+    log_edges,
+    selection_levels,
+    subdivide,
+)
+from overdensity.stats.p_values.local import p_of_z, z_of_log_p
+from overdensity.stats.search.repeats import repeated_step, shared_variance
+from overdensity.stats.search.statistical_step import StatisticalStep
 
 EFFICIENCIES = (0.1, 0.01, 0.001)
 WAYS = ("tournament, 3 partitions", "tournament", "all others (k folds)", "halves, one tested")
@@ -44,7 +53,6 @@ REGION = float(EDGES[5]), float(EDGES[8])
 WINDOW = Window(
     float(geometric_center(*REGION)), *REGION, sideband_low=EDGES[3], sideband_high=EDGES[10]
 )
-_PSEUDO_EXPERIMENTS = 20  # none is asked for: local p-values alone are
 
 
 def dataset(seed: int, events: int, features: int) -> Sample:
@@ -78,28 +86,30 @@ def significances(sample: Sample, seed: int) -> list[list[float | None]]:
     )
     tested = sample.take(rows)
     of_half = levels_of(tested, scores, np.zeros(len(rows), int))
-    return [
-        searched(sample, np.stack(levels[:PARTITIONS]), seed),
-        searched(sample, levels[0], seed),
-        searched(sample, levels[PARTITIONS], seed),
-        searched(tested, of_half, seed),
-    ]
-
-
-def searched(sample: Sample, levels: np.ndarray, seed: int) -> list[float | None]:
-    """Return z of every selection, as a search reports it."""
-    result = hunt(
-        sample.mass,
-        levels,
-        edges=EDGES,
-        windows=[REGION],
-        efficiencies=EFFICIENCIES,
-        model=MODEL,
-        pseudo_experiments=_PSEUDO_EXPERIMENTS,
-        seed=seed,
+    several = np.stack(levels[:PARTITIONS])
+    together = searched(
+        sample, several, shared_variance(sample.mass, several, [REGION], len(EFFICIENCIES))
     )
-    z = [row.z_local for row in result.windows[0].selections]
-    return [None if each is None else round(each, 3) for each in z]
+    every_z = [
+        significance(together),
+        significance(together.steps[0]),
+        significance(searched(sample, levels[PARTITIONS])),
+        significance(searched(tested, of_half)),
+    ]
+    return [[round(z, 3) if np.isfinite(z) else None for z in of_way] for of_way in every_z]
+
+
+def searched(sample: Sample, levels: np.ndarray, variance: np.ndarray | None = None) -> Any:
+    """Take the statistical step of a search, of one partition into folds or of several."""
+    edges, levels = subdivide(EDGES, 2), levels.reshape(-1, len(sample), 1)
+    parts = [count_patterns(sample.mass, each, edges) for each in levels]
+    return repeated_step(parts, [REGION], EFFICIENCIES, model=MODEL, variance=variance)
+
+
+def significance(step: StatisticalStep) -> list[float]:
+    """Return z of every selection; NaN where the fit did not converge."""
+    z = np.where(step.scan.fits.converged[0], z_of_log_p(step.log_p), np.nan)
+    return z[-len(EFFICIENCIES) :].tolist()
 
 
 def file_of(folder: Path, events: int, features: int) -> Path:
