@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from ..core import MissingExtraError, extra_for
+from ..core import ConfigError, MissingExtraError, extra_for
 from ..processors import ProcessingReport
 from .calibrate.retrained import Retrained
 from .calibrate.retraining import repeat_search
@@ -20,7 +20,7 @@ from .limits.limits_run import check_limits, make_limits
 from .report.report import write_report
 from .stages.columns import check_events, make_columns
 from .stages.hunting import make_results
-from .stages.inputs import varied_columns
+from .stages.inputs import processed_folder, varied_columns
 from .stages.run import Run, open_run
 from .stages.scoring import make_scores
 from .stages.search_result import SearchResults
@@ -33,6 +33,7 @@ __all__ = [
     "run_limits",
     "run_search",
     "score_search",
+    "validate_region",
 ]
 
 logger = logging.getLogger(__name__)
@@ -168,6 +169,41 @@ def run_limits(config: SearchConfig) -> LimitsResults:
     _write_submission(run, made)
     write_report(run.folder)
     return made
+
+
+def validate_region(config: SearchConfig) -> SearchResults:
+    """Do the same search on the events outside its region, where no signal is expected.
+
+    Parameters
+    ----------
+    config : SearchConfig
+        The search, with its section ``region``; it need not have been done.
+
+    Returns
+    -------
+    SearchResults
+        Also written into the folder ``validation`` of the run, with all that a search writes; the
+        report of the run is written anew, if it has results.
+
+    Raises
+    ------
+    ConfigError
+        If the search has no region.
+    OverdensityError
+        If the input cannot be used.
+    """
+    if config.region is None:
+        msg = (
+            "a search of all events has none left to validate it; say with region which are searched, "
+            "such as region: {cuts: {delta_eta: {below: 1.3}}}"
+        )
+        raise ConfigError(msg)
+    folder = Run(config).folder
+    values = {"out": str(folder / "validation"), "columns": processed_folder(config, folder)}
+    results = run_search(config.model_copy(update={**values, "region": config.region.opposite}))
+    if (folder / "results.json").is_file():
+        write_report(folder)
+    return results
 
 
 def _write_submission(run: Run, limits: LimitsResults) -> None:

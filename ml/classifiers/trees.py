@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import numba
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from ..hyper_checks import refuse_unusable
 from ..training.watching import is_watched
@@ -220,7 +221,7 @@ def fit_trees(
     classifier.edges = binned.edges
     train, bins = ~validation, binned.bins
     # At these sizes a second thread costs more than it brings; a scan fills the cores with tasks.
-    with threadpool_limits(1, user_api="openmp"):
+    with _openmp().limit(limits=1):
         classifier.fit(
             bins[train],
             y[train],
@@ -230,6 +231,12 @@ def fit_trees(
             sample_weight_val=weight[validation],
         )
     return classifier
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    """Return the thread pools of OpenMP; to look for them costs a third of a small training."""
+    return ThreadpoolController().select(user_api="openmp")
 
 
 class _OfBins(HistGradientBoostingClassifier):

@@ -38,7 +38,7 @@ def test_the_commands_have_their_names() -> None:
     named = {
         command.name or getattr(command.callback, "__name__", "")
         for command in app.registered_commands
-    }
+    } | {group.typer_instance.info.name for group in app.registered_groups if group.typer_instance}
     assert named == COMMANDS
 
 

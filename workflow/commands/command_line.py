@@ -36,10 +36,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _command in (
-    simulate, process, score, hunt, run, calibrate, limits, validate, combine, report, benchmark, methods,
+    simulate, process, score, hunt, run, calibrate, limits, combine, report, benchmark, methods,
     processors, features,
 ):  # fmt: skip
     app.command()(_command)
+app.add_typer(validate)
 
 logger = logging.getLogger("overdensity")
 

@@ -1,28 +1,24 @@
-"""``overdensity validate``: checks of the statistics on pseudo-experiments."""
+"""``overdensity validate``: tests of what a search assumes of its background."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..tables import show_table
-from .options import Out, Set
+from ..tables import say, say_flags, show_table
+from .options import ConfigFile, Out, Set
 
-__all__ = ["validate"]
+__all__ = ["bias", "region", "validate"]
 
-
-class Check(StrEnum):
-    """What can be validated."""
-
-    BIAS = "bias"
+validate = typer.Typer(
+    name="validate", help="Test what a search assumes of its background.", no_args_is_help=True
+)
 
 
-def validate(
-    check: Annotated[Check, typer.Argument(help="What is checked: bias of background functions.")],
-    file: Annotated[Path, typer.Argument(help="The configuration of a search.", metavar="FILE")],
+@validate.command()
+def bias(
+    file: ConfigFile,
     out: Out = None,
     overrides: Set = None,
     toys: Annotated[int, typer.Option(min=100, help="Pseudo-experiments of each mass.")] = 1000,
@@ -31,7 +27,6 @@ def validate(
     from ..config.reading import load_config
     from ..uncertainties.bias_check import BIASED, check_bias
 
-    del check  # there is but one
     found, path = check_bias(load_config(file, overrides or [], out=out), toys=toys)
     show_table(
         ("events", "injected", "generates", "fits", "mean pull", "at"),
@@ -51,3 +46,21 @@ def validate(
         words=4,
     )
     typer.echo(f"bias: {path}")
+
+
+@validate.command()
+def region(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
+    """Do the same search on the events outside its region: without signal, it finds nothing."""
+    from ..config.reading import load_config
+    from ..report.validation_section import validation_sentence
+    from ..search_run import validate_region
+    from ..stages.run import Run
+
+    config = load_config(file, overrides or [], out=out)
+    found, folder = validate_region(config), Run(config).folder
+    say_flags(found.flags)
+    say(validation_sentence(found), style="bold")
+    searched = (folder / "report.html").is_file()
+    typer.echo(f"report: {folder / 'validation' / 'report.html'}")
+    if searched:
+        typer.echo(f"beside the search: {folder / 'report.html'}")

@@ -47,6 +47,7 @@ AFFECTS: Mapping[str, tuple[Stage, ...]] = {
     "columns": _EVENTS,
     "mass": _TRAINING,
     "features": _TRAINING,
+    "region": _TRAINING,
     "method": _TRAINING,
     "scan": _TRAINING,
     "folds": _TRAINING,

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from .bending import EfficiencyConfig
 from .cluster import ClusterConfig
 from .limits import LimitsConfig
+from .region import RegionConfig
 from .registries import FormatName, FunctionName, MethodName, ProcessorName
 from .sections import Files, MaybeFiles, NamedSection, Section
 from .uncertainties import UncertaintiesConfig
@@ -189,6 +190,9 @@ class SearchConfig(Section):
         Column of the resonant mass (GeV).
     features : tuple of str
         Columns shown to the method.
+    region : RegionConfig, optional
+        Cuts on columns: only events that pass are searched, and ``overdensity validate region``
+        does the same search on the others.
     method : MethodConfig
         The anomaly method.
     scan : ScanConfig
@@ -254,6 +258,7 @@ class SearchConfig(Section):
         "j1_tau21",
         "j2_tau21",
     )
+    region: RegionConfig | None = None
     method: MethodConfig = MethodConfig()
     scan: ScanConfig = ScanConfig()
     selections: Annotated[tuple[float, ...], Field(min_length=1)] = (0.1, 0.01, 0.002)
@@ -326,5 +331,8 @@ class SearchConfig(Section):
             raise ValueError(msg)
         if len(set(self.features)) < len(self.features):
             msg = f"features repeat one another: {', '.join(self.features)}"
+            raise ValueError(msg)
+        if self.region is not None and self.mass in self.region.columns:
+            msg = f"region.cuts: {self.mass!r} is the mass; its range is scan.low and scan.high"
             raise ValueError(msg)
         return self

@@ -31,6 +31,7 @@ from ..stages.search_figures import (
 )
 from ..stages.search_result import SearchResults
 from .repeats_section import repeats_section
+from .validation_section import validation_section
 
 __all__ = ["write_report"]
 
@@ -99,6 +100,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
             for one in results.daughters
             if one.mass is not None
         ],
+        "validation": validation_section(results, out),
         "retrained": _retrained(out),
         "limits": _limits(out),
         "independence": [

@@ -16,6 +16,7 @@ from ...core import ConfigError, InputError
 from ...core.identity import splitmix64, text_digest
 from ...ml import Sample, SampleStream
 from ...ml.blocks.reading import ColumnFiles
+from ..config.region import RegionConfig
 from .inputs import varied_columns
 from .provenance import file_states
 from .run import Run
@@ -49,7 +50,7 @@ class Loaded(NamedTuple):
     sample : Sample
         The events.
     read : int
-        How many the files hold, those outside the range included.
+        How many the files hold in the region, those outside the range included.
     total : float
         The sum of the weights of all these; their number where they have none.
     """
@@ -190,7 +191,9 @@ def load_masses(run: Run, files: Sequence[str]) -> Sample:
     InputError
         If a file or the mass cannot be used.
     """
-    return read_columns(files, mass=run.config.mass, features=(), weights="kept").sample
+    config = run.config
+    options = {"mass": config.mass, "features": (), "region": config.region}
+    return read_columns(files, **options, weights="kept").sample
 
 
 def read_columns(
@@ -200,6 +203,7 @@ def read_columns(
     features: Sequence[str],
     weights: Weights,
     between: tuple[float, float] | None = None,
+    region: RegionConfig | None = None,
     seed: int = 0,
 ) -> Loaded:
     """Read columns into a sample in the order of the ids, once for all that ask for them.
@@ -217,6 +221,8 @@ def read_columns(
         equal weights.
     between : tuple of float, optional
         The range of masses to keep, GeV, without its upper edge; by default all.
+    region : RegionConfig, optional
+        Cuts on other columns; events outside count nowhere.
     seed : int
         Of the thinning.
 
@@ -231,6 +237,7 @@ def read_columns(
         features=tuple(features),
         weights=weights,
         between=between,
+        region=region,
         seed=seed,
     )
 
@@ -243,10 +250,11 @@ def _read(
     features: tuple[str, ...],
     weights: Weights,
     between: tuple[float, float] | None,
+    region: RegionConfig | None,
     seed: int,
 ) -> Loaded:
     files = [name for name, *_ in state]
-    sample = Sample.from_parquet(files, mass=mass, features=features)
+    sample = _in_region(files, mass, features, region)
     read = len(sample)
     total = float(read if sample.weight is None else sample.weight.sum())
     low, high = (-np.inf, np.inf) if between is None else between
@@ -269,14 +277,38 @@ def _read(
     return Loaded(sample, read, total)
 
 
+def _in_region(
+    files: Sequence[str], mass: str, features: tuple[str, ...], region: RegionConfig | None
+) -> Sample:
+    """Return the events that lie in a region; the columns of its cuts are read and not kept."""
+    if region is None:
+        return Sample.from_parquet(files, mass=mass, features=features)
+    more = tuple(name for name in region.columns if name not in features)
+    sample = Sample.from_parquet(files, mass=mass, features=(*features, *more))
+    for name in region.columns:
+        if name in sample.blocks:
+            msg = f"{files[0]}: column {name!r} holds lists; region.cuts are on columns of numbers"
+            raise InputError(msg)
+    kept = len(sample.names) - len(more)
+    values = dict(zip(sample.names, sample.features.T, strict=True))
+    shown = replace(sample, features=sample.features[:, :kept], names=sample.names[:kept])
+    return shown.take(region.keeps(values))
+
+
 def _signal(run: Run, files: Sequence[str], weights: Weights) -> Loaded:
     """Read the files of a signal."""
     config = run.config
     loaded = read_columns(
-        files, mass=config.mass, features=config.features, weights=weights, seed=config.seed
+        files,
+        mass=config.mass,
+        features=config.features,
+        weights=weights,
+        region=config.region,
+        seed=config.seed,
     )
     if not len(loaded.sample):
-        msg = f"{files[0]}: no signal events in it"
+        among = "" if config.region is None else f" among the {config.region}"
+        msg = f"{files[0]}: no signal events in it{among}"
         raise InputError(msg)
     return loaded
 
@@ -299,7 +331,11 @@ def _in_scan(
         features=config.features if features is None else features,
         weights=weights,
         between=(low, high),
+        region=config.region,
     )
+    if config.region is not None and not read:
+        msg = f"{files[0]}: no {config.region}; change region.cuts, or take other files"
+        raise InputError(msg)
     if not len(sample):
         msg = f"{files[0]}: none of {read} {none_of} between {low:g} and {high:g} GeV; {advice}"
         raise InputError(msg)

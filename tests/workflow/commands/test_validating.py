@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from overdensity.workflow import SearchResults
+from overdensity.workflow import search_run as search
+
+Call = Callable[..., tuple[int, str, str]]
+CUTS = "region={cuts: {j1_tau21: {below: 0.9}}}"
+
+
+def test_a_search_of_all_events_has_no_validation_region(call: Call, search_file: Path) -> None:
+    code, _, error = call("validate", "region", search_file)
+    assert code == 2
+    assert "say with region which are searched, such as region: {cuts:" in error
+
+
+def test_a_column_that_is_not_there_is_named(call: Call, search_file: Path) -> None:
+    cuts = "region={cuts: {delta_eta: {below: 1.3}}}"
+    code, _, error = call("validate", "region", search_file, "--set", cuts)
+    assert code == 2
+    assert "box.parquet: no column 'delta_eta'" in error
+    assert not (search_file.parent / "run" / "validation" / "scores").exists()
+
+
+def test_a_region_without_events_is_refused(call: Call, search_file: Path) -> None:
+    cuts = "region={cuts: {j1_tau21: {above: -1}}}"
+    code, _, error = call("validate", "region", search_file, "--set", cuts)
+    assert code == 2
+    assert "box.parquet: no events without -1 ≤ j1_tau21; change region.cuts" in error
+
+
+def test_the_command_says_what_was_found(
+    call: Call, search_file: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = SearchResults.from_json(finished_run / "results.json")
+
+    def validated(config: Any) -> SearchResults:
+        other = config.model_copy(update={"region": config.region.opposite})
+        values = other.model_dump(mode="json")
+        return replace(found, provenance=replace(found.provenance, configuration=values))
+
+    monkeypatch.setattr(search, "validate_region", validated)
+    code, out, _ = call("validate", "region", search_file, "--set", CUTS)
+    assert code == 0
+    assert "events without j1_tau21 < 0.9: global p" in out
+    assert "validation/report.html" in out.replace("\n", "")
