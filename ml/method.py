@@ -162,6 +162,14 @@ class Method(ABC, Generic[HyperT]):
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
 
+    @property
+    def fewest_events(self) -> int:
+        """How many events a training needs of each region of the window, of simulation as of data.
+
+        A scan leaves out windows that are too thin for it, before anything is trained.
+        """
+        return 1
+
     def shown(self, sample: Sample) -> Sample:
         """Return the sample as the method may see it.
 
