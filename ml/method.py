@@ -110,7 +110,7 @@ class Method(ABC, Generic[HyperT]):
     >>> check_method(Distance)
     """
 
-    name: ClassVar[str]
+    name: str
     needs: tuple[Need, ...] = ("features",)
     source: ClassVar[str]
     windowed: ClassVar[bool] = True

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...core import ConfigError, InputError
 from ...core.records import write_text_atomic
 from ...ml import Folding, Method, Sample, Window, make_method, scan_edges, scan_windows
+from ...ml.decorrelation.decorrelated import decorrelated
 from ...ml.thin_windows import ThinWindow, all_are_thin, thin_window
 from ...stats import FitModel, subdivide
 from ..config.dependencies import Stage, keys_of, value_of
@@ -92,7 +93,7 @@ class Run:
         for events, files, share in trained_on:
             if not files:  # refused where the simulation is read
                 continue
-            mass = Sample.from_parquet(files, mass=self.config.mass, features=()).mass
+            mass = self._masses(files)
             fewest = self.method.fewest_events
             for window in self.all_windows:
                 found = thin_window(window, mass, fewest=fewest, share=share, events=events)
@@ -101,6 +102,15 @@ class Run:
         if len(thin) == len(self.all_windows):
             raise InputError(all_are_thin(list(thin.values())))
         return tuple(thin[low] for low in sorted(thin))
+
+    def _masses(self, files: Sequence[str]) -> NDArray[np.float64]:
+        """Return the masses of all events of some files that are in the region, GeV."""
+        region = self.config.region
+        names = () if region is None else tuple(region.columns)
+        sample = Sample.from_parquet(files, mass=self.config.mass, features=names)
+        if region is None:
+            return sample.mass
+        return sample.mass[region.keeps(dict(zip(sample.names, sample.features.T, strict=True)))]
 
     @cached_property
     def windows(self) -> tuple[Window, ...]:
@@ -140,20 +150,27 @@ class Run:
     def method(self) -> Method[Any]:
         """The anomaly method, untrained: cross-fitting trains copies of it.
 
+        It is shown the features as `decorrelate` says.
+
         Raises
         ------
         ConfigError
-            If the method or a hyperparameter is unknown, or the method learns from labels: those of
-            the events that are searched would be the answer.
+            If the method, a hyperparameter or a feature is unknown, or the method learns from
+            labels: those of the events that are searched would be the answer.
         """
-        method = make_method(self.config.method.name, **self.config.method.hyperparameters)
+        method, wanted = self._bare_method, self.config.decorrelate
         if "labels" in method.needs:
             msg = (
                 f"method {method.name!r} learns from the truth, which a search must not know of the "
                 "events it searches; use it in 'overdensity benchmark', or choose another method"
             )
             raise ConfigError(msg)
-        return method
+        return decorrelated(method, wanted.features, among=self.config.features, by=wanted.by)
+
+    @cached_property
+    def _bare_method(self) -> Method[Any]:
+        """The method before features are decorrelated."""
+        return make_method(self.config.method.name, **self.config.method.hyperparameters)
 
     @cached_property
     def folding(self) -> Folding:
@@ -240,7 +257,7 @@ class Run:
         """Return what a key stands for: files by their state, the method with all its defaults."""
         value = value_of(self.config, key)
         if key == "method":
-            return [self.config.method.name, dataclasses.asdict(self.method.hyper)]
+            return [self.config.method.name, dataclasses.asdict(self._bare_method.hyper)]
         if key == "simulation" and "simulation" not in self.method.needs:
             return []
         if key == "uncertainties.variations":
