@@ -26,7 +26,7 @@ from ..method import Method
 from ..sample import Sample
 from .quantile_map import QuantileMap
 
-__all__ = ["Decorrelated", "DecorrelatedHyper", "DecorrelatedBy", "decorrelated", "given_mass"]
+__all__ = ["Decorrelated", "DecorrelatedBy", "DecorrelatedHyper", "decorrelated", "given_mass"]
 
 DecorrelatedBy = Literal["quantiles", "flow"]
 Array = NDArray[np.float64]
@@ -156,7 +156,9 @@ class Decorrelated(Method[DecorrelatedHyper]):
         outside = data.take(~window.signal(data.mass))
         outside.take(np.arange(min(len(outside), _FEWEST))).refuse_constant_features()
         part = fold_of(outside.event, parts, seed=seed, salt="decorrelation")
-        self._maps = [self._learn(outside.take(part != each), window, seed) for each in range(parts)]
+        self._maps = [
+            self._learn(outside.take(part != each), window, seed) for each in range(parts)
+        ]
         bare = self.hyper.method
         self._method = type(bare)(bare.hyper).fit(
             self.mapped(data),
@@ -179,11 +181,9 @@ class Decorrelated(Method[DecorrelatedHyper]):
         features = data.features.copy()
         for each, learnt in enumerate(self._maps):
             rows = np.flatnonzero(part == each)
-            x = data.features[np.ix_(rows, columns)].astype(np.float64)
-            features[np.ix_(rows, columns)] = learnt.quantiles(x, data.mass[rows], ties[rows])
-        names = [
-            given_mass(name) if name in self.hyper.features else name for name in data.names
-        ]
+            x = data.features[rows][:, columns].astype(np.float64)
+            features[rows[:, None], columns] = learnt.quantiles(x, data.mass[rows], ties[rows])
+        names = [given_mass(name) if name in self.hyper.features else name for name in data.names]
         return replace(data, features=features, names=tuple(names))
 
     def shown(self, sample: Sample) -> Sample:
@@ -241,7 +241,7 @@ class Decorrelated(Method[DecorrelatedHyper]):
         """Return numbers in [0, 1) by which events of one value are put in an order."""
         keys = [np.uint64(text_digest(f"ties of {name}")) for name in self.hyper.features]
         mixed = [splitmix64(splitmix64(event) ^ key) >> np.uint64(11) for key in keys]
-        return np.stack(mixed, axis=1) * 2.0**-53
+        return np.stack(mixed, axis=1).astype(np.float64) * 2.0**-53
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -40,6 +41,8 @@ _MOST_BINS = 200
 _ATOM = 0.02  # a value that more than this fraction of the events share: the feature is discrete
 _ROWS = 65_536  # events that are mapped at once
 _NEWTON = 25  # steps at most; convergence takes half a dozen
+_HALVINGS = 10  # of a step that leads too far
+_ACCURATE = 1e-6  # of the log-odds
 _RIDGE = 1e-3  # events: keeps the log-odds finite where none is on one side
 
 
@@ -172,7 +175,7 @@ def _bins(n: int, gap: int, events: int) -> list[slice]:
         for a, b in ((0, gap), (gap, n))
         if b > a
     ]
-    return [slice(a, b) for each in edges for a, b in zip(each[:-1], each[1:], strict=True)]
+    return [slice(a, b) for each in edges for a, b in pairwise(each)]
 
 
 def spread_ties(values: Array, x: Array, ties: Array) -> Array:
@@ -194,7 +197,7 @@ def _moving_quantiles(x: Array, t: Array, knots: Array, bins: list[slice]) -> Ar
     size = np.array([each.stop - each.start for each in bins])
     weight = np.sqrt(size) / np.maximum(quantiles[:, -1] - quantiles[:, 0], 1e-9)
     design = _spline(middle, knots) * weight[:, None]
-    return np.linalg.lstsq(design, quantiles * weight[:, None], rcond=None)[0]
+    return np.asarray(np.linalg.lstsq(design, quantiles * weight[:, None], rcond=None)[0], float)
 
 
 def _follow(x: Array, t: Array, knots: Array, moving: Array) -> Array:
@@ -227,12 +230,26 @@ def _log_odds(rank: Array, t: Array, knots: Array, bins: list[slice], thresholds
     beta = np.zeros((len(knots), len(thresholds)))
     beta[0] = np.log(share / (1 - share))
     ridge = _RIDGE * np.eye(len(knots))
+    loss = _loss(beta, design, below, size)
     for _ in range(_NEWTON):
         p = expit(design @ beta)
-        slope = design.T @ (below - size * p) - ridge @ beta
+        slope = design.T @ (below - size * p) - _RIDGE * beta
         bend = np.einsum("ki,kl,kj->lij", design, size * p * (1 - p), design) + ridge
         step = np.linalg.solve(bend, slope.T[:, :, None])[:, :, 0].T
+        for _ in range(_HALVINGS):
+            worse = _loss(beta + step, design, below, size) > loss + 1e-9 * np.abs(loss)
+            if not worse.any():
+                break
+            step = np.where(worse, step / 2, step)
         beta += step
-        if np.abs(step).max() < 1e-6:
+        loss = _loss(beta, design, below, size)
+        if np.abs(design @ step).max() < _ACCURATE:
             break
     return beta
+
+
+def _loss(beta: Array, design: Array, below: Array, size: Array) -> Array:
+    """Return minus the logarithm of the likelihood of each threshold, shape (n_thresholds,)."""
+    odds = design @ beta
+    likelihood = (below * odds - size * np.logaddexp(0.0, odds)).sum(axis=0)
+    return _RIDGE / 2 * (beta**2).sum(axis=0) - likelihood
