@@ -32,7 +32,7 @@ __all__ = ["QuantileMap", "spread_ties"]
 
 Array = NDArray[np.float64]
 
-_KNOTS = 5  # of a spline; more would swing in the signal region, which has no events
+_KNOTS = 4  # of a spline; more would swing in the signal region, which has no events
 _LEVELS = np.linspace(0.01, 0.99, 25)  # of the moving quantiles
 _THRESHOLDS = np.arange(1, 40) / 40  # of the distribution regression
 _BIN_EVENTS = 250  # in a bin of the mass, in the first step

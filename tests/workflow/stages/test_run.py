@@ -23,6 +23,7 @@ OTHER = {  # a value of each key that is not the one of the search file or its d
     "columns": "columns=memory://elsewhere",
     "mass": "mass=m3j",
     "features": "features=[j1_mass]",
+    "decorrelate": "decorrelate=[j1_mass]",
     "method": "method.classifier.members=2",
     "scan": "scan.low=3100",
     "folds": "folds=5",
@@ -209,3 +210,11 @@ def test_simulation_can_be_too_thin_as_well(tmp_path: Path) -> None:
     run = thin_run(tmp_path, 9000, "method={name: idealised}", f"simulation={few}")
     assert run.windows == run.all_windows[:2]
     assert "simulated events" in run.left_out[0].reason
+
+
+def test_features_are_decorrelated_where_the_configuration_says(search_file: Path) -> None:
+    run = Run(load_config(search_file, ["decorrelate=j1_mass"]))
+    assert run.method.hyper.features == ("j1_mass",)
+    assert run.key("scores") != Run(load_config(search_file)).key("scores")
+    with pytest.raises(ConfigError, match="decorrelate: no feature is called 'j1_mas'"):
+        _ = Run(load_config(search_file, ["decorrelate=[j1_mas]"])).method
