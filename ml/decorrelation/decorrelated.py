@@ -2,11 +2,15 @@
 
 What a classifier can learn from a feature that follows the mass is the mass. Each named feature is
 replaced by its conditional quantile given the mass (:class:`QuantileMap`), or several jointly by the
-place of the event in the latent space of a conditional flow. The map is learnt outside the signal
-region, from training events alone, and is cross-fitted: the training events are divided into parts,
-and those of a part, inside the signal region and outside, are mapped by what was learnt from the
-others. So no event is mapped by a map that saw it, in training as in scoring, and signal region
-and sidebands are treated alike.
+place of the event in the latent space of a conditional flow. Maps are learnt outside the signal
+region, from training events alone, and no event is mapped by a map that saw it, so that signal
+region and sidebands are treated alike.
+
+A map has an error in the signal region, where it is interpolated, and a classifier learns that as it
+learns a signal. So the events that it scores are mapped by another map, learnt from other events: the
+training events are four parts, by a hash of their ids. Two teach the maps of the training (each that
+of the other, both together that of the two others), and these the map of the scoring. The errors of both
+are independent, and what was learnt of one selects nothing in the other.
 """
 
 from __future__ import annotations
@@ -31,8 +35,9 @@ __all__ = ["Decorrelated", "DecorrelatedBy", "DecorrelatedHyper", "decorrelated"
 DecorrelatedBy = Literal["quantiles", "flow"]
 Array = NDArray[np.float64]
 
-_PARTS: Mapping[DecorrelatedBy, int] = {"quantiles": 5, "flow": 2}  # a flow takes its time
-_FEWEST = 500  # events outside the signal region from which a map is learnt
+_PARTS = 4  # of the training events
+_TAUGHT_BY = ((1,), (0,), (0, 1), (0, 1), (2, 3))  # the maps of the parts, and that of the scoring
+_FEWEST = 200  # events outside the signal region from which a map is learnt
 
 
 class _JointMap(Protocol):
@@ -132,7 +137,7 @@ class Decorrelated(Method[DecorrelatedHyper]):
     )
     Hyper: ClassVar[type[DecorrelatedHyper]] = DecorrelatedHyper
     _method: Method[Any]
-    _maps: list[_JointMap]
+    _map: _JointMap
     _seed: int
 
     def __init__(self, hyper: DecorrelatedHyper) -> None:
@@ -151,19 +156,20 @@ class Decorrelated(Method[DecorrelatedHyper]):
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
     ) -> Self:
         """Learn the maps, then the method on what they make of the events; see `Method.fit`."""
-        parts = _PARTS[self.hyper.by]
         self._names, self._blocks, self._seed = data.names, tuple(data.blocks), seed
         outside = data.take(~window.signal(data.mass))
         outside.take(np.arange(min(len(outside), _FEWEST))).refuse_constant_features()
-        part = fold_of(outside.event, parts, seed=seed, salt="decorrelation")
-        self._maps = [
-            self._learn(outside.take(part != each), window, seed) for each in range(parts)
-        ]
+        part = self._part(outside)
+        learnt = {
+            parts: self._learn(outside.take(np.isin(part, parts)), window, seed)
+            for parts in dict.fromkeys(_TAUGHT_BY)
+        }
+        *of_parts, self._map = (learnt[parts] for parts in _TAUGHT_BY)
         bare = self.hyper.method
         self._method = type(bare)(bare.hyper).fit(
-            self.mapped(data),
+            self._mapped_in_parts(data, of_parts),
             window,
-            simulation=None if simulation is None else self.mapped(simulation),
+            simulation=None if simulation is None else self._mapped_in_parts(simulation, of_parts),
             seed=seed,
         )
         return self
@@ -174,17 +180,30 @@ class Decorrelated(Method[DecorrelatedHyper]):
         return self._method.score(self.mapped(data))
 
     def mapped(self, data: Sample) -> Sample:
-        """Return the events as the method is shown them, once the maps are learnt."""
-        columns = self._columns(data.names)
-        part = fold_of(data.event, len(self._maps), seed=self._seed, salt="decorrelation")
-        ties = self._ties(data.event)
+        """Return events that are to be scored as the method is shown them."""
+        return self._renamed(data, self._quantiles(data, self._map))
+
+    def _mapped_in_parts(self, data: Sample, maps: Sequence[_JointMap]) -> Sample:
+        """Return training events, each mapped by the map of its part."""
+        part, quantiles = self._part(data), np.empty((len(data), len(self.hyper.features)))
+        for each, learnt in enumerate(maps):
+            quantiles[part == each] = self._quantiles(data.take(part == each), learnt)
+        return self._renamed(data, quantiles)
+
+    def _quantiles(self, data: Sample, learnt: _JointMap) -> Array:
+        x = data.features[:, self._columns(data.names)].astype(np.float64)
+        return learnt.quantiles(x, data.mass, self._ties(data.event))
+
+    def _renamed(self, data: Sample, quantiles: Array) -> Sample:
+        """Return events with quantiles in place of the features."""
         features = data.features.copy()
-        for each, learnt in enumerate(self._maps):
-            rows = np.flatnonzero(part == each)
-            x = data.features[rows][:, columns].astype(np.float64)
-            features[rows[:, None], columns] = learnt.quantiles(x, data.mass[rows], ties[rows])
-        names = [given_mass(name) if name in self.hyper.features else name for name in data.names]
+        features[:, self._columns(data.names)] = quantiles
+        own = self.hyper.features
+        names = (given_mass(name) if name in own else name for name in data.names)
         return replace(data, features=features, names=tuple(names))
+
+    def _part(self, data: Sample) -> NDArray[np.int64]:
+        return fold_of(data.event, _PARTS, seed=self._seed, salt="decorrelation")
 
     def shown(self, sample: Sample) -> Sample:
         """Return the sample as the method may see it; see `Method.shown`."""
@@ -194,22 +213,14 @@ class Decorrelated(Method[DecorrelatedHyper]):
         """Return all that was learnt; see `Method.arrays`."""
         own = {"names": np.array(self._names), "blocks": np.array(self._blocks, np.str_)}
         own["seed"] = np.array(self._seed, np.uint64)
-        maps = {
-            f"map.{each}.{key}": array
-            for each, learnt in enumerate(self._maps)
-            for key, array in learnt.arrays().items()
-        }
-        return own | maps | {f"method.{key}": a for key, a in self._method.arrays().items()}
+        learnt = {f"map.{key}": array for key, array in self._map.arrays().items()}
+        return own | learnt | {f"method.{key}": a for key, a in self._method.arrays().items()}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `arrays` returned."""
         self._names, self._blocks = (tuple(map(str, arrays[key])) for key in ("names", "blocks"))
         self._seed = int(arrays["seed"])
-        kind = self._kind()
-        self._maps = [
-            kind.from_arrays(_within(arrays, f"map.{each}."))
-            for each in range(_PARTS[self.hyper.by])
-        ]
+        self._map = self._kind().from_arrays(_within(arrays, "map."))
         self._method = type(self.hyper.method)(self.hyper.method.hyper)
         self._method.restore(_within(arrays, "method."))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, InputError
-from overdensity.ml import Folding, Sample, make_method, scan_windows, score_fold
-from overdensity.ml.decorrelation.decorrelated import Decorrelated, decorrelated
+from overdensity.ml import Folding, Method, Sample, fold_of, make_method, scan_windows, score_fold
+from overdensity.ml.decorrelation.decorrelated import Decorrelated, DecorrelatedHyper, decorrelated
 
 WINDOW = scan_windows()[3]
 FAST = {"inner_folds": 2, "members": 1, "trees": {"iterations": 10, "events_per_leaf": 20}}
@@ -46,15 +47,44 @@ def test_named_features_are_replaced_and_others_kept(sample, fitted):
     assert abs(np.corrcoef(sample.features[:, 0], sample.mass)[0, 1]) > 0.2
 
 
-def test_no_event_is_mapped_by_a_map_that_saw_it(sample, fitted):
-    """Whatever the feature of an event is, the map of that event is the same."""
-    features = sample.features.copy()
-    chosen = np.flatnonzero(WINDOW.lower(sample.mass))[:1]
-    features[chosen, 0] = 50.0
-    other = method().fit(replace(sample, features=features), WINDOW, seed=1)
-    before, after = fitted.mapped(sample).features, other.mapped(sample).features
-    np.testing.assert_array_equal(before[chosen], after[chosen])
-    assert (before[:, 0] != after[:, 0]).any()
+class Listening(Method[None]):
+    """Keeps the events that it is trained on."""
+
+    name, source = "listening", "a test"
+    Hyper = type(None)
+    heard: ClassVar[list[Sample]] = []
+
+    def fit(self, data, window, *, simulation=None, seed):
+        self.heard.append(data)
+        return self
+
+    def score(self, data):
+        return data.features[:, 0]
+
+    def arrays(self):
+        return {}
+
+    def restore(self, arrays):
+        del arrays
+
+
+def test_no_event_is_mapped_by_a_map_that_saw_it(sample):
+    """Where the feature of an event changes, so do others' quantiles, but none of its own part."""
+    rows = np.flatnonzero(WINDOW.lower(sample.mass))
+    part = fold_of(sample.event, 4, seed=1, salt="decorrelation")
+    for each in range(4):
+        features, scored = sample.features.copy(), []
+        changed = rows[part[rows] == each][0]
+        features[changed, 0] = 9e3
+        for values in (sample.features, features):
+            made = Decorrelated(DecorrelatedHyper(Listening(), ("x",)))
+            made.fit(replace(sample, features=values), WINDOW, seed=1)
+            scored.append(made.mapped(sample).features[:, 0])
+        before, after = (seen.features[:, 0] for seen in Listening.heard[-2:])
+        moved = set(part[(before != after) & (np.arange(len(sample)) != changed)].tolist())
+        # Two parts teach the maps of the training, and the others that of the scoring.
+        assert moved == ({1 - each, 2, 3} if each < 2 else set())
+        assert np.array_equal(*scored) == (each < 2)
 
 
 def test_events_of_the_signal_region_teach_no_map(sample, fitted):
@@ -93,7 +123,7 @@ def test_what_cannot_be_decorrelated_is_said(sample):
     with pytest.raises(ConfigError, match="decorrelate: no feature is called 'y'"):
         method(features=["y"])
     few = sample.take(np.arange(400))
-    with pytest.raises(InputError, match="events outside the signal region, and 500 are needed"):
+    with pytest.raises(InputError, match="events outside the signal region, and 200 are needed"):
         method().fit(few, WINDOW, seed=1)
     weighted = replace(sample, weight=np.linspace(1, 2, len(sample)))
     with pytest.raises(InputError, match="decorrelate: events with weights"):
