@@ -14,6 +14,7 @@ from overdensity.stats import WindowResult
 from overdensity.workflow import SearchResults, load_config, run_search
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scores import Scores, read_scores
+from overdensity.workflow.stages.search_result import HIDES_SIGNAL
 from overdensity.workflow.stages.selecting import calibrated_scores
 
 from ..conftest import make_box
@@ -87,18 +88,25 @@ def test_global_p_values_stand_side_by_side(results: SearchResults) -> None:
     assert best.p_local < trials.sidak < 6.1 * best.p_local
 
 
-def test_spurious_signal_is_measured_on_the_unselected_data(
-    results: SearchResults, search_file: Path
+def test_no_spurious_signal_is_measured_on_the_searched_data(results: SearchResults) -> None:
+    assert results.spurious is None
+    assert results.windows[1].selections[1].spurious == 0
+    assert results.quotable
+
+
+def test_a_spurious_signal_of_the_searched_data_makes_nothing_to_quote(
+    results: SearchResults, search_file: Path, tmp_path: Path
 ) -> None:
-    assert results.spurious is not None
-    windows = results.windows
-    assert results.spurious.observed == tuple(row.unselected.observed for row in windows)
-    for window, fraction in zip(windows, results.spurious.fraction, strict=True):
+    study = run_search(load_config(search_file, ["fit.spurious=data"]))
+    assert study.spurious is not None
+    windows = study.windows
+    assert study.spurious.observed == tuple(row.unselected.observed for row in windows)
+    for window, fraction in zip(windows, study.spurious.fraction, strict=True):
         for row in window.selections:
             assert row.spurious == pytest.approx(fraction * row.expected)
-    without = run_search(load_config(search_file, ["fit.spurious=none"]))
-    assert without.spurious is None
-    assert without.windows[1].selections[1].spurious == 0
+    assert HIDES_SIGNAL in study.flags
+    assert "not to be quoted: mass" in str(study)
+    assert "<h1>Not to be quoted" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_spurious_signal_is_measured_on_a_simulation(
@@ -107,8 +115,9 @@ def test_spurious_signal_is_measured_on_a_simulation(
     simulation = make_box(tmp_path / "simulation.parquet", background=30_000, signal=0, seed=8)
     on_it = run_search(load_config(search_file, [f"fit.spurious=[{simulation}]"]))
     assert on_it.spurious is not None
-    assert results.spurious is not None
-    assert sum(on_it.spurious.observed) > 3 * sum(results.spurious.observed)
+    assert on_it.quotable
+    seen = sum(window.unselected.observed for window in results.windows)
+    assert sum(on_it.spurious.observed) > 3 * seen
     with pytest.raises(InputError, match=r"nowhere\.parquet"):
         run_search(load_config(search_file, ["fit.spurious=[nowhere.parquet]"]))
 

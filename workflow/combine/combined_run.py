@@ -33,6 +33,7 @@ from ..stages.provenance import Provenance, stage_key
 from ..stages.run import Run
 from ..stages.samples import load_masses
 from ..stages.scores import Scores, read_scores
+from ..stages.search_result import HIDES_SIGNAL
 from ..stages.selecting import calibrated_scores, levels_of, sculpting_of
 
 __all__ = [
@@ -40,7 +41,7 @@ __all__ = [
     "CombinedSearch",
     "combination_figure",
     "combine_searches",
-    "fold_flags",
+    "search_flags",
 ]
 
 logger = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
     combined = CombinedSearch(
         result=result,
         events=tuple(events),
-        flags=(*result.flags, *fold_flags(configs, shared=any(each.removed for each in events))),
+        flags=(*result.flags, *search_flags(configs, shared=any(each.removed for each in events))),
         key=key,
         provenance=Provenance.of(
             {name: config.model_dump(mode="json") for name, config in configs.items()},
@@ -274,8 +275,8 @@ def _channel(run: Run, scores: Scores) -> HuntChannel:
     )
 
 
-def fold_flags(configs: Mapping[str, SearchConfig], *, shared: bool) -> tuple[str, ...]:
-    """Return flags where models may have learnt from each other.
+def search_flags(configs: Mapping[str, SearchConfig], *, shared: bool) -> tuple[str, ...]:
+    """Return flags where p-values are not to be quoted, or models may have learnt from each other.
 
     The models of a channel may have seen events that now belong to another. With the same folds and
     tournament in all searches that does no harm: of any two folds, at most one teaches the other,
@@ -293,6 +294,11 @@ def fold_flags(configs: Mapping[str, SearchConfig], *, shared: bool) -> tuple[st
     tuple of str
     """
     flags = [
+        f"{name}: {HIDES_SIGNAL}"
+        for name, config in configs.items()
+        if config.fit.spurious == "data"
+    ]
+    flags += [
         f"{name}: cross_fitting: all lets folds learn from each other: the p-values are too small"
         for name, config in configs.items()
         if config.cross_fitting == "all"

@@ -146,16 +146,18 @@ class FitConfig(Section):
         efficiency over the scan range.
     gof_threshold : float
         Goodness of fit below which a selection is flagged and not quoted.
-    spurious : {'data', 'none'} or tuple of str
-        Where the spurious signal of the function is measured, which enters as a nuisance: on the
-        unselected data, nowhere, or on simulated background (Parquet files with the mass).
+    spurious : {'none', 'data'} or tuple of str
+        Where the spurious signal of the function is measured, which enters as a nuisance: nowhere,
+        on the unselected data, or on simulated background (Parquet files with the mass). ``data``
+        is for studies: a signal among them counts as spurious and hides itself, so that neither
+        p-values nor limits are to be quoted.
     """
 
     function: FunctionName = "dijet5"
     bins_per_bin: Annotated[int, Field(ge=1)] = 2
     freedom: Annotated[float, Field(gt=0)] = 1.0
     gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
-    spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "data"
+    spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "none"
 
 
 class PseudoDatasetsConfig(Section):

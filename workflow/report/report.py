@@ -142,6 +142,8 @@ def _headline(results: SearchResults) -> str:
     best = results.best
     if best is None:
         return "No result: no fit describes its sidebands"
+    if not results.quotable:
+        return "Not to be quoted: the spurious signal was measured on the searched data"
     relation = "≥" if best.p_global_is_limit else "="
     if best.p_global > 0.05:
         return f"No excess: global p = {best.p_global:.2g}"

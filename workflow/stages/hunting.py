@@ -36,7 +36,7 @@ from .provenance import Provenance
 from .run import Run
 from .samples import load_masses
 from .scores import Scores, read_scores
-from .search_result import BestResult, FitQuality, SearchResults, TruthSummary
+from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
 from .selecting import calibrated_scores, levels_of, sculpting_of
 
 __all__ = ["hunt_scores", "make_results"]
@@ -210,6 +210,7 @@ def _results(
     bad_files = {} if processing is None else processing.bad_files
     no_peak = result.best is not None and not result.best.resonance.valid
     unsure = (_NO_PEAK,) if no_peak else ()
+    hiding = (HIDES_SIGNAL,) if config.fit.spurious == "data" else ()
     mutual = (_MUTUAL_FOLDS,) if config.cross_fitting == "all" else ()
     skipped = tuple(f"skipped {name}: {error}" for name, error in bad_files.items())
     return SearchResults(
@@ -218,7 +219,7 @@ def _results(
         trials=result.trials,
         **checks,
         fit=_fit_quality(result),
-        flags=(*result.flags, *unsure, *mutual, *skipped),
+        flags=(*hiding, *result.flags, *unsure, *mutual, *skipped),
         n_events=len(scores.sample),
         function=result.function,
         spectra=() if result.best is None else result.best.spectra,

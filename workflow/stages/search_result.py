@@ -24,11 +24,18 @@ from .before_selection import BeforeSelection
 from .provenance import Provenance
 
 __all__ = [
+    "HIDES_SIGNAL",
     "BestResult",
     "FitQuality",
     "SearchResults",
     "TruthSummary",
 ]
+
+HIDES_SIGNAL = (
+    "fit.spurious: data counts a signal in the searched events as spurious, so that it hides itself: "
+    "p-values and limits are not to be quoted; set none, or simulated background"
+)
+"""The flag of all that was made with a spurious signal measured on the searched data."""
 
 
 @dataclass(frozen=True)
@@ -198,20 +205,28 @@ class SearchResults(Printed, Record):
     key: str
     provenance: Provenance
 
+    @property
+    def quotable(self) -> bool:
+        """Whether p-values and limits may be quoted at all (`HIDES_SIGNAL`)."""
+        return HIDES_SIGNAL not in self.flags
+
     def table(self) -> Table:
         """Return one line a window, with its most significant selection."""
         return windows_table(
             f"{self.n_events} events in the scan range",
             self.windows,
             best=None if self.best is None else self.best.window,
-            notes=(self._sentence(), *self.flags),
+            notes=(self.sentence, *self.flags),
         )
 
-    def _sentence(self) -> str:
-        """Return the mass and both significances in words."""
+    @property
+    def sentence(self) -> str:
+        """The mass and both significances in words."""
         best = self.best
         if best is None:
             return "no window has a fit that may be quoted: there is no result"
-        return f"mass {best.mass:.0f} ± {error_of(best.mass_error)} GeV: " + significances(
-            best.z_local, best.z_global, is_limit=best.p_global_is_limit
+        unquotable = "" if self.quotable else "not to be quoted: "
+        return unquotable + (
+            f"mass {best.mass:.0f} ± {error_of(best.mass_error)} GeV: "
+            + significances(best.z_local, best.z_global, is_limit=best.p_global_is_limit)
         )

@@ -69,11 +69,10 @@ def test_spurious_signal_is_measured_where_the_configuration_says(
     run: Run, search_file: Path, tmp_path: Path
 ) -> None:
     scores = read_scores(run)
-    on_data = spurious_of(run, scores)
+    assert spurious_of(run, scores) is None  # by default nowhere: a signal would hide itself
+    on_data = spurious_of(Run(load_config(search_file, ["fit.spurious=data"])), scores)
     assert on_data is not None
     assert len(on_data.fraction) == len(run.windows)
-    nowhere = Run(load_config(search_file, ["fit.spurious=none"]))
-    assert spurious_of(nowhere, scores) is None
     simulation = make_box(tmp_path / "simulation.parquet", background=9000, signal=0, seed=8)
     elsewhere = Run(load_config(search_file, [f"fit.spurious=[{simulation}]"]))
     on_simulation = spurious_of(elsewhere, scores)
