@@ -17,6 +17,7 @@ _BAD_INCLUSIVE = 0.01  # p-value of the unselected fit below which the function 
 _BAD_MISMATCH = 0.1  # of a Poisson error, between the fits and what is thrown
 _STRONG = 3.0  # local significance above which an excess may explain the misfit of other windows
 _TOYS = 1000
+_MAY_BE_SIGNAL = " (a strong signal in or near the window can be the cause)"
 
 
 def flag_sentences(
@@ -26,6 +27,7 @@ def flag_sentences(
     *,
     flagged: NDArray[np.bool_],
     refused: NDArray[np.bool_],
+    contradicted: NDArray[np.bool_],
     threshold: float,
     best: int | None,
     z_best: float,
@@ -41,6 +43,8 @@ def flag_sentences(
         Fits that were not counted although they should have been.
     refused : ndarray of bool, shape (n_spectra,)
         Selections that sculpt the spectrum.
+    contradicted : ndarray of bool, shape (n_spectra,)
+        Selections whose excess the unselected spectrum cannot hide.
     threshold : float
         Goodness of fit below which they are flagged.
     best : int or None
@@ -74,6 +78,7 @@ def flag_sentences(
     ...     toys,
     ...     flagged=none,
     ...     refused=none,
+    ...     contradicted=none,
     ...     threshold=0.01,
     ...     best=1,
     ...     z_best=1.0,
@@ -89,7 +94,7 @@ def flag_sentences(
             "unless a resonance stands out in it, expect spurious excesses; use a function with "
             "more parameters, or a narrower scan"
         )
-    mentioned = np.flatnonzero(flagged & ~refused)
+    mentioned = np.flatnonzero(flagged & ~refused & ~contradicted)
     if best is not None and z_best > _STRONG and mentioned.size:
         mentioned = mentioned[
             ~_explained(scan, null, mentioned, best=best, threshold=threshold, seed=seed)
@@ -105,9 +110,20 @@ def flag_sentences(
         )
         sentences.append(
             f"window {low:.0f}-{high:.0f} GeV, efficiency {scan.efficiencies[selection]:g}: "
-            f"the fit {why}; it is not counted"
+            f"the fit {why}; it is not counted{_MAY_BE_SIGNAL}"
         )
-    sentences += _refusals(scan, refused)
+    sentences += _of_windows(
+        scan,
+        refused,
+        "the score depends on the mass, so that a selection fabricates an excess ({which}); it is "
+        "refused",
+    )
+    sentences += _of_windows(
+        scan,
+        contradicted,
+        "a selection has an excess ({which}) that the spectrum of all events cannot hide; it is "
+        "refused",
+    )
     if best is None:
         sentences.append("no window has a fit that may be quoted: there is no result")
     if null.mismatch > _BAD_MISMATCH:
@@ -123,16 +139,14 @@ def flag_sentences(
     return tuple(sentences)
 
 
-def _refusals(scan: Scan, refused: NDArray[np.bool_]) -> list[str]:
-    """Say of each window which selections are refused."""
+def _of_windows(scan: Scan, concerned: NDArray[np.bool_], sentence: str) -> list[str]:
+    """Say a sentence of each window that has such selections."""
     sentences = []
-    for (low, high), row in zip(scan.windows, refused.reshape(scan.shape), strict=True):
+    for (low, high), row in zip(scan.windows, concerned.reshape(scan.shape), strict=True):
         if row.any():
             which = ", ".join(f"{scan.efficiencies[k]:g}" for k in np.flatnonzero(row))
-            sentences.append(
-                f"window {low:.0f}-{high:.0f} GeV: the score depends on the mass, so that a "
-                f"selection fabricates an excess (efficiency {which}); it is refused"
-            )
+            said = sentence.format(which=f"efficiency {which}")
+            sentences.append(f"window {low:.0f}-{high:.0f} GeV: {said}{_MAY_BE_SIGNAL}")
     return sentences
 
 

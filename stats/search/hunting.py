@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +16,7 @@ from ..spectra.fit_model import FitModel
 from .flags import inclusive_p
 from .hunt_result import Best, HuntResult, SelectionResult, WindowResult
 from .pseudo_experiments import Mapper, Toys, global_p, is_enough, throw_toys
-from .statistical_step import StatisticalStep, statistical_step
+from .statistical_step import StatisticalStep, settled_step, statistical_step
 
 __all__ = ["hunt", "hunt_patterns"]
 
@@ -151,17 +152,22 @@ def hunt_patterns(
     >>> found.best.z_local < 3, len(found.windows)
     (True, 1)
     """
-    step = statistical_step(
-        patterns, windows, efficiencies, model=model, spurious=spurious, refused=refused
-    )
 
-    def enough(toys: Toys) -> bool:
-        return is_enough(*step.smallest(toys))
+    def throw(step: StatisticalStep) -> Toys:
+        def enough(toys: Toys) -> bool:
+            return is_enough(*step.smallest(toys))
 
-    toys = throw_toys(
-        step.scan, step.null, n=pseudo_experiments, seed=seed, enough=enough, mapper=mapper
+        return throw_toys(
+            step.scan, step.null, n=pseudo_experiments, seed=seed, enough=enough, mapper=mapper
+        )
+
+    make = partial(
+        *(statistical_step, patterns, windows, efficiencies),
+        model=model,
+        spurious=spurious,
+        refused=refused,
     )
-    return _result(step, toys, seed)
+    return _result(*settled_step(make, throw), seed)
 
 
 def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:

@@ -16,6 +16,7 @@ from ...core import ConfigError, InputError, Record
 from ...core.windows import log_edges
 from ..p_values.local import local_p, z_of_p
 from ..spectra.functions import Basis
+from .contradiction import contradicted
 from .scanning import Scan
 
 __all__ = ["Smallest", "draw_events", "smallest_p", "smeared_masses", "throw_masses"]
@@ -205,12 +206,16 @@ def draw_events(pool: int, n: int, index: int, *, seed: int) -> NDArray[np.int64
 
 
 def smallest_p(
-    scan: Scan, largest_deviance: ArrayLike, *, eta: ArrayLike | None = None
+    scan: Scan,
+    largest_deviance: ArrayLike,
+    *,
+    counted: ArrayLike | None = None,
+    eta: ArrayLike | None = None,
 ) -> Smallest:
     """Return the smallest local p-value of all selections in all windows.
 
-    The rule is that of the pseudo-experiments of a search: the unselected spectrum does not count,
-    nor do fits that do not converge or do not describe their sidebands.
+    The rule is that of the pseudo-experiments of a search: fits that do not converge or do not
+    describe their sidebands do not count, nor do excesses that contradict the unselected spectrum.
 
     Parameters
     ----------
@@ -219,6 +224,8 @@ def smallest_p(
     largest_deviance : array_like of shape (n_spectra,)
         Deviance above which a fit is not counted: the quantile of the pseudo-experiments that
         belongs to the threshold of the goodness of fit.
+    counted : array_like of bool, shape (n_spectra,), optional
+        Spectra that are searched; by default all but the unselected ones.
     eta : array_like of shape (n_windows,), optional
         Standard normal numbers: by how much of the spurious signal (`Scan.spurious`) the function
         mispredicts the background of each window, as in the pseudo-experiments (`throw_batch`).
@@ -242,17 +249,16 @@ def smallest_p(
     (0, 0.1)
     """
     efficiencies = np.tile(scan.efficiencies, scan.shape[0])
-    good = (scan.fits.deviance[0] <= np.asarray(largest_deviance)) & scan.fits.converged[0]
+    use = efficiencies < 1 if counted is None else np.asarray(counted, dtype=bool)
+    use = use & (scan.fits.deviance[0] <= np.asarray(largest_deviance)) & scan.fits.converged[0]
     shift = 0.0 if eta is None else np.repeat(np.asarray(eta, dtype=float), scan.shape[1])
     expected, spurious = scan.fits.expected[0], scan.spurious
-    p_local = local_p(
-        scan.observed,
-        expected * np.maximum(1 + spurious * shift, 0.0),
-        np.hypot(scan.fits.error[0], spurious * expected),
-    )
-    p = np.where(good & (efficiencies < 1), p_local, 1.0)
+    shifted, error = expected * np.maximum(1 + spurious * shift, 0.0), scan.fits.error[0]
+    use &= ~contradicted(scan.observed, shifted, error, n_levels=scan.shape[1])
+    p_local = local_p(scan.observed, shifted, np.hypot(error, spurious * expected))
+    p = np.where(use, p_local, 1.0)
     best = int(p.argmin())
     smallest, z_local = float(p[best]), float(z_of_p(p[best]))
-    if not (good & (efficiencies < 1)).any():
+    if not use.any():
         return Smallest(smallest, z_local, None, None)
     return Smallest(smallest, z_local, best // scan.shape[1], float(efficiencies[best]))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...core import Record, progress
 from ..p_values.local import local_p, z_of_p
 from ..spectra.batch_fit import Problem, refit
+from .contradiction import contradicted
 from .null import Null
 from .scanning import Scan
 
@@ -49,7 +50,8 @@ class Toys:
     Attributes
     ----------
     p_local : ndarray of shape (n, n_spectra)
-        Local p-values; 1 where the fit did not converge.
+        Local p-values; 1 where the fit did not converge, or an excess contradicts the unselected
+        spectrum (`contradicted`).
     deviance : ndarray of shape (n, n_spectra)
         Goodness of fit outside the signal region.
 
@@ -157,10 +159,12 @@ def throw_batch(index: int, *, null: Null, problem: Problem, spurious: Array, se
     fits = refit(problem, counts)
     observed = np.einsum("ekb,kb->ek", counts, problem.masked)
     eta = rng.normal(size=(BATCH, null.shape[0]))
-    of_window = np.repeat(eta, problem.start.shape[0] // null.shape[0], axis=1)
+    n_levels = problem.start.shape[0] // null.shape[0]
+    of_window = np.repeat(eta, n_levels, axis=1)
     expected = fits.expected * np.maximum(1 + spurious * of_window, 0.0)
     p = local_p(observed, expected, np.hypot(fits.error, spurious * fits.expected))
-    return Toys(np.where(fits.converged, p, 1.0), fits.deviance)
+    counts_not = ~fits.converged | contradicted(observed, expected, fits.error, n_levels=n_levels)
+    return Toys(np.where(counts_not, 1.0, p), fits.deviance)
 
 
 def throw_toys(

@@ -76,6 +76,7 @@ def scan(
     *,
     model: FitModel | None = None,
     spurious: ArrayLike | None = None,
+    hidden_among: ArrayLike | None = None,
 ) -> Scan:
     r"""Fit the sidebands of every window and selection, and compare with the signal regions.
 
@@ -99,6 +100,9 @@ def scan(
     spurious : array_like of shape (n_windows,), optional
         Spurious signal in each window, as a fraction of the background (`spurious_signal`); none
         by default. Its size in a selection is added in quadrature to the error of the fit.
+    hidden_among : array_like of bool, shape (n_spectra,), optional
+        Spectra of which the one with the smallest p-value hides its window from the background-only
+        fits; by default the selected ones.
 
     Returns
     -------
@@ -140,7 +144,8 @@ def scan(
     expected = fits.expected[0]
     p_local = local_p(observed, expected, np.hypot(fits.error[0], fraction * expected))
 
-    best = int(np.where(selected, p_local, 1.0).argmin())
+    among = selected if hidden_among is None else np.asarray(hidden_among, dtype=bool)
+    best = int(np.where(among, p_local, 1.0).argmin())
     hidden = np.tile(hide_window(problem, best), (n_spectra, 1))
     start = refit(replace(problem, masked=hidden), counts[None]).theta[0]
     return Scan(

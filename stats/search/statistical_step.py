@@ -8,7 +8,7 @@ too.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +22,7 @@ from ..spectra.fit_model import FitModel
 from ..spectra.poisson import Constraint
 from ..spectra.resonance import Resonance, fit_resonance
 from ..spectra.spectrum import SpectrumFit, fit
+from .contradiction import contradicted
 from .flags import flag_sentences
 from .hunt_result import SelectionResult
 from .null import Null, null_hypothesis
@@ -29,7 +30,7 @@ from .pseudo_experiments import Toys
 from .scanning import Scan, scan
 from .trials import NOT_COUNTED, Trials, trials
 
-__all__ = ["StatisticalStep", "statistical_step"]
+__all__ = ["StatisticalStep", "settled_step", "statistical_step"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def statistical_step(
     model: FitModel | None = None,
     spurious: ArrayLike | None = None,
     refused: ArrayLike | None = None,
+    usable: ArrayLike | None = None,
 ) -> StatisticalStep:
     """Fit every window and selection, and find the background-only hypothesis.
 
@@ -61,6 +63,10 @@ def statistical_step(
         Spurious signal as a fraction of the background.
     refused : array_like of bool, shape (n_windows, n_selections), optional
         Selections that sculpt the spectrum.
+    usable : array_like of bool, shape (n_spectra,), optional
+        Spectra that may be quoted (`StatisticalStep.usable`), where that is known: the window of
+        the most significant of them is hidden from the background-only hypothesis. Without, all
+        count but those refused or contradicted, or whose fits did not converge.
 
     Returns
     -------
@@ -87,13 +93,62 @@ def statistical_step(
     fits = scan(patterns, windows, efficiencies, model=model, spurious=spurious)
     counted = np.ones(fits.shape, dtype=bool)
     counted[:, 0] = float(efficiencies[0]) == 1.0
+    counted, bad = counted.ravel(), _checked_refused(refused, fits)
+    data = fits.fits
+    bad |= contradicted(fits.observed, data.expected[0], data.error[0], n_levels=fits.shape[1])
+    among = counted & ~bad & data.converged[0] if usable is None else np.asarray(usable, dtype=bool)
+    fits = scan(patterns, windows, efficiencies, model=model, spurious=spurious, hidden_among=among)
     return StatisticalStep(
         scan=fits,
         model=model,
-        counted=counted.ravel(),
+        counted=counted,
         refused=_checked_refused(refused, fits),
+        contradicted=bad & ~_checked_refused(refused, fits),
+        hidden=int(np.where(among, fits.p_local, 1.0).argmin()) // fits.shape[1],
         null=null_hypothesis(patterns, fits),
     )
+
+
+def settled_step(
+    make: Callable[..., StatisticalStep], throw: Callable[[StatisticalStep], Toys]
+) -> tuple[StatisticalStep, Toys]:
+    """Take the statistical step, and again where a fit of the window it hides may not be quoted.
+
+    Goodness of fit is known from pseudo-experiments only, and these from the background-only
+    hypothesis, which hides the window of the smallest p-value. Where that fit turns out to be
+    flagged, the window of the headline is hidden in its place.
+
+    Parameters
+    ----------
+    make : callable
+        Takes the step; `statistical_step` with all arguments but ``usable``.
+    throw : callable
+        Throws the pseudo-experiments of a step.
+
+    Returns
+    -------
+    StatisticalStep, Toys
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from overdensity.stats import count_patterns, log_edges
+    >>> from overdensity.stats.search.pseudo_experiments import throw_toys
+    >>> edges = log_edges(2500, 6000, 32)
+    >>> mass = 2500 / np.random.default_rng(1).random(5000) ** 0.2
+    >>> events = count_patterns(mass, (np.arange(5000) % 10 == 0)[:, None] * 1, edges)
+    >>> make = partial(statistical_step, events, [edges[[8, 14]]], [0.1], model=FitModel("dijet3"))
+    >>> step, toys = settled_step(make, lambda step: throw_toys(step.scan, step.null, n=250, seed=1))
+    >>> step.hidden == step.best(toys) // 2
+    True
+    """
+    step = make()
+    toys = throw(step)
+    best = step.best(toys)
+    if best is not None and best // step.scan.shape[1] != step.hidden:
+        step = make(usable=step.usable(toys))
+        toys = throw(step)
+    return step, toys
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +165,10 @@ class StatisticalStep:
         Spectra that are searched.
     refused : ndarray of bool, shape (n_spectra,)
         Selections that sculpt the spectrum; never the unselected ones.
+    contradicted : ndarray of bool, shape (n_spectra,)
+        Selections, not refused already, whose excess the unselected spectrum cannot hide.
+    hidden : int
+        The window that the background-only hypothesis does not see.
     null : Null
         The background-only hypothesis.
     """
@@ -118,6 +177,8 @@ class StatisticalStep:
     model: FitModel
     counted: NDArray[np.bool_]
     refused: NDArray[np.bool_]
+    contradicted: NDArray[np.bool_]
+    hidden: int
     null: Null
 
     @cached_property
@@ -135,11 +196,15 @@ class StatisticalStep:
     def flagged(self, toys: Toys) -> NDArray[np.bool_]:
         """Return which spectra of the data may not be quoted, shape (n_spectra,)."""
         bad = toys.goodness(self.scan.fits.deviance[0]) < self.model.gof_threshold
-        return bad | ~self.scan.fits.converged[0] | self.refused
+        return bad | ~self.scan.fits.converged[0] | self.refused | self.contradicted
+
+    def usable(self, toys: Toys) -> NDArray[np.bool_]:
+        """Return which spectra of the data are searched and may be quoted, shape (n_spectra,)."""
+        return self.counted & ~self.flagged(toys)
 
     def best_of_windows(self, toys: Toys) -> tuple[NDArray[np.int64], Array]:
         """Return the spectrum with the smallest p-value of each window, or -1, and ln p, or 0."""
-        use = (self.counted & ~self.flagged(toys)).reshape(self.scan.shape)
+        use = self.usable(toys).reshape(self.scan.shape)
         log_p = self.log_p.reshape(self.scan.shape)
         column = np.where(use, log_p, np.inf).argmin(axis=1)
         row = np.arange(len(log_p))
@@ -161,8 +226,7 @@ class StatisticalStep:
 
     def smallest(self, toys: Toys) -> tuple[float, Array]:
         """Return the smallest p-value of the data and of each pseudo-experiment."""
-        use = self.counted & ~self.flagged(toys)
-        of_data = float(np.where(use, self.scan.p_local, 1.0).min())
+        of_data = float(np.where(self.usable(toys), self.scan.p_local, 1.0).min())
         return of_data, self.smallest_of_windows(toys).min(axis=1)
 
     def trials(self, toys: Toys, z_local: float) -> Trials:
@@ -189,7 +253,8 @@ class StatisticalStep:
                 ndf=int(tested[k]) - n_par,
                 fit_p_value=float(goodness[k]),
                 flagged=bool(flagged[k]),
-                refused=bool(self.refused[k]),
+                refused=bool(self.refused[k] or self.contradicted[k]),
+                searched=bool(self.counted[k]),
             )
             for k in range(flagged.size)
         ]
@@ -203,6 +268,7 @@ class StatisticalStep:
             toys,
             flagged=self.flagged(toys) & self.counted,
             refused=self.refused,
+            contradicted=self.contradicted,
             threshold=self.model.gof_threshold,
             best=best,
             z_best=-np.inf if best is None else float(z_of_log_p(self.log_p[best])),

@@ -60,6 +60,8 @@ class _Recipe:
         Per spectrum; a fit beyond it is not counted.
     spurious : tuple of float
         Per window, as a fraction of the background.
+    counted : tuple of bool
+        Per spectrum; whether it is searched.
     key : str
         Hash of all that a pseudo-dataset depends on.
     """
@@ -68,6 +70,7 @@ class _Recipe:
     theta: tuple[float, ...]
     largest_deviance: tuple[float, ...]
     spurious: tuple[float, ...]
+    counted: tuple[bool, ...]
     key: str
 
 
@@ -174,7 +177,9 @@ def _recipe(run: Run, results: SearchResults) -> _Recipe:
         if results.spurious is None
         else np.array(results.spurious.fraction)
     )
-    patterns, fits = _scan(run, calibrated_scores(run, scores), spurious)
+    rows = [row for window in results.windows for row in window.rows]
+    quoted = [row.searched and not row.flagged for row in rows]
+    patterns, fits = _scan(run, calibrated_scores(run, scores), spurious, hidden_among=quoted)
     toys = throw_toys(fits, null_hypothesis(patterns, fits), n=_TOYS, seed=config.seed)
     largest = np.quantile(toys.deviance, 1 - config.fit.gof_threshold, axis=0)
     return _Recipe(
@@ -182,11 +187,18 @@ def _recipe(run: Run, results: SearchResults) -> _Recipe:
         theta=tuple(fits.problem.start[0].tolist()),
         largest_deviance=tuple(largest.tolist()),
         spurious=tuple(spurious.tolist()),
+        counted=tuple(row.searched for row in rows),
         key=run.key("pseudo_datasets"),
     )
 
 
-def _scan(run: Run, scores: Scores, spurious: NDArray[np.float64]) -> tuple[Patterns, Scan]:
+def _scan(
+    run: Run,
+    scores: Scores,
+    spurious: NDArray[np.float64],
+    *,
+    hidden_among: Sequence[bool] | None = None,
+) -> tuple[Patterns, Scan]:
     """Select and fit, as the search does; the scores are calibrated ones."""
     patterns = count_patterns(scores.sample.mass, levels_of(run, scores), run.fit_edges)
     return patterns, scan(
@@ -195,6 +207,7 @@ def _scan(run: Run, scores: Scores, spurious: NDArray[np.float64]) -> tuple[Patt
         run.config.selections,
         model=run.fit_model,
         spurious=spurious,
+        hidden_among=hidden_among,
     )
 
 
@@ -229,7 +242,7 @@ def _hunt_task(recipe: _Recipe, index: int, path: Path) -> None:
         _, fits = _scan(run, cut_on, np.array(recipe.spurious))
         largest = np.reshape(recipe.largest_deviance, fits.shape).copy()
         largest[:, 1:][sculpting_of(run, cut_on).refused] = -1.0  # as in the data: not counted
-        smallest = smallest_p(fits, largest.ravel(), eta=eta)
+        smallest = smallest_p(fits, largest.ravel(), counted=recipe.counted, eta=eta)
     except FitError as error:
         logger.warning("pseudo-dataset %d: %s", index + 1, error)
         smallest, problem = Smallest(1.0, float(z_of_p(1.0)), None, None), str(error)

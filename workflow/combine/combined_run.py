@@ -27,7 +27,7 @@ from ...stats.combination.overlap import remove_overlap
 from ...stats.combination.workspace import combined_workspace
 from ..config.search import SearchConfig
 from ..drawing import COLOURS, STYLE, save_figure
-from ..stages.hunting import hunt_scores, spurious_of
+from ..stages.hunting import spurious_of
 from ..stages.inputs import event_files
 from ..stages.provenance import Provenance, stage_key
 from ..stages.run import Run
@@ -45,8 +45,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-_REFUSAL_TOYS = 1000  # pseudo-experiments of the search of a channel that says what is refused
 
 
 @dataclass(frozen=True)
@@ -264,14 +262,12 @@ def _channel(run: Run, scores: Scores) -> HuntChannel:
     cut_on = calibrated_scores(run, scores)
     levels = levels_of(run, cut_on)
     spurious, bent = spurious_of(run, scores), sculpting_of(run, cut_on)
-    few = Run(config.model_copy(update={"pseudo_experiments": _REFUSAL_TOYS}))
-    alone = hunt_scores(few, scores, levels, spurious=spurious, bent=bent)
     return HuntChannel(
         patterns=count_patterns(scores.sample.mass, levels, run.fit_edges),
         efficiencies=config.selections,
         model=run.fit_model,
         spurious=None if spurious is None else spurious.fraction,
-        refused=[[row.refused for row in window.selections] for window in alone.windows],
+        refused=bent.refused,
     )
 
 

@@ -200,7 +200,8 @@ class SearchConfig(Section):
     scan : ScanConfig
         The windows.
     selections : tuple of float
-        Background efficiencies of the cuts on the score.
+        What is searched: background efficiencies of the cuts on the score, and 1 for the spectrum
+        of all events, which counts among the trials then.
     calibration : {'conformal', 'none'}
         Whether scores are calibrated in the sidebands first, so that a selection keeps the same
         fraction of background at every mass (`overdensity.stats.conformal_p`).
@@ -257,7 +258,7 @@ class SearchConfig(Section):
     )
     method: MethodConfig = MethodConfig()
     scan: ScanConfig = ScanConfig()
-    selections: Annotated[tuple[float, ...], Field(min_length=1)] = (0.1, 0.01, 0.002)
+    selections: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0, 0.1, 0.01, 0.002)
     calibration: Literal["conformal", "none"] = "conformal"
     folds: Annotated[int, Field(ge=2)] = 7
     cross_fitting: Literal["tournament", "all"] = "tournament"
@@ -273,13 +274,28 @@ class SearchConfig(Section):
     columns: str | None = None
     out: str | None = None
 
+    @property
+    def cuts(self) -> tuple[float, ...]:
+        """The selections that cut on the score, from loose to tight: without 1."""
+        return tuple(efficiency for efficiency in self.selections if efficiency < 1)
+
+    @property
+    def spectra(self) -> tuple[float, ...]:
+        """1 for the unselected spectrum, which is always fitted, then the cuts."""
+        return (1.0, *self.cuts)
+
     @field_validator("selections")
     @classmethod
     def _selections_are_nested_cuts(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         for efficiency in value:
-            if not 0 < efficiency < 1:
+            if not 0 < efficiency <= 1:
                 msg = f"a selection is a background efficiency between 0 and 1, not {efficiency:g}"
                 raise ValueError(msg)
+        if not any(efficiency < 1 for efficiency in value):
+            msg = (
+                "1 is the spectrum of all events; give a selection below 1 beside it, such as 0.01"
+            )
+            raise ValueError(msg)
         if len(set(value)) < len(value):
             msg = f"selections repeat one another: {', '.join(f'{item:g}' for item in value)}"
             raise ValueError(msg)

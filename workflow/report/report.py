@@ -157,6 +157,7 @@ def _numbers(results: SearchResults) -> list[tuple[str, str]]:
     if best is None:
         return []
     relation = "≤ " if best.p_global_is_limit else ""
+    before = results.windows[best.window].unselected.z_local
     return [
         ("mass", f"{best.mass:.0f} ± {error_of(best.mass_error)} GeV"),
         ("local significance", f"{best.z_local:.1f}σ"),
@@ -164,6 +165,7 @@ def _numbers(results: SearchResults) -> list[tuple[str, str]]:
         ("global p-value", f"{relation}{best.p_global:.2g}"),
         ("signal events selected", f"{best.n_signal:.0f} ± {error_of(best.n_signal_error)}"),
         ("selection", selection_name(best.efficiency)),
+        ("all events, this window", "flagged" if before is None else f"{before:.1f}σ"),
     ]
 
 
@@ -273,12 +275,15 @@ def _limits(out: Path) -> dict[str, Any] | None:
 
 def _scan_pictures(results: SearchResults) -> list[_Picture]:
     best = results.best
+    searched = (
+        "is one of the tests" if results.windows[0].unselected.searched else "is not searched"
+    )
     pictures = [
         _picture(
             scan_figure(results),
             "local p-values of the scan",
             "Local p-value of each window and selection. Windows whose fit does not describe its "
-            "sidebands are left out. The black line, before any selection, is not searched.",
+            f"sidebands are left out. The black line, before any selection, {searched}.",
         )
     ]
     thrown = pseudo_experiments_figure(results)

@@ -154,7 +154,7 @@ class _Spectra:
     @classmethod
     def of(cls, run: Run, mass: Array, passed: NDArray[np.int8], peak: Resonance) -> _Spectra:
         """Count the events, of given mass (GeV) and number of selections passed."""
-        edges, levels = run.fit_edges, range(len(run.config.selections) + 1)
+        edges, levels = run.fit_edges, range(len(run.config.spectra))
         counts = [np.histogram(mass[passed >= level], edges)[0] for level in levels]
         return cls(run, np.array(counts), gaussian_template(edges, peak.mass, peak.width))
 
@@ -165,7 +165,7 @@ class _Spectra:
 
     def binormal(self) -> JointYield:
         """Return the signal events by all selections together, for a binormal score."""
-        return binormal_yield(*self._in_shells(self.template), (1.0, *self.run.config.selections))
+        return binormal_yield(*self._in_shells(self.template), self.run.config.spectra)
 
     def simulated(self, mass: Array, probability: Array) -> JointYield:
         """Return the signal events by all selections, with the efficiency of simulated signal.
@@ -211,7 +211,7 @@ def daughters_of(
     window = result.windows[best.window]
     mass = scores.sample.mass
     inside = (mass >= window.low) & (mass < window.high)
-    level = (1.0, *run.config.selections).index(best.efficiency)
+    level = run.config.spectra.index(best.efficiency)
     row = window.rows[level]
     selected = levels[:, best.window] >= level
     found = []
@@ -231,11 +231,11 @@ def _passing(
     """
     mass, log_mass = signal.sample.mass, np.log(scores.sample.mass)
     inside = (mass >= config.scan.low) & (mass < config.scan.high)
-    passing = np.zeros((len(config.selections) + 1, config.folds, mass.size), dtype=bool)
+    passing = np.zeros((len(config.spectra), config.folds, mass.size), dtype=bool)
     passing[0] = inside
     for fold in range(config.folds):
         rows = scores.fold == fold
-        for level, efficiency in enumerate(config.selections, start=1):
+        for level, efficiency in enumerate(config.cuts, start=1):
             passing[level, fold, inside] = passes(
                 scores.values[window, rows],
                 cut_on.values[window, rows],

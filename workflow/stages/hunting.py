@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from ...stats import (
     SpuriousSignal,
     best_workspace,
     choose_function,
-    contradicted,
     hunt,
     independence_test,
     spectrum_of,
@@ -172,14 +170,9 @@ def hunt_scores(
     spurious: SpuriousSignal | None,
     bent: Sculpting,
 ) -> HuntResult:
-    """Run the statistical step of a search.
-
-    Selections that fabricate an excess are refused; after the fits, so are those whose excess the
-    unselected spectrum could not hide.
-    """
+    """Run the statistical step of a search; selections that fabricate an excess are refused."""
     config = run.config
-    again = partial(
-        hunt,
+    return hunt(
         scores.sample.mass,
         levels,
         edges=run.edges,
@@ -190,10 +183,8 @@ def hunt_scores(
         bins_per_bin=config.fit.bins_per_bin,
         pseudo_experiments=config.pseudo_experiments,
         seed=config.seed,
+        refused=bent.refused,
     )
-    result = again(refused=bent.refused)
-    refused = bent.refused | contradicted(result)
-    return result if np.array_equal(refused, bent.refused) else again(refused=refused)
 
 
 def _results(
@@ -280,7 +271,7 @@ def _truth(
             signal=int(np.count_nonzero(inside & (passed >= level) & (label == 1))),
             background=int(np.count_nonzero(inside & (passed >= level) & (label == 0))),
         )
-        for level, efficiency in enumerate((1.0, *run.config.selections))
+        for level, efficiency in enumerate(run.config.spectra)
     )
 
 
@@ -288,6 +279,9 @@ def _feature_hists(
     run: Run, scores: Scores, levels: NDArray[np.int8], result: HuntResult
 ) -> dict[str, dict]:
     """Histogram the features of all and of the selected events of the best signal region.
+
+    Where the best spectrum is the unselected one, events beside the region are shown in place of
+    selected ones.
 
     Returns
     -------
@@ -297,11 +291,12 @@ def _feature_hists(
     if result.best is None:
         return {}
     inside, passed = _signal_region(scores, levels, result)
-    level = 1 + run.config.selections.index(result.best.efficiency)
-    groups = {
-        "all in the signal region": inside,
-        f"selected ({result.best.efficiency:.3g} of all)": inside & (passed >= level),
-    }
+    level = run.config.spectra.index(result.best.efficiency)
+    groups = {"all in the signal region": inside}
+    if level:
+        groups[f"selected ({result.best.efficiency:.3g} of all)"] = inside & (passed >= level)
+    else:
+        groups["all beside it"] = ~inside
     found = {}
     for name, column in zip(scores.sample.names, scores.sample.features.T, strict=True):
         low, high = np.quantile(column[inside], [0.0, 0.999])
