@@ -86,32 +86,13 @@ def flag_sentences(
     ... )
     ()
     """
-    problem, sentences = scan.problem, []
-    inclusive = inclusive_p(scan)
-    if inclusive < _BAD_INCLUSIVE:
-        sentences.append(
-            f"{problem.basis.name} does not describe the unselected spectrum (p = {inclusive:.2g}): "
-            "unless a resonance stands out in it, expect spurious excesses; use a function with "
-            "more parameters, or a narrower scan"
-        )
+    sentences = _of_function(scan)
     mentioned = np.flatnonzero(flagged & ~refused & ~contradicted)
     if best is not None and z_best > _STRONG and mentioned.size:
         mentioned = mentioned[
             ~_explained(scan, null, mentioned, best=best, threshold=threshold, seed=seed)
         ]
-    goodness = toys.goodness(scan.fits.deviance[0])
-    for k in mentioned:
-        window, selection = divmod(int(k), scan.shape[1])
-        low, high = scan.windows[window]
-        why = (
-            f"does not describe its sidebands (p = {goodness[k]:.2g})"
-            if scan.fits.converged[0, k]
-            else "did not converge"
-        )
-        sentences.append(
-            f"window {low:.0f}-{high:.0f} GeV, efficiency {scan.efficiencies[selection]:g}: "
-            f"the fit {why}; it is not counted{_MAY_BE_SIGNAL}"
-        )
+    sentences += _of_fits(scan, toys, mentioned)
     sentences += _of_windows(
         scan,
         refused,
@@ -137,6 +118,37 @@ def flag_sentences(
             f"{threshold:g}: bad fits pass unnoticed; throw more"
         )
     return tuple(sentences)
+
+
+def _of_function(scan: Scan) -> list[str]:
+    """Say whether the function describes the spectrum of all events."""
+    inclusive = inclusive_p(scan)
+    if inclusive >= _BAD_INCLUSIVE:
+        return []
+    said = (
+        f"{scan.problem.basis.name} does not describe the unselected spectrum "
+        f"(p = {inclusive:.2g}): unless a resonance stands out in it, expect spurious excesses; use "
+        "a function with more parameters, or a narrower scan"
+    )
+    return [said]
+
+
+def _of_fits(scan: Scan, toys: Toys, bad: NDArray[np.int64]) -> list[str]:
+    """Say of each fit that may not be quoted why."""
+    goodness, sentences = toys.goodness(scan.fits.deviance[0]), []
+    for k in bad:
+        window, selection = divmod(int(k), scan.shape[1])
+        low, high = scan.windows[window]
+        why = (
+            f"does not describe its sidebands (p = {goodness[k]:.2g})"
+            if scan.fits.converged[0, k]
+            else "did not converge"
+        )
+        sentences.append(
+            f"window {low:.0f}-{high:.0f} GeV, efficiency {scan.efficiencies[selection]:g}: "
+            f"the fit {why}; it is not counted{_MAY_BE_SIGNAL}"
+        )
+    return sentences
 
 
 def _of_windows(scan: Scan, concerned: NDArray[np.bool_], sentence: str) -> list[str]:

@@ -231,7 +231,10 @@ class HuntResult(Printed, Record):
             return "no window has a fit that may be quoted: there is no result"
         peak = self.best.resonance
         return f"mass {peak.mass:.0f} ± {error_of(peak.mass_error)} GeV: " + significances(
-            self.best.z_local, self.global_p.z_global, is_limit=self.global_p.is_limit
+            self.best.z_local,
+            self.global_p.z_global,
+            is_limit=self.global_p.is_limit,
+            extrapolated=self.global_p.extrapolated,
         )
 
 

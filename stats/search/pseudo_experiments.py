@@ -83,9 +83,9 @@ class GlobalP(Record):
     ----------
     p_global, z_global : float
         (1 + k) / (1 + n) for k of n pseudo-experiments with at least as small a smallest local
-        p-value; one-sided significance.
+        p-value, or what it is extrapolated to; one-sided significance.
     p_global_error : float
-        Binomial error of p_global.
+        Binomial error of p_global, or that of the extrapolation.
     is_limit : bool
         No pseudo-experiment came up to the data: p_global is an upper limit, z_global a lower.
     pseudo_experiments, exceedances : int
@@ -93,6 +93,9 @@ class GlobalP(Record):
     largest_z : tuple of float
         Largest local significance anywhere in the scan of each pseudo-experiment, to three
         decimals: what the data are compared with.
+    extrapolated : bool
+        No pseudo-experiment came up to the data, and p_global goes on with their up-crossings
+        (`beyond_pseudo_experiments`).
 
     Examples
     --------
@@ -109,6 +112,7 @@ class GlobalP(Record):
     pseudo_experiments: int
     exceedances: int
     largest_z: tuple[float, ...]
+    extrapolated: bool = False
 
 
 def throw_batch(index: int, *, null: Null, problem: Problem, spurious: Array, seed: int) -> Toys:

@@ -255,8 +255,8 @@ def _summary(
     config: SearchConfig, results: SearchResults, datasets: list[PseudoDataset], recipe: _Recipe
 ) -> Retrained:
     """Compare the data with the pseudo-datasets."""
-    best, settings = results.best, config.pseudo_datasets
-    if best is None:
+    best, trials, settings = results.best, results.trials, config.pseudo_datasets
+    if best is None or trials is None:
         msg = "a search without a result cannot be compared"
         raise ValueError(msg)
     found = global_p(best.p_local, np.array([each.smallest.p_local for each in datasets]))
@@ -264,7 +264,7 @@ def _summary(
     return Retrained(
         global_p=found,
         z_local=best.z_local,
-        p_pseudo_experiments=best.p_global,
+        p_pseudo_experiments=trials.pseudo_experiments,
         ks_p_value=float(agreement.pvalue),
         datasets=tuple(datasets),
         source="simulation" if settings.simulation else "data",

@@ -245,6 +245,7 @@ def _best(result: HuntResult) -> BestResult | None:
         z_global=whole.z_global,
         p_global_error=whole.p_global_error,
         p_global_is_limit=whole.is_limit,
+        p_global_extrapolated=whole.extrapolated,
         pseudo_experiments=whole.pseudo_experiments,
         n_signal=peak.n_signal,
         n_signal_error=peak.n_signal_error,

@@ -42,6 +42,7 @@ def scan_figure(results: SearchResults) -> Figure:
         best=None if best is None else (windows[best.window].center, best.p_local),
         p_global=None if best is None else best.p_global,
         is_limit=best is not None and best.p_global_is_limit,
+        extrapolated=best is not None and best.p_global_extrapolated,
     )
 
 

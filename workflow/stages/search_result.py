@@ -61,6 +61,9 @@ class BestResult(Record):
         Error of p_global from the number of pseudo-experiments.
     p_global_is_limit : bool
         No pseudo-experiment came up to the data: p_global is an upper limit, z_global a lower.
+    p_global_extrapolated : bool
+        None came up to the data, and p_global goes on with the up-crossings of all
+        (`overdensity.stats.search.trials.beyond_pseudo_experiments`).
     pseudo_experiments : int
         How many were thrown.
     n_signal, n_signal_error : float
@@ -81,6 +84,7 @@ class BestResult(Record):
     z_global: float
     p_global_error: float
     p_global_is_limit: bool
+    p_global_extrapolated: bool
     pseudo_experiments: int
     n_signal: float
     n_signal_error: float | None
@@ -228,5 +232,10 @@ class SearchResults(Printed, Record):
         unquotable = "" if self.quotable else "not to be quoted: "
         return unquotable + (
             f"mass {best.mass:.0f} ± {error_of(best.mass_error)} GeV: "
-            + significances(best.z_local, best.z_global, is_limit=best.p_global_is_limit)
+            + significances(
+                best.z_local,
+                best.z_global,
+                is_limit=best.p_global_is_limit,
+                extrapolated=best.p_global_extrapolated,
+            )
         )
