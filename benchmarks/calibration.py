@@ -4,7 +4,7 @@ python -P benchmarks/calibration.py                          # all studies, abou
 python -P benchmarks/calibration.py background --figures docs/figures
 python -P benchmarks/calibration.py strength sparse
 python -P benchmarks/calibration.py background --pseudo-experiments 300   # a third of the time
-python -P benchmarks/calibration.py searches --datasets 200  # ten correlated selections a dataset
+python -P benchmarks/calibration.py searches --datasets 200  # all events and ten correlated selections
 
 The slow tests of ``tests/stats/test_calibration.py`` ask the same studies for their verdict.
 """
@@ -131,7 +131,10 @@ def searches(
     correlation: float = 0.5,
     toys: int = 1000,
 ) -> PValues:
-    """Search datasets with a score for each window; scores of windows share their variance."""
+    """Search datasets with a score for each window, all events among the tests.
+
+    Scores of windows share their variance.
+    """
     p_global, p_local = [], []
     with progress("datasets", datasets) as advance:
         for seed in range(datasets):
@@ -142,7 +145,7 @@ def searches(
             scores += sculpting * np.log(mass / 3500.0)[:, None]
             folds = rng.integers(0, 5, mass.size)
             levels = [selection_levels(column, folds, EFFICIENCIES) for column in scores.T]
-            options = {"efficiencies": EFFICIENCIES, "toys": toys}
+            options = {"efficiencies": (1.0, *EFFICIENCIES), "toys": toys}
             whole, local = _search(mass, np.stack(levels, axis=1), seed, **options)
             p_global.append(whole)
             p_local.append(local)
