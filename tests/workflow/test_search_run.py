@@ -5,13 +5,16 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pyhf
 import pytest
 
 from overdensity.core import InputError
+from overdensity.processors.columns.histograms import from_uhi
 from overdensity.stats import WindowResult
 from overdensity.workflow import SearchResults, load_config, run_search
+from overdensity.workflow.search_run import hunt_search
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scores import Scores, read_scores
 from overdensity.workflow.stages.search_result import HIDES_SIGNAL
@@ -122,6 +125,37 @@ def test_spurious_signal_is_measured_on_a_simulation(
     assert sum(on_it.spurious.observed) > 3 * seen
     with pytest.raises(InputError, match=r"nowhere\.parquet"):
         run_search(load_config(search_file, ["fit.spurious=[nowhere.parquet]"]))
+
+
+@pytest.mark.slow(seconds=12)
+def test_a_bump_that_looks_like_qcd_is_found_in_the_spectrum_of_all_events(
+    search_file: Path, tmp_path: Path
+) -> None:
+    box = make_box(tmp_path / "like-qcd.parquet", background=6000, signal=400, seed=4)
+    table = pq.read_table(box).to_pydict()
+    label, rng = np.array(table["label"]), np.random.default_rng(1)
+    for name in ("j1_mass", "j1_tau21"):  # features of background for all
+        column = np.array(table[name])
+        column[label == 1] = rng.choice(column[label == 0], 400)
+        table[name] = column.astype(np.float32)
+    pq.write_table(pa.table(table), box)
+    overrides = [f"events.files=[{box}]", "pseudo_experiments=1000"]
+    results = run_search(load_config(search_file, overrides))
+    best = results.best
+    assert best is not None
+    assert (best.efficiency, results.windows[best.window].unselected.searched) == (1, True)
+    assert best.p_global <= 1e-3
+    assert best.mass == pytest.approx(3800, rel=0.02)
+    assert results.truth[0].signal > 200
+    run = tmp_path / "run"
+    stored = json.loads((run / "histograms.json").read_text())["j1_mass"]
+    inside, beside = from_uhi(stored).values(flow=True).sum(axis=1)[:2]
+    assert inside == results.windows[best.window].unselected.observed
+    assert inside + beside == results.n_events
+    assert pyhf.Workspace(json.loads((run / "workspace.json").read_text())).channels == ["mass"]
+    assert "is one of the tests" in (run / "report.html").read_text()
+    without = hunt_search(load_config(search_file, [*overrides, "selections=[0.1, 0.02]"]))
+    assert without.best is None or without.best.p_global > 0.01
 
 
 def test_truth_is_counted_for_evaluation(results: SearchResults) -> None:

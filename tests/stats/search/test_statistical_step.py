@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from overdensity.core import InputError
 from overdensity.stats import FitModel, count_patterns, log_edges, spurious_signal, subdivide
 from overdensity.stats.p_values.local import z_of_log_p
 from overdensity.stats.search.pseudo_experiments import throw_toys
-from overdensity.stats.search.statistical_step import statistical_step
+from overdensity.stats.search.statistical_step import settled_step, statistical_step
 from overdensity.stats.selection.patterns import Patterns
 
 SHAPE = (10, 4)
@@ -122,3 +123,33 @@ def test_a_larger_excess_is_more_significant_unless_it_counts_as_spurious():
     assert np.all(np.diff(z) > 1.5)
     hidden = [inclusive_excess(times, neighbours=0) for times in strengths]
     assert max(hidden[2:]) < 2  # z / sqrt(z² - 3) at most, however strong the signal
+
+
+def test_what_may_not_be_quoted_hides_no_window_from_the_null(patterns, step):
+    made, counted = patterns
+    assert step.hidden == np.where(step.counted, step.log_p, 0).argmin() // SHAPE[1]
+    refused = np.zeros((10, 3), dtype=bool)
+    refused[step.hidden] = True
+    without = statistical_step(counted, made.windows, made.efficiencies, refused=refused)
+    assert without.hidden != step.hidden
+    use = without.counted & ~without.refused
+    assert without.hidden == np.where(use, without.log_p, 0).argmin() // SHAPE[1]
+    assert not np.allclose(without.scan.null, step.scan.null)
+
+
+def test_the_headline_hides_its_window_where_a_better_fit_is_flagged():
+    made = []
+
+    def make(usable=None):
+        step = SimpleNamespace(
+            scan=SimpleNamespace(shape=SHAPE),
+            hidden=2 if usable is None else 5,  # flagged, as its pseudo-experiments show
+            best=lambda toys: 5 * SHAPE[1] + 1,
+            usable=lambda toys: toys,
+        )
+        made.append(usable)
+        return step
+
+    step, toys = settled_step(make, lambda step: f"toys of {step.hidden}")
+    assert (step.hidden, toys) == (5, "toys of 5")
+    assert made == [None, "toys of 2"]
