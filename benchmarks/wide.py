@@ -29,7 +29,8 @@ from overdensity.processors import DijetProcessor, LhcoSource, process
 from overdensity.simulation import GeneratorSettings, SimulationReport, simulate
 from overdensity.workflow.benchmark.benchmark_result import BenchmarkResults, BenchmarkRun
 from overdensity.workflow.benchmark.events import training_events
-from overdensity.workflow.config.benchmark import BenchmarkConfig, load_benchmark
+from overdensity.workflow.config.benchmark import BenchmarkConfig
+from overdensity.workflow.config.reading import load_benchmark
 
 WORK = Path("runs/wide")
 CONFIG = Path(__file__).resolve().parents[1] / "examples" / "benchmark" / "wide.yaml"

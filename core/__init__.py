@@ -26,3 +26,8 @@ __all__ = [
     "progress",
     "require",
 ]
+
+
+def __dir__() -> list[str]:
+    """Return the public names, as the doors do that open on demand."""
+    return sorted(__all__)

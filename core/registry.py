@@ -124,7 +124,16 @@ class Registry(Mapping[str, T]):
         self._known[name] = item
 
     def decorated(self, name: str) -> Callable[[ClassT], ClassT]:
-        """Return the decorator that registers a class under a name, and gives it this ``name``."""
+        """Return the decorator that registers a class under a name, and gives it this ``name``.
+
+        A class of another package is named under the entry points of the registry's ``group`` too,
+        so that it is found without being imported first.
+
+        Raises
+        ------
+        ConfigError
+            If another class has this name already.
+        """
 
         def decorate(found: ClassT) -> ClassT:
             self.add(name, found)

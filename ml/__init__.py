@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from ..core.windows import Window, scan_edges, scan_windows
     from .blocks.constituents import Constituents
     from .blocks.images import Images
-    from .classifiers.ensemble import ClassifierHyper, ClassifierKind, register_classifier
+    from .classifiers.ensemble import ClassifierHyper
+    from .classifiers.kinds import ClassifierKind, register_classifier
     from .contract import ContractError, check_method
     from .crossfit import cross_fit, fit_guarded, score_fold, train_fold
     from .evaluation.discovery import SmallestSignificance, smallest_significance
@@ -23,15 +24,8 @@ if TYPE_CHECKING:
     from .evaluation.mass_dependence import MassSculpting, mass_sculpting
     from .evaluation.metrics import Performance, performance
     from .folds import Folding, fold_of, training_folds
-    from .method import (
-        Method,
-        MethodInfo,
-        load_method,
-        make_method,
-        method_class,
-        methods,
-        register_method,
-    )
+    from .known_methods import MethodInfo, load_method, make_method, method_class, methods
+    from .method import Method, register_method
     from .sample import Sample
     from .sample_stream import SampleStream
     from .training.calibration_of_scores import Reliability, reliability

@@ -18,7 +18,8 @@ from .crossfit import cross_fit, shown_to, train_fold
 from .evaluation.metrics import performance
 from .folds import Folding
 from .hyperparameters import replaced
-from .method import METHODS, Method, load_method
+from .known_methods import load_method
+from .method import METHODS, Method
 from .sample import Sample
 from .toy_events import TOY_FEATURES, toy_events
 

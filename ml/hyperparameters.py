@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ..core import ConfigError, nearest_names
 
-__all__ = ["Choice", "as_configured", "refuse_unusable", "replaced"]
+__all__ = ["Choice", "as_configured", "replaced"]
 
 
 @runtime_checkable
@@ -98,43 +98,6 @@ def as_configured(hyper: Any) -> dict[str, Any]:
     if isinstance(hyper, Choice):
         values[hyper.kind] = as_configured(hyper.settings)
     return values
-
-
-def refuse_unusable(of: str, hyper: Any, **allowed: bool) -> None:
-    """Refuse hyperparameters with a value that is not allowed.
-
-    Parameters
-    ----------
-    of : str
-        What they belong to, in the message.
-    hyper : dataclass
-        The hyperparameters.
-    **allowed : bool
-        By name, whether the value can be used.
-
-    Raises
-    ------
-    ConfigError
-        If one cannot.
-
-    Examples
-    --------
-    >>> from dataclasses import dataclass
-    >>> @dataclass(frozen=True)
-    ... class Trees:
-    ...     leaves: int = 31
-    ...
-    ...     def __post_init__(self):
-    ...         refuse_unusable("trees", self, leaves=self.leaves >= 2)
-    >>> Trees(leaves=1)
-    Traceback (most recent call last):
-        ...
-    overdensity.core.errors.ConfigError: trees: leaves = 1 cannot be used
-    """
-    for name, good in allowed.items():
-        if not good:
-            msg = f"{of}: {name} = {getattr(hyper, name)!r} cannot be used"
-            raise ConfigError(msg)
 
 
 def _plain(value: Any) -> Any:

@@ -1,13 +1,11 @@
-"""What an anomaly method is, how it is found by name, and how a fitted one is stored."""
+"""What an anomaly method is, and how it is made known by a name."""
 
 from __future__ import annotations
 
 import json
 import os
-import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
@@ -15,22 +13,17 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import InputError, MissingExtraError, Record, require
+from ..core import InputError, require
 from ..core.records import atomic_path
 from ..core.registry import Registry
 from ..core.windows import Window
-from .hyperparameters import as_configured, replaced
+from .hyperparameters import as_configured
 from .sample import Sample
 
 __all__ = [
     "METHODS",
     "Method",
-    "MethodInfo",
     "Need",
-    "load_method",
-    "make_method",
-    "method_class",
-    "methods",
     "register_method",
 ]
 
@@ -212,48 +205,11 @@ class Method(ABC, Generic[HyperT]):
         return Path(path)
 
 
-@dataclass(frozen=True)
-class MethodInfo(Record):
-    """What ``overdensity methods --json`` tells of a method.
-
-    Attributes
-    ----------
-    name : str
-        What the configuration calls it.
-    needs : tuple of str
-        What it must be given.
-    source : str
-        Where it was published.
-    summary : str
-        One line.
-    hyperparameters : dict
-        Names and default values; empty where something is missing.
-    missing : str
-        What must be installed before it can be used; empty where nothing must.
-
-    Examples
-    --------
-    >>> next(info.summary for info in methods() if info.name == "pca")
-    "What the leading principal components of each jet's features leave over; outliers, linear."
-    """
-
-    name: str
-    needs: tuple[str, ...]
-    source: str
-    summary: str
-    hyperparameters: dict[str, Any]
-    missing: str = ""
-
-
 def register_method(name: str) -> Callable[[MethodT], MethodT]:
     """Make a method known by its name; a class decorator, which sets ``name``.
 
-    In a package of its own, name the class under the entry points ``overdensity.methods`` too.
-
-    Raises
-    ------
-    ConfigError
-        If another class has this name already.
+    See :meth:`~overdensity.core.registry.Registry.decorated`; the entry points of other packages are
+    those of the group ``overdensity.methods``.
 
     Examples
     --------
@@ -265,118 +221,3 @@ def register_method(name: str) -> Callable[[MethodT], MethodT]:
     overdensity.core.errors.ConfigError: two methods are called 'cwola': ...; rename one
     """
     return METHODS.decorated(name)
-
-
-def methods() -> list[MethodInfo]:
-    """Return all methods, ours and those of installed packages, ordered by name.
-
-    Examples
-    --------
-    >>> [info.needs for info in methods() if info.name == "cwola"]
-    [('features',)]
-    """
-    return [_info(name) for name in METHODS]
-
-
-def method_class(name: str) -> type[Method[Any]]:
-    """Return the class of a method by its name.
-
-    Raises
-    ------
-    ConfigError
-        If there is none.
-    MissingExtraError
-        If its module needs a package that is not installed.
-
-    Examples
-    --------
-    >>> method_class("cwola").needs
-    ('features',)
-    """
-    return METHODS.find(name)
-
-
-def make_method(name: str, **hyper: Any) -> Method[Any]:
-    """Make a method from its name and hyperparameters, as the configuration gives them.
-
-    A hyperparameter that is a dataclass itself, such as the flow of CATHODE, is given as a mapping
-    of those of its fields that differ from the default.
-
-    Raises
-    ------
-    ConfigError
-        If the method or a hyperparameter is unknown, or a value cannot be used.
-    MissingExtraError
-        If it needs a package that is not installed.
-
-    Examples
-    --------
-    >>> make_method("cwola", classifier={"members": 3}).hyper.classifier.members
-    3
-    """
-    method = METHODS.find(name)
-    return method(replaced(method.Hyper(), hyper, of=f"method {name!r}"))
-
-
-def load_method(
-    path: str | os.PathLike[str], method: type[Method[Any]] | None = None
-) -> Method[Any]:
-    """Read back what :meth:`Method.save` stored.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    method : type, optional
-        Its class, if that is not registered.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or holds something else.
-
-    Examples
-    --------
-    >>> load_method("none.npz")
-    Traceback (most recent call last):
-        ...
-    overdensity.core.errors.InputError: none.npz: no such file
-    """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-        meta = json.loads(str(arrays.pop("meta")))
-        found = method or METHODS.find(meta["method"])
-        of = f"{path}: method {meta['method']!r}"
-        loaded = found(replaced(found.Hyper(), meta["hyper"], of=of))
-        loaded.restore(arrays)
-    except FileNotFoundError:
-        msg = f"{path}: no such file"
-        raise InputError(msg) from None
-    except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        msg = f"{path}: not a stored method ({error})"
-        raise InputError(msg) from None
-    return loaded
-
-
-def _info(name: str) -> MethodInfo:
-    """Describe a method; one that lacks a package by what its source says."""
-    try:
-        method = METHODS.find(name)()
-    except MissingExtraError as error:
-        listing = METHODS.listings[name]
-        return MethodInfo(
-            name=name,
-            needs=listing.attributes.get("needs", Method.needs),
-            source=listing.attributes.get("source", ""),
-            summary=listing.summary,
-            hyperparameters={},
-            missing=str(error).partition(" needs ")[2],
-        )
-    return MethodInfo(
-        name=name,
-        needs=tuple(method.needs),
-        source=method.source,
-        summary=(method.__doc__ or "").strip().split("\n")[0],
-        hyperparameters=as_configured(method.hyper),
-    )

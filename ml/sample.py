@@ -131,10 +131,10 @@ class Sample:
         """Read the needed columns of Parquet files, streaming: nothing else is held in memory.
 
         Columns called ``event``, ``weight``, ``label`` and ``group`` are taken along where all
-        files have them. Files without ``event`` get ids made from their name (without the folder)
-        and the row number, so moving or reordering the files changes nothing. Features that are
-        lists become blocks: those of {pt, eta, phi} constituents, those of arrays of one size
-        images; large ones are memory-mapped.
+        files have them. Files without ``event`` get ids by content, the mass and the momenta of jets
+        (:attr:`ColumnFiles.kinematics`): other names, another order of files or rows, and further
+        features change nothing. Features that are lists become blocks: those of {pt, eta, phi}
+        constituents, those of arrays of one size images; large ones are memory-mapped.
 
         Parameters
         ----------
@@ -153,8 +153,8 @@ class Sample:
         Raises
         ------
         InputError
-            If a file is missing or not Parquet, a column is missing, a value is not finite, or
-            an event id occurs twice.
+            If a file is missing, not Parquet or given twice, a column is missing, a value is not
+            finite, or a stored event id occurs twice.
         """
         files = ColumnFiles.open(paths, features=features, mass=mass)
         readers = {name: files.reader(name) for name in files.blocks}
@@ -176,8 +176,8 @@ class Sample:
         twice = n - len(np.unique(event))
         if twice:
             msg = (
-                f"{files.first_name()}: {twice} event ids occur more than once; is a file listed "
-                "twice, or do two files share a name?"
+                f"{files.first_name()}: {twice} event ids occur more than once; are the same events in "
+                "two files, or do the ids of each file start anew?"
             )
             raise InputError(msg)
         blocks = {name: block_of(reader, name) for name, reader in readers.items()}

@@ -64,7 +64,7 @@ def particle_lines(
 
 
 def _new(pdg_id: int, name: str, spin_states: int, mass: float, relative_width: float) -> str:
-    """Return the line that makes a neutral, colourless, self-conjugate particle."""
+    """Return the line that makes a neutral, colorless, self-conjugate particle."""
     width = relative_width * mass
     low, high = mass - _WINDOW * width, mass + _WINDOW * width
     return f"{pdg_id}:new = {name} void {spin_states} 0 0 {mass} {width} {max(low, 1.0)} {high} 0"
@@ -99,7 +99,7 @@ class ZprimeToXY(pythia8mc.Sigma1Process):
         return self.breit_wigner
 
     def setIdColAcol(self) -> None:  # noqa: N802 - Pythia's name
-        """Set the Z' and the colour flow from quark to antiquark."""
+        """Set the Z' and the color flow from quark to antiquark."""
         self.setId(self.id1, self.id2, ZPRIME_ID)
         if self.id1 > 0:
             self.setColAcol(1, 0, 0, 1, 0, 0)

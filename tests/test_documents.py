@@ -20,8 +20,8 @@ from overdensity.ml import Method, make_method
 from overdensity.ml.method import METHODS
 from overdensity.workflow import load_config, parse_config
 from overdensity.workflow.commands import app
-from overdensity.workflow.config.benchmark import BenchmarkConfig, load_benchmark
-from overdensity.workflow.config.reading import validated
+from overdensity.workflow.config.benchmark import BenchmarkConfig
+from overdensity.workflow.config.reading import load_benchmark, validated
 from overdensity.workflow.config.search import SearchConfig
 from overdensity.workflow.stages.inputs import event_processor, event_source
 
@@ -187,6 +187,15 @@ def test_a_command_in_a_sentence_is_there(line: str) -> None:
         options |= {option for each in command.params for option in each.opts}
     asked = {each.partition("=")[0] for each in [word, *words] if each.startswith("-")}
     assert asked <= options
+
+
+def test_the_middle_of_a_window_has_one_spelling() -> None:
+    rooms = ("core", "processors", "ml", "stats", "simulation", "workflow")
+    code = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    british = re.compile(r"(?i)\bcentr(?:e[sd]?|ing)\b")
+    found = {name_of(path): british.findall(path.read_text("utf-8")) for path in [*PAGES, *code]}
+    assert len(found) > 250
+    assert not {name: words for name, words in found.items() if words}
 
 
 @pytest.mark.parametrize("page", [*OF_NOW, ROOT / "Makefile"], ids=name_of)

@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 from overdensity.core import ConfigError
-from overdensity.core.identity import event_ids, integer_digest
+from overdensity.core.identity import content_ids_of_lists, integer_digest
 from overdensity.core.registry import Registry
 from overdensity.ml import (
     ClassifierHyper,
@@ -32,7 +32,7 @@ from overdensity.ml import (
     register_classifier,
     register_method,
 )
-from overdensity.ml.classifiers.ensemble import CLASSIFIERS
+from overdensity.ml.classifiers.kinds import CLASSIFIERS
 from overdensity.ml.method import METHODS
 from overdensity.ml.toy_events import toy_events
 from overdensity.processors import PROCESSORS, SOURCES, Source, process, register_source
@@ -43,7 +43,7 @@ from overdensity.processors.sources.chunks import PARTICLES, Chunk, FileSummary
 from overdensity.processors.sources.source import read_events
 from overdensity.stats import BackgroundFunction, fit, register_function
 from overdensity.stats.spectra.functions import FUNCTIONS
-from overdensity.workflow.config.search import parse_config
+from overdensity.workflow.config.reading import parse_config
 from overdensity.workflow.stages.inputs import event_processor, event_source
 from overdensity.workflow.stages.run import Run
 
@@ -219,9 +219,10 @@ class NumpySource(Source):
 
     def read(self, chunk: Chunk, collections: Any = PARTICLES) -> ak.Array:
         with np.load(chunk.path) as stored:
-            particles = momenta(*stored["values"].T, stored["n"])[chunk.start : chunk.stop]
-        event = event_ids(chunk.identity, np.arange(chunk.start, chunk.stop))
-        return ak.zip({"particles": particles, "event": event}, depth_limit=1)
+            particles = momenta(*stored["values"].T, stored["n"])
+            event = content_ids_of_lists(stored["n"], *stored["values"].T)
+        events = ak.zip({"particles": particles, "event": event}, depth_limit=1)
+        return events[chunk.start : chunk.stop]
 
     def settings(self) -> dict[str, Any]:
         return {"format": "numpy"}

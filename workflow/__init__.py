@@ -12,7 +12,8 @@ from ..core.lazy import lazy_door
 
 if TYPE_CHECKING:
     from .cluster.connecting import connect
-    from .config.search import SearchConfig, load_config, parse_config
+    from .config.reading import load_config, parse_config
+    from .config.search import SearchConfig
     from .report.report import write_report
     from .search_run import run_search
     from .stages.search_result import SearchResults

@@ -32,6 +32,7 @@ __all__ = [
     "plot_losses",
     "plot_pseudo_experiments",
     "plot_reliability",
+    "plot_repeats",
     "plot_scan",
     "plot_spectrum",
     "save_figure",
@@ -231,6 +232,32 @@ def plot_pseudo_experiments(z: ArrayLike, observed: float) -> Figure:
         axes.set_yscale("log")
         axes.set_xlabel("largest local significance of the scan [σ]")
         axes.set_ylabel("pseudo-experiments")
+        axes.legend(fontsize=9)
+    return figure
+
+
+def plot_repeats(centers: Sequence[float], z_local: NDArray[np.float64]) -> Figure:
+    """Draw the significance of each partition into folds, and their mean.
+
+    Parameters
+    ----------
+    centers : sequence of float
+        Of the windows, GeV.
+    z_local : ndarray of shape (n_repeats, n_windows)
+        Of one selection of each window; NaN where it may not be quoted.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7, 4))
+        axes = figure.subplots()
+        for partition, z in enumerate(z_local):
+            label = "one partition" if partition == 0 else None
+            axes.plot(centers, z, "o", color=BACKGROUND, alpha=0.5, ms=5, label=label)
+        shown = np.where(np.isnan(z_local).all(axis=0), 0.0, z_local)
+        axes.plot(
+            centers, np.nanmean(shown, axis=0), "_", color=COLOURS[2], ms=22, mew=2.5, label="mean"
+        )
+        axes.set_xlabel("window [GeV]")
+        axes.set_ylabel("local significance [σ]")
         axes.legend(fontsize=9)
     return figure
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import InputError
-from .config.search import load_config, parse_config
+from .config.reading import load_config, parse_config
 from .search_run import run_search
 from .stages.search_result import SearchResults
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Generic, Self, TypeVar
@@ -13,13 +12,12 @@ from numpy.typing import NDArray
 from ...core import InputError
 from ...core.windows import Window
 from ..classifiers.ensemble import (
-    Classifier,
     ClassifierHyper,
-    Shown,
     classifier_from_arrays,
     fit_classifier,
     inputs_for,
 )
+from ..classifiers.kinds import Classifier, Shown
 from ..folds import fold_of
 from ..inputs.jet_columns import rescale_masses, sort_jets
 from ..method import Method, Need
@@ -30,7 +28,6 @@ __all__ = [
     "ClassifierMethod",
     "ClassifyingHyper",
     "InputHyper",
-    "Task",
     "data_and_simulation",
     "refuse_few_events",
 ]
@@ -81,33 +78,11 @@ class ClassifyingHyper(InputHyper):
     classifier: ClassifierHyper = field(default_factory=ClassifierHyper)
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
-    """Two classes of events to tell apart.
-
-    Attributes
-    ----------
-    x : ndarray of float32, shape (n_events, n_features), or Inputs
-        What the classifier is shown.
-    y : ndarray of bool, shape (n_events,)
-        Class.
-    weight : ndarray of float64, shape (n_events,)
-        Event weights, 1 on average.
-    event : ndarray of uint64, shape (n_events,)
-        Ids, of which the inner folds are made.
-    """
-
-    x: Shown
-    y: NDArray[np.bool_]
-    weight: NDArray[np.float64]
-    event: NDArray[np.uint64]
-
-
-HyperT = TypeVar("HyperT", bound=InputHyper)
+HyperT = TypeVar("HyperT", bound=ClassifyingHyper)
 
 
 class ClassifierMethod(Method[HyperT], Generic[HyperT]):
-    """A classifier of feature columns; subclasses define the two classes."""
+    """A classifier of feature columns; ``fit`` of a subclass decides what it tells apart."""
 
     _classifier: Classifier
 
@@ -115,18 +90,10 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
         super().__init__(hyper)
         values = (getattr(self.hyper, field.name) for field in fields(self.hyper))
         kinds = [each.make_kind() for each in values if isinstance(each, ClassifierHyper)]
-        if kinds:  # the classifiers decide what is needed of the events of a sample
-            shown: dict[Need, None] = {need: None for kind in kinds for need in kind.needs}
-            others: list[Need] = [need for need in type(self).needs if need != "features"]
-            self.needs: tuple[Need, ...] = (*shown, *others)
-
-    def fit(
-        self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
-    ) -> Self:
-        """Learn to tell the classes apart; see :meth:`Method.fit`."""
-        self._classifier = self._learn(self._task(data, window, simulation, seed), seed)
-        self._names, self._blocks = data.names, _read(data, self.needs)
-        return self
+        # The classifiers decide what is needed of the events of a sample.
+        shown: dict[Need, None] = {need: None for kind in kinds for need in kind.needs}
+        others: list[Need] = [need for need in type(self).needs if need != "features"]
+        self.needs: tuple[Need, ...] = (*shown, *others)
 
     def score(self, data: Sample) -> NDArray[np.float32]:
         """Return the ensemble's mean probability; see :meth:`Method.score`."""
@@ -141,29 +108,51 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
         self._names, self._blocks = (tuple(map(str, arrays[key])) for key in ("names", "blocks"))
-        self._classifier = classifier_from_arrays(arrays, self._ensemble)
-
-    @property
-    def _ensemble(self) -> ClassifierHyper:
-        """The ensemble's hyperparameters."""
-        return self.hyper.classifier  # type: ignore[attr-defined]
-
-    @abstractmethod
-    def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task: ...
-
-    def _learn(self, task: Task, seed: int) -> Classifier:
-        return fit_classifier(
-            task.x, task.y, weight=task.weight, hyper=self._ensemble, seed=seed, event=task.event
-        )
+        self._classifier = classifier_from_arrays(arrays, self.hyper.classifier)
 
     def inputs_of(self, data: Sample) -> Sample:
         """Return the events as the classifier sees them; see :meth:`Method.inputs_of`."""
         return self.hyper.prepared(data)
 
+    def _tell_apart(
+        self,
+        data: Sample,
+        y: NDArray[np.bool_],
+        weight: NDArray[np.float64],
+        *,
+        seed: int,
+        x: Shown | None = None,
+    ) -> Self:
+        """Train the classifier; the end of every ``fit``.
+
+        Parameters
+        ----------
+        data : Sample
+            The events of both classes.
+        y : ndarray of bool, shape (n_events,)
+            Class.
+        weight : ndarray of float64, shape (n_events,)
+            Event weights, 1 on average.
+        seed : int
+            All randomness comes from it.
+        x : ndarray of float32, shape (n_events, n_features), or Inputs, optional
+            What the classifier is shown; by default the features and blocks of the events.
+        """
+        self._classifier = fit_classifier(
+            self._inputs(data) if x is None else x,
+            y,
+            weight=weight,
+            hyper=self.hyper.classifier,
+            seed=seed,
+            event=data.event,
+        )
+        self._names, self._blocks = data.names, _read(data, self.needs)
+        return self
+
     def _inputs(self, data: Sample) -> Shown:
         """Return what the classifier is shown of events."""
         data = self.hyper.prepared(data)
-        return inputs_for(self._ensemble, data.features, data.blocks)
+        return inputs_for(self.hyper.classifier, data.features, data.blocks)
 
 
 def _read(data: Sample, needs: Sequence[str]) -> tuple[str, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any, Self
 
 import fsspec
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core import InputError, nearest_names
-from ...core.identity import row_ids
+from ...core.identity import content_ids, number_ties
 from .block import Block, BlockKind
 from .constituents import ConstituentsReader
 from .images import ImagesReader
@@ -38,6 +38,8 @@ EXTRAS = {"weight": np.float64, "label": np.int8, "group": np.int64}
 """Columns that are taken along where all files have them, and their types."""
 
 _FIELDS = ("pt", "eta", "phi")
+_KINEMATICS = re.compile(r"j\d+_(pt|eta|phi|m|mass)")
+_ID_ROWS = 262_144  # at a time, while ids are made
 _WHOLE = ("event", "label", "group")  # columns of integers without gaps
 
 
@@ -89,8 +91,10 @@ class ColumnFiles:
         Names of the columns of lists, and what they hold.
     extras : tuple of str
         Those of ``EXTRAS`` that all files have.
-    has_ids : bool
-        Whether all files have a column ``event``.
+    kinematics : tuple of str or None
+        Columns that make the ids of the events; None where all files have a column ``event``. They
+        are the mass and the momenta of jets that all files have (``j1_pt``, ``j1_eta``, ``j1_phi``,
+        ``j1_mass`` or ``j1_m``, of any jet), in the order of their names.
     """
 
     files: tuple[tuple[str, pq.ParquetFile], ...]
@@ -98,7 +102,7 @@ class ColumnFiles:
     features: tuple[str, ...]
     blocks: dict[str, BlockKind]
     extras: tuple[str, ...]
-    has_ids: bool
+    kinematics: tuple[str, ...] | None
 
     @classmethod
     def open(cls, paths: Paths, *, features: Sequence[str], mass: str) -> Self:
@@ -107,9 +111,14 @@ class ColumnFiles:
         Raises
         ------
         InputError
-            If a file is missing or not Parquet, or a column is missing or holds something else.
+            If a file is missing, not Parquet or given twice, or a column is missing or holds
+            something else.
         """
         files = tuple((name, _open(fs, name)) for fs, name in _files(paths))
+        names = [name for name, _ in files]
+        if twice := [name for name in names if names.count(name) > 1]:
+            msg = f"{twice[0]}: the file is given twice, and its events would count twice; give it once"
+            raise InputError(msg)
         for name, file in files:
             present = file.schema_arrow.names
             for column in (mass, *features):
@@ -120,13 +129,14 @@ class ColumnFiles:
             column: _kind_in_all(files, column) for column in features
         }
         everywhere = set.intersection(*(set(file.schema_arrow.names) for _, file in files))
+        momenta = sorted(name for name in everywhere if _KINEMATICS.fullmatch(name))
         return cls(
             files,
             mass,
             tuple(column for column in features if kinds[column] is None),
             {column: kind for column, kind in kinds.items() if kind is not None},
             tuple(extra for extra in EXTRAS if extra in everywhere),
-            "event" in everywhere,
+            None if "event" in everywhere else (mass, *momenta),
         )
 
     def __len__(self) -> int:
@@ -136,8 +146,8 @@ class ColumnFiles:
     def batches(self, rows: int) -> Iterator[Batch]:
         """Yield the rows of all files in their order, so many at a time.
 
-        Files without ``event`` get ids made from their name (without the folder) and the row
-        number, so moving or reordering the files changes nothing.
+        Files without ``event`` get ids by the content of the events (`kinematics`), so that other
+        names, another order of the files or of their rows change nothing.
 
         Raises
         ------
@@ -145,22 +155,59 @@ class ColumnFiles:
             If a column does not hold what it should.
         """
         columns = [self.mass, *self.features, *self.blocks, *self.extras]
-        columns += ["event"] if self.has_ids else []
-        for name, file in self.files:
-            row = 0
-            for batch in file.iter_batches(rows, columns=columns):
-                stop = row + len(batch)
-                yield Batch(
-                    event=_column(batch, "event", name).astype(np.uint64, copy=False)
-                    if self.has_ids
-                    else row_ids(PurePath(name).name, row, stop),
-                    mass=_column(batch, self.mass, name),
-                    features={each: _column(batch, each, name) for each in self.features},
-                    extras={each: _column(batch, each, name) for each in self.extras},
-                    blocks={each: _list_column(batch, each, name) for each in self.blocks},
-                )
-                row = stop
+        columns += ["event"] if self.kinematics is None else []
+        ids = None if self.kinematics is None else self._content_ids(self.kinematics)
+        at = 0
+        for name, batch in self._raw(columns, rows):
+            stop = at + len(batch)
+            yield Batch(
+                event=_column(batch, "event", name).astype(np.uint64, copy=False)
+                if ids is None
+                else ids[at:stop],
+                mass=_column(batch, self.mass, name),
+                features={each: _column(batch, each, name) for each in self.features},
+                extras={each: _column(batch, each, name) for each in self.extras},
+                blocks={each: _list_column(batch, each, name) for each in self.blocks},
+            )
+            at = stop
+        for _, file in self.files:
             file.close()
+
+    def _raw(self, columns: Sequence[str], rows: int) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """Yield the name of the file and some rows of it, file after file."""
+        for name, file in self.files:
+            for batch in file.iter_batches(rows, columns=list(dict.fromkeys(columns))):
+                yield name, batch
+
+    def _content_ids(self, kinematics: Sequence[str]) -> NDArray[np.uint64]:
+        """Return the ids of all events.
+
+        Events with the same kinematics are numbered in the order of their features, by the names of
+        these, and as they come where all are equal.
+        """
+        ids = np.concatenate(
+            [
+                content_ids(*(_column(batch, each, name) for each in kinematics))
+                for name, batch in self._raw(kinematics, _ID_ROWS)
+            ]
+            or [np.empty(0, np.uint64)]
+        )
+        found, counts = np.unique(ids, return_counts=True)
+        tied = np.isin(ids, found[counts > 1])
+        if tied.any():
+            ids[tied] = number_ties(ids[tied], *self._features_of(tied))
+        return ids
+
+    def _features_of(self, events: NDArray[np.bool_]) -> list[NDArray[Any]]:
+        """Return the features of some events, in the order of their names."""
+        names, at = sorted(self.features), 0
+        parts: list[list[NDArray[Any]]] = [[] for _ in names]
+        for file, batch in self._raw(names, _ID_ROWS) if names else ():
+            some = events[at : at + len(batch)]
+            for part, each in zip(parts, names, strict=True):
+                part.append(_column(batch, each, file)[some])
+            at += len(batch)
+        return [np.concatenate(part) for part in parts]
 
     def first_name(self) -> str:
         """Return the name of the first file, and that there are others, for messages."""

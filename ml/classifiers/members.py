@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..training.calibration_of_scores import reliability
-from ..training.watching import is_watched, watcher
-from .ensemble import Classifier
+from ..training.watching import watcher
 
 __all__ = ["features_of_members", "note_reliability"]
 
 
 def note_reliability(
-    of_fold: Callable[[int], Classifier],
-    x: Any,
+    held_out: Sequence[NDArray[np.float32]],
     y: NDArray[np.bool_],
     weight: NDArray[np.float64],
     inner: NDArray[np.int64],
 ) -> None:
-    """Record the reliability on the events of each inner fold, if trainings are watched.
+    """Add the reliability diagram of held-out events to the record of trainings.
 
     Parameters
     ----------
-    of_fold : callable
-        Returns the ensemble of the members which an inner fold stopped.
-    x, y, weight, inner
+    held_out : sequence of ndarray of float32
+        For each inner fold the probabilities of its events, by the members that it stopped.
+    y, weight, inner
         As in :meth:`ClassifierKind.fit`.
     """
-    if not is_watched():
-        return
-    probability = np.empty(len(x))
-    for fold in np.unique(inner):
-        mine = inner == fold
-        probability[mine] = of_fold(int(fold)).score(x[mine])
+    probability = np.empty(len(inner))
+    for fold, of_fold in enumerate(held_out):
+        probability[inner == fold] = of_fold
     watcher().reliability.append(reliability(probability, y, weight))
 
 

@@ -14,7 +14,8 @@ from scipy.special import logit
 
 from ..training.bank import Bank, train_bank
 from ..training.device import pick_device
-from .ensemble import ClassifierHyper
+from ..training.watching import is_watched
+from .kinds import EnsembleHyper
 from .members import features_of_members, note_reliability
 
 __all__ = ["NetworkEnsemble", "fit_networks"]
@@ -69,7 +70,7 @@ def fit_networks(
     weight: NDArray[np.float64],
     inner: NDArray[np.int64],
     *,
-    hyper: ClassifierHyper,
+    hyper: EnsembleHyper,
     seed: int,
 ) -> NetworkEnsemble:
     """Train an ensemble of networks as one bank; see :meth:`ClassifierKind.fit`."""
@@ -99,7 +100,8 @@ def fit_networks(
             bank.take((epochs + chosen).ravel().tolist()), mean, std, networks.device
         )
 
-    note_reliability(
-        lambda fold: of_winners(winners.reshape(hyper.inner_folds, -1)[fold]), x, y, weight, inner
-    )
+    if is_watched():
+        stopped = winners.reshape(hyper.inner_folds, -1)
+        held_out = [of_winners(each).score(x[inner == i]) for i, each in enumerate(stopped)]
+        note_reliability(held_out, y, weight, inner)
     return of_winners(winners)

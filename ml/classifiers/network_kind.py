@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..hyperparameters import refuse_unusable
+from ..hyper_checks import refuse_unusable
 from ..training.bank_hyper import BankHyper
-from .ensemble import Classifier, ClassifierHyper, ClassifierKind, register_classifier
+from .kinds import Classifier, ClassifierKind, EnsembleHyper, register_classifier
 
 __all__ = ["NetworkHyper", "Networks"]
 
@@ -64,7 +64,7 @@ class Networks(ClassifierKind):
         weight: NDArray[np.float64],
         inner: NDArray[np.int64],
         *,
-        hyper: ClassifierHyper,
+        hyper: EnsembleHyper,
         seed: int,
     ) -> Classifier:
         """Train the networks; see :meth:`ClassifierKind.fit`."""
@@ -72,7 +72,7 @@ class Networks(ClassifierKind):
 
         return fit_networks(x, y, weight, inner, hyper=hyper, seed=seed)
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], *, hyper: ClassifierHyper) -> Classifier:
+    def restore(self, arrays: Mapping[str, NDArray[Any]], *, hyper: EnsembleHyper) -> Classifier:
         """Return the ensemble that these arrays are of."""
         from .network_ensemble import NetworkEnsemble  # noqa: PLC0415 - imports torch
 

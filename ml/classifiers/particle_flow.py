@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .ensemble import Classifier, ClassifierHyper, ClassifierKind, Inputs, register_classifier
+from ..training.watching import is_watched
+from .kinds import Classifier, ClassifierKind, EnsembleHyper, Inputs, register_classifier
 from .members import note_reliability
 from .particle_flow_hyper import ParticleFlowHyper
 
@@ -30,7 +31,7 @@ class ParticleFlow(ClassifierKind):
         weight: NDArray[np.float64],
         inner: NDArray[np.int64],
         *,
-        hyper: ClassifierHyper,
+        hyper: EnsembleHyper,
         seed: int,
     ) -> Classifier:
         """Train the networks; see :meth:`ClassifierKind.fit`."""
@@ -39,10 +40,12 @@ class ParticleFlow(ClassifierKind):
         fitted = fit_particle_flow(
             x, y, weight, inner, hyper=hyper.settings, members=hyper.members, seed=seed
         )
-        note_reliability(fitted.__getitem__, x, y, weight, inner)
+        if is_watched():
+            held_out = [fitted[i].score(x[inner == i]) for i in range(hyper.inner_folds)]
+            note_reliability(held_out, y, weight, inner)
         return together(fitted)
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], *, hyper: ClassifierHyper) -> Classifier:
+    def restore(self, arrays: Mapping[str, NDArray[Any]], *, hyper: EnsembleHyper) -> Classifier:
         """Return the ensemble that these arrays are of."""
         from .particle_flow_ensemble import ParticleFlowEnsemble  # noqa: PLC0415 - imports torch
 

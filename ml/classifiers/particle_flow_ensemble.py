@@ -18,7 +18,7 @@ from ..blocks.constituents import Constituents, Padded
 from ..networks.sets import ParticleFlowNetwork
 from ..training.device import pick_device
 from ..training.engine import one_thread, seeded, train
-from .ensemble import Inputs
+from .kinds import Inputs
 from .particle_flow_hyper import ParticleFlowHyper
 
 __all__ = ["ParticleFlowEnsemble", "fit_particle_flow", "together"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...core import ConfigError
-from ..hyperparameters import refuse_unusable
+from ..hyper_checks import refuse_unusable
 from ..training.training_hyper import TrainingHyper
 
 __all__ = ["ParticleFlowHyper"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core import ConfigError, InputError, nearest_names
-from ..hyperparameters import refuse_unusable
+from ..hyper_checks import refuse_unusable
 from ..training.checkpoints import State
 from ..training.device import pick_device
 from ..training.engine import Training, one_thread, seeded, train

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from ...core import InputError
-from ..hyperparameters import refuse_unusable
+from ..hyper_checks import refuse_unusable
 from .gaussianisation import SlicedFlow, place, push
 from .slice_axes import fit_axes
 

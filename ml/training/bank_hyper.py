@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..hyperparameters import refuse_unusable
+from ..hyper_checks import refuse_unusable
 
 __all__ = ["BankHyper"]
 

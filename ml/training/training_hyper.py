@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ..hyperparameters import refuse_unusable
+from ..hyper_checks import refuse_unusable
 
 __all__ = ["TrainingHyper"]
 

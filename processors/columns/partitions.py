@@ -32,7 +32,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _METADATA = b"overdensity"  # the key of our summary among the metadata of a Parquet file
-_LAYOUT = 2  # raised when the meaning of a column changes, so that old partitions are made again
+_LAYOUT = 3  # raised when the meaning of a column changes, so that old partitions are made again
 
 
 @dataclass(frozen=True)

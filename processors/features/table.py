@@ -304,7 +304,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "image",
-        "fractions of pT on a grid of ±radius: centred, rotated, flipped, of sum 1",
+        "fractions of pT on a grid of ±radius: centered, rotated, flipped, of sum 1",
         "Macaluso, Shih, arXiv:1803.00107; LHCO section 4.3, arXiv:2101.08320",
         images,
         shape=f"({PIXELS}, {PIXELS})",

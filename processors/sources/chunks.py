@@ -1,4 +1,4 @@
-"""What a run is cut into: files as they were found, chunks of them, and event ids."""
+"""What a run is cut into: files as they were found, and chunks of them."""
 
 from __future__ import annotations
 
@@ -74,8 +74,6 @@ class Chunk(Record):
         The event file.
     start, stop : int
         The entries ``start <= entry < stop``.
-    identity : int
-        The identity of the file (`FileSummary`).
     dataset : str
         Which part of a file set the file belongs to; may be empty.
     scale : float or None
@@ -84,7 +82,7 @@ class Chunk(Record):
 
     Examples
     --------
-    >>> chunk = Chunk("/data/a.root", start=10, stop=20, identity=7)
+    >>> chunk = Chunk("/data/a.root", start=10, stop=20)
     >>> chunk.name, chunk.place
     ('a-000000010-000000020', '/data/a.root [10:20]')
     """
@@ -92,7 +90,6 @@ class Chunk(Record):
     path: str
     start: int
     stop: int
-    identity: int
     dataset: str = ""
     scale: float | None = None
 
@@ -143,7 +140,6 @@ def split(
             file.path,
             start,
             min(start + chunk_events, file.n_events),
-            file.identity,
             dataset,
             scale,
         )

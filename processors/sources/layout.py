@@ -12,15 +12,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import awkward as ak
 import numpy as np
-import uproot
 from numpy.typing import NDArray
 
 from ...core import InputError
-from ...core.identity import event_ids, integer_digest, mix64
+from ...core.identity import content_ids_of_lists, integer_digest, mix64, splitmix64
 from ..jets.momentum import Jagged
 from .branches import (
     Branch,
@@ -66,7 +66,8 @@ class Layout:
     event : str or tuple of str, or None
         A 64-bit id of the event, taken as it is where the file has it.
     numbers : tuple of branches
-        Run, luminosity block and event number, or the last of them, of which the id is made.
+        Run, luminosity block and event number, or the last of them, of which the id is made. Without
+        them it is made of the particles or jets of the event (`named_by`).
     channel : str or tuple of str, or None
         Number of the simulated process, where the file has it: events of different processes can
         share the other numbers.
@@ -83,7 +84,7 @@ class Layout:
     >>> branches["number"] = ak.Array([7, 8])
     >>> layout.missing(branches, ["jets"])
     []
-    >>> events = layout.normal(branches, ["jets"], identity=0, start=0)
+    >>> events = layout.normal(branches, ["jets"])
     >>> events.jets.pt.tolist(), len(set(events.event.tolist()))
     ([[40.0], []], 2)
     """
@@ -116,6 +117,26 @@ class Layout:
                     wanted += [*objects.required, *objects.optional]
         return frozenset(x for branch in wanted for x in spellings(branch) if isinstance(x, str))
 
+    def to_read(self, there: Collection[str], collections: Sequence[str]) -> frozenset[str]:
+        """Return what to read of a file with these branches: some collections, and what names events."""
+        names = self.branches(collections)
+        return names if self.numbered(there) else names | self.branches(self.named_by(there))
+
+    def readable(self, collections: Sequence[str]) -> frozenset[str]:
+        """Return all that `to_read` may ask of a file of this kind."""
+        return self.branches(collections if self.numbers else (*self.collections, *collections))
+
+    def named_by(self, there: Collection[str]) -> tuple[str, ...]:
+        """Return the collections whose pt, eta and phi make the ids of events without numbers.
+
+        They are the particles where a file with these branches has them, else all jets and leptons
+        that it has, whatever a processor reads: channels of one file know their events in common.
+        """
+        available = self.available(there)
+        particles = [name for name in available if name.endswith("particles")]
+        measured = [name for name in available if not name.startswith("gen_")]
+        return tuple(particles[:1] or measured) or available
+
     def missing(self, there: Collection[str], collections: Sequence[str]) -> list[str]:
         """Return what a file with these branches lacks of the collections, in words."""
         lacks = [described(branch) for branch in self.numbers if spelled(branch, there) is None]
@@ -134,21 +155,17 @@ class Layout:
         """Return the collections that a file with these branches has."""
         return tuple(name for name in self.collections if not self.missing(there, (name,)))
 
-    def normal(
-        self, branches: Branches, collections: Sequence[str], identity: int, start: int
-    ) -> ak.Array:
+    def normal(self, branches: Branches, collections: Sequence[str], *, start: int = 0) -> ak.Array:
         """Return events in the form that processors read.
 
         Parameters
         ----------
         branches : mapping of str to ak.Array, each of shape (n_events, ...)
-            The branches that the file has of `branches`.
+            The branches that the file has of `to_read`.
         collections : sequence of str
             What to return: names of `collections`, or ``rho``.
-        identity : int
-            Of the file, for files without event numbers.
         start : int
-            Entry of the first event, for these.
+            Entry of the first event, for messages.
 
         Raises
         ------
@@ -160,11 +177,9 @@ class Layout:
             raise InputError(msg)
         n_events = len(next(iter(branches.values())))
         fields: dict[str, Any] = {
-            name: joined([objects.flat(branches) for objects in self.collections[name]])
-            for name in collections
-            if name != "rho"
+            name: self._joined(name, branches) for name in collections if name != "rho"
         }
-        fields["event"] = self._ids(branches, n_events, identity, start)
+        fields["event"] = self._ids(branches, n_events, fields)
         if (weight := per_event(self.weight, branches)) is not None:
             fields["weight"] = weight
         if (label := per_event(self.label, branches)) is not None:
@@ -176,7 +191,7 @@ class Layout:
     def of_chunk(self, branches: Branches, chunk: Chunk, collections: Sequence[str]) -> ak.Array:
         """Return the events of a chunk, see `normal`; errors name the file."""
         try:
-            return self.normal(branches, collections, chunk.identity, chunk.start)
+            return self.normal(branches, collections, start=chunk.start)
         except InputError as error:
             msg = f"{chunk.path}: {error}"
             raise InputError(msg) from None
@@ -187,16 +202,13 @@ class Layout:
         What is looked at does not depend on what will be read: the first collection that the file
         has, and the event numbers where there are any.
         """
-        reference = self.available(first)[0]
-        lists = [objects.flat(first) for objects in self.collections[reference]]
-        events: Jagged = joined(lists)[:FINGERPRINT_EVENTS]
-        triples = np.stack(
-            [ak.to_numpy(ak.flatten(events[x], axis=1)) for x in ("pt", "eta", "phi")], axis=1
-        )
-        content = content_identity(n_events, ak.to_numpy(ak.num(events, axis=1)), triples)
+        counts, *directions = _directions(self._joined(self.available(first)[0], first))
+        kept = int(counts[:FINGERPRINT_EVENTS].sum())
+        triples = np.stack([numbers[:kept] for numbers in directions], axis=1)
+        content = content_identity(n_events, counts[:FINGERPRINT_EVENTS], triples)
         if not self.numbered(first):
             return content
-        ids = self._ids(first, len(events), 0, 0)
+        ids = self._ids(first, len(counts), {})[:FINGERPRINT_EVENTS]
         return integer_digest(content.to_bytes(8, "little"), ids.tobytes())
 
     def fingerprint(self, there: Collection[str]) -> frozenset[str]:
@@ -224,18 +236,25 @@ class Layout:
         return by_id or bool(self.numbers)
 
     def _ids(
-        self, branches: Branches, n_events: int, identity: int, start: int
+        self, branches: Branches, n_events: int, lists: Mapping[str, Jagged]
     ) -> NDArray[np.uint64]:
         if self.event is not None and (name := spelled(self.event, branches)) is not None:
             return integers(branches[str(name)])
         if not self.numbers:
-            return event_ids(identity, np.arange(start, start + n_events))
+            hashes: list[NDArray[np.uint64]] = []
+            for name in self.named_by(branches):
+                objects = lists[name] if name in lists else self._joined(name, branches)
+                hashes.append(content_ids_of_lists(*_directions(objects)))
+            return reduce(lambda ids, more: splitmix64(splitmix64(ids) ^ more), hashes)
         given = [integers(branches[str(spelled(branch, branches))]) for branch in self.numbers]
         zeros = [np.zeros(n_events, np.uint64) for _ in range(3 - len(given))]
         run, block, number = (*zeros, *given)
         if self.channel is not None and (name := spelled(self.channel, branches)) is not None:
             number = number + mix64(integers(branches[str(name)]))
         return mix64(mix64((run << np.uint64(32)) | block) + number)
+
+    def _joined(self, collection: str, branches: Branches) -> Jagged:
+        return joined([objects.flat(branches) for objects in self.collections[collection]])
 
 
 @dataclass(frozen=True)
@@ -255,32 +274,17 @@ class View:
 
     def __call__(self, events: ak.Array) -> ak.Array:
         """Return NanoEvents of any schema that keeps the branches in the form a processor reads."""
-        branches = find_branches(events, self.layout.branches(self.collections))
-        identity, start = 0, 0
-        if not self.layout.numbered(branches):
-            metadata: Any = getattr(events, "metadata", None) or {}
-            identity, start = _identity_of(self.layout, metadata), metadata["entrystart"]
-        return self.layout.normal(branches, self.collections, identity, start)
+        there = find_branches(events, self.layout.readable(self.collections))
+        wanted = self.layout.to_read(there, self.collections)
+        return self.layout.normal(
+            {name: column for name, column in there.items() if name in wanted}, self.collections
+        )
 
 
-def _identity_of(layout: Layout, metadata: Mapping[str, Any]) -> int:
-    """Return the identity of the file that a chunk of a coffea `Runner` is from."""
-    if "identity" in metadata:
-        return int(metadata["identity"])
-    key = (layout.name, str(metadata["filename"]), str(metadata.get("treename")))
-    if key not in _IDENTITIES:
-        opened: Any = uproot.open({metadata["filename"]: metadata["treename"]})
-        with opened as tree:
-            wanted = layout.fingerprint({name.rpartition("/")[2] for name in tree.iterkeys()})
-            first = tree.arrays(filter_name=wanted.__contains__, entry_stop=FINGERPRINT_EVENTS)
-            n_events = int(tree.num_entries)
-        if len(_IDENTITIES) > 10_000:
-            _IDENTITIES.clear()
-        _IDENTITIES[key] = layout.identity(find_branches(first, wanted), n_events)
-    return _IDENTITIES[key]
-
-
-_IDENTITIES: dict[tuple[str, str, str], int] = {}  # one number a file, so that it is opened once
+def _directions(objects: Jagged) -> tuple[NDArray[Any], ...]:
+    """Return how many objects each event has, and pt in GeV, eta and phi of all of them."""
+    flat = (ak.to_numpy(ak.flatten(objects[name], axis=1)) for name in ("pt", "eta", "phi"))
+    return (ak.to_numpy(ak.num(objects, axis=1)), *flat)
 
 
 def _as_label(values: NDArray[np.float64], start: int) -> NDArray[np.int8]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
-from ...core.identity import event_ids, hex_digest
+from ...core.identity import content_ids_of_lists, hex_digest
 from ..jets.momentum import momenta
 from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary, absolute, content_identity
 from .remote import read_bytes, reason, unreadable
@@ -147,7 +147,7 @@ class LhcoSource(Source):
         n_particles = np.concatenate(counts) if counts else np.empty(0, dtype=np.int64)
         fields: dict[str, Any] = {
             "particles": momenta(particles[:, 0], particles[:, 1], particles[:, 2], n_particles),
-            "event": event_ids(chunk.identity, np.arange(chunk.start, chunk.stop)),
+            "event": content_ids_of_lists(n_particles, *particles.T),
         }
         if (key_file := self._keys.get(absolute(chunk.path))) is not None:
             key = _read_key(key_file, self.dataset, chunk.start, chunk.stop)

@@ -79,11 +79,11 @@ class ParquetSource(LayoutSource):
     def read(self, chunk: Chunk, collections: Sequence[str] = PARTICLES) -> ak.Array:
         """Read a chunk, see `Source.read`."""
         with _opened(chunk.path) as file:
-            layout, _ = self._layout(file, chunk.path, collections)
+            layout, there = self._layout(file, chunk.path, collections)
             if chunk.stop > (n_events := file.metadata.num_rows):
                 msg = f"{chunk.path}: has {n_events} events, entry {chunk.stop - 1} was asked"
                 raise InputError(msg)
-            wanted = layout.branches(collections)
+            wanted = layout.to_read(there, collections)
             columns = _columns(file, wanted, chunk.start, chunk.stop)
         return layout.of_chunk(columns, chunk, collections)
 

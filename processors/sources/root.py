@@ -93,7 +93,8 @@ class RootSource(LayoutSource):
         """Read a chunk, see `Source.read`."""
         with self.opened(chunk.path) as file:
             layout, tree = self.find(file, chunk.path, collections)
-            branches = _branches(tree, layout.branches(collections), chunk.start, chunk.stop)
+            wanted = layout.to_read(_leaves(tree), collections)
+            branches = _branches(tree, wanted, chunk.start, chunk.stop)
         return layout.of_chunk(branches, chunk, collections)
 
     def execute(

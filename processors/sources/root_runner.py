@@ -155,7 +155,7 @@ class ThroughRunner:
             skipbadfiles=(Exception,),  # of opening: those of the writer are not raised
             checkpointer=_Finished(probe=probe),
         )
-        names = (layout.branches(self.writer.collections) for layout in self.source.candidates)
+        names = (layout.readable(self.writer.collections) for layout in self.source.candidates)
         wanted = frozenset[str]().union(*names).__contains__  # what uproot filters branches by
         try:
             with warnings.catch_warnings():
@@ -205,7 +205,7 @@ class _Chunks(ProcessorABC):
         collections = self.writer.collections
         layout, _ = choose_layout(self.source.candidates, {tree: there}, collections, chunk.path)
         with readable(chunk.path, "ROOT"):  # the columns are virtual: they are read here
-            branches = find_branches(events, layout.branches(collections))
+            branches = find_branches(events, layout.to_read(there, collections))
             branches = {name: ak.materialize(column) for name, column in branches.items()}
         return layout.of_chunk(branches, chunk, collections)
 

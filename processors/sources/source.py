@@ -73,7 +73,7 @@ class Source(ABC):
     >>> from dataclasses import dataclass
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
-    >>> from overdensity.core.identity import integer_digest
+    >>> from overdensity.core.identity import content_ids_of_lists, integer_digest
     >>> from overdensity.processors.jets.momentum import momenta
     >>> @dataclass(frozen=True)  # with @register_source("text", suffixes=(".dat",)) above it
     ... class TextSource(Source):
@@ -82,8 +82,9 @@ class Source(ABC):
     ...
     ...     def read(self, chunk, collections=PARTICLES):
     ...         pt, eta, phi = np.loadtxt(chunk.path, ndmin=2, unpack=True)
-    ...         particles = momenta(pt, eta, phi, np.array([len(pt)]))
-    ...         event = np.array([chunk.identity], np.uint64)
+    ...         counts = np.array([len(pt)])
+    ...         particles = momenta(pt, eta, phi, counts)
+    ...         event = content_ids_of_lists(counts, pt, eta, phi)
     ...         return ak.zip({"particles": particles, "event": event}, depth_limit=1)
     ...
     ...     def settings(self):
@@ -294,7 +295,7 @@ def read_events(
     """
     file = source.inspect(path, collections)
     stop = file.n_events if stop is None else min(stop, file.n_events)
-    return source.read(Chunk(file.path, start, stop, file.identity), collections)
+    return source.read(Chunk(file.path, start, stop), collections)
 
 
 def _read_and_write(item: tuple[str, Chunk], *, source: Source, writer: Writer) -> dict[str, Any]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypedDict, cast, get_args
+from typing import Literal, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import ConfigError, FitError, Record, nearest_names, progress
 from ..p_values.local import z_of_log_p
-from ..search.pseudo_experiments import BATCH, GlobalP, Mapper, _run, global_p, is_enough
+from ..search.pseudo_experiments import BATCH, GlobalP, Mapper, global_p, is_enough, run_batches
 from ..spectra.batch_fit import Problem, refit
 from ..spectra.functions import Basis
 from ..spectra.poisson import Constraint
@@ -343,10 +343,9 @@ def _throw(task: Callable[[int], Array], log_p: float, n: int, mapper: Mapper | 
     """Run batches, in rounds, until there are n or the global p-value is known well enough."""
     goals = [-(-goal // BATCH) for goal in (*(goal for goal in _ROUNDS if goal < n), n)]
     done: list[Array] = []
-    run = cast("Callable[..., Iterable[Array]]", _run)  # it does not look at what tasks return
     with progress("pseudo-experiments", goals[-1] * BATCH) as advance:
         for goal in goals:
-            for batch in run(task, range(len(done), goal), mapper):
+            for batch in run_batches(task, range(len(done), goal), mapper):
                 done.append(batch)
                 advance(BATCH)
             if is_enough(float(_as_p(log_p)), np.concatenate(done)):

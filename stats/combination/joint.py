@@ -156,7 +156,7 @@ def combine_channels(
 
 
 def _step(
-    name: str, channel: HuntChannel, windows: ArrayLike, *, usable: ArrayLike | None = None
+    name: str, channel: HuntChannel, windows: ArrayLike, *, hidden: int | None = None
 ) -> StatisticalStep:
     """Fit a channel; errors name it."""
     try:
@@ -167,7 +167,7 @@ def _step(
             model=channel.model,
             spurious=channel.spurious,
             refused=channel.refused,
-            usable=usable,
+            hidden=hidden,
         )
     except (FitError, InputError) as error:
         msg = f"channel {name!r}: {error}"

@@ -94,13 +94,13 @@ def kept_fractions(location: Array, total: Array, steps: Array) -> Array:
 def contrasts(columns: Array, signal: NDArray[np.bool_], error: Array) -> Array:
     """Return the weights that take locations to shifts, shape (n_windows, n_bins).
 
-    A shift is the weighted mean of the locations in the signal region, less that of the sidebands'
-    fit by the columns of the background function.
+    A shift is the weighted mean of the locations in the signal region, less that of a fit to the
+    sidebands by the columns of the efficiency.
 
     Parameters
     ----------
     columns : ndarray of shape (n_bins, n_parameters)
-        Columns of the background function.
+        Columns of the log-odds of passing (`odds_columns`).
     signal : ndarray of bool, shape (n_windows, n_bins)
         Bins of each signal region.
     error : ndarray of shape (n_windows, n_bins)
@@ -108,7 +108,7 @@ def contrasts(columns: Array, signal: NDArray[np.bool_], error: Array) -> Array:
 
     Examples
     --------
-    With a constant for the background function, a shift is the difference of two means:
+    With a constant for the efficiency, a shift is the difference of two means:
 
     >>> import numpy as np
     >>> signal = np.array([[False, True, False]])

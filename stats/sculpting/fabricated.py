@@ -15,10 +15,10 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import ndtri
 
 from ...core import ConfigError, InputError
+from ..search.scan_fits import fit_scan
 from ..search.scanning import Scan, scan
 from ..selection.levels import normal_scores, selection_levels
 from ..selection.patterns import count_patterns
-from ..spectra.batch_fit import refit
 from ..spectra.fit_model import FitModel
 from .bulk import bulk_location, common_shift, contrasts, kept_fractions
 from .sculpting_result import Sculpting, SelectionSculpting, WindowSculpting
@@ -57,12 +57,12 @@ class FabricatedExcess:
     Examples
     --------
     >>> import numpy as np
-    >>> from overdensity.stats import log_edges
+    >>> from overdensity.stats import FitModel, log_edges
     >>> edges, rng = log_edges(2632, 6000, 16), np.random.default_rng(1)
     >>> mass = 2632 * rng.random(10_000) ** (-1 / 8)
     >>> found = fabricated_excess(
     ...     rng.normal(size=(mass.size, 1)), mass, rng.integers(0, 5, mass.size), edges=edges,
-    ...     windows=[(edges[4], edges[7])], efficiencies=(0.1,), function="dijet3",
+    ...     windows=[(edges[4], edges[7])], efficiencies=(0.1,), model=FitModel("dijet3"),
     ... )
     >>> found.location.shape, found.fake_z.shape
     ((1, 16), (1, 1))
@@ -100,9 +100,7 @@ def fabricated_excess(
     windows: ArrayLike,
     efficiencies: Sequence[float],
     events: ArrayLike | None = None,
-    function: str = "dijet5",
-    freedom: float = 1.0,
-    guard: int = 2,
+    model: FitModel | None = None,
     bulk: float = 0.9,
 ) -> FabricatedExcess:
     r"""Predict from the bulk of the scores what excess a selection fabricates without any signal.
@@ -119,7 +117,7 @@ def fabricated_excess(
     variance of that distribution. Neither depends on how many events lie above c, which a signal
     changes. A selection of efficiency ε then keeps :math:`\Phi(a - t)` of the background of the
     bin, t being such that it keeps ε of all. The fit of the unselected spectrum times these
-    efficiencies goes through the sideband fit of the search, with all its freedom, and what is
+    efficiencies goes through the sideband fits of the search, with all their freedom, and what is
     left in the signal region is the fake excess. For a small shift Δ of the signal region over
     the interpolated sidebands it is :math:`B\,\Delta\,\phi(z_\epsilon)`.
 
@@ -139,9 +137,8 @@ def fabricated_excess(
         The selections, decreasing.
     events : array_like of uint64, shape (n_events,), optional
         Event ids, by which ties are broken.
-    function, freedom, guard
-        Background function, its freedom in a selected spectrum and the bins beside the signal
-        region, as in `FitModel`.
+    model : FitModel, optional
+        How the background is fitted; by default ``FitModel()``.
     bulk : float
         Fraction of events that make the bulk, at most one less the loosest selection.
 
@@ -161,13 +158,13 @@ def fabricated_excess(
     Examples
     --------
     >>> import numpy as np
-    >>> from overdensity.stats import log_edges
+    >>> from overdensity.stats import FitModel, log_edges
     >>> edges, rng = log_edges(2632, 6000, 16), np.random.default_rng(1)
     >>> mass = 2632 * rng.random(10_000) ** (-1 / 8)
     >>> scores = rng.normal(size=(mass.size, 1)) + (abs(mass - 3500) < 200)[:, None]
     >>> found = fabricated_excess(
     ...     scores, mass, rng.integers(0, 5, mass.size), edges=edges,
-    ...     windows=[(edges[4], edges[7])], efficiencies=(0.1,), function="dijet3",
+    ...     windows=[(edges[4], edges[7])], efficiencies=(0.1,), model=FitModel("dijet3"),
     ... )
     >>> bool(found.fake[0, 0] > 5 * found.fake_error[0, 0])
     True
@@ -187,7 +184,7 @@ def fabricated_excess(
         count_patterns(mass, np.stack(levels, axis=1), edges),
         windows,
         efficiencies,
-        model=FitModel(function, guard=guard, freedom=freedom),
+        model=model,
     )
     steps = np.array(fits.efficiencies[1:])
     if not 0 < bulk <= 1 - steps[0] + 1e-9:
@@ -201,7 +198,7 @@ def fabricated_excess(
     ]
     location, error = (np.array(each) for each in zip(*of_window, strict=True))
     kept = kept_fractions(location, total, steps)
-    weights = contrasts(fits.problem.basis.design.mean(axis=1), _signal(fits), error)
+    weights = contrasts(fits.problem.columns, _signal(fits), error)
     shift_error = np.sqrt((weights**2 * error**2).sum(axis=1))
     return FabricatedExcess(
         fits=fits,
@@ -249,13 +246,13 @@ def refuse_fabricated(
     Examples
     --------
     >>> import numpy as np
-    >>> from overdensity.stats import log_edges
+    >>> from overdensity.stats import FitModel, log_edges
     >>> edges, rng = log_edges(2632, 6000, 16), np.random.default_rng(1)
     >>> mass = 2632 * rng.random(10_000) ** (-1 / 8)
     >>> scores = rng.normal(size=(mass.size, 1)) + (abs(mass - 3500) < 200)[:, None]
     >>> found = fabricated_excess(
     ...     scores, mass, rng.integers(0, 5, mass.size), edges=edges,
-    ...     windows=[(edges[4], edges[7])], efficiencies=(0.1,), function="dijet3",
+    ...     windows=[(edges[4], edges[7])], efficiencies=(0.1,), model=FitModel("dijet3"),
     ... )
     >>> refuse_fabricated(found).refused.tolist()
     [[True]]
@@ -319,7 +316,7 @@ def _fakes(fits: Scan, kept: Array) -> Array:
     spectra[:, 0] = smooth
     spectra[:, 1:] = smooth * kept
     flat = spectra.reshape(-1, smooth.size)
-    expected = refit(fits.problem, flat[None]).expected[0]
+    expected = fit_scan(fits.problem, flat[None]).expected[0]
     return ((flat * fits.problem.masked).sum(axis=1) - expected).reshape(fits.shape)[:, 1:]
 
 

@@ -6,15 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from ..spectra.batch_fit import Problem, refit
 from .null import Null
 from .pseudo_experiments import Toys
+from .scan_fits import fit_scan
 from .scanning import Scan, hide_window
 
 __all__ = ["flag_sentences", "inclusive_p"]
 
 _BAD_INCLUSIVE = 0.01  # p-value of the unselected fit below which the function itself is doubted
-_BAD_MISMATCH = 0.1  # of a Poisson error, between the fits and what is thrown
 _STRONG = 3.0  # local significance above which an excess may explain the misfit of other windows
 _TOYS = 1000
 _MAY_BE_SIGNAL = " (a strong signal in or near the window can be the cause)"
@@ -105,13 +104,10 @@ def flag_sentences(
         "a selection has an excess ({which}) that the spectrum of all events cannot hide; it is "
         "refused",
     )
-    if best is None:
+    if null.reason is not None:
+        sentences.append(null.reason)
+    elif best is None:
         sentences.append("no window has a fit that may be quoted: there is no result")
-    if null.mismatch > _BAD_MISMATCH:
-        sentences.append(
-            "pseudo-experiments could not be made to agree with all fits: they differ by up to "
-            f"{null.mismatch:.2g} of a Poisson error in a bin"
-        )
     if (1 + len(toys.p_local)) * threshold <= 1:
         sentences.append(
             f"{len(toys.p_local)} pseudo-experiments cannot resolve a goodness of fit of "
@@ -191,20 +187,11 @@ def _explained(
     seed: int,
 ) -> NDArray[np.bool_]:
     """Return which of the spectra are well described once the best window is hidden too."""
-    problem = scan.problem
-    hidden = hide_window(problem, best)
-    without = Problem(
-        problem.basis,
-        problem.masked[spectra] | hidden,
-        problem.tested[spectra] & ~hidden,
-        problem.start[spectra],
-        problem.center[spectra],
-        problem.precision[spectra],
-    )
+    without = scan.problem.hiding(hide_window(scan.problem, best))
     thrown = null.throw(
         _TOYS, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 0)))
     )
-    reference = refit(without, thrown[:, spectra])
-    data = refit(without, scan.counts[None, spectra])
-    worse = (reference.deviance >= data.deviance[0]).sum(axis=0)
+    reference = fit_scan(without, thrown).deviance[:, spectra]
+    data = fit_scan(without, scan.counts[None]).deviance[0, spectra]
+    worse = (reference >= data).sum(axis=0)
     return (1 + worse) / (1 + _TOYS) >= threshold

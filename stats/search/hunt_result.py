@@ -15,7 +15,7 @@ from .printed import error_of, selection_name, significances
 from .pseudo_experiments import GlobalP
 from .trials import Trials
 
-__all__ = ["Best", "HuntResult", "SelectionResult", "WindowResult", "windows_table"]
+__all__ = ["Best", "HuntResult", "Repeats", "SelectionResult", "WindowResult", "windows_table"]
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,41 @@ class Best(Record):
 
 
 @dataclass(frozen=True)
+class Repeats(Record):
+    """What each partition into folds says on its own.
+
+    Attributes
+    ----------
+    representative : int
+        The partition that spectra, yields and limits are of.
+    spread : float or None
+        Standard deviation of the significances of the partitions where the combined one is largest;
+        None without a result.
+    z_local : tuple of tuple of tuple of float or None
+        Significance by partition, window and selection, the unselected spectrum first; None where
+        it may not be quoted.
+    largest_z, p_global : tuple of float or None
+        The largest significance of each partition, and its global p-value if it were alone.
+
+    Examples
+    --------
+    >>> Repeats(0, 0.4, (((0.1, 2.0),), ((0.1, 1.4),)), (2.0, 1.4), (0.1, 0.3)).number
+    2
+    """
+
+    representative: int
+    spread: float | None
+    z_local: tuple[tuple[tuple[float | None, ...], ...], ...]
+    largest_z: tuple[float | None, ...]
+    p_global: tuple[float | None, ...]
+
+    @property
+    def number(self) -> int:
+        """How many partitions there are."""
+        return len(self.z_local)
+
+
+@dataclass(frozen=True)
 class HuntResult(Printed, Record):
     """Result of the statistical step; printed, it is a table with one line a window.
 
@@ -190,6 +225,9 @@ class HuntResult(Printed, Record):
         `Null.mismatch`.
     flags : tuple of str
         What a reader must know, in plain sentences; empty when all is well.
+    repeats : Repeats or None
+        Where there are several partitions into folds: what each says alone. The p-values are then
+        combined ones, all else is of the representative partition.
 
     Examples
     --------
@@ -214,6 +252,7 @@ class HuntResult(Printed, Record):
     unselected_p_value: float
     null_mismatch: float
     flags: tuple[str, ...]
+    repeats: Repeats | None = None
 
     def table(self) -> Table:
         """Return one line a window, with its most significant selection."""

@@ -16,7 +16,8 @@ from ..spectra.fit_model import FitModel
 from .flags import inclusive_p
 from .hunt_result import Best, HuntResult, SelectionResult, WindowResult
 from .pseudo_experiments import GlobalP, Mapper, Toys, global_p, is_enough, throw_toys
-from .statistical_step import StatisticalStep, settled_step, statistical_step
+from .repeats import RepeatedStep, repeated_step
+from .statistical_step import StatisticalStep, settled_step
 from .trials import Trials, beyond_pseudo_experiments
 
 __all__ = ["hunt", "hunt_patterns"]
@@ -45,9 +46,9 @@ def hunt(
     ----------
     mass : array_like of shape (n_events,)
         Resonant mass, GeV.
-    levels : array_like of int, shape (n_events, n_windows)
+    levels : array_like of int, shape ([n_repeats,] n_events, n_windows)
         Number of selections each event passes in each window (`selection_levels`), the
-        efficiency 1 not counted.
+        efficiency 1 not counted; of several partitions into folds, one after the other.
     edges : array_like of shape (n_bins + 1,)
         Bin edges of the scan, GeV.
     windows : array_like of shape (n_windows, 2)
@@ -62,7 +63,7 @@ def hunt(
     spurious : array_like of shape (n_windows,), optional
         Spurious signal of each window as a fraction of the background (`spurious_signal`): a
         nuisance parameter of the data and of every pseudo-experiment.
-    refused : array_like of bool, shape (n_windows, n_selections), optional
+    refused : array_like of bool, shape ([n_repeats,] n_windows, n_selections), optional
         Selections that sculpt the spectrum more than the fit absorbs (`refuse_fabricated`). They are
         flagged, and do not count.
     pseudo_experiments : int
@@ -99,9 +100,10 @@ def hunt(
     >>> print(found.table().text().splitlines()[0])
     hunt in 1 windows, 2500-6000 GeV, background dijet3
     """
-    patterns = count_patterns(mass, levels, subdivide(edges, bins_per_bin))
+    levels, fine = np.asarray(levels), subdivide(edges, bins_per_bin)
+    each = levels if levels.ndim == 3 else levels[None]
     return hunt_patterns(
-        patterns,
+        [count_patterns(mass, of_repeat, fine) for of_repeat in each],
         windows=windows,
         efficiencies=efficiencies,
         model=model,
@@ -114,7 +116,7 @@ def hunt(
 
 
 def hunt_patterns(
-    patterns: Patterns,
+    patterns: Patterns | Sequence[Patterns],
     *,
     windows: ArrayLike,
     efficiencies: Sequence[float],
@@ -129,8 +131,8 @@ def hunt_patterns(
 
     Parameters
     ----------
-    patterns : Patterns
-        Events counted in the bins of the fits.
+    patterns : Patterns or sequence of Patterns
+        Events counted in the bins of the fits; of each partition into folds, where there are several.
     windows, efficiencies, model, spurious, refused
         As in `hunt`.
     pseudo_experiments, seed, mapper
@@ -153,6 +155,7 @@ def hunt_patterns(
     >>> found.best.z_local < 3, len(found.windows)
     (True, 1)
     """
+    parts = [patterns] if isinstance(patterns, Patterns) else patterns
 
     def throw(step: StatisticalStep) -> Toys:
         def enough(toys: Toys) -> bool:
@@ -163,7 +166,7 @@ def hunt_patterns(
         )
 
     make = partial(
-        *(statistical_step, patterns, windows, efficiencies),
+        *(repeated_step, parts, windows, efficiencies),
         model=model,
         spurious=spurious,
         refused=refused,
@@ -193,6 +196,7 @@ def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:
         unselected_p_value=inclusive_p(fits),
         null_mismatch=step.null.mismatch,
         flags=step.flags(toys, seed),
+        repeats=step.repeats(toys) if isinstance(step, RepeatedStep) else None,
     )
 
 

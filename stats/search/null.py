@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 
 from ..selection.patterns import Patterns
 from .scanning import Scan
@@ -26,12 +27,17 @@ logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 
+_BAD_MISMATCH = 0.1  # of a Poisson error, between the fits and what is thrown
 _RARE = 0.02  # events put into patterns that may not have been seen in a bin
 _SPARSE = 200  # events in a bin below which it borrows patterns from others
-_OVERLAPS = 100  # how many
+_OVERLAPS = 300  # how many
 _LEAST_SHELL = 1e-3  # a selection keeps at most 99.9 % of the next looser one, in every bin
-_MAX_CYCLES = 500
-_TOLERANCE = 1e-3  # of the expectation of a shell in a bin
+_NOTHING = 1e-4  # events of a shell in a bin below which its expectation need not be met
+_SLACK = 1e-4  # by how much of its expectation a shell may miss it for each e-fold of its weights
+_TOLERANCE = 1e-4  # of the expectation of a shell in a bin
+_MAX_STEPS = 200
+_MAX_HALVINGS = 30
+_LARGEST_STEP = 3.0  # in the logarithm of a factor
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +59,8 @@ class Null:
     mismatch : float
         Largest difference between the mean of a shell in a bin and its fit, in units of the
         Poisson error (or of 1 event where the fit expects less).
+    converged : bool
+        The background-only fits of all spectra found their maximum.
 
     Examples
     --------
@@ -74,6 +82,21 @@ class Null:
     cells: NDArray[np.int64]
     shape: tuple[int, int, int]
     mismatch: float
+    converged: bool
+
+    @property
+    def reason(self) -> str | None:
+        """Why nothing thrown from it can be compared with the data; None where all is well."""
+        if not self.converged:
+            return (
+                "a background-only fit did not converge: there is no p-value; use fewer parameters"
+            )
+        if self.mismatch > _BAD_MISMATCH:
+            return (
+                "pseudo-experiments could not be made to agree with all fits, they differ by up to "
+                f"{self.mismatch:.2g} of a Poisson error in a bin: there is no p-value; use fewer windows"
+            )
+        return None
 
     def throw(self, n: int, rng: np.random.Generator) -> Array:
         """Throw pseudo-experiments.
@@ -154,26 +177,73 @@ def null_hypothesis(patterns: Patterns, scan: Scan) -> Null:
     n_bins = patterns.edges.size - 1
     targets = _shells(scan.null.reshape(n_windows, n_levels, n_bins))
     bins, levels, means = _with_rare_groups(patterns, n_levels)
-    cell = levels.astype(np.int64) * n_bins + bins[:, None]
-    for cycle in range(_MAX_CYCLES):
-        worst = 0.0
-        for window in range(n_windows):
-            target = targets[window].ravel()
-            now = np.bincount(cell[:, window], weights=means, minlength=target.size)
-            worst = max(worst, float(np.max(np.abs(now - target) / (target + 1e-3))))
-            means *= (target / now)[cell[:, window]]
-        if worst < _TOLERANCE:
-            logger.debug("the null hypothesis agrees with all fits after %d cycles", cycle + 1)
-            break
+    for index in range(n_bins):
+        of_bin = np.flatnonzero(bins == index)
+        means[of_bin] = _matched(means[of_bin], levels[of_bin], targets[:, :, index])
     group, window = np.nonzero(levels)
     cells = (window * (n_levels - 1) + levels[group, window] - 1) * n_bins + bins[group]
     first = np.searchsorted(group, np.arange(len(means) + 1))
+    cell = levels.astype(np.int64) * n_bins + bins[:, None]
     mismatch = 0.0
     for window in range(n_windows):
         target = targets[window].ravel()
         now = np.bincount(cell[:, window], weights=means, minlength=target.size)
         mismatch = max(mismatch, float(np.max(np.abs(now - target) / np.sqrt(target + 1.0))))
-    return Null(means, bins, first, cells, (n_windows, n_levels - 1, n_bins), mismatch)
+    shape, converged = (n_windows, n_levels - 1, n_bins), bool(scan.null_converged.all())
+    return Null(means, bins, first, cells, shape, mismatch, converged)
+
+
+def _matched(weights: Array, levels: NDArray[np.int8], target: Array) -> Array:
+    r"""Return the means of the groups of one bin, next to their weights, that add up to the target.
+
+    Of all means that do, those with the smallest :math:`\sum_g m_g \ln(m_g / w_g)` are
+    :math:`w_g \exp(\sum_c \lambda_c)` over the shells c that g is in: iterative proportional fitting
+    finds them window by window, Newton steps on the concave dual
+
+    .. math:: D(\lambda) = \sum_c t_c \lambda_c - \sum_g m_g(\lambda) - \tfrac12 \sum_c \tau_c \lambda_c^2
+
+    in all windows at once. The last term, with a small τ, gives way where windows do not find room
+    side by side.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_groups,)
+        Positive.
+    levels : ndarray of int8, shape (n_groups, n_windows)
+        Selections passed.
+    target : ndarray of shape (n_windows, n_levels)
+        Expectation of each shell; all windows have the same sum.
+    """
+    n_windows, n_levels = target.shape
+    design = np.zeros((weights.size, 1 + n_windows * (n_levels - 1)))
+    design[:, 0] = 1.0
+    group, window = np.nonzero(levels)
+    design[group, window * (n_levels - 1) + levels[group, window]] = 1.0
+    wanted = np.r_[target[0].sum(), target[:, 1:].ravel()]
+    scale = wanted + _NOTHING
+    slack = _SLACK * scale
+    factors = np.zeros(wanted.size)
+    factors[0] = np.log(wanted[0] / weights.sum())
+    means = weights * np.exp(factors[0])
+    value = wanted @ factors - means.sum() - slack @ factors**2 / 2
+    for _ in range(_MAX_STEPS):
+        gradient = wanted - means @ design - slack * factors
+        if np.max(np.abs(gradient) / scale) < _TOLERANCE:
+            break
+        information = (design * means[:, None]).T @ design
+        information[np.diag_indices_from(information)] += slack
+        step = cho_solve(cho_factor(information), gradient)
+        step *= min(1.0, _LARGEST_STEP / np.abs(step).max())
+        tried, moved, gained = factors, means, value
+        for _ in range(_MAX_HALVINGS):
+            tried = factors + step
+            moved = weights * np.exp(design @ tried)
+            gained = wanted @ tried - moved.sum() - slack @ tried**2 / 2
+            if gained >= value:
+                break
+            step /= 2
+        factors, means, value = tried, moved, gained
+    return means
 
 
 def _shells(expected: Array) -> Array:
@@ -197,8 +267,8 @@ def _with_rare_groups(
 
     Without passing in one window alone, a shell in which no event was seen could never be thrown,
     and the shells of two windows that share their only event could not have different
-    expectations. Without the commonest patterns of other bins, windows would not overlap at all
-    in a bin with hardly any events, and ten of them may not find room there side by side.
+    expectations. Without patterns of other bins, windows would not overlap enough in a bin with
+    few events, and ten or forty of them may not find room there side by side.
     """
     n_bins, n_windows = patterns.edges.size - 1, patterns.n_windows
     everywhere = np.zeros((1 + n_windows * (n_levels - 1), n_windows), dtype=np.int8)
@@ -207,7 +277,7 @@ def _with_rare_groups(
             everywhere[1 + window * (n_levels - 1) + level - 1, window] = level
     events = np.bincount(patterns.bins, weights=patterns.counts, minlength=n_bins)
     sparse = np.flatnonzero(events < _SPARSE)
-    common = _commonest_overlaps(patterns)
+    common = _overlaps(patterns)
     bins = [
         patterns.bins,
         *(
@@ -220,12 +290,14 @@ def _with_rare_groups(
     return np.concatenate(bins), np.concatenate(levels), np.concatenate(weights)
 
 
-def _commonest_overlaps(patterns: Patterns) -> NDArray[np.int8]:
-    """Return the commonest patterns that pass in several windows, whatever their mass."""
-    several = (patterns.levels > 0).sum(axis=1) > 1
-    overlaps, which = np.unique(patterns.levels[several], axis=0, return_inverse=True)
-    counts = np.bincount(which.ravel(), weights=patterns.counts[several], minlength=len(overlaps))
-    return overlaps[np.argsort(-counts, kind="stable")[:_OVERLAPS]]
+def _overlaps(patterns: Patterns) -> NDArray[np.int8]:
+    """Return patterns that pass in several windows, of events at all masses alike."""
+    several = np.flatnonzero((patterns.levels > 0).sum(axis=1) > 1)
+    seen = np.cumsum(patterns.counts[several])
+    if not seen.size:
+        return patterns.levels[several]
+    chosen = np.searchsorted(seen, np.linspace(0, seen[-1], _OVERLAPS, endpoint=False), "right")
+    return np.unique(patterns.levels[several[np.unique(chosen)]], axis=0)
 
 
 @njit(cache=True, nogil=True)

@@ -7,16 +7,19 @@ from the smooth fit, and features of real events, each used once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
 
 from ...core import ConfigError, InputError, Record
 from ...core.windows import log_edges
 from ..p_values.local import local_p, z_of_p
+from ..selection.contradiction import contradicted
 from ..spectra.functions import Basis
-from .contradiction import contradicted
+from .repeats import combined_z
 from .scanning import Scan
 
 __all__ = ["Smallest", "draw_events", "smallest_p", "smeared_masses", "throw_masses"]
@@ -206,7 +209,7 @@ def draw_events(pool: int, n: int, index: int, *, seed: int) -> NDArray[np.int64
 
 
 def smallest_p(
-    scan: Scan,
+    scans: Scan | Sequence[Scan],
     largest_deviance: ArrayLike,
     *,
     counted: ArrayLike | None = None,
@@ -219,9 +222,10 @@ def smallest_p(
 
     Parameters
     ----------
-    scan : Scan
-        Fits of a dataset.
-    largest_deviance : array_like of shape (n_spectra,)
+    scans : Scan or sequence of Scan
+        Fits of a dataset; of several partitions into folds the mean significance counts
+        (:mod:`~overdensity.stats.search.repeats`).
+    largest_deviance : array_like of shape ([n_repeats,] n_spectra)
         Deviance above which a fit is not counted: the quantile of the pseudo-experiments that
         belongs to the threshold of the goodness of fit.
     counted : array_like of bool, shape (n_spectra,), optional
@@ -248,17 +252,32 @@ def smallest_p(
     >>> found.window, found.efficiency
     (0, 0.1)
     """
-    efficiencies = np.tile(scan.efficiencies, scan.shape[0])
-    use = efficiencies < 1 if counted is None else np.asarray(counted, dtype=bool)
-    use = use & (scan.fits.deviance[0] <= np.asarray(largest_deviance)) & scan.fits.converged[0]
-    shift = 0.0 if eta is None else np.repeat(np.asarray(eta, dtype=float), scan.shape[1])
-    expected, spurious = scan.fits.expected[0], scan.spurious
-    shifted, error = expected * np.maximum(1 + spurious * shift, 0.0), scan.fits.error[0]
-    use &= ~contradicted(scan.observed, shifted, error, n_levels=scan.shape[1])
-    p_local = local_p(scan.observed, shifted, np.hypot(error, spurious * expected))
-    p = np.where(use, p_local, 1.0)
+    parts = [scans] if isinstance(scans, Scan) else list(scans)
+    n_levels, efficiencies = parts[0].shape[1], np.tile(parts[0].efficiencies, parts[0].shape[0])
+    searched = efficiencies < 1 if counted is None else np.asarray(counted, dtype=bool)
+    deviances = np.broadcast_to(largest_deviance, (len(parts), efficiencies.size))
+    p_local, allowed = (
+        np.array(each) for each in zip(*(_local(p, eta) for p in parts), strict=True)
+    )
+    use = allowed & [
+        (part.fits.deviance[0] <= largest) & part.fits.converged[0] & searched
+        for part, largest in zip(parts, deviances, strict=True)
+    ]
+    p, good = p_local[0], use[0]
+    if len(parts) > 1:
+        p, good = ndtr(-combined_z(z_of_p(p_local), use)), use.mean(axis=0) >= 0.5
+    p = np.where(good, p, 1.0)
     best = int(p.argmin())
     smallest, z_local = float(p[best]), float(z_of_p(p[best]))
-    if not use.any():
+    if not good.any():
         return Smallest(smallest, z_local, None, None)
-    return Smallest(smallest, z_local, best // scan.shape[1], float(efficiencies[best]))
+    return Smallest(smallest, z_local, best // n_levels, float(efficiencies[best]))
+
+
+def _local(scan: Scan, eta: ArrayLike | None) -> tuple[Array, NDArray[np.bool_]]:
+    """Return local p-values of a dataset whose background is mispredicted, and which may count."""
+    shift = 0.0 if eta is None else np.repeat(np.asarray(eta, dtype=float), scan.shape[1])
+    expected, spurious, error = scan.fits.expected[0], scan.spurious, scan.fits.error[0]
+    shifted = expected * np.maximum(1 + spurious * shift, 0.0)
+    p_local = local_p(scan.observed, shifted, np.hypot(error, spurious * expected))
+    return p_local, ~contradicted(scan.observed, shifted, error, n_levels=scan.shape[1])

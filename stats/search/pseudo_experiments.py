@@ -7,21 +7,34 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core import Record, progress
 from ..p_values.local import local_p, z_of_p
-from ..spectra.batch_fit import Problem, refit
-from .contradiction import contradicted
+from ..selection.contradiction import contradicted
 from .null import Null
+from .scan_fits import ScanProblem, fit_scan
 from .scanning import Scan
 
-__all__ = ["GlobalP", "Mapper", "Toys", "global_p", "join_toys", "throw_batch", "throw_toys"]
+__all__ = [
+    "BATCH",
+    "GlobalP",
+    "Mapper",
+    "Toys",
+    "exceedances",
+    "global_p",
+    "is_enough",
+    "join_toys",
+    "run_batches",
+    "throw_batch",
+    "throw_toys",
+]
 
 Array = NDArray[np.float64]
+BatchT = TypeVar("BatchT")
 
 BATCH = 250
 """Pseudo-experiments of one task: some ten MB, a fraction of a second. Each has its own seed."""
@@ -115,7 +128,9 @@ class GlobalP(Record):
     extrapolated: bool = False
 
 
-def throw_batch(index: int, *, null: Null, problem: Problem, spurious: Array, seed: int) -> Toys:
+def throw_batch(
+    index: int, *, null: Null, problem: ScanProblem, spurious: Array, seed: int
+) -> Toys:
     r"""Throw, refit and scan one batch of pseudo-experiments.
 
     In each, the function mispredicts the background of a window by a factor
@@ -130,7 +145,7 @@ def throw_batch(index: int, *, null: Null, problem: Problem, spurious: Array, se
         Number of the batch.
     null : Null
         What to throw.
-    problem : Problem
+    problem : ScanProblem
         What to fit.
     spurious : ndarray of shape (n_spectra,)
         Standard deviation f of the spurious signal (`Scan.spurious`).
@@ -160,10 +175,10 @@ def throw_batch(index: int, *, null: Null, problem: Problem, spurious: Array, se
     """
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(index,))))
     counts = null.throw(BATCH, rng)
-    fits = refit(problem, counts)
+    fits = fit_scan(problem, counts)
     observed = np.einsum("ekb,kb->ek", counts, problem.masked)
     eta = rng.normal(size=(BATCH, null.shape[0]))
-    n_levels = problem.start.shape[0] // null.shape[0]
+    n_levels = problem.shape[1]
     of_window = np.repeat(eta, n_levels, axis=1)
     expected = fits.expected * np.maximum(1 + spurious * of_window, 0.0)
     p = local_p(observed, expected, np.hypot(fits.error, spurious * fits.expected))
@@ -220,7 +235,7 @@ def throw_toys(
     done: list[Toys] = []
     with progress("pseudo-experiments", goals[-1] * BATCH) as advance:
         for goal in goals:
-            for batch in _run(task, range(len(done), goal), mapper):
+            for batch in run_batches(task, range(len(done), goal), mapper):
                 done.append(batch)
                 advance(BATCH)
             if enough is not None and goal != goals[-1] and enough(join_toys(done)):
@@ -279,7 +294,9 @@ def join_toys(batches: Sequence[Toys]) -> Toys:
     )
 
 
-def _run(task: Callable[[int], Toys], tasks: range, mapper: Mapper | None) -> Iterator[Toys]:
+def run_batches(
+    task: Callable[[int], BatchT], tasks: range, mapper: Mapper | None
+) -> Iterator[BatchT]:
     """Run tasks with a mapper, or in threads: the compiled code holds no lock."""
     if mapper is not None:
         yield from mapper(task, tasks)

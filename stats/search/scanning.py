@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import logit
 
 from ...core import FitError, InputError
 from ..p_values.local import local_p
@@ -16,9 +18,12 @@ from ..spectra.batch_fit import Fits, Problem, refit
 from ..spectra.binning import window_bins
 from ..spectra.fit_model import FitModel
 from ..spectra.functions import Basis, basis
+from ..spectra.pass_fit import odds_columns
 from ..spectra.poisson import seed_theta
+from .odds_prior import measured_precision
+from .scan_fits import ScanFits, ScanProblem, fit_scan
 
-__all__ = ["Scan", "hide_window", "scan"]
+__all__ = ["Scan", "hide_window", "hiding", "scan"]
 
 Array = NDArray[np.float64]
 
@@ -35,14 +40,16 @@ class Scan:
         1 for the unselected spectrum, then the selections from loose to tight.
     counts : ndarray of shape (n_spectra, n_bins)
         The data, n_spectra = n_windows × len(efficiencies).
-    problem : Problem
+    problem : ScanProblem
         The sideband fits, started from the background-only ones.
-    fits : Fits
+    fits : ScanFits
         Their results on the data, shape (1, n_spectra).
     null : ndarray of shape (n_spectra, n_bins)
-        Expectation of each spectrum under the background-only hypothesis: the same function fitted
+        Expectation of each spectrum under the background-only hypothesis: the same model fitted
         to all bins but the signal region, and its guard, with the smallest p-value. (A fit that
         absorbs a strong signal does not describe the background.)
+    null_converged : ndarray of bool, shape (n_spectra,)
+        Whether these fits found their maximum.
     reference : Fits
         That fit of the unselected spectrum, shape (1, 1), for its goodness.
     spurious : ndarray of shape (n_spectra,)
@@ -55,9 +62,10 @@ class Scan:
     windows: Array
     efficiencies: tuple[float, ...]
     counts: Array
-    problem: Problem
-    fits: Fits
+    problem: ScanProblem
+    fits: ScanFits
     null: Array
+    null_converged: NDArray[np.bool_]
     reference: Fits
     spurious: Array
     observed: Array
@@ -76,16 +84,13 @@ def scan(
     *,
     model: FitModel | None = None,
     spurious: ArrayLike | None = None,
-    hidden_among: ArrayLike | None = None,
 ) -> Scan:
     r"""Fit the sidebands of every window and selection, and compare with the signal regions.
 
-    The fit of a spectrum uses all bins of the scan range but the window's signal region. The
-    unselected spectrum is fitted freely. A selected one is the background-only fit of the
-    unselected one, times a smooth efficiency, :math:`\ln\epsilon(m) = \sum_k \delta_k x_k(m)` on
-    the same columns; Gaussian constraints of width ``freedom`` :math:`/2^{k-1}` for
-    :math:`k \ge 1` (and 10 for the normalisation) are far wider than the data wherever there are
-    events, and keep the fit finite where there are none.
+    The fits of a window use all bins of the scan range but its signal region. The unselected
+    spectrum is fitted freely; a selected one is expected to be that fit times the efficiency of the
+    selection, which passing over failing tells in the same bins
+    (`overdensity.stats.spectra.pass_fit`).
 
     Parameters
     ----------
@@ -96,13 +101,10 @@ def scan(
     efficiencies : sequence of float
         The selections, decreasing.
     model : FitModel, optional
-        Background function, guard and freedom; by default ``FitModel()``.
+        Background function, guard and order of the efficiency; by default ``FitModel()``.
     spurious : array_like of shape (n_windows,), optional
         Spurious signal in each window, as a fraction of the background (`spurious_signal`); none
         by default. Its size in a selection is added in quadrature to the error of the fit.
-    hidden_among : array_like of bool, shape (n_spectra,), optional
-        Spectra of which the one with the smallest p-value hides its window from the background-only
-        fits; by default the selected ones.
 
     Returns
     -------
@@ -127,34 +129,39 @@ def scan(
     signal = window_bins(patterns.edges, windows)
     _check_statistics(function, spectra[0, 0], signal)
 
-    n_spectra, n_par = len(counts), function.n_parameters
     reference = _fit_unmasked(function, spectra[0, 0])
-    center = np.tile(reference.theta[0, 0], (n_spectra, 1))
     all_efficiencies = (1.0, *steps)
-    center[:, 0] += np.tile(np.log(all_efficiencies), len(windows))
-    precision = np.zeros((n_spectra, n_par))
-    selected = np.tile(np.array(all_efficiencies) < 1, len(windows))
-    precision[selected] = model.precision(n_par)
-
     masked = np.repeat(signal, len(all_efficiencies), axis=0)
-    problem = Problem(function, masked, ~_grow(masked, model.guard), center, center, precision)
-    fits = refit(problem, counts[None])
+    center = np.zeros((len(steps), model.efficiency_order + 1))
+    center[:, 0] = logit(steps)
+    problem = ScanProblem(
+        basis=function,
+        columns=odds_columns(function.edges, model.efficiency_order),
+        masked=masked,
+        tested=~_grow(masked, model.guard),
+        start=np.tile(reference.theta[0], (len(windows), 1)),
+        odds=np.tile(center, (len(windows), 1, 1)),
+        center=center,
+        precision=np.tile(model.odds_precision(), (len(steps), 1)),
+    )
+    fits = fit_scan(problem, counts[None])
+    if model.efficiency_prior is None:
+        precision = measured_precision(problem, fits, counts, np.array(steps))
+        problem = replace(problem, precision=precision)
+        fits = fit_scan(problem, counts[None])
     observed = (counts * masked).sum(axis=1)
     fraction = np.repeat(_checked_spurious(spurious, len(windows)), len(all_efficiencies))
     expected = fits.expected[0]
     p_local = local_p(observed, expected, np.hypot(fits.error[0], fraction * expected))
 
-    among = selected if hidden_among is None else np.asarray(hidden_among, dtype=bool)
-    best = int(np.where(among, p_local, 1.0).argmin())
-    hidden = np.tile(hide_window(problem, best), (n_spectra, 1))
-    start = refit(replace(problem, masked=hidden), counts[None]).theta[0]
+    selected = np.tile(np.array(all_efficiencies) < 1, len(windows))
+    best = int(np.where(selected, p_local, 1.0).argmin())
     return Scan(
         windows=windows,
         efficiencies=all_efficiencies,
         counts=counts,
-        problem=replace(problem, start=start),
         fits=fits,
-        null=np.stack([function.expected(theta) for theta in start]),
+        **_background_only(problem, counts, best),
         reference=reference,
         spurious=fraction,
         observed=observed,
@@ -162,7 +169,38 @@ def scan(
     )
 
 
-def hide_window(problem: Problem, spectrum: int) -> NDArray[np.bool_]:
+def hiding(scan: Scan, window: int) -> Scan:
+    """Return the scan with background-only fits that do not see another window.
+
+    `scan` hides that of the most significant selection, whether it may be quoted or not.
+
+    Parameters
+    ----------
+    scan : Scan
+        The scan.
+    window : int
+        Index of the window, whose guard is hidden too.
+
+    Returns
+    -------
+    Scan
+    """
+    spectrum = window * scan.shape[1]
+    return replace(scan, **_background_only(scan.problem, scan.counts, spectrum))
+
+
+def _background_only(problem: ScanProblem, counts: Array, spectrum: int) -> dict[str, Any]:
+    """Fit all bins but the signal region of a spectrum; return what a scan keeps of these fits."""
+    hidden = np.tile(hide_window(problem, spectrum), (len(counts), 1))
+    null = fit_scan(replace(problem, masked=hidden), counts[None])
+    return {
+        "problem": replace(problem, start=null.theta[0], odds=null.odds[0]),
+        "null": problem.expectation(null.theta[0], null.odds[0]),
+        "null_converged": null.converged[0],
+    }
+
+
+def hide_window(problem: ScanProblem, spectrum: int) -> NDArray[np.bool_]:
     """Return the bins of one spectrum's signal region and its guard, shape (1, n_bins)."""
     return ~problem.tested[spectrum][None]
 

@@ -17,17 +17,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...core import FitError, InputError
 from ..p_values.local import local_log_p, z_of_log_p, z_of_p
+from ..selection.contradiction import contradicted
 from ..selection.patterns import Patterns
 from ..spectra.fit_model import FitModel
-from ..spectra.poisson import Constraint
 from ..spectra.resonance import Resonance, fit_resonance
 from ..spectra.spectrum import SpectrumFit, fit
-from .contradiction import contradicted
 from .flags import flag_sentences
 from .hunt_result import SelectionResult
 from .null import Null, null_hypothesis
 from .pseudo_experiments import Toys
-from .scanning import Scan, scan
+from .scanning import Scan, hiding, scan
+from .selected_spectrum import selected_peak, selected_spectrum
 from .trials import NOT_COUNTED, Trials, trials
 
 __all__ = ["StatisticalStep", "settled_step", "statistical_step"]
@@ -45,7 +45,7 @@ def statistical_step(
     model: FitModel | None = None,
     spurious: ArrayLike | None = None,
     refused: ArrayLike | None = None,
-    usable: ArrayLike | None = None,
+    hidden: int | None = None,
 ) -> StatisticalStep:
     """Fit every window and selection, and find the background-only hypothesis.
 
@@ -63,10 +63,9 @@ def statistical_step(
         Spurious signal as a fraction of the background.
     refused : array_like of bool, shape (n_windows, n_selections), optional
         Selections that sculpt the spectrum.
-    usable : array_like of bool, shape (n_spectra,), optional
-        Spectra that may be quoted (`StatisticalStep.usable`), where that is known: the window of
-        the most significant of them is hidden from the background-only hypothesis. Without, all
-        count but those refused or contradicted, or whose fits did not converge.
+    hidden : int, optional
+        The window that is hidden from the background-only hypothesis; by default that of the
+        smallest p-value, spectra apart that are refused or contradicted, or did not converge.
 
     Returns
     -------
@@ -96,15 +95,17 @@ def statistical_step(
     counted, bad = counted.ravel(), _checked_refused(refused, fits)
     data = fits.fits
     bad |= contradicted(fits.observed, data.expected[0], data.error[0], n_levels=fits.shape[1])
-    among = counted & ~bad & data.converged[0] if usable is None else np.asarray(usable, dtype=bool)
-    fits = scan(patterns, windows, efficiencies, model=model, spurious=spurious, hidden_among=among)
+    if hidden is None:
+        among = counted & ~bad & data.converged[0]
+        hidden = int(np.where(among, fits.p_local, 1.0).argmin()) // fits.shape[1]
+    fits = hiding(fits, hidden)
     return StatisticalStep(
         scan=fits,
         model=model,
         counted=counted,
         refused=_checked_refused(refused, fits),
         contradicted=bad & ~_checked_refused(refused, fits),
-        hidden=int(np.where(among, fits.p_local, 1.0).argmin()) // fits.shape[1],
+        hidden=hidden,
         null=null_hypothesis(patterns, fits),
     )
 
@@ -121,7 +122,7 @@ def settled_step(
     Parameters
     ----------
     make : callable
-        Takes the step; `statistical_step` with all arguments but ``usable``.
+        Takes the step; `statistical_step` with all arguments but ``hidden``.
     throw : callable
         Throws the pseudo-experiments of a step.
 
@@ -145,8 +146,9 @@ def settled_step(
     step = make()
     toys = throw(step)
     best = step.best(toys)
-    if best is not None and best // step.scan.shape[1] != step.hidden:
-        step = make(usable=step.usable(toys))
+    window = None if best is None else best // step.scan.shape[1]
+    if window not in (None, step.hidden):
+        step = make(hidden=window)
         toys = throw(step)
     return step, toys
 
@@ -204,7 +206,7 @@ class StatisticalStep:
 
     def best_of_windows(self, toys: Toys) -> tuple[NDArray[np.int64], Array]:
         """Return the spectrum with the smallest p-value of each window, or -1, and ln p, or 0."""
-        use = self.usable(toys).reshape(self.scan.shape)
+        use = self.usable(toys).reshape(self.scan.shape) & (self.null.reason is None)
         log_p = self.log_p.reshape(self.scan.shape)
         column = np.where(use, log_p, np.inf).argmin(axis=1)
         row = np.arange(len(log_p))
@@ -239,7 +241,9 @@ class StatisticalStep:
         fits, flagged = self.scan.fits, self.flagged(toys)
         goodness = toys.goodness(fits.deviance[0])
         tested = self.scan.problem.tested.sum(axis=1)
-        n_par = self.scan.problem.basis.n_parameters
+        problem = self.scan.problem
+        n_par = np.full(self.scan.shape, problem.columns.shape[1])
+        n_par[:, 0] = problem.basis.n_parameters
         return [
             SelectionResult(
                 efficiency=self.scan.efficiencies[k % self.scan.shape[1]],
@@ -250,7 +254,7 @@ class StatisticalStep:
                 p_local=None if flagged[k] else float(self.scan.p_local[k]),
                 z_local=None if flagged[k] else float(z_of_log_p(self.log_p[k])),
                 chi2=float(fits.deviance[0, k]),
-                ndf=int(tested[k]) - n_par,
+                ndf=int(tested[k] - n_par.flat[k]),
                 fit_p_value=float(goodness[k]),
                 flagged=bool(flagged[k]),
                 refused=bool(self.refused[k] or self.contradicted[k]),
@@ -277,40 +281,30 @@ class StatisticalStep:
 
     def peak(self, k: int) -> Resonance:
         """Fit a peak in one spectrum, at the masses of its window."""
-        problem = self.scan.problem
-        low, high = self.scan.windows[k // self.scan.shape[1]].tolist()
-        return fit_resonance(
-            problem.basis.edges,
-            self.scan.counts[k],
-            low,
-            high,
-            function=problem.basis.name,
-            constraint=self._constraint(k),
-        )
+        window, selection = divmod(k, self.scan.shape[1])
+        if selection:
+            return selected_peak(self.scan, k)
+        low, high = self.scan.windows[window].tolist()
+        edges, function = self.scan.problem.basis.edges, self.model.function
+        return fit_resonance(edges, self.scan.counts[k], low, high, function=function)
 
     def spectrum(self, k: int, seed: int) -> SpectrumFit | None:
-        """Fit the sidebands of one spectrum with all errors; None where Minuit does not converge."""
-        problem = self.scan.problem
+        """Return the sideband fit of one spectrum with all errors; None where it has none."""
+        problem, (window, selection) = self.scan.problem, divmod(k, self.scan.shape[1])
         try:
+            if selection:
+                return selected_spectrum(self.scan, k, seed=seed)
             return fit(
                 problem.basis.edges,
                 self.scan.counts[k],
                 masked=problem.masked[k],
                 function=problem.basis.name,
-                constraint=self._constraint(k),
                 seed=seed,
             )
         except FitError as error:  # of a flagged spectrum, say: the result stands without it
-            window, selection = divmod(k, self.scan.shape[1])
             low, high = self.scan.windows[window]
             logger.warning("selection %d of %.0f-%.0f GeV: %s", selection, low, high, error)
             return None
-
-    def _constraint(self, k: int) -> Constraint | None:
-        """Return the constraint of a selected spectrum; the unselected one is free."""
-        problem = self.scan.problem
-        free = not problem.precision[k].any()
-        return None if free else Constraint(problem.center[k], problem.precision[k])
 
     def _use_toys(self, toys: Toys) -> NDArray[np.bool_]:
         """Return which p-values of the pseudo-experiments count, shape (n, n_spectra)."""

@@ -19,6 +19,7 @@ from ..spectra.batch_fit import Problem, refit
 from ..spectra.binning import checked_edges
 from ..spectra.fit_model import FitModel
 from ..spectra.functions import basis
+from ..spectra.pass_fit import selected_background
 from ..spectra.poisson import seed_theta
 
 __all__ = [
@@ -135,7 +136,7 @@ def spectrum_yields(
     r"""Fit a smooth background and a signal of known shape to several spectra.
 
     The unselected spectrum is fitted freely; the others as a fraction of its background times a
-    smooth efficiency, with the constraints of the search (`scan`).
+    smooth efficiency (`selected_background`).
 
     Parameters
     ----------
@@ -148,8 +149,7 @@ def spectrum_yields(
     templates : array_like of shape (n_bins,) or (n_spectra, n_bins)
         Signal in each bin at strength 1.
     model : FitModel, optional
-        Background function, and how much a selection may change its shape; by default
-        ``FitModel()``.
+        Background function, and how a selection may bend it; by default ``FitModel()``.
 
     Returns
     -------
@@ -172,31 +172,35 @@ def spectrum_yields(
     whole = refit(
         Problem(function, none, ~none, first, free, free, signal[:1].copy()), counts[None, :1]
     )
-    center = np.tile(whole.theta[0, 0], (n, 1))
-    center[:, -1] = 0.0
-    center[:, 0] += np.log(np.asarray(fractions, dtype=float))
-    precision = np.zeros((n, n_par + 1))
-    precision[1:, :n_par] = model.precision(n_par)
+    theta = whole.theta[0, 0, :n_par]
+    covariance, everywhere = function.covariance(theta, ~none[0]), np.ones(counts.shape[1])
+    shape, known = selected_background(
+        function, theta, covariance, everywhere, model.odds_precision()
+    )
+    center = np.zeros((n - 1, shape.n_parameters + 1))
+    center[:, 0] = np.log(np.asarray(fractions[1:], dtype=float))
     fits = refit(
         Problem(
-            function,
-            np.tile(none, (n, 1)),
-            np.tile(~none, (n, 1)),
+            shape,
+            np.tile(none, (n - 1, 1)),
+            np.tile(~none, (n - 1, 1)),
             center,
             center,
-            precision,
-            np.ascontiguousarray(signal),
+            np.tile(np.r_[known.precision, 0.0], (n - 1, 1)),
+            np.ascontiguousarray(signal[1:]),
         ),
-        counts[None],
+        counts[None, 1:],
     )
-    bad = np.flatnonzero(~fits.converged[0])
+    converged = np.r_[whole.converged[0], fits.converged[0]]
+    bad = np.flatnonzero(~converged)
     if bad.size:
         msg = (
             f"the fit of background and signal to {counts[bad[0]].sum():.0f} events (background "
             f"fraction {fractions[bad[0]]:g}) does not converge; try fewer parameters"
         )
         raise FitError(msg)
-    return fits.theta[0, :, -1], fits.strength_error[0]
+    strength = np.r_[whole.theta[0, :, -1], fits.theta[0, :, -1]]
+    return strength, np.r_[whole.strength_error[0], fits.strength_error[0]]
 
 
 def combined_yield(strength: ArrayLike, error: ArrayLike, shares: ArrayLike) -> JointYield:

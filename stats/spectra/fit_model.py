@@ -11,6 +11,8 @@ from ...core import ConfigError, Record
 
 __all__ = ["FitModel"]
 
+_WIDE = 1.0  # rms of the log-odds of passing over the scan range
+
 
 @dataclass(frozen=True)
 class FitModel(Record):
@@ -23,9 +25,13 @@ class FitModel(Record):
     guard : int
         Bins on either side of the signal region that are fitted but do not count in the goodness
         of fit, as a resonance leaks into them.
-    freedom : float
-        How much a selection may change the shape of the spectrum: the width of the constraint of
-        the slope, as the rms of the logarithm of the selection's efficiency over the scan range.
+    efficiency_order : int
+        Degree in ln m of the log-odds of passing a selection: how it may bend the spectrum.
+    efficiency_prior : float or None
+        Width of the Gaussian constraint of each of its terms, slope and curvature, as the rms of the
+        log-odds over the scan range; by default it is measured in all windows of a search
+        (`overdensity.stats.search.odds_prior`). At 1 it is far wider than what calibrated scores
+        leave, and keeps the fit finite where hardly an event passes.
     gof_threshold : float
         A fit whose goodness of fit has a smaller p-value is flagged, in data and
         pseudo-experiments alike.
@@ -33,44 +39,50 @@ class FitModel(Record):
     Raises
     ------
     ConfigError
-        If the guard is negative, the freedom not positive, or the threshold not between 0 and 1.
+        If the guard or the order is negative, the prior not positive, or the threshold not between
+        0 and 1.
 
     Examples
     --------
     >>> FitModel("dijet4").guard
     2
-    >>> FitModel(freedom=0.0)
+    >>> FitModel(efficiency_prior=0.0)
     Traceback (most recent call last):
-    overdensity.core.errors.ConfigError: freedom is 0; it must be greater than 0
+    overdensity.core.errors.ConfigError: efficiency_prior is 0; it must be greater than 0
     """
 
     function: str = "dijet5"
     guard: int = 2
-    freedom: float = 1.0
+    efficiency_order: int = 2
+    efficiency_prior: float | None = None
     gof_threshold: float = 0.003
 
     def __post_init__(self) -> None:
         """Refuse settings that no fit can have."""
         for name, value, good, rule in (
             ("guard", self.guard, self.guard >= 0, "not negative"),
-            ("freedom", self.freedom, self.freedom > 0, "greater than 0"),
+            ("efficiency_order", self.efficiency_order, self.efficiency_order >= 0, "not negative"),
+            ("efficiency_prior", self._width, self._width > 0, "greater than 0"),
             ("gof_threshold", self.gof_threshold, 0 <= self.gof_threshold < 1, "from 0 to below 1"),
         ):
             if not good:
                 msg = f"{name} is {value:g}; it must be {rule}"
                 raise ConfigError(msg)
 
-    def precision(self, n_parameters: int) -> NDArray[np.float64]:
-        r"""Return :math:`1/\sigma^2` of the constraints of a selected spectrum.
+    @property
+    def _width(self) -> float:
+        """Width of the constraints; where it is to be measured, the wide one to begin with."""
+        return _WIDE if self.efficiency_prior is None else self.efficiency_prior
 
-        The normalisation has the width 10, the k-th shape parameter ``freedom``
-        :math:`/2^{k-1}`: far wider than the data wherever there are events, and finite where there
-        are none.
+    def odds_precision(self) -> NDArray[np.float64]:
+        r"""Return :math:`1/\sigma^2` of the constraints of the log-odds of passing.
+
+        That of their mean has the width 10: the data fix it wherever there are events. Widths that
+        are to be measured begin at 1.
 
         Examples
         --------
-        >>> FitModel(freedom=2.0).precision(3).tolist()
-        [0.01, 0.25, 1.0]
+        >>> FitModel(efficiency_prior=0.5).odds_precision().tolist()
+        [0.01, 4.0, 4.0]
         """
-        width = np.r_[10.0, self.freedom * 0.5 ** np.arange(n_parameters - 1)]
-        return 1 / width**2
+        return np.r_[10.0, np.full(self.efficiency_order, self._width)] ** -2.0

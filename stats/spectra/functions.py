@@ -222,6 +222,11 @@ class Basis:
         """Return the derivatives of the bin contents, shape (n_bins, n_parameters)."""
         return np.einsum("bq,bqp->bp", self._nodes(theta), self.design)
 
+    def covariance(self, theta: Array, used: NDArray[np.bool_]) -> Array:
+        """Return the inverse Fisher information of a Poisson spectrum in the bins that are used."""
+        slopes, mean = self.jacobian(theta)[used], np.maximum(self.expected(theta)[used], 1e-300)
+        return np.linalg.inv((slopes / mean[:, None]).T @ slopes).astype(np.float64)
+
     def physical(self, theta: Array) -> Array:
         """Return (ln p0, p1, p2, …) of the published form, shape (n_parameters,)."""
         return self.transform @ theta

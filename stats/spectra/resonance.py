@@ -70,14 +70,15 @@ def fit_resonance(
     high: float,
     *,
     function: str = "dijet5",
-    constraint: Constraint | None = None,
+    background: tuple[Basis, Constraint] | None = None,
 ) -> Resonance:
     r"""Fit a Gaussian on a smooth background to all bins of a spectrum.
 
     All parameters of the background float, as do the number of signal events (≥ 0), the mass
     (within the window and a third of its width, or the width of the peak where that is more, on
-    either side) and the relative width (1-20 %). The likelihood has several maxima, so masses and
-    widths are scanned first, and the fit starts from the best of them.
+    either side) and the relative width (1-20 %). The likelihood has several maxima: masses and widths
+    are scanned, fits start from the best mass of each width, and of their maxima the one that holds
+    most probability is taken. The highest one may be a fluctuation on the flank of a broad peak.
 
     Parameters
     ----------
@@ -89,8 +90,9 @@ def fit_resonance(
         The signal region in which the excess was seen, GeV.
     function : str
         Background function.
-    constraint : Constraint, optional
-        Constraint of its parameters.
+    background : (Basis, Constraint), optional
+        In place of the function: any other on these bins, with the constraint of its parameters
+        (`overdensity.stats.spectra.pass_fit.selected_background`).
 
     Returns
     -------
@@ -114,7 +116,7 @@ def fit_resonance(
     >>> bool(abs(peak.mass - 3500) < 50), bool(peak.z > 5)
     (True, True)
     """
-    model = basis(function, edges)
+    model, constraint = background or (basis(function, edges), None)
     counts = checked_counts(counts, model.edges)
     if not counts.any():
         msg = f"no events between {model.edges[0]:g} and {model.edges[-1]:g} GeV: nothing to fit"

@@ -38,7 +38,7 @@ class SpectrumFit(Record):
     masked : tuple of bool
         Bins kept out of the fit.
     parameters : tuple of float
-        ln p0, p1, p2, … of the published form.
+        ln p0, p1, p2, … of the published form; of a selected spectrum, those before selection.
     expected, expected_error : tuple of float
         Background in each bin, and its error from the covariance of the fit.
     covariance : tuple of tuple of float
@@ -61,6 +61,9 @@ class SpectrumFit(Record):
     z : float or None
         Significance of the strength, :math:`\pm\sqrt{q_0}` with the sign of the strength (Cowan
         et al., arXiv:1007.1727, eq. 12 and 52).
+    efficiency : tuple of float
+        Of a selected spectrum: the efficiency in each bin, by which the fit before selection was
+        multiplied; empty else.
 
     Examples
     --------
@@ -91,6 +94,7 @@ class SpectrumFit(Record):
     strength: float | None = None
     strength_error: float | None = None
     z: float | None = None
+    efficiency: tuple[float, ...] = ()
 
 
 def fit(

@@ -131,7 +131,7 @@ def test_a_large_table_of_a_server_of_whole_files_gives_no_wrong_events(
         file.create_dataset("df/block0_values", data=rng.random((4000, 300)))
     source, url = LhcoSource(), f"{plain_server}/large.h5"
     with pytest.raises(InputError, match=r"large\.h5: "):
-        source.read(Chunk(url, 3000, 4000, source.inspect(url).identity))
+        source.read(Chunk(url, 3000, 4000))
 
 
 def test_nothing_is_written_to_a_web_server(server, folder, tmp_path) -> None:

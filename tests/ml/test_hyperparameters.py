@@ -9,7 +9,7 @@ import pytest
 
 from overdensity.core import ConfigError
 from overdensity.ml import make_method
-from overdensity.ml.hyperparameters import as_configured, refuse_unusable, replaced
+from overdensity.ml.hyperparameters import as_configured, replaced
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,3 @@ def test_hyperparameters_out_of_range_are_refused(key, value):
 def test_all_hyperparameters_written_down_give_the_same_method(name):
     method = make_method(name)
     assert make_method(name, **as_configured(method.hyper)).hyper == method.hyper
-
-
-def test_the_first_value_that_cannot_be_used_is_named():
-    @dataclass(frozen=True)
-    class Forest:
-        trees: int = 100
-        kind: str = "oak"
-
-    forest = Forest(trees=0, kind="")
-    refuse_unusable("forest", forest, trees=True, kind=True)
-    with pytest.raises(ConfigError, match="forest: kind = '' cannot be used"):
-        refuse_unusable("forest", forest, trees=True, kind=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -127,8 +130,55 @@ def test_values_that_are_not_finite_are_counted_and_refused(tmp_path, name, bad)
 
 
 def test_file_given_twice_is_refused(file):
-    with pytest.raises(InputError, match="500 event ids occur more than once"):
+    with pytest.raises(InputError, match=r"a\.parquet: the file is given twice"):
         Sample.from_parquet([file, file], features=FEATURES)
+
+
+def test_stored_ids_that_repeat_are_refused(tmp_path):
+    pq.write_table(columns(event=np.arange(N, dtype=np.uint64) // 2), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="250 event ids occur more than once"):
+        Sample.from_parquet(tmp_path, features=FEATURES)
+
+
+def ids_of(tmp_path, table, *parts, features=FEATURES):
+    """Ids of the rows of a table, written to files of some ranges, by the mass of each row."""
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    for name, start, stop in parts or [("a", 0, N)]:
+        pq.write_table(table.slice(start, stop - start), folder / f"{name}.parquet")
+    sample = Sample.from_parquet(folder, features=features)
+    order = np.lexsort((*sample.features.T, sample.mass))
+    return sample.event[order]
+
+
+def test_made_ids_do_not_depend_on_names_files_and_their_order(tmp_path):
+    table = columns()
+    ids = ids_of(tmp_path, table)
+    np.testing.assert_array_equal(ids_of(tmp_path, table, ("z", 0, N)), ids)
+    np.testing.assert_array_equal(ids_of(tmp_path, table, ("b", 0, 130), ("a", 130, N)), ids)
+
+
+def test_made_ids_are_of_the_mass_and_the_momenta_of_jets(tmp_path):
+    table = columns()
+    ids = ids_of(tmp_path, table)
+    more = {"weight": np.ones(N), "label": np.zeros(N, np.int8), "new": np.arange(N)}
+    np.testing.assert_array_equal(ids_of(tmp_path, columns(**more)), ids)
+    np.testing.assert_array_equal(ids_of(tmp_path, table, features=["j1_tau21"]), ids)
+    assert not np.isin(ids_of(tmp_path, columns(j2_eta=np.arange(N))), ids).any()
+
+
+def test_events_of_one_mass_get_running_numbers_in_the_order_of_their_features(tmp_path):
+    table = columns(mjj=np.full(N, 3000.0, np.float32), j1_mass=np.full(N, 80.0, np.float32))
+    ids = ids_of(tmp_path, table)
+    assert len(np.unique(ids)) == N
+    turned = ids_of(tmp_path, table, ("b", 0, 130), ("a", 130, N))
+    np.testing.assert_array_equal(turned, ids)
+
+
+def test_equal_events_are_all_kept(tmp_path):
+    table = pa.concat_tables([columns(), columns()])
+    pq.write_table(table, tmp_path / "a.parquet")
+    sample = Sample.from_parquet(tmp_path, features=FEATURES)
+    assert len(np.unique(sample.event)) == 2 * N
 
 
 def test_constant_feature_is_named(file):

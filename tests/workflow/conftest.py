@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -9,7 +10,10 @@ from typing import IO, Any
 import pytest
 from matplotlib.figure import Figure
 
+from overdensity.workflow import load_config, run_search
 from overdensity.workflow.commands import command_line
+
+from ..conftest import made_once
 
 
 @pytest.fixture
@@ -29,6 +33,19 @@ def call(
         return code or 0, *capfd.readouterr()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def repeated_run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the finished search with three partitions into folds; copy it to change it."""
+
+    def search(folder: Path) -> None:
+        shutil.copytree(finished_run, folder / "run")
+        run_search(
+            load_config(folder / "run" / "config.yaml", ["repeats=3"], out=str(folder / "run"))
+        )
+
+    return made_once(tmp_path_factory, "repeated", search) / "run"
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from overdensity.workflow.drawing import (
     plot_losses,
     plot_pseudo_experiments,
     plot_reliability,
+    plot_repeats,
     plot_scan,
     plot_spectrum,
 )
@@ -83,6 +84,13 @@ def test_pseudo_experiments_stand_beside_the_data() -> None:
     (axes,) = figure.axes
     assert sum(patch.get_height() for patch in axes.patches) == 500
     assert labels(figure) == {"pseudo-experiments", "data"}
+
+
+def test_repeats_are_drawn_with_their_mean() -> None:
+    z = np.array([[1.0, np.nan, np.nan], [3.0, 0.5, np.nan]])
+    axes = plot_repeats([3000.0, 3500.0, 4000.0], z).axes[0]
+    np.testing.assert_allclose(axes.lines[-1].get_ydata(), [2.0, 0.5, 0.0])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one partition", "mean"]
 
 
 def test_features_are_normalised() -> None:

@@ -20,7 +20,7 @@ from .benchmark_result import BenchmarkResults, BenchmarkRow
 
 __all__ = ["plot_max_sic", "plot_sculpting", "plot_sic", "save_benchmark_figures"]
 
-_LINES = ("-", "--", "-.", ":")  # a cycle for each time the colours are used up
+_LINES = ("-", "--", "-.", ":")  # a cycle for each time the colors are used up
 _TARGET = 5.0  # significance
 _NAMED_INSIDE = 7  # curves whose names fit among them
 

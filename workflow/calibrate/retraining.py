@@ -27,12 +27,12 @@ from ...stats import count_patterns, z_of_p
 from ...stats.search.null import null_hypothesis
 from ...stats.search.pseudo_datasets import Smallest, draw_events, smallest_p, smeared_masses
 from ...stats.search.pseudo_experiments import global_p, throw_toys
-from ...stats.search.scanning import Scan, scan
+from ...stats.search.scanning import Scan, hiding, scan
 from ...stats.selection.patterns import Patterns
 from ...stats.spectra.functions import basis
 from ..cluster.connecting import run_tasks
 from ..config.search import SearchConfig
-from ..stages.run import Run
+from ..stages.run import Run, derived_seed
 from ..stages.samples import load_sample, load_simulation
 from ..stages.scores import Scores, read_scores
 from ..stages.search_result import SearchResults
@@ -114,16 +114,17 @@ def repeat_search(run: Run, results: SearchResults, client: Client) -> Retrained
     _remove_stale(out / "pseudodata", recipe.key)
     missing = [index for index, path in enumerate(files) if not path.is_file()]
     made_in = run.training_windows
-    tasks_each = len(set(made_in)) * config.folds
+    tasks_each = len(set(made_in)) * config.folds * config.repeats
     threads = sum(cast("dict[str, int]", client.nthreads()).values())
     batch = max(1, -(-2 * threads // tasks_each))  # enough to fill the cluster, no more on disk
     for first in range(0, len(missing), batch):
         now = missing[first : first + batch]
         name = f"pseudo-dataset {', '.join(str(index + 1) for index in now)} of {len(files)}"
         training = [
-            (recipe, index, window, fold, path)
+            (replace(recipe, run=part), index, window, fold, path)
             for index in now
-            for (window, fold), path in _score_files(run, files[index]).items()
+            for part in run.partitions
+            for (window, fold), path in _score_files(part, files[index]).items()
             if made_in[window] == window and not path.is_file()
         ]
         run_tasks(client, _train_task, training, description=f"{name}: training", unit="folds")
@@ -178,8 +179,9 @@ def _recipe(run: Run, results: SearchResults) -> _Recipe:
         else np.array(results.spurious.fraction)
     )
     rows = [row for window in results.windows for row in window.rows]
-    quoted = [row.searched and not row.flagged for row in rows]
-    patterns, fits = _scan(run, calibrated_scores(run, scores), spurious, hidden_among=quoted)
+    patterns, fits = _scan(run, calibrated_scores(run, scores), spurious)
+    if results.best is not None:
+        fits = hiding(fits, results.best.window)
     toys = throw_toys(fits, null_hypothesis(patterns, fits), n=_TOYS, seed=config.seed)
     largest = np.quantile(toys.deviance, 1 - config.fit.gof_threshold, axis=0)
     return _Recipe(
@@ -196,8 +198,6 @@ def _scan(
     run: Run,
     scores: Scores,
     spurious: NDArray[np.float64],
-    *,
-    hidden_among: Sequence[bool] | None = None,
 ) -> tuple[Patterns, Scan]:
     """Select and fit, as the search does; the scores are calibrated ones."""
     patterns = count_patterns(scores.sample.mass, levels_of(run, scores), run.fit_edges)
@@ -207,7 +207,6 @@ def _scan(
         run.config.selections,
         model=run.fit_model,
         spurious=spurious,
-        hidden_among=hidden_among,
     )
 
 
@@ -230,25 +229,32 @@ def _hunt_task(recipe: _Recipe, index: int, path: Path) -> None:
     """Select and scan a pseudo-dataset, write its result and remove its scores; on a worker."""
     run, config = recipe.run, recipe.run.config
     sample = pseudo_sample(run, recipe.theta, index)
-    fold = _folding(run, index).of(sample.event)
-    values = np.full((len(run.windows), len(sample)), np.nan, np.float32)
-    files = _score_files(run, path)
-    for (window, each), file in files.items():
-        values[window, fold == each] = np.load(file)
-    eta = _rng(config, index, 1).normal(size=len(values))
-    problem = None
+    eta = _rng(config, index, 1).normal(size=len(run.windows))
+    problem, fits, largest = None, [], []
     try:
-        cut_on = calibrated_scores(run, Scores(sample, fold, values))
-        _, fits = _scan(run, cut_on, np.array(recipe.spurious))
-        largest = np.reshape(recipe.largest_deviance, fits.shape).copy()
-        largest[:, 1:][sculpting_of(run, cut_on).refused] = -1.0  # as in the data: not counted
-        smallest = smallest_p(fits, largest.ravel(), counted=recipe.counted, eta=eta)
+        for part in run.partitions:
+            cut_on = calibrated_scores(run, _read(part, sample, index, path))
+            fits.append(_scan(run, cut_on, np.array(recipe.spurious))[1])
+            allowed = np.reshape(recipe.largest_deviance, fits[-1].shape).copy()
+            allowed[:, 1:][sculpting_of(run, cut_on).refused] = -1.0  # as in the data: not counted
+            largest.append(allowed.ravel())
+        smallest = smallest_p(fits, largest, counted=recipe.counted, eta=eta)
     except FitError as error:
         logger.warning("pseudo-dataset %d: %s", index + 1, error)
         smallest, problem = Smallest(1.0, float(z_of_p(1.0)), None, None), str(error)
     PseudoDataset(index, len(sample), smallest, problem).to_json(path)
-    for file in files.values():
-        file.unlink(missing_ok=True)
+    for part in run.partitions:
+        for file in _score_files(part, path).values():
+            file.unlink(missing_ok=True)
+
+
+def _read(run: Run, sample: Sample, index: int, path: Path) -> Scores:
+    """Return the scores of a pseudo-dataset in one partition into folds."""
+    fold = _folding(run, index).of(sample.event)
+    values = np.full((len(run.windows), len(sample)), np.nan, np.float32)
+    for (window, each), file in _score_files(run, path).items():
+        values[window, fold == each] = np.load(file)
+    return Scores(sample, fold, values)
 
 
 def _summary(
@@ -304,19 +310,15 @@ def _rng(config: SearchConfig, index: int, stream: int) -> np.random.Generator:
 
 def _folding(run: Run, index: int) -> Folding:
     """Return how a pseudo-dataset is divided: anew for each of them."""
-    return replace(run.folding, seed=_seed(run.config, index))
-
-
-def _seed(config: SearchConfig, index: int) -> int:
-    """Return the seed of the folds and trainings of a pseudo-dataset."""
-    sequence = np.random.SeedSequence(config.seed, spawn_key=(index, 2))
-    return int(sequence.generate_state(1, np.uint32)[0])
+    path = (index, 2, run.repeat) if run.repeat else (index, 2)
+    return replace(run.folding, seed=derived_seed(run.config.seed, *path))
 
 
 def _score_files(run: Run, result: Path) -> dict[tuple[int, int], Path]:
     """Return where a pseudo-dataset keeps its scores until it has a result."""
+    stem = f"{result.stem}-partition{run.repeat}"
     return {
-        (window, fold): result.with_name(f"{result.stem}-window{made_in:02d}-fold{fold}.npy")
+        (window, fold): result.with_name(f"{stem}-window{made_in:02d}-fold{fold}.npy")
         for window, made_in in enumerate(run.training_windows)
         for fold in range(run.config.folds)
     }

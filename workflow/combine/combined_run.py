@@ -299,6 +299,12 @@ def search_flags(configs: Mapping[str, SearchConfig], *, shared: bool) -> tuple[
         for name, config in configs.items()
         if config.cross_fitting == "all"
     ]
+    flags += [
+        f"{name}: of its {config.repeats} partitions into folds the first alone is combined, so that "
+        "its seed matters"
+        for name, config in configs.items()
+        if config.repeats > 1
+    ]
     if shared and len({(config.folds, config.seed) for config in configs.values()}) > 1:
         flags.append(
             "the searches were trained on common events but divide them into other folds (folds, "

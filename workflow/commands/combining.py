@@ -31,7 +31,7 @@ def combine(
 ) -> None:
     """Search for one resonance in several channels, such as dijets and trijets, at once."""
     from ..combine.combined_run import combine_searches
-    from ..config.search import load_config
+    from ..config.reading import load_config
 
     configs: dict[str, SearchConfig] = {}
     for file in files:

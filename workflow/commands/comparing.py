@@ -27,7 +27,7 @@ def benchmark(
 ) -> None:
     """Compare methods on the same events, over seeds and signal strengths: table and figures."""
     from ..benchmark.benchmarking import run_benchmark
-    from ..config.benchmark import load_benchmark
+    from ..config.reading import load_benchmark
 
     config = load_benchmark(file, overrides or [], out=out)
     chosen = tuple(name.strip() for name in only.split(",")) if only else ()

@@ -17,7 +17,7 @@ __all__ = ["limits"]
 
 def limits(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Set upper limits, on events and on signal models; an interrupted campaign goes on."""
-    from ..config.search import load_config
+    from ..config.reading import load_config
     from ..search_run import run_limits
     from ..stages.run import Run
 

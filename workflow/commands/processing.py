@@ -114,7 +114,7 @@ def _is_configuration(files: list[str]) -> bool:
 
 def _configuration(files: list[str], out: str | None, overrides: list[str]) -> SearchConfig:
     """Return the configuration of a YAML file, or of event files given by name."""
-    from ..config.search import load_config, parse_config
+    from ..config.reading import load_config, parse_config
     from ..stages.inputs import event_format
 
     if _is_configuration(files):

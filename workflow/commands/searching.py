@@ -18,7 +18,7 @@ __all__ = ["calibrate", "hunt", "report", "run", "score"]
 
 def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Score every event in every window, by models that never saw it."""
-    from ..config.search import load_config
+    from ..config.reading import load_config
     from ..search_run import score_search
     from ..stages.run import Run
 
@@ -29,7 +29,7 @@ def score(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 
 def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Fit, scan and throw pseudo-experiments: scores to results.json and workspace.json."""
-    from ..config.search import load_config
+    from ..config.reading import load_config
     from ..search_run import hunt_search
     from ..stages.run import Run
 
@@ -39,7 +39,7 @@ def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 
 def run(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Do a whole search, from event files to the report; an interrupted one goes on."""
-    from ..config.search import load_config
+    from ..config.reading import load_config
     from ..search_run import run_search
     from ..stages.run import Run
 
@@ -66,7 +66,7 @@ def calibrate(
     ] = None,
 ) -> None:
     """Repeat a finished search, training included, on background-only pseudo-datasets."""
-    from ..config.search import load_config
+    from ..config.reading import load_config
     from ..search_run import calibrate_search
     from ..stages.run import Run
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -13,7 +11,6 @@ from pydantic import Field, field_validator, model_validator
 from ...core.windows import geometric_center, log_edges
 from ...ml import Window
 from .cluster import ClusterConfig
-from .reading import read_yaml, validated
 from .search import MethodConfig
 from .sections import FilesSection, Section
 
@@ -23,7 +20,6 @@ __all__ = [
     "SourceConfig",
     "SpectrumConfig",
     "WindowConfig",
-    "load_benchmark",
 ]
 
 
@@ -290,22 +286,3 @@ class BenchmarkConfig(Section):
     def features_of(self, label: str) -> tuple[str, ...]:
         """Return the features of a method, by its name in the table."""
         return self.methods[label].features or self.features
-
-
-def load_benchmark(
-    path: str | os.PathLike[str], overrides: Sequence[str] = (), *, out: str | None = None
-) -> BenchmarkConfig:
-    """Read the configuration of a benchmark from a YAML file.
-
-    Parameters
-    ----------
-    path, overrides, out
-        As for `load_config`.
-
-    Raises
-    ------
-    ConfigError
-        If the file is missing or not YAML, or a key or value cannot be used.
-    """
-    values = read_yaml(path, out=out, first_key="background")
-    return validated(BenchmarkConfig, values, overrides, origin=str(path))

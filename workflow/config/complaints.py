@@ -36,6 +36,10 @@ _MUST = {  # by the type of pydantic's error: what a value must do
     "model_attributes_type": "be a section with keys of its own",
     "literal_error": "be {expected}",
 }
+_RENAMED = {  # keys of earlier versions, and what to write in their place
+    "fit.sculpting": "fit.efficiency, with order and prior",
+    "fit.freedom": "fit.efficiency, with order and prior",
+}
 _ALTERNATIVE = re.compile(r".*[\[(].*|str|int|float|bool|none|dict|list|tuple")
 _LONGEST = 80  # characters of a value that are shown
 
@@ -105,6 +109,8 @@ def _sentence(model: type[BaseModel], place: Place, errors: Sequence[Any]) -> st
     kinds = [error["type"] for error in errors]
     if "extra_forbidden" in kinds:
         *parents, name = place
+        if key in _RENAMED:
+            return f"unknown key {key!r}: it is now {_RENAMED[key]}"
         return f"unknown key {key!r}: {nearest_names(str(name), _keys_at(model, parents))}"
     if "missing" in kinds:
         return f"the key {key!r} is missing"

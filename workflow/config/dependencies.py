@@ -52,6 +52,7 @@ AFFECTS: Mapping[str, tuple[Stage, ...]] = {
     "cross_fitting": _TRAINING,
     "simulation": _TRAINING,
     "seed": _TRAINING,
+    "repeats": ("results", "pseudo_datasets", "calibration"),
     "selections": _SELECTION,
     "calibration": _SELECTION,
     "fit": _SELECTION,

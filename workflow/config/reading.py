@@ -11,11 +11,96 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ...core import ConfigError
+from .benchmark import BenchmarkConfig
 from .complaints import complaints
+from .search import SearchConfig
 
-__all__ = ["read_yaml", "validated"]
+__all__ = ["load_benchmark", "load_config", "parse_config", "read_yaml", "validated"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def load_config(
+    path: str | os.PathLike[str], overrides: Sequence[str] = (), *, out: str | None = None
+) -> SearchConfig:
+    """Read the configuration of a search from a YAML file.
+
+    Parameters
+    ----------
+    path : path-like
+        The YAML file.
+    overrides : sequence of str
+        ``key=value`` with dots between levels, such as ``scan.bins=20``; values are YAML.
+    out : str, optional
+        The run's folder, in place of the one in the file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not YAML, or a key or value cannot be used.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "box.yaml")
+    ...     _ = path.write_text("events: {files: [box.parquet]}")
+    ...     config = load_config(path, ["scan.bins=20"])
+    >>> config.scan.bins, config.out
+    (20, 'runs/box')
+    """
+    values = read_yaml(path, out=out, first_key="events")
+    return parse_config(values, overrides, origin=str(path))
+
+
+def parse_config(
+    values: dict[str, Any], overrides: Sequence[str] = (), *, origin: str = "configuration"
+) -> SearchConfig:
+    """Validate the configuration of a search.
+
+    Parameters
+    ----------
+    values : dict
+        As read from YAML.
+    overrides : sequence of str
+        As for `load_config`.
+    origin : str
+        What the error messages begin with.
+
+    Raises
+    ------
+    ConfigError
+        With one sentence for each key that cannot be used.
+
+    Examples
+    --------
+    >>> parse_config({"events": {"files": ["box.parquet"]}}, ["seed=3"]).seed
+    3
+    >>> parse_config({"event": {"files": ["box.parquet"]}})
+    Traceback (most recent call last):
+    overdensity.core.errors.ConfigError: configuration: unknown key 'event': did you mean 'events'?
+    """
+    return validated(SearchConfig, values, overrides, origin=origin)
+
+
+def load_benchmark(
+    path: str | os.PathLike[str], overrides: Sequence[str] = (), *, out: str | None = None
+) -> BenchmarkConfig:
+    """Read the configuration of a benchmark from a YAML file.
+
+    Parameters
+    ----------
+    path, overrides, out
+        As for `load_config`.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not YAML, or a key or value cannot be used.
+    """
+    values = read_yaml(path, out=out, first_key="background")
+    return validated(BenchmarkConfig, values, overrides, origin=str(path))
 
 
 def read_yaml(path: str | os.PathLike[str], *, out: str | None, first_key: str) -> dict[str, Any]:

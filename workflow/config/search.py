@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from .bending import EfficiencyConfig
 from .cluster import ClusterConfig
 from .event_input import EventsConfig
 from .limits import LimitsConfig
-from .reading import read_yaml, validated
 from .registries import FunctionName, MethodName, ProcessorName
 from .sections import MaybeFiles, NamedSection, Section
 
@@ -22,8 +20,6 @@ __all__ = [
     "PseudoDatasetsConfig",
     "ScanConfig",
     "SearchConfig",
-    "load_config",
-    "parse_config",
 ]
 
 
@@ -91,9 +87,8 @@ class FitConfig(Section):
         that another package registers (`overdensity.stats.register_function`).
     bins_per_bin : int
         Bins of the fitted spectrum in each bin of the scan.
-    freedom : float
-        How much a selection may change the shape of the spectrum: rms of the logarithm of its
-        efficiency over the scan range.
+    efficiency : EfficiencyConfig
+        How a selection may bend the spectrum.
     gof_threshold : float
         Goodness of fit below which a selection is flagged and not quoted.
     spurious : {'none', 'data'} or tuple of str
@@ -105,7 +100,7 @@ class FitConfig(Section):
 
     function: FunctionName = "dijet5"
     bins_per_bin: Annotated[int, Field(ge=1)] = 2
-    freedom: Annotated[float, Field(gt=0)] = 1.0
+    efficiency: EfficiencyConfig = EfficiencyConfig()
     gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
     spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "none"
 
@@ -160,6 +155,9 @@ class SearchConfig(Section):
     cross_fitting : {'tournament', 'all'}
         Which of the other folds the model of a fold is trained on. ``all`` is the published scheme,
         under which p-values come out too small (`overdensity.ml.training_folds`).
+    repeats : int
+        Partitions of the events into folds, each with trainings of its own. The significance of a
+        window and selection is the mean over them, so that the seed does not decide.
     fit : FitConfig
         The background fit.
     pseudo_experiments : int
@@ -212,6 +210,7 @@ class SearchConfig(Section):
     calibration: Literal["conformal", "none"] = "conformal"
     folds: Annotated[int, Field(ge=2)] = 7
     cross_fitting: Literal["tournament", "all"] = "tournament"
+    repeats: Annotated[int, Field(ge=1)] = 1
     fit: FitConfig = FitConfig()
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
     limits: LimitsConfig | None = None
@@ -293,67 +292,3 @@ class SearchConfig(Section):
             msg = f"features repeat one another: {', '.join(self.features)}"
             raise ValueError(msg)
         return self
-
-
-def load_config(
-    path: str | os.PathLike[str], overrides: Sequence[str] = (), *, out: str | None = None
-) -> SearchConfig:
-    """Read the configuration of a search from a YAML file.
-
-    Parameters
-    ----------
-    path : path-like
-        The YAML file.
-    overrides : sequence of str
-        ``key=value`` with dots between levels, such as ``scan.bins=20``; values are YAML.
-    out : str, optional
-        The run's folder, in place of the one in the file.
-
-    Raises
-    ------
-    ConfigError
-        If the file is missing or not YAML, or a key or value cannot be used.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     path = Path(folder, "box.yaml")
-    ...     _ = path.write_text("events: {files: [box.parquet]}")
-    ...     config = load_config(path, ["scan.bins=20"])
-    >>> config.scan.bins, config.out
-    (20, 'runs/box')
-    """
-    values = read_yaml(path, out=out, first_key="events")
-    return parse_config(values, overrides, origin=str(path))
-
-
-def parse_config(
-    values: dict[str, Any], overrides: Sequence[str] = (), *, origin: str = "configuration"
-) -> SearchConfig:
-    """Validate the configuration of a search.
-
-    Parameters
-    ----------
-    values : dict
-        As read from YAML.
-    overrides : sequence of str
-        As for `load_config`.
-    origin : str
-        What the error messages begin with.
-
-    Raises
-    ------
-    ConfigError
-        With one sentence for each key that cannot be used.
-
-    Examples
-    --------
-    >>> parse_config({"events": {"files": ["box.parquet"]}}, ["seed=3"]).seed
-    3
-    >>> parse_config({"event": {"files": ["box.parquet"]}})
-    Traceback (most recent call last):
-    overdensity.core.errors.ConfigError: configuration: unknown key 'event': did you mean 'events'?
-    """
-    return validated(SearchConfig, values, overrides, origin=origin)

@@ -12,9 +12,9 @@ from ...core.identity import splitmix64
 from ...ml import Sample, Window, train_fold
 from ...stats import count_patterns, selection_levels
 from ...stats.search.pseudo_experiments import throw_toys
+from ...stats.search.scan_fits import fit_scan
 from ...stats.search.statistical_step import statistical_step
 from ...stats.selection.efficiency import passes
-from ...stats.spectra.batch_fit import refit
 from ..stages.provenance import file_states
 from ..stages.run import Run
 from ..stages.samples import load_signal, load_simulation
@@ -155,7 +155,7 @@ def _fitted(
     # The same fits to the same selected events, less the injected ones: what they absorb of these.
     others = count_patterns(sample.mass[~is_signal], levels[~is_signal, None], run.fit_edges)
     counts = others.spectra(len(run.config.cuts))[0].astype(float)
-    without = refit(step.scan.problem, counts[None]).expected[0]
+    without = fit_scan(step.scan.problem, counts[None]).expected[0]
     absorbed = step.scan.fits.expected[0] - without if is_signal.any() else np.zeros(len(counts))
     in_region = window.signal(sample.mass) & is_signal
     return tuple(

@@ -23,7 +23,7 @@ __all__ = [
     "save_limits_figures",
 ]
 
-# As in the recommendations of CMS: green and yellow that the colour-blind can tell apart.
+# As in the recommendations of CMS: green and yellow that the color-blind can tell apart.
 ONE_SIGMA, TWO_SIGMA = "#607641", "#F5BB54"
 _WIDE = 0.32  # of a signal model, where its neighbours are at a distance of 1
 _NONE = (float("nan"),) * 5

@@ -73,6 +73,7 @@ def make_limits(run: Run, client: Client) -> LimitsResults:
     config, columns = run.config, run.columns
     limits = config.limits or LimitsConfig()
     results = make_results(run)
+    run = run.partition(results.partition)
     windows = tuple(window_limits(window, limits.level) for window in results.windows)
     signals = read_signal_models(run, limits)
     base = None if limits.background is None else tuple(column_paths(limits.background))

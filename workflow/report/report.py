@@ -17,7 +17,7 @@ from ...stats.sculpting.sculpting_result import SelectionSculpting, WindowSculpt
 from ...stats.search.printed import error_of, selection_name
 from ...stats.search.yields import JointYield, NumberOfEvents
 from ..calibrate.retrained import Retrained, retrained_figure
-from ..config.search import parse_config
+from ..config.reading import parse_config
 from ..drawing import as_svg_uri, plot_losses, plot_reliability
 from ..limits.limits_figures import limits_figures
 from ..limits.limits_result import LimitsResults
@@ -31,6 +31,7 @@ from ..stages.search_figures import (
 )
 from ..stages.search_result import SearchResults
 from .headline import corrections, headline, numbers
+from .repeats_section import repeats_section
 
 __all__ = ["write_report"]
 
@@ -91,6 +92,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "numbers": numbers(results),
         "flags": results.flags,
         "trials": corrections(results),
+        "repeats": repeats_section(results),
         "yields": _yields(results),
         "yield_notes": _yield_notes(results),
         "daughters": [
@@ -258,7 +260,7 @@ def _training_pictures(results: SearchResults, out: Path) -> list[_Picture]:
     if results.best is None:
         return []
     stored = results.provenance.configuration | {"out": str(out)}  # the folder may have moved
-    run = Run(parse_config(stored, origin=f"{out}/results.json"))
+    run = Run(parse_config(stored, origin=f"{out}/results.json"), results.partition)
     seen, pictures = read_trainings(run, results.best.window), []
     losses = {fold: of_fold.losses for fold, of_fold in seen.items() if of_fold.losses}
     if losses:

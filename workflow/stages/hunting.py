@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import hist
 import numpy as np
@@ -74,11 +74,18 @@ def make_results(run: Run) -> SearchResults:
     found = _earlier(out)
     if found is not None and found.key == key:
         return found
-    scores = read_scores(run)
-    cut_on = calibrated_scores(run, scores)
-    levels = levels_of(run, cut_on)
-    spurious, bent = spurious_of(run, scores), sculpting_of(run, cut_on)
-    result = hunt_scores(run, scores, levels, spurious=spurious, bent=bent)
+    selected = [_selected(part) for part in run.partitions]
+    spurious = spurious_of(run, selected[0].scores)
+    result = hunt_scores(
+        run,
+        selected[0].scores,
+        np.stack([each.levels for each in selected]),
+        spurious=spurious,
+        refused=np.stack([each.bent.refused for each in selected]),
+    )
+    chosen = 0 if result.repeats is None else result.repeats.representative
+    run, (scores, cut_on, levels, bent) = run.partition(chosen), selected[chosen]
+    del selected
     checks = {
         "spurious": spurious,
         "sculpting": bent,
@@ -102,6 +109,21 @@ def make_results(run: Run) -> SearchResults:
         (out / stale).unlink(missing_ok=True)
     results.to_json(out / "results.json")
     return results
+
+
+class _Selected(NamedTuple):
+    """What one partition into folds selects."""
+
+    scores: Scores
+    cut_on: Scores
+    levels: NDArray[np.int8]
+    bent: Sculpting
+
+
+def _selected(run: Run) -> _Selected:
+    scores = read_scores(run)
+    cut_on = calibrated_scores(run, scores)
+    return _Selected(scores, cut_on, levels_of(run, cut_on), sculpting_of(run, cut_on))
 
 
 def _earlier(out: Path) -> SearchResults | None:
@@ -168,9 +190,12 @@ def hunt_scores(
     levels: NDArray[np.int8],
     *,
     spurious: SpuriousSignal | None,
-    bent: Sculpting,
+    refused: NDArray[np.bool_],
 ) -> HuntResult:
-    """Run the statistical step of a search; selections that fabricate an excess are refused."""
+    """Run the statistical step of a search, on the selections of one or of several partitions.
+
+    Selections that fabricate an excess are refused.
+    """
     config = run.config
     return hunt(
         scores.sample.mass,
@@ -183,7 +208,7 @@ def hunt_scores(
         bins_per_bin=config.fit.bins_per_bin,
         pseudo_experiments=config.pseudo_experiments,
         seed=config.seed,
-        refused=bent.refused,
+        refused=refused,
     )
 
 
@@ -211,6 +236,7 @@ def _results(
         **checks,
         fit=_fit_quality(result),
         flags=(*hiding, *result.flags, *unsure, *mutual, *skipped),
+        repeats=result.repeats,
         n_events=len(scores.sample),
         function=result.function,
         spectra=() if result.best is None else result.best.spectra,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ..config.search import SearchConfig
 from .inputs import column_files
 from .provenance import file_states, stage_key
 
-__all__ = ["Run", "open_run"]
+__all__ = ["Run", "derived_seed", "open_run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +35,8 @@ class Run:
     ----------
     config : SearchConfig
         The search.
+    repeat : int
+        Which of its partitions into folds (`partitions`).
 
     Examples
     --------
@@ -44,6 +46,7 @@ class Run:
     """
 
     config: SearchConfig
+    repeat: int = 0
 
     @property
     def folder(self) -> Path:
@@ -89,7 +92,8 @@ class Run:
         return FitModel(
             fit.function,
             guard=fit.bins_per_bin,
-            freedom=fit.freedom,
+            efficiency_order=fit.efficiency.order,
+            efficiency_prior=None if fit.efficiency.prior == "measured" else fit.efficiency.prior,
             gof_threshold=fit.gof_threshold,
         )
 
@@ -114,9 +118,29 @@ class Run:
 
     @cached_property
     def folding(self) -> Folding:
-        """How the events are divided for cross-fitting."""
+        """How the events are divided for cross-fitting, in this partition."""
         config = self.config
-        return Folding(seed=config.seed, folds=config.folds, scheme=config.cross_fitting)
+        return Folding(seed=self.seed, folds=config.folds, scheme=config.cross_fitting)
+
+    @property
+    def seed(self) -> int:
+        """The seed of this partition into folds; of the first it is that of the search."""
+        config = self.config
+        return derived_seed(config.seed, 3, self.repeat) if self.repeat else config.seed
+
+    @property
+    def partitions(self) -> tuple[Run, ...]:
+        """The run in each of its partitions into folds, which the seed decides beforehand."""
+        return tuple(map(self.partition, range(self.config.repeats)))
+
+    def partition(self, repeat: int) -> Run:
+        """Return the run in one of its partitions into folds."""
+        if repeat == self.repeat:
+            return self
+        other = replace(self, repeat=repeat)
+        if "columns" in self.__dict__:
+            other.__dict__["columns"] = self.columns
+        return other
 
     @cached_property
     def training_windows(self) -> tuple[int, ...]:
@@ -148,6 +172,7 @@ class Run:
             The events it takes; by default the columns of the run.
         """
         states = file_states(self.columns if files is None else files)
+        more = (*more, f"partition {self.repeat}") if self.repeat else more
         return stage_key(stage, states, {key: self._state(key) for key in keys_of(stage)}, *more)
 
     def _state(self, key: str) -> Any:
@@ -165,7 +190,20 @@ class Run:
 
     def __getstate__(self) -> dict[str, Any]:
         """Send a worker the configuration and the names of the columns, which it need not find."""
-        return {key: self.__dict__[key] for key in ("config", "columns") if key in self.__dict__}
+        kept = ("config", "repeat", "columns")
+        return {key: self.__dict__[key] for key in kept if key in self.__dict__}
+
+
+def derived_seed(seed: int, *path: int) -> int:
+    """Return a seed that follows from that of a search, another one for each path of numbers.
+
+    Examples
+    --------
+    >>> len({derived_seed(1), derived_seed(1, 0), derived_seed(1, 1), derived_seed(2, 1)})
+    4
+    """
+    sequence = np.random.SeedSequence(seed, spawn_key=path)
+    return int(sequence.generate_state(1, np.uint32)[0])
 
 
 def open_run(config: SearchConfig) -> Run:

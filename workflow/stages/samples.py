@@ -54,7 +54,7 @@ class Loaded(NamedTuple):
 
 
 def load_sample(run: Run, files: Sequence[str] | None = None) -> Sample:
-    """Read the events within the scan range, in the order of their files.
+    """Read the events within the scan range, in the order of their ids.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def read_columns(
     between: tuple[float, float] | None = None,
     seed: int = 0,
 ) -> Loaded:
-    """Read columns into a sample, once for all that ask for them.
+    """Read columns into a sample in the order of the ids, once for all that ask for them.
 
     Parameters
     ----------
@@ -196,9 +196,9 @@ def _read(
     sample = Sample.from_parquet(files, mass=mass, features=features)
     read = len(sample)
     total = float(read if sample.weight is None else sample.weight.sum())
-    if between is not None:
-        low, high = between
-        sample = sample.take((sample.mass >= low) & (sample.mass < high))
+    low, high = (-np.inf, np.inf) if between is None else between
+    rows = np.argsort(sample.event, kind="stable")  # sums then round alike, whatever the files
+    sample = sample.take(rows[(sample.mass[rows] >= low) & (sample.mass[rows] < high)])
     if sample.weight is None or not len(sample):
         return Loaded(sample, read, total)
     if weights == "refused" and np.any(sample.weight != 1):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...core import InputError, Record
 from ...core.records import atomic_path
-from ...ml import LossCurve, Reliability, Sample, Watch, fold_of
+from ...ml import LossCurve, Reliability, Sample, Watch
 from .run import Run
 from .samples import load_sample, load_signal
 
@@ -91,8 +91,8 @@ def read_scores(run: Run) -> Scores:
     InputError
         If they are not complete.
     """
-    config, sample = run.config, load_sample(run)
-    fold = fold_of(sample.event, config.folds, seed=config.seed)
+    sample = load_sample(run)
+    fold = run.folding.of(sample.event)
     order = np.argsort(sample.event)
     values = np.full((len(run.windows), len(sample)), np.nan, np.float32)
     for (window, of_fold), path in score_files(run).items():
@@ -134,16 +134,18 @@ def read_signal_scores(run: Run, window: int) -> SignalScores:
 def read_trainings(run: Run, window: int) -> dict[int, Trainings]:
     """Read what was seen of the trainings for a window, by the fold they were made for."""
     found = {}
-    made_in = run.training_windows[window]
-    for path in sorted((run.folder / "scores").glob(f"window{made_in:02d}-fold*-*.parquet")):
-        stored = (pq.read_schema(path).metadata or {}).get(_TRAININGS, b"{}")
-        fold = int(path.name.split("-")[1].removeprefix("fold"))
-        found[fold] = Trainings.from_dict(json.loads(stored))
+    for (of_window, fold), path in score_files(run).items():
+        if of_window == window and path.is_file():
+            stored = (pq.read_schema(path).metadata or {}).get(_TRAININGS, b"{}")
+            found[fold] = Trainings.from_dict(json.loads(stored))
     return found
 
 
 def score_files(run: Run) -> dict[tuple[int, int], Path]:
-    """Return the file of each window and fold; its name holds the key of all it depends on."""
+    """Return the file of each window and fold; its name holds the key of all it depends on.
+
+    Partitions into folds have keys of their own, so that more of them can be added to a run.
+    """
     return _files(run, "", run.key("scores"))
 
 

@@ -17,9 +17,9 @@ __all__ = ["make_scores"]
 
 
 def make_scores(run: Run, client: Client) -> None:
-    """Score every event in every window by a model that never saw it.
+    """Score every event in every window by a model that never saw it, in every partition into folds.
 
-    Each window and fold is one task, which leaves one file in ``scores/`` of the run's folder, and another one for
+    Each partition, window and fold is one task, which leaves one file in ``scores/`` of the run's folder, and another one for
     the simulated signal where there is one; what is there already, made from the same columns with
     the same settings, is not made again. A training that was interrupted goes on where it stopped,
     if the method trains networks on the engine of `overdensity.ml.training.engine`.
@@ -39,26 +39,27 @@ def make_scores(run: Run, client: Client) -> None:
         If the method or a hyperparameter is unknown, or it needs simulation and there is none.
     """
     run.method.shown(load_sample(run))  # unusable columns fail before anything is sent out
-    files, of_signal = score_files(run), signal_score_files(run)
+    parts = [(part, score_files(part), signal_score_files(part)) for part in run.partitions]
     load_simulation(run)
-    if of_signal:
+    if run.config.signal:
         load_signal(run, run.config.signal, weights="refused")
     folder = run.folder / "scores"
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {*files.values(), *of_signal.values()}
+    wanted = {path for _, *both in parts for files in both for path in files.values()}
     for stale in set(folder.glob("*window*-fold*-*.parquet")) - wanted:
         stale.unlink()
     unfinished = {path.with_suffix(".part") for path in wanted}
     for stale in set(folder.glob("*window*-fold*-*.part")) - unfinished:
         shutil.rmtree(stale, ignore_errors=True)
     tasks = []
-    for (window, fold), path in files.items():
-        if run.training_windows[window] != window:
-            continue
-        todo = [path, of_signal.get((window, fold))]
-        missing = [None if each is None or each.is_file() else each.absolute() for each in todo]
-        if any(missing):
-            tasks.append((run, window, fold, *missing))
+    for part, files, of_signal in parts:
+        for (window, fold), path in files.items():
+            if run.training_windows[window] != window:
+                continue
+            todo = [path, of_signal.get((window, fold))]
+            missing = [None if each is None or each.is_file() else each.absolute() for each in todo]
+            if any(missing):
+                tasks.append((part, window, fold, *missing))
     run_tasks(client, _score_task, tasks, description="training", unit="folds")
 
 

@@ -16,6 +16,7 @@ from ..drawing import (
     FeatureShape,
     plot_features,
     plot_pseudo_experiments,
+    plot_repeats,
     plot_scan,
     plot_spectrum,
 )
@@ -24,6 +25,7 @@ from .search_result import SearchResults
 __all__ = [
     "feature_figure",
     "pseudo_experiments_figure",
+    "repeats_figure",
     "scan_figure",
     "spectrum_figures",
 ]
@@ -51,6 +53,20 @@ def pseudo_experiments_figure(results: SearchResults) -> Figure | None:
     if results.best is None:
         return None
     return plot_pseudo_experiments(results.pseudo_z, results.best.z_local)
+
+
+def repeats_figure(results: SearchResults) -> Figure | None:
+    """Draw what each partition into folds says of the selection that is best in each window."""
+    if results.repeats is None:
+        return None
+    of_windows = []
+    for window, z in zip(
+        results.windows, np.array(results.repeats.z_local, float).swapaxes(0, 1), strict=True
+    ):
+        best = window.most_significant
+        row = 0 if best is None else window.rows.index(best)
+        of_windows.append(z[:, row])
+    return plot_repeats([window.center for window in results.windows], np.stack(of_windows, axis=1))
 
 
 def spectrum_figures(results: SearchResults) -> dict[float, Figure]:

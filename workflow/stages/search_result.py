@@ -18,7 +18,7 @@ from ...stats import (
     WindowResult,
 )
 from ...stats.search.daughters import DaughterMass
-from ...stats.search.hunt_result import windows_table
+from ...stats.search.hunt_result import Repeats, windows_table
 from ...stats.search.printed import error_of, significances
 from .before_selection import BeforeSelection
 from .provenance import Provenance
@@ -161,6 +161,9 @@ class SearchResults(Printed, Record):
         Per selection, in the best window.
     flags : tuple of str
         What a reader must know, in plain sentences; empty when all is well.
+    repeats : Repeats or None
+        Where there are several partitions into folds: what each says alone. P-values are then
+        combined ones; all else is of the representative partition.
     n_events : int
         Events in the scan range.
     function : str
@@ -199,6 +202,7 @@ class SearchResults(Printed, Record):
     function_choice: FunctionChoice
     fit: tuple[FitQuality, ...]
     flags: tuple[str, ...]
+    repeats: Repeats | None
     n_events: int
     function: str
     spectra: tuple[SpectrumFit | None, ...]
@@ -222,6 +226,11 @@ class SearchResults(Printed, Record):
             best=None if self.best is None else self.best.window,
             notes=(self.sentence, *self.flags),
         )
+
+    @property
+    def partition(self) -> int:
+        """The partition into folds that spectra, yields and limits are of."""
+        return 0 if self.repeats is None else self.repeats.representative
 
     @property
     def sentence(self) -> str:

@@ -96,9 +96,7 @@ def sculpting_of(run: Run, scores: Scores) -> Sculpting:
         windows=run.regions,
         efficiencies=config.cuts,
         events=splitmix64(scores.sample.event),
-        function=config.fit.function,
-        freedom=config.fit.freedom,
-        guard=config.fit.bins_per_bin,
+        model=run.fit_model,
         bulk=min(_BULK, 1 - config.cuts[0]),
     )
     return refuse_fabricated(found)

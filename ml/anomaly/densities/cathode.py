@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from ....core import ConfigError
 from ....core.windows import Window
 from ...classifiers.ensemble import (
-    Classifier,
     ClassifierHyper,
     balance_classes,
     classifier_from_arrays,
     fit_classifier,
 )
+from ...classifiers.kinds import Classifier
 from ...method import register_method
 from .outer_density import FEW_EPOCHS, OuterDensity, OuterHyper, within
 

@@ -15,7 +15,7 @@ from ....core.windows import Window
 from ...flows.gaussianisation import SlicedFlow
 from ...flows.gaussianisation_fit import SlicingHyper, fit_sliced
 from ...folds import fold_of
-from ...hyperparameters import refuse_unusable
+from ...hyper_checks import refuse_unusable
 from ...inputs.jet_columns import sort_jets
 from ...method import Method, Need, register_method
 from ...sample import Sample

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ....core import ConfigError, InputError
 from ....core.windows import Window
-from ...hyperparameters import refuse_unusable
+from ...hyper_checks import refuse_unusable
 from ...inputs.jet_columns import sort_jets
 from ...method import Method, Need
 from ...sample import Sample

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ....core.windows import Window
 from ...classifiers.ensemble import balance_classes
@@ -13,7 +13,6 @@ from ..classifier_method import (
     FEW_TREES,
     ClassifierMethod,
     ClassifyingHyper,
-    Task,
     data_and_simulation,
 )
 
@@ -36,13 +35,16 @@ class Idealised(ClassifierMethod[ClassifyingHyper]):
     Hyper: ClassVar[type[ClassifyingHyper]] = ClassifyingHyper
     fast: ClassVar[Mapping[str, Any]] = {"classifier": FEW_TREES}
 
-    def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
+    def fit(
+        self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
+    ) -> Self:
+        """Learn to tell data from simulation; see :meth:`Method.fit`."""
         both, real = data_and_simulation(
             data,
             window,
             simulated(self.name, simulation),
             min_events=self.hyper.min_events,
-            inner_folds=self._ensemble.inner_folds,
+            inner_folds=self.hyper.classifier.inner_folds,
             seed=seed,
         )
-        return Task(self._inputs(both), real, balance_classes(real, both.weight), both.event)
+        return self._tell_apart(both, real, balance_classes(real, both.weight), seed=seed)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from ....core import ConfigError, InputError
 from ....core.windows import Window
-from ...classifiers.ensemble import Shown, inputs_for
+from ...classifiers.ensemble import inputs_for
+from ...classifiers.kinds import Shown
 from ...method import Need, register_method
 from ...sample import Sample, truth
 from ..classifier_method import (
     FEW_TREES,
     ClassifierMethod,
     ClassifyingHyper,
-    Task,
     refuse_few_events,
 )
 
@@ -62,18 +62,6 @@ class Parametrised(ClassifierMethod[ParametrisedHyper]):
     ) -> Self:
         """Learn all masses, to score at the center of the window; see :meth:`Method.fit`."""
         self._hypothesis = window.center
-        return super().fit(data, window, simulation=simulation, seed=seed)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all that was learnt; see :meth:`Method.arrays`."""
-        return super().arrays() | {"hypothesis": np.array(self._hypothesis)}
-
-    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what :meth:`arrays` returned."""
-        super().restore(arrays)
-        self._hypothesis = float(arrays["hypothesis"])
-
-    def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
         del simulation  # the truth says which events are background
         label = truth(self.name, data)
         refuse_few_events(
@@ -85,7 +73,7 @@ class Parametrised(ClassifierMethod[ParametrisedHyper]):
             data.event,
             window,
             min_events=self.hyper.min_events,
-            inner_folds=self._ensemble.inner_folds,
+            inner_folds=self.hyper.classifier.inner_folds,
             seed=seed,
         )
         data.refuse_constant_features()
@@ -103,15 +91,28 @@ class Parametrised(ClassifierMethod[ParametrisedHyper]):
         rng = np.random.default_rng([seed, 4])
         which[~signal] = rng.choice(which[signal], np.count_nonzero(~signal))
         weight = _balanced(signal, which, data.weight)
-        return Task(self._with(data, masses[which]), signal, weight, data.event)
+        x = self._with(data, masses[which])
+        return self._tell_apart(data, signal, weight, seed=seed, x=x)
 
-    def _inputs(self, data: Sample) -> Shown:
-        return self._with(data, np.full(len(data), self._hypothesis))
+    def score(self, data: Sample) -> NDArray[np.float32]:
+        """Return the mean probability under the hypothesis; see :meth:`Method.score`."""
+        self.refuse_unlike(data)
+        hypothesis = np.full(len(data), self._hypothesis)
+        return self._classifier.score(self._with(data, hypothesis))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was learnt; see :meth:`Method.arrays`."""
+        return super().arrays() | {"hypothesis": np.array(self._hypothesis)}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what :meth:`arrays` returned."""
+        super().restore(arrays)
+        self._hypothesis = float(arrays["hypothesis"])
 
     def _with(self, data: Sample, hypothesis: NDArray[np.float64]) -> Shown:
         column = hypothesis.astype(np.float32)[:, None]
         features = np.hstack([self.hyper.inputs(data), column])
-        return inputs_for(self._ensemble, features, data.blocks)
+        return inputs_for(self.hyper.classifier, features, data.blocks)
 
     def _masses(self, data: Sample, label: NDArray[np.int8]) -> NDArray[np.float64]:
         """Return the mass of each signal label present, in the order of the labels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ....core.windows import Window
 from ...classifiers.ensemble import balance_classes
@@ -13,7 +13,6 @@ from ..classifier_method import (
     FEW_TREES,
     ClassifierMethod,
     ClassifyingHyper,
-    Task,
     refuse_few_events,
 )
 
@@ -32,7 +31,10 @@ class Supervised(ClassifierMethod[ClassifyingHyper]):
     Hyper: ClassVar[type[ClassifyingHyper]] = ClassifyingHyper
     fast: ClassVar[Mapping[str, Any]] = {"classifier": FEW_TREES}
 
-    def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
+    def fit(
+        self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
+    ) -> Self:
+        """Learn to tell signal from background; see :meth:`Method.fit`."""
         del simulation  # the truth says which events are background
         data = data.take(window.signal(data.mass))
         signal = truth(self.name, data) != 0
@@ -45,8 +47,8 @@ class Supervised(ClassifierMethod[ClassifyingHyper]):
             data.event,
             window,
             min_events=self.hyper.min_events,
-            inner_folds=self._ensemble.inner_folds,
+            inner_folds=self.hyper.classifier.inner_folds,
             seed=seed,
         )
         data.refuse_constant_features()
-        return Task(self._inputs(data), signal, balance_classes(signal, data.weight), data.event)
+        return self._tell_apart(data, signal, balance_classes(signal, data.weight), seed=seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ....core.windows import Window
 from ...method import register_method
 from ...sample import Sample
-from ..classifier_method import ClassifierMethod, ClassifyingHyper, Task, refuse_few_events
+from ..classifier_method import ClassifierMethod, ClassifyingHyper, refuse_few_events
 
 __all__ = ["CwolaHunting", "CwolaTrees", "balanced_weights"]
 
@@ -21,7 +21,10 @@ SOURCE = "CWoLa hunting, LHC Olympics 2020 (arXiv:2101.08320), section 4.1; arXi
 class CwolaHunting(ClassifierMethod[ClassifyingHyper]):
     """The nested scheme: each inner fold is the validation set of one part of the ensemble."""
 
-    def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
+    def fit(
+        self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
+    ) -> Self:
+        """Learn to tell the signal region from its sidebands; see :meth:`Method.fit`."""
         del simulation  # everything is learnt from data
         data = data.take((data.mass >= window.sideband_low) & (data.mass < window.sideband_high))
         refuse_few_events(
@@ -29,16 +32,12 @@ class CwolaHunting(ClassifierMethod[ClassifyingHyper]):
             data.event,
             window,
             min_events=self.hyper.min_events,
-            inner_folds=self._ensemble.inner_folds,
+            inner_folds=self.hyper.classifier.inner_folds,
             seed=seed,
         )
         data.refuse_constant_features()
-        return Task(
-            self._inputs(data),
-            window.signal(data.mass),
-            balanced_weights(data, window),
-            data.event,
-        )
+        signal, weight = window.signal(data.mass), balanced_weights(data, window)
+        return self._tell_apart(data, signal, weight, seed=seed)
 
 
 @register_method("cwola")

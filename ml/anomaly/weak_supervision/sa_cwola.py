@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 
 from ....core import ConfigError
 from ....core.windows import Window
-from ...classifiers.ensemble import Classifier, ClassifierHyper, balance_classes, fit_classifier
+from ...classifiers.ensemble import ClassifierHyper, balance_classes, fit_classifier
+from ...classifiers.kinds import Classifier
 from ...classifiers.network_kind import NetworkHyper
-from ...method import Need, register_method
+from ...method import Method, Need, register_method
 from ...sample import Sample, simulated
 from ..classifier_method import (
     FEW_TREES,
     ClassifierMethod,
     ClassifyingHyper,
     InputHyper,
-    Task,
     refuse_few_events,
 )
 from .cwola import balanced_weights
@@ -74,7 +74,7 @@ class SaCwolaHyper(InputHyper):
 
 
 @register_method("sa_cwola")
-class SaCwola(ClassifierMethod[SaCwolaHyper]):
+class SaCwola(Method[SaCwolaHyper]):
     """CWoLa with the loss on simulation subtracted: what both can tell apart is no signal.
 
     For features that depend on the mass, which plain CWoLa would learn in place of a signal.
@@ -91,8 +91,12 @@ class SaCwola(ClassifierMethod[SaCwolaHyper]):
         "networks": {"epochs": 6, "batch": 200, "width": 32, "device": "cpu"},
     }
 
-    def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
-        """Return data and simulation, the latter with negative weights."""
+    _classifier: Classifier
+
+    def fit(
+        self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
+    ) -> Self:
+        """Train the networks on data and simulation, the latter with negative weights."""
         both, real = _around(
             window,
             data,
@@ -105,29 +109,19 @@ class SaCwola(ClassifierMethod[SaCwolaHyper]):
         for members, share in ((real, 1.0), (~real, -self.hyper.strength)):
             part = balanced_weights(both.take(members), window)
             weight[members] = share * part * np.count_nonzero(real) / len(part)
-        return Task(self._inputs(both), window.signal(both.mass), weight, both.event)
+        signal = window.signal(both.mass)
+        self._classifier = self._trained(self.hyper.inputs(both), signal, weight, seed)
+        self._names = data.names
+        return self
 
-    def _learn(self, task: Task, seed: int) -> Classifier:
-        from ...classifiers.network_ensemble import NetworkEnsemble  # noqa: PLC0415 - as above
-        from ...training.bank import train_bank  # noqa: PLC0415 - imports torch, which the weights do not need
+    def score(self, data: Sample) -> NDArray[np.float32]:
+        """Return the mean probability of the networks; see :meth:`Method.score`."""
+        self.refuse_unlike(data)
+        return self._classifier.score(self.hyper.inputs(data))
 
-        members, networks = self.hyper.members, self.hyper.networks
-        assert isinstance(task.x, np.ndarray)  # feature columns
-        seeds = np.random.SeedSequence(seed).generate_state(members + 1).tolist()
-        mean = task.x.mean(axis=0, dtype=np.float64).astype(np.float32)
-        std = task.x.std(axis=0, dtype=np.float64).astype(np.float32)
-        bank, _ = train_bank(
-            (task.x - mean) / std,
-            task.y,
-            task.weight,
-            np.ones((members, len(task.x)), np.bool_),
-            seeds=seeds[1:],
-            seed=seeds[0],
-            steps=math.ceil(len(task.x) / networks.batch),
-            hyper=networks,
-            device=networks.device,
-        )
-        return NetworkEnsemble(bank, mean, std, networks.device)
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was learnt; see :meth:`Method.arrays`."""
+        return {"names": np.array(self._names)} | self._classifier.arrays()
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
@@ -137,8 +131,36 @@ class SaCwola(ClassifierMethod[SaCwolaHyper]):
         device = self.hyper.networks.device
         self._classifier = NetworkEnsemble.from_arrays(arrays, device=device)
 
-    def _inputs(self, data: Sample) -> NDArray[np.float32]:
-        return self.hyper.inputs(data)
+    def inputs_of(self, data: Sample) -> Sample:
+        """Return the events as the networks see them; see :meth:`Method.inputs_of`."""
+        return self.hyper.prepared(data)
+
+    def _trained(
+        self,
+        x: NDArray[np.float32],
+        y: NDArray[np.bool_],
+        weight: NDArray[np.float64],
+        seed: int,
+    ) -> Classifier:
+        from ...classifiers.network_ensemble import NetworkEnsemble  # noqa: PLC0415 - as above
+        from ...training.bank import train_bank  # noqa: PLC0415 - imports torch, which the weights do not need
+
+        members, networks = self.hyper.members, self.hyper.networks
+        seeds = np.random.SeedSequence(seed).generate_state(members + 1).tolist()
+        mean = x.mean(axis=0, dtype=np.float64).astype(np.float32)
+        std = x.std(axis=0, dtype=np.float64).astype(np.float32)
+        bank, _ = train_bank(
+            (x - mean) / std,
+            y,
+            weight,
+            np.ones((members, len(x)), np.bool_),
+            seeds=seeds[1:],
+            seed=seeds[0],
+            steps=math.ceil(len(x) / networks.batch),
+            hyper=networks,
+            device=networks.device,
+        )
+        return NetworkEnsemble(bank, mean, std, networks.device)
 
 
 @dataclass(frozen=True)
@@ -195,22 +217,19 @@ class SaCwolaWeights(ClassifierMethod[SaCwolaWeightsHyper]):
             seed=of_transfer,
             event=simulation.event,
         )
-        return super().fit(both.take(real), window, seed=of_regions)
-
-    def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
-        del simulation  # it has given the weights
-        x, signal = self._inputs(data), window.signal(data.mass)
+        data = both.take(real)
+        signal = window.signal(data.mass)
         refuse_few_events(
             window.regions(data.mass),
             data.event,
             window,
             min_events=self.hyper.min_events,
             inner_folds=self.hyper.classifier.inner_folds,
-            seed=seed,
+            seed=of_regions,
         )
-        weight = balanced_weights(data, window)
-        weight[~signal] *= np.exp(self._transfer.log_odds(x[~signal]).astype(float))
-        return Task(x, signal, balance_classes(signal, weight), data.event)
+        weight, beside = balanced_weights(data, window), self._inputs(data.take(~signal))
+        weight[~signal] *= np.exp(self._transfer.log_odds(beside).astype(float))
+        return self._tell_apart(data, signal, balance_classes(signal, weight), seed=of_regions)
 
 
 def _around(

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from ....core import Record
 from ....core.windows import Window
 from ...classifiers.ensemble import (
-    Classifier,
     ClassifierHyper,
-    Shown,
     balance_classes,
     classifier_from_arrays,
     fit_classifier,
     inputs_for,
 )
+from ...classifiers.kinds import Classifier, Shown
 from ...classifiers.network_kind import NetworkHyper
 from ...crossfit import train_fold
 from ...folds import Folding
@@ -29,7 +28,6 @@ from ..classifier_method import (
     FEW_TREES,
     ClassifierMethod,
     ClassifyingHyper,
-    Task,
     data_and_simulation,
     refuse_few_events,
 )
@@ -107,7 +105,17 @@ class Salad(ClassifierMethod[SaladHyper]):
             int(each) for each in np.random.SeedSequence([seed, 5]).generate_state(2)
         )
         self._reweighting = self._correct(data, window, simulation, of_correction)
-        return super().fit(data, window, simulation=simulation, seed=of_region)
+        both, real = data_and_simulation(
+            data,
+            window,
+            simulation,
+            min_events=self.hyper.min_events,
+            inner_folds=self.hyper.classifier.inner_folds,
+            seed=of_region,
+        )
+        weight = np.ones(len(both)) if both.weight is None else both.weight.copy()
+        weight[~real] = self.weights(both.take(~real))
+        return self._tell_apart(both, real, balance_classes(real, weight), seed=of_region)
 
     def weights(self, simulation: Sample) -> NDArray[np.float64]:
         """Return the weights that turn simulated events into background of the data.
@@ -169,19 +177,6 @@ class Salad(ClassifierMethod[SaladHyper]):
             seed=seed,
             event=both.event,
         )
-
-    def _task(self, data: Sample, window: Window, simulation: Sample | None, seed: int) -> Task:
-        both, real = data_and_simulation(
-            data,
-            window,
-            simulated(self.name, simulation),
-            min_events=self.hyper.min_events,
-            inner_folds=self._ensemble.inner_folds,
-            seed=seed,
-        )
-        weight = np.ones(len(both)) if both.weight is None else both.weight.copy()
-        weight[~real] = self.weights(both.take(~real))
-        return Task(self._inputs(both), real, balance_classes(real, weight), both.event)
 
     def _with_mass(self, sample: Sample) -> Shown:
         mass = sample.mass.astype(np.float32)[:, None]

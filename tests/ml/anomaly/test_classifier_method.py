@@ -12,7 +12,6 @@ from overdensity.ml.anomaly.classifier_method import (
     ClassifierMethod,
     ClassifyingHyper,
     InputHyper,
-    Task,
     refuse_few_events,
 )
 from overdensity.ml.hyperparameters import replaced
@@ -25,8 +24,9 @@ class Halves(ClassifierMethod[ClassifyingHyper]):
 
     name, source, Hyper = "halves", "this test", ClassifyingHyper
 
-    def _task(self, data, window, simulation, seed):
-        return Task(self._inputs(data), data.mass > window.center, np.ones(len(data)), data.event)
+    def fit(self, data, window, *, simulation=None, seed):
+        above = data.mass > window.center
+        return self._tell_apart(data, above, np.ones(len(data)), seed=seed)
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ def test_normalised_jets_know_neither_their_pt_nor_their_place():
     )
 
 
-def test_normalised_jets_are_centred():
+def test_normalised_jets_are_centered():
     offsets, values = random_jets(5, eta=1.2, phi=-3.1).normalised()[:]
     share, eta, phi = values.astype(float).T
     jet = np.repeat(np.arange(5), np.diff(offsets))

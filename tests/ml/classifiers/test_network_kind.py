@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError
-from overdensity.ml.classifiers.ensemble import CLASSIFIERS, ClassifierHyper
+from overdensity.ml.classifiers.ensemble import ClassifierHyper
+from overdensity.ml.classifiers.kinds import CLASSIFIERS
 from overdensity.ml.classifiers.network_kind import NetworkHyper, Networks
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 
 from overdensity.core import InputError
-from overdensity.ml.classifiers.ensemble import Inputs
+from overdensity.ml.classifiers.kinds import Inputs
 from overdensity.ml.classifiers.particle_flow_ensemble import (
     ParticleFlowEnsemble,
     fit_particle_flow,

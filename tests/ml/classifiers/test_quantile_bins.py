@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from overdensity.ml.classifiers.quantile_bins import bin_edges, bin_of
+from overdensity.ml.classifiers.quantile_bins import OrderedFeatures, bin_edges
 
 
 @pytest.fixture
@@ -36,11 +36,25 @@ def test_a_frequent_value_gives_no_empty_edge(values: np.ndarray) -> None:
     values[:3000] = 0.0
     edges = bin_edges(values, np.ones(5000), 10)
     assert np.all(np.diff(edges) > 0)
-    counts = np.bincount(bin_of(values[:, None], [edges])[:, 0].astype(int))
+    binned = OrderedFeatures.of(values[:, None]).binned(np.ones(5000), 10)
+    counts = np.bincount(binned.bins[:, 0])
     assert counts.min() > 0
 
 
 def test_a_value_on_an_edge_lies_in_the_bin_below() -> None:
-    x = np.array([[0.5], [1.0], [1.5], [9.0]], np.float32)
-    found = bin_of(x, [np.array([1.0, 2.0])])
-    np.testing.assert_array_equal(found[:, 0], [0, 0, 1, 2])
+    x = np.array([[0.5], [1.0], [1.5], [1.5], [2.0]], np.float32)
+    binned = OrderedFeatures.of(x).binned(np.array([1.0, 0.0, 1.0, 1.0, 1.0]), 3)
+    np.testing.assert_array_equal(binned.edges[0], [1.0, 1.75])
+    np.testing.assert_array_equal(binned.bins[:, 0], [0, 0, 1, 1, 2])
+
+
+def test_bins_of_sorted_features_are_those_of_each_subset(values: np.ndarray) -> None:
+    x = np.stack([values, values.round(1), np.abs(values)], axis=1)
+    weight = np.random.default_rng(3).uniform(0.5, 2.0, 5000) * (np.arange(5000) % 4 > 0)
+    binned = OrderedFeatures.of(x).binned(weight, 31)
+    for i, edges in enumerate(binned.edges):
+        np.testing.assert_array_equal(edges, bin_edges(x[:, i], weight, 31))
+        np.testing.assert_array_equal(binned.bins[:, i], np.searchsorted(edges, x[:, i]))
+    some = binned.of(np.array([2, 0]))
+    np.testing.assert_array_equal(some.bins, binned.bins[:, [2, 0]])
+    assert some.edges[0] is binned.edges[2]

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from overdensity.ml.classifiers.trees import BoostingHyper, TreeEnsemble, fit_trees
+from overdensity.ml import ClassifierHyper, reliability, watch
+from overdensity.ml.classifiers import trees
+from overdensity.ml.classifiers.trees import BoostedTrees, BoostingHyper, TreeEnsemble, fit_trees
 
 HYPER = BoostingHyper(iterations=30, leaves=15, events_per_leaf=20, bins=63)
 
@@ -85,3 +87,25 @@ def test_trees_learn_and_stop(classifiers):
         x, rng.random(4000) > 0.5, np.ones(4000), np.arange(4000) % 4 == 0, seed=0, hyper=HYPER
     )
     assert noise.n_iter_ < HYPER.iterations
+
+
+def test_events_are_judged_by_the_trees_that_their_inner_fold_stopped(monkeypatch):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(1000, 3)).astype(np.float32)
+    y, inner = x[:, 0] + rng.normal(size=1000) > 0, np.arange(1000) % 2
+    hyper = ClassifierHyper(inner_folds=2, members=1, settings=HYPER)
+    data = (x, y, np.ones(1000), inner)
+    with watch() as seen:
+        fitted = BoostedTrees().fit(*data, hyper=hyper, seed=1)
+    first = fitted.first_tree
+    alone = [
+        TreeEnsemble(
+            first[i : i + 2], fitted.baseline[i : i + 1], *list(fitted.arrays().values())[2:]
+        )
+        for i in range(2)
+    ]
+    held_out = np.where(inner == 0, alone[0].score(x), alone[1].score(x))
+    assert seen.reliability == [reliability(held_out, y, np.ones(1000))]
+
+    monkeypatch.setattr(trees, "note_reliability", pytest.fail)  # only where trainings are recorded
+    BoostedTrees().fit(*data, hyper=hyper, seed=1)

@@ -16,9 +16,9 @@ def folders(tmp_path) -> tuple[str, str]:
 
 
 CHUNKS = {
-    "a-0.parquet": Chunk("a.root", 0, 30, 1),
-    "a-30.parquet": Chunk("a.root", 30, 40, 1),
-    "b-0.parquet": Chunk("b.root", 0, 5, 2),
+    "a-0.parquet": Chunk("a.root", 0, 30),
+    "a-30.parquet": Chunk("a.root", 30, 40),
+    "b-0.parquet": Chunk("b.root", 0, 5),
 }
 
 
@@ -62,6 +62,6 @@ def test_the_end_is_shown_also_where_the_run_fails(folders) -> None:
 
 def test_files_without_events_do_not_divide_by_zero(folders) -> None:
     shown: list[Status] = []
-    with watched(*folders, {"e.parquet": Chunk("e.root", 0, 0, 1)}, {"e.root": 9}, shown.append):
+    with watched(*folders, {"e.parquet": Chunk("e.root", 0, 0)}, {"e.root": 9}, shown.append):
         pass
     assert (last(shown).events, last(shown).bytes) == (0, 9.0)

@@ -17,7 +17,7 @@ from overdensity.processors import Chunk, DijetProcessor
 from overdensity.processors.columns.writer import NOMINAL, ColumnWriter
 from overdensity.processors.jets.momentum import momenta
 
-CHUNK = Chunk("/data/a.root", 10, 12, 5)
+CHUNK = Chunk("/data/a.root", 10, 12)
 
 
 def events() -> ak.Array:
@@ -78,7 +78,7 @@ def test_a_chunk_that_cannot_be_read_leaves_a_note(tmp_path) -> None:
 
 
 def test_the_cross_section_of_a_dataset_becomes_the_weight(tmp_path) -> None:
-    chunk = Chunk("/data/a.root", 0, 2, 5, scale=0.25)
+    chunk = Chunk("/data/a.root", 0, 2, scale=0.25)
     make(tmp_path).write("a.parquet", chunk, events)
     assert pq.read_table(tmp_path / "columns" / "a.parquet")["weight"].to_pylist() == [0.25]
 

@@ -67,7 +67,7 @@ def test_images_do_not_show_the_scale_of_pt() -> None:
     np.testing.assert_allclose(images_of(7.3 * pt, x, y), images_of(pt, x, y), atol=1e-6)
 
 
-def test_images_are_centred_upright_and_heavier_above_and_to_the_right() -> None:
+def test_images_are_centered_upright_and_heavier_above_and_to_the_right() -> None:
     images = images_of(*particles())
     position = (np.arange(PIXELS) + 0.5 - PIXELS / 2) / (PIXELS / 2) * 0.8
     across, up = images.sum(axis=1), images.sum(axis=2)

@@ -12,8 +12,10 @@ import pytest
 from overdensity.core import InputError
 from overdensity.processors.sources.branches import ObjectBranches, Quantity
 from overdensity.processors.sources.chunks import Chunk
+from overdensity.processors.sources.known_layouts import LAYOUTS
 from overdensity.processors.sources.layout import Layout
 
+LISTS = ("jets", "fat_jets", "gen_jets")
 JETS = ObjectBranches("jet_pt", "jet_eta", "jet_phi")
 
 
@@ -33,19 +35,19 @@ def test_what_is_missing_is_said_in_words() -> None:
 
 def test_events_without_a_branch_are_refused_with_what_there_is() -> None:
     with pytest.raises(InputError, match="the events have no jet_phi; they have jet_eta, jet_pt"):
-        layout().normal({"jet_pt": ak.Array([]), "jet_eta": ak.Array([])}, ["jets"], 0, 0)
+        layout().normal({"jet_pt": ak.Array([]), "jet_eta": ak.Array([])}, ["jets"])
 
 
 def test_an_error_of_a_chunk_names_the_file() -> None:
     with pytest.raises(InputError, match=r"^a\.root: the events have no jet_pt"):
-        layout().of_chunk({"x": ak.Array([])}, Chunk("a.root", 0, 0, 5), ["jets"])
+        layout().of_chunk({"x": ak.Array([])}, Chunk("a.root", 0, 0), ["jets"])
 
 
 def test_ids_of_numbers_do_not_depend_on_the_file() -> None:
     numbered = layout(numbers=("run", "block", "number"))
     more = {name: ak.Array([1, 2, 3]) for name in ("run", "block", "number")}
-    one = numbered.normal(branches(**more), ["jets"], identity=1, start=0)
-    other = numbered.normal(branches(**more), ["jets"], identity=2, start=50)
+    one = numbered.normal(branches(**more), ["jets"], start=0)
+    other = numbered.normal(branches(**more), ["jets"], start=50)
     assert one.event.to_list() == other.event.to_list()
     assert len(set(one.event.to_list())) == 3
 
@@ -54,25 +56,47 @@ def test_simulated_processes_with_the_same_numbers_differ() -> None:
     numbered = layout(numbers=("number",), channel="channel")
     number = ak.Array([1, 2, 3])
     ids = [
-        numbered.normal(branches(number=number, channel=ak.Array([c] * 3)), ["jets"], 0, 0).event
+        numbered.normal(branches(number=number, channel=ak.Array([c] * 3)), ["jets"]).event
         for c in (1, 2)
     ]
     assert not set(ids[0].to_list()) & set(ids[1].to_list())
 
 
-def test_ids_without_numbers_are_of_the_file_and_the_entry() -> None:
-    whole = layout().normal(branches(), ["jets"], identity=9, start=0).event
+def test_ids_without_numbers_are_of_the_content() -> None:
+    whole = layout().normal(branches(), ["jets"]).event
     part = {name: column[1:] for name, column in branches().items()}
-    rest = layout().normal(part, ["jets"], identity=9, start=1).event
+    rest = layout().normal(part, ["jets"], start=1).event
     assert rest.to_list() == whole[1:].to_list()
+    assert len(set(whole.to_list())) == 3
+
+
+def test_ids_do_not_depend_on_the_collection_that_is_read() -> None:
+    lists = {
+        name: (ObjectBranches(*(f"{name}_{x}" for x in ("pt", "eta", "phi"))),) for name in LISTS
+    }
+    own = Layout("own", trees=("t",), collections=lists)
+    some = ak.Array([[40.0, 30.0], [], [20.0]])
+    numbers = {f"{name}_{x}": some for name in LISTS for x in ("pt", "eta", "phi")}
+    of_jets, of_fat_jets = (own.normal(numbers, [name]).event.to_list() for name in LISTS[:2])
+    assert of_jets == of_fat_jets
+    assert own.named_by(numbers) == ("jets", "fat_jets")  # never what the generator knows
+    assert own.to_read(numbers, ["jets"]) >= {"jets_pt", "fat_jets_pt"}
+
+
+def test_particles_name_the_events_where_there_are_some() -> None:
+    known = LAYOUTS["flat"]
+    there = {f"{name}_{x}" for name in ("particles", "jets") for x in ("pt", "eta", "phi")}
+    assert known.named_by(there) == ("particles",)
+    assert "particles_pt" in known.to_read(there, ["jets"])
+    assert "particles_pt" not in known.to_read({*there, "event"}, ["jets"])
 
 
 def test_the_truth_is_zero_or_one() -> None:
     labelled = layout(label=Quantity("y"))
-    events = labelled.normal(branches(y=ak.Array([0, 1, 0])), ["jets"], 0, 0)
+    events = labelled.normal(branches(y=ak.Array([0, 1, 0])), ["jets"])
     assert ak.to_numpy(events.label).dtype == np.int8
     with pytest.raises(InputError, match="the truth of event 12 is 2, not 0 or 1"):
-        labelled.normal(branches(y=ak.Array([0, 1, 2])), ["jets"], 0, start=10)
+        labelled.normal(branches(y=ak.Array([0, 1, 2])), ["jets"], start=10)
 
 
 def test_the_sum_of_weights_is_none_without_them() -> None:
@@ -92,6 +116,6 @@ def test_a_view_travels_and_finds_the_branches_of_a_schema() -> None:
     jets = ak.zip({x: branches()[f"jet_{x}"] for x in ("pt", "eta", "phi")})
     nano = ak.Array({"jet": jets, "number": ak.Array([1, 2, 3])})
     view = pickle.loads(pickle.dumps(numbered.view("jets")))
-    expected = numbered.normal(branches(number=ak.Array([1, 2, 3])), ["jets"], 0, 0)
+    expected = numbered.normal(branches(number=ak.Array([1, 2, 3])), ["jets"])
     assert view(nano).event.to_list() == expected.event.to_list()
     assert view(nano).jets.pt.to_list() == expected.jets.pt.to_list()

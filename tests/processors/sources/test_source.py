@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, InputError
-from overdensity.core.identity import event_ids, integer_digest
+from overdensity.core.identity import content_ids_of_lists, integer_digest
 from overdensity.processors import DijetProcessor, datasets, process
 from overdensity.processors.jets.momentum import momenta
 from overdensity.processors.sources.chunks import PARTICLES, Chunk, FileSummary
@@ -42,7 +42,7 @@ class TextSource(Source):
         rows = [np.loadtxt(event.splitlines(), ndmin=2) for event in events]
         counts = np.array([len(row) for row in rows])
         particles = momenta(*np.concatenate(rows).T, counts)
-        event = event_ids(chunk.identity, np.arange(chunk.start, chunk.stop))
+        event = content_ids_of_lists(counts, *np.concatenate(rows).T)
         return ak.zip({"particles": particles, "event": event}, depth_limit=1)
 
     def settings(self) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def test_the_writer_gets_every_chunk_and_its_events(text_file) -> None:
             accumulator |= function(item)
         return accumulator, 0
 
-    chunks = {"first": Chunk(text_file, 0, 1, 5), "second": Chunk(text_file, 1, 2, 5)}
+    chunks = {"first": Chunk(text_file, 0, 1), "second": Chunk(text_file, 1, 2)}
     counted = TextSource().execute(executor, chunks, Counter())
     assert counted == {"first": 2, "second": 1}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import kstest, poisson
 
-from overdensity.stats import count_patterns, subdivide
+from overdensity.stats import count_patterns, log_edges, subdivide
 from overdensity.stats.search.null import null_hypothesis
 from overdensity.stats.search.scanning import scan
 
@@ -108,3 +110,25 @@ def test_sparse_bins_reach_their_expectations_too(box, n, correlation):
     patterns = count_patterns(made.mass, made.levels, subdivide(made.edges, 2))
     fits = scan(patterns, made.windows, made.efficiencies)
     assert null_hypothesis(patterns, fits).mismatch < 0.05
+
+
+def test_forty_windows_find_room_side_by_side(box):
+    """Iterative proportional fitting was up to two Poisson errors off after 500 cycles."""
+    made = box(906, 5000)
+    rng, edges = np.random.default_rng(7), log_edges(2632, 6000, 46)
+    windows = [(edges[i], edges[i + 3]) for i in range(2, 42)]
+    scores = rng.normal(size=(made.mass.size, 1)) + rng.normal(size=(made.mass.size, 40))
+    ranks = scores.argsort(axis=0).argsort(axis=0) / len(scores)
+    levels = sum((ranks >= 1 - each).astype(int) for each in made.efficiencies)
+    patterns = count_patterns(made.mass, levels, subdivide(edges, 2))
+    fits = scan(patterns, windows, made.efficiencies)
+    found = null_hypothesis(patterns, fits)
+    difference = np.abs(found.expected() - fits.null) / np.sqrt(fits.null + 1)
+    assert max(difference.max(), found.mismatch) < 0.03
+    assert found.reason is None
+
+
+def test_what_is_thrown_is_doubted_for_a_reason(null, patterns, scanned):
+    assert "1.2 of a Poisson error" in (replace(null, mismatch=1.2).reason or "")
+    failed = replace(scanned, null_converged=np.zeros(40, dtype=bool))
+    assert "did not converge" in (null_hypothesis(patterns, failed).reason or "")

@@ -11,7 +11,6 @@ import pytest
 from overdensity.stats import count_patterns, subdivide
 from overdensity.stats.p_values.local import p_of_z
 from overdensity.stats.search import pseudo_experiments
-from overdensity.stats.search.contradiction import contradicted
 from overdensity.stats.search.null import null_hypothesis
 from overdensity.stats.search.pseudo_experiments import (
     BATCH,
@@ -21,6 +20,7 @@ from overdensity.stats.search.pseudo_experiments import (
     throw_toys,
 )
 from overdensity.stats.search.scanning import scan
+from overdensity.stats.selection.contradiction import contradicted
 
 
 @pytest.fixture(scope="module")

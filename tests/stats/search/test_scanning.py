@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, FitError, InputError
-from overdensity.stats import FitModel, count_patterns, subdivide
+from overdensity.core.identity import splitmix64
+from overdensity.stats import (
+    FitModel,
+    conformal_p,
+    count_patterns,
+    log_edges,
+    selection_levels,
+    subdivide,
+)
 from overdensity.stats.p_values.local import local_p, z_of_p
 from overdensity.stats.search.scanning import scan
 
@@ -134,3 +142,22 @@ def test_all_events_in_one_bin_are_refused(made, patterns):
             made.windows,
             made.efficiencies,
         )
+
+
+def test_a_score_of_two_values_encodes_no_mass():
+    """Ties are broken at random: in the order of the masses they fake an excess of many sigma."""
+    rng, edges = np.random.default_rng(15), log_edges(2632, 6000, 32)
+    mass = np.sort(2632 * (1 - rng.random(40_000)) ** (-1 / 6))
+    mass = mass[mass < edges[-1]]
+    score = (rng.random(mass.size) < 0.2 + 0.2 * np.log(mass / 2632)).astype(float)
+    folds, window = rng.integers(0, 5, mass.size), (edges[10], edges[16])
+
+    def largest(events: np.ndarray) -> float:
+        cut_on = -conformal_p(score, mass, folds, window=window, events=events)
+        levels = selection_levels(cut_on, folds, (0.1, 0.01), events=events)
+        fits = scan(count_patterns(mass, levels[:, None], edges), [window], (0.1, 0.01))
+        return float(np.abs(z_of_p(fits.p_local[1:])).max())
+
+    rows = np.arange(mass.size, dtype=np.uint64)
+    assert largest(splitmix64(rows)) < 3
+    assert largest(rows) > 7

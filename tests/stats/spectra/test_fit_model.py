@@ -7,16 +7,21 @@ from overdensity.core import ConfigError
 from overdensity.stats import FitModel
 
 
-def test_constraints_narrow_by_two_with_each_parameter() -> None:
-    width = FitModel(freedom=0.8).precision(5) ** -0.5
-    np.testing.assert_allclose(width, [10, 0.8, 0.4, 0.2, 0.1])
+def test_each_term_of_the_efficiency_has_the_width_of_the_prior() -> None:
+    width = FitModel(efficiency_order=3, efficiency_prior=0.8).odds_precision() ** -0.5
+    np.testing.assert_allclose(width, [10, 0.8, 0.8, 0.8])
+
+
+def test_a_prior_to_be_measured_begins_wide() -> None:
+    np.testing.assert_allclose(FitModel().odds_precision() ** -0.5, [10, 1, 1])
 
 
 @pytest.mark.parametrize(
     ("setting", "complaint"),
     [
         ({"guard": -1}, "guard is -1; it must be not negative"),
-        ({"freedom": 0.0}, "freedom is 0; it must be greater than 0"),
+        ({"efficiency_prior": 0.0}, "efficiency_prior is 0; it must be greater than 0"),
+        ({"efficiency_order": -1}, "efficiency_order is -1; it must be not negative"),
         ({"gof_threshold": 1.0}, "gof_threshold is 1; it must be from 0 to below 1"),
     ],
 )
@@ -26,5 +31,5 @@ def test_a_setting_that_no_fit_can_have_is_refused(setting: dict, complaint: str
 
 
 def test_settings_survive_json() -> None:
-    model = FitModel("dijet3", guard=1, freedom=0.5, gof_threshold=0.01)
+    model = FitModel("dijet3", guard=1, efficiency_order=1, gof_threshold=0.01)
     assert FitModel.from_dict(model.to_dict()) == model

@@ -24,7 +24,7 @@ from overdensity.stats import (
 from overdensity.stats.spectra.batch_fit import Problem, refit
 from overdensity.stats.spectra.functions import FUNCTIONS as REGISTRY
 from overdensity.stats.spectra.functions import SQRT_S, basis
-from overdensity.workflow.config.search import parse_config
+from overdensity.workflow.config.reading import parse_config
 
 FUNCTIONS = {"dijet3": 3, "dijet4": 4, "dijet5": 5}
 

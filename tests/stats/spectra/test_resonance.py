@@ -57,9 +57,7 @@ def pulls_of_width(width, toys, seed=1):
     prior = Constraint(seed_theta(_MODEL, background), np.array([0.01, 1.0, 4.0, 16.0]))
     for _ in range(toys):
         counts = rng.poisson(background + 300 * np.diff(ndtr((EDGES / 3700 - 1) / width)))
-        peak = fit_resonance(
-            EDGES, counts, EDGES[10], EDGES[16], function="dijet4", constraint=prior
-        )
+        peak = fit_resonance(EDGES, counts, EDGES[10], EDGES[16], background=(_MODEL, prior))
         if peak.valid and peak.mass_error and peak.n_signal_error:
             found = np.array([peak.mass, peak.n_signal])
             pulls.append((found - truth) / [peak.mass_error, peak.n_signal_error])

@@ -36,7 +36,8 @@ from overdensity.workflow.benchmark.events import (
     training_events,
 )
 from overdensity.workflow.commands import command_line
-from overdensity.workflow.config.benchmark import BenchmarkConfig, load_benchmark
+from overdensity.workflow.config.benchmark import BenchmarkConfig
+from overdensity.workflow.config.reading import load_benchmark
 
 WINDOW = {"center": 3500, "low": 3300, "high": 3700, "sideband_low": 2900, "sideband_high": 4200}
 FILES = {

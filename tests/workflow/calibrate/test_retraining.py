@@ -153,6 +153,27 @@ def test_interrupted_calibration_goes_on_to_the_same_result(
     assert stored(copy) == before
 
 
+def test_a_pseudo_dataset_is_searched_in_as_many_partitions_as_the_data(
+    repeated_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from overdensity.workflow.calibrate import retraining
+
+    shutil.copytree(repeated_run, tmp_path / "run")
+    config = config_in(tmp_path, "pseudo_datasets.number=1")
+    real, seen = retraining.smallest_p, []
+
+    def noted(fits, largest, **options):
+        seen.append([each.observed.tolist() for each in fits])
+        return real(fits, largest, **options)
+
+    monkeypatch.setattr(retraining, "smallest_p", noted)
+    found = calibrate_search(config)
+    assert len(seen[0]) == 3
+    assert seen[0][0] != seen[0][1]  # other folds, other selections
+    assert [each[0] for each in seen[0]] == [seen[0][0][0]] * 3  # of the same events
+    assert list(stored(config)) == [f"dataset0000-{found.key}.json"]
+
+
 def test_more_pseudo_datasets_are_added_to_those_there(copy: SearchConfig) -> None:
     before = stored(copy)
     more = copy.model_copy(

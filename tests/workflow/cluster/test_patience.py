@@ -16,7 +16,7 @@ from distributed import Client, LocalCluster
 from overdensity.core import OverdensityError
 from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.cluster.patience import PatientExecutor, patience_of, set_patience
-from overdensity.workflow.config.search import parse_config
+from overdensity.workflow.config.reading import parse_config
 from overdensity.workflow.stages.columns import make_columns
 from overdensity.workflow.stages.run import Run
 

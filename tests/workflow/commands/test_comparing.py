@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from overdensity.workflow.benchmark import benchmarking
-from overdensity.workflow.config import benchmark as benchmark_config
+from overdensity.workflow.config import reading
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -31,7 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
         return SimpleNamespace(selections=(0.01,), rows=(row,))
 
     monkeypatch.setattr(
-        benchmark_config,
+        reading,
         "load_benchmark",
         lambda *_, **__: SimpleNamespace(out=str(tmp_path / "out")),
     )

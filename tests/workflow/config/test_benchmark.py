@@ -10,8 +10,8 @@ import pytest
 
 from overdensity.core import ConfigError
 from overdensity.processors.features.table import check_features
-from overdensity.workflow.config.benchmark import BenchmarkConfig, load_benchmark
-from overdensity.workflow.config.reading import validated
+from overdensity.workflow.config.benchmark import BenchmarkConfig
+from overdensity.workflow.config.reading import load_benchmark, validated
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "benchmark"
 WINDOW = {"low": 3300, "high": 3700, "sideband_low": 2900, "sideband_high": 4200}
@@ -60,7 +60,7 @@ def test_selections_go_from_loose_to_tight() -> None:
     assert config(selections=[0.001, 0.1]).selections == (0.1, 0.001)
 
 
-def test_window_is_centred_geometrically_unless_told() -> None:
+def test_window_is_centered_geometrically_unless_told() -> None:
     assert config().window.window().center == pytest.approx(np.sqrt(3300 * 3700))
     assert config(window={**WINDOW, "center": 3500}).window.window().center == 3500
 

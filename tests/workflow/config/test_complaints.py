@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field, ValidationError
 
+from overdensity.core import ConfigError
+from overdensity.workflow import parse_config
 from overdensity.workflow.config.complaints import complaints
 from overdensity.workflow.config.sections import Files, Section
 
@@ -99,3 +101,9 @@ def test_of_a_list_with_entries_that_are_refused_only_these_are_said() -> None:
 def test_a_long_value_is_shortened() -> None:
     (sentence,) = said_of({"files": "a", "inner": {"count": "x" * 500}})
     assert len(sentence) < 140
+
+
+@pytest.mark.parametrize("old", ["freedom", "sculpting"])
+def test_a_renamed_key_is_told_its_new_name(old):
+    with pytest.raises(ConfigError, match=rf"fit\.{old}.*it is now fit\.efficiency"):
+        parse_config({"events": {"files": ["box.parquet"]}, "fit": {old: 0.5}})

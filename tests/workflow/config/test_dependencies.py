@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from overdensity.workflow.config.dependencies import AFFECTS, STAGES, keys_of, value_of
-from overdensity.workflow.config.search import SearchConfig, parse_config
+from overdensity.workflow.config.reading import parse_config
+from overdensity.workflow.config.search import SearchConfig
 
 
 def keys_missing(model: type[BaseModel], table: set[str]) -> set[str]:

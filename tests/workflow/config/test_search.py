@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from overdensity.core import ConfigError
-from overdensity.workflow.config.search import SearchConfig, load_config, parse_config
+from overdensity.workflow.config.reading import load_config, parse_config
+from overdensity.workflow.config.search import SearchConfig
 
 SMALLEST = {"events": {"files": ["box.h5"]}}
 

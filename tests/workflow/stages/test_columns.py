@@ -17,7 +17,8 @@ from overdensity.processors import (
     register_source,
 )
 from overdensity.workflow.cluster.connecting import connect
-from overdensity.workflow.config.search import SearchConfig, parse_config
+from overdensity.workflow.config.reading import parse_config
+from overdensity.workflow.config.search import SearchConfig
 from overdensity.workflow.stages.columns import check_events, make_columns
 from overdensity.workflow.stages.inputs import event_format, event_source, processing_report
 from overdensity.workflow.stages.run import Run

@@ -13,7 +13,7 @@ import pytest
 from overdensity.processors.columns.histograms import from_uhi
 from overdensity.stats import best_workspace
 from overdensity.workflow import SearchResults
-from overdensity.workflow.config.search import load_config
+from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.stages.before_selection import before_selection, daughters_of
 from overdensity.workflow.stages.hunting import (
     _feature_hists,
@@ -79,7 +79,8 @@ def test_a_result_of_the_unselected_spectrum_has_all_that_others_have(run: Run) 
     scores = dataclasses.replace(scores, sample=dataclasses.replace(scores.sample, mass=mass))
     cut_on = dataclasses.replace(scores, values=rng.random(scores.values.shape, np.float32))
     levels = levels_of(run, cut_on)
-    result = hunt_scores(run, scores, levels, spurious=None, bent=sculpting_of(run, cut_on))
+    refused = sculpting_of(run, cut_on).refused
+    result = hunt_scores(run, scores, levels, spurious=None, refused=refused)
     best = result.best
     assert best is not None
     assert best.efficiency == 1

@@ -9,7 +9,8 @@ import pytest
 
 from overdensity.core import InputError
 from overdensity.processors import Layout, LhcoSource, ParquetSource, RootSource, datasets
-from overdensity.workflow.config.search import SearchConfig, parse_config
+from overdensity.workflow.config.reading import parse_config
+from overdensity.workflow.config.search import SearchConfig
 from overdensity.workflow.stages.inputs import (
     column_files,
     column_paths,

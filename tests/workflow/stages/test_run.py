@@ -11,7 +11,7 @@ import yaml
 
 from overdensity.core import ConfigError, InputError
 from overdensity.workflow.config.dependencies import AFFECTS, STAGES
-from overdensity.workflow.config.search import load_config, parse_config
+from overdensity.workflow.config.reading import load_config, parse_config
 from overdensity.workflow.stages.run import Run, open_run
 
 from ...conftest import make_box
@@ -27,10 +27,11 @@ OTHER = {  # a value of each key that is not the one of the search file or its d
     "scan": "scan.low=3100",
     "folds": "folds=5",
     "cross_fitting": "cross_fitting=all",
+    "repeats": "repeats=2",
     "seed": "seed=8",
     "selections": "selections=[0.1]",
     "calibration": "calibration=none",
-    "fit": "fit.freedom=0.5",
+    "fit": "fit.efficiency.order=1",
     "pseudo_experiments": "pseudo_experiments=600",
     "limits": "limits.level=0.9",
     "pseudo_datasets.number": "pseudo_datasets.number=3",
@@ -77,6 +78,17 @@ def test_a_worker_is_sent_the_columns_and_nothing_that_is_large(search_file: Pat
     assert set(there.__dict__) == {"config", "columns"}
     assert there.windows == run.windows
     np.testing.assert_array_equal(there.fit_edges, run.fit_edges)
+
+
+def test_partitions_have_folds_and_keys_of_their_own(search_file: Path) -> None:
+    run = Run(load_config(search_file, ["repeats=3"]))
+    assert run.partitions[0] is run
+    assert [part.repeat for part in run.partitions] == [0, 1, 2]
+    assert len({part.folding for part in run.partitions}) == 3
+    assert len({part.key("scores") for part in run.partitions}) == 3
+    alone = Run(load_config(search_file))
+    assert (run.folding, run.key("scores")) == (alone.folding, alone.key("scores"))
+    assert pickle.loads(pickle.dumps(run.partitions[2])).folding == run.partitions[2].folding
 
 
 def test_columns_are_looked_for_anew_when_others_were_made(search_file: Path, box: Path) -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from overdensity.core import ConfigError, InputError
-from overdensity.workflow.config.search import load_config
+from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.samples import (
     load_masses,

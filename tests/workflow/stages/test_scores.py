@@ -11,7 +11,7 @@ import pytest
 
 from overdensity.core import InputError
 from overdensity.ml import LossCurve, Sample, Watch, fold_of
-from overdensity.workflow.config.search import load_config
+from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scores import (
     read_scores,

@@ -11,7 +11,7 @@ import pytest
 from distributed import Client
 
 from overdensity.core import ConfigError, InputError
-from overdensity.workflow.config.search import load_config
+from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.stages import scoring
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scores import score_files, signal_score_files

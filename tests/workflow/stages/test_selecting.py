@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from overdensity.ml import Sample, fold_of
-from overdensity.workflow.config.search import load_config
+from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scores import Scores
 from overdensity.workflow.stages.selecting import (

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from overdensity.stats import count_patterns, subdivide
-from overdensity.stats.search.contradiction import contradicted
 from overdensity.stats.search.scanning import scan
+from overdensity.stats.selection.contradiction import contradicted
 
 
 def found(made, **options):

@@ -1,0 +1,87 @@
+r"""How far a selection bends the spectrum, as all windows of a search show it.
+
+Calibrated scores should pass the same fraction of background at every mass. What slope and
+curvature they leave is seen in all windows and selections at once, and it bounds those of each.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from ..spectra.pass_fit import efficiency
+from .scan_fits import ScanFits, ScanProblem
+
+__all__ = ["measured_precision"]
+
+Array = NDArray[np.float64]
+
+
+def measured_precision(
+    problem: ScanProblem, fits: ScanFits, counts: Array, efficiencies: Array
+) -> Array:
+    r"""Return :math:`1/\sigma^2` of the constraints of the log-odds, measured on the scan itself.
+
+    A score that shifts with the mass by a standard deviations moves the log-odds of a selection by
+    :math:`h_\epsilon a`, with :math:`h_\epsilon = \phi(z_\epsilon) / [\epsilon (1 - \epsilon)]`. So
+    the coefficients :math:`\delta \pm \sigma` of all windows and selections estimate one variance
+    of shifts,
+
+    .. math:: \rho^2 = \max\left[0,\ \langle (\delta^2 - \sigma^2) / h^2 \rangle\right] + \Delta,
+
+    with the weights :math:`h^4/\sigma^4` (the inverse variance of what is averaged, where ρ is
+    small). Δ is the standard error as if all windows were one, as they share their events: without
+    it, a curvature that happens to be small would be taken for one that cannot be large. The width
+    of a selection is :math:`h_\epsilon \rho`, or what its own windows show beyond their errors, if
+    that is larger. No width exceeds that of the problem.
+
+    Parameters
+    ----------
+    problem : ScanProblem
+        With wide constraints.
+    fits : ScanFits
+        Its fits to the data.
+    counts : ndarray of shape (n_spectra, n_bins)
+        The data.
+    efficiencies : ndarray of shape (n_selections,)
+        The selections.
+
+    Returns
+    -------
+    ndarray of shape (n_selections, n_coefficients)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import FitModel, count_patterns, log_edges
+    >>> from overdensity.stats.search.scanning import scan
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 16)
+    >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
+    >>> events = count_patterns(mass, rng.random((5000, 1)) < 0.1, edges)
+    >>> wide = scan(events, [(edges[5], edges[8])], (0.1,), model=FitModel(efficiency_prior=1.0))
+    >>> found = measured_precision(wide.problem, wide.fits, wide.counts, np.array([0.1]))
+    >>> bool((found[0, 1:] ** -0.5 < 0.5).all())  # narrower than the 1 to begin with
+    True
+    """
+    if not problem.center.size:
+        return problem.precision
+    n_windows, n_levels = problem.shape
+    odds, kept = fits.odds[0], efficiency(problem.columns, fits.odds[0])
+    spectra = counts.reshape(n_windows, n_levels, -1)
+    fitted = ~problem.masked.reshape(spectra.shape)[:, 1:]
+    weights = np.where(fitted, spectra[:, :1] * kept * (1 - kept), 0.0)
+    information = np.einsum("wsb,bp,bq->wspq", weights, problem.columns, problem.columns)
+    information += problem.precision[:, :, None] * np.eye(problem.columns.shape[1])
+    variance = np.einsum("wspp->wsp", np.linalg.inv(information))
+    beyond = (odds - problem.center) ** 2 - variance
+
+    lever = np.exp(-(ndtri(efficiencies) ** 2) / 2) / np.sqrt(2 * np.pi)
+    square = (lever / (efficiencies * (1 - efficiencies)))[:, None] ** 2
+    weight = (square / variance) ** 2
+    excess = (weight * beyond / square).sum(axis=(0, 1)) / weight.sum(axis=(0, 1))
+    error = np.sqrt(2 * n_windows / weight.sum(axis=(0, 1)))
+    width = np.maximum(square * (np.maximum(excess, 0.0) + error), beyond.mean(axis=0))
+    precision = np.maximum(1 / width, problem.precision)
+    precision[:, 0] = problem.precision[:, 0]  # the mean is what the selection makes it
+    return precision

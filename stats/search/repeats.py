@@ -1,0 +1,229 @@
+r"""Several partitions into folds: one result of them all, so that no seed decides.
+
+Every partition k trains its own models and selects its own events, and gives each window and
+selection a significance :math:`z_k`. Without signal each is a standard normal variable, given the
+masses and features of the events, and the :math:`z_k` are exchangeable. The combined significance is
+their mean, whose variance is
+
+.. math:: \mathrm{Var}\,\bar z = 1 - (1 - 1/K)\, E[s^2] \le 1,
+
+with :math:`s^2` the spread between the partitions of one and the same dataset (law of total
+variance). The pseudo-experiments of a single partition are therefore a bound from above, whatever
+the partitions have learnt from one another: that they share selected events, and that an event which
+made another pass in one partition passes thanks to it in the next. (For the largest of many tests,
+Jensen's inequality: the maximum of means is at most the mean of maxima.)
+
+What has to be of one selection (spectra, a peak, limits, workspaces, histograms) is of the
+*representative* partition: the one whose significance is nearest to the mean where that is largest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_ndtr
+
+from ...core import InputError
+from ..p_values.local import z_of_log_p
+from ..selection.patterns import Patterns
+from ..spectra.fit_model import FitModel
+from .hunt_result import Repeats
+from .pseudo_experiments import Toys, global_p
+from .statistical_step import StatisticalStep, statistical_step
+
+__all__ = ["RepeatedStep", "combined_z", "repeated_step"]
+
+Array = NDArray[np.float64]
+
+_HALF = 0.5  # of the partitions, of which more must agree that a spectrum may not be quoted
+_LEAST = -2.0  # a deficit counts no more: where one event is expected, none has z = -8
+
+
+def combined_z(z: ArrayLike, good: ArrayLike) -> Array:
+    """Return the mean significance of the partitions that may be quoted.
+
+    Parameters
+    ----------
+    z : array_like of shape (n_repeats, ...)
+        Significances; below -2 they count as -2.
+    good : array_like of bool, the same shape
+        Which of them count.
+
+    Returns
+    -------
+    ndarray of shape (...)
+        -2 where none counts.
+
+    Examples
+    --------
+    >>> combined_z([[1.0, 2.0], [3.0, -8.2]], [[True, True], [True, False]]).tolist()
+    [2.0, 2.0]
+    """
+    z, good = np.maximum(np.asarray(z, dtype=float), _LEAST), np.asarray(good, dtype=bool)
+    number = good.sum(axis=0)
+    return np.where(number > 0, (z * good).sum(axis=0) / np.maximum(number, 1), _LEAST)
+
+
+def repeated_step(
+    parts: Sequence[Patterns],
+    windows: ArrayLike,
+    efficiencies: Sequence[float],
+    *,
+    model: FitModel | None = None,
+    spurious: ArrayLike | None = None,
+    refused: ArrayLike | None = None,
+    hidden: int | None = None,
+) -> StatisticalStep:
+    """Take the statistical step of several partitions into folds, or of one.
+
+    Parameters
+    ----------
+    parts : sequence of Patterns
+        The same events, selected by the models of each partition.
+    windows, efficiencies, model, spurious
+        As in `statistical_step`.
+    refused : array_like of bool, shape ([n_repeats,] n_windows, n_selections), optional
+        Selections that sculpt the spectrum.
+    hidden : int, optional
+        As in `statistical_step`.
+
+    Returns
+    -------
+    StatisticalStep
+        A `RepeatedStep` where there are several.
+
+    Raises
+    ------
+    InputError, ConfigError, FitError
+        As of `statistical_step`, and if there is no partition.
+
+    Examples
+    --------
+    >>> from overdensity.stats import count_patterns, log_edges
+    >>> rng, edges = np.random.default_rng(1), log_edges(2500, 6000, 32)
+    >>> mass = 2500 / rng.random(5000) ** 0.2
+    >>> parts = [count_patterns(mass, rng.random((5000, 1)) < 0.1, edges) for _ in range(3)]
+    >>> step = repeated_step(parts, [edges[[8, 14]]], [0.1], model=FitModel("dijet3"))
+    >>> one = [float(z_of_log_p(each.log_p[1])) for each in step.steps]
+    >>> bool(np.isclose(z_of_log_p(step.log_p[1]), np.mean(one)))
+    True
+    """
+    if not parts:
+        msg = "a search needs the selections of at least one partition into folds"
+        raise InputError(msg)
+    every = [None] * len(parts) if refused is None else _of_each(refused, len(parts))
+    steps = tuple(
+        statistical_step(
+            *(part, windows, efficiencies),
+            model=model,
+            spurious=spurious,
+            refused=of_part,
+            hidden=hidden,
+        )
+        for part, of_part in zip(parts, every, strict=True)
+    )
+    return steps[0] if len(steps) == 1 else RepeatedStep.of(steps)
+
+
+@dataclass(frozen=True, eq=False)
+class RepeatedStep(StatisticalStep):
+    """The statistical step of several partitions: the representative one, with combined p-values.
+
+    Attributes
+    ----------
+    steps : tuple of StatisticalStep
+        Those of the partitions.
+    representative : int
+        Which of them all else is of.
+
+    Examples
+    --------
+    >>> from overdensity.stats import count_patterns, log_edges
+    >>> rng, edges = np.random.default_rng(1), log_edges(2500, 6000, 32)
+    >>> mass = 2500 / rng.random(5000) ** 0.2
+    >>> parts = [count_patterns(mass, rng.random((5000, 1)) < 0.1, edges) for _ in range(3)]
+    >>> step = repeated_step(parts, [edges[[8, 14]]], [0.1], model=FitModel("dijet3"))
+    >>> middle = np.argsort([each.log_p[1] for each in step.steps])[1]
+    >>> step.representative == middle, step.scan.counts is step.steps[middle].scan.counts
+    (True, True)
+    """
+
+    steps: tuple[StatisticalStep, ...]
+    representative: int
+
+    @classmethod
+    def of(cls, steps: tuple[StatisticalStep, ...]) -> Self:
+        """Return the combination of the steps of all partitions."""
+        z, good = _significances(steps)
+        combined = combined_z(z, good)
+        refused = np.mean([step.refused for step in steps], axis=0) > _HALF
+        neither = np.mean([step.refused | step.contradicted for step in steps], axis=0) > _HALF
+        usable = steps[0].counted & (good.mean(axis=0) >= _HALF)
+        best = int(np.where(usable, combined, -np.inf).argmax())
+        apart = np.where(good[:, best], np.abs(z[:, best] - combined[best]), np.inf)
+        representative = int(apart.argmin())
+        chosen = steps[representative]
+        values = {field.name: getattr(chosen, field.name) for field in fields(StatisticalStep)}
+        scan = replace(chosen.scan, p_local=np.exp(log_ndtr(-combined)))
+        values |= {"scan": scan, "refused": refused, "contradicted": neither & ~refused}
+        return cls(**values, steps=steps, representative=representative)
+
+    @cached_property
+    def log_p(self) -> Array:
+        """Combined local p-values of the data, logarithms, shape (n_spectra,)."""
+        return log_ndtr(-combined_z(*_significances(self.steps)))
+
+    def flagged(self, toys: Toys) -> NDArray[np.bool_]:
+        """Return which spectra may not be quoted: those flagged in more than half the partitions."""
+        return np.mean([step.flagged(toys) for step in self.steps], axis=0) > _HALF
+
+    def repeats(self, toys: Toys) -> Repeats:
+        """Return what each partition says on its own, by the same pseudo-experiments."""
+        z, _ = _significances(self.steps)
+        flagged = np.array([step.flagged(toys) for step in self.steps])
+        shown = np.where(flagged, np.nan, z).reshape(len(z), *self.scan.shape)
+        best = self.best(toys)
+        alone = [step.best(toys) for step in self.steps]
+        smallest = self.smallest(toys)[1]
+        return Repeats(
+            representative=self.representative,
+            spread=None if best is None else float(np.std(z[:, best], ddof=1)),
+            z_local=_plain(shown),
+            largest_z=tuple(None if k is None else float(z[i, k]) for i, k in enumerate(alone)),
+            p_global=tuple(
+                None if k is None else global_p(step.scan.p_local[k], smallest).p_global
+                for step, k in zip(self.steps, alone, strict=True)
+            ),
+        )
+
+
+def _significances(steps: Sequence[StatisticalStep]) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the significances of all partitions, and which count, (n_repeats, n_spectra)."""
+    z = np.array([z_of_log_p(step.log_p) for step in steps])
+    good = np.array(
+        [step.scan.fits.converged[0] & ~(step.refused | step.contradicted) for step in steps]
+    )
+    return z, good
+
+
+def _of_each(refused: ArrayLike, n_repeats: int) -> NDArray[np.bool_]:
+    """Return what is refused in each partition; what is given once is so in all."""
+    given = np.asarray(refused, dtype=bool)
+    if given.ndim == 2:
+        return np.repeat(given[None], n_repeats, axis=0)
+    if len(given) != n_repeats:
+        msg = f"refused is of {len(given)} partitions into folds, and the levels are of {n_repeats}"
+        raise InputError(msg)
+    return given
+
+
+def _plain(z: Array) -> tuple[tuple[tuple[float | None, ...], ...], ...]:
+    return tuple(
+        tuple(tuple(None if np.isnan(value) else value for value in row) for row in part)
+        for part in z.tolist()
+    )

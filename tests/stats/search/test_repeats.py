@@ -1,0 +1,120 @@
+"""Several partitions into folds give one result, whose p-values are valid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import ndtr
+
+from overdensity.core import InputError
+from overdensity.stats import FitModel, hunt, log_edges
+from overdensity.stats.search.repeats import combined_z, repeated_step
+from overdensity.stats.selection.patterns import count_patterns
+
+EDGES = log_edges(2500, 6000, 16)
+WINDOWS = [EDGES[[4, 7]], EDGES[[7, 10]]]
+MODEL = FitModel("dijet3")
+
+
+def events(seed: int, *, repeats: int, signal: int = 0, overlap: float = 0.5):
+    """Masses, and selections of 10 % that share a part of their events."""
+    rng = np.random.default_rng(seed)
+    mass = 2500 / rng.random(4000 + signal) ** 0.2
+    mass[:signal] = rng.normal(3200, 80, signal)
+    common = rng.random(len(mass)) < overlap
+    own = rng.random((repeats, len(mass), 2)) < 0.1
+    levels = np.where(common[:, None], own[0], own) | (np.arange(len(mass)) < signal)[:, None]
+    return mass, levels.astype(np.int8)
+
+
+def search(mass, levels, **more):
+    settings = {"edges": EDGES, "windows": WINDOWS, "efficiencies": [0.1], "model": MODEL}
+    return hunt(mass, levels, **{**settings, "pseudo_experiments": 250, **more})
+
+
+def test_one_partition_is_what_it_was() -> None:
+    mass, levels = events(1, repeats=1)
+    assert search(mass, levels) == search(mass, levels[0])
+    assert search(mass, levels).repeats is None
+
+
+def test_equal_partitions_give_the_result_of_one() -> None:
+    mass, levels = events(1, repeats=1)
+    one, three = search(mass, levels), search(mass, np.repeat(levels, 3, axis=0))
+    for a, b in zip(one.windows, three.windows, strict=True):
+        for x, y in zip(a.rows, b.rows, strict=True):
+            assert (x.observed, x.expected) == (y.observed, y.expected)
+            assert y.z_local == pytest.approx(max(x.z_local, -2), abs=1e-9)
+    assert three.global_p == one.global_p
+    assert three.repeats.spread == pytest.approx(0, abs=1e-12)
+
+
+def test_the_combined_significance_is_the_mean_of_the_partitions() -> None:
+    mass, levels = events(2, repeats=5, signal=60)
+    found = search(mass, levels)
+    z = np.array(found.repeats.z_local, dtype=float)
+    assert z.shape == (5, 2, 2)
+    for window, row in enumerate(found.windows):
+        assert row.selections[0].z_local == pytest.approx(np.maximum(z[:, window, 1], -2).mean())
+        assert row.selections[0].p_local == pytest.approx(
+            ndtr(-np.maximum(z[:, window, 1], -2).mean())
+        )
+    assert found.best.z_local == pytest.approx(z[:, 0, 1].mean())
+    assert found.repeats.spread == pytest.approx(z[:, 0, 1].std(ddof=1))
+    alone = found.repeats.p_global
+    assert min(alone) <= found.trials.pseudo_experiments <= max(alone)
+
+
+def test_spectra_and_yields_are_of_the_partition_nearest_to_the_mean() -> None:
+    mass, levels = events(2, repeats=5, signal=60)
+    found = search(mass, levels)
+    z = np.array(found.repeats.z_local)[:, 0, 1]
+    chosen = found.repeats.representative
+    assert chosen == np.abs(z - z.mean()).argmin()
+    alone = search(mass, levels[chosen])
+    assert found.best.resonance == alone.best.resonance
+    assert found.windows[0].selections[0].observed == alone.windows[0].selections[0].observed
+
+
+def test_the_order_of_the_partitions_changes_no_p_value() -> None:
+    mass, levels = events(3, repeats=4)
+    one, other = search(mass, levels), search(mass, levels[::-1])
+    assert one.best.z_local == pytest.approx(other.best.z_local, abs=1e-9)
+    assert other.repeats.representative == 3 - one.repeats.representative
+
+
+def test_what_most_partitions_refuse_is_refused() -> None:
+    mass, levels = events(4, repeats=3)
+    refused = np.zeros((3, 2, 1), bool)
+    refused[0, 0] = refused[:2, 1] = True
+    found = search(mass, levels, refused=refused)
+    assert [row.selections[0].refused for row in found.windows] == [False, True]
+    z = np.array(found.repeats.z_local, dtype=float)[:, 0, 1]
+    assert np.isnan(z).tolist() == [True, False, False]
+    assert found.windows[0].selections[0].z_local == pytest.approx(z[1:].mean())
+    assert found.windows[1].selections[0].z_local is None
+
+
+def test_mean_of_correlated_normals_is_bounded_by_one_of_them() -> None:
+    rng = np.random.default_rng(5)
+    for share in (0.0, 0.5, 1.0):
+        common, own = rng.normal(size=(1, 20_000)), rng.normal(size=(5, 20_000))
+        z = np.sqrt(share) * common + np.sqrt(1 - share) * own
+        p = ndtr(-combined_z(z, np.ones_like(z, bool)))
+        for level in (0.05, 0.01):
+            assert (p < level).mean() < level * 1.1
+    # the law of total variance, which the docstring of the module quotes
+    z = np.sqrt(0.4) * common + np.sqrt(0.6) * own
+    assert z.mean(axis=0).var() == pytest.approx(
+        1 - (1 - 1 / 5) * z.var(axis=0, ddof=1).mean(), rel=0.03
+    )
+
+
+def test_partitions_must_be_as_many_as_their_refusals() -> None:
+    mass, levels = events(6, repeats=3)
+    with pytest.raises(InputError, match=r"refused is of 2 partitions .* the levels are of 3"):
+        search(mass, levels, refused=np.zeros((2, 2, 1), bool))
+    with pytest.raises(InputError, match="at least one partition"):
+        repeated_step([], WINDOWS, [0.1])
+    parts = [count_patterns(mass, each, log_edges(2500, 6000, 32)) for each in levels]
+    assert len(repeated_step(parts, WINDOWS, [0.1], model=MODEL).steps) == 3
