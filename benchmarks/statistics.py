@@ -22,6 +22,7 @@ from overdensity.stats import count_patterns, log_edges, selection_levels, subdi
 from overdensity.stats.p_values.local import local_p
 from overdensity.stats.search.null import null_hypothesis
 from overdensity.stats.search.pseudo_experiments import throw_toys
+from overdensity.stats.search.scan_fits import fit_scan
 from overdensity.stats.search.scanning import scan
 from overdensity.stats.spectra.batch_fit import Problem, refit
 from overdensity.stats.spectra.functions import basis
@@ -94,22 +95,41 @@ def in_numpy(problem: Problem, counts: np.ndarray, steps: int = 8) -> np.ndarray
 
 
 def speed() -> None:
-    """Print pseudo-experiments per second, each of 40 spectra refitted."""
+    """Print pseudo-experiments per second, spectra refitted in each."""
     cores = len(os.sched_getaffinity(0))
     print(f"10 windows × (3 selections + unselected) = 40 spectra of 32 bins, {cores} cores\n")
-    print("| refit of 40 spectra, one core | pseudo-experiments / s of CPU | relative |")
+    print(
+        "| refit of the 10 unselected spectra, one core | pseudo-experiments / s of CPU | relative |"
+    )
     print("| --- | --- | --- |")
     mass, levels = make_box(1, 30_000)
     patterns = count_patterns(mass, levels, subdivide(EDGES, 2))
     fits = scan(patterns, WINDOWS, EFFICIENCIES)
     null = null_hypothesis(patterns, fits)
     counts = null.throw(250, np.random.default_rng(1))
-    refit(fits.problem, counts[:1])  # compile
+    start = fits.problem.start
+    windows = slice(None, None, fits.shape[1])
+    problem = Problem(
+        fits.problem.basis,
+        fits.problem.masked[windows],
+        fits.problem.tested[windows],
+        start,
+        start,
+        np.zeros_like(start),
+    )
+    before = np.ascontiguousarray(counts[:, windows])
+    refit(problem, before[:1])  # compile
+    fit_scan(fits.problem, counts[:1])
     rates = {}
     for name, work, n in (
-        ("Minuit, one by one", lambda: one_by_one(fits.problem, counts[:5]), 5),
-        ("numpy, batched", lambda: in_numpy(fits.problem, counts), 250),
-        ("compiled (`refit`)", lambda: refit(fits.problem, counts), 250),
+        ("Minuit, one by one", lambda: one_by_one(problem, before[:5]), 5),
+        ("numpy, batched", lambda: in_numpy(problem, before), 250),
+        ("compiled (`refit`)", lambda: refit(problem, before), 250),
+        (
+            "compiled, with all 30 selections (`fit_scan`)",
+            lambda: fit_scan(fits.problem, counts),
+            250,
+        ),
     ):
         median, spread = timed(work, time.process_time)
         rates[name] = n / median

@@ -25,6 +25,7 @@ __all__ = ["live_table", "progress", "set_quiet"]
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY = 10.0  # seconds between two log lines of one task
+_LOG_STILL = 60.0  # where nothing has come since the last one
 
 
 class _Style:
@@ -80,14 +81,14 @@ def progress(description: str, total: int, *, unit: str = "") -> Iterator[Callab
         return
 
     start = last = time.monotonic()
-    done = 0
+    done = logged = 0
 
     def advance(n: int) -> None:
-        nonlocal done, last
+        nonlocal done, last, logged
         done += n
         now = time.monotonic()
-        if now - last >= _LOG_EVERY:
-            last = now
+        if now - last >= (_LOG_STILL if done == logged else _LOG_EVERY):
+            last, logged = now, done
             logger.info("%s: %d of %d %s", description, done, total, unit)
 
     yield advance
@@ -124,8 +125,11 @@ def live_table(title: str) -> Iterator[Callable[[Mapping[str, str]], None]]:
 
     last = time.monotonic()
     latest: Mapping[str, str] = {}
+    logged: Mapping[str, str] = {}
 
     def log() -> None:
+        nonlocal logged
+        logged = latest
         logger.info("%s: %s", title, ", ".join(f"{name} {text}" for name, text in latest.items()))
 
     def show(rows: Mapping[str, str]) -> None:
@@ -136,5 +140,5 @@ def live_table(title: str) -> Iterator[Callable[[Mapping[str, str]], None]]:
             log()
 
     yield show
-    if latest:
+    if latest != logged:
         log()

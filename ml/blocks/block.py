@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -11,20 +12,29 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["Block", "BlockKind", "Store", "new_array"]
+__all__ = ["Block", "BlockKind", "Store", "forget", "new_array"]
 
 BlockKind = Literal["constituents", "images"]
 _IN_MEMORY = 64 * 2**20  # bytes; larger arrays are memory maps
 
-StoreT = TypeVar("StoreT")
-
 
 class Store(ABC):
-    """Objects as they are stored; events that are dropped or joined refer to it by row."""
+    """Objects as they are stored; events that are dropped or joined refer to it by row.
+
+    Attributes
+    ----------
+    values : ndarray
+        What is large in them, perhaps a memory map (:func:`new_array`).
+    """
+
+    values: NDArray[Any]
 
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of objects."""
+
+
+StoreT = TypeVar("StoreT", bound=Store)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +52,14 @@ class Block(ABC, Generic[StoreT]):
         The object of each event, counted through all stores.
     per_jet : bool
         Whether objects are handed out normalised (:meth:`normalised`).
+    kind : str
+        What the objects are.
+    summary_names : tuple of str
+        Of the columns of :meth:`summaries`.
     """
 
     kind: ClassVar[BlockKind]
+    summary_names: ClassVar[tuple[str, ...]]
     stores: tuple[StoreT, ...]
     rows: NDArray[np.int64]
     per_jet: bool = False
@@ -94,13 +109,17 @@ class Block(ABC, Generic[StoreT]):
         """Return the objects of some events as numbers."""
 
     def _pieces(self, which: Any) -> Iterator[tuple[StoreT, NDArray[np.int64], NDArray[np.int64]]]:
-        """Yield each store, the rows of it that hold the objects of events, and which these are."""
+        """Yield each store, the rows of it that hold the objects of events, and which these are.
+
+        What was read of a memory map is forgotten after it.
+        """
         rows = np.atleast_1d(self.rows[which])
         of, starts = self._store_of(rows), _starts(self.stores)
         for i, store in enumerate(self.stores):
             events = np.flatnonzero(of == i)
             if len(events):
                 yield store, rows[events] - starts[i], events
+                forget(store.values)
 
     def _store_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.searchsorted(_starts(self.stores), rows, side="right") - 1
@@ -117,6 +136,19 @@ def new_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile(prefix="overdensity-") as file:
         return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
+
+
+def forget(array: NDArray[Any]) -> None:
+    """Give back the memory that holds pages of a mapped file; they are read again when needed.
+
+    The file keeps what was written. Without this the memory of a process grows with all that it
+    has ever read, until the machine runs short of it or Dask ends the process.
+    """
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(owner, "madvise"):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def _starts(stores: Sequence[Any]) -> NDArray[np.int64]:

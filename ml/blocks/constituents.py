@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import InputError
-from .block import Block, BlockKind, Store, new_array
+from .block import Block, BlockKind, Store, forget, new_array
 
 __all__ = [
     "Constituents",
@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _FIELDS = ("pt", "eta", "phi")
+_ROWS = 2**20  # particles that are checked at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,14 @@ class Constituents(Block[Particles]):
     """
 
     kind: ClassVar[BlockKind] = "constituents"
+    summary_names: ClassVar[tuple[str, ...]] = (
+        "ln number",
+        "ln pT",
+        "ln hardest",
+        "ln sum of pT²",
+        "ln radius",
+        "ln mass²",
+    )
 
     @classmethod
     def from_arrays(cls, offsets: ArrayLike, values: ArrayLike) -> Self:
@@ -86,8 +95,13 @@ class Constituents(Block[Particles]):
                 f"(n_particles, 3); found {edges[0]} to {edges[-1]}, and {shape}"
             )
             raise InputError(msg)
-        bad = int(np.count_nonzero(~np.isfinite(particles.values).all(axis=1)))
-        if bad or np.any(particles.values[:, 0] < 0):
+        bad, negative = 0, False
+        for start in range(0, shape[0], _ROWS):
+            some = particles.values[start : start + _ROWS]
+            bad += int(np.count_nonzero(~np.isfinite(some).all(axis=1)))
+            negative |= bool(np.any(some[:, 0] < 0))
+            forget(particles.values)
+        if bad or negative:
             msg = (
                 f"{bad} of {shape[0]} constituents are NaN or infinite, or have a negative pT; "
                 "remove these events or repair the column"
@@ -281,6 +295,7 @@ class ConstituentsReader:
         for i, value in enumerate(values):
             self._values[start : start + len(value), i] = value
         self._jets += n
+        forget(self._values)
 
     def block(self) -> Constituents:
         """Return the block of all jets."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import InputError
-from .block import Block, BlockKind, Store, new_array
+from .block import Block, BlockKind, Store, forget, new_array
 
 __all__ = ["Images", "ImagesReader", "Pixels"]
 
@@ -48,6 +48,13 @@ class Images(Block[Pixels]):
     """
 
     kind: ClassVar[BlockKind] = "images"
+    summary_names: ClassVar[tuple[str, ...]] = (
+        "ln sum",
+        "ln brightest",
+        "ln lit pixels",
+        "ln radius²",
+        "ln radius",
+    )
     dtype: ClassVar[np.dtype[np.float32]] = np.dtype(np.float32)
 
     @classmethod
@@ -151,6 +158,7 @@ class ImagesReader:
             raise InputError(msg)
         self._values[self._images : self._images + len(half)] = half
         self._images += len(half)
+        forget(self._values)
 
     def block(self) -> Images:
         """Return the block of all images."""

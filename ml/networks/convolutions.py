@@ -56,6 +56,8 @@ class ConvolutionalAutoencoder(nn.Module):
             *(_convolution(third, second), nn.Upsample(scale_factor=2)),
             nn.Conv2d(second, 1, 3, padding=1),
         )
+        # Few filters on many pixels: twice as fast on a CPU with the filters innermost.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the images as rebuilt, shape (n_images, height, width)."""

@@ -6,21 +6,22 @@ curvature they leave is seen in all windows and selections at once, and it bound
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from ..p_values.local import local_p
 from ..spectra.pass_fit import efficiency
-from .scan_fits import ScanFits, ScanProblem
+from .scan_fits import ScanProblem, fit_scan
 
 __all__ = ["measured_precision"]
 
 Array = NDArray[np.float64]
 
 
-def measured_precision(
-    problem: ScanProblem, fits: ScanFits, counts: Array, efficiencies: Array
-) -> Array:
+def measured_precision(problem: ScanProblem, counts: Array, efficiencies: Array) -> Array:
     r"""Return :math:`1/\sigma^2` of the constraints of the log-odds, measured on the scan itself.
 
     A score that shifts with the mass by a standard deviations moves the log-odds of a selection by
@@ -33,15 +34,14 @@ def measured_precision(
     with the weights :math:`h^4/\sigma^4` (the inverse variance of what is averaged, where ρ is
     small). Δ is the standard error as if all windows were one, as they share their events: without
     it, a curvature that happens to be small would be taken for one that cannot be large. The width
-    of a selection is :math:`h_\epsilon \rho`, or what its own windows show beyond their errors, if
-    that is larger. No width exceeds that of the problem.
+    of a selection is :math:`h_\epsilon \rho`, or what its own windows alone show, less one standard
+    error, if that is larger. No width exceeds that of the problem. The signal region with the smallest p-value
+    is left out of all windows, with its guard: a signal there is no bend.
 
     Parameters
     ----------
     problem : ScanProblem
         With wide constraints.
-    fits : ScanFits
-        Its fits to the data.
     counts : ndarray of shape (n_spectra, n_bins)
         The data.
     efficiencies : ndarray of shape (n_selections,)
@@ -60,17 +60,24 @@ def measured_precision(
     >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
     >>> events = count_patterns(mass, rng.random((5000, 1)) < 0.1, edges)
     >>> wide = scan(events, [(edges[5], edges[8])], (0.1,), model=FitModel(efficiency_prior=1.0))
-    >>> found = measured_precision(wide.problem, wide.fits, wide.counts, np.array([0.1]))
+    >>> found = measured_precision(wide.problem, wide.counts, np.array([0.1]))
     >>> bool((found[0, 1:] ** -0.5 < 0.5).all())  # narrower than the 1 to begin with
     True
     """
     if not problem.center.size:
         return problem.precision
     n_windows, n_levels = problem.shape
-    odds, kept = fits.odds[0], efficiency(problem.columns, fits.odds[0])
-    spectra = counts.reshape(n_windows, n_levels, -1)
-    fitted = ~problem.masked.reshape(spectra.shape)[:, 1:]
-    weights = np.where(fitted, spectra[:, :1] * kept * (1 - kept), 0.0)
+    first = fit_scan(problem, counts[None])
+    observed = (counts * problem.masked).sum(axis=1)
+    p_local = local_p(observed, first.expected[0], first.error[0])
+    p_local[::n_levels] = 1.0  # before selection
+    hidden = ~problem.tested[p_local.argmin()]
+    odds = fit_scan(replace(problem, masked=np.tile(hidden, (len(counts), 1))), counts[None]).odds[
+        0
+    ]
+
+    kept, total = efficiency(problem.columns, odds), np.where(hidden, 0.0, counts[0])
+    weights = total * kept * (1 - kept)
     information = np.einsum("wsb,bp,bq->wspq", weights, problem.columns, problem.columns)
     information += problem.precision[:, :, None] * np.eye(problem.columns.shape[1])
     variance = np.einsum("wspp->wsp", np.linalg.inv(information))
@@ -81,7 +88,8 @@ def measured_precision(
     weight = (square / variance) ** 2
     excess = (weight * beyond / square).sum(axis=(0, 1)) / weight.sum(axis=(0, 1))
     error = np.sqrt(2 * n_windows / weight.sum(axis=(0, 1)))
-    width = np.maximum(square * (np.maximum(excess, 0.0) + error), beyond.mean(axis=0))
+    own = (beyond - np.sqrt(2) * variance).mean(axis=0)
+    width = np.maximum(square * (np.maximum(excess, 0.0) + error), own)
     precision = np.maximum(1 / width, problem.precision)
     precision[:, 0] = problem.precision[:, 0]  # the mean is what the selection makes it
     return precision

@@ -144,11 +144,10 @@ def scan(
         center=center,
         precision=np.tile(model.odds_precision(), (len(steps), 1)),
     )
-    fits = fit_scan(problem, counts[None])
     if model.efficiency_prior is None:
-        precision = measured_precision(problem, fits, counts, np.array(steps))
+        precision = measured_precision(problem, counts, np.array(steps))
         problem = replace(problem, precision=precision)
-        fits = fit_scan(problem, counts[None])
+    fits = fit_scan(problem, counts[None])
     observed = (counts * masked).sum(axis=1)
     fraction = np.repeat(_checked_spurious(spurious, len(windows)), len(all_efficiencies))
     expected = fits.expected[0]

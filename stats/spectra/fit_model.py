@@ -28,7 +28,7 @@ class FitModel(Record):
     efficiency_order : int
         Degree in ln m of the log-odds of passing a selection: how it may bend the spectrum.
     efficiency_prior : float or None
-        Width of the Gaussian constraint of each of its terms, slope and curvature, as the rms of the
+        Width of the Gaussian constraint of each of its terms, from the slope on, as the rms of the
         log-odds over the scan range; by default it is measured in all windows of a search
         (`overdensity.stats.search.odds_prior`). At 1 it is far wider than what calibrated scores
         leave, and keeps the fit finite where hardly an event passes.
@@ -53,7 +53,7 @@ class FitModel(Record):
 
     function: str = "dijet5"
     guard: int = 2
-    efficiency_order: int = 2
+    efficiency_order: int = 3
     efficiency_prior: float | None = None
     gof_threshold: float = 0.003
 
@@ -83,6 +83,6 @@ class FitModel(Record):
         Examples
         --------
         >>> FitModel(efficiency_prior=0.5).odds_precision().tolist()
-        [0.01, 4.0, 4.0]
+        [0.01, 4.0, 4.0, 4.0]
         """
         return np.r_[10.0, np.full(self.efficiency_order, self._width)] ** -2.0

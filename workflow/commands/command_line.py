@@ -117,4 +117,13 @@ def _set_up(*, quiet: bool) -> None:
         handlers=[handler],
     )
     logger.setLevel(logging.INFO if plain else logging.WARNING)
+    # Dask brings a handler of its own only where no other is set up before it is imported; this is
+    # the one that it silences on a cluster of this machine.
+    library = logging.getLogger("distributed")
+    if not library.handlers:
+        chatter = logging.StreamHandler()
+        chatter.setLevel(logging.WARNING)
+        chatter.setFormatter(handler.formatter)
+        library.addHandler(chatter)
+        library.propagate = False
     warnings.filterwarnings("ignore", module="coffea|dask|distributed|pyhf")

@@ -19,9 +19,9 @@ class EfficiencyConfig(Section):
     order : int
         Its degree.
     prior : {'measured'} or float
-        Width of the Gaussian constraint of slope and curvature, as the rms of the log-odds over the
+        Width of the Gaussian constraint of each term, from the slope on, as the rms of the log-odds over the
         scan range: a number, or as all windows of the search show it.
     """
 
-    order: Annotated[int, Field(ge=0, le=6)] = 2
+    order: Annotated[int, Field(ge=0, le=6)] = 3
     prior: Literal["measured"] | Annotated[float, Field(gt=0)] = "measured"

@@ -29,6 +29,7 @@ from ...stats import (
     spurious_signal,
 )
 from .before_selection import before_selection, daughters_of
+from .block_numbers import block_numbers
 from .inputs import event_files, processing_report
 from .provenance import Provenance
 from .run import Run
@@ -325,14 +326,15 @@ def _feature_hists(
     else:
         groups["all beside it"] = ~inside
     found = {}
-    for name, column in zip(scores.sample.names, scores.sample.features.T, strict=True):
+    columns = dict(zip(scores.sample.names, scores.sample.features.T, strict=True))
+    for name, column in (columns | block_numbers(run, scores.sample.event)).items():
         low, high = np.quantile(column[inside], [0.0, 0.999])
         filled = hist.Hist(
             hist.axis.StrCategory(list(groups), name="group"),
             hist.axis.Regular(_FEATURE_BINS, low, max(high, low + 1e-6), name=name, label=name),
         )
         for group, members in groups.items():
-            filled.fill(group=group, **{name: column[members]})
+            filled.fill(group, column[members])
         found[name] = to_uhi(filled)
     return found
 

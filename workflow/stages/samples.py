@@ -14,14 +14,17 @@ import numpy as np
 
 from ...core import ConfigError, InputError
 from ...core.identity import splitmix64, text_digest
-from ...ml import Sample
+from ...ml import Sample, SampleStream
+from ...ml.blocks.reading import ColumnFiles
 from .provenance import file_states
 from .run import Run
 
 __all__ = [
     "Loaded",
     "Weights",
+    "first_events",
     "load_masses",
+    "load_numbers",
     "load_sample",
     "load_signal",
     "load_simulation",
@@ -32,6 +35,7 @@ __all__ = [
 Weights = Literal["kept", "refused", "thinned"]
 
 _SAMPLES_KEPT = 4  # data and what stands in their place, simulation, one signal
+_FIRST = 64  # events that show what columns hold
 _SIGNAL = np.uint64(text_digest("signal"))
 
 
@@ -53,7 +57,9 @@ class Loaded(NamedTuple):
     total: float
 
 
-def load_sample(run: Run, files: Sequence[str] | None = None) -> Sample:
+def load_sample(
+    run: Run, files: Sequence[str] | None = None, *, features: Sequence[str] | None = None
+) -> Sample:
     """Read the events within the scan range, in the order of their ids.
 
     Parameters
@@ -62,6 +68,8 @@ def load_sample(run: Run, files: Sequence[str] | None = None) -> Sample:
         The search.
     files : sequence of str, optional
         Parquet files; by default the columns of the run.
+    features : sequence of str, optional
+        Feature columns; by default those of the configuration.
 
     Raises
     ------
@@ -70,7 +78,39 @@ def load_sample(run: Run, files: Sequence[str] | None = None) -> Sample:
     """
     files = run.columns if files is None else files
     advice = "is it in GeV? set scan.low and scan.high"
-    return _in_scan(run, files, "refused", f"events has {run.config.mass}", advice)
+    return _in_scan(
+        run, files, "refused", f"events has {run.config.mass}", advice, features=features
+    )
+
+
+def load_numbers(run: Run) -> Sample:
+    """Read the events within the scan range without constituents and images.
+
+    These are for methods, which run on the workers; nothing else reads gigabytes of them.
+
+    Raises
+    ------
+    InputError
+        As `load_sample`.
+    """
+    config = run.config
+    files = ColumnFiles.open(run.columns, features=config.features, mass=config.mass)
+    return load_sample(run, features=files.features)
+
+
+def first_events(run: Run) -> Sample:
+    """Return some of the first events with all that a method gets of them.
+
+    Raises
+    ------
+    InputError
+        If a file or column cannot be used, or there are no events.
+    """
+    config = run.config
+    for some in SampleStream(run.columns, config.features, config.mass, rows=_FIRST):
+        return some
+    msg = f"{run.columns[0]}: no events in it"
+    raise InputError(msg)
 
 
 def load_simulation(run: Run) -> Sample | None:
@@ -228,12 +268,24 @@ def _signal(run: Run, files: Sequence[str], weights: Weights) -> Loaded:
     return loaded
 
 
-def _in_scan(run: Run, files: Sequence[str], weights: Weights, none_of: str, advice: str) -> Sample:
+def _in_scan(
+    run: Run,
+    files: Sequence[str],
+    weights: Weights,
+    none_of: str,
+    advice: str,
+    *,
+    features: Sequence[str] | None = None,
+) -> Sample:
     """Return the events in the range of the scan, or say what to do where there are none."""
     config = run.config
     low, high = config.scan.low, config.scan.high
     sample, read, _ = read_columns(
-        files, mass=config.mass, features=config.features, weights=weights, between=(low, high)
+        files,
+        mass=config.mass,
+        features=config.features if features is None else features,
+        weights=weights,
+        between=(low, high),
     )
     if not len(sample):
         msg = f"{files[0]}: none of {read} {none_of} between {low:g} and {high:g} GeV; {advice}"

@@ -15,7 +15,7 @@ from ...core import InputError, Record
 from ...core.records import atomic_path
 from ...ml import LossCurve, Reliability, Sample, Watch
 from .run import Run
-from .samples import load_sample, load_signal
+from .samples import load_numbers, load_signal
 
 __all__ = [
     "Scores",
@@ -91,7 +91,7 @@ def read_scores(run: Run) -> Scores:
     InputError
         If they are not complete.
     """
-    sample = load_sample(run)
+    sample = load_numbers(run)
     fold = run.folding.of(sample.event)
     order = np.argsort(sample.event)
     values = np.full((len(run.windows), len(sample)), np.nan, np.float32)

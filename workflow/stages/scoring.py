@@ -10,7 +10,7 @@ from distributed import Client
 from ...ml import train_fold, watch
 from ..cluster.connecting import run_tasks
 from .run import Run
-from .samples import load_sample, load_signal, load_simulation
+from .samples import first_events, load_numbers, load_sample, load_signal, load_simulation
 from .scores import score_files, signal_score_files, write_scores
 
 __all__ = ["make_scores"]
@@ -38,7 +38,8 @@ def make_scores(run: Run, client: Client) -> None:
     ConfigError
         If the method or a hyperparameter is unknown, or it needs simulation and there is none.
     """
-    run.method.shown(load_sample(run))  # unusable columns fail before anything is sent out
+    load_numbers(run)  # unusable columns fail before anything is sent out
+    run.method.shown(first_events(run))
     parts = [(part, score_files(part), signal_score_files(part)) for part in run.partitions]
     load_simulation(run)
     if run.config.signal:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from overdensity.stats import FitModel, count_patterns, subdivide
+from overdensity.stats.p_values.local import z_of_p
 from overdensity.stats.search.odds_prior import measured_precision
 from overdensity.stats.search.scanning import scan
 
@@ -21,7 +20,7 @@ def wide_scan(made, windows=slice(None)):
 
 
 def widths(fits):
-    return measured_precision(fits.problem, fits.fits, fits.counts, STEPS) ** -0.5
+    return measured_precision(fits.problem, fits.counts, STEPS) ** -0.5
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ def plain(box):
 
 def test_scores_that_know_nothing_of_the_mass_leave_little_freedom(plain):
     found = widths(plain)
-    assert np.all(found[:, 1:] < 0.15)
+    assert np.all(found[:, 1:] < 0.2)
     assert np.all(found[0, 1:] < 0.06)
     assert np.all(np.diff(found[:, 1]) >= 0)  # a tail moves farther with a shift than the bulk
     np.testing.assert_allclose(found[:, 0], 10.0)
@@ -39,10 +38,27 @@ def test_scores_that_know_nothing_of_the_mass_leave_little_freedom(plain):
 
 def test_it_never_falls_below_what_the_data_can_tell(plain):
     """A curvature that happens to be measured as zero is known to its error only."""
-    still = replace(plain.fits, odds=np.tile(plain.problem.center, (1, 10, 1, 1)))
-    found = measured_precision(plain.problem, still, plain.counts, STEPS) ** -0.5
+    counts = plain.counts.reshape(10, 4, -1).copy()
+    counts[:, 1:] = counts[:, :1] * STEPS[:, None]
+    found = measured_precision(plain.problem, counts.reshape(40, -1), STEPS) ** -0.5
     loosest = 1 / np.sqrt(0.1 * 0.9 * 30_000)
     assert np.all(found[0, 1:] > loosest)
+
+
+def test_a_signal_is_no_bend(box):
+    """The most significant region is left out, so that a signal keeps its narrow constraint."""
+    made = box(35, n_signal=150)
+    assert np.all(widths(wide_scan(made))[0, 1:] < 0.08)
+    free, measured = (
+        scan(
+            count_patterns(made.mass, made.levels, subdivide(made.edges, 2)),
+            made.windows,
+            made.efficiencies,
+            model=model,
+        ).fits.error[0, 9:12]
+        for model in (FREE, FitModel())
+    )
+    assert np.all(measured < [0.95 * free[0], 0.9 * free[1], 0.6 * free[2]])
 
 
 def test_scores_that_follow_the_mass_keep_the_freedom_they_need(box):
@@ -52,7 +68,7 @@ def test_scores_that_follow_the_mass_keep_the_freedom_they_need(box):
 
 def test_one_window_is_enough(plain, box):
     alone = widths(wide_scan(box(31), slice(3, 4)))
-    assert alone.shape == (3, 3)
+    assert alone.shape == (3, 4)
     assert np.all(alone[:, 1:] < 0.4)
 
 
@@ -66,3 +82,17 @@ def test_a_given_width_is_not_measured(box):
     patterns = count_patterns(made.mass, made.levels, subdivide(made.edges, 2))
     given = scan(patterns, made.windows, made.efficiencies, model=FitModel(efficiency_prior=0.2))
     np.testing.assert_allclose(given.problem.precision[:, 1:], 25.0)
+
+
+def test_a_signal_is_more_significant_than_by_five_parameters_a_selection(box):
+    """Mean z at 1 and 0.2 % of eight boxes: 3.07 and 4.00 by a fit of each selected spectrum.
+
+    Commit 4a79b18 had that; `docs/calibration.md` compares the two in searches with training.
+    """
+    found = []
+    for seed in range(51, 59):
+        made = box(seed, n_signal=60)
+        patterns = count_patterns(made.mass, made.levels[:, 2:3], subdivide(made.edges, 2))
+        fits = scan(patterns, made.windows[2:3], made.efficiencies)
+        found.append(z_of_p(fits.p_local[2:]))
+    assert np.all(np.mean(found, axis=0) > [3.4, 4.5])

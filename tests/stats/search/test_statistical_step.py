@@ -152,3 +152,9 @@ def test_the_headline_hides_its_window_where_a_better_fit_is_flagged():
     step, toys = settled_step(make, lambda step: f"toys of {step.hidden}")
     assert (step.hidden, toys) == (5, "toys of 5")
     assert made == [2, 5]
+
+
+def test_there_is_no_result_where_the_null_hypothesis_is_not_found(step, toys):
+    lost = dataclasses.replace(step, null=dataclasses.replace(step.null, mismatch=0.9))
+    assert lost.best(toys) is None
+    assert any("there is no p-value" in sentence for sentence in lost.flags(toys, seed=1))

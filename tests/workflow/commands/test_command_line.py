@@ -73,3 +73,18 @@ def test_a_missing_extra_is_one_sentence_and_exit_code_2(
     code, out, err = call("simulate", tmp_path / "box.h5")
     assert (code, out) == (2, "")
     assert err == "error: simulation needs pythia8mc: pip install 'overdensity[simulation]'\n"
+
+
+def test_log_lines_are_ours_and_warnings_of_dask() -> None:
+    code = """
+import logging
+from overdensity.workflow.commands import command_line
+command_line._set_up(quiet=True)
+import distributed.config
+logging.getLogger("distributed.scheduler").info("State start")
+logging.getLogger("distributed.scheduler").warning("no worker is left")
+logging.getLogger("overdensity.any").info("training: 3 folds")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    said = [line.partition(" ")[2] for line in done.stderr.strip().splitlines()]
+    assert said == ["no worker is left", "training: 3 folds"]
