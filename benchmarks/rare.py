@@ -58,8 +58,8 @@ WINDOW = Window(
 def dataset(seed: int, events: int, features: int) -> Sample:
     """Make events with dN/dm ~ m^-6, whose features are uniform at every mass."""
     rng = np.random.default_rng([18, seed])
-    ends = EDGES[[0, -1]] ** -5.0
-    mass = rng.uniform(*ends[::-1], events) ** -0.2
+    low, high = (EDGES[[0, -1]] ** -5.0).tolist()
+    mass = rng.uniform(high, low, events) ** -0.2
     return Sample.from_arrays(
         mass, rng.random((events, features)), [f"x{i}" for i in range(features)]
     )
