@@ -20,10 +20,11 @@ from .limits.limits_run import check_limits, make_limits
 from .report.report import write_report
 from .stages.columns import check_events, make_columns
 from .stages.hunting import make_results
-from .stages.inputs import processed_folder
+from .stages.inputs import processed_folder, varied_columns
 from .stages.run import Run, open_run
 from .stages.scoring import make_scores
 from .stages.search_result import SearchResults
+from .uncertainties.uncertainties_run import make_uncertainties
 
 __all__ = [
     "calibrate_search",
@@ -88,7 +89,7 @@ def run_search(config: SearchConfig) -> SearchResults:
     (2, 2985)
     """
     run = _scored(config, process=True)
-    results = make_results(run)
+    results = _hunted(run)
     write_report(run.folder)
     return results
 
@@ -108,7 +109,7 @@ def score_search(config: SearchConfig, *, process: bool) -> None:
 
 def hunt_search(config: SearchConfig) -> SearchResults:
     """Take the scores of a search to its results, and write them."""
-    return make_results(open_run(config))
+    return _hunted(open_run(config))
 
 
 def calibrate_search(config: SearchConfig) -> Retrained:
@@ -216,11 +217,20 @@ def _write_submission(run: Run, limits: LimitsResults) -> None:
     write_hepdata(make_results(run), limits, run.folder)
 
 
+def _hunted(run: Run) -> SearchResults:
+    """Return the results of a run, and write what its uncertainties do to them."""
+    results = make_results(run)
+    make_uncertainties(run, results)
+    return results
+
+
 def _scored(config: SearchConfig, *, process: bool) -> Run:
     """Return the run of a search with its scores."""
     # What is wrong with files and names is said before a cluster starts.
     check_events(config)
     Run(config).method  # noqa: B018 - made to be refused
+    for name in Run(config).varied:
+        varied_columns(config.signal, name)
     run = open_run(config)
     with connect(config.cluster, config.workers) as client:
         if process:

@@ -108,7 +108,7 @@ def effective_background(workspace: Workspace) -> float:
     return effective_events(model, background_fit(model))
 
 
-def asymptotic_limit(workspace: Workspace, *, level: float = 0.95) -> UpperLimit:
+def asymptotic_limit(workspace: Workspace | Likelihood, *, level: float = 0.95) -> UpperLimit:
     r"""Return the CLs limit from the asymptotic distribution of :math:`\tilde q_\mu`.
 
     Cowan, Cranmer, Gross and Vitells, arXiv:1007.1727, eqs. 62 to 66 and 87 to 89, with the Asimov

@@ -53,7 +53,7 @@ class Discovery(Record):
     p: float
 
 
-def discovery(workspace: Workspace) -> Discovery:
+def discovery(workspace: Workspace | Likelihood) -> Discovery:
     r"""Return the asymptotic significance of the signal.
 
     :math:`q_0 = -2 \ln L(0)/L(\hat\mu)` for :math:`\hat\mu > 0`, :math:`z = \sqrt{q_0}`

@@ -138,12 +138,12 @@ class Likelihood:
         return self._models[size]
 
 
-def likelihood(workspace: dict[str, Any]) -> Likelihood:
-    """Read a workspace.
+def likelihood(workspace: dict[str, Any] | Likelihood) -> Likelihood:
+    """Read a workspace; a likelihood is returned as it is.
 
     Parameters
     ----------
-    workspace : dict
+    workspace : dict or Likelihood
         A pyhf workspace with a parameter of interest.
 
     Returns
@@ -164,6 +164,8 @@ def likelihood(workspace: dict[str, Any]) -> Likelihood:
     >>> model.expected(model.start[None]).tolist()
     [[60.0]]
     """
+    if isinstance(workspace, Likelihood):
+        return workspace
     try:
         spec = _quietly(pyhf.Workspace, workspace)
         model = _quietly(spec.model)

@@ -5,17 +5,31 @@ The efficiency of a selection that is trained on the data depends on how much si
 signal, and differs from one repetition to the next. A strength S, in events before any selection,
 is excluded where
 
-.. math:: \mathrm{CL_s}(S) = \frac{\langle P(N \le n \mid b + \epsilon_r(S)\,S)\rangle_r}
+.. math:: \mathrm{CL_s}(S) = \frac{\langle P(N \le n \mid b + y)\rangle_{y \mid S}}
     {P(N \le n \mid b)} < 1 - \mathrm{level},
 
-the mean running over the repetitions r: an efficiency that is high in some trainings and low in
-others excludes less than its mean would.
+and at all larger strengths too. The selected signal y that one more search would have is predicted
+from the yields :math:`y_r = \epsilon_r(S)\,S` of the R repetitions: with
+:math:`u_r = \ln(y_r + 1/2)`, mean :math:`\bar u` and standard deviation s,
+
+.. math:: \ln(y + \tfrac12) = \bar u + t_\nu\sqrt{s^2\left(1 + \tfrac1R\right) + v},\qquad
+    v = \frac{2\max(\gamma, 0)}{S},\quad \gamma = \frac{d\ln\epsilon}{d\ln S},
+
+Student's t standing for the few repetitions (Geisser, Predictive Inference, 1993, §2.2), with the
+degrees of freedom of Welch and Satterthwaite, :math:`\nu = (R - 1)(s^2(1 + 1/R) + v)^2 /
+(s^2(1 + 1/R))^2`. The term v is what a Poisson count of mean :math:`\epsilon S` leaves out: data
+with fewer signal events than expected train a worse selection, too, and lose twice.
+
+The injections must go into events without this signal. In data that hold :math:`S_0` of it the
+training sees :math:`S_0 + S`, the efficiency comes out as that of a larger strength, and the limit
+excludes the truth too often.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -31,7 +45,14 @@ __all__ = ["InjectedLimit", "injected_limit", "probability_below", "reach"]
 Array = NDArray[np.float64]
 
 _BANDS = (-2.0, -1.0, 0.0, 1.0, 2.0)
-_STEPS = 256  # between two injected strengths
+_STEPS = 8  # between two injected strengths
+_SCORES = np.linspace(-4.5, 4.5, 46)  # normal scores of the yields of one more training
+_WEIGHTS = np.exp(-(_SCORES**2) / 2) / np.exp(-(_SCORES**2) / 2).sum()
+_HALF = 0.5  # yields far below it are the same to a count
+_STEADY = 1e-12  # variance of a logarithm, below which trainings agree
+_NORMAL = 200  # degrees of freedom from which on Student's t is as good as normal
+_TERMS = 512  # of a sum over signal counts
+_FAR = 9.0  # standard deviations of a Poisson count
 _LARGEST = 1e9  # events in a count
 
 
@@ -44,7 +65,7 @@ class InjectedLimit(Record):
     observed : float or None
         From the data; None where the largest injected strength is not excluded.
     expected : tuple of float or None
-        At the quantiles -2, -1, 0, 1, 2 σ of the background-only count.
+        At quantiles of the background-only count, by default those of -2, -1, 0, 1, 2 σ.
     level : float
         Confidence level.
     """
@@ -62,12 +83,11 @@ def injected_limit(
     strengths: ArrayLike,
     efficiencies: Sequence[ArrayLike],
     level: float = 0.95,
+    bands: Sequence[float] = _BANDS,
 ) -> InjectedLimit:
     r"""Return the CLs limit on the strength of a signal that the selection was trained with.
 
-    Between two strengths the efficiencies are interpolated linearly, rank by rank. Yields that
-    would fall with the strength are lowered to the smallest beyond, so that what is excluded is
-    excluded at all larger strengths too.
+    Between two strengths the efficiencies are interpolated linearly, rank by rank.
 
     Parameters
     ----------
@@ -82,6 +102,8 @@ def injected_limit(
         repetition; their number may differ from one strength to the next.
     level : float
         Confidence level.
+    bands : sequence of float
+        In σ, where the expected limit is wanted.
 
     Returns
     -------
@@ -90,15 +112,24 @@ def injected_limit(
     Raises
     ------
     InputError
-        If the strengths do not increase from 0, or a number is negative or not finite.
+        If the strengths do not increase from 0, one of them has fewer than two repetitions, or a
+        number is negative or not finite.
+
+    Examples
+    --------
+    >>> limit = injected_limit(
+    ...     0, 0.0, 0.0, strengths=[0, 100], efficiencies=[[0.1, 0.1], [0.1, 0.1]]
+    ... )
+    >>> round(limit.observed, 2)  # -ln(0.05) / 0.1
+    29.96
     """
     if not 0 < level < 1:
         msg = f"the confidence level must be between 0 and 1, got {level:g}"
         raise InputError(msg)
     _check_background(observed, expected, error)
-    grid, yields = _yields(*_checked(strengths, efficiencies))
-    counts = (observed, *(_quantile(special.ndtr(q), expected, error) for q in _BANDS))
-    limits = [_limit(_Count(n, expected, error), grid, yields, 1 - level) for n in counts]
+    training = _Training(*_checked(strengths, efficiencies))
+    counts = (observed, *(_quantile(special.ndtr(q), expected, error) for q in bands))
+    limits = [_limit(_Count(n, expected, error), training, 1 - level) for n in counts]
     return InjectedLimit(limits[0], tuple(limits[1:]), level)
 
 
@@ -134,15 +165,57 @@ class _Count:
 
     def __init__(self, observed: float, expected: float, error: float) -> None:
         n = int(observed)
-        self.k = np.arange(n + 1.0)
-        self.log_factorial = special.gammaln(self.k + 1)
-        self.background = _background_cdf(n - self.k, expected, error)
+        k = np.arange(n + 1.0)
+        self.log_factorial = special.gammaln(k + 1)
+        self.background = _background_cdf(n - k, expected, error)
 
     def probability(self, signal: Array) -> Array:
-        """Return P(N ≤ n | b + s)."""
+        """Return P(N ≤ n | b + s); signal counts farther than _FAR σ from s are left out."""
         s = signal[..., None]
-        log_terms = special.xlogy(self.k, s) - s - self.log_factorial
-        return np.minimum(np.exp(log_terms) @ self.background, 1.0)
+        most = float(signal.max(initial=0.0))
+        width = min(self.background.size, int(2 * _FAR * (np.sqrt(most) + _FAR)))
+        first = np.clip(np.floor(s - width / 2), 0, self.background.size - width).astype(np.int64)
+        stride = 1 + width // _TERMS  # a wide distribution is smooth from one count to the next
+        k = first + np.arange(width - 1, -1, -stride)
+        log_terms = special.xlogy(k, s) - s - self.log_factorial[k]
+        return np.minimum(stride * (np.exp(log_terms) * self.background[k]).sum(axis=-1), 1.0)
+
+
+class _Training:
+    """Selected signal events against the strength, as one more training would have them."""
+
+    def __init__(self, strengths: Array, efficiencies: list[Array]) -> None:
+        ranks = max(map(len, efficiencies))
+        at = (np.arange(ranks) + 0.5) / ranks
+        self.strengths = strengths
+        self.ranked = np.stack([np.quantile(e, at, method="inverted_cdf") for e in efficiencies])
+        self.repeats = min(map(len, efficiencies))
+
+    def yields(self, strength: float) -> Array:
+        """Return possible numbers of selected signal events, with the probabilities _WEIGHTS."""
+        upper = min(max(int(np.searchsorted(self.strengths, strength)), 1), len(self.ranked) - 1)
+        low, high = self.strengths[upper - 1 : upper + 1]
+        part = (strength - low) / (high - low)
+        below, above = self.ranked[upper - 1], self.ranked[upper]
+        found = (1 - part) * below + part * above
+        rise = (above.mean() - below.mean()) / (high - low)
+        slope = max(rise * strength / max(found.mean(), 1e-300), 0.0)
+        u = np.log(strength * found + _HALF)
+        freedom = self.repeats - 1
+        spread = u.var() * u.size / (u.size - 1) * (1 + 1 / self.repeats)
+        together = spread + 2 * slope / max(strength, 1.0)
+        if together < _STEADY:
+            return np.full(_SCORES.size, strength * found.mean())
+        nu = min(freedom * (together / max(spread, together / _NORMAL)) ** 2, _NORMAL)
+        u_of_next = u.mean() + np.sqrt(together) * _student(int(nu))
+        most = np.log(strength + _HALF)  # all of it
+        return np.maximum(np.exp(np.minimum(u_of_next, most)) - _HALF, 0.0)
+
+
+@lru_cache(maxsize=256)
+def _student(freedom: int) -> Array:
+    """Return the values of Student's t at the normal scores _SCORES."""
+    return special.stdtrit(freedom, special.ndtr(_SCORES))
 
 
 def reach(strengths: ArrayLike, z: Sequence[ArrayLike], target: float) -> float | None:
@@ -176,32 +249,22 @@ def reach(strengths: ArrayLike, z: Sequence[ArrayLike], target: float) -> float 
     return float(at[first - 1] + fraction * (at[first] - at[first - 1]))
 
 
-def _limit(count: _Count, grid: Array, yields: Array, alpha: float) -> float | None:
-    """Return the strength at which CLs falls to alpha, or None."""
+def _limit(count: _Count, training: _Training, alpha: float) -> float | None:
+    """Return the strength above which CLs stays below alpha, or None."""
     without = max(float(count.probability(np.zeros(1))[0]), 1e-300)
 
     def excess(strength: float) -> float:
-        upper = min(max(int(np.searchsorted(grid, strength)), 1), grid.size - 1)
-        part = (strength - grid[upper - 1]) / (grid[upper] - grid[upper - 1])
-        at = (1 - part) * yields[upper - 1] + part * yields[upper]
-        return float(np.log(max(count.probability(at).mean(), 1e-300) / (alpha * without)))
+        inside = float(count.probability(training.yields(strength)) @ _WEIGHTS)
+        return float(np.log(max(inside, 1e-300) / (alpha * without)))
 
+    steps = np.linspace(0.0, 1.0, _STEPS, endpoint=False)
+    fine = [low + steps * (high - low) for low, high in pairwise(training.strengths)]
+    grid = np.append(np.concatenate(fine), training.strengths[-1])
     if excess(grid[-1]) > 0:
         return None
-    root: Any = brentq(excess, 0.0, grid[-1], xtol=1e-6 * grid[-1])
+    last = next(k for k in range(grid.size - 2, -1, -1) if excess(grid[k]) > 0)
+    root: Any = brentq(excess, grid[last], grid[last + 1], xtol=1e-6 * grid[-1])
     return float(root)
-
-
-def _yields(strengths: Array, efficiencies: list[Array]) -> tuple[Array, Array]:
-    """Return strengths, and the selected events of each rank at them, (n_grid, n_ranks)."""
-    ranks = max(map(len, efficiencies))
-    at = (np.arange(ranks) + 0.5) / ranks
-    sorted_ = np.stack([np.quantile(each, at, method="inverted_cdf") for each in efficiencies])
-    steps = np.linspace(0.0, 1.0, _STEPS, endpoint=False)
-    fine = [low + steps * (high - low) for low, high in pairwise(strengths)]
-    grid = np.append(np.concatenate(fine), strengths[-1])
-    efficiency = np.stack([np.interp(grid, strengths, rank) for rank in sorted_.T], axis=1)
-    return grid, _lowered(grid[:, None] * efficiency)
 
 
 def _lowered(values: Array) -> Array:
@@ -246,6 +309,12 @@ def _checked(strengths: ArrayLike, efficiencies: Sequence[ArrayLike]) -> tuple[A
         raise InputError(msg)
     if len(eps) != at.size or not all(each.size for each in eps):
         msg = f"{at.size} strengths need the efficiencies of as many, got {[e.size for e in eps]}"
+        raise InputError(msg)
+    if min(map(len, eps)) < 2:
+        msg = (
+            "one training alone does not show how much the efficiency varies: every strength needs "
+            "two repetitions, and five for a limit that covers"
+        )
         raise InputError(msg)
     if not all(np.all(np.isfinite(each) & (each >= 0)) for each in eps):
         msg = "efficiencies must be finite and not negative"

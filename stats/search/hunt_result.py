@@ -141,6 +141,9 @@ class Best(Record):
     spectra : tuple of SpectrumFit
         Mass spectra of this window with their sideband fits: unselected, then from loose to tight;
         None where Minuit did not converge.
+    odds_widths : tuple of float
+        Widths of the constraints of slope, curvature and so on of the log-odds of passing; empty
+        for the unselected spectrum.
 
     Examples
     --------
@@ -156,6 +159,7 @@ class Best(Record):
     z_local: float
     resonance: Resonance
     spectra: tuple[SpectrumFit | None, ...]
+    odds_widths: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -218,6 +218,9 @@ def _best(step: StatisticalStep, k: int, seed: int) -> Best:
         z_local=float(z_of_log_p(step.log_p[k])),
         resonance=step.peak(k),
         spectra=tuple(step.spectrum(j, seed) for j in range(first, first + step.scan.shape[1])),
+        odds_widths=tuple(
+            (step.scan.problem.precision[selection - 1, 1:] ** -0.5).tolist() if selection else ()
+        ),
     )
 
 

@@ -244,12 +244,13 @@ def basis(name: str, edges: ArrayLike, *, n_nodes: int = 3) -> Basis:
     .. math:: \frac{dN}{dm} = p_0 \frac{(1-y)^{p_1}}{y^{p_2 + p_3 \ln y + p_4 \ln^2 y}},
               \qquad y = m / 13\,\mathrm{TeV},
 
-    with :math:`p_3 = p_4 = 0` in ``dijet3`` and :math:`p_4 = 0` in ``dijet4``.
+    with :math:`p_3 = p_4 = 0` in ``dijet3`` and :math:`p_4 = 0` in ``dijet4``; and that of UA2
+    (Z. Phys. C 49 (1991) 17), :math:`p_0\, y^{-p_1} e^{-p_2 y - p_3 y^2}`, of another family.
 
     Parameters
     ----------
     name : str
-        ``"dijet3"``, ``"dijet4"`` or ``"dijet5"``, or one that was registered.
+        ``"dijet3"``, ``"dijet4"``, ``"dijet5"`` or ``"ua2"``, or one that was registered.
     edges : array_like of shape (n_bins + 1,)
         Increasing bin edges, GeV, where the function is defined: within (0, 13 000) for ours.
     n_nodes : int
@@ -370,7 +371,14 @@ def _dijet_columns(mass: Array, n: int) -> Array:
     return np.stack(columns[:n], axis=-1)
 
 
+def _ua2_columns(mass: Array) -> Array:
+    """Return ln f = ln p0 - p1 ln y - p2 y - p3 y² (UA2, Z. Phys. C 49 (1991) 17)."""
+    y = mass / SQRT_S
+    return np.stack([np.ones_like(y), -np.log(y), -y, -(y**2)], axis=-1)
+
+
 for _n in (3, 4, 5):
     register_function(
         BackgroundFunction(f"dijet{_n}", partial(_dijet_columns, n=_n), _n, high=SQRT_S)
     )
+register_function(BackgroundFunction("ua2", _ua2_columns, 4, high=SQRT_S))

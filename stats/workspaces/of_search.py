@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,9 @@ def best_workspace(result: HuntResult) -> Workspace:
     )
 
 
-def counting_workspace(row: SelectionResult, *, n_signal: float | None = None) -> Workspace:
+def counting_workspace(
+    row: SelectionResult, *, n_signal: float | None = None, nuisances: Sequence[Modifier] = ()
+) -> Workspace:
     """Return the cut-and-count model of one window and selection (`counting_channel`).
 
     Examples
@@ -92,11 +95,15 @@ def counting_workspace(row: SelectionResult, *, n_signal: float | None = None) -
     >>> counting_workspace(row)['observations'][0]['data'] == [row.observed]
     True
     """
-    return workspace([counting_channel(row, n_signal=n_signal)])
+    return workspace([counting_channel(row, n_signal=n_signal, nuisances=nuisances)])
 
 
 def counting_channel(
-    row: SelectionResult, *, n_signal: float | None = None, name: str = "counting"
+    row: SelectionResult,
+    *,
+    n_signal: float | None = None,
+    nuisances: Sequence[Modifier] = (),
+    name: str = "counting",
 ) -> Channel:
     r"""Return one bin with the events of one window and selection.
 
@@ -110,6 +117,8 @@ def counting_channel(
         Counts of the window.
     n_signal : float, optional
         Events that ``mu = 1`` stands for; the excess (at least 1) by default.
+    nuisances : sequence of dict
+        Modifiers of the signal, by name (`count_nuisances`).
     name : str
         Name of the channel.
 
@@ -142,7 +151,10 @@ def counting_channel(
     return Channel(
         name,
         (float(row.observed),),
-        (signal([max(excess, LEAST)]), Sample("background", (background,), tuple(modifiers))),
+        (
+            signal([max(excess, LEAST)], *nuisances),
+            Sample("background", (background,), tuple(modifiers)),
+        ),
     )
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "Channel",
     "Sample",
     "combine",
+    "factor",
     "free_scale",
     "normalisation",
     "poisson_error",
@@ -121,7 +122,16 @@ def normalisation(name: str, relative: float) -> Modifier:
     if not relative >= 0:
         msg = f"the relative uncertainty {name!r} is {relative:g}; it must not be negative"
         raise InputError(msg)
-    return {"name": name, "type": "normsys", "data": {"hi": 1 + relative, "lo": 1 / (1 + relative)}}
+    return factor(name, 1 + relative)
+
+
+def factor(name: str, high: float, low: float | None = None) -> Modifier:
+    """Return a factor on a sample's size at plus and minus one σ (``normsys``), 1/high by default.
+
+    >>> factor("jes", 1.1, 0.95)["data"]
+    {'hi': 1.1, 'lo': 0.95}
+    """
+    return {"name": name, "type": "normsys", "data": {"hi": high, "lo": low or 1 / high}}
 
 
 def shape_variation(name: str, up: ArrayLike, down: ArrayLike) -> Modifier:

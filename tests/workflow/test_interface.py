@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uproot
 import yaml
 
 import overdensity
@@ -58,15 +59,28 @@ def test_results_have_the_best_mass_and_its_significances(finished_run: Path) ->
     assert all(window["low"] < window["center"] < window["high"] for window in results["windows"])
 
 
-def test_the_workspace_is_one_of_pyhf(finished_run: Path) -> None:
+@pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf
+@pytest.mark.parametrize("name", ["workspace.json", "workspace_shape.json"])
+def test_the_workspace_is_one_of_pyhf(name: str, finished_run: Path) -> None:
     import warnings
 
     import pyhf
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # pyhf's use of jsonschema
-        workspace = pyhf.Workspace(stored(finished_run / "workspace.json"))
-    assert workspace.channels
+        workspace = pyhf.Workspace(stored(finished_run / name))
+    assert workspace.get_measurement()["config"]["poi"] == "mu"
+    if name == "workspace_shape.json":
+        assert {"pass_00", "fail_00"} <= set(workspace.channels)
+
+
+def test_the_datacard_has_its_histograms(finished_run: Path) -> None:
+    card = (finished_run / "datacard.txt").read_text()
+    assert "shapes * * datacard.root $CHANNEL/$PROCESS" in card
+    with uproot.open(finished_run / "datacard.root") as file:
+        assert {"pass/data_obs", "fail/data_obs", "pass/signal", "fail/background_00"} <= {
+            key.partition(";")[0] for key in file
+        }
 
 
 def test_the_configuration_of_a_run_can_be_run_again(finished_run: Path) -> None:

@@ -40,7 +40,7 @@ from ..stages.search_result import SearchResults
 from ..stages.selecting import calibrated_scores, levels_of, sculpting_of
 from .retrained import PseudoDataset, Retrained
 
-__all__ = ["pseudo_sample", "repeat_search"]
+__all__ = ["background_parameters", "pseudo_sample", "repeat_search", "smeared_sample"]
 
 logger = logging.getLogger(__name__)
 
@@ -152,20 +152,50 @@ def pseudo_sample(run: Run, theta: Sequence[float], index: int) -> Sample:
     -------
     Sample
     """
+    config, settings = run.config, run.config.pseudo_datasets
+    if not settings.simulation:
+        return smeared_sample(run, theta, index)
+    pool, number = load_sample(run, settings.simulation), len(load_sample(run))
+    pool = pool.take(np.argsort(pool.event))
+    drawn = pool.take(draw_events(len(pool), number, index, seed=config.seed))
+    ids = _new_ids(config, index, number)
+    return dataclasses.replace(drawn.without_label(), event=ids, weight=None)
+
+
+def smeared_sample(run: Run, theta: Sequence[float], index: int) -> Sample:
+    """Make a pseudo-dataset of the events of the data, with new masses (`smeared_masses`).
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    theta : sequence of float
+        Parameters of the background on the bins of the fits (`background_parameters`).
+    index : int
+        Number of the pseudo-dataset, from which its randomness comes.
+
+    Returns
+    -------
+    Sample
+    """
     config, data = run.config, load_sample(run)
-    ids = row_ids(f"pseudo-dataset {index} of {config.seed}", 0, len(data))
-    settings = config.pseudo_datasets
-    if settings.simulation:
-        pool = load_sample(run, settings.simulation)
-        pool = pool.take(np.argsort(pool.event))
-        drawn = pool.take(draw_events(len(pool), len(data), index, seed=config.seed))
-        return dataclasses.replace(drawn.without_label(), event=ids, weight=None)
     ordered = data.take(np.argsort(data.event))  # the order of the files changes nothing
-    model = basis(config.fit.function, run.fit_edges)
     masses = smeared_masses(
-        ordered.mass, model, np.array(theta), smearing=settings.smearing, rng=_rng(config, index, 0)
+        ordered.mass,
+        basis(config.fit.function, run.fit_edges),
+        np.array(theta),
+        smearing=config.pseudo_datasets.smearing,
+        rng=_rng(config, index, 0),
     )
+    ids = _new_ids(config, index, len(data))
     return dataclasses.replace(ordered.without_label(), event=ids, mass=masses, weight=None)
+
+
+def background_parameters(run: Run) -> tuple[float, ...]:
+    """Fit the background of the data, with the most significant window left out."""
+    none = np.zeros(len(run.windows))
+    _, fits = _scan(run, calibrated_scores(run, read_scores(run)), none)
+    return tuple(fits.problem.start[0].tolist())
 
 
 def _recipe(run: Run, results: SearchResults) -> _Recipe:
@@ -299,6 +329,11 @@ def _assumptions(config: SearchConfig) -> tuple[str, ...]:
 def _rng(config: SearchConfig, index: int, stream: int) -> np.random.Generator:
     """Return a source of randomness of a pseudo-dataset."""
     return np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(index, stream)))
+
+
+def _new_ids(config: SearchConfig, index: int, number: int) -> NDArray[np.uint64]:
+    """Return the event ids of a pseudo-dataset, which no event of data has."""
+    return row_ids(f"pseudo-dataset {index} of {config.seed}", 0, number)
 
 
 def _folding(run: Run, index: int) -> Folding:

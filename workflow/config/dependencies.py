@@ -23,6 +23,7 @@ Stage = Literal[
     "pseudo_datasets",  # one search of background-only events each
     "calibration",  # pseudodata.json, put together anew from results and pseudo-datasets
     "combination",  # combination.json of several searches
+    "uncertainties",  # uncertainties.json, of results and simulated signal
 ]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
@@ -60,6 +61,12 @@ AFFECTS: Mapping[str, tuple[Stage, ...]] = {
     "pseudo_experiments": ("results", "combination"),
     "signal": ("signal_scores", "results"),
     "limits": ("limits",),
+    "uncertainties.luminosity": ("limits", "uncertainties"),
+    "uncertainties.tagger": ("limits", "uncertainties"),
+    "uncertainties.position": ("limits", "uncertainties"),
+    "uncertainties.width": ("limits", "uncertainties"),
+    "uncertainties.variations": ("signal_scores", "limits", "uncertainties"),
+    "uncertainties.functions": ("results", "combination", "uncertainties"),
     "pseudo_datasets.number": ("calibration",),
     "pseudo_datasets.smearing": ("pseudo_datasets", "calibration"),
     "pseudo_datasets.simulation": ("pseudo_datasets", "calibration"),

@@ -10,6 +10,9 @@ from .sections import Files, FilesSection, Section
 
 __all__ = ["InjectionsConfig", "LimitsConfig", "SignalConfig"]
 
+_FEWEST_REPEATS = 5
+_HIGHEST_LEVEL = 0.999
+
 
 class SignalConfig(FilesSection):
     """Simulated events of one signal model; the files alone will do.
@@ -41,11 +44,12 @@ class InjectionsConfig(Section):
         Expected numbers of signal events, as many as the files hold before any selection of the
         search; in increasing order. Strength 0 is always there.
     repeats : int
-        Random subsets of the signal at each strength.
+        Random subsets of the signal at each strength, 5 at least: fewer do not show how much the
+        efficiency varies from training to training, and a limit could not cover.
     """
 
     strengths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
-    repeats: Annotated[int, Field(ge=1)] = 5
+    repeats: int = 5
 
     @field_validator("strengths")
     @classmethod
@@ -55,6 +59,17 @@ class InjectionsConfig(Section):
             raise ValueError(msg)
         return tuple(sorted(value))
 
+    @field_validator("repeats")
+    @classmethod
+    def _repeats_can_cover(cls, value: int) -> int:
+        if value < _FEWEST_REPEATS:
+            msg = (
+                f"{value} repeats do not show how much the efficiency varies from training to "
+                f"training, and the limit would not cover; give {_FEWEST_REPEATS} or more"
+            )
+            raise ValueError(msg)
+        return value
+
 
 class LimitsConfig(Section):
     """Upper limits: ``limits:`` of the configuration.
@@ -62,14 +77,14 @@ class LimitsConfig(Section):
     Attributes
     ----------
     level : float
-        Confidence level.
+        Confidence level, 0.999 at most.
     signals : dict of str to SignalConfig
         Signal models by name.
     injections : InjectionsConfig, optional
         Limits with the training repeated on injected signal; none by default.
     background : tuple of str, optional
         Columns of background-only events (simulation): injections then go into pseudo-data drawn
-        from them, in place of the data, and give expected limits.
+        from them, by default into the data with smeared masses. Never into the data as they are.
     luminosity : float, optional
         Of the data, in 1/fb; with it limits are cross sections too.
     """
@@ -79,6 +94,17 @@ class LimitsConfig(Section):
     injections: InjectionsConfig | None = None
     background: Files | None = None
     luminosity: Annotated[float, Field(gt=0)] | None = None
+
+    @field_validator("level")
+    @classmethod
+    def _level_can_be_held(cls, value: float) -> float:
+        if value > _HIGHEST_LEVEL:
+            msg = (
+                f"a limit cannot be shown to cover at the level {value:g}; choose {_HIGHEST_LEVEL:g} "
+                "at most, as 0.95"
+            )
+            raise ValueError(msg)
+        return value
 
     @model_validator(mode="after")
     def _injections_are_of_a_signal(self) -> Self:

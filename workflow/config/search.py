@@ -13,6 +13,7 @@ from .limits import LimitsConfig
 from .region import RegionConfig
 from .registries import FormatName, FunctionName, MethodName, ProcessorName
 from .sections import Files, MaybeFiles, NamedSection, Section
+from .uncertainties import UncertaintiesConfig
 
 __all__ = [
     "EventsConfig",
@@ -213,6 +214,8 @@ class SearchConfig(Section):
         The background fit.
     pseudo_experiments : int
         Pseudo-experiments behind the global p-value.
+    uncertainties : UncertaintiesConfig
+        Systematic uncertainties of signal and background.
     limits : LimitsConfig, optional
         Signals, injections and luminosity for ``overdensity limits``.
     pseudo_datasets : PseudoDatasetsConfig
@@ -265,6 +268,7 @@ class SearchConfig(Section):
     repeats: Annotated[int, Field(ge=1)] = 1
     fit: FitConfig = FitConfig()
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
+    uncertainties: UncertaintiesConfig = UncertaintiesConfig()
     limits: LimitsConfig | None = None
     pseudo_datasets: PseudoDatasetsConfig = PseudoDatasetsConfig()
     signal: MaybeFiles = ()

@@ -6,18 +6,18 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-__all__ = ["Files", "FilesSection", "MaybeFiles", "NamedSection", "Section"]
+__all__ = ["Files", "FilesSection", "MaybeFiles", "NamedSection", "Section", "listed"]
 
 
-def _listed(value: Any) -> Any:
-    """Return one path as a list of it."""
+def listed(value: Any) -> Any:
+    """Return one path or name as a list of it."""
     return [value] if isinstance(value, str) else value
 
 
-MaybeFiles = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+MaybeFiles = Annotated[tuple[str, ...], BeforeValidator(listed)]
 """Paths of files, or none; one needs no list."""
 
-Files = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+Files = Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)]
 """Paths of files, at least one; one needs no list."""
 
 

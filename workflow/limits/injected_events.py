@@ -13,6 +13,7 @@ from scipy.stats import poisson
 from ...core import InputError
 from ...core.identity import text_digest
 from ...ml import Sample
+from ..calibrate.retraining import smeared_sample
 from ..stages.run import Run
 from ..stages.samples import load_sample
 
@@ -32,7 +33,7 @@ class InjectionTask:
     signal : tuple of str
         Its files.
     base : tuple of str
-        Files of the events it goes into.
+        Files of the events it goes into: the data, or simulated background.
     window : int
         Index of the window that is trained again.
     strength : float
@@ -40,8 +41,10 @@ class InjectionTask:
     repeat : int
         Number of the repetition, which decides the random subset.
     pseudo_events : int, optional
-        Expected number of background events, where `base` is simulation to be drawn from; by
-        default the events of `base` are the data, all of which are taken.
+        Expected number of background events, where `base` is simulation to be drawn from.
+    theta : tuple of float, optional
+        Parameters of the background, where the events of `base` are the data and get new masses
+        (`smeared_sample`). Without both, the data are taken as they are.
     spurious : float
         Spurious signal of the run in this window, as a fraction of the background.
     refused : tuple of bool
@@ -57,10 +60,11 @@ class InjectionTask:
     pseudo_events: int | None
     spurious: float
     refused: tuple[bool, ...]
+    theta: tuple[float, ...] | None = None
 
     def __str__(self) -> str:
         """Say the task in words."""
-        into = "the data" if self.pseudo_events is None else "pseudo-data"
+        into = "the data" if self.pseudo_events is None and self.theta is None else "pseudo-data"
         return f"{self.model}, {self.strength:g} events into {into}, repeat {self.repeat}"
 
 
@@ -83,13 +87,18 @@ def check_strengths(files: Sequence[str], n_signal: int, strengths: Sequence[flo
 
 
 def load_base(run: Run, task: InjectionTask) -> Sample:
-    """Return the events that signal goes into: the data, or pseudo-data drawn from simulation.
+    """Return the events that signal goes into.
+
+    They are pseudo-data without the signal: the data with smeared masses, or events drawn from
+    simulation. The data themselves stand for the run's own training.
 
     Raises
     ------
     InputError
         If the simulation has too few events.
     """
+    if task.theta is not None:
+        return smeared_sample(run, task.theta, task.repeat)
     sample = load_sample(run, task.base)
     if task.pseudo_events is None:
         return sample

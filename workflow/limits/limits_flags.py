@@ -12,9 +12,8 @@ from .limits_result import SignalLimits, WindowLimits
 
 __all__ = ["limit_flags"]
 
-_FEW_REPEATS = 3
+_EXCESS = 2.0  # σ in the data, beyond which the pseudo-data made of them may hold signal
 _STEEP = 2.0  # ratio of efficiencies at neighbouring strengths
-_EXCESS = 2.0  # σ in the data, beyond which what they hold may help the training
 
 
 def limit_flags(
@@ -53,14 +52,15 @@ def limit_flags(
             )
         if limits.injections is None:
             continue
+        if signal.injected is None:
+            yield (
+                f"{signal.name}: no limit with retraining, as no selection that may be quoted "
+                "keeps any of it, however much is injected"
+            )
         yield from _of_strengths(signal, limits.injections.strengths)
+        yield from _of_pseudo_data(signal)
         if limits.background is None:
             yield from _of_data(signal, results)
-        if limits.injections.repeats < _FEW_REPEATS:
-            yield (
-                f"{signal.name}: {limits.injections.repeats} repeats hardly show how much the "
-                "efficiency varies from training to training"
-            )
 
 
 def _of_strengths(signal: SignalLimits, strengths: Sequence[float]) -> Iterator[str]:
@@ -77,15 +77,30 @@ def _of_strengths(signal: SignalLimits, strengths: Sequence[float]) -> Iterator[
         )
 
 
+def _of_pseudo_data(signal: SignalLimits) -> Iterator[str]:
+    """Say where pseudo-data without injected signal have limits that nobody expected."""
+    if signal.injected is None:
+        return
+    beyond = np.inf  # of the largest injected strength
+    low, *_, high = (beyond if limit is None else limit for limit in signal.injected.expected)
+    limits = [beyond if limit is None else limit for limit in signal.injected.pseudo_expected]
+    if limits and not low <= np.median(limits) <= high:
+        yield (
+            f"{signal.name}: the median limit of {len(limits)} pseudo-datasets without it lies "
+            "outside the band expected from the background of the run, which they do not describe"
+        )
+
+
 def _of_data(signal: SignalLimits, results: SearchResults) -> Iterator[str]:
-    """Say where the data, into which signal is injected, may hold signal themselves."""
+    """Say where the data, of which the pseudo-data are made, may hold signal themselves."""
     best = results.windows[signal.window].most_significant
     z = 0.0 if best is None else best.z_local or 0.0
     if z > _EXCESS:
         yield (
-            f"{signal.name}: the data, into which it was injected, hold an excess of {z:.1f}σ "
-            "in its window; if that is signal, it has helped the training, and the limit with "
-            "retraining is too strong: inject into simulation (limits.background)"
+            f"{signal.name}: the pseudo-data are the data with smeared masses, and these hold an "
+            f"excess of {z:.1f}σ in its window; if that is signal, it is spread over all masses "
+            "there and hampers the training, so that the limit with retraining may be weaker than "
+            "it need be: inject into simulation (limits.background)"
         )
 
 

@@ -71,7 +71,8 @@ class StrengthLimit(Record):
     expected : tuple of float or None
         At -2, -1, 0, 1, 2 σ.
     pseudo_expected : tuple of float or None
-        Limits of the background-only pseudo-datasets, one for each repeat; empty without.
+        Limits of the pseudo-datasets without injected signal, one for each repeat; empty for a
+        limit without retraining.
     eps_s : float or None
         Fraction of the signal events that ends up selected, at the median expected limit; None
         where that is beyond the largest injected strength.

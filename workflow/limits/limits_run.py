@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from distributed import Client
 
 from ...core.progress_bar import live_table
+from ..calibrate.retraining import background_parameters
 from ..cluster.campaign import run_campaign
 from ..config.limits import LimitsConfig
 from ..stages.hunting import make_results
@@ -24,6 +26,7 @@ from .injection_results import Injection
 from .limits_flags import limit_flags
 from .limits_result import LimitsResults
 from .signal_models import SignalModel, read_signal_models
+from .signal_nuisances import nuisances_of
 from .summary import signal_limits
 from .yield_limits import window_limits
 
@@ -40,6 +43,7 @@ def check_limits(run: Run) -> None:
     """
     limits = run.config.limits or LimitsConfig()
     for signal in read_signal_models(run, limits):
+        nuisances_of(run, signal)
         if limits.injections is not None:
             check_strengths(signal.files, len(signal.sample), limits.injections.strengths)
     if limits.background is not None:
@@ -76,20 +80,23 @@ def make_limits(run: Run, client: Client) -> LimitsResults:
     run = run.partition(results.partition)
     windows = tuple(window_limits(window, limits.level) for window in results.windows)
     signals = read_signal_models(run, limits)
-    base = None if limits.background is None else tuple(column_paths(limits.background))
-    tasks = {signal.name: _tasks(limits, signal, results, columns, base) for signal in signals}
+    pool = None if limits.background is None else tuple(column_paths(limits.background))
+    into = _pseudo_data(run, results, pool) if limits.injections is not None else {}
+    tasks = {signal.name: _tasks(limits, signal, results, columns, into) for signal in signals}
     done = _campaign(run, [each for some in tasks.values() for each in some], client)
     found = tuple(
         signal_limits(
             limits,
             signal,
             results,
-            window=windows[signal.window],
+            window=window_limits(
+                results.windows[signal.window], limits.level, nuisances_of(run, signal)
+            ),
             done=[done[task] for task in tasks[signal.name]],
         )
         for signal in signals
     )
-    inputs = [*columns, *(name for signal in signals for name in signal.files), *(base or ())]
+    inputs = [*columns, *(name for signal in signals for name in signal.files), *(pool or ())]
     made = LimitsResults(
         level=limits.level,
         windows=windows,
@@ -107,7 +114,7 @@ def _tasks(
     signal: SignalModel,
     results: SearchResults,
     columns: tuple[str, ...],
-    background: tuple[str, ...] | None,
+    into: Mapping[str, Any],
 ) -> list[InjectionTask]:
     """Return the repetitions for a signal; the first is the run's own training, without signal."""
     window = results.windows[signal.window]
@@ -125,17 +132,22 @@ def _tasks(
     if limits.injections is None:
         return [plain]
     repeats = range(limits.injections.repeats)
-    strengths = limits.injections.strengths
-    if background is None:  # without signal, all repeats would be the run itself
-        return [
-            plain,
-            *(replace(plain, strength=s, repeat=r) for s in strengths for r in repeats),
-        ]
-    pseudo = replace(plain, base=background, pseudo_events=results.n_events)
+    strengths = (0.0, *limits.injections.strengths)
     return [
         plain,
-        *(replace(pseudo, strength=s, repeat=r) for s in (0.0, *strengths) for r in repeats),
+        *(replace(plain, **into, strength=s, repeat=r) for s in strengths for r in repeats),
     ]
+
+
+def _pseudo_data(run: Run, results: SearchResults, pool: tuple[str, ...] | None) -> dict[str, Any]:
+    """Return what signal is injected into: simulation where there is some, else smeared data.
+
+    Never the data as they are: a signal among them would train every selection that an injected
+    one is meant to train, and the limit would be too strong.
+    """
+    if pool is not None:
+        return {"base": pool, "pseudo_events": results.n_events}
+    return {"theta": background_parameters(run)}
 
 
 def _campaign(
@@ -188,4 +200,5 @@ def _state(some: Sequence[InjectionTask], done: Mapping[InjectionTask, Injection
 
 
 def _spurious(results: SearchResults, window: int) -> float:
-    return 0.0 if results.spurious is None else float(results.spurious.fraction[window])
+    row = results.windows[window].unselected
+    return row.spurious / row.expected if row.expected > 0 else 0.0

@@ -15,6 +15,8 @@ from ..stages.samples import load_signal, signal_total
 
 __all__ = ["SignalModel", "read_signal_models"]
 
+_FEWEST = 20  # signal events in the signal region, of which half are kept back to measure with
+
 
 @dataclass(frozen=True)
 class SignalModel:
@@ -67,7 +69,7 @@ def read_signal_models(run: Run, limits: LimitsConfig) -> list[SignalModel]:
     Raises
     ------
     InputError
-        If files or columns cannot be used, or no event lies in a window.
+        If files or columns cannot be used, or hardly an event lies in a window.
     """
     found = []
     for name, signal in limits.signals.items():
@@ -79,6 +81,14 @@ def read_signal_models(run: Run, limits: LimitsConfig) -> list[SignalModel]:
             msg = (
                 f"limits.signals.{name}: none of {len(sample)} events lies in a signal region of "
                 f"the scan ({run.config.scan.low:g}-{run.config.scan.high:g} GeV)"
+            )
+            raise InputError(msg)
+        number = round(inside[window] * len(sample))
+        if number < _FEWEST:
+            msg = (
+                f"limits.signals.{name}: {number} of {len(sample)} events lie in the signal region "
+                f"of its window, too few to measure an efficiency; give files with {_FEWEST} there "
+                "at least"
             )
             raise InputError(msg)
         total = signal_total(run, files)

@@ -80,7 +80,8 @@ def limit_with_retraining(
     Returns
     -------
     StrengthLimit or None
-        Of the selection with the smallest expected limit; None where all are flagged.
+        Of the selection with the smallest expected limit; None where all are flagged, or keep
+        nothing of the signal.
     """
     strengths = list(by_strength)
     found = []
@@ -88,10 +89,14 @@ def limit_with_retraining(
         if row.flagged:
             continue
         eps = net_efficiencies(by_strength, index)
+        if not np.any(np.concatenate(eps)):
+            continue
         limit = _limit_of(row, strengths, eps, level)
         without = [each.selections[index].selection for each in by_strength[0.0]]
         pseudo = [
-            _limit_of(each, strengths, eps, level).observed for each in without if not each.flagged
+            _limit_of(each, strengths, eps, level, bands=()).observed
+            for each in without
+            if not each.flagged
         ]
         median = limit.expected[2]
         at_median = None
@@ -103,8 +108,7 @@ def limit_with_retraining(
                 row.efficiency,
                 limit.observed,
                 limit.expected,
-                # With the data as base there is no pseudo-dataset but the data themselves.
-                pseudo_expected=tuple(pseudo) if len(without) > 1 else (),
+                pseudo_expected=tuple(pseudo),
                 eps_s=at_median,
                 per_event=per_event,
             )
@@ -117,6 +121,7 @@ def _limit_of(
     strengths: Sequence[float],
     efficiencies: Sequence[NDArray[np.float64]],
     level: float,
+    **bands: Sequence[float],
 ) -> InjectedLimit:
     """Return the limit on the strength from the counts of one row."""
     return injected_limit(
@@ -126,6 +131,7 @@ def _limit_of(
         strengths=strengths,
         efficiencies=efficiencies,
         level=level,
+        **bands,
     )
 
 

@@ -41,7 +41,7 @@ def signal_limits(
         The repetitions; the first is the run's own training.
     """
     per_event = signal.per_event(limits.luminosity)
-    plain, campaign = done[0], done[1:] if limits.background is not None else done
+    plain, campaign = done[0], done[1:]
     by_strength: dict[float, list[Injection]] = {}
     for each in sorted(campaign, key=lambda each: (each.strength, each.repeat)):
         by_strength.setdefault(each.strength, []).append(each)

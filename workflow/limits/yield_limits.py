@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +18,12 @@ __all__ = ["window_limits", "yield_limit"]
 logger = logging.getLogger(__name__)
 
 
-def window_limits(window: WindowResult, level: float) -> WindowLimits:
+def window_limits(
+    window: WindowResult, level: float, nuisances: Sequence[dict[str, Any]] = ()
+) -> WindowLimits:
     """Return the limits on the selected yields of one window, at a confidence level.
+
+    With nuisances of the signal, they are limits on the yield that is expected of it.
 
     Examples
     --------
@@ -27,11 +33,13 @@ def window_limits(window: WindowResult, level: float) -> WindowLimits:
     >>> [round(limit.observed, 1) for limit in limits.selections]
     [10.2]
     """
-    rows = tuple(yield_limit(row, level) for row in window.selections)
+    rows = tuple(yield_limit(row, level, nuisances) for row in window.selections)
     return WindowLimits(window.center, window.low, window.high, rows)
 
 
-def yield_limit(row: SelectionResult, level: float) -> YieldLimit:
+def yield_limit(
+    row: SelectionResult, level: float, nuisances: Sequence[dict[str, Any]] = ()
+) -> YieldLimit:
     """Return the CLs limit on the selected signal events of one row (`counting_workspace`).
 
     The error of the fit and the spurious signal are nuisances of their own, and each counts once.
@@ -42,6 +50,8 @@ def yield_limit(row: SelectionResult, level: float) -> YieldLimit:
         Counts of the signal region.
     level : float
         Confidence level.
+    nuisances : sequence of dict
+        Modifiers of the signal, by name.
 
     Returns
     -------
@@ -53,7 +63,8 @@ def yield_limit(row: SelectionResult, level: float) -> YieldLimit:
     # The scale of a limit, so that it is of order 1 in units of mu.
     scale = 3.0 + 2.0 * float(np.hypot(np.sqrt(max(row.expected, 0.0)), row.total_error))
     try:
-        limit = upper_limit(counting_workspace(row, n_signal=scale), level=level)
+        count = counting_workspace(row, n_signal=scale, nuisances=nuisances)
+        limit = upper_limit(count, level=level)
     except FitError as failure:
         logger.warning("no limit at %g: %s", row.efficiency, failure)
         return YieldLimit(row, None, ())

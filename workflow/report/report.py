@@ -15,7 +15,7 @@ from ...core.records import write_text_atomic
 from ...stats import SelectionResult, WindowResult, z_of_p
 from ...stats.sculpting.sculpting_result import SelectionSculpting, WindowSculpting
 from ...stats.search.printed import error_of, selection_name
-from ...stats.search.yields import JointYield, NumberOfEvents
+from ...stats.signal.yields import NumberOfEvents
 from ..calibrate.retrained import Retrained, retrained_figure
 from ..config.reading import parse_config
 from ..drawing import as_svg_uri, plot_losses, plot_reliability
@@ -212,14 +212,15 @@ def _yields(results: SearchResults) -> list[tuple[str, str, str]]:
         return []
     rows = []
     if found.unselected is not None:
-        rows.append(("unselected spectrum", _with_error(found.unselected), ""))
-    for name, joint in (
-        ("all selections together", found.binormal),
+        rows.append(
+            ("unselected spectrum", _with_error(found.unselected), _agreement(found.unselected))
+        )
+    for name, number in (
+        ("passing and failing events", found.passing_failing),
         ("with simulated signal", found.simulated),
     ):
-        if joint is not None:
-            agreement = f"χ²/ndf of the selections {joint.chi2:.1f}/{joint.ndf}"
-            rows.append((name, _with_error(joint), agreement))
+        if number is not None:
+            rows.append((name, _with_error(number), _agreement(number)))
     chosen = zip(found.efficiencies, results.windows[0].selections, strict=False)
     rows += [
         (
@@ -232,8 +233,12 @@ def _yields(results: SearchResults) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _with_error(found: NumberOfEvents | JointYield) -> str:
+def _with_error(found: NumberOfEvents) -> str:
     return f"{found.value:.0f} ± {found.error:.0f}"
+
+
+def _agreement(found: NumberOfEvents) -> str:
+    return f"χ²/ndf of the fit {found.chi2:.0f}/{found.ndf}"
 
 
 def _yield_notes(results: SearchResults) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,36 +10,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import FitError, InputError, Record
-from ...stats import HuntResult
-from ...stats.search.daughters import DaughterMass, daughter_mass
-from ...stats.search.yields import (
-    JointYield,
-    NumberOfEvents,
-    binormal_yield,
-    combined_yield,
-    gaussian_template,
-    nested_shells,
-    sample_template,
-    spectrum_yields,
-)
+from ...stats import Best, HuntResult
 from ...stats.selection.efficiency import SignalEfficiency, passes, signal_efficiency
-from ...stats.spectra.resonance import Resonance
+from ...stats.signal.daughters import DaughterMass, daughter_mass
+from ...stats.signal.yields import (
+    NumberOfEvents,
+    SignalPeak,
+    passing_failing_yield,
+    peak_template,
+    sample_template,
+    simulated_yield,
+    unselected_yield,
+)
 from ..config.search import SearchConfig
 from .run import Run
 from .scores import Scores, SignalScores, read_signal_scores
 
-__all__ = ["BeforeSelection", "before_selection", "daughters_of"]
+__all__ = ["BeforeSelection", "before_selection", "daughters_of", "passing_signal"]
 
 Array = NDArray[np.float64]
 T = TypeVar("T")
 
 _PEAK = (
-    "the resonance is a Gaussian of the mass and width found in the selected events; as it was "
-    "quoted because it was large, the number near threshold is biased upwards"
+    "the resonance is a peak with the tails of a dijet resonance, of the mass and width found in the "
+    "selected events; as it was quoted because it was large, the number near threshold is biased "
+    "upwards"
 )
-_BINORMAL = (
-    "all selections together: some increasing function of the score is Gaussian, with equal widths "
-    "for background and signal"
+_PASSING = (
+    "passing and failing: the core of the peak is as wide in both, and its tails are those of a "
+    "resonance that decays to two jets; what fraction passes is left open"
 )
 _SIMULATED = "with simulated signal: the simulation is the signal that is there"
 
@@ -51,12 +50,14 @@ class BeforeSelection(Record):
     Attributes
     ----------
     mass, width : float
-        Of the peak, GeV.
+        Of the core of the peak, GeV.
     unselected : NumberOfEvents or None
-        From the unselected spectrum alone.
-    binormal : JointYield or None
-        From all selections together, signal being shared among them as by a binormal score.
-    simulated : JointYield or None
+        From the unselected spectrum alone, with the shape of the simulated signal where there is
+        one.
+    passing_failing : NumberOfEvents or None
+        From events that pass the best selection and those that fail it, together; None where the
+        unselected spectrum is the best.
+    simulated : NumberOfEvents or None
         From all selections and the efficiency of the simulated signal: events at all masses; None
         without simulation.
     efficiencies : tuple of SignalEfficiency
@@ -70,8 +71,8 @@ class BeforeSelection(Record):
     mass: float
     width: float
     unselected: NumberOfEvents | None
-    binormal: JointYield | None
-    simulated: JointYield | None
+    passing_failing: NumberOfEvents | None
+    simulated: NumberOfEvents | None
     efficiencies: tuple[SignalEfficiency, ...]
     assumptions: tuple[str, ...]
     problems: tuple[str, ...]
@@ -106,69 +107,76 @@ def before_selection(
     best = result.best
     if best is None:
         return None
-    peak = best.resonance
-    spectra = _Spectra.of(run, scores.sample.mass, levels[:, best.window], peak)
+    spectra = _Spectra.of(run, scores.sample.mass, levels[:, best.window])
     problems: list[str] = []
-    simulated, efficiencies = None, ()
+    peak = None
+    if best.efficiency < 1:
+        peak = _or_problem(lambda: spectra.peak(best), "passing and failing", problems)
+    mass, width = (
+        (best.resonance.mass, best.resonance.width) if peak is None else (peak.mass, peak.width)
+    )
+    shape, simulated, efficiencies = peak_template(run.fit_edges, mass, width), None, ()
     if run.config.signal:
         signal = read_signal_scores(run, best.window)
-        passing = _passing(run.config, signal, scores, cut_on, best.window)
+        passing = passing_signal(run.config, signal, scores, cut_on, best.window)
         share = np.bincount(scores.fold, minlength=run.config.folds)
         efficiencies = tuple(signal_efficiency(each, share) for each in passing[1:])
         probability = np.average(passing, axis=1, weights=share)  # by level and event
+        templates = spectra.templates(signal.sample.mass, probability)
+        shape = templates.sum(axis=0)
         simulated = _or_problem(
-            lambda: spectra.simulated(signal.sample.mass, probability),
-            "with simulated signal",
-            problems,
+            lambda: spectra.simulated(templates), "with simulated signal", problems
         )
     return BeforeSelection(
-        mass=peak.mass,
-        width=peak.width,
-        unselected=_or_problem(spectra.unselected, "unselected spectrum", problems),
-        binormal=_or_problem(spectra.binormal, "all selections together", problems),
+        mass=mass,
+        width=width,
+        unselected=_or_problem(lambda: spectra.unselected(shape), "unselected spectrum", problems),
+        passing_failing=None if peak is None else peak.number,
         simulated=simulated,
         efficiencies=efficiencies,
-        assumptions=(_PEAK, _BINORMAL, *((_SIMULATED,) if run.config.signal else ())),
+        assumptions=(_PEAK, _PASSING, *((_SIMULATED,) if run.config.signal else ())),
         problems=tuple(problems),
     )
 
 
 @dataclass(frozen=True)
 class _Spectra:
-    """The spectra of the selections in the best window, and the peak that is fitted in them.
+    """The spectra of the selections in the best window.
 
     Attributes
     ----------
     run : Run
         The search.
-    counts : ndarray of shape (n_selections + 1, n_bins)
-        Events that pass at least so many selections, in the bins of the fits.
-    template : ndarray of shape (n_bins,)
-        Shape of the peak.
+    shells : ndarray of shape (n_selections + 1, n_bins)
+        Events that pass exactly so many selections, in the bins of the fits.
     """
 
     run: Run
-    counts: Array
-    template: Array
+    shells: Array
 
     @classmethod
-    def of(cls, run: Run, mass: Array, passed: NDArray[np.int8], peak: Resonance) -> _Spectra:
+    def of(cls, run: Run, mass: Array, passed: NDArray[np.int8]) -> _Spectra:
         """Count the events, of given mass (GeV) and number of selections passed."""
-        edges, levels = run.fit_edges, range(len(run.config.selections) + 1)
-        counts = [np.histogram(mass[passed >= level], edges)[0] for level in levels]
-        return cls(run, np.array(counts), gaussian_template(edges, peak.mass, peak.width))
+        levels = range(len(_spectra(run.config)))
+        shells = [np.histogram(mass[passed == level], run.fit_edges)[0] for level in levels]
+        return cls(run, np.array(shells, dtype=float))
 
-    def unselected(self) -> NumberOfEvents:
-        """Return the signal events in the unselected spectrum."""
-        (s,), (error,) = self._yields(self.counts[:1], (1.0,), self.template)
-        return NumberOfEvents(1.0, float(s), float(error))
+    def peak(self, best: Best) -> SignalPeak:
+        """Fit the peak to the events that pass the best selection, and to those that fail it."""
+        level = _spectra(self.run.config).index(best.efficiency)
+        window = self.run.windows[best.window]
+        return passing_failing_yield(
+            self.run.fit_edges,
+            [self.shells[:level].sum(axis=0), self.shells[level:].sum(axis=0)],
+            mass=best.resonance.mass,
+            width=best.resonance.width,
+            low=window.low,
+            high=window.high,
+            function=self.run.config.fit.function,
+        )
 
-    def binormal(self) -> JointYield:
-        """Return the signal events by all selections together, for a binormal score."""
-        return binormal_yield(*self._in_shells(self.template), (1.0, *self.run.config.selections))
-
-    def simulated(self, mass: Array, probability: Array) -> JointYield:
-        """Return the signal events by all selections, with the efficiency of simulated signal.
+    def templates(self, mass: Array, probability: Array) -> Array:
+        """Return the share of a simulated signal in each shell and bin.
 
         Parameters
         ----------
@@ -178,27 +186,24 @@ class _Spectra:
             To pass each selection.
         """
         in_shell = probability - np.vstack([probability[1:], np.zeros_like(probability[:1])])
-        edges = self.run.fit_edges
-        templates = np.array([sample_template(edges, mass, each) for each in in_shell])
-        shares = templates.sum(axis=1)
-        shapes = templates / np.where(shares > 0, shares, 1.0)[:, None]
-        shapes[shares == 0] = self.template  # none of the signal: its shape does not matter
-        return combined_yield(*self._in_shells(np.vstack([shapes[:1], shapes])), shares)
+        return np.array([sample_template(self.run.fit_edges, mass, each) for each in in_shell])
 
-    def _in_shells(self, templates: Array) -> tuple[Array, Array]:
-        """Fit the spectra of events that pass exactly so many selections."""
-        shells = nested_shells(self.counts)
-        fractions = np.maximum(shells.sum(axis=1), 1) / self.counts[0].sum()
-        spectra = np.vstack([self.counts[:1], shells])
-        s, error = self._yields(spectra, (1.0, *fractions), templates)
-        return s[1:], error[1:]
+    def simulated(self, templates: Array) -> NumberOfEvents:
+        """Return the signal events by all selections, with the efficiency of simulated signal."""
+        function = self.run.config.fit.function
+        return simulated_yield(self.run.fit_edges, self.shells, templates, function=function)
 
-    def _yields(
-        self, counts: Array, fractions: Sequence[float], templates: Array
-    ) -> tuple[Array, Array]:
-        return spectrum_yields(
-            self.run.fit_edges, counts, fractions, templates, model=self.run.fit_model
+    def unselected(self, shape: Array) -> NumberOfEvents:
+        """Return the signal events in the unselected spectrum."""
+        function = self.run.config.fit.function
+        return unselected_yield(
+            self.run.fit_edges, self.shells.sum(axis=0), shape, function=function
         )
+
+
+def _spectra(config: SearchConfig) -> tuple[float, ...]:
+    """Return 1 for the unselected spectrum, then the cuts."""
+    return (1.0, *(each for each in config.selections if each < 1))
 
 
 def daughters_of(
@@ -211,7 +216,7 @@ def daughters_of(
     window = result.windows[best.window]
     mass = scores.sample.mass
     inside = (mass >= window.low) & (mass < window.high)
-    level = (1.0, *run.config.selections).index(best.efficiency)
+    level = _spectra(run.config).index(best.efficiency)
     row = window.rows[level]
     selected = levels[:, best.window] >= level
     found = []
@@ -222,7 +227,7 @@ def daughters_of(
     return tuple(found)
 
 
-def _passing(
+def passing_signal(
     config: SearchConfig, signal: SignalScores, scores: Scores, cut_on: Scores, window: int
 ) -> NDArray[np.bool_]:
     """Return which simulated events pass, shape (n_selections + 1, n_folds, n_events).
@@ -231,11 +236,11 @@ def _passing(
     """
     mass, log_mass = signal.sample.mass, np.log(scores.sample.mass)
     inside = (mass >= config.scan.low) & (mass < config.scan.high)
-    passing = np.zeros((len(config.selections) + 1, config.folds, mass.size), dtype=bool)
+    passing = np.zeros((len(_spectra(config)), config.folds, mass.size), dtype=bool)
     passing[0] = inside
     for fold in range(config.folds):
         rows = scores.fold == fold
-        for level, efficiency in enumerate(config.selections, start=1):
+        for level, efficiency in enumerate(_spectra(config)[1:], start=1):
             passing[level, fold, inside] = passes(
                 scores.values[window, rows],
                 cut_on.values[window, rows],

@@ -12,7 +12,7 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import FitError, InputError
+from ...core import InputError
 from ...core.identity import splitmix64
 from ...core.records import write_text_atomic
 from ...processors.columns.histograms import to_uhi
@@ -22,7 +22,6 @@ from ...stats import (
     Independence,
     Sculpting,
     SpuriousSignal,
-    best_workspace,
     choose_function,
     contradicted,
     hunt,
@@ -30,9 +29,12 @@ from ...stats import (
     spectrum_of,
     spurious_signal,
 )
+from ...stats.uncertainties.bias import function_bias
+from ...stats.uncertainties.envelope import function_envelope
 from .before_selection import before_selection, daughters_of
 from .block_numbers import block_numbers
 from .inputs import event_files, processing_report
+from .models import write_models
 from .provenance import Provenance
 from .run import Run
 from .samples import load_masses
@@ -40,7 +42,7 @@ from .scores import Scores, read_scores
 from .search_result import BestResult, FitQuality, SearchResults, TruthSummary
 from .selecting import calibrated_scores, levels_of, sculpting_of
 
-__all__ = ["hunt_scores", "make_results"]
+__all__ = ["background_fractions", "hunt_scores", "make_results", "together"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +60,8 @@ _MUTUAL_FOLDS = (
 def make_results(run: Run) -> SearchResults:
     """Take the scores of a run to its results, and write them.
 
-    Writes ``results.json``, ``workspace.json`` (where there is a result to model) and
-    ``histograms.json`` into the run's folder; an unchanged result is not made again.
+    Writes ``results.json``, ``histograms.json`` and, where there is a result to model, the files
+    of `write_models` into the run's folder; an unchanged result is not made again.
 
     Parameters
     ----------
@@ -103,12 +105,13 @@ def make_results(run: Run) -> SearchResults:
     write_text_atomic(
         out / "histograms.json", json.dumps(_feature_hists(run, scores, levels, result))
     )
-    try:
-        write_text_atomic(out / "workspace.json", json.dumps(best_workspace(result), indent=1))
-    except FitError as error:  # no quotable window; the flags say so
-        logger.warning("no workspace.json: %s", error)
-        (out / "workspace.json").unlink(missing_ok=True)
-    for stale in ("report.html", "limits.json", "pseudodata.json"):  # of an earlier result
+    write_models(run, result)
+    for stale in (
+        "report.html",
+        "limits.json",
+        "pseudodata.json",
+        "uncertainties.json",
+    ):  # of an earlier result
         (out / stale).unlink(missing_ok=True)
     results.to_json(out / "results.json")
     return results
@@ -165,6 +168,46 @@ def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:
     )
 
 
+def background_fractions(
+    run: Run, scores: Scores, spurious: SpuriousSignal | None
+) -> dict[str, NDArray[np.float64]]:
+    """Return what the background function may fabricate in each window, by the nuisance's name.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    scores : Scores
+        Its events, all of which are counted.
+    spurious : SpuriousSignal or None
+        What was measured of it.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_windows,)
+        Standard deviations as fractions of the background.
+    """
+    found = {} if spurious is None else {"spurious_signal": np.array(spurious.fraction)}
+    others = run.config.uncertainties.functions
+    if others:
+        counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
+        envelope = function_envelope(
+            run.fit_edges, counts, run.regions, function=run.config.fit.function, others=others
+        )
+        found["background_function"] = np.array(envelope.fraction)
+        bias = function_bias(
+            run.fit_edges, counts, run.regions, function=run.config.fit.function, others=others
+        )
+        if any(bias.fraction):
+            found["function_bias"] = np.array(bias.fraction)
+    return found
+
+
+def together(fractions: dict[str, NDArray[np.float64]]) -> NDArray[np.float64] | None:
+    """Return fractions in quadrature; None where there are none."""
+    return np.sqrt(sum(each**2 for each in fractions.values())) if fractions else None
+
+
 def independence_of(run: Run, scores: Scores) -> tuple[Independence, ...]:
     """Test in each window and its sidebands whether the score is independent of the mass."""
     sample = scores.sample
@@ -207,7 +250,7 @@ def hunt_scores(
         levels,
         edges=run.edges,
         windows=run.regions,
-        spurious=None if spurious is None else spurious.fraction,
+        spurious=together(background_fractions(run, scores, spurious)),
         efficiencies=config.selections,
         model=run.fit_model,
         bins_per_bin=config.fit.bins_per_bin,
@@ -281,6 +324,7 @@ def _best(result: HuntResult) -> BestResult | None:
         n_signal=peak.n_signal,
         n_signal_error=peak.n_signal_error,
         width=peak.width,
+        odds_widths=best.odds_widths,
     )
 
 

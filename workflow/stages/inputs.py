@@ -36,6 +36,7 @@ __all__ = [
     "file_set",
     "processed_folder",
     "processing_report",
+    "varied_columns",
 ]
 
 _COLUMNS = "columns"  # what needs no processing: what Parquet files are unless another is said
@@ -49,6 +50,30 @@ def event_files(events: EventsConfig) -> list[str]:
 def column_paths(names: Sequence[str]) -> list[str]:
     """Return files of columns, absolute, with patterns and folders replaced by files."""
     return event_files(EventsConfig(files=tuple(names), format=_COLUMNS))
+
+
+def varied_columns(names: Sequence[str], variation: str) -> list[str]:
+    """Return the columns of a variation beside nominal ones, where `process` leaves them.
+
+    Raises
+    ------
+    InputError
+        If a file has none beside it.
+    """
+    found = []
+    for path in column_paths(names):
+        folder, columns, name = path.rpartition("/columns/")
+        varied = f"{folder}/variations/{variation}{columns}{name}"
+        fs, place = fsspec.core.url_to_fs(varied)
+        if not columns or not fs.exists(place):
+            msg = (
+                f"{path}: this signal has no columns {variation!r} beside it "
+                f"(…/variations/{variation}/columns/…); process it with systematics, or leave "
+                f"{variation.rpartition('_')[0]} out of uncertainties.variations"
+            )
+            raise InputError(msg)
+        found.append(varied)
+    return found
 
 
 def event_format(events: EventsConfig) -> str:

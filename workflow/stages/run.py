@@ -19,7 +19,7 @@ from ...ml import Folding, Method, Window, make_method, scan_edges, scan_windows
 from ...stats import FitModel, subdivide
 from ..config.dependencies import Stage, keys_of, value_of
 from ..config.search import SearchConfig
-from .inputs import column_files
+from .inputs import column_files, varied_columns
 from .provenance import file_states, stage_key
 
 __all__ = ["Run", "derived_seed", "open_run"]
@@ -151,6 +151,26 @@ class Run:
         windowed = self.method.windowed
         return tuple(window if windowed else 0 for window in range(len(self.windows)))
 
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """Names of the varied columns of ``signal``, ``jes_up`` and so on.
+
+        Raises
+        ------
+        ConfigError
+            If there is no simulated signal that could be varied.
+        """
+        names, limits = self.config.uncertainties.variations, self.config.limits
+        if self.config.signal:
+            return tuple(f"{name}_{sign}" for name in names for sign in ("up", "down"))
+        if names and not (limits is not None and limits.signals):
+            msg = (
+                f"uncertainties.variations: {names[0]} is of a simulated signal: name its columns "
+                "under signal or limits.signals, or leave it out"
+            )
+            raise ConfigError(msg)
+        return ()
+
     def forget_columns(self) -> None:
         """Look for the columns anew when they are next asked for: others have been made."""
         self.__dict__.pop("columns", None)
@@ -182,6 +202,9 @@ class Run:
             return [self.config.method.name, dataclasses.asdict(self.method.hyper)]
         if key == "simulation" and "simulation" not in self.method.needs:
             return []
+        if key == "uncertainties.variations":
+            states = [file_states(varied_columns(self.config.signal, x)) for x in self.varied]
+            return [value, states]
         if key in {"signal", "simulation", "pseudo_datasets.simulation"}:
             return file_states(value)
         if key == "fit" and not isinstance(value["spurious"], str):

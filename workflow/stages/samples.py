@@ -17,6 +17,7 @@ from ...core.identity import splitmix64, text_digest
 from ...ml import Sample, SampleStream
 from ...ml.blocks.reading import ColumnFiles
 from ..config.region import RegionConfig
+from .inputs import varied_columns
 from .provenance import file_states
 from .run import Run
 
@@ -29,6 +30,7 @@ __all__ = [
     "load_sample",
     "load_signal",
     "load_simulation",
+    "load_varied",
     "read_columns",
     "signal_total",
 ]
@@ -163,6 +165,17 @@ def load_signal(
     # Ids of simulation may be those of data, or count from 0 in every file.
     ids = splitmix64(splitmix64(sample.event) ^ _SIGNAL)
     return replace(sample.without_label(), event=ids, weight=None)
+
+
+def load_varied(run: Run, name: str) -> Sample:
+    """Read varied columns of the simulated signal, such as ``jes_up``, like `load_signal`.
+
+    Raises
+    ------
+    InputError
+        If there are none, or they cannot be used.
+    """
+    return load_signal(run, varied_columns(run.config.signal, name), weights="refused")
 
 
 def signal_total(run: Run, files: Sequence[str]) -> float:

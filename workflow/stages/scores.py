@@ -15,7 +15,7 @@ from ...core import InputError, Record
 from ...core.records import atomic_path
 from ...ml import LossCurve, Reliability, Sample, Watch
 from .run import Run
-from .samples import load_numbers, load_signal
+from .samples import load_numbers, load_signal, load_varied
 
 __all__ = [
     "Scores",
@@ -26,6 +26,7 @@ __all__ = [
     "read_trainings",
     "score_files",
     "signal_score_files",
+    "varied_file",
     "write_scores",
 ]
 
@@ -109,16 +110,20 @@ def read_scores(run: Run) -> Scores:
     return Scores(sample, fold, values)
 
 
-def read_signal_scores(run: Run, window: int) -> SignalScores:
-    """Read the scores of the simulated signal in one window.
+def read_signal_scores(run: Run, window: int, *, varied: str | None = None) -> SignalScores:
+    """Read the scores of the simulated signal in one window, or those of its varied columns.
 
     Raises
     ------
     InputError
         If they are not complete.
     """
-    sample, values = load_signal(run, run.config.signal, weights="refused"), []
-    files = signal_score_files(run)
+    values, files = [], signal_score_files(run)
+    if varied is None:
+        sample = load_signal(run, run.config.signal, weights="refused")
+    else:
+        sample = load_varied(run, varied)
+        files = {place: varied_file(path, varied) for place, path in files.items()}
     for fold in range(run.config.folds):
         path = files[window, fold]
         if not path.is_file():
@@ -152,6 +157,11 @@ def score_files(run: Run) -> dict[tuple[int, int], Path]:
 def signal_score_files(run: Run) -> dict[tuple[int, int], Path]:
     """Return the files of the simulated signal; none where there is no such sample."""
     return _files(run, "signal-", run.key("signal_scores")) if run.config.signal else {}
+
+
+def varied_file(path: Path, name: str) -> Path:
+    """Return where the scores of varied signal are, beside those of the nominal one."""
+    return path.parent / "varied" / f"{name}-{path.name}"
 
 
 def _files(run: Run, kind: str, key: str) -> dict[tuple[int, int], Path]:

@@ -10,8 +10,15 @@ from distributed import Client
 from ...ml import train_fold, watch
 from ..cluster.connecting import run_tasks
 from .run import Run
-from .samples import first_events, load_numbers, load_sample, load_signal, load_simulation
-from .scores import score_files, signal_score_files, write_scores
+from .samples import (
+    first_events,
+    load_numbers,
+    load_sample,
+    load_signal,
+    load_simulation,
+    load_varied,
+)
+from .scores import score_files, signal_score_files, varied_file, write_scores
 
 __all__ = ["make_scores"]
 
@@ -88,4 +95,7 @@ def _score_task(
     if signal_path is not None:
         signal = load_signal(run, run.config.signal, weights="refused")
         write_scores(signal_path, signal, model.score(signal), seen)
+        for name in run.varied:
+            varied = load_varied(run, name)
+            write_scores(varied_file(signal_path, name), varied, model.score(varied), seen)
     shutil.rmtree(unfinished, ignore_errors=True)

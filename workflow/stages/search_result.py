@@ -17,9 +17,9 @@ from ...stats import (
     Trials,
     WindowResult,
 )
-from ...stats.search.daughters import DaughterMass
 from ...stats.search.hunt_result import Repeats, windows_table
 from ...stats.search.printed import error_of, significances
+from ...stats.signal.daughters import DaughterMass
 from .before_selection import BeforeSelection
 from .provenance import Provenance
 
@@ -60,6 +60,8 @@ class BestResult(Record):
         Events in the fitted peak, after the selection.
     width : float
         Standard deviation of the fitted peak, GeV.
+    odds_widths : tuple of float
+        Constraints of the efficiency of the selection (`overdensity.stats.Best`).
     """
 
     mass: float
@@ -78,6 +80,7 @@ class BestResult(Record):
     n_signal: float
     n_signal_error: float | None
     width: float
+    odds_widths: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

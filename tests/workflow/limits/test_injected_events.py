@@ -8,6 +8,8 @@ import pytest
 
 from overdensity.core import InputError
 from overdensity.ml import Sample
+from overdensity.stats.spectra.functions import basis
+from overdensity.stats.spectra.poisson import seed_theta
 from overdensity.workflow import load_config
 from overdensity.workflow.limits.injected_events import (
     InjectionTask,
@@ -82,6 +84,23 @@ def test_pseudo_data_have_the_size_of_the_data_and_no_event_twice(
 def test_the_data_are_taken_whole(run: Run, task: InjectionTask) -> None:
     assert np.array_equal(load_base(run, task).event, load_base(run, task).event)
     assert len(load_base(run, task)) > 6000
+
+
+def test_the_data_with_smeared_masses_keep_their_events_and_lose_their_peak(
+    run: Run, task: InjectionTask
+) -> None:
+    theta = tuple(
+        seed_theta(basis("dijet3", run.fit_edges), np.full(run.fit_edges.size - 1, 300.0))
+    )
+    task = dataclasses.replace(task, theta=theta)
+    data = load_base(run, dataclasses.replace(task, theta=None))
+    samples = [load_base(run, dataclasses.replace(task, repeat=repeat)) for repeat in range(2)]
+    for sample in samples:
+        assert len(sample) == len(data)
+        assert sample.label is None
+        assert np.array_equal(np.sort(sample.features, axis=0), np.sort(data.features, axis=0))
+    assert not np.array_equal(samples[0].mass, samples[1].mass)
+    assert str(task).endswith("0 events into pseudo-data, repeat 0")
 
 
 def test_signal_comes_last_and_is_labelled_where_the_data_are() -> None:

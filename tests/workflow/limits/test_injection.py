@@ -8,14 +8,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from overdensity.stats.limits.with_injections import injected_limit
 from overdensity.workflow import SearchResults, load_config
+from overdensity.workflow.calibrate.retraining import background_parameters
+from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.limits.injected_events import InjectionTask
 from overdensity.workflow.limits.injection import inject, injection_key
 from overdensity.workflow.limits.injection_results import Injection
 from overdensity.workflow.stages.run import Run
+from overdensity.workflow.stages.scoring import make_scores
 
-from ...conftest import HIGH, LOW, make_box, write_search
+from ...conftest import HIGH, LOW, make_box
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +61,9 @@ def test_no_signal_is_the_search_itself(
     for found, published in zip(again.selections, results.windows[1].selections, strict=True):
         row = found.selection
         assert row.observed == published.observed
-        assert row.expected == pytest.approx(published.expected, rel=1e-9)
-        assert row.p_local == pytest.approx(published.p_local, rel=1e-9)
+        # how far a selection bends the spectrum is measured in this window alone, not in all
+        assert row.expected == pytest.approx(published.expected, abs=0.1 * published.expected_error)
+        assert row.expected_error == pytest.approx(published.expected_error, rel=0.1)
         assert (found.selected_signal, found.absorbed) == (0, 0.0)
     assert again.injected == 0
 
@@ -91,7 +94,7 @@ def test_signal_inside_the_signal_region_is_not_absorbed(
     task = dataclasses.replace(task, signal=(str(narrow),), strength=200)
     for row in made(run, task, tmp_path).selections:
         assert row.selected_signal > 50
-        assert abs(row.absorbed) < 0.01
+        assert abs(row.absorbed) < 0.01 * row.selected_signal
 
 
 def test_same_task_same_result(run: Run, task: InjectionTask, tmp_path: Path) -> None:
@@ -126,6 +129,7 @@ def test_signal_beside_the_signal_region_raises_its_background(
         {"window": 0},
         {"pseudo_events": 100},
         {"spurious": 0.1},
+        {"theta": (1.0, 2.0, 3.0)},
     ],
 )
 def test_key_knows_the_task(run: Run, task: InjectionTask, change: dict) -> None:
@@ -156,40 +160,28 @@ def test_key_leaves_out_what_does_not_matter(
     assert injection_key(changed, task) == injection_key(Run(load_config(search_file)), task)
 
 
-@pytest.mark.slow(seconds=100)
-def test_limit_covers_a_signal_of_its_strength(
-    task: InjectionTask, signal_file: Path, tmp_path: Path
+@pytest.mark.slow(seconds=25)
+def test_training_on_smeared_data_that_hold_signal_is_that_on_pure_background(
+    run: Run, task: InjectionTask, tmp_path: Path
 ) -> None:
-    """Searches of pseudo-data that hold signal put their limit below its strength in 5 % at most.
+    """The box holds 120 signal events: injected on top they train twice, smeared they hardly do."""
+    theta = background_parameters(scored(run))
+    pool = make_box(tmp_path / "pool.parquet", background=30_000, signal=0, seed=21)
+    pure = dataclasses.replace(task, base=(str(pool),), pseudo_events=6000)
 
-    The strength is the median expected limit: the experiments without signal exclude it in half
-    of the cases, those that hold it must not.
-    """
-    background = make_box(tmp_path / "pool.parquet", background=60_000, signal=0, seed=21)
-    run = Run(load_config(write_search(tmp_path, background)))
-    pool = dataclasses.replace(task, base=(str(background),), pseudo_events=6000)
-    strengths = [0.0, 15.0, 25.0, 35.0, 50.0, 80.0]
+    def efficiency(into: InjectionTask) -> float:
+        tasks = [dataclasses.replace(into, strength=30.0, repeat=k) for k in range(12)]
+        return float(np.median([made(run, each, tmp_path).selections[1].eps_s for each in tasks]))
 
-    def searches(strength: float, repeats: range) -> list[Injection]:
-        return [
-            made(run, dataclasses.replace(pool, strength=strength, repeat=repeat), tmp_path)
-            for repeat in repeats
-        ]
+    alone = efficiency(pure)
+    smeared = efficiency(dataclasses.replace(task, theta=theta))
+    twice = efficiency(task)
+    assert alone < 0.6 * twice
+    assert smeared < 1.3 * alone
 
-    campaign = [searches(strength, range(8)) for strength in strengths]
-    index = 1  # the tight selection
-    eps = [[each.selections[index].eps_s for each in some] for some in campaign]
 
-    def limit(each: Injection) -> float | None:
-        row = each.selections[index].selection
-        return injected_limit(
-            row.observed, row.expected, row.total_error, strengths=strengths, efficiencies=eps
-        ).observed
-
-    without = [limit(each) for each in campaign[0]]
-    true = float(np.median([np.inf if value is None else value for value in without]))
-    assert 15 < true < 80
-    number = 50
-    limits = [limit(each) for each in searches(true, range(100, 100 + number))]
-    excluded = np.mean([value is not None and value < true for value in limits])
-    assert excluded <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / number)
+def scored(run: Run) -> Run:
+    """Score the events of a run."""
+    with connect("threads", 1) as client:
+        make_scores(run, client)
+    return run

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,8 +28,13 @@ def point(strength: float, eps_s: float) -> InjectionPoint:
     return InjectionPoint(strength, 5, (0.0,) * 5, (selection,))
 
 
-def signal(observed: float | None = 60.0, eps: tuple[float, ...] = (0.3, 0.3, 0.3)) -> SignalLimits:
-    limit = StrengthLimit(0.1, observed, (None,) * 5, (), 0.3, None, ())
+def signal(
+    observed: float | None = 60.0,
+    eps: tuple[float, ...] = (0.3, 0.3, 0.3),
+    pseudo: tuple[float | None, ...] = (55.0, 70.0, None),
+) -> SignalLimits:
+    bands = (40.0, 50.0, 60.0, 80.0, None)
+    limit = StrengthLimit(0.1, observed, bands, pseudo, 0.3, None, ())
     points = tuple(point(s, e) for s, e in zip((0.0, 40.0, 120.0), eps, strict=True))
     return SignalLimits(
         "A", 3500.0, 0, 3000.0, 4000.0, 0.9, 500, None, None, limit, limit, points, None
@@ -52,7 +58,13 @@ def test_nothing_is_said_when_all_is_well() -> None:
         (signal(None), {}, ROW, "beyond the largest injected strength, 120 events"),
         (signal(eps=(0.1, 0.1, 0.3)), {}, ROW, "jumps between 40 and 120"),
         (signal(), {}, EXCESS, "hold an excess of 3.7σ"),
-        (signal(), {"injections": {"strengths": [40, 120], "repeats": 2}}, ROW, "2 repeats hardly"),
+        (replace(signal(), injected=None), {}, ROW, "keeps any of it, however much is injected"),
+        (
+            signal(pseudo=(20.0, 30.0, None)),
+            {},
+            ROW,
+            "the median limit of 3 pseudo-datasets without it lies outside",
+        ),
     ],
 )
 def test_each_weakness_is_one_sentence(

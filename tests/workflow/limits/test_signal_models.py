@@ -35,6 +35,14 @@ def test_a_signal_outside_the_scan_is_refused(run: Run, search_file: Path, tmp_p
         read_signal_models(far, LimitsConfig(signals={"A": {"files": str(path)}}))
 
 
+def test_a_signal_of_a_few_events_is_refused(run: Run, tmp_path: Path) -> None:
+    path = make_box(tmp_path / "signal.parquet", background=0, signal=15, seed=7)
+    with pytest.raises(
+        InputError, match=r"A: 1\d of 15 events lie in the signal region .* 20 there"
+    ):
+        read_signal_models(run, LimitsConfig(signals={"A": {"files": str(path)}}))
+
+
 @pytest.mark.parametrize(
     ("generated", "luminosity", "expected"),
     [(None, 10.0, 0.1), (4000.0, 10.0, 2.0), (4000.0, None, None)],

@@ -47,15 +47,17 @@ def test_without_retraining_the_limit_is_the_yield_over_the_efficiency() -> None
 def test_a_selection_without_a_limit_or_without_signal_has_none() -> None:
     assert limit_without_retraining(injection(0.0, eps=0.0), window(), None) is None
     assert limit_without_retraining(injection(0.0, eps=0.4), window(FLAGGED), None) is None
-    by_strength = {s: [injection(s, eps=0.4)] for s in (0.0, 50.0)}
+    by_strength = {s: [injection(s, eps=0.4)] * 2 for s in (0.0, 50.0)}
     assert limit_with_retraining(by_strength, window(FLAGGED), 0.95, None) is None
+    nothing = {s: [injection(s, eps=0.0)] * 2 for s in (0.0, 50.0)}
+    assert limit_with_retraining(nothing, window(), 0.95, None) is None
 
 
 def test_with_retraining_the_error_holds_the_spurious_signal_once() -> None:
     strengths = [0.0, 40.0, 120.0]
-    by_strength = {s: [injection(s, eps=0.4)] for s in strengths}
+    by_strength = {s: [injection(s, eps=0.4)] * 2 for s in strengths}
     found = limit_with_retraining(by_strength, window(), 0.95, None)
-    expected = injected_limit(20, 20.0, 2.5, strengths=strengths, efficiencies=[[0.4]] * 3)
+    expected = injected_limit(20, 20.0, 2.5, strengths=strengths, efficiencies=[[0.4] * 2] * 3)
     assert found is not None
     assert found.observed == pytest.approx(expected.observed)
     assert found.eps_s == pytest.approx(0.4)

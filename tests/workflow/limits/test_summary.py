@@ -42,16 +42,16 @@ def test_without_injections_there_is_the_limit_of_the_run_alone() -> None:
 
 
 def test_points_are_in_the_order_of_their_strengths() -> None:
-    done = [injection(0.0), injection(120.0), injection(40.0, 1), injection(40.0, 0)]
-    found = put_together(done, injections={"strengths": [40, 120]})
+    done = [injection(s, r) for s in (0.0, 120.0, 40.0) for r in (1, 0)]
+    found = put_together([injection(0.0), *done], injections={"strengths": [40, 120]})
     assert [point.strength for point in found.points] == [0.0, 40.0, 120.0]
-    assert [point.repeats for point in found.points] == [1, 2, 1]
+    assert [point.repeats for point in found.points] == [2, 2, 2]
     assert found.reach is not None
 
 
 def test_the_training_of_the_run_is_no_pseudo_dataset() -> None:
-    done = [injection(0.0, eps=0.2), injection(0.0), injection(0.0, 1), injection(120.0)]
-    found = put_together(done, injections={"strengths": [120]}, background=["b.parquet"])
+    done = [injection(s, r) for s in (0.0, 120.0) for r in (0, 1)]
+    found = put_together([injection(0.0, eps=0.2), *done], injections={"strengths": [120]})
     assert found.points[0].repeats == 2
     assert found.fixed is not None
     assert found.fixed.eps_s == 0.2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -102,7 +103,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_three_ways_agree_with_the_truth(search) -> None:
     found = estimate(search, CONFIG)
     assert found.problems == ()
-    for each in (found.unselected, found.binormal, found.simulated):
+    for each in (found.unselected, found.passing_failing, found.simulated):
         assert each is not None
         assert each.value == pytest.approx(N_SIGNAL, abs=4 * each.error)
     assert found.unselected is not None
@@ -122,6 +123,30 @@ def test_without_simulation_the_assumptions_do_not_name_it(search) -> None:
     assert found.simulated is None
     assert found.efficiencies == ()
     assert not any("simulat" in line for line in found.assumptions)
+
+
+@pytest.mark.usefixtures("simulated")
+def test_the_unselected_spectrum_may_be_searched_and_may_be_the_best(search) -> None:
+    config = CONFIG.model_copy(update={"selections": (1.0, *CONFIG.selections)})
+    result = dataclasses.replace(
+        search.result, best=dataclasses.replace(search.result.best, efficiency=1.0)
+    )
+    found = before_selection.before_selection(
+        Run(config),
+        scores=search.scores,
+        cut_on=search.cut_on,
+        levels=search.levels,
+        result=result,
+    )
+    assert found is not None
+    assert found.problems == ()
+    assert found.passing_failing is None
+    assert found.unselected is not None
+    assert found.simulated is not None
+    known = estimate(search, CONFIG).simulated
+    assert known is not None
+    assert found.simulated.value == pytest.approx(known.value, abs=1e-3 * known.error)
+    assert len(found.efficiencies) == len(CONFIG.selections)
 
 
 def test_masses_of_jets_are_found_and_other_features_left_alone(search) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from overdensity.workflow.config.search import parse_config
+from overdensity.workflow import parse_config
 from overdensity.workflow.stages.block_numbers import block_numbers
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.samples import first_events, load_numbers

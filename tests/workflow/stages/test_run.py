@@ -36,6 +36,11 @@ OTHER = {  # a value of each key that is not the one of the search file or its d
     "limits": "limits.level=0.9",
     "pseudo_datasets.number": "pseudo_datasets.number=3",
     "pseudo_datasets.smearing": "pseudo_datasets.smearing=0.2",
+    "uncertainties.luminosity": "uncertainties.luminosity=0.02",
+    "uncertainties.tagger": "uncertainties.tagger=0.1",
+    "uncertainties.position": "uncertainties.position=0.01",
+    "uncertainties.width": "uncertainties.width=0.1",
+    "uncertainties.functions": "uncertainties.functions=dijet4",
     "cluster": "cluster=local",
     "workers": "workers=3",
     "out": "out=runs/elsewhere",
@@ -107,7 +112,7 @@ def test_a_key_changes_the_stages_that_the_table_names(key: str, search_file: Pa
 
 
 def test_all_keys_but_those_of_files_are_tried() -> None:
-    files = {"signal", "simulation", "pseudo_datasets.simulation"}
+    files = {"signal", "simulation", "pseudo_datasets.simulation", "uncertainties.variations"}
     assert set(AFFECTS) - set(OTHER) == files
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from overdensity.core import InputError
-from overdensity.stats.search.daughters import daughter_mass
+from overdensity.stats.signal.daughters import daughter_mass
 
 
 def jets(rng: np.random.Generator, *, signal: int, background: int, mass: float = 500.0):

@@ -1,0 +1,31 @@
+"""A result is written as models; where there is none, those of an earlier one go."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from overdensity.stats import HuntResult
+from overdensity.workflow.config.reading import parse_config
+from overdensity.workflow.stages.models import MODELS, write_models
+from overdensity.workflow.stages.run import Run
+
+
+def test_a_search_leaves_all_its_models(finished_run: Path) -> None:
+    for name in MODELS:
+        assert (finished_run / name).is_file(), name
+    whole = json.loads((finished_run / "workspace_shape.json").read_text())
+    results = json.loads((finished_run / "results.json").read_text())
+    events = sum(sum(channel["data"]) for channel in whole["observations"])
+    assert events == sum(results["spectra"][0]["counts"])
+
+
+def test_models_of_an_earlier_result_do_not_stay(tmp_path: Path) -> None:
+    for name in MODELS:
+        (tmp_path / name).write_text("old")
+    run = Run(parse_config({"events": {"files": ["box.parquet"]}, "out": str(tmp_path)}))
+    nothing = HuntResult(
+        (2500.0, 6000.0), "dijet3", (), False, None, None, None, 12.0, 10, 0.3, 0.0, ()
+    )
+    write_models(run, nothing)
+    assert not list(tmp_path.iterdir())

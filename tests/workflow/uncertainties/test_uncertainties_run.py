@@ -1,0 +1,83 @@
+"""A search with uncertainties says what each of them does, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from overdensity.workflow import SearchResults
+from overdensity.workflow.config.reading import load_config
+from overdensity.workflow.stages.hunting import make_results
+from overdensity.workflow.stages.run import Run
+from overdensity.workflow.uncertainties.uncertainties_result import Uncertainties
+from overdensity.workflow.uncertainties.uncertainties_run import make_uncertainties
+
+GIVEN = "uncertainties={luminosity: 0.05, tagger: 0.3, position: 0.01, functions: [dijet3, dijet4]}"
+
+
+@pytest.fixture(scope="module")
+def made(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, SearchResults]:
+    """Return a search with uncertainties, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("uncertain") / "run"
+    shutil.copytree(finished_run, folder)
+    run = Run(load_config(finished_run / "config.yaml", [GIVEN, f"out={folder}"]))
+    return run, make_results(run)
+
+
+@pytest.fixture(scope="module")
+def found(made: tuple[Run, SearchResults]) -> Uncertainties:
+    uncertainties = make_uncertainties(*made)
+    assert uncertainties is not None
+    return uncertainties
+
+
+def test_all_nuisances_have_their_names(found: Uncertainties, made) -> None:
+    names = {each.name for each in found.impacts.impacts}
+    assert {"luminosity", "tagger", "position", "background_1", "efficiency_2"} <= names
+    assert ("background_function" in names) == any(found.envelope.fraction)
+    whole = json.loads((made[0].folder / "workspace_shape.json").read_text())
+    written = {
+        modifier["name"]
+        for channel in whole["channels"]
+        for sample in channel["samples"]
+        for modifier in sample["modifiers"]
+    }
+    assert names <= written
+    assert "tagger lnN" in (made[0].folder / "datacard.txt").read_text()
+
+
+def test_uncertainties_cost_significance_and_limit(found: Uncertainties) -> None:
+    assert 0 < found.z < found.z_without + 0.1
+    assert found.limit.observed > 1.02 * found.limit_without.observed
+    assert found.profile is not None
+    assert found.profile.functions == ("dijet3", "dijet4")
+
+
+def test_the_envelope_is_in_the_p_values_of_the_search(
+    found: Uncertainties, made: tuple[Run, SearchResults]
+) -> None:
+    assert found.envelope is not None
+    for window, fraction in zip(made[1].windows, found.envelope.fraction, strict=True):
+        for row in window.rows:
+            assert row.spurious == pytest.approx(fraction * row.expected, rel=1e-6)
+
+
+def test_it_is_written_and_not_made_again(found: Uncertainties, made) -> None:
+    path = made[0].folder / "uncertainties.json"
+    before = path.stat().st_mtime_ns
+    assert make_uncertainties(*made) == Uncertainties.from_json(path) == found
+    assert path.stat().st_mtime_ns == before
+    for name in ("impacts", "strength"):
+        assert (made[0].folder / "uncertainties" / f"{name}.svg").is_file()
+    assert "tagger" in found.table().text()
+
+
+def test_without_uncertainties_there_is_no_such_file(finished_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "uncertainties.json").write_text("{}")
+    run = Run(load_config(finished_run / "config.yaml", [f"out={tmp_path}"]))
+    results = SearchResults.from_json(finished_run / "results.json")
+    assert make_uncertainties(run, results) is None
+    assert not (tmp_path / "uncertainties.json").exists()

@@ -1,0 +1,71 @@
+"""Uncertainties of a signal model as nuisances of its limits, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...core import InputError
+from ...stats.workspaces.pieces import factor
+from ..stages.inputs import varied_columns
+from ..stages.run import Run
+from ..stages.samples import load_signal
+from .signal_models import SignalModel
+
+__all__ = ["nuisances_of"]
+
+
+def nuisances_of(run: Run, signal: SignalModel) -> list[dict[str, Any]]:
+    """Return the nuisances of a signal model in the window where it is looked for.
+
+    The luminosity is one where limits are cross sections. Position, width and varied columns change
+    the share of the signal in the signal region: what is seen of them without scoring anew.
+
+    Parameters
+    ----------
+    run : Run
+        The search, with its sections ``uncertainties`` and ``limits``.
+    signal : SignalModel
+        The signal.
+
+    Returns
+    -------
+    list of dict
+        Modifiers of pyhf, for the signal of `counting_channel`.
+
+    Raises
+    ------
+    InputError
+        If the signal has no varied columns, or a variation has no event in the signal region.
+    """
+    errors, window = run.config.uncertainties, run.windows[signal.window]
+    in_fb = run.config.limits is not None and run.config.limits.luminosity is not None
+    sizes = {"luminosity": errors.luminosity if in_fb else 0.0, "tagger": errors.tagger}
+    found = [factor(name, 1 + size) for name, size in sizes.items() if size > 0]
+
+    def share(mass: Any, total: int) -> float:
+        return float(np.count_nonzero(window.signal(mass)) / total)
+
+    mass, n = signal.sample.mass, len(signal.sample)
+    middle, shares = float(np.median(mass)), {}
+    if errors.position > 0:
+        shares["position"] = [share(mass * (1 + r), n) for r in (errors.position, -errors.position)]
+    if errors.width > 0:
+        wider = (middle + (mass - middle) * (1 + q) for q in (errors.width, -errors.width))
+        shares["width"] = [share(each, n) for each in wider]
+    for name in errors.variations:
+        varied = (
+            load_signal(run, varied_columns(signal.files, f"{name}_{sign}"), weights="thinned")
+            for sign in ("up", "down")
+        )
+        shares[name] = [share(each.mass, n) for each in varied]
+    for name, (up, down) in shares.items():
+        if min(up, down) <= 0:
+            msg = (
+                f"limits.signals.{signal.name}: varied by {name!r}, no event lies in the signal "
+                f"region {window.low:.0f}-{window.high:.0f} GeV; is the uncertainty right?"
+            )
+            raise InputError(msg)
+        found.append(factor(name, up / signal.share, down / signal.share))
+    return found

@@ -1,0 +1,149 @@
+"""From a finished search to what its uncertainties do: models, impacts, scans."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+
+import numpy as np
+
+from ...core import FitError
+from ...core.records import write_text_atomic
+from ...stats import spectrum_of
+from ...stats.limits.cls import asymptotic_limit
+from ...stats.limits.discoveries import discovery
+from ...stats.uncertainties.envelope import function_envelope, function_profile
+from ...stats.uncertainties.impacts import impacts, strength_scan
+from ...stats.workspaces.categories import Categories
+from ...stats.workspaces.datacard import write_datacard
+from ...stats.workspaces.shape import categories_workspace, spectra_categories
+from ..config.uncertainties import UncertaintiesConfig
+from ..drawing import save_figure
+from ..stages.hunting import background_fractions
+from ..stages.run import Run
+from ..stages.scores import Scores, read_scores
+from ..stages.search_result import BestResult, SearchResults
+from ..stages.selecting import calibrated_scores
+from .signal_templates import SignalTemplates, peak_templates, simulated_templates
+from .uncertainties_result import Uncertainties
+from .uncertainty_figures import plot_impacts, plot_strength
+
+__all__ = ["make_uncertainties"]
+
+logger = logging.getLogger(__name__)
+
+_FILE = "uncertainties.json"
+
+
+def make_uncertainties(run: Run, results: SearchResults) -> Uncertainties | None:
+    """Write what the uncertainties of the configuration do to the result of a search.
+
+    Writes ``uncertainties.json``, figures in ``uncertainties/``, and `categories_workspace` and
+    datacard with all nuisances in place of those of the search.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    results : SearchResults
+        Its result.
+
+    Returns
+    -------
+    Uncertainties or None
+        None where the configuration has no uncertainties, or there is no result to model.
+
+    Raises
+    ------
+    InputError
+        If scores of the simulated signal are missing.
+    """
+    best, path = results.best, run.folder / _FILE
+    if run.config.uncertainties == UncertaintiesConfig() or best is None:
+        path.unlink(missing_ok=True)
+        return None
+    key = run.key("uncertainties", results.key)
+    if path.is_file() and json.loads(path.read_text()).get("key") == key:
+        return Uncertainties.from_json(path)
+    run = run.partition(results.partition)
+    scores = read_scores(run)
+    signal = (
+        simulated_templates(run, best, scores, calibrated_scores(run, scores))
+        if run.config.signal
+        else peak_templates(run, best)
+    )
+    try:
+        made, model = _uncertainties(run, results, best, scores, signal, key=key)
+    except FitError as error:
+        logger.warning("no %s: %s", _FILE, error)
+        path.unlink(missing_ok=True)
+        return None
+    write_text_atomic(run.folder / "workspace_shape.json", json.dumps(categories_workspace(model)))
+    write_datacard(model, run.folder / "datacard.txt")
+    save_figure(plot_impacts(made.impacts), run.folder / "uncertainties" / "impacts.svg")
+    save_figure(plot_strength(made), run.folder / "uncertainties" / "strength.svg")
+    made.to_json(path)
+    return made
+
+
+def _uncertainties(
+    run: Run,
+    results: SearchResults,
+    best: BestResult,
+    scores: Scores,
+    signal: SignalTemplates,
+    *,
+    key: str,
+) -> tuple[Uncertainties, Categories]:
+    """Return the record, and the likelihood with all nuisances."""
+    config, window = run.config, results.windows[best.window]
+    place = [row.efficiency for row in window.rows].index(best.efficiency)
+    expected = window.rows[place].expected
+    fabricated = {
+        name: float(fraction[best.window]) * expected
+        for name, fraction in background_fractions(run, scores, results.spurious).items()
+    }
+
+    def model(function: str | None = None, *, all_of_them: bool = True) -> Categories:
+        how = run.fit_model if function is None else replace(run.fit_model, function=function)
+        return spectra_categories(
+            results.spectra[0],
+            None if place == 0 else results.spectra[place],
+            signal=signal.events,
+            variations=signal.variations if all_of_them else None,
+            fabricated=fabricated if all_of_them else None,
+            model=how,
+            odds_widths=best.odds_widths or None,
+        )
+
+    exact, whole = model(all_of_them=False), model()
+    found = impacts(whole)
+    envelope = profile = None
+    if config.uncertainties.functions:
+        counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
+        envelope = function_envelope(
+            run.fit_edges,
+            counts,
+            run.regions,
+            function=config.fit.function,
+            others=config.uncertainties.functions,
+        )
+        models = {name: model(name, all_of_them=False) for name in envelope.functions}
+        profile = function_profile(
+            models, np.linspace(0.0, max(found.mu, 0.0) + 3 * found.mu_error, 41)
+        )
+    made = Uncertainties(
+        events=float(signal.events[0].sum()),
+        simulated=bool(config.signal),
+        z_without=discovery(exact).z,
+        z=found.z,
+        limit_without=asymptotic_limit(exact),
+        limit=asymptotic_limit(whole),
+        impacts=found,
+        scan=strength_scan(whole),
+        envelope=envelope,
+        profile=profile,
+        key=key,
+    )
+    return made, whole
