@@ -33,8 +33,8 @@ EFFICIENCIES = (0.1, 0.01, 0.002)
 FOLDS, LEAST = 7, -3.0
 MODELS = {
     "quadratic, free": FitModel(efficiency_order=2, efficiency_prior=1.0),
-    "quadratic, measured prior": FitModel(efficiency_order=2),
-    "cubic, measured prior": FitModel(),
+    "cubic, measured prior": FitModel(efficiency_order=3),
+    "quartic, measured prior": FitModel(),
 }
 SCANS = {"dijet": (2632.0, 6000.0), "trijet": (2900.0, 6000.0)}
 TESTED = (0, 3, 6, 9)  # windows that share no bin of a signal region

@@ -151,6 +151,11 @@ class Folding:
         others: Any = training_folds(self._checked(fold), self.folds, self.scheme)
         return np.isin(self.of(event), others)
 
+    @property
+    def training_share(self) -> float:
+        """The fraction of all folds that a model is trained on."""
+        return len(training_folds(0, self.folds, self.scheme)) / self.folds
+
     def training_seed(self, fold: int) -> int:
         """Return the seed of the training for a fold."""
         return int(np.random.SeedSequence([self.seed, fold]).generate_state(1, np.uint64)[0])

@@ -110,7 +110,7 @@ class Method(ABC, Generic[HyperT]):
     >>> check_method(Distance)
     """
 
-    name: ClassVar[str]
+    name: str
     needs: tuple[Need, ...] = ("features",)
     source: ClassVar[str]
     windowed: ClassVar[bool] = True
@@ -161,6 +161,14 @@ class Method(ABC, Generic[HyperT]):
     @abstractmethod
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
+
+    @property
+    def fewest_events(self) -> int:
+        """How many events a training needs of each region of the window, of simulation as of data.
+
+        A scan leaves out windows that are too thin for it, before anything is trained.
+        """
+        return 1
 
     def shown(self, sample: Sample) -> Sample:
         """Return the sample as the method may see it.

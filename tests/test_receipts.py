@@ -19,7 +19,6 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 WITHOUT_RECEIPT = {
     ("README.md", "Overdensity"),
     ("docs/calibration.md", "A tail of empty bins"),
-    ("docs/calibration.md", "Searches with correlated scores"),
     ("docs/calibration.md", "Spectra without signal"),
     ("docs/combination.md", "Does it find a split signal?"),
     ("docs/combination.md", "Each event counts once"),

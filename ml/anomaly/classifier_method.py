@@ -47,7 +47,7 @@ class InputHyper:
     sort : bool
         Order the two jets by mass (:func:`~overdensity.ml.inputs.jet_columns.sort_jets`).
     min_events : int
-        The fewest events of each region in each inner fold.
+        The fewest events of each region for an inner fold, on average over these.
     """
 
     rescale: bool = True
@@ -88,8 +88,7 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
 
     def __init__(self, hyper: HyperT | None = None) -> None:
         super().__init__(hyper)
-        values = (getattr(self.hyper, field.name) for field in fields(self.hyper))
-        kinds = [each.make_kind() for each in values if isinstance(each, ClassifierHyper)]
+        kinds = [each.make_kind() for each in self._ensembles]
         # The classifiers decide what is needed of the events of a sample.
         shown: dict[Need, None] = {need: None for kind in kinds for need in kind.needs}
         others: list[Need] = [need for need in type(self).needs if need != "features"]
@@ -109,6 +108,17 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
         """Take over what :meth:`arrays` returned."""
         self._names, self._blocks = (tuple(map(str, arrays[key])) for key in ("names", "blocks"))
         self._classifier = classifier_from_arrays(arrays, self.hyper.classifier)
+
+    @property
+    def fewest_events(self) -> int:
+        """So many for each inner fold of its classifiers; see :attr:`Method.fewest_events`."""
+        return self.hyper.min_events * max(each.inner_folds for each in self._ensembles)
+
+    @property
+    def _ensembles(self) -> list[ClassifierHyper]:
+        """The ensembles among its hyperparameters."""
+        values = (getattr(self.hyper, each.name) for each in fields(self.hyper))
+        return [each for each in values if isinstance(each, ClassifierHyper)]
 
     def inputs_of(self, data: Sample) -> Sample:
         """Return the events as the classifier sees them; see :meth:`Method.inputs_of`."""
@@ -178,7 +188,7 @@ def data_and_simulation(
     window : Window
         The window.
     min_events, inner_folds : int
-        So many of each are needed in each inner fold.
+        So many of each are needed for an inner fold, on average.
     seed : int
         That of the training.
 
@@ -222,17 +232,18 @@ def refuse_few_events(
     window : Window
         The window.
     min_events, inner_folds : int
-        So many are needed in each inner fold.
+        So many are needed for an inner fold, on average; none may be empty.
     seed : int
         That of the training, which makes the inner folds.
     """
     inner = fold_of(event, inner_folds, seed=seed, salt="inner")
     for region, inside in regions.items():
+        n = np.count_nonzero(inside)
         fewest = np.bincount(inner[inside], minlength=inner_folds).min()
-        if fewest < min_events:
+        if n < min_events * inner_folds or not fewest:
             msg = (
-                f"window {window}: {np.count_nonzero(inside)} events in the {region} leave "
-                f"{fewest} in one of {inner_folds} inner folds, and {min_events} are needed; use "
-                "more events, wider bins or a lower end of the scan"
+                f"window {window}: {n} events in the {region} leave {fewest} in one of "
+                f"{inner_folds} inner folds, and {min_events} are needed on average; use more "
+                "events, wider bins or a lower end of the scan"
             )
             raise InputError(msg)

@@ -41,6 +41,8 @@ class HuntChannel:
         Spurious signal as a fraction of the background.
     refused : array_like of bool, shape (n_windows, n_selections), optional
         Selections that sculpt the spectrum.
+    searched : array_like of bool, shape (n_windows,), optional
+        Mass hypotheses for which this channel is searched; by default all.
     """
 
     patterns: Patterns
@@ -48,6 +50,7 @@ class HuntChannel:
     model: FitModel | None = None
     spurious: ArrayLike | None = None
     refused: ArrayLike | None = None
+    searched: ArrayLike | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +163,7 @@ def _step(name: str, channel: HuntChannel, windows: ArrayLike) -> StatisticalSte
             model=channel.model,
             spurious=channel.spurious,
             refused=channel.refused,
+            searched=channel.searched,
         )
     except (FitError, InputError) as error:
         msg = f"channel {name!r}: {error}"

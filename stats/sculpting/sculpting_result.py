@@ -127,7 +127,8 @@ class Sculpting(Record):
             f"window {window.low:.0f}-{window.high:.0f} GeV, efficiency {row.efficiency:g}: the "
             f"score knows the mass (the bulk of its distribution is shifted by {window.shift:.3f} ± "
             f"{window.shift_error:.3f} standard deviations), which would fake {row.fake:.0f} ± "
-            f"{row.fake_error:.0f} events; it is not counted"
+            f"{row.fake_error:.0f} events; it is not counted: leave features that follow the mass out, "
+            "or name them under 'decorrelate'"
             for window in self.windows
             for row in window.selections
             if row.refused

@@ -127,7 +127,8 @@ def _refusals(scan: Scan, refused: NDArray[np.bool_]) -> list[str]:
             which = ", ".join(f"{scan.efficiencies[k]:g}" for k in np.flatnonzero(row))
             sentences.append(
                 f"window {low:.0f}-{high:.0f} GeV: the score depends on the mass, so that a "
-                f"selection fabricates an excess (efficiency {which}); it is refused"
+                f"selection fabricates an excess (efficiency {which}); it is refused: leave features "
+                "that follow the mass out, or name them under 'decorrelate'"
             )
     return sentences
 

@@ -56,7 +56,7 @@ def selected_spectrum(scan: Scan, k: int, *, seed: int) -> SpectrumFit:
     >>> fits = scan(patterns, [(edges[5], edges[8])], (0.1,))
     >>> found = selected_spectrum(fits, 1, seed=1)
     >>> bool(np.isclose(found.total, fits.fits.expected[0, 1])), found.ndf
-    (True, 9)
+    (True, 8)
     """
     problem, (window, selection) = scan.problem, divmod(k, scan.shape[1])
     if not scan.fits.converged[0, k]:

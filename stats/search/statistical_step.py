@@ -44,6 +44,7 @@ def statistical_step(
     model: FitModel | None = None,
     spurious: ArrayLike | None = None,
     refused: ArrayLike | None = None,
+    searched: ArrayLike | None = None,
 ) -> StatisticalStep:
     """Fit every window and selection, and find the background-only hypothesis.
 
@@ -61,6 +62,8 @@ def statistical_step(
         Spurious signal as a fraction of the background.
     refused : array_like of bool, shape (n_windows, n_selections), optional
         Selections that sculpt the spectrum.
+    searched : array_like of bool, shape (n_windows,), optional
+        Windows that are searched; by default all.
 
     Returns
     -------
@@ -87,6 +90,8 @@ def statistical_step(
     fits = scan(patterns, windows, efficiencies, model=model, spurious=spurious)
     counted = np.ones(fits.shape, dtype=bool)
     counted[:, 0] = float(efficiencies[0]) == 1.0
+    if searched is not None:
+        counted &= np.asarray(searched, dtype=bool)[:, None]
     return StatisticalStep(
         scan=fits,
         model=model,

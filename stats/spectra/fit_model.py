@@ -53,7 +53,7 @@ class FitModel(Record):
 
     function: str = "dijet5"
     guard: int = 2
-    efficiency_order: int = 3
+    efficiency_order: int = 4
     efficiency_prior: float | None = None
     gof_threshold: float = 0.003
 
@@ -83,6 +83,6 @@ class FitModel(Record):
         Examples
         --------
         >>> FitModel(efficiency_prior=0.5).odds_precision().tolist()
-        [0.01, 4.0, 4.0, 4.0]
+        [0.01, 4.0, 4.0, 4.0, 4.0]
         """
         return np.r_[10.0, np.full(self.efficiency_order, self._width)] ** -2.0

@@ -12,11 +12,12 @@ import pytest
 from overdensity.core import InputError
 from overdensity.stats import WindowResult
 from overdensity.workflow import SearchResults, load_config, run_search
+from overdensity.workflow.search_run import calibrate_search
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scores import Scores, read_scores
 from overdensity.workflow.stages.selecting import calibrated_scores
 
-from ..conftest import make_box
+from ..conftest import make_box, write_search
 
 CONTRACT_BEST = {
     "mass", "mass_error", "window", "efficiency", "p_local", "p_global", "z_local", "z_global",
@@ -278,3 +279,19 @@ def test_no_own_file_in_the_folder_of_scores_is_deleted(search_file: Path, box: 
     mine.write_bytes(box.read_bytes())
     run_search(load_config(search_file))
     assert mine.is_file()
+
+
+def test_thin_windows_do_not_end_a_search_and_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    few = make_box(tmp_path / "few.parquet", background=3300, signal=0, seed=1)
+    config = load_config(write_search(tmp_path, few), ["pseudo_datasets.number=1"])
+    results = run_search(config)
+    (thin,) = results.left_out
+    assert (len(results.windows), thin.low > results.windows[-1].low) == (2, True)
+    assert str(thin) in results.flags
+    assert str(thin) in caplog.messages
+    assert "2 of 3 windows searched" in (Path(config.out or "") / "report.html").read_text()
+    assert SearchResults.from_json(Path(config.out or "") / "results.json") == results
+    if results.best is not None:
+        assert len(calibrate_search(config).datasets) == 1

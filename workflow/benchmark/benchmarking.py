@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...core import ConfigError, nearest_names, progress
 from ...core.records import write_text_atomic
 from ...ml import Folding, Sample, fit_guarded, make_method, mass_sculpting, performance, train_fold
+from ...ml.decorrelation.decorrelated import decorrelated
 from ...ml.evaluation.metrics import efficiency_in_fold, sic_at_efficiencies
 from ..cluster.campaign import run_campaign
 from ..cluster.connecting import connect
@@ -195,7 +196,12 @@ def _scored(
     """
     test = _test_events(config, task.label)
     settings = config.methods[task.label]
-    method = make_method(settings.name, **settings.hyperparameters)
+    method = decorrelated(
+        make_method(settings.name, **settings.hyperparameters),
+        settings.decorrelate.features,
+        among=config.features_of(task.label),
+        by=settings.decorrelate.by,
+    )
     data, simulation = training_events(config, task.label, n_signal=task.n_signal, seed=task.seed)
     window, shown = config.window.window(), test.without_label()
     if not is_cross_fitted(config, task.label):
@@ -278,6 +284,7 @@ def training_file(config: BenchmarkConfig, task: BenchmarkTask) -> str:
         config.edges.tolist(),
         config.selections,
         config.min_background,
+        settings.decorrelate.model_dump(),
         config.draw if task.n_signal is not None else None,
         config.folds if is_cross_fitted(config, task.label) else None,
         EPS_S,

@@ -18,8 +18,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ...core import ConfigError, FitError, InputError, Record
+from ...core.identity import splitmix64
 from ...core.records import write_text_atomic
-from ...stats import count_patterns
+from ...stats import count_patterns, selection_levels
 from ...stats.combination.channels_hunt import hunt_channels
 from ...stats.combination.joint import HuntChannel
 from ...stats.combination.joint_result import CombinedResult
@@ -131,7 +132,7 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
         return found
     _check_ids({name: run.columns for name, run in runs.items()})
     owned = _owned(runs)
-    channels, events = {}, []
+    channels, events, regions = {}, [], _regions(runs)
     for name, run in runs.items():
         scores = read_scores(run)
         kept = np.isin(scores.sample.event, owned[name])
@@ -142,18 +143,22 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
                 "with the more special events first"
             )
             raise InputError(msg)
-        channels[name] = _channel(run, _kept(scores, kept))
+        channels[name] = _channel(run, _kept(scores, kept), regions)
     first = next(iter(runs.values()))
     result = hunt_channels(
         channels,
-        first.regions,
+        regions,
         pseudo_experiments=max(config.pseudo_experiments for config in configs.values()),
         seed=first.config.seed,
     )
     combined = CombinedSearch(
         result=result,
         events=tuple(events),
-        flags=(*result.flags, *fold_flags(configs, shared=any(each.removed for each in events))),
+        flags=(
+            *result.flags,
+            *(f"{name}: {thin}" for name, run in runs.items() for thin in run.left_out),
+            *fold_flags(configs, shared=any(each.removed for each in events)),
+        ),
         key=key,
         provenance=Provenance.of(
             {name: config.model_dump(mode="json") for name, config in configs.items()},
@@ -257,20 +262,39 @@ def _kept(scores: Scores, kept: NDArray[np.bool_]) -> Scores:
     )
 
 
-def _channel(run: Run, scores: Scores) -> HuntChannel:
-    """Select among the events of a channel as its own search would."""
+def _regions(runs: Mapping[str, Run]) -> list[tuple[float, float]]:
+    """Return the signal regions that are searched in one channel at least, GeV."""
+    return sorted({region for run in runs.values() for region in run.regions})
+
+
+def _channel(run: Run, scores: Scores, regions: Sequence[tuple[float, float]]) -> HuntChannel:
+    """Select among the events of a channel as its own search would.
+
+    Of regions that it does not search, no selection counts; events are drawn for them at random.
+    """
     config = run.config
     cut_on = calibrated_scores(run, scores)
     levels = levels_of(run, cut_on)
     spurious, bent = spurious_of(run, scores), sculpting_of(run, cut_on)
     few = Run(config.model_copy(update={"pseudo_experiments": _REFUSAL_TOYS}))
     alone = hunt_scores(few, scores, levels, spurious=spurious, refused=bent.refused)
+    searched = [region in run.regions for region in regions]
+    ids = splitmix64(scores.sample.event)
+    drawn = selection_levels(np.zeros(len(ids)), scores.fold, config.selections, events=ids)
+    passed = np.repeat(drawn[:, None], len(regions), axis=1)
+    passed[:, searched] = levels
+    of_own = np.array([[row.refused for row in window.selections] for window in alone.windows])
+    refused, fraction = np.zeros((len(regions), of_own.shape[1]), bool), np.zeros(len(regions))
+    refused[searched] = of_own
+    if spurious is not None:
+        fraction[searched] = spurious.fraction
     return HuntChannel(
-        patterns=count_patterns(scores.sample.mass, levels, run.fit_edges),
+        patterns=count_patterns(scores.sample.mass, passed, run.fit_edges),
         efficiencies=config.selections,
         model=run.fit_model,
-        spurious=None if spurious is None else spurious.fraction,
-        refused=[[row.refused for row in window.selections] for window in alone.windows],
+        spurious=fraction,
+        refused=refused,
+        searched=searched,
     )
 
 

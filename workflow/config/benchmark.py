@@ -12,7 +12,7 @@ from ...core.windows import geometric_center, log_edges
 from ...ml import Window
 from .cluster import ClusterConfig
 from .search import MethodConfig
-from .sections import FilesSection, Section
+from .sections import Decorrelate, FilesSection, Section
 
 __all__ = [
     "BenchmarkConfig",
@@ -110,10 +110,13 @@ class BenchmarkMethod(MethodConfig):
         cross-fitted, since that is the test background too), or the events of `simulation`.
     features : tuple of str, optional
         Its features, in place of those of the benchmark.
+    decorrelate : Decorrelate
+        Those of them that it is shown without their dependence on the mass.
     """
 
     simulation: Literal["extra", "file"] | None = None
     features: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    decorrelate: Decorrelate = Decorrelate()
 
 
 class BenchmarkConfig(Section):

@@ -23,5 +23,5 @@ class EfficiencyConfig(Section):
         scan range: a number, or as all windows of the search show it.
     """
 
-    order: Annotated[int, Field(ge=0, le=6)] = 3
+    order: Annotated[int, Field(ge=0, le=6)] = 4
     prior: Literal["measured"] | Annotated[float, Field(gt=0)] = "measured"

@@ -48,6 +48,7 @@ AFFECTS: Mapping[str, tuple[Stage, ...]] = {
     "mass": _TRAINING,
     "features": _TRAINING,
     "region": _TRAINING,
+    "decorrelate": _TRAINING,
     "method": _TRAINING,
     "scan": _TRAINING,
     "folds": _TRAINING,

@@ -12,8 +12,8 @@ from .cluster import ClusterConfig
 from .limits import LimitsConfig
 from .region import RegionConfig
 from .registries import FormatName, FunctionName, MethodName, ProcessorName
-from .sections import Files, MaybeFiles, NamedSection, Section
 from .uncertainties import UncertaintiesConfig
+from .sections import Decorrelate, Files, MaybeFiles, NamedSection, Section
 
 __all__ = [
     "EventsConfig",
@@ -193,6 +193,8 @@ class SearchConfig(Section):
     region : RegionConfig, optional
         Cuts on columns: only events that pass are searched, and ``overdensity validate region``
         does the same search on the others.
+    decorrelate : Decorrelate
+        Those of them that follow the mass, and are shown without that.
     method : MethodConfig
         The anomaly method.
     scan : ScanConfig
@@ -259,6 +261,7 @@ class SearchConfig(Section):
         "j2_tau21",
     )
     region: RegionConfig | None = None
+    decorrelate: Decorrelate = Decorrelate()
     method: MethodConfig = MethodConfig()
     scan: ScanConfig = ScanConfig()
     selections: Annotated[tuple[float, ...], Field(min_length=1)] = (0.1, 0.01, 0.002)

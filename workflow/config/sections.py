@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-__all__ = ["Files", "FilesSection", "MaybeFiles", "NamedSection", "Section", "listed"]
+__all__ = [
+    "Decorrelate",
+    "Files",
+    "FilesSection",
+    "MaybeFiles",
+    "NamedSection",
+    "Section",
+    "listed",
+]
 
 
 def listed(value: Any) -> Any:
@@ -42,6 +50,27 @@ class FilesSection(Section):
     @classmethod
     def _files_alone(cls, value: Any) -> Any:
         return {"files": value} if isinstance(value, (str, list, tuple)) else value
+
+
+class Decorrelate(Section):
+    """Features that a method is shown without their dependence on the mass; names alone will do.
+
+    Attributes
+    ----------
+    features : tuple of str
+        Their names, which are among the features.
+    by : {'quantiles', 'flow'}
+        Each by its conditional quantile given the mass, or all jointly by a conditional flow
+        (`overdensity.ml.decorrelation.decorrelated`).
+    """
+
+    features: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    by: Literal["quantiles", "flow"] = "quantiles"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _features_alone(cls, value: Any) -> Any:
+        return {"features": value} if isinstance(value, (str, list, tuple)) else value
 
 
 class NamedSection(BaseModel):

@@ -75,20 +75,21 @@ def read_signal_models(run: Run, limits: LimitsConfig) -> list[SignalModel]:
     for name, signal in limits.signals.items():
         files = tuple(column_paths(signal.files))
         sample = load_signal(run, files, weights="thinned")
-        inside = [np.mean(window.signal(sample.mass)) for window in run.windows]
-        window = int(np.argmax(inside))
-        if not inside[window] > 0:
+        if not any(window.signal(sample.mass).any() for window in run.all_windows):
             msg = (
                 f"limits.signals.{name}: none of {len(sample)} events lies in a signal region of "
                 f"the scan ({run.config.scan.low:g}-{run.config.scan.high:g} GeV)"
             )
             raise InputError(msg)
+        inside = [np.mean(window.signal(sample.mass)) for window in run.windows]
+        window = int(np.argmax(inside))
         number = round(inside[window] * len(sample))
         if number < _FEWEST:
+            thin = "".join(f"; {each}" for each in run.left_out[:1])
             msg = (
                 f"limits.signals.{name}: {number} of {len(sample)} events lie in the signal region "
                 f"of its window, too few to measure an efficiency; give files with {_FEWEST} there "
-                "at least"
+                f"at least{thin}"
             )
             raise InputError(msg)
         total = signal_total(run, files)

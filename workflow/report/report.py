@@ -84,7 +84,7 @@ def write_report(out: Path) -> Path:
 def _content(results: SearchResults, out: Path) -> dict[str, Any]:
     provenance = results.provenance
     return {
-        "headline": _headline(results),
+        "headline": _headline(results) + results.of_all_windows,
         "title": out.resolve().name,
         "created": provenance.created.replace("T", " "),
         "method": provenance.configuration["method"]["name"],

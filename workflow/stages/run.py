@@ -13,9 +13,11 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from ...core import ConfigError
+from ...core import ConfigError, InputError
 from ...core.records import write_text_atomic
-from ...ml import Folding, Method, Window, make_method, scan_edges, scan_windows
+from ...ml import Folding, Method, Sample, Window, make_method, scan_edges, scan_windows
+from ...ml.decorrelation.decorrelated import decorrelated
+from ...ml.thin_windows import ThinWindow, all_are_thin, thin_window
 from ...stats import FitModel, subdivide
 from ..config.dependencies import Stage, keys_of, value_of
 from ..config.search import SearchConfig
@@ -41,7 +43,7 @@ class Run:
     Examples
     --------
     >>> run = Run(SearchConfig(events={"files": ["box.parquet"]}, out="runs/box"))
-    >>> len(run.windows), run.edges.shape, run.fit_edges.shape, run.method.name
+    >>> len(run.all_windows), run.edges.shape, run.fit_edges.shape, run.method.name
     (10, (17,), (33,), 'cwola')
     """
 
@@ -65,9 +67,56 @@ class Run:
         return tuple(column_files(self.config, self.folder))
 
     @cached_property
-    def windows(self) -> tuple[Window, ...]:
-        """The windows of the scan."""
+    def all_windows(self) -> tuple[Window, ...]:
+        """The windows of the scan, searched or not."""
         return tuple(scan_windows(**self.config.scan.model_dump()))
+
+    @cached_property
+    def left_out(self) -> tuple[ThinWindow, ...]:
+        """The windows that are not searched, since they are too thin to be trained on.
+
+        They follow from the events of the run (`overdensity.ml.thin_windows`); whatever repeats the
+        search, on pseudo-datasets or with injected signal, leaves out the same.
+
+        Raises
+        ------
+        InputError
+            If these are all windows, or the columns cannot be used.
+        """
+        if not self.method.windowed:
+            return ()
+        trained_on = [("events", self.columns, self.folding.training_share)]
+        if "simulation" in self.method.needs:
+            share = 1 - 1 / self.folding.folds
+            trained_on.append(("simulated events", self.config.simulation, share))
+        thin: dict[float, ThinWindow] = {}
+        for events, files, share in trained_on:
+            if not files:  # refused where the simulation is read
+                continue
+            mass = self._masses(files)
+            fewest = self.method.fewest_events
+            for window in self.all_windows:
+                found = thin_window(window, mass, fewest=fewest, share=share, events=events)
+                if found is not None:
+                    thin.setdefault(window.low, found)
+        if len(thin) == len(self.all_windows):
+            raise InputError(all_are_thin(list(thin.values())))
+        return tuple(thin[low] for low in sorted(thin))
+
+    def _masses(self, files: Sequence[str]) -> NDArray[np.float64]:
+        """Return the masses of all events of some files that are in the region, GeV."""
+        region = self.config.region
+        names = () if region is None else tuple(region.columns)
+        sample = Sample.from_parquet(files, mass=self.config.mass, features=names)
+        if region is None:
+            return sample.mass
+        return sample.mass[region.keeps(dict(zip(sample.names, sample.features.T, strict=True)))]
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        """The windows that are searched: those of the scan without the ones left out."""
+        thin = {window.low for window in self.left_out}
+        return tuple(window for window in self.all_windows if window.low not in thin)
 
     @cached_property
     def regions(self) -> list[tuple[float, float]]:
@@ -101,20 +150,27 @@ class Run:
     def method(self) -> Method[Any]:
         """The anomaly method, untrained: cross-fitting trains copies of it.
 
+        It is shown the features as `decorrelate` says.
+
         Raises
         ------
         ConfigError
-            If the method or a hyperparameter is unknown, or the method learns from labels: those of
-            the events that are searched would be the answer.
+            If the method, a hyperparameter or a feature is unknown, or the method learns from
+            labels: those of the events that are searched would be the answer.
         """
-        method = make_method(self.config.method.name, **self.config.method.hyperparameters)
+        method, wanted = self._bare_method, self.config.decorrelate
         if "labels" in method.needs:
             msg = (
                 f"method {method.name!r} learns from the truth, which a search must not know of the "
                 "events it searches; use it in 'overdensity benchmark', or choose another method"
             )
             raise ConfigError(msg)
-        return method
+        return decorrelated(method, wanted.features, among=self.config.features, by=wanted.by)
+
+    @cached_property
+    def _bare_method(self) -> Method[Any]:
+        """The method before features are decorrelated."""
+        return make_method(self.config.method.name, **self.config.method.hyperparameters)
 
     @cached_property
     def folding(self) -> Folding:
@@ -138,8 +194,9 @@ class Run:
         if repeat == self.repeat:
             return self
         other = replace(self, repeat=repeat)
-        if "columns" in self.__dict__:
-            other.__dict__["columns"] = self.columns
+        for found in ("columns", "left_out"):
+            if found in self.__dict__:
+                other.__dict__[found] = self.__dict__[found]
         return other
 
     @cached_property
@@ -173,7 +230,8 @@ class Run:
 
     def forget_columns(self) -> None:
         """Look for the columns anew when they are next asked for: others have been made."""
-        self.__dict__.pop("columns", None)
+        for found in ("columns", "left_out", "windows", "regions", "training_windows"):
+            self.__dict__.pop(found, None)
 
     def in_scan(self, mass: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
         """Return which masses, shape (n_events,) in GeV, lie in the range of the scan."""
@@ -199,7 +257,7 @@ class Run:
         """Return what a key stands for: files by their state, the method with all its defaults."""
         value = value_of(self.config, key)
         if key == "method":
-            return [self.config.method.name, dataclasses.asdict(self.method.hyper)]
+            return [self.config.method.name, dataclasses.asdict(self._bare_method.hyper)]
         if key == "simulation" and "simulation" not in self.method.needs:
             return []
         if key == "uncertainties.variations":
@@ -212,8 +270,8 @@ class Run:
         return value
 
     def __getstate__(self) -> dict[str, Any]:
-        """Send a worker the configuration and the names of the columns, which it need not find."""
-        kept = ("config", "repeat", "columns")
+        """Send a worker the configuration, and what it need not find: columns and thin windows."""
+        kept = ("config", "repeat", "columns", "left_out")
         return {key: self.__dict__[key] for key in kept if key in self.__dict__}
 
 

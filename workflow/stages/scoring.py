@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from .samples import (
 from .scores import score_files, signal_score_files, varied_file, write_scores
 
 __all__ = ["make_scores"]
+
+logger = logging.getLogger(__name__)
 
 
 def make_scores(run: Run, client: Client) -> None:
@@ -47,10 +50,12 @@ def make_scores(run: Run, client: Client) -> None:
     """
     load_numbers(run)  # unusable columns fail before anything is sent out
     run.method.shown(first_events(run))
-    parts = [(part, score_files(part), signal_score_files(part)) for part in run.partitions]
     load_simulation(run)
     if run.config.signal:
         load_signal(run, run.config.signal, weights="refused")
+    for window in run.left_out:
+        logger.warning("%s", window)
+    parts = [(part, score_files(part), signal_score_files(part)) for part in run.partitions]
     folder = run.folder / "scores"
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {path for _, *both in parts for files in both for path in files.values()}

@@ -7,6 +7,7 @@ from typing import Self
 
 from ...core import Record
 from ...core.tables import Printed, Table
+from ...ml.thin_windows import ThinWindow
 from ...stats import (
     FunctionChoice,
     Independence,
@@ -175,6 +176,8 @@ class SearchResults(Printed, Record):
         Hash of all that this result depends on: an unchanged one is not made again.
     provenance : Provenance
         Versions, configuration, inputs.
+    left_out : tuple of ThinWindow
+        Windows that are not searched, since they are too thin to be trained on.
 
     Examples
     --------
@@ -204,11 +207,18 @@ class SearchResults(Printed, Record):
     bad_files: dict[str, str]
     key: str
     provenance: Provenance
+    left_out: tuple[ThinWindow, ...] = ()
+
+    @property
+    def of_all_windows(self) -> str:
+        """How many windows were searched, in words, where some were left out."""
+        searched, thin = len(self.windows), len(self.left_out)
+        return f" ({searched} of {searched + thin} windows searched)" if thin else ""
 
     def table(self) -> Table:
         """Return one line a window, with its most significant selection."""
         return windows_table(
-            f"{self.n_events} events in the scan range",
+            f"{self.n_events} events in the scan range{self.of_all_windows}",
             self.windows,
             best=None if self.best is None else self.best.window,
             notes=(self._sentence(), *self.flags),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -129,6 +130,12 @@ class Gis(Method[GisHyper]):
         ]
         self._names, self._center = data.names, window.center
         return self
+
+    @property
+    def fewest_events(self) -> int:
+        """So many that those which do not validate are enough; see :attr:`Method.fewest_events`."""
+        folds = self.hyper.validation_folds
+        return math.ceil(self.hyper.min_events * folds / (folds - 1))
 
     def score(self, data: Sample) -> NDArray[np.float32]:
         """Return log(alpha); see :meth:`Method.score`."""

@@ -108,6 +108,11 @@ class OuterDensity(Method[OuterT], Generic[OuterT]):
         del simulation  # everything is learnt from data
         return self.fit_inside(self.fit_outside(data, window, seed=seed), data, window, seed=seed)
 
+    @property
+    def fewest_events(self) -> int:
+        """As the hyperparameters say; see :attr:`Method.fewest_events`."""
+        return self.hyper.min_events
+
     def fit_outside(self, data: Sample, window: Window, *, seed: int) -> ConditionalFlow:
         """Return the density of the features given the mass, learnt outside of the signal region.
 

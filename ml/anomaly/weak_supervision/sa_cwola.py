@@ -93,6 +93,11 @@ class SaCwola(Method[SaCwolaHyper]):
 
     _classifier: Classifier
 
+    @property
+    def fewest_events(self) -> int:
+        """See :attr:`Method.fewest_events`."""
+        return self.hyper.min_events * _PARTS
+
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
     ) -> Self:

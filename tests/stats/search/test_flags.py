@@ -51,6 +51,7 @@ def test_a_fit_that_is_not_counted_is_named_by_window_and_efficiency(search):
 def test_a_refused_selection_is_said_once_and_not_as_a_bad_fit(search):
     (said,) = sentences(search, flagged=[3], refused=[3])
     assert "fabricates an excess (efficiency 0.1); it is refused" in said
+    assert "name them under 'decorrelate'" in said
 
 
 def test_a_strong_excess_explains_a_fit_that_is_good_without_it(search):

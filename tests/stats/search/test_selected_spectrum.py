@@ -32,7 +32,7 @@ def test_a_spectrum_holds_the_numbers_of_its_row(scanned, k):
     np.testing.assert_allclose(np.sqrt(np.diag(covariance)), found.expected_error)
     before = scanned.problem.basis.expected(scanned.fits.theta[0, 2])
     np.testing.assert_allclose(found.expected, before * np.array(found.efficiency))
-    assert found.ndf == (~np.array(found.masked)).sum() - 4
+    assert found.ndf == (~np.array(found.masked)).sum() - 5
     assert 0 < found.p_value <= 1
 
 

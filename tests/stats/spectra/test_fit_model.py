@@ -13,7 +13,7 @@ def test_each_term_of_the_efficiency_has_the_width_of_the_prior() -> None:
 
 
 def test_a_prior_to_be_measured_begins_wide() -> None:
-    np.testing.assert_allclose(FitModel().odds_precision() ** -0.5, [10, 1, 1, 1])
+    np.testing.assert_allclose(FitModel().odds_precision() ** -0.5, [10, 1, 1, 1, 1])
 
 
 @pytest.mark.parametrize(

@@ -200,3 +200,13 @@ def test_the_command_prints_every_channel_and_the_combination(
     assert "global significance" in last
     assert f"{found.events[1].removed} of" in printed
     assert (tmp_path / "both" / "combination.json").is_file()
+
+
+def test_a_window_too_thin_for_one_channel_is_searched_in_the_other(combined):
+    found, _ = combined
+    last = found.result.hypotheses[-1]
+    trijet, dijet = last.channels
+    assert trijet is None
+    assert dijet is not None
+    assert f"trijet: window {last.low:.0f}-{last.high:.0f} GeV is not searched" in str(found.flags)
+    assert "fabricates" not in str(found.flags)

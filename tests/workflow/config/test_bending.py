@@ -11,7 +11,7 @@ from overdensity.workflow.stages.run import Run
 
 
 def test_the_prior_is_measured_or_a_number():
-    assert EfficiencyConfig() == EfficiencyConfig(order=3, prior="measured")
+    assert EfficiencyConfig() == EfficiencyConfig(order=4, prior="measured")
     assert EfficiencyConfig(prior=0.2).prior == 0.2
 
 

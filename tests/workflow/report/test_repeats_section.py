@@ -52,7 +52,8 @@ def test_the_significance_of_a_search_is_the_mean_over_its_partitions(
             if selection.z_local is not None and not np.isnan(z[0, window, row]):
                 assert z[0, window, row] == pytest.approx(selection.z_local)
     k = [row.efficiency for row in results.windows[best.window].rows].index(best.efficiency)
-    assert best.z_local == pytest.approx(np.nanmean(np.maximum(z[:, best.window, k], -2)))
+    mean = np.nanmean(np.maximum(z[:, best.window, k], -2))
+    assert mean <= best.z_local <= mean * 3**0.25  # the events that three partitions share
     assert best.mass == pytest.approx(3800, rel=0.03)
 
 

@@ -14,7 +14,7 @@ from overdensity.workflow.config.dependencies import AFFECTS, STAGES
 from overdensity.workflow.config.reading import load_config, parse_config
 from overdensity.workflow.stages.run import Run, open_run
 
-from ...conftest import make_box
+from ...conftest import make_box, write_search
 
 OTHER = {  # a value of each key that is not the one of the search file or its default
     "events": "events.chunk_events=7",
@@ -23,6 +23,7 @@ OTHER = {  # a value of each key that is not the one of the search file or its d
     "columns": "columns=memory://elsewhere",
     "mass": "mass=m3j",
     "features": "features=[j1_mass]",
+    "decorrelate": "decorrelate=[j1_mass]",
     "method": "method.classifier.members=2",
     "scan": "scan.low=3100",
     "folds": "folds=5",
@@ -80,7 +81,7 @@ def test_a_worker_is_sent_the_columns_and_nothing_that_is_large(search_file: Pat
     run = Run(load_config(search_file))
     assert (run.columns, len(run.windows), len(run.fit_edges)) != ()
     there = pickle.loads(pickle.dumps(run))
-    assert set(there.__dict__) == {"config", "repeat", "columns"}
+    assert set(there.__dict__) == {"config", "repeat", "columns", "left_out"}
     assert there.windows == run.windows
     np.testing.assert_array_equal(there.fit_edges, run.fit_edges)
 
@@ -177,3 +178,43 @@ def test_method_that_learns_from_the_truth_is_refused(search_file: Path, name: s
     run = Run(load_config(search_file, [f"method={{name: {name}}}"]))
     with pytest.raises(ConfigError, match=f"method '{name}' learns from the truth"):
         _ = run.method
+
+
+def thin_run(folder: Path, background: int, *overrides: str) -> Run:
+    """Return the run of a box with few events, of three windows."""
+    box = make_box(folder / "few.parquet", background=background, signal=0, seed=1)
+    return Run(load_config(write_search(folder, box), overrides))
+
+
+def test_windows_too_thin_to_be_trained_on_are_left_out(tmp_path: Path) -> None:
+    run = thin_run(tmp_path, 3300)
+    assert run.windows == run.all_windows[:2]
+    assert (len(run.regions), run.training_windows) == (2, (0, 1))
+    (thin,) = run.left_out
+    assert (thin.low, thin.high) == (run.all_windows[2].low, run.all_windows[2].high)
+    there = pickle.loads(pickle.dumps(run))
+    assert there.windows == run.windows
+
+
+def test_a_method_without_windows_leaves_out_none(tmp_path: Path) -> None:
+    assert thin_run(tmp_path, 300, "method={name: pca}").left_out == ()
+
+
+def test_a_scan_of_thin_windows_alone_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none of the 3 windows of the scan has enough events"):
+        _ = thin_run(tmp_path, 1000).windows
+
+
+def test_simulation_can_be_too_thin_as_well(tmp_path: Path) -> None:
+    few = make_box(tmp_path / "simulated.parquet", background=1500, signal=0, seed=2)
+    run = thin_run(tmp_path, 9000, "method={name: idealised}", f"simulation={few}")
+    assert run.windows == run.all_windows[:2]
+    assert "simulated events" in run.left_out[0].reason
+
+
+def test_features_are_decorrelated_where_the_configuration_says(search_file: Path) -> None:
+    run = Run(load_config(search_file, ["decorrelate=j1_mass"]))
+    assert run.method.hyper.features == ("j1_mass",)
+    assert run.key("scores") != Run(load_config(search_file)).key("scores")
+    with pytest.raises(ConfigError, match="decorrelate: no feature is called 'j1_mas'"):
+        _ = Run(load_config(search_file, ["decorrelate=[j1_mas]"])).method

@@ -1,0 +1,1 @@
+"""Features that follow the mass, made independent of it: conditional quantiles and flows."""
