@@ -4,7 +4,8 @@ python -P benchmarks/calibration.py                          # all studies, abou
 python -P benchmarks/calibration.py background --figures docs/figures
 python -P benchmarks/calibration.py strength sparse
 python -P benchmarks/calibration.py background --pseudo-experiments 300   # a third of the time
-python -P benchmarks/calibration.py searches --datasets 200  # ten correlated selections a dataset
+python -P benchmarks/calibration.py resonance                # peaks of 3, 6 and 12 % width
+python -P benchmarks/calibration.py searches --datasets 200  # all events and ten correlated selections
 
 The slow tests of ``tests/stats/test_calibration.py`` ask the same studies for their verdict.
 """
@@ -23,12 +24,15 @@ from overdensity.core import progress
 from overdensity.stats import (
     FitModel,
     fit,
+    fit_resonance,
     hunt,
     local_p,
     log_edges,
     selection_levels,
     subdivide,
 )
+from overdensity.stats.spectra.functions import basis
+from overdensity.stats.spectra.poisson import Constraint, seed_theta
 
 EDGES = log_edges(2632.0, 6000.0, 16)
 WINDOWS = np.array([(EDGES[i], EDGES[i + 3]) for i in range(2, 12)])
@@ -131,7 +135,10 @@ def searches(
     correlation: float = 0.5,
     toys: int = 1000,
 ) -> PValues:
-    """Search datasets with a score for each window; scores of windows share their variance."""
+    """Search datasets with a score for each window, all events among the tests.
+
+    Scores of windows share their variance.
+    """
     p_global, p_local = [], []
     with progress("datasets", datasets) as advance:
         for seed in range(datasets):
@@ -142,7 +149,7 @@ def searches(
             scores += sculpting * np.log(mass / 3500.0)[:, None]
             folds = rng.integers(0, 5, mass.size)
             levels = [selection_levels(column, folds, EFFICIENCIES) for column in scores.T]
-            options = {"efficiencies": EFFICIENCIES, "toys": toys}
+            options = {"efficiencies": (1.0, *EFFICIENCIES), "toys": toys}
             whole, local = _search(mass, np.stack(levels, axis=1), seed, **options)
             p_global.append(whole)
             p_local.append(local)
@@ -195,6 +202,42 @@ def strength(
                 fitted[row, k], error[row, k] = one.strength, one.strength_error
                 advance(1)
     return Strengths(injected, fitted, error)
+
+
+def resonance(datasets: int) -> None:
+    """Print pulls of mass and number of events of narrow and broad peaks, 300 in 300 events."""
+    fine = subdivide(EDGES, 2)
+    function = basis("dijet5", fine)
+    asimov = np.histogram(throw_masses(np.random.default_rng(0), 3e6), fine)[0] * 1e-4
+    theta = seed_theta(function, asimov)
+    known = Constraint(theta, 1 / np.array([10.0, 1.0, 0.5, 0.25, 0.125]) ** 2)
+    print(
+        "| width | median z | valid | mass: median pull | median size of it | beyond 3 | "
+        "events: median pull | median size of it | beyond 3 |"
+    )
+    print("| --- " * 9 + "|")
+    for width in (0.03, 0.06, 0.12):
+        peak = np.diff(ndtr((fine / 3700.0 - 1) / width))
+        pulls, z = [], []
+        for k in range(datasets):
+            rng = np.random.default_rng([4, int(1000 * width), k])
+            counts = rng.poisson(function.expected(theta) + 300 * peak)
+            one = fit_resonance(fine, counts, fine[10], fine[16], background=(function, known))
+            z.append(one.z)
+            if one.valid and one.mass_error and one.n_signal_error:
+                mass, events = (one.mass - 3700) / one.mass_error, one.n_signal - 300
+                pulls.append((mass, events / one.n_signal_error))
+        table = np.array(pulls)
+        cells = [
+            f"{np.median(p):+.2f} | {np.median(np.abs(p)):.2f} | {(np.abs(p) > 3).mean():.3f}"
+            for p in table.T
+        ]
+        print(
+            f"| {100 * width:.0f} % | {np.median(z):.1f} | {len(table)} of {datasets} | "
+            f"{cells[0]} | {cells[1]} |",
+            flush=True,
+        )
+    print()
 
 
 def binomial_band(n: int, p: float, level: float = 0.99) -> tuple[float, float]:
@@ -289,7 +332,7 @@ def plot_strength(found: Strengths, path: Path) -> None:
     plt.close(figure)
 
 
-STUDIES = ("background", "strength", "sparse", "searches")
+STUDIES = ("background", "strength", "sparse", "searches", "resonance")
 
 
 def main() -> None:
@@ -329,6 +372,8 @@ def main() -> None:
         show_strength(fitted)
         if figures is not None:
             plot_strength(fitted, figures / "calibration_strength.png")
+    if "resonance" in chosen:
+        resonance(arguments.datasets or 200)
     if "searches" in chosen:
         n = arguments.datasets or 200
         found = {

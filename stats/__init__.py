@@ -16,7 +16,6 @@ from ..core.lazy import lazy_door
 if TYPE_CHECKING:
     from ..core.windows import log_edges
     from .p_values.local import local_p, z_of_p
-    from .sculpting.contradiction import contradicted
     from .sculpting.fabricated import FabricatedExcess, fabricated_excess, refuse_fabricated
     from .sculpting.sculpting_result import Sculpting
     from .search.hunt_result import Best, HuntResult, SelectionResult, WindowResult
@@ -67,7 +66,6 @@ __all__ = [
     "best_workspace",
     "choose_function",
     "conformal_p",
-    "contradicted",
     "count_patterns",
     "counting_workspace",
     "dijet_edges",

@@ -98,7 +98,7 @@ def write_search(folder: Path, box: Path) -> Path:
         "features": ["j1_mass", "j1_tau21"],
         "method": {"name": "cwola", "classifier": {"members": 1}},
         "scan": {"low": LOW, "high": HIGH, "bins": 9},
-        "selections": [0.1, 0.02],
+        "selections": [1, 0.1, 0.02],
         "folds": 3,
         "fit": {"function": "dijet3"},
         "pseudo_experiments": 500,

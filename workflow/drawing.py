@@ -156,6 +156,7 @@ def plot_scan(
     best: tuple[float, float] | None,
     p_global: float | None,
     is_limit: bool,
+    extrapolated: bool = False,
 ) -> Figure:
     """Draw the local p-values of the scan.
 
@@ -171,6 +172,8 @@ def plot_scan(
         Its global p-value.
     is_limit : bool
         Whether the global p-value is an upper limit.
+    extrapolated : bool
+        Whether it lies beyond all pseudo-experiments.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 4.2))
@@ -185,6 +188,7 @@ def plot_scan(
             relation = "≤" if is_limit else "="
             bound = "≥ " if is_limit else ""
             text = f"global p {relation} {p_global:.2g}\n({bound}{norm.isf(p_global):.1f}σ)"
+            text += "\nextrapolated" if extrapolated else ""
             axes.annotate(
                 text,
                 (best[0] / 1000, best[1]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from ...core import FitError, InputError
 from ...core.identity import text_digest
 from ..p_values.local import z_of_log_p, z_of_p
 from ..search.pseudo_experiments import Mapper, Toys, is_enough, join_toys, throw_toys
-from ..search.statistical_step import StatisticalStep, statistical_step
+from ..search.statistical_step import StatisticalStep, settled_step, statistical_step
 from ..selection.patterns import Patterns
 from ..spectra.fit_model import FitModel
 from .statistic import JointTail, joint_statistic, joint_tail
@@ -136,24 +136,31 @@ def combine_channels(
     if not channels:
         msg = "there is no channel to search in"
         raise InputError(msg)
-    steps = {name: _step(name, channel, windows) for name, channel in channels.items()}
     goals = [*(goal for goal in _ROUNDS if goal < pseudo_experiments), pseudo_experiments]
-    thrown: dict[str, list[Toys]] = {name: [] for name in steps}
-    combined, done = Combination(steps, {}), 0
-    for index, goal in enumerate(goals):
-        for name, step in steps.items():
-            own = _seed_of(seed, name, index)
-            thrown[name].append(
-                throw_toys(step.scan, step.null, n=goal - done, seed=own, mapper=mapper)
-            )
-        done = goal
-        combined = Combination(steps, {name: join_toys(toys) for name, toys in thrown.items()})
+
+    def throw(name: str, step: StatisticalStep, index: int) -> Toys:
+        n, own = goals[index] - (goals[index - 1] if index else 0), _seed_of(seed, name, index)
+        return throw_toys(step.scan, step.null, n=n, seed=own, mapper=mapper)
+
+    first = {
+        name: settled_step(partial(_step, name, channel, windows), partial(throw, name, index=0))
+        for name, channel in channels.items()
+    }
+    steps = {name: step for name, (step, _) in first.items()}
+    thrown = {name: [toys] for name, (_, toys) in first.items()}
+    combined = Combination(steps, {name: toys for name, (_, toys) in first.items()})
+    for index in range(1, len(goals)):
         if combined.enough():
             break
+        for name, step in steps.items():
+            thrown[name].append(throw(name, step, index))
+        combined = Combination(steps, {name: join_toys(toys) for name, toys in thrown.items()})
     return combined
 
 
-def _step(name: str, channel: HuntChannel, windows: ArrayLike) -> StatisticalStep:
+def _step(
+    name: str, channel: HuntChannel, windows: ArrayLike, *, hidden: int | None = None
+) -> StatisticalStep:
     """Fit a channel; errors name it."""
     try:
         return statistical_step(
@@ -164,6 +171,7 @@ def _step(name: str, channel: HuntChannel, windows: ArrayLike) -> StatisticalSte
             spurious=channel.spurious,
             refused=channel.refused,
             searched=channel.searched,
+            hidden=hidden,
         )
     except (FitError, InputError) as error:
         msg = f"channel {name!r}: {error}"

@@ -16,6 +16,7 @@ __all__ = ["flag_sentences", "inclusive_p"]
 _BAD_INCLUSIVE = 0.01  # p-value of the unselected fit below which the function itself is doubted
 _STRONG = 3.0  # local significance above which an excess may explain the misfit of other windows
 _TOYS = 1000
+_MAY_BE_SIGNAL = " (a strong signal in or near the window can be the cause)"
 
 
 def flag_sentences(
@@ -25,6 +26,7 @@ def flag_sentences(
     *,
     flagged: NDArray[np.bool_],
     refused: NDArray[np.bool_],
+    contradicted: NDArray[np.bool_],
     threshold: float,
     best: int | None,
     z_best: float,
@@ -40,6 +42,8 @@ def flag_sentences(
         Fits that were not counted although they should have been.
     refused : ndarray of bool, shape (n_spectra,)
         Selections that sculpt the spectrum.
+    contradicted : ndarray of bool, shape (n_spectra,)
+        Selections whose excess the unselected spectrum cannot hide.
     threshold : float
         Goodness of fit below which they are flagged.
     best : int or None
@@ -73,6 +77,7 @@ def flag_sentences(
     ...     toys,
     ...     flagged=none,
     ...     refused=none,
+    ...     contradicted=none,
     ...     threshold=0.01,
     ...     best=1,
     ...     z_best=1.0,
@@ -80,33 +85,25 @@ def flag_sentences(
     ... )
     ()
     """
-    problem, sentences = scan.problem, []
-    inclusive = inclusive_p(scan)
-    if inclusive < _BAD_INCLUSIVE:
-        sentences.append(
-            f"{problem.basis.name} does not describe the unselected spectrum (p = {inclusive:.2g}): "
-            "unless a resonance stands out in it, expect spurious excesses; use a function with "
-            "more parameters, or a narrower scan"
-        )
-    mentioned = np.flatnonzero(flagged & ~refused)
+    sentences = _of_function(scan)
+    mentioned = np.flatnonzero(flagged & ~refused & ~contradicted)
     if best is not None and z_best > _STRONG and mentioned.size:
         mentioned = mentioned[
             ~_explained(scan, null, mentioned, best=best, threshold=threshold, seed=seed)
         ]
-    goodness = toys.goodness(scan.fits.deviance[0])
-    for k in mentioned:
-        window, selection = divmod(int(k), scan.shape[1])
-        low, high = scan.windows[window]
-        why = (
-            f"does not describe its sidebands (p = {goodness[k]:.2g})"
-            if scan.fits.converged[0, k]
-            else "did not converge"
-        )
-        sentences.append(
-            f"window {low:.0f}-{high:.0f} GeV, efficiency {scan.efficiencies[selection]:g}: "
-            f"the fit {why}; it is not counted"
-        )
-    sentences += _refusals(scan, refused)
+    sentences += _of_fits(scan, toys, mentioned)
+    sentences += _of_windows(
+        scan,
+        refused,
+        "the score depends on the mass, so that a selection fabricates an excess ({which}); it is "
+        "refused: leave features that follow the mass out, or name them under 'decorrelate'",
+    )
+    sentences += _of_windows(
+        scan,
+        contradicted,
+        "a selection has an excess ({which}) that the spectrum of all events cannot hide; it is "
+        "refused",
+    )
     if null.reason is not None:
         sentences.append(null.reason)
     elif best is None:
@@ -119,17 +116,45 @@ def flag_sentences(
     return tuple(sentences)
 
 
-def _refusals(scan: Scan, refused: NDArray[np.bool_]) -> list[str]:
-    """Say of each window which selections are refused."""
+def _of_function(scan: Scan) -> list[str]:
+    """Say whether the function describes the spectrum of all events."""
+    inclusive = inclusive_p(scan)
+    if inclusive >= _BAD_INCLUSIVE:
+        return []
+    said = (
+        f"{scan.problem.basis.name} does not describe the unselected spectrum "
+        f"(p = {inclusive:.2g}): unless a resonance stands out in it, expect spurious excesses; use "
+        "a function with more parameters, or a narrower scan"
+    )
+    return [said]
+
+
+def _of_fits(scan: Scan, toys: Toys, bad: NDArray[np.int64]) -> list[str]:
+    """Say of each fit that may not be quoted why."""
+    goodness, sentences = toys.goodness(scan.fits.deviance[0]), []
+    for k in bad:
+        window, selection = divmod(int(k), scan.shape[1])
+        low, high = scan.windows[window]
+        why = (
+            f"does not describe its sidebands (p = {goodness[k]:.2g})"
+            if scan.fits.converged[0, k]
+            else "did not converge"
+        )
+        sentences.append(
+            f"window {low:.0f}-{high:.0f} GeV, efficiency {scan.efficiencies[selection]:g}: "
+            f"the fit {why}; it is not counted{_MAY_BE_SIGNAL}"
+        )
+    return sentences
+
+
+def _of_windows(scan: Scan, concerned: NDArray[np.bool_], sentence: str) -> list[str]:
+    """Say a sentence of each window that has such selections."""
     sentences = []
-    for (low, high), row in zip(scan.windows, refused.reshape(scan.shape), strict=True):
+    for (low, high), row in zip(scan.windows, concerned.reshape(scan.shape), strict=True):
         if row.any():
             which = ", ".join(f"{scan.efficiencies[k]:g}" for k in np.flatnonzero(row))
-            sentences.append(
-                f"window {low:.0f}-{high:.0f} GeV: the score depends on the mass, so that a "
-                f"selection fabricates an excess (efficiency {which}); it is refused: leave features "
-                "that follow the mass out, or name them under 'decorrelate'"
-            )
+            said = sentence.format(which=f"efficiency {which}")
+            sentences.append(f"window {low:.0f}-{high:.0f} GeV: {said}{_MAY_BE_SIGNAL}")
     return sentences
 
 

@@ -45,7 +45,10 @@ class SelectionResult(Record):
         The fit does not describe its sidebands, or the selection is refused: not to be quoted,
         and not counted.
     refused : bool
-        The selection sculpts the spectrum more than the fit absorbs.
+        The selection sculpts the spectrum more than the fit absorbs, or has an excess that the
+        spectrum before selection cannot hide.
+    searched : bool
+        The row is one of the tests of the search; if not, it is shown for comparison.
 
     Examples
     --------
@@ -66,6 +69,7 @@ class SelectionResult(Record):
     fit_p_value: float
     flagged: bool
     refused: bool
+    searched: bool = True
 
     @property
     def total_error(self) -> float:
@@ -90,8 +94,8 @@ class WindowResult(Record):
     center, low, high : float
         Geometric center and edges of the signal region.
     unselected : SelectionResult
-        The spectrum before selection, for comparison; it is counted only where 1 is among the
-        efficiencies.
+        The spectrum before selection; it is searched where 1 is among the efficiencies, and
+        otherwise shown for comparison.
     selections : tuple of SelectionResult
         From loose to tight.
 
@@ -114,12 +118,14 @@ class WindowResult(Record):
         return (self.unselected, *self.selections)
 
     @property
-    def most_significant(self) -> SelectionResult | None:
-        """The selection with the smallest p-value; None where none may be quoted.
+    def searched(self) -> tuple[SelectionResult, ...]:
+        """The rows that are searched, from loose to tight."""
+        return tuple(row for row in self.rows if row.searched)
 
-        Where there are no selections, it is the unselected spectrum.
-        """
-        rows = self.selections or (self.unselected,)
+    @property
+    def most_significant(self) -> SelectionResult | None:
+        """The row with the smallest p-value of those searched; None where none may be quoted."""
+        rows = self.searched
         quotable = {k: row.p_local for k, row in enumerate(rows) if row.p_local is not None}
         return rows[min(quotable, key=quotable.__getitem__)] if quotable else None
 
@@ -268,7 +274,10 @@ class HuntResult(Printed, Record):
             return "no window has a fit that may be quoted: there is no result"
         peak = self.best.resonance
         return f"mass {peak.mass:.0f} ± {error_of(peak.mass_error)} GeV: " + significances(
-            self.best.z_local, self.global_p.z_global, is_limit=self.global_p.is_limit
+            self.best.z_local,
+            self.global_p.z_global,
+            is_limit=self.global_p.is_limit,
+            extrapolated=self.global_p.extrapolated,
         )
 
 
@@ -279,7 +288,7 @@ def windows_table(
     best: int | None,
     notes: tuple[str, ...] = (),
 ) -> Table:
-    """Return one line a window, with its most significant selection.
+    """Return one line a window: its most significant spectrum, and the unselected one beside it.
 
     Parameters
     ----------
@@ -311,8 +320,13 @@ def windows_table(
                 f"{row.p_local:.2g}",
                 f"{row.z_local:.1f}σ",
             )
-        rows.append((f"{window.low:.0f}-{window.high:.0f}", *cells))
+        z_before = window.unselected.z_local
+        before = "flagged" if z_before is None else f"{z_before:.1f}σ"
+        rows.append((f"{window.low:.0f}-{window.high:.0f}", *cells, before))
         if index == best:
             styles[index] = "bold"
-    columns = ("window [GeV]", "selection", "observed", "expected", "p local", "z local")
+    columns = (
+        *("window [GeV]", "selection", "observed", "expected", "p local", "z local"),
+        "z all events",
+    )
     return Table(title, columns, tuple(rows), styles, notes=notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,9 +16,10 @@ from ..spectra.binning import subdivide
 from ..spectra.fit_model import FitModel
 from .flags import inclusive_p
 from .hunt_result import Best, HuntResult, SelectionResult, WindowResult
-from .pseudo_experiments import Mapper, Toys, global_p, is_enough, throw_toys
+from .pseudo_experiments import GlobalP, Mapper, Toys, global_p, is_enough, throw_toys
 from .repeats import RepeatedStep, repeated_step, shared_variance
-from .statistical_step import StatisticalStep
+from .statistical_step import StatisticalStep, settled_step
+from .trials import Trials, beyond_pseudo_experiments
 
 __all__ = ["hunt", "hunt_patterns"]
 
@@ -162,23 +164,23 @@ def hunt_patterns(
     (True, 1)
     """
     parts = [patterns] if isinstance(patterns, Patterns) else patterns
-    step = repeated_step(
-        parts,
-        windows,
-        efficiencies,
+
+    def throw(step: StatisticalStep) -> Toys:
+        def enough(toys: Toys) -> bool:
+            return is_enough(*step.smallest(toys))
+
+        return throw_toys(
+            step.scan, step.null, n=pseudo_experiments, seed=seed, enough=enough, mapper=mapper
+        )
+
+    make = partial(
+        *(repeated_step, parts, windows, efficiencies),
         model=model,
         spurious=spurious,
         refused=refused,
         variance=variance,
     )
-
-    def enough(toys: Toys) -> bool:
-        return is_enough(*step.smallest(toys))
-
-    toys = throw_toys(
-        step.scan, step.null, n=pseudo_experiments, seed=seed, enough=enough, mapper=mapper
-    )
-    return _result(step, toys, seed)
+    return _result(*settled_step(make, throw), seed)
 
 
 def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:
@@ -186,7 +188,7 @@ def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:
     fits, reference, n_selected = step.scan, step.scan.reference, step.scan.shape[1]
     rows, best = step.rows(toys), step.best(toys)
     model, edges = fits.problem.basis, fits.problem.basis.edges
-    z_best = None if best is None else float(z_of_log_p(step.log_p[best]))
+    corrected = None if best is None else step.trials(toys, float(z_of_log_p(step.log_p[best])))
     return HuntResult(
         edges=tuple(edges.tolist()),
         function=model.name,
@@ -196,8 +198,8 @@ def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:
         ),
         unselected_counted=bool(step.counted[0]),
         best=None if best is None else _best(step, best, seed),
-        global_p=None if best is None else global_p(*step.smallest(toys)),
-        trials=None if z_best is None else step.trials(toys, z_best),
+        global_p=None if corrected is None else _global_p(step, toys, corrected),
+        trials=corrected,
         unselected_chi2=float(reference.deviance[0, 0]),
         unselected_ndf=edges.size - 1 - model.n_parameters,
         unselected_p_value=inclusive_p(fits),
@@ -205,6 +207,11 @@ def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:
         flags=step.flags(toys, seed),
         repeats=step.repeats(toys) if isinstance(step, RepeatedStep) else None,
     )
+
+
+def _global_p(step: StatisticalStep, toys: Toys, corrected: Trials) -> GlobalP:
+    """Return the global p-value, continued where no pseudo-experiment comes up to the data."""
+    return beyond_pseudo_experiments(global_p(*step.smallest(toys)), corrected)
 
 
 def _best(step: StatisticalStep, k: int, seed: int) -> Best:

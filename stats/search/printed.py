@@ -27,8 +27,10 @@ def error_of(value: float | None, form: str = ".0f") -> str:
     return "?" if value is None else format(value, form)
 
 
-def significances(z_local: float, z_global: float, *, is_limit: bool) -> str:
-    """Return local and global significance in words, the global one as a bound where it is one.
+def significances(
+    z_local: float, z_global: float, *, is_limit: bool, extrapolated: bool = False
+) -> str:
+    """Return local and global significance in words, and whether the global one is a bound.
 
     Examples
     --------
@@ -36,4 +38,5 @@ def significances(z_local: float, z_global: float, *, is_limit: bool) -> str:
     'local significance 4.5σ, global significance ≥ 3.1σ'
     """
     bound = "≥ " if is_limit else ""
-    return f"local significance {z_local:.1f}σ, global significance {bound}{z_global:.1f}σ"
+    how = " (extrapolated)" if extrapolated else ""
+    return f"local significance {z_local:.1f}σ, global significance {bound}{z_global:.1f}σ{how}"

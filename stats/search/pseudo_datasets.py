@@ -17,6 +17,7 @@ from scipy.special import ndtr
 from ...core import ConfigError, InputError, Record
 from ...core.windows import log_edges
 from ..p_values.local import local_p, z_of_p
+from ..selection.contradiction import contradicted
 from ..spectra.functions import Basis
 from .repeats import combined_z
 from .scanning import Scan
@@ -211,13 +212,14 @@ def smallest_p(
     scans: Scan | Sequence[Scan],
     largest_deviance: ArrayLike,
     *,
+    counted: ArrayLike | None = None,
     eta: ArrayLike | None = None,
     variance: ArrayLike = 1.0,
 ) -> Smallest:
     """Return the smallest local p-value of all selections in all windows.
 
-    The rule is that of the pseudo-experiments of a search: the unselected spectrum does not count,
-    nor do fits that do not converge or do not describe their sidebands.
+    The rule is that of the pseudo-experiments of a search: fits that do not converge or do not
+    describe their sidebands do not count, nor do excesses that contradict the unselected spectrum.
 
     Parameters
     ----------
@@ -227,6 +229,8 @@ def smallest_p(
     largest_deviance : array_like of shape ([n_repeats,] n_spectra)
         Deviance above which a fit is not counted: the quantile of the pseudo-experiments that
         belongs to the threshold of the goodness of fit.
+    counted : array_like of bool, shape (n_spectra,), optional
+        Spectra that are searched; by default all but the unselected ones.
     eta : array_like of shape (n_windows,), optional
         Standard normal numbers: by how much of the spurious signal (`Scan.spurious`) the function
         mispredicts the background of each window, as in the pseudo-experiments (`throw_batch`).
@@ -253,14 +257,15 @@ def smallest_p(
     """
     parts = [scans] if isinstance(scans, Scan) else list(scans)
     n_levels, efficiencies = parts[0].shape[1], np.tile(parts[0].efficiencies, parts[0].shape[0])
+    searched = efficiencies < 1 if counted is None else np.asarray(counted, dtype=bool)
     deviances = np.broadcast_to(largest_deviance, (len(parts), efficiencies.size))
-    p_local = np.array([_p_local(part, eta) for part in parts])
-    use = np.array(
-        [
-            (part.fits.deviance[0] <= largest) & part.fits.converged[0] & (efficiencies < 1)
-            for part, largest in zip(parts, deviances, strict=True)
-        ]
+    p_local, allowed = (
+        np.array(each) for each in zip(*(_local(p, eta) for p in parts), strict=True)
     )
+    use = allowed & [
+        (part.fits.deviance[0] <= largest) & part.fits.converged[0] & searched
+        for part, largest in zip(parts, deviances, strict=True)
+    ]
     p, good = p_local[0], use[0]
     if len(parts) > 1:
         p, good = (
@@ -275,12 +280,10 @@ def smallest_p(
     return Smallest(smallest, z_local, best // n_levels, float(efficiencies[best]))
 
 
-def _p_local(scan: Scan, eta: ArrayLike | None) -> NDArray[np.float64]:
-    """Return the local p-values of a dataset whose background is mispredicted, (n_spectra,)."""
+def _local(scan: Scan, eta: ArrayLike | None) -> tuple[Array, NDArray[np.bool_]]:
+    """Return local p-values of a dataset whose background is mispredicted, and which may count."""
     shift = 0.0 if eta is None else np.repeat(np.asarray(eta, dtype=float), scan.shape[1])
-    expected, spurious = scan.fits.expected[0], scan.spurious
-    return local_p(
-        scan.observed,
-        expected * np.maximum(1 + spurious * shift, 0.0),
-        np.hypot(scan.fits.error[0], spurious * expected),
-    )
+    expected, spurious, error = scan.fits.expected[0], scan.spurious, scan.fits.error[0]
+    shifted = expected * np.maximum(1 + spurious * shift, 0.0)
+    p_local = local_p(scan.observed, shifted, np.hypot(error, spurious * expected))
+    return p_local, ~contradicted(scan.observed, shifted, error, n_levels=scan.shape[1])

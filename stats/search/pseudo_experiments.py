@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...core import Record, progress
 from ..p_values.local import local_p, z_of_p
+from ..selection.contradiction import contradicted
 from .null import Null
 from .scan_fits import ScanProblem, fit_scan
 from .scanning import Scan
@@ -62,7 +63,8 @@ class Toys:
     Attributes
     ----------
     p_local : ndarray of shape (n, n_spectra)
-        Local p-values; 1 where the fit did not converge.
+        Local p-values; 1 where the fit did not converge, or an excess contradicts the unselected
+        spectrum (`contradicted`).
     deviance : ndarray of shape (n, n_spectra)
         Goodness of fit outside the signal region.
 
@@ -94,9 +96,9 @@ class GlobalP(Record):
     ----------
     p_global, z_global : float
         (1 + k) / (1 + n) for k of n pseudo-experiments with at least as small a smallest local
-        p-value; one-sided significance.
+        p-value, or what it is extrapolated to; one-sided significance.
     p_global_error : float
-        Binomial error of p_global.
+        Binomial error of p_global, or that of the extrapolation.
     is_limit : bool
         No pseudo-experiment came up to the data: p_global is an upper limit, z_global a lower.
     pseudo_experiments, exceedances : int
@@ -104,6 +106,9 @@ class GlobalP(Record):
     largest_z : tuple of float
         Largest local significance anywhere in the scan of each pseudo-experiment, to three
         decimals: what the data are compared with.
+    extrapolated : bool
+        No pseudo-experiment came up to the data, and p_global goes on with their up-crossings
+        (`beyond_pseudo_experiments`).
 
     Examples
     --------
@@ -120,6 +125,7 @@ class GlobalP(Record):
     pseudo_experiments: int
     exceedances: int
     largest_z: tuple[float, ...]
+    extrapolated: bool = False
 
 
 def throw_batch(
@@ -172,10 +178,12 @@ def throw_batch(
     fits = fit_scan(problem, counts)
     observed = np.einsum("ekb,kb->ek", counts, problem.masked)
     eta = rng.normal(size=(BATCH, null.shape[0]))
-    of_window = np.repeat(eta, problem.shape[1], axis=1)
+    n_levels = problem.shape[1]
+    of_window = np.repeat(eta, n_levels, axis=1)
     expected = fits.expected * np.maximum(1 + spurious * of_window, 0.0)
     p = local_p(observed, expected, np.hypot(fits.error, spurious * fits.expected))
-    return Toys(np.where(fits.converged, p, 1.0), fits.deviance)
+    counts_not = ~fits.converged | contradicted(observed, expected, fits.error, n_levels=n_levels)
+    return Toys(np.where(counts_not, 1.0, p), fits.deviance)
 
 
 def throw_toys(

@@ -128,6 +128,7 @@ def repeated_step(
     spurious: ArrayLike | None = None,
     refused: ArrayLike | None = None,
     variance: ArrayLike | None = None,
+    hidden: int | None = None,
 ) -> StatisticalStep:
     """Take the statistical step of several partitions into folds, or of one.
 
@@ -141,6 +142,8 @@ def repeated_step(
         Selections that sculpt the spectrum.
     variance : array_like of shape (n_windows, n_selections + 1), optional
         Of the mean over the partitions (`shared_variance`); 1 by default, the bound from above.
+    hidden : int, optional
+        As in `statistical_step`.
 
     Returns
     -------
@@ -169,7 +172,11 @@ def repeated_step(
     every = [None] * len(parts) if refused is None else _of_each(refused, len(parts))
     steps = tuple(
         statistical_step(
-            part, windows, efficiencies, model=model, spurious=spurious, refused=of_part
+            *(part, windows, efficiencies),
+            model=model,
+            spurious=spurious,
+            refused=of_part,
+            hidden=hidden,
         )
         for part, of_part in zip(parts, every, strict=True)
     )
@@ -214,6 +221,7 @@ class RepeatedStep(StatisticalStep):
         z, good = _significances(steps)
         combined, mean = combined_z(z, good, variance), combined_z(z, good)
         refused = np.mean([step.refused for step in steps], axis=0) > _HALF
+        neither = np.mean([step.refused | step.contradicted for step in steps], axis=0) > _HALF
         usable = steps[0].counted & (good.mean(axis=0) >= _HALF)
         best = int(np.where(usable, combined, -np.inf).argmax())
         apart = np.where(good[:, best], np.abs(z[:, best] - mean[best]), np.inf)
@@ -221,7 +229,7 @@ class RepeatedStep(StatisticalStep):
         chosen = steps[representative]
         values = {field.name: getattr(chosen, field.name) for field in fields(StatisticalStep)}
         scan = replace(chosen.scan, p_local=np.exp(log_ndtr(-combined)))
-        values |= {"scan": scan, "refused": refused}
+        values |= {"scan": scan, "refused": refused, "contradicted": neither & ~refused}
         return cls(**values, steps=steps, representative=representative, variance=variance)
 
     @cached_property
@@ -256,7 +264,9 @@ class RepeatedStep(StatisticalStep):
 def _significances(steps: Sequence[StatisticalStep]) -> tuple[Array, NDArray[np.bool_]]:
     """Return the significances of all partitions, and which count, (n_repeats, n_spectra)."""
     z = np.array([z_of_log_p(step.log_p) for step in steps])
-    good = np.array([step.scan.fits.converged[0] & ~step.refused for step in steps])
+    good = np.array(
+        [step.scan.fits.converged[0] & ~(step.refused | step.contradicted) for step in steps]
+    )
     return z, good
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +23,7 @@ from ..spectra.poisson import seed_theta
 from .odds_prior import measured_precision
 from .scan_fits import ScanFits, ScanProblem, fit_scan
 
-__all__ = ["Scan", "hide_window", "scan"]
+__all__ = ["Scan", "hide_window", "hiding", "scan"]
 
 Array = NDArray[np.float64]
 
@@ -154,21 +155,48 @@ def scan(
 
     selected = np.tile(np.array(all_efficiencies) < 1, len(windows))
     best = int(np.where(selected, p_local, 1.0).argmin())
-    hidden = np.tile(hide_window(problem, best), (len(counts), 1))
-    null = fit_scan(replace(problem, masked=hidden), counts[None])
     return Scan(
         windows=windows,
         efficiencies=all_efficiencies,
         counts=counts,
-        problem=replace(problem, start=null.theta[0], odds=null.odds[0]),
         fits=fits,
-        null=problem.expectation(null.theta[0], null.odds[0]),
-        null_converged=null.converged[0],
+        **_background_only(problem, counts, best),
         reference=reference,
         spurious=fraction,
         observed=observed,
         p_local=p_local,
     )
+
+
+def hiding(scan: Scan, window: int) -> Scan:
+    """Return the scan with background-only fits that do not see another window.
+
+    `scan` hides that of the most significant selection, whether it may be quoted or not.
+
+    Parameters
+    ----------
+    scan : Scan
+        The scan.
+    window : int
+        Index of the window, whose guard is hidden too.
+
+    Returns
+    -------
+    Scan
+    """
+    spectrum = window * scan.shape[1]
+    return replace(scan, **_background_only(scan.problem, scan.counts, spectrum))
+
+
+def _background_only(problem: ScanProblem, counts: Array, spectrum: int) -> dict[str, Any]:
+    """Fit all bins but the signal region of a spectrum; return what a scan keeps of these fits."""
+    hidden = np.tile(hide_window(problem, spectrum), (len(counts), 1))
+    null = fit_scan(replace(problem, masked=hidden), counts[None])
+    return {
+        "problem": replace(problem, start=null.theta[0], odds=null.odds[0]),
+        "null": problem.expectation(null.theta[0], null.odds[0]),
+        "null_converged": null.converged[0],
+    }
 
 
 def hide_window(problem: ScanProblem, spectrum: int) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ too.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...core import FitError, InputError
 from ..p_values.local import local_log_p, z_of_log_p, z_of_p
+from ..selection.contradiction import contradicted
 from ..selection.patterns import Patterns
 from ..spectra.fit_model import FitModel
 from ..spectra.resonance import Resonance, fit_resonance
@@ -25,11 +26,11 @@ from .flags import flag_sentences
 from .hunt_result import SelectionResult
 from .null import Null, null_hypothesis
 from .pseudo_experiments import Toys
-from .scanning import Scan, scan
+from .scanning import Scan, hiding, scan
 from .selected_spectrum import selected_peak, selected_spectrum
 from .trials import NOT_COUNTED, Trials, trials
 
-__all__ = ["StatisticalStep", "statistical_step"]
+__all__ = ["StatisticalStep", "settled_step", "statistical_step"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ def statistical_step(
     spurious: ArrayLike | None = None,
     refused: ArrayLike | None = None,
     searched: ArrayLike | None = None,
+    hidden: int | None = None,
 ) -> StatisticalStep:
     """Fit every window and selection, and find the background-only hypothesis.
 
@@ -64,6 +66,9 @@ def statistical_step(
         Selections that sculpt the spectrum.
     searched : array_like of bool, shape (n_windows,), optional
         Windows that are searched; by default all.
+    hidden : int, optional
+        The window that is hidden from the background-only hypothesis; by default that of the
+        smallest p-value, spectra apart that are refused or contradicted, or did not converge.
 
     Returns
     -------
@@ -92,13 +97,65 @@ def statistical_step(
     counted[:, 0] = float(efficiencies[0]) == 1.0
     if searched is not None:
         counted &= np.asarray(searched, dtype=bool)[:, None]
+    counted, bad = counted.ravel(), _checked_refused(refused, fits)
+    data = fits.fits
+    bad |= contradicted(fits.observed, data.expected[0], data.error[0], n_levels=fits.shape[1])
+    if hidden is None:
+        among = counted & ~bad & data.converged[0]
+        hidden = int(np.where(among, fits.p_local, 1.0).argmin()) // fits.shape[1]
+    fits = hiding(fits, hidden)
     return StatisticalStep(
         scan=fits,
         model=model,
-        counted=counted.ravel(),
+        counted=counted,
         refused=_checked_refused(refused, fits),
+        contradicted=bad & ~_checked_refused(refused, fits),
+        hidden=hidden,
         null=null_hypothesis(patterns, fits),
     )
+
+
+def settled_step(
+    make: Callable[..., StatisticalStep], throw: Callable[[StatisticalStep], Toys]
+) -> tuple[StatisticalStep, Toys]:
+    """Take the statistical step, and again where a fit of the window it hides may not be quoted.
+
+    Goodness of fit is known from pseudo-experiments only, and these from the background-only
+    hypothesis, which hides the window of the smallest p-value. Where that fit turns out to be
+    flagged, the window of the headline is hidden in its place.
+
+    Parameters
+    ----------
+    make : callable
+        Takes the step; `statistical_step` with all arguments but ``hidden``.
+    throw : callable
+        Throws the pseudo-experiments of a step.
+
+    Returns
+    -------
+    StatisticalStep, Toys
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from overdensity.stats import count_patterns, log_edges
+    >>> from overdensity.stats.search.pseudo_experiments import throw_toys
+    >>> edges = log_edges(2500, 6000, 32)
+    >>> mass = 2500 / np.random.default_rng(1).random(5000) ** 0.2
+    >>> events = count_patterns(mass, (np.arange(5000) % 10 == 0)[:, None] * 1, edges)
+    >>> make = partial(statistical_step, events, [edges[[8, 14]]], [0.1], model=FitModel("dijet3"))
+    >>> step, toys = settled_step(make, lambda step: throw_toys(step.scan, step.null, n=250, seed=1))
+    >>> step.hidden == step.best(toys) // 2
+    True
+    """
+    step = make()
+    toys = throw(step)
+    best = step.best(toys)
+    window = None if best is None else best // step.scan.shape[1]
+    if window not in (None, step.hidden):
+        step = make(hidden=window)
+        toys = throw(step)
+    return step, toys
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +172,10 @@ class StatisticalStep:
         Spectra that are searched.
     refused : ndarray of bool, shape (n_spectra,)
         Selections that sculpt the spectrum; never the unselected ones.
+    contradicted : ndarray of bool, shape (n_spectra,)
+        Selections, not refused already, whose excess the unselected spectrum cannot hide.
+    hidden : int
+        The window that the background-only hypothesis does not see.
     null : Null
         The background-only hypothesis.
     """
@@ -123,6 +184,8 @@ class StatisticalStep:
     model: FitModel
     counted: NDArray[np.bool_]
     refused: NDArray[np.bool_]
+    contradicted: NDArray[np.bool_]
+    hidden: int
     null: Null
 
     @cached_property
@@ -140,12 +203,15 @@ class StatisticalStep:
     def flagged(self, toys: Toys) -> NDArray[np.bool_]:
         """Return which spectra of the data may not be quoted, shape (n_spectra,)."""
         bad = toys.goodness(self.scan.fits.deviance[0]) < self.model.gof_threshold
-        return bad | ~self.scan.fits.converged[0] | self.refused
+        return bad | ~self.scan.fits.converged[0] | self.refused | self.contradicted
+
+    def usable(self, toys: Toys) -> NDArray[np.bool_]:
+        """Return which spectra of the data are searched and may be quoted, shape (n_spectra,)."""
+        return self.counted & ~self.flagged(toys)
 
     def best_of_windows(self, toys: Toys) -> tuple[NDArray[np.int64], Array]:
         """Return the spectrum with the smallest p-value of each window, or -1, and ln p, or 0."""
-        use = (self.counted & ~self.flagged(toys)).reshape(self.scan.shape)
-        use &= self.null.reason is None
+        use = self.usable(toys).reshape(self.scan.shape) & (self.null.reason is None)
         log_p = self.log_p.reshape(self.scan.shape)
         column = np.where(use, log_p, np.inf).argmin(axis=1)
         row = np.arange(len(log_p))
@@ -167,8 +233,7 @@ class StatisticalStep:
 
     def smallest(self, toys: Toys) -> tuple[float, Array]:
         """Return the smallest p-value of the data and of each pseudo-experiment."""
-        use = self.counted & ~self.flagged(toys)
-        of_data = float(np.where(use, self.scan.p_local, 1.0).min())
+        of_data = float(np.where(self.usable(toys), self.scan.p_local, 1.0).min())
         return of_data, self.smallest_of_windows(toys).min(axis=1)
 
     def trials(self, toys: Toys, z_local: float) -> Trials:
@@ -197,7 +262,8 @@ class StatisticalStep:
                 ndf=int(tested[k] - n_par.flat[k]),
                 fit_p_value=float(goodness[k]),
                 flagged=bool(flagged[k]),
-                refused=bool(self.refused[k]),
+                refused=bool(self.refused[k] or self.contradicted[k]),
+                searched=bool(self.counted[k]),
             )
             for k in range(flagged.size)
         ]
@@ -211,6 +277,7 @@ class StatisticalStep:
             toys,
             flagged=self.flagged(toys) & self.counted,
             refused=self.refused,
+            contradicted=self.contradicted,
             threshold=self.model.gof_threshold,
             best=best,
             z_best=-np.inf if best is None else float(z_of_log_p(self.log_p[best])),

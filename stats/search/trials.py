@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import InputError, Record
-from ..p_values.local import p_of_z
+from ..p_values.local import p_of_z, z_of_p
+from .pseudo_experiments import GlobalP
 
-__all__ = ["NOT_COUNTED", "Trials", "gross_vitells", "mean_upcrossings", "sidak", "trials"]
+__all__ = [
+    "NOT_COUNTED",
+    "Trials",
+    "beyond_pseudo_experiments",
+    "gross_vitells",
+    "mean_upcrossings",
+    "sidak",
+    "trials",
+]
 
 Array = NDArray[np.float64]
 
 NOT_COUNTED = -8.0
 """Significance of what is not counted or holds no event: nothing at or below is a test."""
 
+_LEAST = 1e-300  # a p-value below it has no finite significance
 _SAME = 1e-9  # significances this close are equal up to rounding
 
 
@@ -119,6 +129,47 @@ def trials(z_local: float, toys_z: ArrayLike, *, threshold: float = 1.0) -> Tria
         n_tests=int(counted.sum()),
         upcrossings=mean,
         threshold=threshold,
+    )
+
+
+def beyond_pseudo_experiments(found: GlobalP, corrected: Trials) -> GlobalP:
+    """Continue a global p-value where no pseudo-experiment comes up to the data.
+
+    There, 1 / (1 + n) is all that n pseudo-experiments can say. The up-crossings that they have at
+    a lower significance say more (`gross_vitells`), and are quoted where they give less than that.
+
+    Parameters
+    ----------
+    found : GlobalP
+        From pseudo-experiments.
+    corrected : Trials
+        The same in three ways.
+
+    Returns
+    -------
+    GlobalP
+        Marked as extrapolated; the same as before where a pseudo-experiment came up to the data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.search.pseudo_experiments import global_p
+    >>> z = np.random.default_rng(1).normal(size=(500, 10, 1))
+    >>> found = global_p(float(p_of_z(5.0)), p_of_z(z.max(axis=(1, 2))))
+    >>> beyond = beyond_pseudo_experiments(found, trials(5.0, z))
+    >>> found.is_limit, beyond.is_limit, beyond.extrapolated, beyond.p_global < 1e-4
+    (True, False, True, True)
+    """
+    if not found.is_limit or corrected.gross_vitells >= found.p_global:
+        return found
+    p = max(corrected.gross_vitells, _LEAST)
+    return replace(
+        found,
+        p_global=p,
+        z_global=float(z_of_p(p)),
+        p_global_error=corrected.gross_vitells_error,
+        is_limit=False,
+        extrapolated=True,
     )
 
 

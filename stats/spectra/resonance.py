@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,8 +20,8 @@ __all__ = ["Resonance", "fit_resonance"]
 
 Array = NDArray[np.float64]
 
-_WIDTHS = (0.01, 0.08)  # of the mass: a narrow resonance, as the detector resolves it
-_START_WIDTH = 0.04
+_WIDTHS = (0.01, 0.2)  # of the mass: from what the detector resolves to a broad resonance
+_SCAN = (0.015, 0.03, 0.05, 0.08, 0.12, 0.16)  # widths from which fits start
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,10 @@ def fit_resonance(
     r"""Fit a Gaussian on a smooth background to all bins of a spectrum.
 
     All parameters of the background float, as do the number of signal events (≥ 0), the mass
-    (within the window and a third of its width on either side) and the relative width (1-8 %).
+    (within the window and a third of its width, or the width of the peak where that is more, on
+    either side) and the relative width (1-20 %). The likelihood has several maxima: masses and widths
+    are scanned, fits start from the best mass of each width, and of their maxima the one that holds
+    most probability is taken. The highest one may be a fluctuation on the flank of a broad peak.
 
     Parameters
     ----------
@@ -120,8 +124,7 @@ def fit_resonance(
     peak = _Peak(model, counts, constraint)
     inside = (model.edges[:-1] >= low * (1 - 1e-6)) & (model.edges[1:] <= high * (1 + 1e-6))
     theta_side, theta_all = peak.background(inside), peak.background(np.zeros_like(inside))
-    excess = max((counts - model.expected(theta_side))[inside].sum(), 1.0)
-    best = peak.fit(np.r_[theta_side, excess], low, high)
+    best = peak.fit(peak.starts(theta_side, low, high), low, high)
     n_signal, mass, width = (float(value) for value in np.array(best.values)[-3:])
     valid = bool(best.valid and best.accurate)
     errors = np.array(best.errors)[-3:] if valid else [None] * 3
@@ -175,18 +178,65 @@ class _Peak:
         poisson = (mean - self.counts * np.log(mean)).sum()
         return float(poisson + (self.prior.precision * pull**2).sum() / 2)
 
-    def fit(self, start: Array, low: float, high: float) -> Minuit:
-        """Return the best of three fits, which start at three masses of the signal region."""
-        margin, excess, trials = (high - low) / 3, start[-1], []
-        for mass in np.linspace(low, high, 5)[1:-1]:
-            minuit = Minuit(cast("Any", self.loss), np.r_[start, mass, _START_WIDTH])
+    def starts(self, theta: Array, low: float, high: float) -> list[Array]:
+        """Scan masses and widths, all else fitted; return the best mass of each width."""
+        places = [
+            (mass, width)
+            for width in _SCAN
+            for mass in np.arange(*_reach(low, high, width), 0.7 * width * low)
+        ]
+        mass, width = np.array(places).T[..., None]
+        shapes = np.diff(ndtr((self.model.edges / mass - 1) / width))
+        n, start = len(places), np.append(theta, 0.0)
+        none = np.zeros((n, self.counts.size), dtype=bool)
+        problem = Problem(
+            *(self.model, none, ~none),
+            np.tile(start, (n, 1)),
+            np.tile(np.append(self.prior.center, 0.0), (n, 1)),
+            np.tile(np.append(self.prior.precision, 0.0), (n, 1)),
+            signal=shapes,
+        )
+        fitted = refit(problem, np.tile(self.counts, (1, n, 1))).theta[0]
+        found = np.c_[fitted, places]
+        found[:, -3] = np.maximum(found[:, -3], 1.0)
+        losses = np.array([self.loss(each) for each in found])
+        of_width = [np.flatnonzero(found[:, -1] == each) for each in _SCAN]
+        best = [rows[losses[rows].argmin()] for rows in of_width]
+        return [found[k] for k in best]
+
+    def fit(self, starts: Sequence[Array], low: float, high: float) -> Minuit:
+        """Return the fit whose maximum holds most probability."""
+        trials = []
+        for start in starts:
+            n_signal, mass, width = start[-3:]
+            minuit = Minuit(cast("Any", self.loss), start)
             minuit.errordef = Minuit.LIKELIHOOD
-            minuit.limits[-3:] = ((0, None), (low - margin, high + margin), _WIDTHS)
-            minuit.errors[-3:] = (np.sqrt(excess), 0.01 * mass, 0.005)
-            trials.append(minuit.migrad())
-        best = min(trials, key=lambda trial: trial.fval if trial.fval is not None else np.inf)
-        best.hesse()
-        return best
+            minuit.limits[-3:] = ((0, None), _reach(low, high, width), _WIDTHS)
+            minuit.errors[-3:] = (np.sqrt(n_signal), 0.01 * mass, 0.005)
+            minuit.migrad()
+            minuit.hesse()
+            trials.append(minuit)
+        return max(trials, key=_log_evidence)
+
+
+def _log_evidence(trial: Minuit) -> float:
+    r"""Return how much probability a maximum holds, :math:`\ln L + \ln\sqrt{|V|/w^2}`.
+
+    Laplace's approximation for a prior that is flat in everything but the relative width w, and in
+    its logarithm there: of two maxima of equal height the broader one is the truth more often.
+    """
+    if trial.covariance is None or trial.fval is None:
+        return -np.inf
+    sign, log_volume = np.linalg.slogdet(np.array(trial.covariance))
+    if sign <= 0 or not np.isfinite(log_volume):
+        return -np.inf
+    return float(-trial.fval + log_volume / 2 - np.log(trial.values[-1]))
+
+
+def _reach(low: float, high: float, width: float) -> tuple[float, float]:
+    """Return where a peak of some relative width may lie, GeV."""
+    margin = max((high - low) / 3, width * (low + high) / 2)
+    return low - margin, high + margin
 
 
 def _number(value: float | None, scale: float = 1.0) -> float | None:

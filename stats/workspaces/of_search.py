@@ -63,15 +63,18 @@ def best_workspace(result: HuntResult) -> Workspace:
         msg = "no window has a fit that may be quoted, so there is no model to write"
         raise FitError(msg)
     window = result.windows[result.best.window]
-    rows = (window.unselected, *window.selections)
-    place = [1.0, *(row.efficiency for row in window.selections)].index(result.best.efficiency)
+    place = [row.efficiency for row in window.rows].index(result.best.efficiency)
     spectrum = result.best.spectra[place]
     if spectrum is None:
         msg = "Minuit did not converge on the best spectrum, so there is no model to write"
         raise FitError(msg)
     peak = result.best.resonance
     return shape_workspace(
-        spectrum, peak.mass, peak.width, n_signal=peak.n_signal, spurious=rows[place].spurious
+        spectrum,
+        peak.mass,
+        peak.width,
+        n_signal=peak.n_signal,
+        spurious=window.rows[place].spurious,
     )
 
 

@@ -28,7 +28,7 @@ from ...stats.search.null import null_hypothesis
 from ...stats.search.pseudo_datasets import Smallest, draw_events, smallest_p, smeared_masses
 from ...stats.search.pseudo_experiments import global_p, throw_toys
 from ...stats.search.repeats import shared_variance
-from ...stats.search.scanning import Scan, scan
+from ...stats.search.scanning import Scan, hiding, scan
 from ...stats.selection.patterns import Patterns
 from ...stats.spectra.functions import basis
 from ..cluster.connecting import run_tasks
@@ -61,6 +61,8 @@ class _Recipe:
         Per spectrum; a fit beyond it is not counted.
     spurious : tuple of float
         Per window, as a fraction of the background.
+    counted : tuple of bool
+        Per spectrum; whether it is searched.
     key : str
         Hash of all that a pseudo-dataset depends on.
     """
@@ -69,6 +71,7 @@ class _Recipe:
     theta: tuple[float, ...]
     largest_deviance: tuple[float, ...]
     spurious: tuple[float, ...]
+    counted: tuple[bool, ...]
     key: str
 
 
@@ -206,7 +209,10 @@ def _recipe(run: Run, results: SearchResults) -> _Recipe:
         if results.spurious is None
         else np.array(results.spurious.fraction)
     )
+    rows = [row for window in results.windows for row in window.rows]
     patterns, fits = _scan(run, calibrated_scores(run, scores), spurious)
+    if results.best is not None:
+        fits = hiding(fits, results.best.window)
     toys = throw_toys(fits, null_hypothesis(patterns, fits), n=_TOYS, seed=config.seed)
     largest = np.quantile(toys.deviance, 1 - config.fit.gof_threshold, axis=0)
     return _Recipe(
@@ -214,11 +220,16 @@ def _recipe(run: Run, results: SearchResults) -> _Recipe:
         theta=tuple(fits.problem.start[0].tolist()),
         largest_deviance=tuple(largest.tolist()),
         spurious=tuple(spurious.tolist()),
+        counted=tuple(row.searched for row in rows),
         key=run.key("pseudo_datasets"),
     )
 
 
-def _scan(run: Run, scores: Scores, spurious: NDArray[np.float64]) -> tuple[Patterns, Scan]:
+def _scan(
+    run: Run,
+    scores: Scores,
+    spurious: NDArray[np.float64],
+) -> tuple[Patterns, Scan]:
     """Select and fit, as the search does; the scores are calibrated ones."""
     patterns = count_patterns(scores.sample.mass, levels_of(run, scores), run.fit_edges)
     return patterns, scan(
@@ -261,7 +272,7 @@ def _hunt_task(recipe: _Recipe, index: int, path: Path) -> None:
             levels.append(levels_of(run, cut_on))
         n_selections = fits[0].shape[1] - 1
         shared = shared_variance(sample.mass, np.stack(levels), run.regions, n_selections)
-        smallest = smallest_p(fits, largest, eta=eta, variance=shared)
+        smallest = smallest_p(fits, largest, eta=eta, counted=recipe.counted, variance=shared)
     except FitError as error:
         logger.warning("pseudo-dataset %d: %s", index + 1, error)
         smallest, problem = Smallest(1.0, float(z_of_p(1.0)), None, None), str(error)
@@ -284,8 +295,8 @@ def _summary(
     config: SearchConfig, results: SearchResults, datasets: list[PseudoDataset], recipe: _Recipe
 ) -> Retrained:
     """Compare the data with the pseudo-datasets."""
-    best, settings = results.best, config.pseudo_datasets
-    if best is None:
+    best, trials, settings = results.best, results.trials, config.pseudo_datasets
+    if best is None or trials is None:
         msg = "a search without a result cannot be compared"
         raise ValueError(msg)
     found = global_p(best.p_local, np.array([each.smallest.p_local for each in datasets]))
@@ -293,7 +304,7 @@ def _summary(
     return Retrained(
         global_p=found,
         z_local=best.z_local,
-        p_pseudo_experiments=best.p_global,
+        p_pseudo_experiments=trials.pseudo_experiments,
         ks_p_value=float(agreement.pvalue),
         datasets=tuple(datasets),
         source="simulation" if settings.simulation else "data",

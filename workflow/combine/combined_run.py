@@ -28,12 +28,13 @@ from ...stats.combination.overlap import remove_overlap
 from ...stats.combination.workspace import combined_workspace
 from ..config.search import SearchConfig
 from ..drawing import COLOURS, STYLE, save_figure
-from ..stages.hunting import hunt_scores, spurious_of
+from ..stages.hunting import spurious_of
 from ..stages.inputs import event_files
 from ..stages.provenance import Provenance, stage_key
 from ..stages.run import Run
 from ..stages.samples import load_masses
 from ..stages.scores import Scores, read_scores
+from ..stages.search_result import HIDES_SIGNAL
 from ..stages.selecting import calibrated_scores, levels_of, sculpting_of
 
 __all__ = [
@@ -41,12 +42,10 @@ __all__ = [
     "CombinedSearch",
     "combination_figure",
     "combine_searches",
-    "fold_flags",
+    "search_flags",
 ]
 
 logger = logging.getLogger(__name__)
-
-_REFUSAL_TOYS = 1000  # pseudo-experiments of the search of a channel that says what is refused
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
         flags=(
             *result.flags,
             *(f"{name}: {thin}" for name, run in runs.items() for thin in run.left_out),
-            *fold_flags(configs, shared=any(each.removed for each in events)),
+            *search_flags(configs, shared=any(each.removed for each in events)),
         ),
         key=key,
         provenance=Provenance.of(
@@ -276,16 +275,13 @@ def _channel(run: Run, scores: Scores, regions: Sequence[tuple[float, float]]) -
     cut_on = calibrated_scores(run, scores)
     levels = levels_of(run, cut_on)
     spurious, bent = spurious_of(run, scores), sculpting_of(run, cut_on)
-    few = Run(config.model_copy(update={"pseudo_experiments": _REFUSAL_TOYS}))
-    alone = hunt_scores(few, scores, levels, spurious=spurious, refused=bent.refused)
     searched = [region in run.regions for region in regions]
     ids = splitmix64(scores.sample.event)
-    drawn = selection_levels(np.zeros(len(ids)), scores.fold, config.selections, events=ids)
+    drawn = selection_levels(np.zeros(len(ids)), scores.fold, config.cuts, events=ids)
     passed = np.repeat(drawn[:, None], len(regions), axis=1)
     passed[:, searched] = levels
-    of_own = np.array([[row.refused for row in window.selections] for window in alone.windows])
-    refused, fraction = np.zeros((len(regions), of_own.shape[1]), bool), np.zeros(len(regions))
-    refused[searched] = of_own
+    refused, fraction = np.zeros((len(regions), len(config.cuts)), bool), np.zeros(len(regions))
+    refused[searched] = bent.refused
     if spurious is not None:
         fraction[searched] = spurious.fraction
     return HuntChannel(
@@ -298,8 +294,8 @@ def _channel(run: Run, scores: Scores, regions: Sequence[tuple[float, float]]) -
     )
 
 
-def fold_flags(configs: Mapping[str, SearchConfig], *, shared: bool) -> tuple[str, ...]:
-    """Return flags where models may have learnt from each other.
+def search_flags(configs: Mapping[str, SearchConfig], *, shared: bool) -> tuple[str, ...]:
+    """Return flags where p-values are not to be quoted, or models may have learnt from each other.
 
     The models of a channel may have seen events that now belong to another. With the same folds and
     tournament in all searches that does no harm: of any two folds, at most one teaches the other,
@@ -317,6 +313,11 @@ def fold_flags(configs: Mapping[str, SearchConfig], *, shared: bool) -> tuple[st
     tuple of str
     """
     flags = [
+        f"{name}: {HIDES_SIGNAL}"
+        for name, config in configs.items()
+        if config.fit.spurious == "data"
+    ]
+    flags += [
         f"{name}: cross_fitting: all lets folds learn from each other: the p-values are too small"
         for name, config in configs.items()
         if config.cross_fitting == "all"

@@ -11,7 +11,6 @@ from ..tables import say, say_flags, show_table
 from .options import ConfigFile, Out, Set
 
 if TYPE_CHECKING:
-    from ...core.tables import Style
     from ..stages.search_result import SearchResults
 
 __all__ = ["calibrate", "hunt", "report", "run", "score"]
@@ -88,54 +87,9 @@ def calibrate(
 
 def _show(results: SearchResults, folder: Path) -> None:
     """Print the summary table; its last line names the mass and both significances."""
-    from ...stats.search.printed import error_of
-
-    best = results.best
     say_flags(results.flags)
-    rows, styles = _rows(results)
-    show_table(
-        ("window [GeV]", "selection", "observed", "expected", "p local", "z local"),
-        rows,
-        title=f"{results.n_events} events in the scan range",
-        styles=styles,
-    )
+    table = results.table()
+    show_table(table.columns, table.rows, title=table.title, styles=table.styles)
     if (folder / "report.html").is_file():
         typer.echo(f"report: {folder / 'report.html'}")
-    if best is None:
-        say("no window has a fit that may be quoted: there is no result")
-        return
-    bound = "≥ " if best.p_global_is_limit else ""
-    say(
-        f"mass {best.mass:.0f} ± {error_of(best.mass_error)} GeV: local significance "
-        f"{best.z_local:.1f}σ, global significance {bound}{best.z_global:.1f}σ",
-        style="bold",
-    )
-
-
-def _rows(results: SearchResults) -> tuple[list[list[str]], dict[int, Style]]:
-    """Return the row of the most significant selection of each window, and how rows look."""
-    from ...stats.search.printed import error_of, selection_name
-
-    rows: list[list[str]] = []
-    styles: dict[int, Style] = {}
-    for index, window in enumerate(results.windows):
-        where = f"{window.low:.0f}-{window.high:.0f}"
-        quotable = [(row.p_local, row) for row in window.selections if row.p_local is not None]
-        if not quotable:
-            rows.append([where, *["flagged"] * 5])
-            styles[index] = "dim"
-            continue
-        p_local, row = min(quotable, key=lambda each: each[0])
-        rows.append(
-            [
-                where,
-                selection_name(row.efficiency),
-                str(row.observed),
-                f"{row.expected:.1f} ± {error_of(row.expected_error, '.1f')}",
-                f"{p_local:.2g}",
-                f"{row.z_local:.1f}σ",
-            ]
-        )
-        if results.best is not None and index == results.best.window:
-            styles[index] = "bold"
-    return rows, styles
+    say(results.sentence, style=None if results.best is None else "bold")

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from dask.utils import parse_bytes
 from pydantic import Field, field_validator, model_validator
 
 from .bending import EfficiencyConfig
 from .cluster import ClusterConfig
+from .event_input import EventsConfig
 from .limits import LimitsConfig
 from .region import RegionConfig
-from .registries import FormatName, FunctionName, MethodName, ProcessorName
+from .registries import FunctionName, MethodName, ProcessorName
+from .sections import Decorrelate, MaybeFiles, NamedSection, Section
 from .uncertainties import UncertaintiesConfig
-from .sections import Decorrelate, Files, MaybeFiles, NamedSection, Section
 
 __all__ = [
-    "EventsConfig",
     "FitConfig",
     "MethodConfig",
     "ProcessorConfig",
@@ -24,55 +23,6 @@ __all__ = [
     "ScanConfig",
     "SearchConfig",
 ]
-
-
-class EventsConfig(Section):
-    """Where the events come from.
-
-    Attributes
-    ----------
-    files : tuple of str, or dict
-        Paths, patterns, folders, lists or datasets, relative to the current folder or behind any
-        fsspec URL; see `overdensity.processors.sources.filesets`.
-    format : str
-        ``lhco``, ``root`` or ``parquet`` (with the particles of events), or another that an
-        installed package reads; or ``columns``: Parquet with features made elsewhere. By default
-        (``auto``) told from the names of the files, Parquet being columns.
-    layout : str or dict
-        For ``root`` and ``parquet``: the kind of file, or a description of one; ``auto`` finds it
-        from what the file holds.
-    key_file : str, optional
-        For ``lhco``: the separate file with the truth, for evaluation alone.
-    chunk_events : int, optional
-        Events handled by one task; by default as many as `chunk_memory` allows.
-    chunk_memory : str
-        Memory that a worker may need for its chunk.
-    skip_bad_files : bool
-        Go on without files that cannot be read, and list them in the result.
-    retries : int
-        How often a task is tried again whose worker or server failed.
-    """
-
-    files: Files | dict[str, Any]
-    format: FormatName = "auto"
-    layout: str | dict[str, Any] = "auto"
-    key_file: str | None = None
-    chunk_events: Annotated[int, Field(ge=1)] | None = None
-    chunk_memory: str = "256 MB"
-    skip_bad_files: bool = False
-    retries: Annotated[int, Field(ge=0)] = 3
-
-    @field_validator("chunk_memory", mode="before")
-    @classmethod
-    def _memory_is_a_size(cls, value: Any) -> str:
-        try:
-            enough = parse_bytes(value) > 0
-        except (ValueError, TypeError, AttributeError):
-            enough = False
-        if not enough:
-            msg = "memory is a size such as '256 MB'"
-            raise ValueError(msg)
-        return str(value)
 
 
 class ProcessorConfig(NamedSection):
@@ -143,16 +93,18 @@ class FitConfig(Section):
         How a selection may bend the spectrum.
     gof_threshold : float
         Goodness of fit below which a selection is flagged and not quoted.
-    spurious : {'data', 'none'} or tuple of str
-        Where the spurious signal of the function is measured, which enters as a nuisance: on the
-        unselected data, nowhere, or on simulated background (Parquet files with the mass).
+    spurious : {'none', 'data'} or tuple of str
+        Where the spurious signal of the function is measured, which enters as a nuisance: nowhere,
+        on the unselected data, or on simulated background (Parquet files with the mass). ``data``
+        is for studies: a signal among them counts as spurious and hides itself, so that neither
+        p-values nor limits are to be quoted.
     """
 
     function: FunctionName = "dijet5"
     bins_per_bin: Annotated[int, Field(ge=1)] = 2
     efficiency: EfficiencyConfig = EfficiencyConfig()
     gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
-    spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "data"
+    spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "none"
 
 
 class PseudoDatasetsConfig(Section):
@@ -200,7 +152,8 @@ class SearchConfig(Section):
     scan : ScanConfig
         The windows.
     selections : tuple of float
-        Background efficiencies of the cuts on the score.
+        What is searched: background efficiencies of the cuts on the score, and 1 for the spectrum
+        of all events, which counts among the trials then.
     calibration : {'conformal', 'none'}
         Whether scores are calibrated in the sidebands first, so that a selection keeps the same
         fraction of background at every mass (`overdensity.stats.conformal_p`).
@@ -264,7 +217,7 @@ class SearchConfig(Section):
     decorrelate: Decorrelate = Decorrelate()
     method: MethodConfig = MethodConfig()
     scan: ScanConfig = ScanConfig()
-    selections: Annotated[tuple[float, ...], Field(min_length=1)] = (0.1, 0.01, 0.002)
+    selections: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0, 0.1, 0.01, 0.002)
     calibration: Literal["conformal", "none"] = "conformal"
     folds: Annotated[int, Field(ge=2)] = 7
     cross_fitting: Literal["tournament", "all"] = "tournament"
@@ -282,13 +235,28 @@ class SearchConfig(Section):
     columns: str | None = None
     out: str | None = None
 
+    @property
+    def cuts(self) -> tuple[float, ...]:
+        """The selections that cut on the score, from loose to tight: without 1."""
+        return tuple(efficiency for efficiency in self.selections if efficiency < 1)
+
+    @property
+    def spectra(self) -> tuple[float, ...]:
+        """1 for the unselected spectrum, which is always fitted, then the cuts."""
+        return (1.0, *self.cuts)
+
     @field_validator("selections")
     @classmethod
     def _selections_are_nested_cuts(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         for efficiency in value:
-            if not 0 < efficiency < 1:
+            if not 0 < efficiency <= 1:
                 msg = f"a selection is a background efficiency between 0 and 1, not {efficiency:g}"
                 raise ValueError(msg)
+        if not any(efficiency < 1 for efficiency in value):
+            msg = (
+                "1 is the spectrum of all events; give a selection below 1 beside it, such as 0.01"
+            )
+            raise ValueError(msg)
         if len(set(value)) < len(value):
             msg = f"selections repeat one another: {', '.join(f'{item:g}' for item in value)}"
             raise ValueError(msg)

@@ -112,11 +112,12 @@ def _tables(results: SearchResults, limits: LimitsResults) -> list[Table]:
 
 def _yield_table(windows: Sequence[WindowLimits], index: int, level: float) -> Table:
     rows = [window.selections[index] for window in windows]
-    name = selection_name(rows[0].efficiency)
+    efficiency = rows[0].efficiency
+    selection = f"after the selection of the {selection_name(efficiency)} most anomalous events"
     table = _table(
-        f"Limits on events at background efficiency {rows[0].efficiency:g}",
+        f"Limits on events at background efficiency {efficiency:g}",
         f"{100 * level:g} % CL upper limits (CLs) on the number of signal events in the signal "
-        f"region after the selection of the {name} most anomalous events.",
+        f"region {'before any selection' if efficiency == 1 else selection}.",
     )
     table.add_variable(_bins("Signal region", [(w.low, w.high) for w in windows]))
     table.add_variable(_column("Observed events", [row.selection.observed for row in rows]))

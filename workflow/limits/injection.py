@@ -98,8 +98,8 @@ def _selected(
         Of each event.
     levels : ndarray of int8, shape (n_events,)
         Selections passed.
-    passing : ndarray of float64, shape (n_selections,)
-        Fraction of the probe that passes, averaged over the folds.
+    passing : ndarray of float64, shape (n_selections + 1,)
+        Fraction of the probe that passes, averaged over the folds; 1 before any selection.
     """
     config, shown, simulation = run.config, sample.without_label(), load_simulation(run)
     fold = run.folding.of(sample.event)
@@ -111,7 +111,7 @@ def _selected(
         scores[rows] = model.score(shown.take(rows))
         probe_scores[each] = model.score(probe)
     cut_on = calibrated(run, scores, mass=sample.mass, fold=fold, event=sample.event, window=window)
-    levels = selection_levels(cut_on, fold, config.selections, events=splitmix64(sample.event))
+    levels = selection_levels(cut_on, fold, config.cuts, events=splitmix64(sample.event))
 
     def passing(each: int, efficiency: float) -> float:
         of_fold = fold == each
@@ -127,9 +127,9 @@ def _selected(
 
     fractions = [
         np.mean([passing(each, efficiency) for each in range(config.folds)])
-        for efficiency in config.selections
+        for efficiency in config.cuts
     ]
-    return fold, levels, np.array(fractions, dtype=np.float64)
+    return fold, levels, np.array([1.0, *fractions], dtype=np.float64)
 
 
 def _fitted(
@@ -154,7 +154,7 @@ def _fitted(
     toys = throw_toys(step.scan, step.null, n=_PSEUDO_EXPERIMENTS, seed=seed)
     # The same fits to the same selected events, less the injected ones: what they absorb of these.
     others = count_patterns(sample.mass[~is_signal], levels[~is_signal, None], run.fit_edges)
-    counts = others.spectra(len(run.config.selections))[0].astype(float)
+    counts = others.spectra(len(run.config.cuts))[0].astype(float)
     without = fit_scan(step.scan.problem, counts[None]).expected[0]
     absorbed = step.scan.fits.expected[0] - without if is_signal.any() else np.zeros(len(counts))
     in_region = window.signal(sample.mass) & is_signal
@@ -163,8 +163,8 @@ def _fitted(
             selection=row,
             selected_signal=int(np.count_nonzero(in_region & (levels >= level))),
             absorbed=float(absorbed[level]),
-            eps_s=float(eps_s[level - 1]),
+            eps_s=float(eps_s[level]),
         )
         for level, row in enumerate(step.rows(toys))
-        if level > 0
+        if row.searched
     )

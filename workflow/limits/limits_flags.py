@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..config.limits import LimitsConfig
-from ..stages.search_result import SearchResults
+from ..stages.search_result import HIDES_SIGNAL, SearchResults
 from .limits_result import SignalLimits, WindowLimits
 
 __all__ = ["limit_flags"]
@@ -38,6 +38,8 @@ def limit_flags(
     str
         One sentence each.
     """
+    if not results.quotable:
+        yield HIDES_SIGNAL
     for window in windows:
         if all(row.observed is None for row in window.selections):
             yield (

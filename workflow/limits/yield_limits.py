@@ -33,7 +33,7 @@ def window_limits(
     >>> [round(limit.observed, 1) for limit in limits.selections]
     [10.2]
     """
-    rows = tuple(yield_limit(row, level, nuisances) for row in window.selections)
+    rows = tuple(yield_limit(row, level, nuisances) for row in window.searched)
     return WindowLimits(window.center, window.low, window.high, rows)
 
 

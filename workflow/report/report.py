@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ...core import InputError
 from ...core.records import write_text_atomic
-from ...stats import SelectionResult, WindowResult, z_of_p
+from ...stats import SelectionResult, WindowResult
 from ...stats.sculpting.sculpting_result import SelectionSculpting, WindowSculpting
 from ...stats.search.printed import error_of, selection_name
 from ...stats.signal.yields import NumberOfEvents
@@ -30,6 +30,7 @@ from ..stages.search_figures import (
     spectrum_figures,
 )
 from ..stages.search_result import SearchResults
+from .headline import corrections, headline, numbers
 from .repeats_section import repeats_section
 from .validation_section import validation_section
 
@@ -84,14 +85,14 @@ def write_report(out: Path) -> Path:
 def _content(results: SearchResults, out: Path) -> dict[str, Any]:
     provenance = results.provenance
     return {
-        "headline": _headline(results) + results.of_all_windows,
+        "headline": headline(results) + results.of_all_windows,
         "title": out.resolve().name,
         "created": provenance.created.replace("T", " "),
         "method": provenance.configuration["method"]["name"],
         "seed": provenance.seed,
-        "numbers": _numbers(results),
+        "numbers": numbers(results),
         "flags": results.flags,
-        "trials": _trials(results),
+        "trials": corrections(results),
         "repeats": repeats_section(results),
         "yields": _yields(results),
         "yield_notes": _yield_notes(results),
@@ -140,69 +141,6 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "versions": provenance.versions,
         "platform": provenance.platform,
     }
-
-
-def _headline(results: SearchResults) -> str:
-    best = results.best
-    if best is None:
-        return "No result: no fit describes its sidebands"
-    relation = "≥" if best.p_global_is_limit else "="
-    if best.p_global > 0.05:
-        return f"No excess: global p = {best.p_global:.2g}"
-    return (
-        f"Excess at {best.mass / 1000:.2f} TeV, global significance {relation} {best.z_global:.1f}σ"
-    )
-
-
-def _numbers(results: SearchResults) -> list[tuple[str, str]]:
-    best = results.best
-    if best is None:
-        return []
-    relation = "≤ " if best.p_global_is_limit else ""
-    return [
-        ("mass", f"{best.mass:.0f} ± {error_of(best.mass_error)} GeV"),
-        ("local significance", f"{best.z_local:.1f}σ"),
-        ("global significance", f"{'≥ ' if relation else ''}{best.z_global:.1f}σ"),
-        ("global p-value", f"{relation}{best.p_global:.2g}"),
-        ("signal events selected", f"{best.n_signal:.0f} ± {error_of(best.n_signal_error)}"),
-        ("selection", selection_name(best.efficiency)),
-    ]
-
-
-def _trials(results: SearchResults) -> list[dict[str, str]]:
-    best, trials = results.best, results.trials
-    if best is None or trials is None:
-        return []
-    bound = "≤ " if best.p_global_is_limit else ""
-    rows = (
-        (
-            "pseudo-experiments",
-            best.p_global,
-            f"{bound}{best.p_global:.2g} ± {best.p_global_error:.1g}",
-            f"{best.pseudo_experiments} refitted in all {trials.n_tests} tests; what is quoted",
-        ),
-        (
-            "up-crossings (Gross and Vitells)",
-            trials.gross_vitells,
-            f"{trials.gross_vitells:.2g} ± {trials.gross_vitells_error:.1g}",
-            f"{trials.upcrossings:.2f} crossings of {trials.threshold:g}σ, extrapolated; asymptotic",
-        ),
-        (
-            "independent tests (Šidák)",
-            trials.sidak,
-            f"{trials.sidak:.2g}",
-            f"as if the {trials.n_tests} tests shared no events: an upper bound",
-        ),
-    )
-    return [
-        {
-            "name": name,
-            "p": shown,
-            "z": f"{'≥ ' if shown.startswith('≤') else ''}{float(z_of_p(p)):.1f}σ",
-            "what": what,
-        }
-        for name, p, shown, what in rows
-    ]
 
 
 def _yields(results: SearchResults) -> list[tuple[str, str, str]]:
@@ -280,12 +218,15 @@ def _limits(out: Path) -> dict[str, Any] | None:
 
 def _scan_pictures(results: SearchResults) -> list[_Picture]:
     best = results.best
+    searched = (
+        "is one of the tests" if results.windows[0].unselected.searched else "is not searched"
+    )
     pictures = [
         _picture(
             scan_figure(results),
             "local p-values of the scan",
             "Local p-value of each window and selection. Windows whose fit does not describe its "
-            "sidebands are left out. The black line, before any selection, is not searched.",
+            f"sidebands are left out. The black line, before any selection, {searched}.",
         )
     ]
     thrown = pseudo_experiments_figure(results)

@@ -157,13 +157,13 @@ class _Spectra:
     @classmethod
     def of(cls, run: Run, mass: Array, passed: NDArray[np.int8]) -> _Spectra:
         """Count the events, of given mass (GeV) and number of selections passed."""
-        levels = range(len(_spectra(run.config)))
+        levels = range(len(run.config.spectra))
         shells = [np.histogram(mass[passed == level], run.fit_edges)[0] for level in levels]
         return cls(run, np.array(shells, dtype=float))
 
     def peak(self, best: Best) -> SignalPeak:
         """Fit the peak to the events that pass the best selection, and to those that fail it."""
-        level = _spectra(self.run.config).index(best.efficiency)
+        level = self.run.config.spectra.index(best.efficiency)
         window = self.run.windows[best.window]
         return passing_failing_yield(
             self.run.fit_edges,
@@ -201,11 +201,6 @@ class _Spectra:
         )
 
 
-def _spectra(config: SearchConfig) -> tuple[float, ...]:
-    """Return 1 for the unselected spectrum, then the cuts."""
-    return (1.0, *(each for each in config.selections if each < 1))
-
-
 def daughters_of(
     run: Run, scores: Scores, levels: NDArray[np.int8], result: HuntResult
 ) -> tuple[DaughterMass, ...]:
@@ -216,7 +211,7 @@ def daughters_of(
     window = result.windows[best.window]
     mass = scores.sample.mass
     inside = (mass >= window.low) & (mass < window.high)
-    level = _spectra(run.config).index(best.efficiency)
+    level = run.config.spectra.index(best.efficiency)
     row = window.rows[level]
     selected = levels[:, best.window] >= level
     found = []
@@ -236,11 +231,11 @@ def passing_signal(
     """
     mass, log_mass = signal.sample.mass, np.log(scores.sample.mass)
     inside = (mass >= config.scan.low) & (mass < config.scan.high)
-    passing = np.zeros((len(_spectra(config)), config.folds, mass.size), dtype=bool)
+    passing = np.zeros((len(config.spectra), config.folds, mass.size), dtype=bool)
     passing[0] = inside
     for fold in range(config.folds):
         rows = scores.fold == fold
-        for level, efficiency in enumerate(_spectra(config)[1:], start=1):
+        for level, efficiency in enumerate(config.cuts, start=1):
             passing[level, fold, inside] = passes(
                 scores.values[window, rows],
                 cut_on.values[window, rows],

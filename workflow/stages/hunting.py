@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +22,6 @@ from ...stats import (
     Sculpting,
     SpuriousSignal,
     choose_function,
-    contradicted,
     hunt,
     independence_test,
     spectrum_of,
@@ -39,7 +37,7 @@ from .provenance import Provenance
 from .run import Run
 from .samples import load_masses
 from .scores import Scores, read_scores
-from .search_result import BestResult, FitQuality, SearchResults, TruthSummary
+from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
 from .selecting import calibrated_scores, levels_of, sculpting_of
 
 __all__ = ["background_fractions", "hunt_scores", "make_results", "together"]
@@ -240,12 +238,10 @@ def hunt_scores(
 ) -> HuntResult:
     """Run the statistical step of a search, on the selections of one or of several partitions.
 
-    Selections that fabricate an excess are refused; after the fits, so are those whose excess the
-    unselected spectrum could not hide.
+    Selections that fabricate an excess are refused.
     """
     config = run.config
-    again = partial(
-        hunt,
+    return hunt(
         scores.sample.mass,
         levels,
         edges=run.edges,
@@ -256,10 +252,8 @@ def hunt_scores(
         bins_per_bin=config.fit.bins_per_bin,
         pseudo_experiments=config.pseudo_experiments,
         seed=config.seed,
+        refused=refused,
     )
-    result = again(refused=refused)
-    more = refused | contradicted(result)
-    return result if np.array_equal(refused, more) else again(refused=more)
 
 
 def _results(
@@ -276,6 +270,7 @@ def _results(
     bad_files = {} if processing is None else processing.bad_files
     no_peak = result.best is not None and not result.best.resonance.valid
     unsure = (_NO_PEAK,) if no_peak else ()
+    hiding = (HIDES_SIGNAL,) if config.fit.spurious == "data" else ()
     mutual = (_MUTUAL_FOLDS,) if config.cross_fitting == "all" else ()
     skipped = tuple(f"skipped {name}: {error}" for name, error in bad_files.items())
     return SearchResults(
@@ -284,7 +279,7 @@ def _results(
         trials=result.trials,
         **checks,
         fit=_fit_quality(result),
-        flags=(*result.flags, *unsure, *mutual, *map(str, run.left_out), *skipped),
+        flags=(*hiding, *result.flags, *unsure, *mutual, *map(str, run.left_out), *skipped),
         left_out=run.left_out,
         repeats=result.repeats,
         n_events=len(scores.sample),
@@ -321,6 +316,7 @@ def _best(result: HuntResult) -> BestResult | None:
         z_global=whole.z_global,
         p_global_error=whole.p_global_error,
         p_global_is_limit=whole.is_limit,
+        p_global_extrapolated=whole.extrapolated,
         pseudo_experiments=whole.pseudo_experiments,
         n_signal=peak.n_signal,
         n_signal_error=peak.n_signal_error,
@@ -348,7 +344,7 @@ def _truth(
             signal=int(np.count_nonzero(inside & (passed >= level) & (label == 1))),
             background=int(np.count_nonzero(inside & (passed >= level) & (label == 0))),
         )
-        for level, efficiency in enumerate((1.0, *run.config.selections))
+        for level, efficiency in enumerate(run.config.spectra)
     )
 
 
@@ -356,6 +352,9 @@ def _feature_hists(
     run: Run, scores: Scores, levels: NDArray[np.int8], result: HuntResult
 ) -> dict[str, dict]:
     """Histogram the features of all and of the selected events of the best signal region.
+
+    Where the best spectrum is the unselected one, events beside the region are shown in place of
+    selected ones.
 
     Returns
     -------
@@ -365,11 +364,12 @@ def _feature_hists(
     if result.best is None:
         return {}
     inside, passed = _signal_region(scores, levels, result)
-    level = 1 + run.config.selections.index(result.best.efficiency)
-    groups = {
-        "all in the signal region": inside,
-        f"selected ({result.best.efficiency:.3g} of all)": inside & (passed >= level),
-    }
+    level = run.config.spectra.index(result.best.efficiency)
+    groups = {"all in the signal region": inside}
+    if level:
+        groups[f"selected ({result.best.efficiency:.3g} of all)"] = inside & (passed >= level)
+    else:
+        groups["all beside it"] = ~inside
     found = {}
     columns = dict(zip(scores.sample.names, scores.sample.features.T, strict=True))
     for name, column in (columns | block_numbers(run, scores.sample.event)).items():

@@ -23,7 +23,8 @@ from ...processors import (
 from ...processors.sources.chunks import absolute
 from ...processors.sources.remote import read_bytes
 from ...processors.sources.source import SOURCES, formats_of_suffixes
-from ..config.search import EventsConfig, SearchConfig
+from ..config.event_input import EventsConfig
+from ..config.search import SearchConfig
 
 __all__ = [
     "column_files",

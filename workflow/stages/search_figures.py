@@ -34,17 +34,17 @@ __all__ = [
 def scan_figure(results: SearchResults) -> Figure:
     """Draw the local p-values of all windows and selections."""
     windows, best = results.windows, results.best
-    p_local = {"all events": [window.unselected.p_local for window in windows]}
-    for i, selection in enumerate(windows[0].selections):
-        p_local[selection_name(selection.efficiency)] = [
-            window.selections[i].p_local for window in windows
-        ]
+    p_local = {
+        selection_name(row.efficiency): [window.rows[i].p_local for window in windows]
+        for i, row in enumerate(windows[0].rows)
+    }
     return plot_scan(
         [window.center for window in windows],
         p_local,
         best=None if best is None else (windows[best.window].center, best.p_local),
         p_global=None if best is None else best.p_global,
         is_limit=best is not None and best.p_global_is_limit,
+        extrapolated=best is not None and best.p_global_extrapolated,
     )
 
 

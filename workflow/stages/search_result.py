@@ -25,11 +25,18 @@ from .before_selection import BeforeSelection
 from .provenance import Provenance
 
 __all__ = [
+    "HIDES_SIGNAL",
     "BestResult",
     "FitQuality",
     "SearchResults",
     "TruthSummary",
 ]
+
+HIDES_SIGNAL = (
+    "fit.spurious: data counts a signal in the searched events as spurious, so that it hides itself: "
+    "p-values and limits are not to be quoted; set none, or simulated background"
+)
+"""The flag of all that was made with a spurious signal measured on the searched data."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,9 @@ class BestResult(Record):
         Error of p_global from the number of pseudo-experiments.
     p_global_is_limit : bool
         No pseudo-experiment came up to the data: p_global is an upper limit, z_global a lower.
+    p_global_extrapolated : bool
+        None came up to the data, and p_global goes on with the up-crossings of all
+        (`overdensity.stats.search.trials.beyond_pseudo_experiments`).
     pseudo_experiments : int
         How many were thrown.
     n_signal, n_signal_error : float
@@ -77,6 +87,7 @@ class BestResult(Record):
     z_global: float
     p_global_error: float
     p_global_is_limit: bool
+    p_global_extrapolated: bool
     pseudo_experiments: int
     n_signal: float
     n_signal_error: float | None
@@ -215,13 +226,18 @@ class SearchResults(Printed, Record):
         searched, thin = len(self.windows), len(self.left_out)
         return f" ({searched} of {searched + thin} windows searched)" if thin else ""
 
+    @property
+    def quotable(self) -> bool:
+        """Whether p-values and limits may be quoted at all (`HIDES_SIGNAL`)."""
+        return HIDES_SIGNAL not in self.flags
+
     def table(self) -> Table:
         """Return one line a window, with its most significant selection."""
         return windows_table(
             f"{self.n_events} events in the scan range{self.of_all_windows}",
             self.windows,
             best=None if self.best is None else self.best.window,
-            notes=(self._sentence(), *self.flags),
+            notes=(self.sentence, *self.flags),
         )
 
     @property
@@ -229,11 +245,19 @@ class SearchResults(Printed, Record):
         """The partition into folds that spectra, yields and limits are of."""
         return 0 if self.repeats is None else self.repeats.representative
 
-    def _sentence(self) -> str:
-        """Return the mass and both significances in words."""
+    @property
+    def sentence(self) -> str:
+        """The mass and both significances in words."""
         best = self.best
         if best is None:
             return "no window has a fit that may be quoted: there is no result"
-        return f"mass {best.mass:.0f} ± {error_of(best.mass_error)} GeV: " + significances(
-            best.z_local, best.z_global, is_limit=best.p_global_is_limit
+        unquotable = "" if self.quotable else "not to be quoted: "
+        return unquotable + (
+            f"mass {best.mass:.0f} ± {error_of(best.mass_error)} GeV: "
+            + significances(
+                best.z_local,
+                best.z_global,
+                is_limit=best.p_global_is_limit,
+                extrapolated=best.p_global_extrapolated,
+            )
         )

@@ -72,7 +72,7 @@ def levels_of(run: Run, scores: Scores) -> NDArray[np.int8]:
     ids = splitmix64(scores.sample.event)
     return np.stack(
         [
-            selection_levels(values, scores.fold, run.config.selections, events=ids)
+            selection_levels(values, scores.fold, run.config.cuts, events=ids)
             for values in scores.values
         ],
         axis=1,
@@ -94,9 +94,9 @@ def sculpting_of(run: Run, scores: Scores) -> Sculpting:
         scores.fold,
         edges=run.fit_edges,
         windows=run.regions,
-        efficiencies=config.selections,
+        efficiencies=config.cuts,
         events=splitmix64(scores.sample.event),
         model=run.fit_model,
-        bulk=min(_BULK, 1 - config.selections[0]),
+        bulk=min(_BULK, 1 - config.cuts[0]),
     )
     return refuse_fabricated(found)

@@ -86,7 +86,7 @@ def simulated_templates(
         If no simulated event passes the selection.
     """
     share = np.bincount(scores.fold, minlength=run.config.folds)
-    level = (1.0, *(each for each in run.config.selections if each < 1)).index(best.efficiency)
+    level = run.config.spectra.index(best.efficiency)
     edges, errors = run.fit_edges, signal_errors(run.config.uncertainties)
 
     def filled(mass: Array, probability: Array) -> Array:

@@ -10,6 +10,7 @@ from overdensity.core import ConfigError, FitError, InputError
 from overdensity.stats import (
     FitModel,
     HuntResult,
+    best_workspace,
     count_patterns,
     hunt,
     hunt_patterns,
@@ -97,6 +98,53 @@ def test_the_unselected_spectrum_is_shown_but_not_counted(found):
     _, result = found
     assert not result.unselected_counted
     assert result.best.efficiency != 1
+
+
+def like_background(box, n_signal):
+    """Return masses and levels of 10 000 events and a bump whose scores are those of QCD."""
+    made, rng = box(81, 10_000), np.random.default_rng(3)
+    mass = np.r_[made.mass, rng.normal(3500, 105, n_signal)]
+    return mass, np.vstack([made.levels, made.levels[rng.integers(0, made.mass.size, n_signal)]])
+
+
+def everything(box):
+    made = box(53, 10)
+    return made.scan | {"efficiencies": (1.0, *made.efficiencies)}
+
+
+def test_a_bump_that_looks_like_qcd_is_found_in_the_spectrum_of_all_events(box):
+    mass, levels = like_background(box, 700)
+    found = hunt(mass, levels, **everything(box), pseudo_experiments=1000, seed=1)
+    assert found.best.efficiency == 1
+    assert found.best.z_local > 5
+    assert found.global_p.p_global <= 1e-3
+    assert found.global_p.extrapolated
+    assert "(extrapolated)" in str(found)
+    assert abs(found.best.resonance.mass / 3500 - 1) < 0.02
+    selected = hunt(mass, levels, **box(53, 10).scan, pseudo_experiments=500, seed=1)
+    assert selected.best.z_local < found.best.z_local - 2  # as selections alone would have it
+    assert selected.global_p.p_global > 1e-3
+    assert best_workspace(found)["channels"][0]["name"] == "mass"
+
+
+def test_a_bump_that_is_not_there_is_not_found(box):
+    found = hunt(*like_background(box, 0), **everything(box), pseudo_experiments=500, seed=1)
+    assert found.global_p.p_global > 0.05
+    assert not found.global_p.extrapolated
+
+
+def test_an_excess_out_of_nowhere_is_refused_and_a_strong_signal_may_be_its_cause(box):
+    made = box(7, 20_000)
+    low, high = made.windows[4]
+    rng, inside = np.random.default_rng(1), (made.mass >= low) & (made.mass < high)
+    made.levels[inside & (rng.random(made.mass.size) < 0.3), 4] = 1
+    result = hunt(made.mass, made.levels, **made.scan, pseudo_experiments=500, seed=1)
+    row = result.windows[4].selections[0]
+    assert row.refused
+    assert row.flagged
+    assert result.best.window != 4
+    (said,) = [flag for flag in result.flags if "cannot hide" in flag]
+    assert said.endswith("can be the cause)")
 
 
 def test_the_unselected_spectrum_is_counted_on_request(box):

@@ -151,3 +151,22 @@ def test_spurious_signal_is_thrown_for_a_window_as_a_whole() -> None:
         for shift in (-2.0, 2.0)
     )
     assert low < smallest_p(fits, everything).p_local < high
+
+
+def test_the_unselected_spectrum_counts_on_request_and_contradictions_never() -> None:
+    box = make_box(1, 10_000)
+    box.mass[:400] = 3500.0  # a bump in the spectrum of all events
+    patterns = count_patterns(box.mass, box.levels, subdivide(EDGES, 2))
+    fits = scan(patterns, box.windows, box.efficiencies)
+    everything, counted = np.full(fits.p_local.size, np.inf), np.ones(fits.p_local.size, bool)
+    assert smallest_p(fits, everything, counted=counted).efficiency == 1
+    assert smallest_p(fits, everything).efficiency != 1
+    moved = make_box(1, 10_000)
+    inside = (moved.mass >= moved.windows[4][0]) & (moved.mass < moved.windows[4][1])
+    moved.levels[inside, 4] = np.maximum(moved.levels[inside, 4], np.arange(inside.sum()) % 3 == 0)
+    fits = scan(
+        count_patterns(moved.mass, moved.levels, subdivide(EDGES, 2)), box.windows, box.efficiencies
+    )
+    found = smallest_p(fits, everything)
+    assert fits.p_local.min() < 1e-20
+    assert found.p_local > 1e-4

@@ -10,6 +10,7 @@ import pytest
 
 from overdensity.stats import count_patterns, subdivide
 from overdensity.stats.p_values.local import p_of_z
+from overdensity.stats.search import pseudo_experiments
 from overdensity.stats.search.null import null_hypothesis
 from overdensity.stats.search.pseudo_experiments import (
     BATCH,
@@ -19,6 +20,7 @@ from overdensity.stats.search.pseudo_experiments import (
     throw_toys,
 )
 from overdensity.stats.search.scanning import scan
+from overdensity.stats.selection.contradiction import contradicted
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,22 @@ def test_a_batch_travels_to_another_process(search):
     task = partial(throw_batch, null=null, problem=fits.problem, spurious=fits.spurious, seed=3)
     copied = pickle.loads(pickle.dumps(task))
     np.testing.assert_array_equal(copied(2).p_local, task(2).p_local)
+
+
+def test_pseudo_experiments_are_refused_what_the_data_are_refused(search, monkeypatch):
+    """An excess that the spectrum of all events cannot hide counts in neither."""
+    fits, null = search
+    batch = partial(throw_batch, null=null, problem=fits.problem, spurious=fits.spurious, seed=3)
+    as_they_are = batch(0).p_local.reshape(-1, 4)
+    assert (as_they_are[:, 1:] == 1.0).mean() < 0.02
+    monkeypatch.setattr(
+        pseudo_experiments, "contradicted", partial(contradicted, threshold=0.0)
+    )  # so strict that some are refused
+    strict = batch(0).p_local.reshape(-1, 4)
+    refused = strict != as_they_are
+    assert np.all(strict[refused] == 1.0)
+    assert 0.1 < refused[:, 1:].mean() < 0.6
+    assert not refused[:, 0].any()
 
 
 def test_no_more_are_thrown_than_needed(search):

@@ -63,6 +63,8 @@ def test_the_combined_significance_is_the_mean_over_its_standard_deviation() -> 
         )
     assert found.best.z_local == pytest.approx(z[:, 0, 1].mean())
     assert found.repeats.spread == pytest.approx(z[:, 0, 1].std(ddof=1) * variance[0, 1] ** 0.25)
+    alone = found.repeats.p_global
+    assert min(alone) <= found.trials.pseudo_experiments <= max(alone)
 
 
 def test_shared_events_give_the_variance_of_the_mean() -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from overdensity.core import InputError
-from overdensity.stats import FitModel, count_patterns, subdivide
+from overdensity.stats import FitModel, count_patterns, log_edges, spurious_signal, subdivide
+from overdensity.stats.p_values.local import z_of_log_p
 from overdensity.stats.search.pseudo_experiments import throw_toys
-from overdensity.stats.search.statistical_step import statistical_step
+from overdensity.stats.search.statistical_step import settled_step, statistical_step
+from overdensity.stats.selection.patterns import Patterns
 
 SHAPE = (10, 4)
+EDGES = log_edges(2632.0, 6000.0, 32)
+WINDOWS = np.array([(EDGES[2 * i], EDGES[2 * i + 6]) for i in range(2, 12)])
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +101,57 @@ def test_refusals_have_the_shape_of_the_scan(patterns):
     made, counted = patterns
     with pytest.raises(InputError, match="10 windows of 3 selections"):
         statistical_step(counted, made.windows, made.efficiencies, refused=[[True]])
+
+
+def inclusive_excess(times, **options):
+    """Return the largest z of the unselected spectrum, with so many times 100 events at 3.5 TeV."""
+    share = np.exp(-((np.log(np.sqrt(EDGES[1:] * EDGES[:-1]) / 3500) / 0.04) ** 2) / 2)
+    counts = np.round(4000 * 0.8 ** np.arange(32) + times * 100 * share / share.sum()).astype(int)
+    passes = np.zeros((1, len(WINDOWS)), np.int8)
+    events = Patterns(EDGES, np.arange(32), np.repeat(passes, 32, axis=0), counts)
+    fraction = None
+    if options:
+        fraction = spurious_signal(EDGES, counts, WINDOWS, **options).fraction
+    step = statistical_step(events, WINDOWS, (1.0, 0.1), spurious=fraction)
+    return z_of_log_p(step.log_p.reshape(-1, 2)[:, 0]).max()
+
+
+def test_a_larger_excess_is_more_significant_unless_it_counts_as_spurious():
+    strengths = (0, 2, 4, 8)
+    z = [inclusive_excess(times) for times in strengths]
+    assert z[0] < 0.5
+    assert np.all(np.diff(z) > 1.5)
+    hidden = [inclusive_excess(times, neighbours=0) for times in strengths]
+    assert max(hidden[2:]) < 2  # z / sqrt(z² - 3) at most, however strong the signal
+
+
+def test_what_may_not_be_quoted_hides_no_window_from_the_null(patterns, step):
+    made, counted = patterns
+    assert step.hidden == np.where(step.counted, step.log_p, 0).argmin() // SHAPE[1]
+    refused = np.zeros((10, 3), dtype=bool)
+    refused[step.hidden] = True
+    without = statistical_step(counted, made.windows, made.efficiencies, refused=refused)
+    assert without.hidden != step.hidden
+    use = without.counted & ~without.refused
+    assert without.hidden == np.where(use, without.log_p, 0).argmin() // SHAPE[1]
+    assert not np.allclose(without.scan.null, step.scan.null)
+
+
+def test_the_headline_hides_its_window_where_a_better_fit_is_flagged():
+    made = []
+
+    def make(hidden=2):
+        step = SimpleNamespace(
+            scan=SimpleNamespace(shape=SHAPE),
+            hidden=hidden,  # at first one that is flagged, as its pseudo-experiments show
+            best=lambda toys: 5 * SHAPE[1] + 1,
+        )
+        made.append(hidden)
+        return step
+
+    step, toys = settled_step(make, lambda step: f"toys of {step.hidden}")
+    assert (step.hidden, toys) == (5, "toys of 5")
+    assert made == [2, 5]
 
 
 def test_there_is_no_result_where_the_null_hypothesis_is_not_found(step, toys):

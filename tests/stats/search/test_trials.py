@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,15 @@ from scipy.stats import binomtest, kstest, multivariate_normal, norm
 
 from overdensity.core import InputError
 from overdensity.stats.p_values.local import p_of_z
-from overdensity.stats.search.trials import Trials, gross_vitells, mean_upcrossings, sidak, trials
+from overdensity.stats.search.pseudo_experiments import GlobalP, global_p
+from overdensity.stats.search.trials import (
+    Trials,
+    beyond_pseudo_experiments,
+    gross_vitells,
+    mean_upcrossings,
+    sidak,
+    trials,
+)
 
 
 def smooth_fields(seed: int, n: int, points: int, length: float) -> np.ndarray:
@@ -158,3 +168,41 @@ def test_an_unusable_significance_is_refused():
         trials(float("nan"), np.zeros((2, 2, 1)))
     with pytest.raises(InputError, match="n > 0"):
         mean_upcrossings(np.zeros(4), 1.0)
+
+
+def continued(z_local: float) -> tuple[GlobalP, GlobalP]:
+    """Return the global p-value of a significance, counted and continued."""
+    fields = np.stack([smooth_fields(seed, 2000, 41, 10.0) for seed in (5, 6)], axis=2)
+    counted = global_p(float(p_of_z(z_local)), p_of_z(fields.max(axis=(1, 2))))
+    return counted, beyond_pseudo_experiments(counted, trials(z_local, fields))
+
+
+def test_beyond_all_pseudo_experiments_a_p_value_goes_on_falling():
+    results = [continued(z)[1] for z in (5.0, 6.0, 7.0)]
+    assert all(each.extrapolated and not each.is_limit for each in results)
+    assert results[0].p_global < 1 / 2001
+    for one, next_one in pairwise(results):
+        assert next_one.p_global < 0.05 * one.p_global
+        assert next_one.z_global > one.z_global
+        assert 0 < next_one.p_global_error < 0.2 * next_one.p_global
+
+
+@pytest.mark.parametrize("z", [-1.0, 1.5, 3.0])
+def test_what_pseudo_experiments_come_up_to_is_counted(z):
+    counted, beyond = continued(z)
+    assert counted.exceedances > 0
+    assert beyond is counted
+
+
+def test_no_bound_of_pseudo_experiments_is_made_weaker():
+    counted, _ = continued(5.0)
+    fields = np.stack([smooth_fields(seed, 2000, 41, 10.0) for seed in (5, 6)], axis=2)
+    weaker = trials(2.0, fields)  # of a smaller significance
+    assert weaker.gross_vitells > counted.p_global
+    assert beyond_pseudo_experiments(counted, weaker) is counted
+
+
+def test_a_p_value_too_small_for_a_number_stays_finite():
+    _, beyond = continued(60.0)
+    assert beyond.p_global == 1e-300
+    assert np.isfinite(beyond.z_global)

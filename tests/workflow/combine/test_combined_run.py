@@ -14,7 +14,7 @@ import yaml
 
 from overdensity.core import ConfigError, InputError
 from overdensity.workflow import load_config
-from overdensity.workflow.combine.combined_run import CombinedSearch, combine_searches, fold_flags
+from overdensity.workflow.combine.combined_run import CombinedSearch, combine_searches, search_flags
 from overdensity.workflow.commands import command_line
 from overdensity.workflow.search_run import score_search
 
@@ -61,7 +61,7 @@ def write_search(path: Path, events: Path, mass: str, **changes) -> Path:
         "features": ["j1_mass", "j1_tau21"],
         "method": {"name": "cwola", "classifier": {"members": 1}},
         "scan": {"low": LOW, "high": HIGH, "bins": 9},
-        "selections": [0.1, 0.02],
+        "selections": [1, 0.1, 0.02],
         "folds": 3,
         "fit": {"function": "dijet3"},
         "pseudo_experiments": 500,
@@ -174,14 +174,17 @@ def test_events_without_ids_are_refused(searches, tmp_path):
 
 def test_folds_that_may_teach_each_other_are_flagged(searches):
     configs = {name: load_config(path) for name, path in searches.items()}
-    assert fold_flags(configs, shared=True) == ()
+    assert search_flags(configs, shared=True) == ()
     configs["dijet"] = load_config(searches["dijet"], ["seed=2"])
-    (flag,) = fold_flags(configs, shared=True)
+    (flag,) = search_flags(configs, shared=True)
     assert "same folds and seed" in flag
-    assert fold_flags(configs, shared=False) == ()
+    assert search_flags(configs, shared=False) == ()
     configs["dijet"] = load_config(searches["dijet"], ["cross_fitting=all"])
-    (flag,) = fold_flags(configs, shared=False)
+    (flag,) = search_flags(configs, shared=False)
     assert flag.startswith("dijet: cross_fitting: all")
+    configs["dijet"] = load_config(searches["dijet"], ["fit.spurious=data"])
+    (flag,) = search_flags(configs, shared=False)
+    assert flag.startswith("dijet: fit.spurious: data")
 
 
 def test_the_command_prints_every_channel_and_the_combination(

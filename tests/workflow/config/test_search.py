@@ -22,9 +22,18 @@ def write(tmp_path: Path, values: object) -> Path:
 def test_everything_but_the_files_has_a_default(tmp_path: Path) -> None:
     config = load_config(write(tmp_path, SMALLEST))
     assert config.mass == "mjj"
-    assert config.selections == (0.1, 0.01, 0.002)
+    assert config.fit.spurious == "none"
+    assert config.selections == (1, 0.1, 0.01, 0.002)
     assert (config.scan.low, config.scan.high, config.scan.bins) == (2632, 6000, 16)
     assert config.out == "runs/box"
+
+
+def test_the_unselected_spectrum_is_searched_where_1_is_named() -> None:
+    config = parse_config({**SMALLEST, "selections": [0.02, 1, 0.1]})
+    assert config.selections == (1, 0.1, 0.02)
+    assert (config.cuts, config.spectra) == ((0.1, 0.02), (1, 0.1, 0.02))
+    config = parse_config({**SMALLEST, "selections": [0.1]})
+    assert (config.cuts, config.spectra) == ((0.1,), (1, 0.1))
 
 
 def test_the_page_shows_every_key_with_its_default() -> None:
@@ -82,6 +91,7 @@ def test_hyperparameters_stand_beside_the_methods_name() -> None:
         ({"events": {"files": ["a"], "format": "rot"}}, "events.format.*'rot'"),
         ({**SMALLEST, "selections": [0.1, 2]}, "between 0 and 1, not 2"),
         ({**SMALLEST, "selections": [0.1, 0.1]}, "repeat one another"),
+        ({**SMALLEST, "selections": [1]}, "give a selection below 1 beside it"),
         ({**SMALLEST, "scan": {"bins": 4}}, "scan.*takes .* = 7 bins, but there are only 4"),
         ({**SMALLEST, "scan": {"low": 7000}}, r"high \(6000 GeV\) must be above low \(7000 GeV\)"),
         ({**SMALLEST, "folds": 2}, "tournament needs at least 3 folds, not 2"),

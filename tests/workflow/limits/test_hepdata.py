@@ -62,12 +62,13 @@ def test_submission_is_valid_and_holds_the_numbers(
     folder = write_hepdata(results, found, tmp_path)  # refused submissions raise
     assert set(os.listdir()) == here
     read = tables(folder)
+    assert "Limits on events at background efficiency 1" in read
     yields = read["Limits on events at background efficiency 0.1"]
-    first = found.windows[0].selections[0]
+    first = found.windows[0].selections[1]
     assert yields["Observed events"][0]["value"] == first.selection.observed
     assert yields["Signal region"][0]["low"] == pytest.approx(found.windows[0].low, rel=1e-5)
     for window, shown in zip(found.windows, yields["Observed limit"], strict=True):
-        limit = window.selections[0].observed
+        limit = window.selections[1].observed
         assert shown["value"] == ("-" if limit is None else pytest.approx(limit, rel=1e-4))
     spectrum = read["Mass spectrum at background efficiency 1"]
     fit = results.spectra[0]
@@ -99,8 +100,9 @@ def test_missing_limit_is_a_dash(
     results: SearchResults, found: LimitsResults, tmp_path: Path
 ) -> None:
     window = found.windows[0]
-    row = dataclasses.replace(window.selections[0], observed=None, expected=())
-    bare = dataclasses.replace(window, selections=(row, *window.selections[1:]))
+    before, loose, tight = window.selections
+    row = dataclasses.replace(loose, observed=None, expected=())
+    bare = dataclasses.replace(window, selections=(before, row, tight))
     changed = dataclasses.replace(found, windows=(bare, *found.windows[1:]))
     read = tables(write_hepdata(results, changed, tmp_path))
     columns = read["Limits on events at background efficiency 0.1"]

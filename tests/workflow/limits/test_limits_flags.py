@@ -17,6 +17,7 @@ from overdensity.workflow.limits.limits_result import (
     WindowLimits,
     YieldLimit,
 )
+from overdensity.workflow.stages.search_result import HIDES_SIGNAL
 
 ROW = SelectionResult(0.1, 20, 20.0, 2.0, 0.0, 0.5, 0.0, 8.0, 9, 0.5, False, False)
 EXCESS = SelectionResult(0.1, 40, 20.0, 2.0, 0.0, 1e-4, 3.7, 8.0, 9, 0.5, False, False)
@@ -41,10 +42,14 @@ def signal(
     )
 
 
-def flags(of: SignalLimits, row: SelectionResult = ROW, **limits: Any) -> list[str]:
+def flags(
+    of: SignalLimits, row: SelectionResult = ROW, *, quotable: bool = True, **limits: Any
+) -> list[str]:
     values = {"signals": {"A": "a.parquet"}, "injections": INJECTIONS, **limits}
     window = WindowLimits(3464.1, 3000.0, 4000.0, (YieldLimit(ROW, 8.0, (8.0,) * 5),))
-    results: Any = SimpleNamespace(windows=[WindowResult(3464.1, 3000.0, 4000.0, row, (row,))])
+    results: Any = SimpleNamespace(
+        windows=[WindowResult(3464.1, 3000.0, 4000.0, row, (row,))], quotable=quotable
+    )
     return list(limit_flags(LimitsConfig(**values), [window], [of], results))
 
 
@@ -76,3 +81,7 @@ def test_each_weakness_is_one_sentence(
 
 def test_an_excess_in_the_data_does_not_matter_to_injections_into_simulation() -> None:
     assert flags(signal(), EXCESS, background=["b.parquet"]) == []
+
+
+def test_limits_with_a_spurious_signal_of_the_searched_data_are_not_to_be_quoted() -> None:
+    assert flags(signal(), quotable=False) == [HIDES_SIGNAL]

@@ -67,7 +67,7 @@ def test_limits_of_the_windows_are_those_of_their_counts(
     results = SearchResults.from_json(campaign / "run" / "results.json")
     assert len(found.windows) == len(results.windows)
     for window, published in zip(found.windows, results.windows, strict=True):
-        for row, of_run in zip(window.selections, published.selections, strict=True):
+        for row, of_run in zip(window.selections, published.searched, strict=True):
             assert row.selection == of_run
             if of_run.flagged:
                 assert row.observed is None

@@ -85,8 +85,11 @@ def test_a_fit_that_fails_gives_no_limit(
 
 def test_a_window_has_a_limit_for_each_selection() -> None:
     loose, tight = row(100.0, 5.0, 0.0), row(4.0, 1.0, 0.0)
-    window = WindowResult(3464.1, 3000.0, 4000.0, loose, (loose, tight))
+    before = dataclasses.replace(loose, searched=False)
+    window = WindowResult(3464.1, 3000.0, 4000.0, before, (loose, tight))
     limits = window_limits(window, 0.95)
     assert (limits.center, limits.low, limits.high) == (3464.1, 3000.0, 4000.0)
     assert [limit.selection for limit in limits.selections] == [loose, tight]
     assert limits.selections[1].observed < limits.selections[0].observed
+    searched = WindowResult(3464.1, 3000.0, 4000.0, loose, (tight,))
+    assert [limit.selection for limit in window_limits(searched, 0.95).selections] == [loose, tight]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,10 +11,15 @@ import numpy as np
 import pytest
 
 from overdensity.processors.columns.histograms import from_uhi
+from overdensity.stats import best_workspace
 from overdensity.workflow import SearchResults
 from overdensity.workflow.config.reading import load_config
+from overdensity.workflow.stages.before_selection import before_selection, daughters_of
 from overdensity.workflow.stages.hunting import (
+    _feature_hists,
+    _truth,
     function_choice,
+    hunt_scores,
     independence_of,
     make_results,
     spurious_of,
@@ -21,7 +27,7 @@ from overdensity.workflow.stages.hunting import (
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.samples import load_sample
 from overdensity.workflow.stages.scores import read_scores
-from overdensity.workflow.stages.selecting import calibrated_scores
+from overdensity.workflow.stages.selecting import calibrated_scores, levels_of, sculpting_of
 
 from ...conftest import make_box
 
@@ -65,15 +71,44 @@ def test_features_are_histogrammed_for_all_and_for_the_selected(run: Run) -> Non
     assert (everything, selected) == (window.unselected.observed, row.observed)
 
 
+def test_a_result_of_the_unselected_spectrum_has_all_that_others_have(run: Run) -> None:
+    scores, rng = read_scores(run), np.random.default_rng(1)
+    mass = scores.sample.mass.copy()
+    moved = rng.choice(np.flatnonzero(scores.sample.label == 0), 400, replace=False)
+    mass[moved] = rng.normal(3800, 80, 400)  # a bump whose features and scores are those of QCD
+    scores = dataclasses.replace(scores, sample=dataclasses.replace(scores.sample, mass=mass))
+    cut_on = dataclasses.replace(scores, values=rng.random(scores.values.shape, np.float32))
+    levels = levels_of(run, cut_on)
+    refused = sculpting_of(run, cut_on).refused
+    result = hunt_scores(run, scores, levels, spurious=None, refused=refused)
+    best = result.best
+    assert best is not None
+    assert best.efficiency == 1
+    assert result.unselected_counted
+    window = result.windows[best.window]
+    (truth, *_), shown = (
+        _truth(run, scores, levels, result),
+        _feature_hists(run, scores, levels, result),
+    )
+    assert truth.signal + truth.background == window.unselected.observed
+    inside, beside = from_uhi(shown["j1_mass"]).values(flow=True).sum(axis=1)[:2]
+    assert (inside, inside + beside) == (window.unselected.observed, mass.size)
+    found = before_selection(run, scores=scores, cut_on=cut_on, levels=levels, result=result)
+    assert found is not None
+    assert found.unselected is not None
+    assert abs(found.unselected.value - 520) < 4 * found.unselected.error
+    assert [each.name for each in daughters_of(run, scores, levels, result)] == ["j1_mass"]
+    assert best_workspace(result)["channels"][0]["name"] == "mass"
+
+
 def test_spurious_signal_is_measured_where_the_configuration_says(
     run: Run, search_file: Path, tmp_path: Path
 ) -> None:
     scores = read_scores(run)
-    on_data = spurious_of(run, scores)
+    assert spurious_of(run, scores) is None  # by default nowhere: a signal would hide itself
+    on_data = spurious_of(Run(load_config(search_file, ["fit.spurious=data"])), scores)
     assert on_data is not None
     assert len(on_data.fraction) == len(run.windows)
-    nowhere = Run(load_config(search_file, ["fit.spurious=none"]))
-    assert spurious_of(nowhere, scores) is None
     simulation = make_box(tmp_path / "simulation.parquet", background=9000, signal=0, seed=8)
     elsewhere = Run(load_config(search_file, [f"fit.spurious=[{simulation}]"]))
     on_simulation = spurious_of(elsewhere, scores)

@@ -29,7 +29,7 @@ def test_rows_agree_with_the_best_result(finished_run: Path) -> None:
     assert best is not None
     window = results.windows[best.window]
     assert (window.low, window.high) == (best.low, best.high)
-    quoted = [row.p_local for each in results.windows for row in each.selections if not row.flagged]
+    quoted = [row.p_local for each in results.windows for row in each.searched if not row.flagged]
     assert best.p_local == min(value for value in quoted if value is not None)
     tightest = results.truth[-1]
     assert tightest.signal + tightest.background == window.selections[-1].observed
@@ -53,5 +53,5 @@ def test_the_file_keeps_the_keys_that_others_read(finished_run: Path) -> None:
     row = json.loads((finished_run / "results.json").read_text())["windows"][0]["selections"][0]
     assert list(row) == [
         *("efficiency", "observed", "expected", "expected_error", "spurious", "p_local", "z_local"),
-        *("chi2", "ndf", "fit_p_value", "flagged", "refused"),
+        *("chi2", "ndf", "fit_p_value", "flagged", "refused", "searched"),
     ]

@@ -51,7 +51,7 @@ def test_levels_keep_the_fractions_of_every_fold(run: Run, scores: Scores) -> No
     assert levels.shape == (N_EVENTS, 3)
     for fold in range(3):
         of_fold = levels[scores.fold == fold, 1]
-        for level, efficiency in enumerate(run.config.selections, start=1):
+        for level, efficiency in enumerate(run.config.cuts, start=1):
             assert np.count_nonzero(of_fold >= level) == round(efficiency * len(of_fold))
 
 
