@@ -18,6 +18,7 @@ import argparse
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,8 @@ WINDOW = Window(
 def dataset(seed: int, events: int, features: int) -> Sample:
     """Make events with dN/dm ~ m^-6, whose features are uniform at every mass."""
     rng = np.random.default_rng([18, seed])
-    ends = EDGES[[0, -1]] ** -5.0
-    mass = rng.uniform(*ends[::-1], events) ** -0.2
+    low, high = (EDGES[[0, -1]] ** -5.0).tolist()
+    mass = rng.uniform(high, low, events) ** -0.2
     return Sample.from_arrays(
         mass, rng.random((events, features)), [f"x{i}" for i in range(features)]
     )
@@ -120,14 +121,20 @@ def file_of(folder: Path, events: int, features: int) -> Path:
 
 def known(path: Path) -> dict[int, dict[str, Any]]:
     """Return the datasets that are there by their seeds; a line that was not finished is none."""
-    text = path.read_text() if path.is_file() else ""
-    found = [json.loads(line) for line in text.split("\n")[:-1]]
-    return {each["seed"]: each for each in found}
+    found = {}
+    for line in path.read_text().splitlines() if path.is_file() else ():
+        with suppress(ValueError):
+            each = json.loads(line)
+            found[each["seed"]] = each
+    return found
 
 
 def add(path: Path, seeds: range, *, events: int, features: int) -> None:
     """Make the datasets of these seeds that are not there."""
     there = known(path)
+    if there and not path.read_text().endswith("\n"):  # the last line was not finished
+        with path.open("a") as file:
+            file.write("\n")
     with progress("datasets", len(seeds)) as advance:
         for seed in seeds:
             if seed not in there:

@@ -34,6 +34,11 @@ def studies():
 
 
 @pytest.fixture(scope="module")
+def rare():
+    yield from loaded("rare")
+
+
+@pytest.fixture(scope="module")
 def sculpted():
     yield from loaded("sculpting")
 
@@ -112,3 +117,34 @@ def test_a_score_that_knows_the_mass_finds_no_resonance(sculpted):
     # a bump or a step in three of five shapes: the plain chain announces a discovery
     assert np.mean(np.array(plain) > 5) > 0.4
     assert np.sum(np.array(protected) > 0.05) >= 37
+
+
+def test_datasets_of_small_p_values_add_up_over_calls(rare, tmp_path, monkeypatch):
+    made = []
+
+    def significances(sample, seed):
+        made.append(seed)
+        return [[float(seed), 0.0, None]] * len(rare.WAYS)
+
+    monkeypatch.setattr(rare, "significances", significances)
+    path = rare.file_of(tmp_path, 100, 1)
+    rare.add(path, range(2), events=100, features=1)
+    with path.open("a") as file:
+        file.write('{"seed": 2, "z": [[')  # interrupted
+    found = rare.p_values(rare.known(path))
+    np.testing.assert_allclose(
+        found["tournament"], [[0.5, 0.5, 1.0], [0.1587, 0.5, 1.0]], atol=1e-4
+    )
+    rare.add(path, range(1, 3), events=100, features=1)
+    assert made == [0, 1, 2]
+    assert sorted(rare.known(path)) == [0, 1, 2]
+
+
+def test_rates_of_small_p_values_have_intervals_that_cover(rare):
+    rng = np.random.default_rng(5)
+    held = []
+    for _ in range(400):
+        _, low, high = rare.share(rng.random(50), 0.1)
+        held.append(low < 0.1 < high)
+    assert 0.62 < np.mean(held) < 0.9  # at least 68 %, as counts allow
+    assert rare.share(np.ones(10), 0.5)[0] == 0.0

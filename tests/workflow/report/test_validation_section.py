@@ -69,12 +69,13 @@ def test_a_signal_in_the_search_region_leaves_the_validation_region_quiet(tmp_pa
     delta_eta = np.where(signal, 1.3, 2.6) * rng.random(len(table))
     pq.write_table(table.append_column("delta_eta", pa.array(delta_eta)), box)
     path = write_search(tmp_path, box)
-    cuts = [
+    keys = [
         "region={cuts: {delta_eta: {below: 1.3}}}",
         "pseudo_experiments=200",
         "selections=[0.02]",
+        "fit.spurious=none",
     ]
-    config = load_config(path, cuts)
+    config = load_config(path, keys)
 
     outside = validate_region(config)  # before the search is looked at
     inside = run_search(config)
