@@ -12,8 +12,8 @@ from .cluster import ClusterConfig
 from .limits import LimitsConfig
 from .region import RegionConfig
 from .registries import FormatName, FunctionName, MethodName, ProcessorName
-from .uncertainties import UncertaintiesConfig
 from .sections import Decorrelate, Files, MaybeFiles, NamedSection, Section
+from .uncertainties import UncertaintiesConfig
 
 __all__ = [
     "EventsConfig",
