@@ -29,10 +29,10 @@ from ...stats import (
 )
 from ...stats.uncertainties.bias import function_bias
 from ...stats.uncertainties.envelope import function_envelope
+from ..models.result_models import write_models
 from .before_selection import before_selection, daughters_of
 from .block_numbers import block_numbers
 from .inputs import event_files, processing_report
-from .models import write_models
 from .provenance import Provenance
 from .run import Run
 from .samples import load_masses
@@ -103,7 +103,7 @@ def make_results(run: Run) -> SearchResults:
     write_text_atomic(
         out / "histograms.json", json.dumps(_feature_hists(run, scores, levels, result))
     )
-    write_models(run, result)
+    write_models(run.folder, result, run.fit_model)
     for stale in (
         "report.html",
         "limits.json",

@@ -55,6 +55,8 @@ def test_the_workspace_expects_what_the_functions_do(simulated: bool) -> None:
     read, factors = likelihood(categories_workspace(found)), factors_of(found)
     theta = read.start.copy()
     theta[read.names.index("mu")] = found.best[0]
+    for name in found.variations:
+        theta[read.names.index(name)] = found.best[found.names.index(name)]
     for name, log in factors.log.items():
         k = found.names.index(name)
         if found.precision[k]:  # in units of the constraint, and 0 where that is

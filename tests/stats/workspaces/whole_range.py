@@ -51,6 +51,6 @@ def known(*, simulated: bool = False) -> Categories:
         failing,
         fabricated={"spurious_signal": 4.0},
         model=MODEL,
-        odds_widths=(0.5, 0.3),
+        odds_widths=(0.3, 0.2, 0.1),
         **options,
     )

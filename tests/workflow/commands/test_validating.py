@@ -1,3 +1,5 @@
+"""``overdensity validate``: the region that is not searched, and the bias of functions."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -7,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from overdensity.stats import background_functions
 from overdensity.workflow import SearchResults
 from overdensity.workflow import search_run as search
+from overdensity.workflow.uncertainties.bias_check import BiasCheck
 
 Call = Callable[..., tuple[int, str, str]]
 CUTS = "region={cuts: {j1_tau21: {below: 0.9}}}"
@@ -50,3 +54,13 @@ def test_the_command_says_what_was_found(
     assert code == 0
     assert "events without j1_tau21 < 0.9: global p" in out
     assert "validation/report.html" in out.replace("\n", "")
+
+
+def test_all_functions_generate_and_fit(call: Call, search_file: Path) -> None:
+    code, out, _ = call("validate", "bias", search_file, "--toys", "100")
+    assert code == 0
+    found = BiasCheck.from_json(search_file.parent / "run" / "bias.json")
+    n = len(background_functions())
+    assert len(found.cells) == 6 * n**2
+    assert "mean pull" in out
+    assert all(abs(cell.pull) < 1 for cell in found.cells if cell.generates == cell.fits)

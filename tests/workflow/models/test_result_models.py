@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from overdensity.stats import HuntResult
-from overdensity.workflow.config.reading import parse_config
-from overdensity.workflow.stages.models import MODELS, write_models
-from overdensity.workflow.stages.run import Run
+from overdensity.stats import FitModel, HuntResult
+from overdensity.workflow.models.result_models import MODELS, write_models
 
 
 def test_a_search_leaves_all_its_models(finished_run: Path) -> None:
@@ -23,9 +21,8 @@ def test_a_search_leaves_all_its_models(finished_run: Path) -> None:
 def test_models_of_an_earlier_result_do_not_stay(tmp_path: Path) -> None:
     for name in MODELS:
         (tmp_path / name).write_text("old")
-    run = Run(parse_config({"events": {"files": ["box.parquet"]}, "out": str(tmp_path)}))
     nothing = HuntResult(
         (2500.0, 6000.0), "dijet3", (), False, None, None, None, 12.0, 10, 0.3, 0.0, ()
     )
-    write_models(run, nothing)
+    write_models(tmp_path, nothing, FitModel())
     assert not list(tmp_path.iterdir())

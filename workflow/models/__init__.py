@@ -1,0 +1,1 @@
+"""The result of a search as models that other programs read."""
