@@ -131,7 +131,11 @@ class Table:
         """
         table = RichTable(title=escape(self.title))
         for index, name in enumerate(self.columns):
-            table.add_column(escape(name), justify="left" if index < self.left else "right")
+            longest = max((len(row[index]) for row in self.rows), default=0)
+            # Headings break into lines before the numbers below them have to.
+            heading = "\n".join(textwrap.wrap(name, max(longest, *map(len, name.split()), 1)))
+            justify = "left" if index < self.left else "right"
+            table.add_column(escape(heading), justify=justify)
         for index, row in enumerate(self.rows):
             table.add_row(*map(escape, row), style=self.styles.get(index))
         return table

@@ -199,12 +199,13 @@ def plot_scan(
             )
             axes.plot(best[0] / 1000, best[1], "*", ms=15, color=COLOURS[2], zorder=5)
         strongest = float(norm.isf(np.clip(smallest, 1e-300, 0.5)))
+        bottom = min(smallest**1.25 / 30, 1e-4)  # room for the text below the star
         for z in range(1, 1 + max(3, int(strongest) + 1)):
             p = float(norm.sf(z))
             axes.axhline(p, color="grey", lw=0.7, ls=":")
             axes.text(1.005, p, f"{z}σ", transform=axes.get_yaxis_transform(), va="center")
         axes.set_yscale("log")
-        axes.set_ylim(min(smallest / 30, 1e-4), 2)
+        axes.set_ylim(bottom, 2)
         axes.set_xlabel("window center [TeV]")
         axes.set_ylabel("local p-value")
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, fontsize=9)
