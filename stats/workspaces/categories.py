@@ -1,7 +1,7 @@
 r"""The likelihood of the whole range: every bin of the events that pass and of those that fail.
 
 The background that fails is the smooth function of the search; the background that passes is that
-times the odds of passing, whose logarithm is a polynomial in ln m, cubic by default,
+times the odds of passing, whose logarithm is a polynomial in ln m,
 
 .. math:: b^\mathrm{fail}_i = \int_i F(m; \theta)\,dm, \qquad
     b^\mathrm{pass}_i = \int_i F(m; \theta)\,e^{\sum_k \delta_k y_k(\ln m)}\,dm,

@@ -11,7 +11,7 @@ from overdensity.stats import FitModel, log_edges
 from overdensity.stats.workspaces.categories import Categories, Variation, categories
 
 EDGES = log_edges(2632, 6000, 16)
-MODEL = FitModel("dijet3")
+MODEL = FitModel("dijet3", efficiency_order=2)
 
 
 def peak(width=140.0, mass=3500.0, events=60.0):
@@ -51,6 +51,6 @@ def known(*, simulated: bool = False) -> Categories:
         failing,
         fabricated={"spurious_signal": 4.0},
         model=MODEL,
-        odds_widths=(0.3, 0.2, 0.1),
+        odds_widths=(0.3, 0.2),
         **options,
     )

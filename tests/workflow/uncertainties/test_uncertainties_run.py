@@ -37,7 +37,9 @@ def found(made: tuple[Run, SearchResults]) -> Uncertainties:
 def test_all_nuisances_have_their_names(found: Uncertainties, made) -> None:
     names = {each.name for each in found.impacts.impacts}
     assert {"luminosity", "tagger", "position", "background_1", "efficiency_2"} <= names
-    assert ("background_function" in names) == any(found.envelope.fraction)
+    assert found.envelope is not None
+    of_window = found.envelope.fraction[made[1].best.window]
+    assert ("background_function" in names) == (of_window > 0)
     whole = json.loads((made[0].folder / "workspace_shape.json").read_text())
     written = {
         modifier["name"]
