@@ -122,7 +122,9 @@ def searched(box: int, signal: int, kind: str, arguments: argparse.Namespace) ->
     ]
     found = {
         "windows": len(results.windows),
-        "quotable": sum(w.most_significant is not None for w in results.windows),
+        "quotable": sum(
+            any(row.p_local is not None for row in w.selections) for w in results.windows
+        ),
         "refused": sum(row.refused for w in results.windows for row in w.selections),
         "z": [row.z_local for w in results.windows for row in w.selections],
         "z_near": max(near, default=-1.0),
