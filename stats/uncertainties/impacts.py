@@ -145,11 +145,11 @@ def impacts(workspace: dict[str, Any] | Likelihood) -> Impacts:
             for sign in (1, -1)
         )
         sigma = _prior_error(model, k)
-        centre = model.auxiliary[k] / (model.factor[k] or 1.0)
+        center = model.auxiliary[k] / (model.factor[k] or 1.0)
         rows.append(
             Impact(
                 name=name,
-                pull=None if sigma is None else float((best[k] - centre) / sigma),
+                pull=None if sigma is None else float((best[k] - center) / sigma),
                 constraint=None if sigma is None else float(errors[k] / sigma),
                 up=float(up),
                 down=float(down),
