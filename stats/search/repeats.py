@@ -207,7 +207,7 @@ class RepeatedStep(StatisticalStep):
     >>> parts = [count_patterns(mass, rng.random((5000, 1)) < 0.1, edges) for _ in range(3)]
     >>> step = repeated_step(parts, [edges[[8, 14]]], [0.1], model=FitModel("dijet3"))
     >>> middle = np.argsort([each.log_p[1] for each in step.steps])[1]
-    >>> step.representative == middle, step.scan.counts is step.steps[middle].scan.counts
+    >>> bool(step.representative == middle), step.scan.counts is step.steps[middle].scan.counts
     (True, True)
     """
 

@@ -143,7 +143,7 @@ def background_functions() -> dict[str, BackgroundFunction]:
     Examples
     --------
     >>> {name: function.n_parameters for name, function in background_functions().items()}
-    {'dijet3': 3, 'dijet4': 4, 'dijet5': 5}
+    {'dijet3': 3, 'dijet4': 4, 'dijet5': 5, 'ua2': 4}
     """
     return dict(FUNCTIONS)
 

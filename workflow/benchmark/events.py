@@ -219,7 +219,9 @@ def _load(  # noqa: PLR0917 - all that the events depend on
 ) -> Sample:
     """Read a source once for all tasks of a worker."""
     files = [each for each, *_ in state]
-    sample = read_columns(files, mass=mass, features=features, weights="refused").sample
+    sample = read_columns(
+        files, mass=mass, features=features, weights="refused", order="files"
+    ).sample
     where = f"{name}: {state[0][0]}"
     if rows is not None:
         if rows[1] > len(sample):

@@ -138,20 +138,40 @@ class _WorkerInThreads(Worker):
 
 
 @contextmanager
+def _dask_silenced() -> Iterator[None]:
+    """Keep what Dask logs in this process to itself, while a cluster of this machine runs.
+
+    Dask takes the handlers that it finds at its import, the user's, and silences them otherwise.
+    """
+    libraries = [logging.getLogger(name) for name in ("distributed", "bokeh")]
+    before = [(library.handlers, library.propagate) for library in libraries]
+    for library in libraries:
+        library.handlers, library.propagate = [logging.NullHandler()], False
+    try:
+        yield
+    finally:
+        for library, (handlers, propagate) in zip(libraries, before, strict=True):
+            library.handlers, library.propagate = handlers, propagate
+
+
+@contextmanager
 def _here(config: ClusterConfig) -> Iterator[Started]:
     """Start processes or threads of this machine; all that listens does so on loopback."""
     number = config.workers or config.minimum or (1 if config.maximum else _cores())
     port = 8787 if config.wants_dashboard else 0
-    with LocalCluster(
-        n_workers=number,
-        threads_per_worker=1,
-        processes=config.kind == "local",
-        host="127.0.0.1" if config.kind == "local" else None,  # threads need no network
-        dashboard_address=config.dashboard_address or f"127.0.0.1:{port}",
-        worker_class=_WorkerInThreads if config.kind == "threads" else None,
-        scheduler_kwargs={"dashboard": config.wants_dashboard},
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
+    with (
+        _dask_silenced(),
+        LocalCluster(
+            n_workers=number,
+            threads_per_worker=1,
+            processes=config.kind == "local",
+            host="127.0.0.1" if config.kind == "local" else None,  # threads need no network
+            dashboard_address=config.dashboard_address or f"127.0.0.1:{port}",
+            worker_class=_WorkerInThreads if config.kind == "threads" else None,
+            scheduler_kwargs={"dashboard": config.wants_dashboard},
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):
         if config.maximum:
             cast("Any", cluster).adapt(minimum=number, maximum=config.maximum)
         yield Started(cluster, wanted=number)

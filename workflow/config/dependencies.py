@@ -83,7 +83,7 @@ def keys_of(stage: Stage) -> tuple[str, ...]:
     Examples
     --------
     >>> keys_of("signal_scores")[-2:]
-    ('seed', 'signal')
+    ('signal', 'uncertainties.variations')
     """
     return tuple(key for key, stages in AFFECTS.items() if stage in stages)
 

@@ -28,7 +28,8 @@ def window_limits(
     Examples
     --------
     >>> row = SelectionResult(0.1, 12, 10.0, 1.0, 0.0, 0.3, 0.5, 8.0, 9, 0.5, False, False)
-    >>> window = WindowResult(3464.1, 3000.0, 4000.0, row, (row,))
+    >>> all_events = replace(row, efficiency=1.0, searched=False)
+    >>> window = WindowResult(3464.1, 3000.0, 4000.0, all_events, (row,))
     >>> limits = window_limits(window, 0.95)
     >>> [round(limit.observed, 1) for limit in limits.selections]
     [10.2]

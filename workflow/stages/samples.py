@@ -205,8 +205,9 @@ def read_columns(
     between: tuple[float, float] | None = None,
     region: RegionConfig | None = None,
     seed: int = 0,
+    order: Literal["ids", "files"] = "ids",
 ) -> Loaded:
-    """Read columns into a sample in the order of the ids, once for all that ask for them.
+    """Read columns into a sample, once for all that ask for them.
 
     Parameters
     ----------
@@ -225,6 +226,8 @@ def read_columns(
         Cuts on other columns; events outside count nowhere.
     seed : int
         Of the thinning.
+    order : {"ids", "files"}
+        Of the events: that of their ids, which no file can change, or the one they are stored in.
 
     Raises
     ------
@@ -239,6 +242,7 @@ def read_columns(
         between=between,
         region=region,
         seed=seed,
+        order=order,
     )
 
 
@@ -252,13 +256,16 @@ def _read(
     between: tuple[float, float] | None,
     region: RegionConfig | None,
     seed: int,
+    order: Literal["ids", "files"],
 ) -> Loaded:
     files = [name for name, *_ in state]
     sample = _in_region(files, mass, features, region)
     read = len(sample)
     total = float(read if sample.weight is None else sample.weight.sum())
     low, high = (-np.inf, np.inf) if between is None else between
-    rows = np.argsort(sample.event, kind="stable")  # sums then round alike, whatever the files
+    rows = np.arange(read)
+    if order == "ids":  # sums then round alike, whatever the files
+        rows = np.argsort(sample.event, kind="stable")
     sample = sample.take(rows[(sample.mass[rows] >= low) & (sample.mass[rows] < high)])
     if sample.weight is None or not len(sample):
         return Loaded(sample, read, total)

@@ -96,7 +96,7 @@ def _toys(monkeypatch: pytest.MonkeyPatch):
 
 def write(path: Path, n: int, *, signal: bool, seed: int) -> str:
     rng = np.random.default_rng(seed)
-    mass = rng.normal(3500, 60, n) if signal else 2900 + rng.exponential(600, n).clip(max=1290)
+    mass = rng.normal(3500, 60, n) if signal else 2900 + rng.exponential(600, n) % 1290
     tau21 = rng.beta(3, 12, n) if signal else rng.beta(5, 4, n)
     table = {"mjj": mass, "j1_tau21": tau21.astype(np.float32), "label": np.full(n, int(signal))}
     pq.write_table(pa.table(table), path)

@@ -20,6 +20,7 @@ OTHER = {  # a value of each key that is not the one of the search file or its d
     "events": "events.chunk_events=7",
     "processor": "processor=multijet",
     "systematics": "systematics={file: jec.json}",
+    "region": "region={cuts: {j1_mass: {below: 200}}}",
     "columns": "columns=memory://elsewhere",
     "mass": "mass=m3j",
     "features": "features=[j1_mass]",
