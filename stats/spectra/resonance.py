@@ -48,8 +48,9 @@ class Resonance(Record):
     >>> from overdensity.stats import log_edges
     >>> edges = log_edges(2632, 6000, 16)
     >>> counts = np.round(5000 * 0.7 ** np.arange(16))
-    >>> peak = fit_resonance(edges, counts, 3300, 3700, function='dijet3')
-    >>> peak.valid, peak.n_signal >= 0
+    >>> counts[3:6] += [40, 120, 40]
+    >>> peak = fit_resonance(edges, counts, 3100, 3500, function='dijet3')
+    >>> peak.valid, peak.n_signal > 100
     (True, True)
     """
 

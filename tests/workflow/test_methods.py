@@ -70,7 +70,7 @@ def test_method_that_learns_from_the_truth_is_not_searched_with(info, search_fil
 def test_loss_curves_of_the_best_window_are_in_the_report(search_file: Path) -> None:
     results = search_with(search_file, "cathode", "scan.bins=7")  # a single window
     run = search_file.parent / "run"
-    seen = read_trainings(Run(config_with(search_file, "cathode")), 0)
+    seen = read_trainings(Run(config_with(search_file, "cathode", "scan.bins=7")), 0)
     assert sorted(seen) == [0, 1, 2]
     epochs = method_class("cathode").fast["flow"]["epochs"]
     assert all(len(curve.train) == epochs for of in seen.values() for curve in of.losses)

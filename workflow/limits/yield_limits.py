@@ -27,6 +27,7 @@ def window_limits(
 
     Examples
     --------
+    >>> from dataclasses import replace
     >>> row = SelectionResult(0.1, 12, 10.0, 1.0, 0.0, 0.3, 0.5, 8.0, 9, 0.5, False, False)
     >>> all_events = replace(row, efficiency=1.0, searched=False)
     >>> window = WindowResult(3464.1, 3000.0, 4000.0, all_events, (row,))
