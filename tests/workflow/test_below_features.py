@@ -91,7 +91,7 @@ def searched(call: Call, folder: Path, settings: dict[str, Any], signal: int) ->
     folder.mkdir()
     values = settings | {
         "events": {"files": [raw_events(folder / "events.h5", signal, seed=1)]},
-        "scan": {"low": LOW, "high": HIGH, "bins": 7},
+        "scan": {"low": LOW, "high": HIGH, "bins": 9},
         "selections": [0.1, 0.03],
         "folds": 3,
         "fit": {"function": "dijet3"},

@@ -171,13 +171,13 @@ def test_training_on_smeared_data_that_hold_signal_is_that_on_pure_background(
     pure = dataclasses.replace(task, base=(str(pool),), pseudo_events=6000)
 
     def efficiency(into: InjectionTask) -> float:
-        tasks = [dataclasses.replace(into, strength=30.0, repeat=k) for k in range(12)]
-        return float(np.median([made(run, each, tmp_path).selections[1].eps_s for each in tasks]))
+        tasks = [dataclasses.replace(into, strength=30.0, repeat=k) for k in range(24)]
+        return float(np.mean([made(run, each, tmp_path).selections[-1].eps_s for each in tasks]))
 
     alone = efficiency(pure)
     smeared = efficiency(dataclasses.replace(task, theta=theta))
     twice = efficiency(task)
-    assert alone < 0.6 * twice
+    assert alone < 0.7 * twice
     assert smeared < 1.3 * alone
 
 
