@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ...core import InputError
+from ...stats import WindowResult
 from ...stats.search.printed import selection_name
 from ..config.region import RegionConfig
 from ..drawing import COLOURS, STYLE, as_svg_uri
@@ -38,11 +39,12 @@ def validation_section(results: SearchResults, out: Path) -> dict[str, Any] | No
         found = SearchResults.from_json(path)
     except (InputError, TypeError, ValueError):  # of another version
         return None
-    if _shared(found) != _shared(results):  # of another search, whose windows may be others
+    if _shared(found) != _shared(results):  # of another search
         return None
     rows = []
-    for window, searched in zip(found.windows, results.windows, strict=True):
-        row, of_search = window.most_significant, searched.most_significant
+    in_search = {(window.low, window.high): _shown_z(window) for window in results.windows}
+    for window in found.windows:  # thin ones, which are left out, may be others in the search
+        row = window.most_significant
         cells = ("flagged", "", "", "")
         if row is not None:
             cells = (
@@ -55,7 +57,7 @@ def validation_section(results: SearchResults, out: Path) -> dict[str, Any] | No
             {
                 "window": f"{window.low:.0f}-{window.high:.0f}",
                 **dict(zip(("selection", "observed", "expected", "z"), cells, strict=True)),
-                "search": "flagged" if of_search is None else _z(of_search.z_local),
+                "search": in_search.get((window.low, window.high), "not searched"),
             }
         )
     return {
@@ -96,6 +98,11 @@ def _shared(results: SearchResults) -> dict[str, Any]:
     values = results.provenance.configuration
     kept = {key: value for key, value in values.items() if key not in _ELSEWHERE}
     return kept | {"region": values["region"]["cuts"]}
+
+
+def _shown_z(window: WindowResult) -> str:
+    row = window.most_significant
+    return "flagged" if row is None else _z(row.z_local)
 
 
 def _z(z: float | None) -> str:

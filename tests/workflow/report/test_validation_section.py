@@ -91,3 +91,18 @@ def test_a_signal_in_the_search_region_leaves_the_validation_region_quiet(tmp_pa
     assert f"{outside.n_events} events without delta_eta &lt; 1.3: global p" in page
     again = load_config(tmp_path / "run" / "validation" / "config.yaml")
     assert run_search(again) == outside  # can be run by itself, and was not made again
+
+
+def test_windows_that_one_of_both_leaves_out_are_not_mistaken(
+    results: SearchResults, out: Path
+) -> None:
+    fewer = validation_section(replace(results, windows=results.windows[1:]), out)
+    assert fewer is not None
+    assert [row["search"] == "not searched" for row in fewer["rows"]] == [True, False, False]
+    assert [row["z"] == row["search"] for row in fewer["rows"]][1:] == [True, True]
+    on_side(replace(results, windows=results.windows[:2]), "fail").to_json(
+        out / "validation" / "results.json"
+    )
+    section = validation_section(results, out)
+    assert section is not None
+    assert len(section["rows"]) == 2
