@@ -28,7 +28,7 @@ from ...stats.combination.overlap import remove_overlap
 from ...stats.combination.workspace import combined_workspace
 from ..config.search import SearchConfig
 from ..drawing import COLOURS, STYLE, save_figure
-from ..stages.hunting import spurious_of
+from ..stages.hunting import fabricated_fraction, spurious_of
 from ..stages.inputs import event_files
 from ..stages.provenance import Provenance, stage_key
 from ..stages.run import Run
@@ -282,8 +282,7 @@ def _channel(run: Run, scores: Scores, regions: Sequence[tuple[float, float]]) -
     passed[:, searched] = levels
     refused, fraction = np.zeros((len(regions), len(config.cuts)), bool), np.zeros(len(regions))
     refused[searched] = bent.refused
-    if spurious is not None:
-        fraction[searched] = spurious.fraction
+    fraction[searched] = fabricated_fraction(run, scores, spurious)
     return HuntChannel(
         patterns=count_patterns(scores.sample.mass, passed, run.fit_edges),
         efficiencies=config.selections,

@@ -40,7 +40,7 @@ from .scores import Scores, read_scores
 from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
 from .selecting import calibrated_scores, levels_of, sculpting_of
 
-__all__ = ["background_fractions", "hunt_scores", "make_results", "together"]
+__all__ = ["background_fractions", "fabricated_fraction", "hunt_scores", "make_results"]
 
 logger = logging.getLogger(__name__)
 
@@ -201,9 +201,12 @@ def background_fractions(
     return found
 
 
-def together(fractions: dict[str, NDArray[np.float64]]) -> NDArray[np.float64] | None:
-    """Return fractions in quadrature; None where there are none."""
-    return np.sqrt(sum(each**2 for each in fractions.values())) if fractions else None
+def fabricated_fraction(
+    run: Run, scores: Scores, spurious: SpuriousSignal | None
+) -> NDArray[np.float64]:
+    """Return `background_fractions` in quadrature, shape (n_windows,); zero where there are none."""
+    fractions = background_fractions(run, scores, spurious)
+    return np.sqrt(sum((each**2 for each in fractions.values()), np.zeros(len(run.windows))))
 
 
 def independence_of(run: Run, scores: Scores) -> tuple[Independence, ...]:
@@ -246,7 +249,7 @@ def hunt_scores(
         levels,
         edges=run.edges,
         windows=run.regions,
-        spurious=together(background_fractions(run, scores, spurious)),
+        spurious=fabricated_fraction(run, scores, spurious),
         efficiencies=config.selections,
         model=run.fit_model,
         bins_per_bin=config.fit.bins_per_bin,

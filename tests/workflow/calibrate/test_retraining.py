@@ -14,11 +14,13 @@ from scipy.stats import ks_2samp
 from overdensity.core import InputError
 from overdensity.workflow import SearchConfig, SearchResults, load_config
 from overdensity.workflow.calibrate.retrained import PseudoDataset, Retrained, retrained_figure
-from overdensity.workflow.calibrate.retraining import pseudo_sample
+from overdensity.workflow.calibrate.retraining import _recipe, pseudo_sample
 from overdensity.workflow.commands import command_line
 from overdensity.workflow.search_run import calibrate_search
+from overdensity.workflow.stages.hunting import fabricated_fraction
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.samples import load_sample
+from overdensity.workflow.stages.scores import read_scores
 
 from ...conftest import make_box
 
@@ -270,3 +272,14 @@ def test_command_line_says_both_p_values(
 def test_calibration_before_the_search_says_what_to_do(search_file: Path) -> None:
     with pytest.raises(InputError, match="run 'overdensity score' first"):
         calibrate_search(load_config(search_file))
+
+
+def test_pseudo_datasets_know_what_other_functions_say_of_the_background(
+    copy: SearchConfig,
+) -> None:
+    results = SearchResults.from_json(Path(copy.out) / "results.json")
+    run = Run(config_in(Path(copy.out).parent, "uncertainties.functions=[dijet4, dijet5]"))
+    fraction = fabricated_fraction(run, read_scores(run), None)
+    assert max(fraction) > 0
+    assert _recipe(run, results).spurious == tuple(fraction)
+    assert run.key("pseudo_datasets") != Run(copy).key("pseudo_datasets")

@@ -14,9 +14,17 @@ import yaml
 
 from overdensity.core import ConfigError, InputError
 from overdensity.workflow import load_config
-from overdensity.workflow.combine.combined_run import CombinedSearch, combine_searches, search_flags
+from overdensity.workflow.combine.combined_run import (
+    CombinedSearch,
+    _channel,
+    combine_searches,
+    search_flags,
+)
 from overdensity.workflow.commands import command_line
 from overdensity.workflow.search_run import score_search
+from overdensity.workflow.stages.hunting import fabricated_fraction
+from overdensity.workflow.stages.run import Run
+from overdensity.workflow.stages.scores import read_scores
 
 LOW, HIGH = 3000.0, 5000.0
 N_DIJET, N_TRIJET = 3000, 3000
@@ -213,3 +221,11 @@ def test_a_window_too_thin_for_one_channel_is_searched_in_the_other(combined):
     assert dijet is not None
     assert f"trijet: window {last.low:.0f}-{last.high:.0f} GeV is not searched" in str(found.flags)
     assert "fabricates" not in str(found.flags)
+
+
+def test_what_other_functions_say_of_the_background_is_in_a_channel_too(combined, searches):
+    run = Run(load_config(searches["dijet"], ["uncertainties.functions=[dijet4, dijet5]"]))
+    scores = read_scores(run)
+    fraction = fabricated_fraction(run, scores, None)
+    assert (fraction > 0).any()
+    np.testing.assert_array_equal(_channel(run, scores, run.regions).spurious, fraction)
