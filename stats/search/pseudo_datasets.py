@@ -16,9 +16,9 @@ from scipy.special import ndtr
 
 from ...core import ConfigError, InputError, Record
 from ...core.windows import log_edges
-from ..p_values.local import local_p, z_of_p
-from ..selection.contradiction import contradicted
+from ..p_values.local import z_of_p
 from ..spectra.functions import Basis
+from .pseudo_experiments import mispredicted
 from .repeats import combined_z
 from .scanning import Scan
 
@@ -263,7 +263,7 @@ def smallest_p(
         np.array(each) for each in zip(*(_local(p, eta) for p in parts), strict=True)
     )
     use = allowed & [
-        (part.fits.deviance[0] <= largest) & part.fits.converged[0] & searched
+        (part.fits.deviance[0] <= largest) & searched
         for part, largest in zip(parts, deviances, strict=True)
     ]
     p, good = p_local[0], use[0]
@@ -282,8 +282,6 @@ def smallest_p(
 
 def _local(scan: Scan, eta: ArrayLike | None) -> tuple[Array, NDArray[np.bool_]]:
     """Return local p-values of a dataset whose background is mispredicted, and which may count."""
-    shift = 0.0 if eta is None else np.repeat(np.asarray(eta, dtype=float), scan.shape[1])
-    expected, spurious, error = scan.fits.expected[0], scan.spurious, scan.fits.error[0]
-    shifted = expected * np.maximum(1 + spurious * shift, 0.0)
-    p_local = local_p(scan.observed, shifted, np.hypot(error, spurious * expected))
-    return p_local, ~contradicted(scan.observed, shifted, error, n_levels=scan.shape[1])
+    shift = np.zeros(scan.shape[0]) if eta is None else np.asarray(eta, dtype=float)
+    p_local, may_count = mispredicted(scan.observed[None], scan.fits, scan.spurious, shift[None])
+    return p_local[0], may_count[0]

@@ -16,7 +16,7 @@ from ...core import Record, progress
 from ..p_values.local import local_p, z_of_p
 from ..selection.contradiction import contradicted
 from .null import Null
-from .scan_fits import ScanProblem, fit_scan
+from .scan_fits import ScanFits, ScanProblem, fit_scan
 from .scanning import Scan
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "global_p",
     "is_enough",
     "join_toys",
+    "mispredicted",
     "run_batches",
     "throw_batch",
     "throw_toys",
@@ -178,12 +179,37 @@ def throw_batch(
     fits = fit_scan(problem, counts)
     observed = np.einsum("ekb,kb->ek", counts, problem.masked)
     eta = rng.normal(size=(BATCH, null.shape[0]))
-    n_levels = problem.shape[1]
-    of_window = np.repeat(eta, n_levels, axis=1)
-    expected = fits.expected * np.maximum(1 + spurious * of_window, 0.0)
-    p = local_p(observed, expected, np.hypot(fits.error, spurious * fits.expected))
-    counts_not = ~fits.converged | contradicted(observed, expected, fits.error, n_levels=n_levels)
-    return Toys(np.where(counts_not, 1.0, p), fits.deviance)
+    p, may_count = mispredicted(observed, fits, spurious, eta)
+    return Toys(np.where(may_count, p, 1.0), fits.deviance)
+
+
+def mispredicted(
+    observed: Array, fits: ScanFits, spurious: Array, eta: Array
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return local p-values where the function mispredicts the background, and which may count.
+
+    Parameters
+    ----------
+    observed : ndarray of shape (n_experiments, n_spectra)
+        Events in the signal regions.
+    fits : ScanFits
+        Of the same experiments.
+    spurious : ndarray of shape (n_spectra,)
+        Standard deviation of the spurious signal (`Scan.spurious`).
+    eta : ndarray of shape (n_experiments, n_windows)
+        By how many of these standard deviations each window is mispredicted.
+
+    Returns
+    -------
+    p_local : ndarray of shape (n_experiments, n_spectra)
+    may_count : ndarray of bool, shape (n_experiments, n_spectra)
+        The fit converged, and the unselected spectrum does not contradict the excess.
+    """
+    n_levels = fits.expected.shape[1] // eta.shape[1]
+    expected = fits.expected * np.maximum(1 + spurious * np.repeat(eta, n_levels, axis=1), 0.0)
+    p_local = local_p(observed, expected, np.hypot(fits.error, spurious * fits.expected))
+    against = contradicted(observed, expected, fits.error, n_levels=n_levels)
+    return p_local, fits.converged & ~against
 
 
 def throw_toys(

@@ -113,7 +113,7 @@ def combined_z(z: ArrayLike, good: ArrayLike, variance: ArrayLike = 1.0) -> Arra
     """
     z, good = np.maximum(np.asarray(z, dtype=float), _LEAST), np.asarray(good, dtype=bool)
     number = np.maximum(good.sum(axis=0), 1)
-    mean = np.where(good.any(axis=0), (z * good).sum(axis=0) / number, _LEAST)
+    mean = np.where(good.any(axis=0), np.where(good, z, 0.0).sum(axis=0) / number, _LEAST)
     shared = (len(z) * np.asarray(variance) - 1) / max(len(z) - 1, 1)  # of any two partitions
     of_those = np.where(number > 1, (1 + (number - 1) * shared) / number, 1.0)
     return mean / of_those**_QUARTER

@@ -71,6 +71,17 @@ class ScanProblem:
         """Return the same with more bins kept out of all fits and tests."""
         return replace(self, masked=self.masked | bins, tested=self.tested & ~bins)
 
+    def of_windows(self, windows: Mask) -> Self:
+        """Return the spectra of some windows, (n_windows,)."""
+        spectra = np.repeat(windows, self.shape[1])
+        return replace(
+            self,
+            masked=self.masked[spectra],
+            tested=self.tested[spectra],
+            start=self.start[windows],
+            odds=self.odds[windows],
+        )
+
     def only(self, window: int, selection: int) -> Self:
         """Return the two spectra of one selection: before it, and after it."""
         first = window * self.shape[1]

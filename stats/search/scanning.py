@@ -48,6 +48,8 @@ class Scan:
         Expectation of each spectrum under the background-only hypothesis: the same model fitted
         to all bins but the signal region, and its guard, with the smallest p-value. (A fit that
         absorbs a strong signal does not describe the background.)
+    hidden : int
+        That window.
     null_converged : ndarray of bool, shape (n_spectra,)
         Whether these fits found their maximum.
     reference : Fits
@@ -65,6 +67,7 @@ class Scan:
     problem: ScanProblem
     fits: ScanFits
     null: Array
+    hidden: int
     null_converged: NDArray[np.bool_]
     reference: Fits
     spurious: Array
@@ -84,6 +87,7 @@ def scan(
     *,
     model: FitModel | None = None,
     spurious: ArrayLike | None = None,
+    searched: ArrayLike | None = None,
 ) -> Scan:
     r"""Fit the sidebands of every window and selection, and compare with the signal regions.
 
@@ -105,6 +109,9 @@ def scan(
     spurious : array_like of shape (n_windows,), optional
         Spurious signal in each window, as a fraction of the background (`spurious_signal`); none
         by default. Its size in a selection is added in quadrature to the error of the fit.
+    searched : array_like of bool, shape (n_windows,), optional
+        Windows whose selections mean something, so that they show how much the efficiency bends; by
+        default all.
 
     Returns
     -------
@@ -145,7 +152,9 @@ def scan(
         precision=np.tile(model.odds_precision(), (len(steps), 1)),
     )
     if model.efficiency_prior is None:
-        precision = measured_precision(problem, counts, np.array(steps))
+        known = np.ones(len(windows), bool) if searched is None else np.asarray(searched, bool)
+        of_known = counts[np.repeat(known, len(all_efficiencies))]
+        precision = measured_precision(problem.of_windows(known), of_known, np.array(steps))
         problem = replace(problem, precision=precision)
     fits = fit_scan(problem, counts[None])
     observed = (counts * masked).sum(axis=1)
@@ -154,7 +163,7 @@ def scan(
     p_local = local_p(observed, expected, np.hypot(fits.error[0], fraction * expected))
 
     selected = np.tile(np.array(all_efficiencies) < 1, len(windows))
-    best = int(np.where(selected, p_local, 1.0).argmin())
+    best = int(np.where(selected, p_local, 1.0).argmin()) // len(all_efficiencies)
     return Scan(
         windows=windows,
         efficiencies=all_efficiencies,
@@ -184,15 +193,17 @@ def hiding(scan: Scan, window: int) -> Scan:
     -------
     Scan
     """
-    spectrum = window * scan.shape[1]
-    return replace(scan, **_background_only(scan.problem, scan.counts, spectrum))
+    if window == scan.hidden:
+        return scan
+    return replace(scan, **_background_only(scan.problem, scan.counts, window))
 
 
-def _background_only(problem: ScanProblem, counts: Array, spectrum: int) -> dict[str, Any]:
-    """Fit all bins but the signal region of a spectrum; return what a scan keeps of these fits."""
-    hidden = np.tile(hide_window(problem, spectrum), (len(counts), 1))
+def _background_only(problem: ScanProblem, counts: Array, window: int) -> dict[str, Any]:
+    """Fit all bins but the signal region of a window; return what a scan keeps of these fits."""
+    hidden = np.tile(hide_window(problem, window * problem.shape[1]), (len(counts), 1))
     null = fit_scan(replace(problem, masked=hidden), counts[None])
     return {
+        "hidden": window,
         "problem": replace(problem, start=null.theta[0], odds=null.odds[0]),
         "null": problem.expectation(null.theta[0], null.odds[0]),
         "null_converged": null.converged[0],

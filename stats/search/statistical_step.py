@@ -92,25 +92,23 @@ def statistical_step(
     ((1.0, 0.1), [False, True], True)
     """
     model = model or FitModel()
-    fits = scan(patterns, windows, efficiencies, model=model, spurious=spurious)
+    fits = scan(patterns, windows, efficiencies, model=model, spurious=spurious, searched=searched)
     counted = np.ones(fits.shape, dtype=bool)
     counted[:, 0] = float(efficiencies[0]) == 1.0
     if searched is not None:
         counted &= np.asarray(searched, dtype=bool)[:, None]
-    counted, bad = counted.ravel(), _checked_refused(refused, fits)
-    data = fits.fits
-    bad |= contradicted(fits.observed, data.expected[0], data.error[0], n_levels=fits.shape[1])
+    counted, sculpted, data = counted.ravel(), _checked_refused(refused, fits), fits.fits
+    moved = contradicted(fits.observed, data.expected[0], data.error[0], n_levels=fits.shape[1])
     if hidden is None:
-        among = counted & ~bad & data.converged[0]
+        among = counted & ~(sculpted | moved) & data.converged[0]
         hidden = int(np.where(among, fits.p_local, 1.0).argmin()) // fits.shape[1]
     fits = hiding(fits, hidden)
     return StatisticalStep(
         scan=fits,
         model=model,
         counted=counted,
-        refused=_checked_refused(refused, fits),
-        contradicted=bad & ~_checked_refused(refused, fits),
-        hidden=hidden,
+        refused=sculpted,
+        contradicted=moved & ~sculpted,
         null=null_hypothesis(patterns, fits),
     )
 
@@ -174,8 +172,6 @@ class StatisticalStep:
         Selections that sculpt the spectrum; never the unselected ones.
     contradicted : ndarray of bool, shape (n_spectra,)
         Selections, not refused already, whose excess the unselected spectrum cannot hide.
-    hidden : int
-        The window that the background-only hypothesis does not see.
     null : Null
         The background-only hypothesis.
     """
@@ -185,8 +181,12 @@ class StatisticalStep:
     counted: NDArray[np.bool_]
     refused: NDArray[np.bool_]
     contradicted: NDArray[np.bool_]
-    hidden: int
     null: Null
+
+    @property
+    def hidden(self) -> int:
+        """The window that the background-only hypothesis does not see."""
+        return self.scan.hidden
 
     @cached_property
     def log_p(self) -> Array:
@@ -276,8 +276,8 @@ class StatisticalStep:
             self.null,
             toys,
             flagged=self.flagged(toys) & self.counted,
-            refused=self.refused,
-            contradicted=self.contradicted,
+            refused=self.refused & self.counted,
+            contradicted=self.contradicted & self.counted,
             threshold=self.model.gof_threshold,
             best=best,
             z_best=-np.inf if best is None else float(z_of_log_p(self.log_p[best])),

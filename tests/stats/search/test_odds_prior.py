@@ -96,3 +96,18 @@ def test_a_signal_is_more_significant_than_by_five_parameters_a_selection(box):
         fits = scan(patterns, made.windows[2:3], made.efficiencies)
         found.append(z_of_p(fits.p_local[2:]))
     assert np.all(np.mean(found, axis=0) > [3.2, 4.4])
+
+
+def test_windows_that_are_not_searched_tell_nothing_of_the_bend(box):
+    """A combination draws their selections at random: none of them bends."""
+    made, known = box(31), np.arange(len(box(31).windows)) % 2 == 0
+    levels = made.levels.copy()
+    levels[:, ~known] = np.random.default_rng(1).integers(0, 2, (len(levels), 1))
+    edges = subdivide(made.edges, 2)
+    alone = scan(
+        count_patterns(made.mass, levels[:, known], edges), made.windows[known], made.efficiencies
+    )
+    among = scan(
+        count_patterns(made.mass, levels, edges), made.windows, made.efficiencies, searched=known
+    )
+    np.testing.assert_allclose(among.problem.precision, alone.problem.precision, rtol=1e-9)

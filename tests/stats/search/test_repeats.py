@@ -155,3 +155,7 @@ def test_partitions_must_be_as_many_as_their_refusals() -> None:
         repeated_step([], WINDOWS, [0.1])
     parts = [count_patterns(mass, each, log_edges(2500, 6000, 32)) for each in levels]
     assert len(repeated_step(parts, WINDOWS, [0.1], model=MODEL).steps) == 3
+
+
+def test_a_partition_that_does_not_count_may_be_infinite() -> None:
+    assert combined_z([[1.0], [np.inf]], [[True], [False]])[0] == 1
