@@ -20,6 +20,7 @@ __all__ = [
     "hex_digest",
     "integer_digest",
     "json_digest",
+    "keyed",
     "mix64",
     "number_ties",
     "row_ids",
@@ -183,8 +184,19 @@ def row_ids(table: str, start: int, stop: int) -> NDArray[np.uint64]:
     -------
     ndarray of uint64, shape (stop - start,)
     """
-    rows = np.arange(start, stop, dtype=np.uint64)
-    return splitmix64(splitmix64(rows) ^ np.uint64(text_digest(table)))
+    return keyed(np.arange(start, stop, dtype=np.uint64), table)
+
+
+def keyed(ids: NDArray[np.uint64], key: str) -> NDArray[np.uint64]:
+    """Return numbers that ids have under a key: independent of those under another.
+
+    Examples
+    --------
+    >>> ids = np.arange(3, dtype=np.uint64)
+    >>> bool(np.any(keyed(ids, "folds") == keyed(ids, "ties")))
+    False
+    """
+    return splitmix64(splitmix64(ids) ^ np.uint64(text_digest(key)))
 
 
 def integer_digest(*contents: bytes) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import ConfigError
-from ..core.identity import splitmix64, text_digest
+from ..core.identity import keyed
 
 __all__ = ["CrossFitting", "Folding", "fold_of", "training_folds"]
 
@@ -50,8 +50,7 @@ def fold_of(
     if folds < 2:
         msg = f"cross-fitting needs at least 2 folds, not {folds}"
         raise ConfigError(msg)
-    key = np.uint64(text_digest(f"{salt}:{seed}"))
-    mixed = splitmix64(splitmix64(event) ^ key)
+    mixed = keyed(event, f"{salt}:{seed}")
     # The high half: the modulus of a 64-bit number by a small k would be just as good.
     return ((mixed >> np.uint64(32)) % np.uint64(folds)).astype(np.int64)
 

@@ -25,6 +25,7 @@ __all__ = [
     "Method",
     "Need",
     "register_method",
+    "within",
 ]
 
 Need = Literal["features", "constituents", "images", "simulation", "labels"]
@@ -229,3 +230,14 @@ def register_method(name: str) -> Callable[[MethodT], MethodT]:
     overdensity.core.errors.ConfigError: two methods are called 'cwola': ...; rename one
     """
     return METHODS.decorated(name)
+
+
+def within(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays whose names begin with a prefix, without it: what one part has learnt.
+
+    Examples
+    --------
+    >>> within({"flow.weight": np.zeros(2), "names": np.array(["a"])}, "flow.")
+    {'weight': array([0., 0.])}
+    """
+    return {key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)}

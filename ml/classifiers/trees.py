@@ -248,7 +248,12 @@ class _OfBins(HistGradientBoostingClassifier):
 
     edges: Sequence[NDArray[np.float64]]
 
-    def _bin_data(self, X: Any, sample_weight: Any, is_training_data: bool) -> Any:  # noqa: ARG002, FBT001, N803 - as in scikit-learn
+    def _bin_data(  # scikit-learn gives weights from some version on
+        self,
+        X: Any,  # noqa: N803
+        sample_weight: Any = None,  # noqa: ARG002
+        is_training_data: bool = False,  # noqa: FBT001, FBT002
+    ) -> Any:
         if is_training_data:
             mapper = self._bin_mapper
             mapper.bin_thresholds_ = list(self.edges)

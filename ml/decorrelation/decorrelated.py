@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError, nearest_names, require
-from ...core.identity import splitmix64, text_digest
+from ...core.identity import keyed
 from ...core.windows import Window
 from ..folds import fold_of
-from ..method import Method
+from ..method import Method, within
 from ..sample import Sample
 from .quantile_map import QuantileMap
 
@@ -138,7 +138,6 @@ class Decorrelated(Method[DecorrelatedHyper]):
     Hyper: ClassVar[type[DecorrelatedHyper]] = DecorrelatedHyper
     _method: Method[Any]
     _map: _JointMap
-    _seed: int
 
     def __init__(self, hyper: DecorrelatedHyper) -> None:
         super().__init__(hyper)
@@ -156,10 +155,10 @@ class Decorrelated(Method[DecorrelatedHyper]):
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
     ) -> Self:
         """Learn the maps, then the method on what they make of the events; see `Method.fit`."""
-        self._names, self._blocks, self._seed = data.names, tuple(data.blocks), seed
+        self._names, self._blocks = data.names, tuple(data.blocks)
         outside = data.take(~window.signal(data.mass))
         outside.take(np.arange(min(len(outside), _FEWEST))).refuse_constant_features()
-        part = self._part(outside)
+        part = _part(outside, seed)
         learnt = {
             parts: self._learn(outside.take(np.isin(part, parts)), window, seed)
             for parts in dict.fromkeys(_TAUGHT_BY)
@@ -167,9 +166,11 @@ class Decorrelated(Method[DecorrelatedHyper]):
         *of_parts, self._map = (learnt[parts] for parts in _TAUGHT_BY)
         bare = self.hyper.method
         self._method = type(bare)(bare.hyper).fit(
-            self._mapped_in_parts(data, of_parts),
+            self._mapped_in_parts(data, of_parts, seed),
             window,
-            simulation=None if simulation is None else self._mapped_in_parts(simulation, of_parts),
+            simulation=None
+            if simulation is None
+            else self._mapped_in_parts(simulation, of_parts, seed),
             seed=seed,
         )
         return self
@@ -183,9 +184,9 @@ class Decorrelated(Method[DecorrelatedHyper]):
         """Return events that are to be scored as the method is shown them."""
         return self._renamed(data, self._quantiles(data, self._map))
 
-    def _mapped_in_parts(self, data: Sample, maps: Sequence[_JointMap]) -> Sample:
+    def _mapped_in_parts(self, data: Sample, maps: Sequence[_JointMap], seed: int) -> Sample:
         """Return training events, each mapped by the map of its part."""
-        part, quantiles = self._part(data), np.empty((len(data), len(self.hyper.features)))
+        part, quantiles = _part(data, seed), np.empty((len(data), len(self.hyper.features)))
         for each, learnt in enumerate(maps):
             quantiles[part == each] = self._quantiles(data.take(part == each), learnt)
         return self._renamed(data, quantiles)
@@ -202,9 +203,6 @@ class Decorrelated(Method[DecorrelatedHyper]):
         names = (given_mass(name) if name in own else name for name in data.names)
         return replace(data, features=features, names=tuple(names))
 
-    def _part(self, data: Sample) -> NDArray[np.int64]:
-        return fold_of(data.event, _PARTS, seed=self._seed, salt="decorrelation")
-
     def shown(self, sample: Sample) -> Sample:
         """Return the sample as the method may see it; see `Method.shown`."""
         return self.hyper.method.shown(sample)
@@ -212,17 +210,15 @@ class Decorrelated(Method[DecorrelatedHyper]):
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; see `Method.arrays`."""
         own = {"names": np.array(self._names), "blocks": np.array(self._blocks, np.str_)}
-        own["seed"] = np.array(self._seed, np.uint64)
         learnt = {f"map.{key}": array for key, array in self._map.arrays().items()}
         return own | learnt | {f"method.{key}": a for key, a in self._method.arrays().items()}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `arrays` returned."""
         self._names, self._blocks = (tuple(map(str, arrays[key])) for key in ("names", "blocks"))
-        self._seed = int(arrays["seed"])
-        self._map = self._kind().from_arrays(_within(arrays, "map."))
+        self._map = self._kind().from_arrays(within(arrays, "map."))
         self._method = type(self.hyper.method)(self.hyper.method.hyper)
-        self._method.restore(_within(arrays, "method."))
+        self._method.restore(within(arrays, "method."))
 
     def _learn(self, outside: Sample, window: Window, seed: int) -> _JointMap:
         if len(outside) < _FEWEST:
@@ -250,8 +246,7 @@ class Decorrelated(Method[DecorrelatedHyper]):
 
     def _ties(self, event: NDArray[np.uint64]) -> Array:
         """Return numbers in [0, 1) by which events of one value are put in an order."""
-        keys = [np.uint64(text_digest(f"ties of {name}")) for name in self.hyper.features]
-        mixed = [splitmix64(splitmix64(event) ^ key) >> np.uint64(11) for key in keys]
+        mixed = [keyed(event, f"ties of {name}") >> np.uint64(11) for name in self.hyper.features]
         return np.stack(mixed, axis=1).astype(np.float64) * 2.0**-53
 
 
@@ -291,9 +286,9 @@ class OneByOne:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Take over what `arrays` returned."""
         n = len({key.partition(".")[0] for key in arrays})
-        return cls(tuple(QuantileMap.from_arrays(_within(arrays, f"{i}.")) for i in range(n)))
+        return cls(tuple(QuantileMap.from_arrays(within(arrays, f"{i}.")) for i in range(n)))
 
 
-def _within(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    """Return the arrays whose names begin with a prefix, without it."""
-    return {key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)}
+def _part(data: Sample, seed: int) -> NDArray[np.int64]:
+    """Return which part of a training an event belongs to."""
+    return fold_of(data.event, _PARTS, seed=seed, salt="decorrelation")

@@ -12,6 +12,7 @@ from scipy.special import ndtr
 
 from ...core.windows import Window
 from ..flows.conditional import ConditionalFlow, FlowHyper, fit_flow
+from ..method import within
 from .quantile_map import spread_ties
 
 __all__ = ["FlowMap"]
@@ -59,10 +60,9 @@ class FlowMap:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Take over what `arrays` returned."""
-        flow = {k.removeprefix("flow."): a for k, a in arrays.items() if k.startswith("flow.")}
         n = sum(key.startswith("values.") for key in arrays)
         values = tuple(arrays[f"values.{i}"] for i in range(n))
-        return cls(ConditionalFlow.from_arrays(flow), values)
+        return cls(ConditionalFlow.from_arrays(within(arrays, "flow.")), values)
 
 
 def _spread(values: tuple[Array, ...], x: Array, ties: Array) -> Array:

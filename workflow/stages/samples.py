@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ...core import ConfigError, InputError
-from ...core.identity import splitmix64, text_digest
+from ...core.identity import keyed
 from ...ml import Sample, SampleStream
 from ...ml.blocks.reading import ColumnFiles
 from ..config.region import RegionConfig
@@ -39,7 +39,6 @@ Weights = Literal["kept", "refused", "thinned"]
 
 _SAMPLES_KEPT = 4  # data and what stands in their place, simulation, one signal
 _FIRST = 64  # events that show what columns hold
-_SIGNAL = np.uint64(text_digest("signal"))
 
 
 class Loaded(NamedTuple):
@@ -163,7 +162,7 @@ def load_signal(
     """
     sample = _signal(run, files, weights).sample
     # Ids of simulation may be those of data, or count from 0 in every file.
-    ids = splitmix64(splitmix64(sample.event) ^ _SIGNAL)
+    ids = keyed(sample.event, "signal")
     return replace(sample.without_label(), event=ids, weight=None)
 
 

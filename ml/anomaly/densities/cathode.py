@@ -18,8 +18,8 @@ from ...classifiers.ensemble import (
     fit_classifier,
 )
 from ...classifiers.kinds import Classifier
-from ...method import register_method
-from .outer_density import FEW_EPOCHS, OuterDensity, OuterHyper, within
+from ...method import register_method, within
+from .outer_density import FEW_EPOCHS, OuterDensity, OuterHyper
 
 __all__ = ["FEW_SAMPLES", "Cathode", "CathodeHyper", "draw_masses"]
 

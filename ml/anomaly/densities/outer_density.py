@@ -14,7 +14,7 @@ from ....core import ConfigError, InputError, nearest_names
 from ....core.windows import Window
 from ...flows.conditional import ConditionalFlow, FlowHyper, fit_flow
 from ...inputs.jet_columns import mass_difference, rescale_masses, sort_jets
-from ...method import Method, Need
+from ...method import Method, Need, within
 from ...sample import Sample
 
 __all__ = ["FEW_EPOCHS", "SIDEBANDS", "TRIANGULAR", "OuterDensity", "OuterHyper", "refuse_choice"]
@@ -218,11 +218,6 @@ class OuterDensity(Method[OuterT], Generic[OuterT]):
                     "needed; use more events, wider bins or a lower end of the scan"
                 )
                 raise InputError(msg)
-
-
-def within(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    """Return the arrays whose names begin with a prefix, without it."""
-    return {key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)}
 
 
 def _seed_of(seed: int, part: str) -> int:

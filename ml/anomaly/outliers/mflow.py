@@ -18,11 +18,11 @@ from ....core.windows import Window
 from ...flows.conditional import FlowHyper
 from ...flows.transforms import build_transform
 from ...inputs.jet_columns import sort_jets
-from ...method import Method, Need, register_method
+from ...method import Method, Need, register_method, within
 from ...sample import Sample
 from ...training.device import pick_device
 from ...training.engine import one_thread, seeded, train
-from ..densities.outer_density import FEW_EPOCHS, within
+from ..densities.outer_density import FEW_EPOCHS
 from .reconstruction import refuse_few_to_learn
 
 __all__ = ["ManifoldFlow", "ManifoldFlowHyper", "manifold_dimension", "mass_density"]

@@ -232,9 +232,10 @@ class SaCwolaWeights(ClassifierMethod[SaCwolaWeightsHyper]):
             inner_folds=self.hyper.classifier.inner_folds,
             seed=of_regions,
         )
-        weight, beside = balanced_weights(data, window), self._inputs(data.take(~signal))
-        weight[~signal] *= np.exp(self._transfer.log_odds(beside).astype(float))
-        return self._tell_apart(data, signal, balance_classes(signal, weight), seed=of_regions)
+        x, weight = self._inputs(data), balanced_weights(data, window)
+        weight[~signal] *= np.exp(self._transfer.log_odds(x[~signal]).astype(float))
+        weight = balance_classes(signal, weight)
+        return self._tell_apart(data, signal, weight, seed=of_regions, x=x)
 
 
 def _around(

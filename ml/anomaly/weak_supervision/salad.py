@@ -22,7 +22,7 @@ from ...classifiers.kinds import Classifier, Shown
 from ...classifiers.network_kind import NetworkHyper
 from ...crossfit import train_fold
 from ...folds import Folding
-from ...method import Need, register_method
+from ...method import Need, register_method, within
 from ...sample import Sample, simulated
 from ..classifier_method import (
     FEW_TREES,
@@ -143,10 +143,7 @@ class Salad(ClassifierMethod[SaladHyper]):
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
         super().restore(arrays)
-        self._reweighting = classifier_from_arrays(
-            {key.removeprefix(_PREFIX): arrays[key] for key in arrays if key.startswith(_PREFIX)},
-            self.hyper.reweighting,
-        )
+        self._reweighting = classifier_from_arrays(within(arrays, _PREFIX), self.hyper.reweighting)
 
     def _correct(self, data: Sample, window: Window, simulation: Sample, seed: int) -> Classifier:
         """Return the classifier of data and simulation in the sidebands."""
