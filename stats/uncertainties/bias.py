@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
-from ...core import InputError, Record
-from ..spectra.batch_fit import Problem, refit
+from ...core import FitError, InputError, Record
+from ..spectra.batch_fit import Fits, Problem, refit
 from ..spectra.binning import window_bins
 from ..spectra.functions import Basis, basis
 from ..spectra.poisson import checked_counts, seed_theta
@@ -131,15 +131,15 @@ def bias_matrix(
         scaled = spectrum * number / spectrum.sum()
         shapes = {name: _expected(basis(name, bins), scaled) for name in functions}
         for g, (name, expected) in enumerate(shapes.items()):
-            error = _fitter(basis(name, bins), expected, signal).errors
+            fitters = {other: _fitter(basis(other, bins), expected, signal) for other in functions}
+            error = fitters[name].errors
             for k, size in enumerate(injected):
                 rng = np.random.default_rng([seed, g, k, int(number)])
                 yields = size * error
                 mean = expected + yields[:, None] * signal
                 thrown = rng.poisson(mean, (toys, *signal.shape)).astype(np.float64)
                 for other in functions:
-                    fitter = _fitter(basis(other, bins), expected, signal)
-                    cell = fitter.cell(thrown, yields)
+                    cell = fitters[other].cell(thrown, yields)
                     cells.append(
                         replace(
                             cell,
@@ -188,6 +188,7 @@ def _fitter(model: Basis, expected: Array, signal: Array) -> _Fitter:
     free = np.zeros(start.shape)
     problem = Problem(model, none, ~none, start, free, free, np.ascontiguousarray(signal))
     found = refit(problem, np.tile(expected, (1, n, 1)))
+    _check_converged(model, found)
     return _Fitter(replace(problem, start=found.theta[0]), found.strength_error[0])
 
 
@@ -197,7 +198,16 @@ def _expected(model: Basis, counts: Array, masked: NDArray[np.bool_] | None = No
     start = seed_theta(model, counts)[None]
     free = np.zeros(start.shape)
     problem = Problem(model, none[None], ~none[None], start, free, free)
-    return model.expected(refit(problem, counts[None, None]).theta[0, 0])
+    found = refit(problem, counts[None, None])
+    _check_converged(model, found)
+    return model.expected(found.theta[0, 0])
+
+
+def _check_converged(model: Basis, found: Fits) -> None:
+    """Raise FitError where a fit has not found its maximum."""
+    if not found.converged.all():
+        msg = f"the {model.name} fit does not converge: its bias cannot be told; leave it out"
+        raise FitError(msg)
 
 
 @dataclass(frozen=True)

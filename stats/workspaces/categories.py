@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -128,6 +129,11 @@ class Categories(Likelihood):
         """Number of parameters of the logarithm of the background; they come after the strength."""
         return self.design.shape[-1]
 
+    @cached_property
+    def scales(self) -> dict[str, list[tuple[float, float]] | None]:
+        """Factors of each variation; see `Variation.scales`."""
+        return {name: each.scales(self.signal) for name, each in self.variations.items()}
+
     def background(self, theta: Array) -> Array:
         """Return the smooth background, shape (n, n_categories, n_bins), at (n, n_parameters)."""
         return self._nodes(theta).sum(axis=-1).reshape(-1, *self.signal.shape)
@@ -163,7 +169,7 @@ class Categories(Likelihood):
         log_scale = np.zeros((len(theta), len(self.categories)))
         for name, variation in self.variations.items():
             alpha = theta[:, self.names.index(name), None]
-            factors = variation.scales(self.signal)
+            factors = self.scales[name]
             if factors is None:
                 up, down = variation.up - self.signal, self.signal - variation.down
                 shape += _between(alpha[..., None], up, down)

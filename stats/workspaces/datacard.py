@@ -63,18 +63,18 @@ def write_datacard(known: Categories, path: str | PathLike[str]) -> Path:
     return write_text_atomic(card, _text(known, found, shapes.name))
 
 
-def _processes(known: Categories, found: Factors) -> list[tuple[int, str, Array]]:
-    """Return category, name and events of each process, the signal first."""
+def _processes(known: Categories, found: Factors) -> list[tuple[int, str, Array, int | None]]:
+    """Return category, name, events and, of background, bin of each process; the signal first."""
     rows = []
     for c, category in enumerate(known.categories):
         if known.signal[c].any():
-            rows.append((c, "signal", known.signal[c]))
+            rows.append((c, "signal", known.signal[c], None))
         if known.unseen is not None and category == FAILING:
-            rows.append((c, UNSEEN, known.unseen))
+            rows.append((c, UNSEEN, known.unseen, None))
         for i, events in enumerate(found.background[c]):
             alone = np.zeros(found.background.shape[1])
             alone[i] = events
-            rows.append((c, _background(i), alone))
+            rows.append((c, _background(i), alone, i))
     return rows
 
 
@@ -84,12 +84,12 @@ def _histograms(known: Categories, found: Factors) -> dict[str, Array]:
     filled = {}
     for c, category in enumerate(known.categories):
         filled[f"{category}/data_obs"] = observed[c]
-    for c, process, events in _processes(known, found):
+    for c, process, events, _ in _processes(known, found):
         filled[f"{known.categories[c]}/{process}"] = events
         if process != "signal":
             continue
         for name, variation in known.variations.items():
-            if variation.scales(known.signal) is None:
+            if known.scales[name] is None:
                 for sign, varied in (("Up", variation.up), ("Down", variation.down)):
                     filled[f"{known.categories[c]}/signal_{name}{sign}"] = np.maximum(
                         varied[c], LEAST
@@ -100,7 +100,7 @@ def _histograms(known: Categories, found: Factors) -> dict[str, Array]:
 def _text(known: Categories, found: Factors, shapes: str) -> str:
     """Return the datacard."""
     processes = _processes(known, found)
-    names = list(dict.fromkeys(name for _, name, _ in processes))
+    names = list(dict.fromkeys(name for _, name, *_ in processes))
     observed = known.observed.reshape(found.background.shape).sum(axis=1)
     lines = [
         f"# background {known.function}, {known.edges[0]:g}-{known.edges[-1]:g} GeV; one process a bin",
@@ -114,17 +114,17 @@ def _text(known: Categories, found: Factors, shapes: str) -> str:
         _row("observation", [f"{n:.0f}" for n in observed]),
         _RULE,
         _row("bin", [known.categories[c] for c, *_ in processes]),
-        _row("process", [name for _, name, _ in processes]),
-        _row("process", [str(names.index(name)) for _, name, _ in processes]),
-        _row("rate", [f"{events.sum():.9g}" for *_, events in processes]),
+        _row("process", [name for _, name, *_ in processes]),
+        _row("process", [str(names.index(name)) for _, name, *_ in processes]),
+        _row("rate", [f"{events.sum():.9g}" for _, _, events, _ in processes]),
         _RULE,
         *_effects(known, found, processes),
     ]
     for name, acts in found.free.items():
         lines += [
             f"{name} rateParam {known.categories[c]} {process} 1 [0.001,1000]"
-            for c, process, _ in processes
-            if acts[c] and process.startswith("background")
+            for c, process, _, place in processes
+            if acts[c] and place is not None
         ]
     if known.unseen is not None:
         lines.append(f"{UNSEEN} rateParam {FAILING} {UNSEEN} 0 [0,1000]")
@@ -132,27 +132,24 @@ def _text(known: Categories, found: Factors, shapes: str) -> str:
 
 
 def _effects(
-    known: Categories, found: Factors, processes: list[tuple[int, str, Array]]
+    known: Categories, found: Factors, processes: list[tuple[int, str, Array, int | None]]
 ) -> list[str]:
     """Return the lines of the constrained nuisance parameters."""
     lines = []
-    for name, variation in known.variations.items():
-        factors = variation.scales(known.signal)
+    for name, factors in known.scales.items():
         cells = [
             "-"
             if process != "signal"
             else "1"
             if factors is None
             else f"{factors[c][1]:.9g}/{factors[c][0]:.9g}"
-            for c, process, _ in processes
+            for c, process, *_ in processes
         ]
         lines.append(_row(f"{name} {'shape' if factors is None else 'lnN'}", cells))
     for name, log in found.log.items():
         cells = [
-            f"{np.exp(log[c, int(process[-2:])]):.9g}"
-            if process.startswith("background") and log[c].any()
-            else "-"
-            for c, process, _ in processes
+            "-" if place is None or not log[c].any() else f"{np.exp(log[c, place]):.9g}"
+            for c, _, _, place in processes
         ]
         lines.append(_row(f"{name} lnN", cells))
     return lines

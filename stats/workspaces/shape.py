@@ -293,7 +293,7 @@ def _signal_sample(known: Categories, place: int, index: int) -> Sample:
     """Return the signal in one bin with its nuisances."""
     modifiers: list[Modifier] = []
     for name, variation in known.variations.items():
-        factors = variation.scales(known.signal)
+        factors = known.scales[name]
         if factors is None:
             up, down = (each[place, index : index + 1] for each in (variation.up, variation.down))
             modifiers.append(shape_variation(name, up, down))

@@ -9,10 +9,11 @@ from pathlib import Path
 from ...core import FitError
 from ...core.records import write_text_atomic
 from ...stats import FitModel, HuntResult, best_workspace
+from ...stats.workspaces.categories import Categories
 from ...stats.workspaces.datacard import write_datacard
 from ...stats.workspaces.shape import best_categories, categories_workspace
 
-__all__ = ["MODELS", "write_models"]
+__all__ = ["MODELS", "write_models", "write_whole_range"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +40,21 @@ def write_models(folder: Path, result: HuntResult, model: FitModel) -> None:
     except FitError as error:  # no quotable window; the flags say so
         _without(folder, _WINDOW, error)
     try:
-        whole = best_categories(result, model=model)
-        write_text_atomic(folder / _WHOLE[0], json.dumps(categories_workspace(whole)))
-        write_datacard(whole, folder / _WHOLE[1])
+        write_whole_range(folder, best_categories(result, model=model))
     except FitError as error:
         _without(folder, _WHOLE, error)
+
+
+def write_whole_range(folder: Path, whole: Categories) -> None:
+    """Write the model of all bins as a workspace and as a datacard.
+
+    Raises
+    ------
+    FitError
+        If it cannot be fitted.
+    """
+    write_text_atomic(folder / _WHOLE[0], json.dumps(categories_workspace(whole)))
+    write_datacard(whole, folder / _WHOLE[1])
 
 
 def _without(folder: Path, names: tuple[str, ...], error: FitError) -> None:

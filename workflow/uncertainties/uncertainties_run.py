@@ -9,17 +9,16 @@ from dataclasses import replace
 import numpy as np
 
 from ...core import FitError
-from ...core.records import write_text_atomic
 from ...stats import spectrum_of
 from ...stats.limits.cls import asymptotic_limit
 from ...stats.limits.discoveries import discovery
 from ...stats.uncertainties.envelope import function_envelope, function_profile
 from ...stats.uncertainties.impacts import impacts, strength_scan
 from ...stats.workspaces.categories import Categories
-from ...stats.workspaces.datacard import write_datacard
-from ...stats.workspaces.shape import categories_workspace, spectra_categories
+from ...stats.workspaces.shape import peak_events, spectra_categories
 from ..config.uncertainties import UncertaintiesConfig
 from ..drawing import save_figure
+from ..models.result_models import write_whole_range
 from ..stages.hunting import background_fractions
 from ..stages.run import Run
 from ..stages.scores import Scores, read_scores
@@ -61,7 +60,7 @@ def make_uncertainties(run: Run, results: SearchResults) -> Uncertainties | None
     """
     best, path = results.best, run.folder / _FILE
     if run.config.uncertainties == UncertaintiesConfig() or best is None:
-        path.unlink(missing_ok=True)
+        _take_back(run, results)
         return None
     key = run.key("uncertainties", results.key)
     if path.is_file() and json.loads(path.read_text()).get("key") == key:
@@ -77,14 +76,36 @@ def make_uncertainties(run: Run, results: SearchResults) -> Uncertainties | None
         made, model = _uncertainties(run, results, best, scores, signal, key=key)
     except FitError as error:
         logger.warning("no %s: %s", _FILE, error)
-        path.unlink(missing_ok=True)
+        _take_back(run, results)
         return None
-    write_text_atomic(run.folder / "workspace_shape.json", json.dumps(categories_workspace(model)))
-    write_datacard(model, run.folder / "datacard.txt")
+    write_whole_range(run.folder, model)
     save_figure(plot_impacts(made.impacts), run.folder / "uncertainties" / "impacts.svg")
     save_figure(plot_strength(made), run.folder / "uncertainties" / "strength.svg")
     made.to_json(path)
     return made
+
+
+def _take_back(run: Run, results: SearchResults) -> None:
+    """Put the model of the search, which has no nuisances of the signal, back in its place."""
+    path, best = run.folder / _FILE, results.best
+    if not path.is_file():
+        return
+    path.unlink()
+    for name in ("impacts", "strength"):
+        (run.folder / "uncertainties" / f"{name}.svg").unlink(missing_ok=True)
+    if best is None:
+        return
+    rows = results.windows[best.window].rows
+    place = [row.efficiency for row in rows].index(best.efficiency)
+    whole = spectra_categories(
+        results.spectra[0],
+        None if place == 0 else results.spectra[place],
+        signal=peak_events(run.fit_edges, best.mass, best.width, best.n_signal),
+        fabricated={"spurious_signal": rows[place].spurious},
+        model=run.fit_model,
+        odds_widths=best.odds_widths or None,
+    )
+    write_whole_range(run.folder, whole)
 
 
 def _uncertainties(

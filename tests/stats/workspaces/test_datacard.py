@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import uproot
 
+from overdensity.stats import log_edges
 from overdensity.stats.limits.cls import asymptotic_limit
 from overdensity.stats.limits.discoveries import discovery
 from overdensity.stats.limits.likelihood import LEAST, Likelihood
+from overdensity.stats.workspaces.categories import categories
 from overdensity.stats.workspaces.datacard import write_datacard
+from overdensity.stats.workspaces.shape import factors_of
 
-from .whole_range import EDGES, known
+from .whole_range import EDGES, MODEL, known
 
 
 class Card(Likelihood):
@@ -136,3 +139,17 @@ def test_a_card_of_one_category_has_no_ratio(tmp_path: Path) -> None:
     text = write_datacard(alone, tmp_path / "one.txt").read_text()
     assert "efficiency" not in text
     assert "imax 1" in text
+
+
+def test_more_than_a_hundred_bins_keep_their_factors(tmp_path: Path) -> None:
+    edges = log_edges(2632, 6000, 120)
+    counts = np.round(2e5 * (edges[:-1] / 2632) ** -7 / 120)
+    signal = np.exp(-(((edges[:-1] - 3500) / 140) ** 2) / 2)
+    many = categories(edges, counts, None, signal=signal, model=MODEL)
+    path = write_datacard(many, tmp_path / "datacard.txt")
+    rows = [line.split() for line in path.read_text().splitlines()]
+    process = next(row[1:] for row in rows if row[0] == "process")
+    written = {row[0]: dict(zip(process, row[2:], strict=True)) for row in rows if "lnN" in row}
+    for name, log in factors_of(many).log.items():
+        of_bins = [float(written[name][f"background_{i:02d}"]) for i in range(120)]
+        np.testing.assert_allclose(of_bins, np.exp(log[0]), rtol=1e-8)

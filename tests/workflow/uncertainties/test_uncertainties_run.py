@@ -83,3 +83,20 @@ def test_without_uncertainties_there_is_no_such_file(finished_run: Path, tmp_pat
     results = SearchResults.from_json(finished_run / "results.json")
     assert make_uncertainties(run, results) is None
     assert not (tmp_path / "uncertainties.json").exists()
+
+
+def test_models_lose_the_nuisances_that_the_configuration_loses(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run, folder)
+    names = ("workspace_shape.json", "datacard.txt")
+    plain = [(folder / name).read_text() for name in names]
+    results = SearchResults.from_json(folder / "results.json")
+    luminosity = ["uncertainties.luminosity=0.02", f"out={folder}"]
+    make_uncertainties(Run(load_config(finished_run / "config.yaml", luminosity)), results)
+    assert all("luminosity" in (folder / name).read_text() for name in names)
+    run = Run(load_config(finished_run / "config.yaml", [f"out={folder}"]))
+    assert make_uncertainties(run, results) is None
+    assert [(folder / name).read_text() for name in names] == plain
+    assert not list((folder / "uncertainties").iterdir())
