@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from distributed import Client
-from scipy.stats import beta
+from scipy.stats import binomtest
 
 from overdensity.core import Record
 from overdensity.workflow import parse_config
@@ -215,9 +215,8 @@ def _events(limit: float) -> str:
 
 def _interval(inside: int, n: int) -> tuple[float, float]:
     """Return the interval of Clopper and Pearson, Biometrika 26 (1934) 404, at 95 %."""
-    low = 0.0 if inside == 0 else float(beta.ppf(0.025, inside, n - inside + 1))
-    high = 1.0 if inside == n else float(beta.ppf(0.975, inside + 1, n - inside))
-    return low, high
+    low, high = binomtest(inside, n).proportion_ci(0.95, method="exact")
+    return float(low), float(high)
 
 
 def main() -> None:

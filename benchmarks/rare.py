@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.stats import beta
+from scipy.stats import binomtest
 
 from overdensity.core import progress
 from overdensity.core.identity import json_digest
@@ -156,9 +156,8 @@ def p_values(found: Mapping[int, dict[str, Any]]) -> dict[str, np.ndarray]:
 def share(p: np.ndarray, alpha: float) -> tuple[float, float, float]:
     """Return the fraction of p-values below alpha and its 68 % interval (Clopper and Pearson)."""
     n, k = len(p), int((p < alpha).sum())
-    low = float(beta.ppf(0.16, k, n - k + 1)) if k else 0.0
-    high = float(beta.ppf(0.84, k + 1, n - k)) if k < n else 1.0
-    return k / n, low, high
+    low, high = binomtest(k, n).proportion_ci(0.68, method="exact")
+    return k / n, float(low), float(high)
 
 
 def show(p: Mapping[str, np.ndarray]) -> None:

@@ -12,7 +12,8 @@ with m the number of partitions that select an event, summed over the events bes
 (the same event adds its fluctuation m times). In between lies what V does not know: an event that made
 another pass in one partition passes thanks to it in the next. The combined significance is
 :math:`\bar z / V^{1/4}`, with the geometric mean of both bounds as standard deviation. With the
-hardest of classifiers, retrained, it is conservative down to p = 1e-3 (``benchmarks/repeats.py cells``).
+hardest of classifiers, retrained, it is conservative down to p = 1e-2; below that 2000 datasets
+cannot tell (``benchmarks/repeats.py cells``).
 It is compared with the pseudo-experiments of one partition.
 
 What has to be of one selection (spectra, a peak, limits, workspaces, histograms) is of the

@@ -244,8 +244,8 @@ def basis(name: str, edges: ArrayLike, *, n_nodes: int = 3) -> Basis:
     .. math:: \frac{dN}{dm} = p_0 \frac{(1-y)^{p_1}}{y^{p_2 + p_3 \ln y + p_4 \ln^2 y}},
               \qquad y = m / 13\,\mathrm{TeV},
 
-    with :math:`p_3 = p_4 = 0` in ``dijet3`` and :math:`p_4 = 0` in ``dijet4``; and that of UA2
-    (Z. Phys. C 49 (1991) 17), :math:`p_0\, y^{-p_1} e^{-p_2 y - p_3 y^2}`, of another family.
+    with :math:`p_3 = p_4 = 0` in ``dijet3`` and :math:`p_4 = 0` in ``dijet4``; and that known
+    as UA2's (Z. Phys. C 49 (1991) 17), :math:`p_0\, y^{-p_1} e^{-p_2 y - p_3 y^2}`, of another family.
 
     Parameters
     ----------
@@ -372,7 +372,7 @@ def _dijet_columns(mass: Array, n: int) -> Array:
 
 
 def _ua2_columns(mass: Array) -> Array:
-    """Return ln f = ln p0 - p1 ln y - p2 y - p3 y² (UA2, Z. Phys. C 49 (1991) 17)."""
+    """Return ln f = ln p0 - p1 ln y - p2 y - p3 y² (known as UA2's, Z. Phys. C 49 (1991) 17)."""
     y = mass / SQRT_S
     return np.stack([np.ones_like(y), -np.log(y), -y, -(y**2)], axis=-1)
 

@@ -1,8 +1,9 @@
 r"""Every function generates, every function fits: by how much the fitted yield of a signal is off.
 
 The pull of a fit is :math:`(\hat S - S) / \sigma_{\hat S}`; its mean over pseudo-experiments is the
-bias in units of the error that is quoted. Up to 0.2 it costs an interval less than 2 % of its width
-(CMS, arXiv:1407.0558, section 7, on Higgs bosons that decay to photons).
+bias in units of the error that is quoted. In quadrature, one of 0.2 widens an interval by 2 %,
+:math:`\sqrt{1 + 0.2^2} - 1`. Background functions are chosen by criteria of this kind in the search
+for Higgs bosons that decay to photons (CMS, arXiv:1407.0558).
 """
 
 from __future__ import annotations

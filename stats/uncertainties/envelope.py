@@ -6,7 +6,7 @@ values, over which the likelihood is profiled like over any other,
 .. math:: \Lambda(\mu) = \min_f \left[-2 \ln L_f(\mu) + n_f\right],
 
 with one unit for each parameter of a function, without which the one with most of them would win
-always (the correction by the p-value, section 4).
+always (their correction by the p-value).
 """
 
 from __future__ import annotations
