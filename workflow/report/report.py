@@ -267,7 +267,8 @@ def _training_pictures(results: SearchResults, out: Path) -> list[_Picture]:
     if results.best is None:
         return []
     stored = results.provenance.configuration | {"out": str(out)}  # the folder may have moved
-    run = Run(parse_config(stored, origin=f"{out}/results.json"), results.partition)
+    config = parse_config(stored, origin=f"{out}/results.json")
+    run = Run(config, results.partition).leaving_out(results.left_out)
     seen, pictures = read_trainings(run, results.best.window), []
     losses = {fold: of_fold.losses for fold, of_fold in seen.items() if of_fold.losses}
     if losses:

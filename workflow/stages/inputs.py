@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path, PurePosixPath
 
 import fsspec
 
 from ...core import ConfigError, InputError, nearest_names
+from ...ml import Sample
 from ...processors import (
     ColumnProcessor,
     FileSet,
@@ -24,6 +25,7 @@ from ...processors.sources.chunks import absolute
 from ...processors.sources.remote import read_bytes
 from ...processors.sources.source import SOURCES, formats_of_suffixes
 from ..config.event_input import EventsConfig
+from ..config.region import RegionConfig
 from ..config.search import SearchConfig
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "event_processor",
     "event_source",
     "event_variations",
+    "events_in_region",
     "file_set",
     "processed_folder",
     "processing_report",
@@ -190,3 +193,38 @@ def file_set(events: EventsConfig) -> FileSet:
 def _some(files: Sequence[str], most: int = 5) -> str:
     more = f" and {len(files) - most} more" if len(files) > most else ""
     return ", ".join(files[:most]) + more
+
+
+def events_in_region(
+    files: Sequence[str], mass: str, features: tuple[str, ...], region: RegionConfig | None
+) -> Sample:
+    """Return the events that lie in a region; the columns of its cuts are read and not kept.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Parquet files.
+    mass : str
+        Column of the resonant mass, GeV.
+    features : tuple of str
+        Feature columns.
+    region : RegionConfig or None
+        The cuts; None for all events.
+
+    Raises
+    ------
+    InputError
+        If a file or column cannot be used.
+    """
+    if region is None:
+        return Sample.from_parquet(files, mass=mass, features=features)
+    more = tuple(name for name in region.columns if name not in features)
+    sample = Sample.from_parquet(files, mass=mass, features=(*features, *more))
+    for name in region.columns:
+        if name in sample.blocks:
+            msg = f"{files[0]}: column {name!r} holds lists; region.cuts are on columns of numbers"
+            raise InputError(msg)
+    kept = len(sample.names) - len(more)
+    values = dict(zip(sample.names, sample.features.T, strict=True))
+    shown = replace(sample, features=sample.features[:, :kept], names=sample.names[:kept])
+    return shown.take(region.keeps(values))

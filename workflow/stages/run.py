@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
 from ...core.records import write_text_atomic
-from ...ml import Folding, Method, Sample, Window, make_method, scan_edges, scan_windows
+from ...ml import Folding, Method, Window, make_method, scan_edges, scan_windows
 from ...ml.decorrelation.decorrelated import decorrelated
 from ...ml.thin_windows import ThinWindow, all_are_thin, thin_window
 from ...stats import FitModel, subdivide
 from ..config.dependencies import Stage, keys_of, value_of
 from ..config.search import SearchConfig
-from .inputs import column_files, varied_columns
+from .inputs import column_files, events_in_region, varied_columns
 from .provenance import file_states, stage_key
 
 __all__ = ["Run", "derived_seed", "open_run"]
@@ -93,7 +93,8 @@ class Run:
         for events, files, share in trained_on:
             if not files:  # refused where the simulation is read
                 continue
-            mass = self._masses(files)
+            config = self.config
+            mass = events_in_region(files, config.mass, (), config.region).mass
             fewest = self.method.fewest_events
             for window in self.all_windows:
                 found = thin_window(window, mass, fewest=fewest, share=share, events=events)
@@ -102,15 +103,6 @@ class Run:
         if len(thin) == len(self.all_windows):
             raise InputError(all_are_thin(list(thin.values())))
         return tuple(thin[low] for low in sorted(thin))
-
-    def _masses(self, files: Sequence[str]) -> NDArray[np.float64]:
-        """Return the masses of all events of some files that are in the region, GeV."""
-        region = self.config.region
-        names = () if region is None else tuple(region.columns)
-        sample = Sample.from_parquet(files, mass=self.config.mass, features=names)
-        if region is None:
-            return sample.mass
-        return sample.mass[region.keeps(dict(zip(sample.names, sample.features.T, strict=True)))]
 
     @cached_property
     def windows(self) -> tuple[Window, ...]:
@@ -198,6 +190,11 @@ class Run:
             if found in self.__dict__:
                 other.__dict__[found] = self.__dict__[found]
         return other
+
+    def leaving_out(self, thin: tuple[ThinWindow, ...]) -> Run:
+        """Return the run, which need not read its events to know which windows are left out."""
+        self.__dict__["left_out"] = thin
+        return self
 
     @cached_property
     def training_windows(self) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from ...core.identity import keyed
 from ...ml import Sample, SampleStream
 from ...ml.blocks.reading import ColumnFiles
 from ..config.region import RegionConfig
-from .inputs import varied_columns
+from .inputs import events_in_region, varied_columns
 from .provenance import file_states
 from .run import Run
 
@@ -258,7 +258,7 @@ def _read(
     order: Literal["ids", "files"],
 ) -> Loaded:
     files = [name for name, *_ in state]
-    sample = _in_region(files, mass, features, region)
+    sample = events_in_region(files, mass, features, region)
     read = len(sample)
     total = float(read if sample.weight is None else sample.weight.sum())
     low, high = (-np.inf, np.inf) if between is None else between
@@ -281,24 +281,6 @@ def _read(
         kept = np.random.default_rng([seed, 1]).random(len(sample)) * sample.weight.max()
         sample = sample.take(kept < sample.weight)
     return Loaded(sample, read, total)
-
-
-def _in_region(
-    files: Sequence[str], mass: str, features: tuple[str, ...], region: RegionConfig | None
-) -> Sample:
-    """Return the events that lie in a region; the columns of its cuts are read and not kept."""
-    if region is None:
-        return Sample.from_parquet(files, mass=mass, features=features)
-    more = tuple(name for name in region.columns if name not in features)
-    sample = Sample.from_parquet(files, mass=mass, features=(*features, *more))
-    for name in region.columns:
-        if name in sample.blocks:
-            msg = f"{files[0]}: column {name!r} holds lists; region.cuts are on columns of numbers"
-            raise InputError(msg)
-    kept = len(sample.names) - len(more)
-    values = dict(zip(sample.names, sample.features.T, strict=True))
-    shown = replace(sample, features=sample.features[:, :kept], names=sample.names[:kept])
-    return shown.take(region.keeps(values))
 
 
 def _signal(run: Run, files: Sequence[str], weights: Weights) -> Loaded:
