@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import hist
 import numpy as np
@@ -19,7 +19,6 @@ from ...stats import (
     FunctionChoice,
     HuntResult,
     Independence,
-    Sculpting,
     SpuriousSignal,
     choose_function,
     hunt,
@@ -36,9 +35,9 @@ from .inputs import event_files, processing_report
 from .provenance import Provenance
 from .run import Run
 from .samples import load_masses
-from .scores import Scores, read_scores
+from .scores import Scores
 from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
-from .selecting import calibrated_scores, levels_of, sculpting_of
+from .selecting import selected_events
 
 __all__ = ["background_fractions", "fabricated_fraction", "hunt_scores", "make_results"]
 
@@ -77,7 +76,7 @@ def make_results(run: Run) -> SearchResults:
     found = _earlier(out)
     if found is not None and found.key == key:
         return found
-    selected = [_selected(part) for part in run.partitions]
+    selected = [selected_events(part) for part in run.partitions]
     spurious = spurious_of(run, selected[0].scores)
     result = hunt_scores(
         run,
@@ -113,21 +112,6 @@ def make_results(run: Run) -> SearchResults:
         (out / stale).unlink(missing_ok=True)
     results.to_json(out / "results.json")
     return results
-
-
-class _Selected(NamedTuple):
-    """What one partition into folds selects."""
-
-    scores: Scores
-    cut_on: Scores
-    levels: NDArray[np.int8]
-    bent: Sculpting
-
-
-def _selected(run: Run) -> _Selected:
-    scores = read_scores(run)
-    cut_on = calibrated_scores(run, scores)
-    return _Selected(scores, cut_on, levels_of(run, cut_on), sculpting_of(run, cut_on))
 
 
 def _earlier(out: Path) -> SearchResults | None:
