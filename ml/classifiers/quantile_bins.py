@@ -73,7 +73,7 @@ class OrderedFeatures:
             Largest number of bins, at most 256.
         """
         n_features, n_events = self.order.shape
-        edges, found = [], np.empty((n_events, n_features), np.uint8, order="F")
+        edges, found = [], np.empty((n_events, n_features), np.uint8)
         for i, (order, values) in enumerate(zip(self.order, self.values, strict=True)):
             ordered = weight[order]
             counted = ordered > 0

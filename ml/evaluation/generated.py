@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError, Record
-from ..classifiers.trees import BoostingHyper, TreeEnsemble, fit_trees
+from ..classifiers.trees import BoostingHyper, fit_trees
 
 __all__ = ["Closure", "auc_with_error", "closure"]
 
@@ -123,7 +123,7 @@ def closure(
             seed=int(rng.integers(2**32)),
             hyper=hyper,
         )
-        score = TreeEnsemble.from_classifiers([trees]).score(x[mine])
+        score = trees.score(x[mine])
         value, error = auc_with_error(score, y[mine])
         values.append(value)
         errors.append(error)
