@@ -8,9 +8,15 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from overdensity.ml import ClassifierHyper, reliability, watch
 from overdensity.ml.classifiers import trees
-from overdensity.ml.classifiers.trees import BoostedTrees, BoostingHyper, TreeEnsemble, fit_trees
+from overdensity.ml.classifiers.quantile_bins import OrderedFeatures
+from overdensity.ml.classifiers.trees import BoostedTrees, BoostingHyper, TreeEnsemble
 
 HYPER = BoostingHyper(iterations=30, leaves=15, events_per_leaf=20, bins=63)
+
+
+def fit_trees(x, y, weight, validation, *, seed):
+    binned = OrderedFeatures.of(x).binned(np.where(validation, 0.0, weight), HYPER.bins)
+    return trees.fit_trees(binned, y, weight, validation, seed=seed, hyper=HYPER)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +26,7 @@ def classifiers():
     y = x[:, 0] * x[:, 1] + rng.normal(size=4000) > 0
     weight = rng.uniform(0.5, 1.5, 4000)
     validation = np.arange(4000) % 4 == 0
-    return [fit_trees(x, y, weight, validation, seed=seed, hyper=HYPER) for seed in (1, 2, 3)]
+    return [fit_trees(x, y, weight, validation, seed=seed) for seed in (1, 2, 3)]
 
 
 def test_score_is_the_mean_of_scikit_learn_probabilities(classifiers):
@@ -66,7 +72,7 @@ def test_trees_are_those_of_scikit_learn_with_its_own_bins(seed):
         y_val=y[validation],
         sample_weight_val=weight[validation],
     )
-    found = fit_trees(x, y, weight, validation, seed=seed, hyper=HYPER)
+    found = fit_trees(x, y, weight, validation, seed=seed)
     other = rng.normal(size=(1000, 5)).astype(np.float32)
     np.testing.assert_array_equal(found.predict_proba(other), expected.predict_proba(other))
 
@@ -83,9 +89,7 @@ def test_trees_learn_and_stop(classifiers):
     x = rng.normal(size=(4000, 4)).astype(np.float32)
     score = TreeEnsemble.from_classifiers(classifiers).score(x)
     assert np.corrcoef(score, x[:, 0] * x[:, 1])[0, 1] > 0.7
-    noise = fit_trees(
-        x, rng.random(4000) > 0.5, np.ones(4000), np.arange(4000) % 4 == 0, seed=0, hyper=HYPER
-    )
+    noise = fit_trees(x, rng.random(4000) > 0.5, np.ones(4000), np.arange(4000) % 4 == 0, seed=0)
     assert noise.n_iter_ < HYPER.iterations
 
 
