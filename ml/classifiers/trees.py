@@ -167,21 +167,20 @@ class TreeEnsemble:
 
 
 def fit_trees(
-    x: NDArray[np.float32],
+    binned: Binned,
     y: NDArray[np.bool_],
     weight: NDArray[np.float64],
     validation: NDArray[np.bool_],
     *,
     seed: int,
     hyper: BoostingHyper,
-    binned: Binned | None = None,
 ) -> TreeEnsemble:
     """Fit one classifier, stopped early on validation events.
 
     Parameters
     ----------
-    x : ndarray of float32, shape (n_events, n_features)
-        Features.
+    binned : Binned
+        The bins of the features, whose edges the training events decide.
     y : ndarray of bool, shape (n_events,)
         Class.
     weight : ndarray of float64, shape (n_events,)
@@ -192,17 +191,12 @@ def fit_trees(
         Decides the features tried at each split.
     hyper : BoostingHyper
         How the trees are boosted.
-    binned : Binned, optional
-        The bins of these features and training events (`OrderedFeatures.binned`), where they are
-        known.
 
     Returns
     -------
     TreeEnsemble
         Of one member, whose trees are those of scikit-learn's ``HistGradientBoostingClassifier``.
     """
-    if binned is None:
-        binned = OrderedFeatures.of(x).binned(np.where(validation, 0.0, weight), hyper.bins)
     n_features = binned.bins.shape[1]
     growth = Growth(
         learning_rate=hyper.learning_rate,
@@ -269,8 +263,9 @@ class BoostedTrees(ClassifierKind):
             whole = features.binned(np.where(validation, 0.0, weight), hyper.settings.bins)
             for i in range(fold, n, hyper.inner_folds):
                 some = whole if columns is None else whole.of(columns[i])
-                options = {"seed": seeds[i], "hyper": hyper.settings, "binned": some}
-                fitted[i] = fit_trees(x, y, weight, validation, **options)
+                fitted[i] = fit_trees(
+                    some, y, weight, validation, seed=seeds[i], hyper=hyper.settings
+                )
         fitted = [fitted[i] for i in range(n)]
 
         def held_out(fold: int) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError, Record
+from ..classifiers.quantile_bins import OrderedFeatures
 from ..classifiers.trees import BoostingHyper, fit_trees
 
 __all__ = ["Closure", "auc_with_error", "closure"]
@@ -115,11 +116,15 @@ def closure(
     values, errors = [], []
     for each in range(folds):
         others, mine = np.flatnonzero(fold != each), fold == each
+        stops = fold[others] == (each + 1) % folds
+        bins = OrderedFeatures.of(x[others]).binned(
+            np.where(stops, 0.0, weight[others]), hyper.bins
+        )
         trees = fit_trees(
-            x[others],
+            bins,
             y[others],
             weight[others],
-            fold[others] == (each + 1) % folds,
+            stops,
             seed=int(rng.integers(2**32)),
             hyper=hyper,
         )

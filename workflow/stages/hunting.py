@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
 import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import InputError
 from ...core.identity import splitmix64
 from ...core.records import write_text_atomic
 from ...processors.columns.histograms import to_uhi
@@ -73,8 +71,8 @@ def make_results(run: Run) -> SearchResults:
         If there are too few events to fit.
     """
     out, key = run.folder, run.key("results")
-    found = _earlier(out)
-    if found is not None and found.key == key:
+    found = SearchResults.earlier(out / "results.json")
+    if found is not None and found.key == key and (out / "histograms.json").is_file():
         return found
     selected = [selected_events(part) for part in run.partitions]
     spurious = spurious_of(run, selected[0].scores)
@@ -112,17 +110,6 @@ def make_results(run: Run) -> SearchResults:
         (out / stale).unlink(missing_ok=True)
     results.to_json(out / "results.json")
     return results
-
-
-def _earlier(out: Path) -> SearchResults | None:
-    """Return the complete results of an earlier run, or None."""
-    if not all((out / name).is_file() for name in ("results.json", "histograms.json")):
-        return None
-    try:
-        return SearchResults.from_json(out / "results.json")
-    except (InputError, TypeError, ValueError):
-        logger.info("%s is of another version and is made again", out / "results.json")
-        return None
 
 
 def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:

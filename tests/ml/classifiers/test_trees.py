@@ -10,7 +10,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from overdensity.ml import ClassifierHyper, reliability, watch
 from overdensity.ml.classifiers import trees
-from overdensity.ml.classifiers.trees import BoostedTrees, BoostingHyper, TreeEnsemble, fit_trees
+from overdensity.ml.classifiers.quantile_bins import OrderedFeatures
+from overdensity.ml.classifiers.trees import BoostedTrees, BoostingHyper, TreeEnsemble
 
 HYPER = BoostingHyper(iterations=30, leaves=15, events_per_leaf=20, bins=63)
 
@@ -23,6 +24,11 @@ def events(seed: int, n: int = 3000):
     x[:, 2] = x[:, 2].round()  # few values
     y = x[:, 0] + x[:, 1] * x[:, 2] + rng.normal(size=n) > 0
     return x, y, np.where(y, 0.3, 1.7), np.arange(n) % 4 == 0
+
+
+def fit_trees(x, y, weight, validation, *, seed, hyper):
+    binned = OrderedFeatures.of(x).binned(np.where(validation, 0.0, weight), hyper.bins)
+    return trees.fit_trees(binned, y, weight, validation, seed=seed, hyper=hyper)
 
 
 @pytest.fixture(scope="module")
