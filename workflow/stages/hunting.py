@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
 import hist
@@ -39,7 +38,6 @@ from .selecting import selected_events
 
 __all__ = ["background_fractions", "fabricated_fraction", "hunt_scores", "make_results"]
 
-logger = logging.getLogger(__name__)
 
 _FEATURE_BINS = 30
 _NO_PEAK = (
