@@ -247,9 +247,7 @@ def blind_spectrum(
     start = seed_theta(function, seen)[None]
     found = refit(Problem(function, left_out, ~left_out, start, free, free), seen[None, None])
     if not found.converged[0, 0]:
-        msg = (
-            f"the {function.name} fit beside the signal region does not converge; try fewer parameters"
-        )
+        msg = f"the {function.name} fit beside the signal region does not converge; try fewer parameters"
         raise FitError(msg)
     return found.theta[0, 0], function.expected(found.theta[0, 0])
 

@@ -205,9 +205,7 @@ def expected_reach(
                 local=tuple(map(tuple, np.quantile(z, _QUANTILES, axis=0).T.tolist())),
                 asimov_global=float(of_scan.z_global(z_asimov[background.counted].max())),
                 whole=tuple(whole[-1].tolist()),
-                eps_s=tuple(
-                    response.at(strength)[..., masked].sum(axis=2).mean(axis=0).tolist()
-                ),
+                eps_s=tuple(response.at(strength)[..., masked].sum(axis=2).mean(axis=0).tolist()),
             )
         )
     fits = background.fits()
@@ -220,8 +218,8 @@ def expected_reach(
         z_local_needed=tuple(map(of_scan.z_local, _TARGETS)),
         points=tuple(points),
         needed=(
-            *(_needed(z, False, (fine, asimov[:, selection]), (at, local)) for z in _TARGETS),
-            *(_needed(z, True, (fine, largest), (at, whole)) for z in _TARGETS),
+            *(_needed(z, (fine, asimov[:, selection]), (at, local), whole=False) for z in _TARGETS),
+            *(_needed(z, (fine, largest), (at, whole), whole=True) for z in _TARGETS),
         ),
     )
 
@@ -254,7 +252,7 @@ def _best_selection(fine: Array, asimov: Array, counted: NDArray[np.bool_]) -> i
     for target in (*reversed(_TARGETS), 0.0):
         needed = np.array(
             [
-                reach(fine, asimov[:, k, None], target) if use and target else None
+                _reached(fine, asimov[:, k], target) if use and target else None
                 for k, use in enumerate(counted)
             ],
             dtype=float,
@@ -265,15 +263,24 @@ def _best_selection(fine: Array, asimov: Array, counted: NDArray[np.bool_]) -> i
 
 
 def _needed(
-    z: float, whole: bool, asimov: tuple[Array, Array], toys: tuple[Sequence[float], list[Array]]
+    z: float,
+    asimov: tuple[Array, Array],
+    toys: tuple[Sequence[float], list[Array]],
+    *,
+    whole: bool,
 ) -> EventsNeeded:
     """Return where the Asimov dataset and the quantiles of toys reach a significance."""
     at, quantiles = toys
     return EventsNeeded(
         z=z,
         whole=whole,
-        asimov=reach(asimov[0], asimov[1][:, None], z),
+        asimov=_reached(*asimov, z),
         events=tuple(
-            reach(at, np.array(quantiles)[:, k, None], z) for k in reversed(range(len(_QUANTILES)))
+            _reached(at, np.array(quantiles)[:, k], z) for k in reversed(range(len(_QUANTILES)))
         ),
     )
+
+
+def _reached(at: Sequence[float] | Array, z: Array, target: float) -> float | None:
+    """Return the strength from which on a significance stays above a target."""
+    return reach(at, [np.array([each]) for each in z], target)

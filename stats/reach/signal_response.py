@@ -15,6 +15,8 @@ __all__ = ["SignalResponse", "gaussian_response", "signal_efficiencies"]
 
 Array = NDArray[np.float64]
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, eq=False)
 class SignalResponse:
@@ -47,12 +49,14 @@ class SignalResponse:
         """Refuse what is no response."""
         at, fractions = self.strengths, self.fractions
         if at.ndim != 1 or fractions.ndim != 4 or len(at) != len(fractions) or not at.size:
-            msg = f"{at.shape} strengths and {fractions.shape} fractions are no response to a signal"
+            msg = (
+                f"{at.shape} strengths and {fractions.shape} fractions are no response to a signal"
+            )
             raise InputError(msg)
         if at[0] != 0 or np.any(np.diff(at) <= 0):
             msg = f"the strengths of a response must increase from 0, got {at.tolist()}"
             raise InputError(msg)
-        if not np.all((fractions >= 0) & (fractions <= 1)):
+        if not np.all((fractions >= 0) & (fractions <= 1 + _ROUNDING)):
             msg = "fractions of signal events must lie between 0 and 1"
             raise InputError(msg)
 

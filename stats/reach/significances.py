@@ -223,9 +223,7 @@ def toy_significances(
     return np.where(good, np.maximum(z_of_p(found.p_local), 0.0), 0.0)
 
 
-def _fitted(
-    problem: ScanProblem, counts: Array, spurious: Array, rng: np.random.Generator
-) -> Toys:
+def _fitted(problem: ScanProblem, counts: Array, spurious: Array, rng: np.random.Generator) -> Toys:
     """Fit toys, and find their p-values as `throw_batch` does."""
     fits = fit_scan(problem, counts)
     observed = np.einsum("ekb,kb->ek", counts, problem.masked)

@@ -1,0 +1,129 @@
+"""The record of ``overdensity expect``: ``expected.json``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...core import Record
+from ...core.tables import Printed, Table
+from ...stats.reach.reach_curve import EventsNeeded, ReachCurve
+from ...stats.search.printed import selection_name
+from ..stages.provenance import Provenance
+
+__all__ = ["GAUSSIAN", "ExpectedPoint", "ExpectedReach", "events_with_band"]
+
+GAUSSIAN = "Gaussian"
+"""The name of the resonance for which nothing is trained."""
+
+
+@dataclass(frozen=True)
+class ExpectedPoint(Record):
+    """The expected reach for one signal.
+
+    Attributes
+    ----------
+    name : str
+        Of the signal model; `GAUSSIAN` without one.
+    mass : float
+        Of the resonance, GeV.
+    window : int
+        Where it is looked for: the window with the largest share of its events.
+    low, high : float
+        Its signal region, GeV, which has not been seen.
+    share : float
+        Fraction of the signal events in it, before selection.
+    trained : bool
+        Whether the efficiency of the selections comes from trainings on pseudo-data with signal;
+        else it is the one that the configuration states.
+    largest : float or None
+        The largest number of signal events that a training has had; None where there was none.
+    sideband_p : float
+        Goodness of the fit outside the signal region.
+    curve : ReachCurve
+        Significance against the number of signal events, and the number needed.
+    """
+
+    schema = 1
+
+    name: str
+    mass: float
+    window: int
+    low: float
+    high: float
+    share: float
+    trained: bool
+    largest: float | None
+    sideband_p: float
+    curve: ReachCurve
+
+
+@dataclass(frozen=True)
+class ExpectedReach(Printed, Record):
+    """The expected reach of a search; printed, it is a table of the events needed.
+
+    Attributes
+    ----------
+    points : tuple of ExpectedPoint
+        Signal models, then the Gaussian resonance at its masses.
+    assumptions : tuple of str
+        What the numbers rest on.
+    flags : tuple of str
+        What a reader must know; empty when all is well.
+    provenance : Provenance
+        Versions, configuration, inputs.
+    """
+
+    schema = 1
+
+    points: tuple[ExpectedPoint, ...]
+    assumptions: tuple[str, ...]
+    flags: tuple[str, ...]
+    provenance: Provenance
+
+    def table(self) -> Table:
+        """Return one line a signal: its window, its selection, and the events for 3 and 5 σ."""
+        columns = (
+            *("signal", "mass [GeV]", "window [GeV]", "selection", "background"),
+            *("3σ local", "5σ local", "3σ global", "5σ global"),
+        )
+        return Table(
+            "signal events before selection with which half of all experiments see 3 and 5σ (68 %)",
+            columns,
+            tuple(_row(point) for point in self.points),
+            left=1,
+            notes=self.flags,
+        )
+
+
+def _row(point: ExpectedPoint) -> tuple[str, ...]:
+    curve = point.curve
+    k = curve.efficiencies.index(curve.selection)
+    wanted = ((3.0, False), (5.0, False), (3.0, True), (5.0, True))
+    return (
+        point.name,
+        f"{point.mass:.0f}",
+        f"{point.low:.0f}-{point.high:.0f}",
+        selection_name(curve.selection),
+        f"{curve.expected[k]:.1f} ± {curve.error[k]:.1f}",
+        *(
+            events_with_band(curve.of(z, whole=whole), curve.points[-1].strength)
+            for z, whole in wanted
+        ),
+    )
+
+
+def events_with_band(needed: EventsNeeded, largest: float) -> str:
+    """Return the median number of events with its 68 % band, or that it lies beyond the largest.
+
+    Examples
+    --------
+    >>> events_with_band(EventsNeeded(3.0, False, 90.0, (40.0, 65.0, 90.0, None, None)), 100.0)
+    '90 (65 to > 100)'
+    """
+    if needed.median is None:
+        return f"> {largest:.3g}"
+    low, high = (
+        f"> {largest:.3g}" if each is None else f"{each:.3g}"
+        for each in (needed.events[1], needed.events[3])
+    )
+    return f"{needed.median:.3g} ({low} to {high})"
