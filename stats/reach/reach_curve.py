@@ -140,6 +140,7 @@ def expected_reach(
     *,
     strengths: Sequence[float] = (),
     toys: int = 1000,
+    pseudo_experiments: int = 10_000,
     seed: int = 0,
 ) -> ReachCurve:
     """Return the significance to be expected against the number of signal events.
@@ -154,7 +155,10 @@ def expected_reach(
         Signal events before selection; 0 is always there. By default as far as 5 σ global takes; a
         trained response is followed up to the largest strength that it is known for.
     toys : int
-        Datasets at each strength, and of the scan without signal.
+        Datasets at each strength.
+    pseudo_experiments : int
+        Datasets of the whole scan without signal, from which the global significance follows as in
+        a search.
     seed : int
         Of the toys.
 
@@ -174,7 +178,8 @@ def expected_reach(
     >>> from overdensity.stats.reach.signal_response import gaussian_response
     >>> edges, counts = log_edges(2632, 6000, 16), np.round(5000 * 0.7 ** np.arange(16))
     >>> seen = blind_background(edges, counts, [edges[[5, 8]]], 0, [0.1], model=FitModel("dijet3"))
-    >>> curve = expected_reach(seen, gaussian_response(edges, 3600.0, 0.03, [0.5]), toys=250)
+    >>> signal = gaussian_response(edges, 3600.0, 0.03, [0.5])
+    >>> curve = expected_reach(seen, signal, toys=200, pseudo_experiments=500)
     >>> local, whole = (curve.of(5.0, whole=x).median for x in (False, True))
     >>> curve.selection, curve.points[0].asimov, 0 < local < whole
     (0.1, (0.0, 0.0), True)
@@ -186,7 +191,7 @@ def expected_reach(
             "the window?"
         )
         raise InputError(msg)
-    of_scan = scan_toys(background, n=toys, seed=seed)
+    of_scan = scan_toys(background, n=pseudo_experiments, seed=seed)
     at = sorted({0.0, *(strengths or _strengths(background, response, of_scan))})
     fine = np.unique(np.r_[at, np.interp(np.linspace(0, 1, _FINE * len(at)), _unit(at), at)])
     asimov = asimov_significances(background, response, fine.tolist())

@@ -67,7 +67,7 @@ AFFECTS: Mapping[str, tuple[Stage, ...]] = {
     "selections": _SELECTION,
     "calibration": _SELECTION,
     "fit": _SELECTION,
-    "pseudo_experiments": ("results", "combination"),
+    "pseudo_experiments": ("results", "combination", "expected"),
     "signal": ("signal_scores", "results"),
     "limits": ("limits",),
     "expect": ("expected",),

@@ -130,6 +130,7 @@ def make_point(run: Run, task: PointTask, path: Path) -> None:
         response,
         strengths=given,
         toys=config.expect.toys,
+        pseudo_experiments=config.pseudo_experiments,
         seed=config.seed,
     )
     ExpectedPoint(

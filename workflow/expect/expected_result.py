@@ -12,6 +12,8 @@ from ..stages.provenance import Provenance
 
 __all__ = ["GAUSSIAN", "ExpectedPoint", "ExpectedReach", "events_with_band"]
 
+_WHOLE = 10  # events from which on a fraction of one is not printed
+
 GAUSSIAN = "Gaussian"
 """The name of the resonance for which nothing is trained."""
 
@@ -81,13 +83,13 @@ class ExpectedReach(Printed, Record):
     provenance: Provenance
 
     def table(self) -> Table:
-        """Return one line a signal: its window, its selection, and the events for 3 and 5 σ."""
+        """Return one line a signal: its selection and background, and the events for 3 and 5 σ."""
         columns = (
-            *("signal", "mass [GeV]", "window [GeV]", "selection", "background"),
+            *("signal", "mass [GeV]", "selection", "background"),
             *("3σ local", "5σ local", "3σ global", "5σ global"),
         )
         return Table(
-            "signal events before selection with which half of all experiments see 3 and 5σ (68 %)",
+            "signal events before selection for which the median is 3 and 5σ, and 68 % band",
             columns,
             tuple(_row(point) for point in self.points),
             left=1,
@@ -102,7 +104,6 @@ def _row(point: ExpectedPoint) -> tuple[str, ...]:
     return (
         point.name,
         f"{point.mass:.0f}",
-        f"{point.low:.0f}-{point.high:.0f}",
         selection_name(curve.selection),
         f"{curve.expected[k]:.1f} ± {curve.error[k]:.1f}",
         *(
@@ -113,17 +114,18 @@ def _row(point: ExpectedPoint) -> tuple[str, ...]:
 
 
 def events_with_band(needed: EventsNeeded, largest: float) -> str:
-    """Return the median number of events with its 68 % band, or that it lies beyond the largest.
+    """Return the median number of events with its 68 % band; … is beyond the largest number.
 
     Examples
     --------
     >>> events_with_band(EventsNeeded(3.0, False, 90.0, (40.0, 65.0, 90.0, None, None)), 100.0)
-    '90 (65 to > 100)'
+    '90 (65-…)'
     """
     if needed.median is None:
-        return f"> {largest:.3g}"
-    low, high = (
-        f"> {largest:.3g}" if each is None else f"{each:.3g}"
-        for each in (needed.events[1], needed.events[3])
-    )
-    return f"{needed.median:.3g} ({low} to {high})"
+        return f"> {_number(largest)}"
+    low, high = ("…" if each is None else _number(each) for each in needed.events[1:4:2])
+    return f"{_number(needed.median)} ({low}-{high})"
+
+
+def _number(events: float) -> str:
+    return f"{events:.0f}" if events >= _WHOLE else f"{events:.1f}"
