@@ -7,7 +7,7 @@ every mass, as calibrated scores do: nothing is trained on the data and nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,7 +81,13 @@ class BlindBackground:
         """Return the fits of the window to its own expectation: background and error, one each."""
         return fit_scan(self.of_window, self.spectra[None])
 
-    def throw(self, n: int, rng: np.random.Generator, n_windows: int = 1) -> Array:
+    def throw(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        n_windows: int = 1,
+        kept: Callable[[Array], Array] | None = None,
+    ) -> Array:
         """Throw background-only datasets.
 
         The selections of different windows are independent: real ones share events, and leave
@@ -95,6 +101,9 @@ class BlindBackground:
             Source of randomness.
         n_windows : int
             Windows, each with selections of its own.
+        kept : callable, optional
+            Takes the numbers of unselected events, shape (n,), and returns the fractions that the
+            selections keep, (n, n_levels); by default those that they are named after.
 
         Returns
         -------
@@ -103,9 +112,14 @@ class BlindBackground:
         n_levels = len(self.efficiencies)
         spectra = np.empty((n, n_windows, n_levels, self.expected.size))
         spectra[:, :, 0] = rng.poisson(self.expected, (n, self.expected.size))[:, None]
+        fractions = np.tile(self.efficiencies, (n, 1))
+        if kept is not None:
+            fractions = kept(spectra[:, 0, 0].sum(axis=1))
         for level in range(1, n_levels):
-            kept = self.efficiencies[level] / self.efficiencies[level - 1]
-            spectra[:, :, level] = rng.binomial(spectra[:, :, level - 1].astype(np.int64), kept)
+            of_looser = (fractions[:, level] / fractions[:, level - 1])[:, None, None]
+            spectra[:, :, level] = rng.binomial(
+                spectra[:, :, level - 1].astype(np.int64), of_looser
+            )
         return spectra.reshape(n, n_windows * n_levels, -1)
 
 

@@ -16,6 +16,7 @@ __all__ = ["SignalResponse", "gaussian_response", "signal_efficiencies"]
 Array = NDArray[np.float64]
 
 _ROUNDING = 1e-9
+_LEAST_KEPT = 1e-3  # of the background that a selection without signal would keep
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,9 @@ class SignalResponse:
         trained on the data learns from them.
     fractions : ndarray of shape (n_strengths, n_repeats, n_levels, n_bins)
         For each of several trainings; the first level is the unselected spectrum.
+    takes_place : bool
+        Whether a selection keeps a fixed fraction of all events, the signal among them, so that
+        signal takes the place of background; else it keeps that fraction of the background.
 
     Raises
     ------
@@ -44,6 +48,7 @@ class SignalResponse:
 
     strengths: Array
     fractions: Array
+    takes_place: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is no response."""
@@ -78,6 +83,42 @@ class SignalResponse:
         low, high = self.strengths[upper - 1 : upper + 1]
         part = (strength - low) / (high - low)
         return (1 - part) * self.fractions[upper - 1] + part * self.fractions[upper]
+
+    def kept_background(
+        self, passing: Array, n_background: ArrayLike, efficiencies: Sequence[float]
+    ) -> Array:
+        r"""Return the fraction of the background that each selection keeps beside the signal.
+
+        With B events of background and S of signal, of which s pass,
+        :math:`\epsilon_b = [\epsilon (B + S) - s] / B` where a selection keeps the fraction ε of all.
+
+        Parameters
+        ----------
+        passing : ndarray of shape (…, n_levels)
+            Signal events in the scan range that pass; all of them at first.
+        n_background : array_like of shape (…)
+            Background events there.
+        efficiencies : sequence of float
+            1, then the selections.
+
+        Returns
+        -------
+        ndarray of shape (…, n_levels)
+            Never increasing.
+
+        Examples
+        --------
+        >>> fixed = SignalResponse(np.zeros(1), np.ones((1, 1, 2, 1)), takes_place=True)
+        >>> fixed.kept_background(np.array([50.0, 40.0]), 1000.0, (1.0, 0.1)).round(3).tolist()
+        [1.0, 0.065]
+        """
+        wanted = np.broadcast_to(np.asarray(efficiencies, dtype=float), passing.shape)
+        if not self.takes_place:
+            return wanted
+        total = np.asarray(n_background, dtype=float)[..., None]
+        kept = (wanted * (total + passing[..., :1]) - passing) / total
+        kept = np.clip(kept, _LEAST_KEPT * wanted, wanted)
+        return np.minimum.accumulate(kept, axis=-1)
 
 
 def gaussian_response(

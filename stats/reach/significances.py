@@ -148,7 +148,9 @@ def asimov_significances(
     ([0.0, 0.0], True)
     """
     signal = np.stack([strength * response.at(strength).mean(axis=0) for strength in strengths])
-    counts = background.spectra + signal
+    total = np.full(len(signal), background.expected.sum())
+    kept = response.kept_background(signal.sum(axis=2), total, background.efficiencies)
+    counts = kept[..., None] * background.expected + signal
     fits = fit_scan(background.of_window, counts)
     observed = (counts * background.masked).sum(axis=2)
     spurious = background.spurious[background.window] * fits.expected
@@ -208,15 +210,16 @@ def toy_significances(
     background_rng, rng = (
         np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, k))) for k in range(2)
     )
-    counts = background.throw(n, background_rng)
-    if strength > 0:
-        fractions = response.at(strength)
-        shells = fractions - np.concatenate(
-            [fractions[:, 1:], np.zeros_like(fractions[:, :1])], axis=1
-        )
-        chosen = rng.integers(len(fractions), size=n)
-        thrown = rng.poisson(strength * np.maximum(shells, 0.0)[chosen])
-        counts += np.cumsum(thrown[:, ::-1], axis=1)[:, ::-1]
+    fractions = response.at(strength)
+    inside = np.concatenate([fractions[:, 1:], np.zeros_like(fractions[:, :1])], axis=1)
+    shells = np.maximum(fractions - inside, 0.0)
+    thrown = rng.poisson(strength * shells[rng.integers(len(fractions), size=n)])
+    signal = np.cumsum(thrown[:, ::-1], axis=1)[:, ::-1]
+
+    def kept(total: Array) -> Array:
+        return response.kept_background(signal.sum(axis=2), total, background.efficiencies)
+
+    counts = background.throw(n, background_rng, kept=kept) + signal
     spurious = np.full(counts.shape[1], background.spurious[background.window])
     found = _fitted(background.of_window, counts, spurious, rng)
     good = found.deviance <= toys.largest_deviance

@@ -143,5 +143,7 @@ def response_of(trainings: Sequence[TrainedResponse]) -> SignalResponse:
     strengths = sorted({each.strength for each in ordered})
     fractions = np.array([each.fractions for each in ordered])
     return SignalResponse(
-        np.array(strengths), fractions.reshape(len(strengths), -1, *fractions.shape[1:])
+        np.array(strengths),
+        fractions.reshape(len(strengths), -1, *fractions.shape[1:]),
+        takes_place=True,
     )
