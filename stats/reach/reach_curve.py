@@ -239,9 +239,10 @@ def _strengths(
 ) -> list[float]:
     """Return strengths up to somewhat more than 5 σ global, or as far as a response is known."""
     if response.trained:
-        return np.interp(
-            np.linspace(0, 1, _POINTS), _unit(response.strengths.tolist()), response.strengths
-        ).tolist()
+        known = response.strengths
+        between = -(-(_POINTS - 1) // (known.size - 1))
+        at = np.arange(between * (known.size - 1) + 1) / between
+        return np.interp(at, np.arange(known.size), known).tolist()
     target, most = toys.z_local(_TARGETS[-1]), float(background.expected.sum())
     top = 1.0
     while top < most:

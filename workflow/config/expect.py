@@ -24,9 +24,9 @@ class ExpectConfig(Section):
     Attributes
     ----------
     strengths : tuple of float
-        Numbers of signal events before selection, in increasing order; 0 is always there. Of
-        simulated signals they are those that trainings hold, by default those of
-        ``limits.injections``; of a Gaussian, by default, as many as 5 σ global takes.
+        Numbers of signal events before selection with which simulated signals are trained, in
+        increasing order; 0 is always there. By default those of ``limits.injections``. The reach
+        is followed up to the largest.
     repeats : int
         Trainings at each strength.
     efficiencies : dict of float to float

@@ -124,11 +124,9 @@ def make_point(run: Run, task: PointTask, path: Path) -> None:
         largest = float(response.strengths[-1])
     else:
         response = _gaussian(run, task.mass)
-    given = () if task.trainings else config.expect.strengths
     curve = expected_reach(
         background_of(run, task.window),
         response,
-        strengths=given,
         toys=config.expect.toys,
         pseudo_experiments=config.pseudo_experiments,
         seed=config.seed,

@@ -83,34 +83,27 @@ class ExpectedReach(Printed, Record):
     provenance: Provenance
 
     def table(self) -> Table:
-        """Return one line a signal: its selection and background, and the events for 3 and 5 σ."""
-        columns = (
-            *("signal", "mass [GeV]", "selection", "background"),
-            *("3σ local", "5σ local", "3σ global", "5σ global"),
-        )
+        """Return two lines a signal: the events for 3 and 5 σ, local and global."""
+        columns = ("signal", "mass [GeV]", "z", "selection", "3σ", "5σ")
         return Table(
-            "signal events before selection for which the median is 3 and 5σ, and 68 % band",
+            "signal events before selection for a median of 3 and 5σ (68 %)",
             columns,
-            tuple(_row(point) for point in self.points),
+            tuple(row for point in self.points for row in _rows(point)),
             left=1,
             notes=self.flags,
         )
 
 
-def _row(point: ExpectedPoint) -> tuple[str, ...]:
+def _rows(point: ExpectedPoint) -> tuple[tuple[str, ...], tuple[str, ...]]:
     curve = point.curve
-    k = curve.efficiencies.index(curve.selection)
-    wanted = ((3.0, False), (5.0, False), (3.0, True), (5.0, True))
-    return (
-        point.name,
-        f"{point.mass:.0f}",
-        selection_name(curve.selection),
-        f"{curve.expected[k]:.1f} ± {curve.error[k]:.1f}",
-        *(
-            events_with_band(curve.of(z, whole=whole), curve.points[-1].strength)
-            for z, whole in wanted
-        ),
+    local, whole = (
+        tuple(
+            events_with_band(curve.of(z, whole=each), curve.points[-1].strength) for z in (3.0, 5.0)
+        )
+        for each in (False, True)
     )
+    first = (point.name, f"{point.mass:.0f}", "local", selection_name(curve.selection))
+    return (*first, *local), ("", "", "global", "best", *whole)
 
 
 def events_with_band(needed: EventsNeeded, largest: float) -> str:
