@@ -245,8 +245,9 @@ def blind_spectrum(
     >>> counts = np.round(5000 * 0.7 ** np.arange(16))
     >>> inside = np.arange(16) == 7
     >>> function = basis("dijet3", np.geomspace(2632, 6000, 17))
-    >>> blind_spectrum(function, counts, inside)[1][7].round(-2), counts[7]
-    (400.0, 412.0)
+    >>> theta, expected = blind_spectrum(function, counts, inside)
+    >>> bool(abs(expected[7] - counts[7]) < 20), theta.shape
+    (True, (3,))
     """
     seen = np.where(masked, 0.0, counts)
     filled, n_par = int(np.count_nonzero(seen)), function.n_parameters

@@ -180,8 +180,8 @@ def expected_reach(
     >>> seen = blind_background(edges, counts, [edges[[5, 8]]], 0, [0.1], model=FitModel("dijet3"))
     >>> signal = gaussian_response(edges, 3600.0, 0.03, [0.5])
     >>> curve = expected_reach(seen, signal, toys=200, pseudo_experiments=500)
-    >>> local, whole = (curve.of(5.0, whole=x).median for x in (False, True))
-    >>> curve.selection, curve.points[0].asimov, 0 < local < whole
+    >>> three, five = (curve.of(z, whole=False).median for z in (3.0, 5.0))
+    >>> curve.selection, curve.points[0].asimov, 0 < three < five
     (0.1, (0.0, 0.0), True)
     """
     masked = background.masked

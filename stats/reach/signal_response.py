@@ -176,8 +176,8 @@ def signal_efficiencies(curve: Mapping[float, float], steps: Sequence[float]) ->
 
     Examples
     --------
-    >>> signal_efficiencies({0.1: 0.5, 0.01: 0.25}, [0.1, 0.0316])
-    [0.5, 0.3535...]
+    >>> signal_efficiencies({0.1: 0.5, 0.01: 0.25}, [0.1, 0.0316])[1:]
+    [0.353...]
     """
     eps_b, eps_s = np.array(sorted(({1.0: 1.0} | dict(curve)).items())).T
     if np.any(eps_s <= 0):
