@@ -10,7 +10,6 @@ searches are of other boxes, each trained and scanned as a whole; every one leav
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import pyarrow.parquet as pq
 from distributed import Client
 
 from overdensity.core import Record
+from overdensity.core.json_lines import add_line, read_lines
 from overdensity.workflow import SearchConfig, parse_config
 from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.expect.expected_run import make_expected
@@ -149,24 +149,21 @@ def _near(window: Any) -> bool:
 
 def read(folder: Path) -> list[Read]:
     """Return what there is so far."""
-    path = folder / "expect.jsonl"
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-    return [Read.from_dict(json.loads(line)) for line in lines]
+    return [Read.from_dict(each) for each in read_lines(folder / "expect.jsonl")]
 
 
 def make(folder: Path, boxes: int) -> None:
     """Expect, and search the boxes that have not been searched yet."""
     folder.mkdir(parents=True, exist_ok=True)
     there = {(each.kind, each.strength, each.number) for each in read(folder)}
-    with connect("threads", 1) as client, (folder / "expect.jsonl").open("a", 1) as file:
+    with connect("threads", 1) as client:
         if ("expected", 0, 0) not in there:
             for each in expected(client):
-                file.write(json.dumps(each.to_dict()) + "\n")
+                add_line(folder / "expect.jsonl", each.to_dict())
         for number in range(boxes):
             for strength in (0, *STRENGTHS):
                 if ("searched", strength, number) not in there:
-                    line = json.dumps(searched(client, strength, number).to_dict())
-                    file.write(line + "\n")
+                    add_line(folder / "expect.jsonl", searched(client, strength, number).to_dict())
 
 
 def show(found: list[Read]) -> None:

@@ -65,7 +65,7 @@ class TrainedResponse(Record):
         bin of the fits.
     """
 
-    schema = 1
+    made_by = "'overdensity expect'"
 
     model: str
     strength: float

@@ -45,7 +45,7 @@ class ExpectedPoint(Record):
         Significance against the number of signal events, and the number needed.
     """
 
-    schema = 1
+    made_by = "'overdensity expect'"
 
     name: str
     mass: float
@@ -75,7 +75,7 @@ class ExpectedReach(Printed, Record):
         Versions, configuration, inputs.
     """
 
-    schema = 1
+    made_by = "'overdensity expect'"
 
     points: tuple[ExpectedPoint, ...]
     assumptions: tuple[str, ...]
