@@ -23,8 +23,6 @@ from .chunks import ChunkTask, InProcess, Tally, selected_events
 from .event_files import EventQueue, check_output, key_of, shuffled, write_events
 from .generator import check_process, require_pythia
 from .parts import PACKAGES, Parts
-from .processes.qcd import Qcd
-from .processes.zprime_xy import ZprimeXY
 from .recipes.recipe import Process, Recipe
 from .settings import DetectorSettings, GeneratorSettings, Selection, ZprimeMasses
 
@@ -172,17 +170,17 @@ def simulate(
     2
     """
     path = Path(out)
-    recipe = Recipe(
+    recipe = Recipe.dijets(
         path.stem,
-        (
-            Process("background", Qcd(), background),
-            Process("signal", ZprimeXY(masses or ZprimeMasses(), prongs), signal),
-        ),
-        seed,
-        generator or GeneratorSettings(),
-        detector or DetectorSettings(),
-        selection or Selection(),
-        chunk_events,
+        background=background,
+        signal=signal,
+        masses=masses,
+        prongs=prongs,
+        seed=seed,
+        generator=generator or GeneratorSettings(),
+        detector=detector or DetectorSettings(),
+        selection=selection or Selection(),
+        chunk_events=chunk_events,
     )
     return simulate_recipe(recipe, path, key_file=key_file, workers=workers, executor=executor)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...core import InputError
 from ..settings import GeneratorSettings, require_positive
-from .kind import DaughterFacts, KindFacts, ProcessKind, narrow, register_kind
+from .kind import DaughterFacts, KindFacts, ProcessKind, narrow, refuse_too_light, register_kind
 
 __all__ = ["GluonR", "GravitonGG"]
 
@@ -73,12 +72,7 @@ class GluonR(ProcessKind):
 
     def __post_init__(self) -> None:
         require_positive(self)
-        if self.mass_r >= self.mass:
-            msg = (
-                f"a resonance of {self.mass:g} GeV cannot decay to R of {self.mass_r:g} GeV and a "
-                "gluon: choose mass_r < mass"
-            )
-            raise InputError(msg)
+        refuse_too_light("resonance", self.mass, ("R", self.mass_r))
 
     def lines(self, settings: GeneratorSettings) -> list[str]:  # noqa: ARG002 - the ranges are of QCD
         """Return the settings of Pythia, see `ProcessKind.lines`."""

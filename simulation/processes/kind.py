@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, cast
 
-from ...core import Record
+from ...core import InputError, Record
 from ...core.registry import Registry
 from ..settings import GeneratorSettings
 
@@ -17,6 +17,7 @@ __all__ = [
     "KindFacts",
     "ProcessKind",
     "narrow",
+    "refuse_too_light",
     "register_kind",
 ]
 
@@ -140,3 +141,26 @@ def narrow(pdg_id: int, mass: float, width: float) -> list[str]:
         f"{pdg_id}:mMin = {max(low, 1.0)}",
         f"{pdg_id}:mMax = {high}",
     ]
+
+
+def refuse_too_light(name: str, mass: float, *daughters: tuple[str, float]) -> None:
+    """Refuse a resonance that is lighter than what it decays to.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    mass : float
+        In GeV.
+    *daughters : tuple of str and float
+        Names and masses (GeV).
+
+    Raises
+    ------
+    InputError
+        Naming them.
+    """
+    if mass <= sum(each for _, each in daughters):
+        words = " and ".join(f"{daughter} of {each:g} GeV" for daughter, each in daughters)
+        msg = f"a {name} of {mass:g} GeV cannot decay to {words}: make it heavier"
+        raise InputError(msg)

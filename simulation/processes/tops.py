@@ -5,11 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..settings import GeneratorSettings, require_positive
-from .kind import HADRONIC_BOSONS, DaughterFacts, KindFacts, ProcessKind, narrow, register_kind
+from .kind import (
+    HADRONIC_BOSONS,
+    DaughterFacts,
+    KindFacts,
+    ProcessKind,
+    narrow,
+    refuse_too_light,
+    register_kind,
+)
 
 __all__ = ["SingleTop", "Tops", "WJets", "WprimeTB", "ZprimeTT"]
 
-_TOP_MASS = 171.0  # GeV, Pythia's
+_TOP_MASS, _BOTTOM_MASS = 171.0, 4.8  # GeV, Pythia's
 _ZPRIME, _WPRIME = 32, 34
 
 
@@ -32,6 +40,7 @@ class ZprimeTT(ProcessKind):
 
     def __post_init__(self) -> None:
         require_positive(self)
+        refuse_too_light("Z'", self.mass, ("t", _TOP_MASS), ("t", _TOP_MASS))
 
     def lines(self, settings: GeneratorSettings) -> list[str]:  # noqa: ARG002 - the ranges are of QCD
         """Return the settings of Pythia, see `ProcessKind.lines`."""
@@ -66,6 +75,7 @@ class WprimeTB(ProcessKind):
 
     def __post_init__(self) -> None:
         require_positive(self)
+        refuse_too_light("W'", self.mass, ("t", _TOP_MASS), ("b", _BOTTOM_MASS))
 
     def lines(self, settings: GeneratorSettings) -> list[str]:  # noqa: ARG002 - the ranges are of QCD
         """Return the settings of Pythia, see `ProcessKind.lines`."""
@@ -78,7 +88,7 @@ class WprimeTB(ProcessKind):
 
     def facts(self) -> KindFacts:
         """Return masses and prongs, see `ProcessKind.facts`."""
-        daughters = (DaughterFacts("t", _TOP_MASS, 3), DaughterFacts("b", 4.8, 1))
+        daughters = (DaughterFacts("t", _TOP_MASS, 3), DaughterFacts("b", _BOTTOM_MASS, 1))
         return KindFacts("W' → t b, t → b q q", self.mass, daughters)
 
 

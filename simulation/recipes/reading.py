@@ -125,7 +125,7 @@ def yaml_of(source: str | os.PathLike[str]) -> dict[str, Any]:
     if not name.endswith(_SUFFIXES):
         known = presets()
         if name not in known:
-            msg = f"no preset {name!r}: {nearest_names(name, known)}; or give a YAML file"
+            msg = f"no preset, .yaml, .h5 or .root file {name!r}: {nearest_names(name, known)}"
             raise ConfigError(msg)
         text = (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
     else:

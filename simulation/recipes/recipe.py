@@ -6,11 +6,19 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from ...core import InputError, Record, nearest_names
 from ..processes.kind import DaughterFacts, ProcessKind
-from ..settings import DetectorSettings, GeneratorSettings, Selection, check_lines
+from ..processes.qcd import Qcd
+from ..processes.zprime_xy import ZprimeXY
+from ..settings import (
+    DetectorSettings,
+    GeneratorSettings,
+    Selection,
+    ZprimeMasses,
+    check_lines,
+)
 
 __all__ = ["Process", "ProcessFacts", "Recipe"]
 
@@ -178,6 +186,52 @@ class Recipe(Record):
     def facts(self) -> tuple[ProcessFacts, ...]:
         """What the events of each process are."""
         return tuple(process.facts for process in self.processes)
+
+    @classmethod
+    def dijets(
+        cls,
+        name: str,
+        *,
+        background: int,
+        signal: int,
+        masses: ZprimeMasses | None = None,
+        prongs: int = 2,
+        **settings: Any,
+    ) -> Self:
+        """Return the recipe of QCD dijets with Z' → X Y, as of the R&D dataset.
+
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        background, signal : int
+            Selected events of each, which are the names of the processes.
+        masses : ZprimeMasses, optional
+            Of the signal.
+        prongs : int
+            Quarks that X and Y decay to.
+        **settings
+            Other fields of the recipe.
+        """
+        zprime = ZprimeXY(masses or ZprimeMasses(), prongs)
+        processes = Process("background", Qcd(), background), Process("signal", zprime, signal)
+        return cls(name, processes, **settings)
+
+    def scaled(self, events: int) -> Self:
+        """Return the recipe with so many events in all, in the same proportions.
+
+        Parameters
+        ----------
+        events : int
+            In the file. What rounding leaves goes to the processes that lose most by it.
+        """
+        shares = [process.events * events / self.events for process in self.processes]
+        numbers = [int(share) for share in shares]
+        by_loss = sorted(range(len(shares)), key=lambda k: numbers[k] - shares[k])
+        for k in by_loss[: events - sum(numbers)]:
+            numbers[k] += 1
+        names = (process.name for process in self.processes)
+        return self.with_events(dict(zip(names, numbers, strict=True)))
 
     def with_events(self, composition: Mapping[str, int]) -> Self:
         """Return the recipe with other numbers of events.

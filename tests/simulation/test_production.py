@@ -62,7 +62,7 @@ def test_every_event_has_its_hard_jet(small_run: SimulationReport) -> None:
 
 
 def test_report_says_what_was_done(small_run: SimulationReport, tmp_path: Path) -> None:
-    background, signal = small_run.background, small_run.signal
+    background, signal = (small_run.processes[name] for name in ("background", "signal"))
     assert (background.written, signal.written) == (80, 20)
     assert background.generated > 80
     assert background.chunks > 1
@@ -122,7 +122,7 @@ def test_pure_signal_has_its_resonance_at_the_mass(tmp_path: Path) -> None:
     px, py = (central * np.cos(phi)).sum(1), (central * np.sin(phi)).sum(1)
     mass = np.sqrt(energy**2 - px**2 - py**2 - pz**2)
     assert np.median(mass) == pytest.approx(5000.0, rel=0.06)
-    assert report.background.efficiency is None
+    assert report.processes["background"].efficiency is None
 
 
 @pytest.mark.parametrize(("wanted", "largest"), [(1, 2000), (2000, 2000), (40_000, 2000), (80, 60)])
@@ -136,12 +136,12 @@ def test_chunks_are_equal_and_make_little_more_than_needed(wanted: int, largest:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"background": -1}, "background must be at least 0, not -1"),
-        ({"background": 1, "signal": -5}, "signal must be at least 0, not -5"),
-        ({"background": 0}, "background and signal are both 0"),
-        ({"background": 1, "seed": -1}, "seed must be at least 0, not -1"),
+        ({"background": -1}, "background: events must be a whole number from 0 up, not -1"),
+        ({"background": 1, "signal": -5}, "signal: events must be a whole number from 0 up, not -5"),
+        ({"background": 0}, "nothing to simulate: .* have 0 events in all"),
+        ({"background": 1, "seed": -1}, "seed must be a whole number from 0 up, not -1"),
         ({"background": 1, "workers": 0}, "workers must be at least 1, not 0"),
-        ({"background": 1, "chunk_events": 0}, "chunk_events must be at least 1, not 0"),
+        ({"background": 1, "chunk_events": 0}, "chunk_events must be a whole number from 1 up, not 0"),
         ({"background": 1, "signal": 1, "prongs": 5}, "prongs must be 2 .* not 5"),
     ],
 )
@@ -157,7 +157,7 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_folder_as_output_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder: give the name of an HDF5 file"):
+    with pytest.raises(InputError, match="is a folder: give the name of an HDF5 or ROOT file"):
         simulate(tmp_path, background=1, seed=1)
 
 
