@@ -48,7 +48,7 @@ class Parts:
     def find(self, task: ChunkTask) -> ChunkResult | None:
         """Return a chunk that is there already, or None."""
         try:
-            with np.load(self._path(task)) as arrays:
+            with self._path(task).open("rb") as file, np.load(file) as arrays:
                 stored = {name: arrays[name] for name in arrays.files}
         except (FileNotFoundError, NotADirectoryError):
             return None

@@ -125,7 +125,10 @@ def yaml_of(source: str | os.PathLike[str]) -> dict[str, Any]:
     if not name.endswith(_SUFFIXES):
         known = presets()
         if name not in known:
-            msg = f"no preset, .yaml, .h5 or .root file {name!r}: {nearest_names(name, known)}"
+            msg = (
+                f"no preset {name!r}, and no name of a .yaml, .h5 or .root file; presets are "
+                f"{', '.join(known)}"
+            )
             raise ConfigError(msg)
         text = (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
     else:
@@ -167,7 +170,7 @@ def _based(values: Mapping[str, Any]) -> dict[str, Any]:
     base = values.pop("preset", None)
     if base is None:
         return values
-    return _merged(yaml_of(str(base)), {"name": values.get("name", str(base)), **values})
+    return _merged(yaml_of(str(base)), values)
 
 
 def _merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,15 +14,11 @@ from overdensity.simulation import Qcd, WprimeTB, ZprimeXY, simulate
 from overdensity.simulation.generator import check_process, generate, open_pythia
 from overdensity.simulation.settings import GeneratorSettings, ZprimeMasses
 
+from .conftest import BARE
+
 pytest.importorskip("pythia8mc")
 
 MASSES = ZprimeMasses(zprime=4000.0, x=800.0, y=300.0)
-BARE = (  # the hard process alone
-    "PartonLevel:ISR = off",
-    "PartonLevel:FSR = off",
-    "BeamRemnants:primordialKT = off",
-    "HadronLevel:all = off",
-)
 
 
 @pytest.fixture(scope="module")

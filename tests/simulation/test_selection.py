@@ -70,7 +70,9 @@ def test_objects_are_ordered_and_the_hardest_kept() -> None:
 
 
 def test_events_without_objects_are_dropped() -> None:
-    objects = Objects(np.array([1]), np.array([2000.0]), np.array([0.1]), np.array([0.2]), np.array([22]))
+    objects = Objects(
+        np.array([1]), np.array([2000.0]), np.array([0.1]), np.array([0.2]), np.array([22])
+    )
     kept = select(objects, 3, Selection())
     assert kept.counts.tolist() == [1]
     assert len(select(Objects.merge(objects), 3, Selection(jet_pt_min=3000.0))) == 0
