@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from overdensity.simulation import simulate
-from overdensity.simulation.detector import detect
 from overdensity.simulation.chunks import ChunkResult, ChunkTask
+from overdensity.simulation.detector import detect
 from overdensity.simulation.generator import generate, open_pythia
 from overdensity.simulation.lhco_file import frame_writer, padded_rows
 from overdensity.simulation.parts import Parts

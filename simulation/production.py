@@ -93,8 +93,8 @@ class SimulationReport(Record):
     ...     events_per_second=1.0,
     ...     versions={},
     ... )
-    >>> SimulationReport.from_dict(report.to_dict()).recipe.facts[1].resonance_mass
-    3500.0
+    >>> SimulationReport.from_dict(report.to_dict()).recipe.facts[1].daughters[0].name
+    'X'
     """
 
     schema: ClassVar[int | None] = 2

@@ -25,6 +25,11 @@ class BySettings(ProcessKind):
         In GeV.
     daughters : tuple of DaughterFacts
         What the resonance decays to.
+
+    Examples
+    --------
+    >>> BySettings(decay="Z' → q q", resonance_mass=3000.0).facts().resonance_mass
+    3000.0
     """
 
     decay: str = ""

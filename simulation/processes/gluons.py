@@ -24,6 +24,11 @@ class GravitonGG(ProcessKind):
         Of the graviton, GeV.
     width : float
         Over mass.
+
+    Examples
+    --------
+    >>> GravitonGG(mass=3000.0).facts().decay
+    'G → g g'
     """
 
     mass: float = 4200.0
@@ -63,6 +68,12 @@ class GluonR(ProcessKind):
         Of R, GeV.
     width, width_r : float
         Over mass.
+
+    Examples
+    --------
+    >>> GluonR(mass_r=5000.0)
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: a resonance of 4200 GeV cannot decay to R of 5000 GeV: make it heavier
     """
 
     mass: float = 4200.0

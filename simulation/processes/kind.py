@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from ...core import InputError, Record
 from ...core.registry import Registry
@@ -20,6 +21,8 @@ __all__ = [
     "refuse_too_light",
     "register_kind",
 ]
+
+ClassT = TypeVar("ClassT", bound=type)
 
 HADRONIC_BOSONS = (
     *("23:onMode = off", "23:onIfAny = 1 2 3 4 5"),
@@ -81,6 +84,12 @@ class ProcessKind(Record, ABC):
         Whether its events are labelled as signal, where the recipe does not say.
     jet : int or None
         PDG code of what a jet comes from in a selection of matched jets; None: any jet will do.
+
+    Examples
+    --------
+    >>> from overdensity.simulation import GravitonGG
+    >>> ProcessKind.from_dict({"kind": "graviton_gg", "mass": 3000.0}) == GravitonGG(mass=3000.0)
+    True
     """
 
     name: ClassVar[str]
@@ -128,7 +137,30 @@ class ProcessKind(Record, ABC):
 KINDS: Registry[type[ProcessKind]] = Registry(
     "kind of process", package=__name__.rpartition(".")[0]
 )
-register_kind = KINDS.decorated
+
+
+def register_kind(name: str) -> Callable[[ClassT], ClassT]:
+    """Return the decorator that makes a kind of process known to recipes.
+
+    Parameters
+    ----------
+    name : str
+        By which recipes name it.
+
+    Examples
+    --------
+    >>> @register_kind("photons")
+    ... @dataclass(frozen=True)
+    ... class Photons(ProcessKind):
+    ...     signal = False
+    ...
+    ...     def lines(self, settings):
+    ...         return ["PromptPhoton:all = on"]
+    >>> ProcessKind.from_dict({"kind": "photons"})
+    Photons()
+    >>> KINDS.remove("photons")
+    """
+    return KINDS.decorated(name)
 
 
 def narrow(pdg_id: int, mass: float, width: float) -> list[str]:

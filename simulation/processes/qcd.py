@@ -13,7 +13,13 @@ __all__ = ["Qcd"]
 @register_kind("qcd")
 @dataclass(frozen=True)
 class Qcd(ProcessKind):
-    """QCD dijets: all 2 → 2 scatterings, in the ranges of the generator's settings."""
+    """QCD dijets: all 2 → 2 scatterings, in the ranges of the generator's settings.
+
+    Examples
+    --------
+    >>> Qcd().lines(GeneratorSettings(pt_hat_min=500.0))
+    ['HardQCD:all = on', 'PhaseSpace:pTHatMin = 500.0']
+    """
 
     signal = False
 

@@ -32,6 +32,11 @@ class ZprimeTT(ProcessKind):
         Of the Z', GeV.
     width : float
         Over mass.
+
+    Examples
+    --------
+    >>> ZprimeTT(mass=2500.0).facts().decay
+    "Z' → t t, t → b q q"
     """
 
     mass: float = 3500.0
@@ -67,6 +72,11 @@ class WprimeTB(ProcessKind):
         Of the W', GeV.
     width : float
         Over mass.
+
+    Examples
+    --------
+    >>> WprimeTB(mass=2500.0).facts().decay
+    "W' → t b, t → b q q"
     """
 
     mass: float = 3500.0
@@ -95,7 +105,13 @@ class WprimeTB(ProcessKind):
 @register_kind("tops")
 @dataclass(frozen=True)
 class Tops(ProcessKind):
-    """Pairs of top quarks, t → b q q, above the generator's ``pt_hat_min``: Pythia's ``Top``."""
+    """Pairs of top quarks, t → b q q, above the generator's ``pt_hat_min``: Pythia's ``Top``.
+
+    Examples
+    --------
+    >>> Tops().facts().decay
+    't → b q q'
+    """
 
     signal = False
     jet = 6
@@ -116,7 +132,13 @@ class Tops(ProcessKind):
 @register_kind("single_top")
 @dataclass(frozen=True)
 class SingleTop(ProcessKind):
-    """Single top quarks, t → b q q, above the generator's ``pt_hat_min``: t and s channel."""
+    """Single top quarks, t → b q q, above the generator's ``pt_hat_min``: t and s channel.
+
+    Examples
+    --------
+    >>> SingleTop().facts().decay
+    't → b q q'
+    """
 
     signal = False
     jet = 6
@@ -138,7 +160,13 @@ class SingleTop(ProcessKind):
 @register_kind("w_jets")
 @dataclass(frozen=True)
 class WJets(ProcessKind):
-    """W → q q beside a quark or gluon, above the generator's ``pt_hat_min``: ``WeakBosonAndParton``."""
+    """W → q q beside a quark or gluon, above the generator's ``pt_hat_min``: ``WeakBosonAndParton``.
+
+    Examples
+    --------
+    >>> WJets().facts().decay
+    'W → q q'
+    """
 
     signal = False
     jet = 24

@@ -29,6 +29,11 @@ class VectorLikeLeptons(ProcessKind):
         Of the heavy lepton, GeV.
     mixes_with : str
         ``e``, ``mu`` or ``tau``: the lepton it decays to.
+
+    Examples
+    --------
+    >>> VectorLikeLeptons(mixes_with="mu").facts().decay
+    'L L, L → W ν, Z μ, h μ'
     """
 
     mass: float = 700.0

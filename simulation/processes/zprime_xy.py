@@ -25,6 +25,11 @@ class ZprimeXY(ProcessKind):
         Quarks that X decays to, 2 or 3.
     prongs_y : int, optional
         Quarks that Y decays to; by default as many.
+
+    Examples
+    --------
+    >>> ZprimeXY(ZprimeMasses(x=300.0), prongs=3).facts().daughters[0]
+    DaughterFacts(name='X', mass=300.0, prongs=3)
     """
 
     masses: ZprimeMasses = field(default_factory=ZprimeMasses)

@@ -12,7 +12,6 @@ from overdensity.simulation import GeneratorSettings, ProcessKind, SimulationRep
 from overdensity.simulation.generator import open_pythia
 from overdensity.simulation.selection import Events
 
-
 BARE = (  # the hard process alone
     "PartonLevel:ISR = off",
     "PartonLevel:FSR = off",

@@ -63,7 +63,11 @@ def test_without_truth_no_branch_gives_it_away(tmp_path: Path) -> None:
 
 
 def test_an_error_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="stop"), tree_writer(tmp_path / "a.root") as tree:
-        tree.append(EVENTS, PROCESS, LABEL)
-        raise ValueError("stop")
+    def stopped() -> None:
+        with tree_writer(tmp_path / "a.root") as tree:
+            tree.append(EVENTS, PROCESS, LABEL)
+            tree.append(EVENTS, PROCESS[:1], LABEL)
+
+    with pytest.raises(ValueError, match="length"):
+        stopped()
     assert list(tmp_path.iterdir()) == []

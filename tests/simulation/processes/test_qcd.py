@@ -5,9 +5,9 @@ import pytest
 
 pytest.importorskip("pythia8mc")
 
-from overdensity.simulation import Qcd  # noqa: E402 - needs Pythia
+from overdensity.simulation import Qcd
 
-from ..conftest import hard_process  # noqa: E402
+from ..conftest import hard_process
 
 
 def test_dijets_are_two_partons_without_a_resonance() -> None:
