@@ -68,6 +68,6 @@ def test_an_error_leaves_no_file(tmp_path: Path) -> None:
             tree.append(EVENTS, PROCESS, LABEL)
             tree.append(EVENTS, PROCESS[:1], LABEL)
 
-    with pytest.raises(ValueError, match="length"):
+    with pytest.raises(ValueError, match="same number of entries"):
         stopped()
     assert list(tmp_path.iterdir()) == []
