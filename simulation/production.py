@@ -14,7 +14,6 @@ from functools import partial
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -97,7 +96,7 @@ class SimulationReport(Record):
     'X'
     """
 
-    schema: ClassVar[int | None] = 2
+    schema = 2  # since processes have names
 
     path: str
     key_path: str | None

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from ...core import InputError, Record, nearest_names
 from ..processes.kind import DaughterFacts, ProcessKind
@@ -152,8 +152,6 @@ class Recipe(Record):
     >>> Recipe.from_dict(recipe.to_dict()) == recipe
     True
     """
-
-    schema: ClassVar[int | None] = 1
 
     name: str
     processes: tuple[Process, ...]

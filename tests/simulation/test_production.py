@@ -252,7 +252,7 @@ def test_settings_that_pythia_refuses_are_named_before_anything_is_written(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow(seconds=12)
+@pytest.mark.slow(seconds=8)
 def test_a_killed_simulation_goes_on_and_gives_the_same_bytes(
     boxes_of_a_recipe, tmp_path: Path
 ) -> None:

@@ -146,7 +146,7 @@ def test_signals_of_a_preset_have_the_masses_and_prongs_of_its_facts(name: str) 
         assert np.bincount(partons_of(prt).event).tolist() == [partons] * 20
 
 
-@pytest.mark.slow(seconds=30)
+@pytest.mark.slow(seconds=3)  # each of the presets
 @pytest.mark.parametrize("name", sorted(presets()))
 def test_a_preset_is_simulated_whole(name: str, tmp_path: Path) -> None:
     pytest.importorskip("pythia8mc")
