@@ -297,13 +297,8 @@ def _hunt_task(recipe: _Recipe, index: int, path: Path) -> None:
             levels.append(levels_of(run, cut_on))
         n_selections = fits[0].shape[1] - 1
         shared = shared_variance(sample.mass, np.stack(levels), run.regions, n_selections)
-        smallest = smallest_p(
-            *(fits, recipe.largest_deviance),
-            eta=eta,
-            counted=recipe.counted,
-            refused=refused,
-            variance=shared,
-        )
+        rule = {"counted": recipe.counted, "refused": refused, "variance": shared}
+        smallest = smallest_p(fits, recipe.largest_deviance, eta=eta, **rule)
     except FitError as error:
         logger.warning("pseudo-dataset %d: %s", index + 1, error)
         smallest, problem = Smallest(1.0, float(z_of_p(1.0)), None, None), str(error)
