@@ -12,7 +12,6 @@ signal; without it, that of the reference sample.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from overdensity.core.json_lines import add_line, read_lines
 from overdensity.ml import Folding, Sample, Window, make_method, train_fold
 from overdensity.ml.anomaly.outliers.autoencoder import Autoencoder
 from overdensity.ml.evaluation.metrics import auc
@@ -119,15 +119,12 @@ def _auc(b: NDArray[np.float32], s: NDArray[np.float32]) -> float:
 
 def run(signal: Sample, store: Path, seeds: list[int]) -> list[dict[str, float]]:
     """Measure what is not in the store yet, and return all."""
-    done = [json.loads(line) for line in store.read_text().splitlines()] if store.exists() else []
-    known = {(each["strength"], each["seed"]) for each in done}
+    known = {(each["strength"], each["seed"]) for each in read_lines(store)}
     missing = [(k, seed) for seed in seeds for k in STRENGTHS if (k, seed) not in known]
     background = read(REFERENCE / "rnd_background.parquet", 0) if missing else signal
     for strength, seed in missing:
-        found = measure(background, signal, strength, seed)
-        with store.open("a") as file:
-            file.write(json.dumps(found) + "\n")
-    return [json.loads(line) for line in store.read_text().splitlines()]
+        add_line(store, measure(background, signal, strength, seed))
+    return read_lines(store)
 
 
 def column(results: list[dict[str, float]], key: str) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -10,7 +10,6 @@ injections with the training repeated. It leaves a line in the folder, so that s
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from distributed import Client
 from scipy.stats import binomtest
 
 from overdensity.core import Record
+from overdensity.core.json_lines import add_line, read_lines
 from overdensity.workflow import parse_config
 from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.limits import limits_run
@@ -149,9 +149,7 @@ def _made(found: LimitsResults, **of_box: Any) -> Made:
 
 def read(folder: Path) -> list[Made]:
     """Return the limits of all runs so far."""
-    path = folder / "limits.jsonl"
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-    return [Made.from_dict(json.loads(line)) for line in lines]
+    return [Made.from_dict(each) for each in read_lines(folder / "limits.jsonl")]
 
 
 def expected_limit(found: list[Made]) -> float:
@@ -168,7 +166,7 @@ def expected_limit(found: list[Made]) -> float:
 def make(folder: Path, limits: int, into: str, multiples: list[float]) -> None:
     """Make the limits that are not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    with connect("threads", 1) as client, (folder / "limits.jsonl").open("a", 1) as file:
+    with connect("threads", 1) as client:
         for kind, multiple, most in (
             ("smeared", 0.0, FIRST),
             *((into, multiple, limits) for multiple in multiples),
@@ -178,7 +176,7 @@ def make(folder: Path, limits: int, into: str, multiples: list[float]) -> None:
             for number in range(most):
                 if number not in done:
                     made = one_limit(client, kind, multiple, number, expected)
-                    file.write(json.dumps(made.to_dict()) + "\n")
+                    add_line(folder / "limits.jsonl", made.to_dict())
 
 
 def show(found: list[Made]) -> None:

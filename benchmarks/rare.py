@@ -15,10 +15,8 @@ made again, and adds up over several calls. Take another folder after a change o
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from scipy.stats import binomtest
 
 from overdensity.core import progress
 from overdensity.core.identity import json_digest
+from overdensity.core.json_lines import add_line, read_lines
 from overdensity.core.windows import Window, geometric_center
 from overdensity.ml import Folding, Sample, cross_fit, make_method, score_fold
 from overdensity.stats import (
@@ -121,28 +120,19 @@ def file_of(folder: Path, events: int, features: int) -> Path:
 
 def known(path: Path) -> dict[int, dict[str, Any]]:
     """Return the datasets that are there by their seeds; a line that was not finished is none."""
-    found = {}
-    for line in path.read_text().splitlines() if path.is_file() else ():
-        with suppress(ValueError):
-            each = json.loads(line)
-            found[each["seed"]] = each
-    return found
+    return {each["seed"]: each for each in read_lines(path)}
 
 
 def add(path: Path, seeds: range, *, events: int, features: int) -> None:
     """Make the datasets of these seeds that are not there."""
     there = known(path)
-    if there and not path.read_text().endswith("\n"):  # the last line was not finished
-        with path.open("a") as file:
-            file.write("\n")
     with progress("datasets", len(seeds)) as advance:
         for seed in seeds:
             if seed not in there:
                 start = time.process_time()
                 z = significances(dataset(seed, events, features), seed)
                 line = {"seed": seed, "z": z, "seconds": round(time.process_time() - start, 3)}
-                with path.open("a") as file:  # one write a line: several processes may add to it
-                    file.write(json.dumps(line) + "\n")
+                add_line(path, line)
             advance(1)
 
 

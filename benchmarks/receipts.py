@@ -172,7 +172,7 @@ def updated(text: str, receipt: Receipt) -> str:
         if place < 0:
             msg = f"{receipt.page}: no table '{header.strip()}' under '{receipt.section}'"
             raise SystemExit(msg)
-        end = text.find("\n\n", place)
+        end = (text + "\n\n").find("\n\n", place)
         if table.caption:
             place = text.rfind("\n", 0, place - 2) + 1
         text = text[:place] + str(table) + text[end:]

@@ -7,9 +7,9 @@ python -P benchmarks/repeats.py seeds --boxes 3 --seeds 6     # boxes of the ref
 ``cells``: counts in 100 cells of a feature that knows nothing of the mass, without a fit; the classifier
 is the ratio of signal region to sidebands, which finds every fluctuation. ``toys``: small datasets of
 independent features, boosted trees and fits. Both are trained anew in every partition; one window, two
-selections. ``seeds``: whole searches
-of the same boxes under several seeds at K = 1, 3 and 9, without signal and with: the spread of p_global,
-and the time. What is in the folder of ``--out`` is not made again, and adds up over several calls.
+selections. ``seeds``: default searches of the same boxes under several
+seeds at K = 1, 3 and 9, without signal and with: the spread of p_global, and the power. What is in the
+folder of ``--out`` is not made again, and adds up over several calls.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,16 @@ from overdensity.stats import (
 from overdensity.stats.p_values.local import local_p, z_of_log_p, z_of_p
 from overdensity.stats.search.repeats import combined_z, shared_variance
 from overdensity.stats.search.statistical_step import statistical_step
-from overdensity.workflow import parse_config, run_search
+from overdensity.workflow import parse_config
+from overdensity.workflow.cluster.connecting import connect
+from overdensity.workflow.stages.hunting import hunt_scores
+from overdensity.workflow.stages.run import Run, open_run
+from overdensity.workflow.stages.scoring import make_scores
+from overdensity.workflow.stages.selecting import selected_events
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 NUMBERS = (1, 3, 5, 9)  # of partitions
+SEARCHED = (1, 3, 9)  # of them in whole searches
 EFFICIENCIES = (0.1, 0.02)
 EDGES = log_edges(2632.0, 6000.0, 16)
 LOW, HIGH = float(EDGES[5]), float(EDGES[8])
@@ -192,47 +199,62 @@ def box(index: int, folder: Path, *, events: int, signal: int) -> Path:
     return path
 
 
-def search(
-    index: int, folder: Path, seed: int, *, events: int, signal: int
-) -> list[dict[str, Any]]:
-    """Search a box at every number of partitions; scores of the smaller serve the larger."""
+def search(index: int, folder: Path, seed: int, *, events: int, signal: int) -> dict[str, Any]:
+    """Search a box at every number of partitions, of which each is trained once."""
     name = f"search{index}-{events}-{signal}-{seed}"
-    done, seconds, found = folder / f"{name}.json", 0.0, []
+    done = folder / f"{name}.json"
     if done.is_file():
         return json.loads(done.read_text())
-    files = [str(box(index, folder, events=events, signal=signal))]
-    for number in NUMBERS:
-        start = time.process_time()
-        values = {"events": {"format": "columns", "files": files}, "seed": seed, "repeats": number}
-        values |= {"out": str(folder / name), "cluster": "threads", "pseudo_experiments": 5000}
-        best = run_search(parse_config(values)).best
-        seconds += time.process_time() - start
-        p, z = (1.0, 0.0) if best is None else (best.p_global, best.z_local)
-        found.append({"repeats": number, "p_global": p, "z_local": z, "seconds": seconds})
+    file = str(box(index, folder, events=events, signal=signal))
+    run = scored(file, folder / name, seed, repeats=max(SEARCHED))
+    selected = [selected_events(part) for part in run.partitions]
+    levels, refused = (
+        np.stack(each)
+        for each in zip(*((some.levels, some.bent.refused) for some in selected), strict=True)
+    )
+    found = {}
+    for number in SEARCHED:
+        result = hunt_scores(
+            *(run, selected[0].scores, levels[:number]), spurious=None, refused=refused[:number]
+        )
+        p = 1.0 if result.global_p is None else result.global_p.p_global
+        z = 0.0 if result.best is None else result.best.z_local
+        found[str(number)] = {"p_global": p, "z_local": z}
     done.write_text(json.dumps(found))
+    rmtree(run.folder)
     return found
 
 
+def scored(file: str, folder: Path, seed: int, *, repeats: int) -> Run:
+    """Train the default search of a file in all partitions; what is there is not made again."""
+    values = {"events": {"format": "columns", "files": [file]}, "cluster": "threads", "workers": 1}
+    run = open_run(parse_config({**values, "seed": seed, "repeats": repeats, "out": str(folder)}))
+    with connect("threads", 1) as client:
+        make_scores(run, client)
+    return run
+
+
 def seeds(boxes: int, n_seeds: int, folder: Path, *, events: int, signal: int) -> None:
-    """Print the spread of p_global over seeds, the power and the time."""
+    """Print the spread of p_global over seeds, and the power."""
     print(
-        "| signal events | box | K | log10 p_global by seed | from their median | z_local | CPU-s |"
+        "| signal events | box | K | log10 p_global by seed | median | largest distance from it | "
+        "z_local |"
     )
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| --- " * 7 + "|")
     for strength in (0, signal):
         for index in range(boxes):
             every = [
                 search(index, folder, seed, events=events, signal=strength)
                 for seed in range(1, n_seeds + 1)
             ]
-            for k, number in enumerate(NUMBERS):
-                some = [found[k] for found in every]
+            for number in SEARCHED:
+                some = [found[str(number)] for found in every]
                 log_p = np.log10([each["p_global"] for each in some])
                 z = np.array([each["z_local"] for each in some])
                 print(
                     f"| {strength} | {index} | {number} | {', '.join(f'{p:.2f}' for p in log_p)} | "
-                    f"{np.abs(log_p - np.median(log_p)).max():.2f} | {z.mean():.2f} ± {z.std():.2f} | "
-                    f"{np.mean([each['seconds'] for each in some]):.0f} |",
+                    f"{np.median(log_p):.2f} | {np.abs(log_p - np.median(log_p)).max():.2f} | "
+                    f"{z.mean():.2f} ± {z.std():.2f} |",
                     flush=True,
                 )
 
@@ -245,7 +267,7 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=3, help="of toys")
     parser.add_argument("--boxes", type=int, default=3, help="at most 8")
     parser.add_argument("--seeds", type=int, default=6)
-    parser.add_argument("--events", type=int, help="by default 5000 of a toy, 40 000 of a box")
+    parser.add_argument("--events", type=int, help="by default 5000 of a toy, 20 000 of a box")
     parser.add_argument("--signal", type=int, default=150, help="signal events in a box")
     parser.add_argument("--out", type=Path, default=Path("runs/repeats"))
     asked = parser.parse_args()
@@ -255,7 +277,7 @@ def main() -> None:
     elif asked.part == "toys":
         toys(asked.datasets, folder, events=asked.events or 5000, features=asked.features)
     else:
-        seeds(asked.boxes, asked.seeds, folder, events=asked.events or 40_000, signal=asked.signal)
+        seeds(asked.boxes, asked.seeds, folder, events=asked.events or 20_000, signal=asked.signal)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ background events and signal of 3.5 TeV. CWoLa is trained, cross-fitted, in the 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from overdensity.core import Record
+from overdensity.core.json_lines import add_line, read_lines
 from overdensity.ml import Folding, Sample, make_method, scan_windows, train_fold
 from overdensity.stats import log_edges, selection_levels, subdivide
 from overdensity.stats.selection.conformal import conformal_p
@@ -138,9 +138,7 @@ def one_search(background: Sample, signal: Sample, injected: int, number: int) -
 
 def read(folder: Path) -> list[Found]:
     """Return the searches of all runs so far."""
-    path = folder / "yields.jsonl"
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-    return [Found.from_dict(json.loads(line)) for line in lines]
+    return [Found.from_dict(each) for each in read_lines(folder / "yields.jsonl")]
 
 
 def make(folder: Path, data: Path, searches: int) -> None:
@@ -149,12 +147,11 @@ def make(folder: Path, data: Path, searches: int) -> None:
     background = in_scan(data, "rnd_background.parquet")
     signal = in_scan(data, "rnd_signal.parquet")
     done = {(each.injected, each.number) for each in read(folder)}
-    with (folder / "yields.jsonl").open("a", 1) as file:
-        for number in range(searches):
-            for injected in INJECTED:
-                if (injected, number) not in done:
-                    found = one_search(background, signal, injected, number)
-                    file.write(json.dumps(found.to_dict()) + "\n")
+    for number in range(searches):
+        for injected in INJECTED:
+            if (injected, number) not in done:
+                found = one_search(background, signal, injected, number)
+                add_line(folder / "yields.jsonl", found.to_dict())
 
 
 def show(found: list[Found]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import math
 import os
 import types
@@ -18,6 +19,8 @@ from .errors import InputError, nearest_names
 
 __all__ = ["Record", "atomic_path", "to_plain", "write_text_atomic"]
 
+logger = logging.getLogger(__name__)
+
 
 class Record:
     """Mixin that gives a frozen dataclass a JSON form and back.
@@ -26,8 +29,9 @@ class Record:
     string keys. Numbers that are not finite are stored as ``null``, so that the files are strict
     JSON; fields that can be so must be typed ``float | None``.
 
-    A class whose JSON form has changed sets ``schema``: it is written with the record, and what
-    was written in another is refused.
+    A class whose JSON form has changed sets ``schema`` to 2 or more: it is written with the record,
+    and what was written in another is refused. Where a command writes the file, ``made_by`` names
+    it, so that a file that is refused says what to run.
 
     Examples
     --------
@@ -41,11 +45,12 @@ class Record:
     Count(events=3)
     """
 
-    schema: ClassVar[int | None] = None
+    schema: ClassVar[int] = 1
+    made_by: ClassVar[str] = "the command that wrote it"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON values."""
-        head = {} if self.schema is None else {"schema": self.schema}
+        head = {} if self.schema == 1 else {"schema": self.schema}
         return head | {
             field.name: to_plain(getattr(self, field.name))
             for field in dataclasses.fields(typing.cast("Any", self))
@@ -64,15 +69,14 @@ class Record:
         InputError
             If a field is missing or unknown, or the values are of another schema.
         """
-        if cls.schema is not None:
-            found = values.get("schema", 1)
-            if found != cls.schema:
-                msg = (
-                    f"{cls.__name__} is of schema {found}, and this version of overdensity reads "
-                    f"schema {cls.schema}; make it anew"
-                )
-                raise InputError(msg)
-            values = {name: value for name, value in values.items() if name != "schema"}
+        found = values.get("schema", 1)
+        if found != cls.schema:
+            msg = (
+                f"{cls.__name__} is of schema {found}, and this version of overdensity reads "
+                f"schema {cls.schema}"
+            )
+            raise InputError(msg)
+        values = {name: value for name, value in values.items() if name != "schema"}
         hints = typing.get_type_hints(cls)
         fields = {field.name: field for field in dataclasses.fields(typing.cast("Any", cls))}
         for name in values:
@@ -99,11 +103,31 @@ class Record:
             If the file is missing, is not JSON, or holds something else.
         """
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
+            text = Path(path).read_bytes()
         except FileNotFoundError:
             msg = f"{path}: no such file"
             raise InputError(msg) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return cls.from_text(text, path)
+
+    @classmethod
+    def from_text(cls, text: str | bytes, path: str | os.PathLike[str]) -> Self:
+        """Read the record from the text of a file.
+
+        Parameters
+        ----------
+        text : str or bytes
+            JSON.
+        path : path-like
+            Where it is from, for what is said about it.
+
+        Raises
+        ------
+        InputError
+            If it is not JSON, or holds something else.
+        """
+        try:
+            values = json.loads(text)
+        except ValueError as error:
             msg = f"{path}: not a JSON file ({error})"
             raise InputError(msg) from None
         if not isinstance(values, dict):
@@ -111,9 +135,26 @@ class Record:
             raise InputError(msg)
         try:
             return cls.from_dict(values)
-        except InputError as error:
-            msg = f"{path}: {error}"
+        except (InputError, AttributeError, TypeError, ValueError) as error:
+            msg = f"{path}: {error}; delete it and run {cls.made_by} again"
             raise InputError(msg) from None
+
+    @classmethod
+    def earlier(cls, path: str | os.PathLike[str]) -> Self | None:
+        """Read what an earlier run left in a file, which is to be made again if it is not usable.
+
+        Returns
+        -------
+        Record or None
+            None where there is no file, or one that this version does not read.
+        """
+        if not Path(path).is_file():
+            return None
+        try:
+            return cls.from_json(path)
+        except InputError as error:
+            logger.info("%s; it is made again", str(error).partition("; delete it and run")[0])
+            return None
 
 
 def to_plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core import InputError, MissingExtraError, Record
+from .decorrelation.decorrelated import Decorrelated, DecorrelatedHyper
 from .hyperparameters import as_configured, replaced
 from .method import METHODS, Method
 
@@ -132,6 +133,8 @@ def load_method(
         found = method or METHODS.find(meta["method"])
         of = f"{path}: method {meta['method']!r}"
         loaded = found(replaced(found.Hyper(), meta["hyper"], of=of))
+        if (own := meta.get("decorrelate")) is not None:
+            loaded = Decorrelated(DecorrelatedHyper(loaded, tuple(own["features"]), own["by"]))
         loaded.restore(arrays)
     except FileNotFoundError:
         msg = f"{path}: no such file"

@@ -206,11 +206,15 @@ class Method(ABC, Generic[HyperT]):
             )
             raise InputError(msg)
 
+    def described(self) -> dict[str, Any]:
+        """Return its name and hyperparameters as plain values, of which it can be made again."""
+        return {"method": self.name, "hyper": as_configured(self.hyper)}
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Store the fitted method as npz: numbers and names only, never a pickle."""
-        meta = {"method": self.name, "hyper": as_configured(self.hyper)}
+        meta = np.array(json.dumps(self.described()))
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, meta=np.array(json.dumps(meta)), **self.arrays())  # type: ignore[arg-type]
+            np.savez(file, meta=meta, **self.arrays())  # type: ignore[arg-type]
         return Path(path)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +51,14 @@ WITHOUT_RECEIPT = {
 }
 
 
+# Receipts of code that is not behind this, and why they stay; the list only gets shorter.
+UNREACHABLE = {
+    "efficiency": "8320a36 was rebased when it was merged; the scores of its 24 boxes take hours",
+}
+# Studies that draw no random numbers, so that they have no seed.
+WITHOUT_SEED: set[str] = set()
+
+
 def load_receipts() -> ModuleType:
     """Return ``benchmarks/receipts.py`` as a module."""
     spec = importlib.util.spec_from_file_location("receipts", ROOT / "benchmarks" / "receipts.py")
@@ -84,6 +94,35 @@ def test_a_page_names_the_command_of_a_receipt(name: str) -> None:
     receipt = RECEIPTS[name]
     text = sections((ROOT / receipt.page).read_text(encoding="utf-8"))[receipt.section]
     assert receipt.command in " ".join(text.split())
+
+
+@pytest.fixture(scope="module")
+def history() -> list[str]:
+    """The commits that this one has grown from."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("no git repository, whose history would say what a receipt was made of")
+    if git("rev-parse", "--is-shallow-repository") == "true":
+        pytest.skip("a shallow clone does not know the commits of the receipts")
+    return git("rev-list", "HEAD").split()
+
+
+def test_receipts_are_of_commits_behind_this_one(history: list[str]) -> None:
+    unreachable = {
+        name
+        for name, receipt in RECEIPTS.items()
+        if len(receipt.commit) < 7 or not any(each.startswith(receipt.commit) for each in history)
+    }
+    assert unreachable == set(UNREACHABLE), "make it anew, on a commit that stays"
+
+
+@pytest.mark.parametrize("name", RECEIPTS)
+def test_a_receipt_says_what_its_seeds_are_made_of(name: str) -> None:
+    assert bool(RECEIPTS[name].seed.strip()) == (name not in WITHOUT_SEED)
 
 
 def test_every_table_of_a_benchmark_has_a_receipt() -> None:
@@ -135,6 +174,23 @@ def test_a_figure_that_drifts_is_seen(change: tuple[str, str]) -> None:
     assert receipts.is_shown(table, receipts.tables_of(PAGE)["Second"])
     drifted = receipts.tables_of(PAGE.replace(*change))["Second"]
     assert not receipts.is_shown(table, drifted)
+
+
+def test_a_table_of_one_line_is_held_too() -> None:
+    """One row, one column, or no row at all."""
+    for text in ("| a | b |\n| --- | --- |\n| 1 | 2 |", "| a |\n| --- |\n| 1 |", "| 1 |\n| --- |"):
+        table, drifted = (
+            receipts.tables_of(f"## Here\n\n{each}\n")["Here"]
+            for each in (text, text.replace("1", "7"))
+        )
+        assert receipts.is_shown(table[0], table)
+        assert not receipts.is_shown(table[0], drifted)
+
+
+def test_a_table_at_the_end_of_a_page_is_updated() -> None:
+    new = receipt_of("### 2\n\nKS p 0.9\n\n| a | b |\n| --- | --- |\n| 7 | 8 |\n")
+    page = receipts.updated(PAGE[: PAGE.index("\n\n`python")], new)
+    assert receipts.tables_of(page)["Second"] == list(new.tables)
 
 
 def test_a_row_that_was_left_out_is_seen() -> None:

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Binned", "OrderedFeatures", "bin_edges"]
+__all__ = ["Binned", "OrderedFeatures"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,8 @@ class Binned:
     Attributes
     ----------
     edges : tuple of ndarray of float64, each of shape (at most bins - 1,)
-        For each feature, those of `bin_edges`.
+        For each feature, between bins of equal weight, increasing; the means of neighbouring values
+        if there are no more of these than bins.
     bins : ndarray of uint8, shape (n_events, n_features)
         Bin i of a feature holds ``edges[i - 1] < value <= edges[i]``.
     """
@@ -65,6 +66,9 @@ class OrderedFeatures:
     def binned(self, weight: NDArray[np.float64], bins: int) -> Binned:
         """Return the bins of all events, of equal weight each.
 
+        Weighted quantiles by the averaged inverse of the distribution function (Hyndman and Fan,
+        The American Statistician 50 (1996) 361, definition 2), as in scikit-learn.
+
         Parameters
         ----------
         weight : ndarray of float64, shape (n_events,)
@@ -73,7 +77,7 @@ class OrderedFeatures:
             Largest number of bins, at most 256.
         """
         n_features, n_events = self.order.shape
-        edges, found = [], np.empty((n_events, n_features), np.uint8, order="F")
+        edges, found = [], np.empty((n_events, n_features), np.uint8)
         for i, (order, values) in enumerate(zip(self.order, self.values, strict=True)):
             ordered = weight[order]
             counted = ordered > 0
@@ -83,40 +87,6 @@ class OrderedFeatures:
             found[order, i] = np.repeat(np.arange(len(sizes), dtype=np.uint8), sizes)
             edges.append(of_feature)
         return Binned(tuple(edges), found)
-
-
-def bin_edges(
-    values: NDArray[np.float32], weight: NDArray[np.float64], bins: int
-) -> NDArray[np.float64]:
-    """Return the edges between bins of equal weight.
-
-    Weighted quantiles by the averaged inverse of the distribution function (Hyndman and Fan, The
-    American Statistician 50 (1996) 361, definition 2), as in scikit-learn's histogram gradient boosting.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_events,)
-        A feature.
-    weight : ndarray of float64, shape (n_events,)
-        Event weights, not negative; some positive.
-    bins : int
-        Largest number of bins.
-
-    Returns
-    -------
-    ndarray of float64, shape (at most bins - 1,)
-        Increasing; bin i holds ``edges[i - 1] < value <= edges[i]``. If there are no more than
-        `bins` values, the means of neighbouring ones.
-
-    Examples
-    --------
-    >>> bin_edges(np.array([3.0, 1.0, 2.0, 4.0]), np.ones(4), 2)
-    array([2.5])
-    """
-    counted = weight > 0
-    values, weight = values[counted], weight[counted]
-    order = np.argsort(values)
-    return _edges(values[order].astype(np.float64), weight[order], bins)
 
 
 def _edges(

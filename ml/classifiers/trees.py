@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
+from math import ceil
 from typing import Any, ClassVar, Self
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
-from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import ThreadpoolController
 
 from ..hyper_checks import refuse_unusable
 from ..training.watching import is_watched
+from .boosting import Growth, boost
 from .kinds import ClassifierKind, EnsembleHyper, register_classifier
 from .members import features_of_members, note_reliability
 from .quantile_bins import Binned, OrderedFeatures
+
+_BLOCK = 256  # events that go down one tree after the other
 
 __all__ = ["BoostedTrees", "BoostingHyper", "TreeEnsemble", "fit_trees"]
 
@@ -102,43 +103,37 @@ class TreeEnsemble:
     value: NDArray[np.float64]
 
     @classmethod
-    def from_classifiers(
-        cls,
-        classifiers: Iterable[HistGradientBoostingClassifier],
-        columns: Sequence[NDArray[np.int64]] | None = None,
+    def joined(
+        cls, members: Sequence[Self], columns: Sequence[NDArray[np.int64]] | None = None
     ) -> Self:
-        """Take over fitted binary classifiers (trained without missing or categorical values).
+        """Put ensembles together.
 
         Parameters
         ----------
-        classifiers : iterable of HistGradientBoostingClassifier
-            The members.
+        members : sequence of TreeEnsemble
+            The ensembles.
         columns : sequence of ndarray of int64, optional
-            For each member the features it was trained on, where these are not all.
+            For each the features it was trained on, where these are not all.
         """
-        first, baseline, root, nodes, at = [0], [], [], [], 0
-        for member, classifier in enumerate(classifiers):
-            for (tree,) in classifier._predictors:  # noqa: SLF001 - scikit-learn has no public way
-                grown = tree.nodes
-                inner = grown["is_leaf"] == 0
-                feature = grown["feature_idx"].astype(np.int64)
-                nodes.append(
-                    (
-                        feature
-                        if columns is None
-                        else np.where(inner, columns[member][feature], 0),
-                        grown["num_threshold"].astype(np.float64),
-                        np.where(inner, grown["left"].astype(np.int64) + at, -1),
-                        np.where(inner, grown["right"].astype(np.int64) + at, -1),
-                        grown["value"].astype(np.float64),
-                    )
-                )
-                root.append(at)
-                at += len(grown)
-            first.append(len(root))
-            baseline.append(float(classifier._baseline_prediction[0, 0]))  # noqa: SLF001 - as above
-        arrays = [np.concatenate(column) for column in zip(*nodes, strict=True)]
-        return cls(np.array(first), np.array(baseline), np.array(root, np.int64), *arrays)
+        trees = np.cumsum([0, *(len(each.root) for each in members)])
+        nodes = np.cumsum([0, *(len(each.value) for each in members)])
+        arrays: dict[str, list[NDArray[Any]]] = {field.name: [] for field in fields(cls)}
+        arrays["first_tree"].append(np.zeros(1, np.int64))
+        for i, each in enumerate(members):
+            inner, at = each.left >= 0, nodes[i]
+            feature = each.feature
+            if columns is not None:
+                feature = np.where(inner, columns[i][np.where(inner, feature, 0)], -1)
+            moved = {
+                "first_tree": each.first_tree[1:] + trees[i],
+                "root": each.root + at,
+                "feature": feature,
+                "left": np.where(inner, each.left + at, -1),
+                "right": np.where(inner, each.right + at, -1),
+            }
+            for name, values in (each.arrays() | moved).items():
+                arrays[name].append(values)
+        return cls(**{name: np.concatenate(found) for name, found in arrays.items()})
 
     def score(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the mean of the members' probabilities for features (n_events, n_features)."""
@@ -172,21 +167,20 @@ class TreeEnsemble:
 
 
 def fit_trees(
-    x: NDArray[np.float32],
+    binned: Binned,
     y: NDArray[np.bool_],
     weight: NDArray[np.float64],
     validation: NDArray[np.bool_],
     *,
     seed: int,
     hyper: BoostingHyper,
-    binned: Binned | None = None,
-) -> HistGradientBoostingClassifier:
+) -> TreeEnsemble:
     """Fit one classifier, stopped early on validation events.
 
     Parameters
     ----------
-    x : ndarray of float32, shape (n_events, n_features)
-        Features.
+    binned : Binned
+        The bins of the features, whose edges the training events decide.
     y : ndarray of bool, shape (n_events,)
         Class.
     weight : ndarray of float64, shape (n_events,)
@@ -197,82 +191,49 @@ def fit_trees(
         Decides the features tried at each split.
     hyper : BoostingHyper
         How the trees are boosted.
-    binned : Binned, optional
-        The bins of these features and training events (`bins_of`), where they are known.
 
     Returns
     -------
-    HistGradientBoostingClassifier
+    TreeEnsemble
+        Of one member, whose trees are those of scikit-learn's ``HistGradientBoostingClassifier``.
     """
-    if binned is None:
-        binned = OrderedFeatures.of(x).binned(np.where(validation, 0.0, weight), hyper.bins)
-    classifier = _OfBins(
+    n_features = binned.bins.shape[1]
+    growth = Growth(
         learning_rate=hyper.learning_rate,
-        max_iter=hyper.iterations,
-        max_leaf_nodes=hyper.leaves,
-        min_samples_leaf=hyper.events_per_leaf,
-        max_features=hyper.features_per_split,
-        max_bins=hyper.bins,
-        early_stopping=True,  # pyright: ignore[reportArgumentType] - its stub knows 'auto' alone
-        n_iter_no_change=hyper.patience,
-        tol=0.0,
-        random_state=seed % 2**32,
+        iterations=hyper.iterations,
+        patience=hyper.patience,
+        leaves=hyper.leaves,
+        events_per_leaf=hyper.events_per_leaf,
+        features=max(1, ceil(hyper.features_per_split * n_features)),
+        bins=hyper.bins + 1,
     )
-    classifier.edges = binned.edges
-    train, bins = ~validation, binned.bins
-    # At these sizes a second thread costs more than it brings; a scan fills the cores with tasks.
-    with _openmp().limit(limits=1):
-        classifier.fit(
-            bins[train],
-            y[train],
-            sample_weight=weight[train],
-            X_val=bins[validation],
-            y_val=y[validation],
-            sample_weight_val=weight[validation],
-        )
-    return classifier
+    mean = np.average(y[~validation].astype(np.float64), weights=weight[~validation])
+    least = 10 * np.finfo(np.float64).eps
+    baseline = float(logit(np.clip(mean, least, 1 - least)))
+    used = np.array([len(edges) + 1 for edges in binned.edges])
+    options = {"baseline": baseline, "growth": growth, "rng": _drawing_features(seed)}
+    trees = boost(binned.bins, used, y, weight, validation, **options)
+    inner, threshold = trees.left >= 0, np.zeros(len(trees.value))
+    for feature, edges in enumerate(binned.edges):
+        of_feature = inner & (trees.feature == feature)
+        threshold[of_feature] = edges[trees.cut[of_feature]]
+    return TreeEnsemble(
+        first_tree=np.array([0, len(trees.root)]),
+        baseline=np.array([baseline]),
+        root=trees.root,
+        feature=trees.feature,
+        threshold=threshold,
+        left=trees.left,
+        right=trees.right,
+        value=trees.value,
+    )
 
 
-@cache
-def _openmp() -> ThreadpoolController:
-    """Return the thread pools of OpenMP; to look for them costs a third of a small training."""
-    return ThreadpoolController().select(user_api="openmp")
-
-
-class _OfBins(HistGradientBoostingClassifier):
-    """Trains on bins that were made before, and has thresholds of the features themselves.
-
-    scikit-learn bins what it is given at each training, and computes the loss of the training events
-    after each tree: half the time of a training. Neither changes a tree.
-    """
-
-    edges: Sequence[NDArray[np.float64]]
-
-    def _bin_data(  # scikit-learn gives weights from some version on
-        self,
-        X: Any,  # noqa: N803
-        sample_weight: Any = None,  # noqa: ARG002
-        is_training_data: bool = False,  # noqa: FBT001, FBT002
-    ) -> Any:
-        if is_training_data:
-            mapper = self._bin_mapper
-            mapper.bin_thresholds_ = list(self.edges)
-            mapper.n_bins_non_missing_ = np.array([len(e) + 1 for e in self.edges], np.uint32)
-            mapper.missing_values_bin_idx_ = mapper.n_bins - 1
-            mapper.is_categorical_ = np.zeros(len(self.edges), np.uint8)
-            return np.asfortranarray(X, dtype=np.uint8)
-        return np.ascontiguousarray(X, dtype=np.uint8)
-
-    def _check_early_stopping_loss(
-        self,
-        raw_predictions: Any,
-        y_train: Any,
-        sample_weight_train: Any,
-        *validation: Any,
-        **more: Any,
-    ) -> bool:
-        one = (each[:1] for each in (raw_predictions, y_train, sample_weight_train))
-        return super()._check_early_stopping_loss(*one, *validation, **more)  # pyright: ignore[reportAttributeAccessIssue]
+def _drawing_features(seed: int) -> np.random.Generator:
+    """Return what draws the features of splits, seeded as in scikit-learn."""
+    of_seed = np.random.RandomState(seed % 2**32)
+    _, of_features = (of_seed.randint(np.iinfo(np.uint32).max, dtype="u8") for _ in range(2))
+    return np.random.default_rng(of_features)
 
 
 @register_classifier("trees")
@@ -302,18 +263,19 @@ class BoostedTrees(ClassifierKind):
             whole = features.binned(np.where(validation, 0.0, weight), hyper.settings.bins)
             for i in range(fold, n, hyper.inner_folds):
                 some = whole if columns is None else whole.of(columns[i])
-                options = {"seed": seeds[i], "hyper": hyper.settings, "binned": some}
-                fitted[i] = fit_trees(x, y, weight, validation, **options)
+                fitted[i] = fit_trees(
+                    some, y, weight, validation, seed=seeds[i], hyper=hyper.settings
+                )
         fitted = [fitted[i] for i in range(n)]
 
         def held_out(fold: int) -> NDArray[np.float32]:
             members = slice(fold, None, hyper.inner_folds)
-            stopped = TreeEnsemble.from_classifiers(fitted[members], columns and columns[members])
+            stopped = TreeEnsemble.joined(fitted[members], columns and columns[members])
             return stopped.score(x[inner == fold])
 
         if is_watched():
             note_reliability([held_out(i) for i in range(hyper.inner_folds)], y, weight, inner)
-        return TreeEnsemble.from_classifiers(fitted, columns)
+        return TreeEnsemble.joined(fitted, columns)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], *, hyper: EnsembleHyper) -> TreeEnsemble:
         """Return the ensemble that these arrays are of."""
@@ -325,18 +287,60 @@ class BoostedTrees(ClassifierKind):
 def _mean_probability(  # noqa: PLR0917 - numba takes plain arrays
     x, first_tree, baseline, root, feature, threshold, left, right, value
 ):
-    n_members = len(baseline)
-    out = np.empty(len(x), np.float64)
-    for i in range(len(x)):
-        total = 0.0
+    n_members, out, odds = len(baseline), np.zeros(len(x)), np.empty(_BLOCK)
+    leads = _leads(feature, left, right)
+    for start in range(0, len(x), _BLOCK):  # a tree that lies in the cache serves many events
+        some = x[start : start + _BLOCK]
         for member in range(n_members):
-            odds = baseline[member]
+            odds[:] = baseline[member]
             for tree in range(first_tree[member], first_tree[member + 1]):
-                node = root[tree]
-                while left[node] >= 0:
-                    go_left = x[i, feature[node]] <= threshold[node]
-                    node = left[node] if go_left else right[node]
-                odds += value[node]
-            total += 1.0 / (1.0 + np.exp(-odds))
-        out[i] = total / n_members
-    return out
+                _add_tree(odds, some, np.uint32(root[tree]), leads, threshold, value)
+            for i in range(len(some)):
+                out[start + i] += 1.0 / (1.0 + np.exp(-odds[i]))
+    return out / n_members
+
+
+@numba.njit(cache=True, nogil=True)
+def _leads(feature, left, right):
+    """Return feature, left and right of each node; a leaf leads to itself."""
+    leads = np.zeros((3, len(left)), np.uint32)
+    for node in range(len(left)):
+        if left[node] >= 0:
+            leads[:, node] = feature[node], left[node], right[node]
+        else:
+            leads[1:, node] = node
+    return leads
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_tree(odds, x, root, leads, threshold, value):  # noqa: PLR0917
+    """Add what a tree says of events: four go down at once, as each step waits for the one before."""
+    whole = len(x) - len(x) % 4
+    for i in range(0, whole, 4):
+        a = b = c = d = root
+        moving = True
+        while moving:
+            on = (
+                _below(x, i, a, leads, threshold),
+                _below(x, i + 1, b, leads, threshold),
+                _below(x, i + 2, c, leads, threshold),
+                _below(x, i + 3, d, leads, threshold),
+            )
+            moving = (a != on[0]) | (b != on[1]) | (c != on[2]) | (d != on[3])
+            a, b, c, d = on
+        odds[i] += value[a]
+        odds[i + 1] += value[b]
+        odds[i + 2] += value[c]
+        odds[i + 3] += value[d]
+    for i in range(whole, len(x)):
+        a = root
+        while leads[1, a] != a:
+            a = _below(x, i, a, leads, threshold)
+        odds[i] += value[a]
+
+
+@numba.njit(cache=True, nogil=True)
+def _below(x, i, node, leads, threshold):
+    """Return where an event goes from a node; both ways are read, so that nothing is guessed."""
+    low, high = leads[1, node], leads[2, node]
+    return low if x[i, leads[0, node]] <= threshold[node] else high

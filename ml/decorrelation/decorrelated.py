@@ -207,6 +207,18 @@ class Decorrelated(Method[DecorrelatedHyper]):
         """Return the sample as the method may see it; see `Method.shown`."""
         return self.hyper.method.shown(sample)
 
+    def inputs_of(self, data: Sample) -> Sample:
+        """Return what the method makes of the data, before the maps take the mass out of features.
+
+        See `Method.inputs_of`. What can be computed of quantiles is no more than of the features.
+        """
+        return self.hyper.method.inputs_of(data)
+
+    def described(self) -> dict[str, Any]:
+        """Return the description of the method, and which features are decorrelated how."""
+        own = {"features": list(self.hyper.features), "by": self.hyper.by}
+        return self.hyper.method.described() | {"decorrelate": own}
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; see `Method.arrays`."""
         own = {"names": np.array(self._names), "blocks": np.array(self._blocks, np.str_)}

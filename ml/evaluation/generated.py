@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError, Record
-from ..classifiers.trees import BoostingHyper, TreeEnsemble, fit_trees
+from ..classifiers.quantile_bins import OrderedFeatures
+from ..classifiers.trees import BoostingHyper, fit_trees
 
 __all__ = ["Closure", "auc_with_error", "closure"]
 
@@ -115,15 +116,19 @@ def closure(
     values, errors = [], []
     for each in range(folds):
         others, mine = np.flatnonzero(fold != each), fold == each
+        stops = fold[others] == (each + 1) % folds
+        bins = OrderedFeatures.of(x[others]).binned(
+            np.where(stops, 0.0, weight[others]), hyper.bins
+        )
         trees = fit_trees(
-            x[others],
+            bins,
             y[others],
             weight[others],
-            fold[others] == (each + 1) % folds,
+            stops,
             seed=int(rng.integers(2**32)),
             hyper=hyper,
         )
-        score = TreeEnsemble.from_classifiers([trees]).score(x[mine])
+        score = trees.score(x[mine])
         value, error = auc_with_error(score, y[mine])
         values.append(value)
         errors.append(error)

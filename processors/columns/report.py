@@ -94,6 +94,8 @@ class ProcessingReport(ColumnSet):
     True
     """
 
+    made_by = "'overdensity process'"
+
     partitions: tuple[str, ...]
     events_read: int
     events_kept: int

@@ -103,12 +103,46 @@ def test_a_changed_record_says_its_schema_first() -> None:
 
 @pytest.mark.parametrize(("stored", "said"), [({}, 1), ({"schema": 4}, 4)])
 def test_a_record_of_another_schema_is_refused_with_the_reason(stored: dict, said: int) -> None:
-    with pytest.raises(InputError, match=f"Changed is of schema {said}, .* reads schema 3; make"):
+    with pytest.raises(InputError, match=f"Changed is of schema {said}, .* reads schema 3"):
         Changed.from_dict({**stored, "events": 5})
 
 
 def test_a_record_in_a_file_that_is_refused_is_named_with_its_file(tmp_path: Path) -> None:
     path = tmp_path / "point.json"
     path.write_text('{"name": "a"}')
-    with pytest.raises(InputError, match=r"point.json: Point needs the field 'z'"):
+    with pytest.raises(InputError, match=r"point.json: Point needs the field 'z'.*; delete it and"):
         Point.from_json(path)
+
+
+def test_a_record_of_a_later_schema_is_refused_by_one_that_never_changed() -> None:
+    with pytest.raises(InputError, match=r"Point is of schema 2, .* reads schema 1"):
+        Point.from_dict({"schema": 2, "name": "a", "z": 1.0})
+
+
+@dataclass(frozen=True)
+class Pair(Record):
+    made_by = "'overdensity pair'"
+
+    both: tuple[Point, Point]
+
+
+@pytest.mark.parametrize("both", [3, [1, 2], [{"name": "a"}], "ab"])
+def test_what_a_field_cannot_hold_is_said_with_the_file_and_the_command(both: object) -> None:
+    said = r"^x\.json: .*; delete it and run 'overdensity pair' again$"
+    with pytest.raises(InputError, match=said):
+        Pair.from_text(json.dumps({"both": both}), "x.json")
+
+
+def test_what_an_earlier_run_left_is_read_where_it_can_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "changed.json"
+    assert Changed.earlier(path) is None
+    assert Changed.earlier(Changed(5).to_json(path)) == Changed(5)
+    assert not caplog.messages
+    Point("a", 1.0).to_json(path)
+    with caplog.at_level("INFO", logger="overdensity"):
+        assert Changed.earlier(path) is None
+    (message,) = caplog.messages
+    assert message.startswith(f"{path}: Changed is of schema 1")
+    assert message.endswith("reads schema 3; it is made again")

@@ -52,6 +52,8 @@ class BenchmarkRun(Record):
         Wall time of training and scoring.
     """
 
+    made_by = "'overdensity benchmark'"
+
     method: str
     seed: int
     n_signal: int | None
@@ -148,6 +150,8 @@ class BenchmarkResults(Record):
     runs : tuple of BenchmarkRun
         All trainings.
     """
+
+    made_by = "'overdensity benchmark'"
 
     provenance: Provenance
     selections: tuple[float, ...]

@@ -34,6 +34,8 @@ class PseudoDataset(Record):
         Why it could not be fitted; it then counts with p = 1, as a pseudo-experiment does.
     """
 
+    made_by = "'overdensity calibrate'"
+
     index: int
     n_events: int
     smallest: Smallest
@@ -66,6 +68,8 @@ class Retrained(Record):
     key : str
         Hash of all that the pseudo-datasets depend on.
     """
+
+    made_by = "'overdensity calibrate'"
 
     global_p: GlobalP
     z_local: float

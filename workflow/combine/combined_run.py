@@ -87,6 +87,7 @@ class CombinedSearch(Record):
     """
 
     schema = 2  # since the points of the channels are whole rows
+    made_by = "'overdensity combine'"
 
     result: CombinedResult
     events: tuple[ChannelEvents, ...]
@@ -126,8 +127,8 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
     _check_windows(configs)
     runs = {name: Run(config) for name, config in configs.items()}
     key = stage_key([(name, run.key("combination")) for name, run in runs.items()])
-    found = _earlier(out)
-    if found is not None and found.key == key:
+    found = CombinedSearch.earlier(out / "combination.json")
+    if found is not None and found.key == key and (out / "combination.png").is_file():
         return found
     _check_ids({name: run.columns for name, run in runs.items()})
     owned = _owned(runs)
@@ -334,14 +335,3 @@ def search_flags(configs: Mapping[str, SearchConfig], *, shared: bool) -> tuple[
             "score them with the same folds and seed"
         )
     return tuple(flags)
-
-
-def _earlier(out: Path) -> CombinedSearch | None:
-    """Return the complete result of an earlier run, or None."""
-    if not all((out / name).is_file() for name in ("combination.json", "combination.png")):
-        return None
-    try:
-        return CombinedSearch.from_json(out / "combination.json")
-    except (InputError, TypeError, ValueError):
-        logger.info("%s is of another version and is made again", out / "combination.json")
-        return None

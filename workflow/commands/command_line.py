@@ -119,8 +119,8 @@ def _set_up(*, quiet: bool) -> None:
         handlers=[handler],
     )
     logger.setLevel(logging.INFO if plain else logging.WARNING)
-    # Dask brings a handler of its own only where no other is set up before it is imported; this is
-    # the one that it silences on a cluster of this machine.
+    # Dask, when it is imported, has its loggers tell everything from INFO on, and leaves the lines to
+    # the handler of the root where there is one, as now. This one takes them, and passes warnings only.
     library = logging.getLogger("distributed")
     if not library.handlers:
         chatter = logging.StreamHandler()

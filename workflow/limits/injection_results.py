@@ -62,6 +62,7 @@ class Injection(Record):
     """
 
     schema = 2  # since a selection is a whole row
+    made_by = "'overdensity limits'"
 
     model: str
     strength: float

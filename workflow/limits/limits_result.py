@@ -228,6 +228,7 @@ class LimitsResults(Printed, Record):
     """
 
     schema = 2  # since the limit on a yield holds the row that it is set on
+    made_by = "'overdensity limits'"
 
     level: float
     windows: tuple[WindowLimits, ...]

@@ -9,7 +9,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from ...core import InputError
 from ...stats import WindowResult
 from ...stats.search.printed import selection_name
 from ..config.region import RegionConfig
@@ -32,14 +31,10 @@ def validation_section(results: SearchResults, out: Path) -> dict[str, Any] | No
     out : Path
         Its folder, in which ``validation`` may be.
     """
-    path = out / "validation" / "results.json"
-    if results.provenance.configuration.get("region") is None or not path.is_file():
+    if results.provenance.configuration.get("region") is None:
         return None
-    try:
-        found = SearchResults.from_json(path)
-    except (InputError, TypeError, ValueError):  # of another version
-        return None
-    if _shared(found) != _shared(results):  # of another search
+    found = SearchResults.earlier(out / "validation" / "results.json")
+    if found is None or _shared(found) != _shared(results):  # of another search
         return None
     rows = []
     in_search = {(window.low, window.high): _shown_z(window) for window in results.windows}

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import InputError
 from ...core.identity import splitmix64
 from ...core.records import write_text_atomic
 from ...processors.columns.histograms import to_uhi
@@ -19,7 +16,6 @@ from ...stats import (
     FunctionChoice,
     HuntResult,
     Independence,
-    Sculpting,
     SpuriousSignal,
     choose_function,
     hunt,
@@ -36,13 +32,12 @@ from .inputs import event_files, processing_report
 from .provenance import Provenance
 from .run import Run
 from .samples import load_masses
-from .scores import Scores, read_scores
+from .scores import Scores
 from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
-from .selecting import calibrated_scores, levels_of, sculpting_of
+from .selecting import selected_events
 
 __all__ = ["background_fractions", "fabricated_fraction", "hunt_scores", "make_results"]
 
-logger = logging.getLogger(__name__)
 
 _FEATURE_BINS = 30
 _NO_PEAK = (
@@ -74,10 +69,10 @@ def make_results(run: Run) -> SearchResults:
         If there are too few events to fit.
     """
     out, key = run.folder, run.key("results")
-    found = _earlier(out)
-    if found is not None and found.key == key:
+    found = SearchResults.earlier(out / "results.json")
+    if found is not None and found.key == key and (out / "histograms.json").is_file():
         return found
-    selected = [_selected(part) for part in run.partitions]
+    selected = [selected_events(part) for part in run.partitions]
     spurious = spurious_of(run, selected[0].scores)
     result = hunt_scores(
         run,
@@ -113,32 +108,6 @@ def make_results(run: Run) -> SearchResults:
         (out / stale).unlink(missing_ok=True)
     results.to_json(out / "results.json")
     return results
-
-
-class _Selected(NamedTuple):
-    """What one partition into folds selects."""
-
-    scores: Scores
-    cut_on: Scores
-    levels: NDArray[np.int8]
-    bent: Sculpting
-
-
-def _selected(run: Run) -> _Selected:
-    scores = read_scores(run)
-    cut_on = calibrated_scores(run, scores)
-    return _Selected(scores, cut_on, levels_of(run, cut_on), sculpting_of(run, cut_on))
-
-
-def _earlier(out: Path) -> SearchResults | None:
-    """Return the complete results of an earlier run, or None."""
-    if not all((out / name).is_file() for name in ("results.json", "histograms.json")):
-        return None
-    try:
-        return SearchResults.from_json(out / "results.json")
-    except (InputError, TypeError, ValueError):
-        logger.info("%s is of another version and is made again", out / "results.json")
-        return None
 
 
 def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path, PurePosixPath
@@ -176,7 +175,7 @@ def processing_report(config: SearchConfig, out: Path) -> ProcessingReport | Non
     fs, name = fsspec.core.url_to_fs(path)
     if event_format(config.events) == _COLUMNS or not fs.exists(name):
         return None
-    return ProcessingReport.from_dict(json.loads(read_bytes(path)))
+    return ProcessingReport.from_text(read_bytes(path), path)
 
 
 def processed_folder(config: SearchConfig, out: Path) -> str:

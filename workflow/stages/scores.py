@@ -80,6 +80,8 @@ class Trainings(Record):
         Of each classifier.
     """
 
+    made_by = "'overdensity score'"
+
     losses: tuple[LossCurve, ...] = ()
     reliability: tuple[Reliability, ...] = ()
 
@@ -142,7 +144,7 @@ def read_trainings(run: Run, window: int) -> dict[int, Trainings]:
     for (of_window, fold), path in score_files(run).items():
         if of_window == window and path.is_file():
             stored = (pq.read_schema(path).metadata or {}).get(_TRAININGS, b"{}")
-            found[fold] = Trainings.from_dict(json.loads(stored))
+            found[fold] = Trainings.from_text(stored, path)
     return found
 
 

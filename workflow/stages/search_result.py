@@ -197,6 +197,8 @@ class SearchResults(Printed, Record):
     overdensity.core.errors.InputError: runs/none/results.json: no such file
     """
 
+    made_by = "'overdensity hunt'"
+
     windows: tuple[WindowResult, ...]
     best: BestResult | None
     before_selection: BeforeSelection | None

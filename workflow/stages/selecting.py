@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,52 @@ from ...core.identity import splitmix64
 from ...ml import Window
 from ...stats import Sculpting, conformal_p, fabricated_excess, refuse_fabricated, selection_levels
 from .run import Run
-from .scores import Scores
+from .scores import Scores, read_scores
 
-__all__ = ["calibrated", "calibrated_scores", "levels_of", "sculpting_of"]
+__all__ = [
+    "Selected",
+    "calibrated",
+    "calibrated_scores",
+    "levels_of",
+    "sculpting_of",
+    "selected_events",
+]
 
 _BULK = 0.9  # the fraction of events, lowest in score, that shows how a score knows the mass
+
+
+class Selected(NamedTuple):
+    """What one partition into folds selects.
+
+    Attributes
+    ----------
+    scores, cut_on : Scores
+        As the models gave them, and as `calibrated_scores` has them.
+    levels : ndarray of int8, shape (n_events, n_windows)
+        Selections that events pass (`levels_of`).
+    bent : Sculpting
+        How these bend the spectrum (`sculpting_of`).
+    """
+
+    scores: Scores
+    cut_on: Scores
+    levels: NDArray[np.int8]
+    bent: Sculpting
+
+
+def selected_events(run: Run) -> Selected:
+    """Read the scores of a run in its partition, and select by them.
+
+    Raises
+    ------
+    InputError
+        If scores are missing, or a fold has too few events beside a signal region.
+    FitError
+        If there are too few events to fit.
+    """
+    scores = read_scores(run)
+    cut_on = calibrated_scores(run, scores)
+    return Selected(scores, cut_on, levels_of(run, cut_on), sculpting_of(run, cut_on))
 
 
 def calibrated(

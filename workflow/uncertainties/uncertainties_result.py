@@ -39,6 +39,8 @@ class Uncertainties(Printed, Record):
         Of all this was made from.
     """
 
+    made_by = "'overdensity hunt'"
+
     events: float
     simulated: bool
     z_without: float

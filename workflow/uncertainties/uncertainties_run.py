@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import replace
 
@@ -63,8 +62,9 @@ def make_uncertainties(run: Run, results: SearchResults) -> Uncertainties | None
         _take_back(run, results)
         return None
     key = run.key("uncertainties", results.key)
-    if path.is_file() and json.loads(path.read_text()).get("key") == key:
-        return Uncertainties.from_json(path)
+    found = Uncertainties.earlier(path)
+    if found is not None and found.key == key:
+        return found
     run = run.partition(results.partition)
     scores = read_scores(run)
     signal = (

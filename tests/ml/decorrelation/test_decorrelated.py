@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, InputError
-from overdensity.ml import Folding, Method, Sample, fold_of, make_method, scan_windows, score_fold
+from overdensity.ml import (
+    Folding,
+    Method,
+    Sample,
+    fold_of,
+    load_method,
+    make_method,
+    scan_windows,
+    score_fold,
+)
 from overdensity.ml.decorrelation.decorrelated import Decorrelated, DecorrelatedHyper, decorrelated
 
 WINDOW = scan_windows()[3]
@@ -107,6 +116,28 @@ def test_what_was_learnt_can_be_stored(sample, fitted):
     again = method()
     again.restore(fitted.arrays())
     np.testing.assert_array_equal(again.score(sample), fitted.score(sample))
+
+
+@pytest.mark.parametrize("by", ["quantiles", "flow"])
+def test_it_is_saved_and_loaded_with_its_maps(sample, tmp_path, by):
+    made = decorrelated(make_method("pca"), ["x"], among="xnz", by=by)
+    path = made.fit(sample.take(np.arange(1000)), WINDOW, seed=1).save(tmp_path / "fitted.npz")
+    again = load_method(path)
+    assert isinstance(again, Decorrelated)
+    assert (again.hyper.features, again.hyper.by) == (("x",), by)
+    np.testing.assert_array_equal(again.score(sample), made.score(sample))
+
+
+class OfFewer(Listening):
+    """Learns from the first feature alone."""
+
+    def inputs_of(self, data):
+        return replace(data, features=data.features[:, :1], names=data.names[:1])
+
+
+def test_its_inputs_are_those_of_the_method(sample):
+    made = Decorrelated(DecorrelatedHyper(OfFewer(), ("n",)))
+    assert made.inputs_of(sample).names == ("x",)
 
 
 def test_it_is_trained_in_every_window_whatever_the_method():

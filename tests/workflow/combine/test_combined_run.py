@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,16 @@ def test_an_unchanged_combination_is_not_made_again(combined, searches):
     before = (out / "combination.json").stat().st_mtime_ns
     assert combine_searches({n: load_config(p) for n, p in searches.items()}, out) == found
     assert (out / "combination.json").stat().st_mtime_ns == before
+
+
+def test_a_combination_of_another_version_is_made_again(combined, searches, tmp_path):
+    found, out = combined
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "combination.json"
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 1'))
+    again = combine_searches({n: load_config(p) for n, p in searches.items()}, tmp_path)
+    assert again.result == found.result
+    assert CombinedSearch.from_json(path) == again
 
 
 def test_a_channel_that_keeps_nothing_is_an_error(searches, tmp_path):
