@@ -18,11 +18,9 @@ change of what is measured.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +31,7 @@ from scipy.stats import binomtest, kstest
 
 from overdensity.core import progress
 from overdensity.core.identity import json_digest
+from overdensity.core.json_lines import add_line, read_lines
 from overdensity.stats.p_values.local import p_of_z
 from overdensity.workflow import parse_config
 from overdensity.workflow.search_run import hunt_search, score_search
@@ -96,12 +95,8 @@ def file_of(folder: Path, kind: str) -> Path:
 
 
 def chains_in(path: Path) -> list[dict[str, Any]]:
-    """Return the chains that are there; a line that was not finished is none."""
-    found = {}
-    for line in path.read_text().splitlines() if path.is_file() else ():
-        with suppress(ValueError):
-            each = json.loads(line)
-            found[each["number"]] = each
+    """Return the chains that are there, by number."""
+    found = {each["number"]: each for each in read_lines(path)}
     return [found[number] for number in sorted(found)]
 
 
@@ -110,10 +105,9 @@ def make(path: Path, kind: str, chains: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     done = {each["number"] for each in chains_in(path)}
     missing = [number for number in range(chains) if number not in done]
-    with progress("chains", len(missing)) as advance, path.open("a", 1) as file:
+    with progress("chains", len(missing)) as advance:
         for number in missing:
-            # A line that was cut must not swallow this one: it gets an end of its own.
-            file.write("\n" + json.dumps(chain(kind, number)) + "\n")
+            add_line(path, chain(kind, number))
             advance(1)
 
 

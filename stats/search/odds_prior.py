@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from ..p_values.local import local_p
 from ..selection.patterns import Patterns
-from ..spectra.pass_fit import efficiency
+from ..spectra.pass_fit import efficiency, odds_covariance
 from .scan_fits import ScanProblem, fit_scan
 
 __all__ = ["measured_precision"]
@@ -87,10 +87,8 @@ def measured_precision(
     ]
 
     kept, total = efficiency(problem.columns, odds), np.where(hidden, 0.0, counts[0])
-    weights = total * kept * (1 - kept)
-    information = np.einsum("wsb,bp,bq->wspq", weights, problem.columns, problem.columns)
-    information += problem.precision[:, :, None] * np.eye(problem.columns.shape[1])
-    variance = np.einsum("wspp->wsp", np.linalg.inv(information))
+    covariance = odds_covariance(problem.columns, kept, total, problem.precision)
+    variance = np.einsum("wspp->wsp", covariance)
     beyond = (odds - problem.center) ** 2 - variance
 
     lever = np.exp(-(ndtri(efficiencies) ** 2) / 2) / np.sqrt(2 * np.pi)
