@@ -108,10 +108,10 @@ def count_prongs(
     if not all(np.isfinite(x).all() for x in (inside, beside, reference)):
         msg = "N-subjettiness: some values are NaN or infinite"
         raise InputError(msg)
-    excess = len(inside) - transfer * len(beside)
+    excess = float(len(inside) - transfer * len(beside))
     error = float(np.sqrt(len(inside) + transfer**2 * len(beside)))
     if excess < max(_FEWEST, _SIGNIFICANT * error) or not len(reference):
-        return Prongs(None, None, None, None, float(excess), error)
+        return Prongs(None, None, None, None, excess, error)
     unit = np.maximum(reference.mean(axis=0), 1e-6)
     taus = _mean_of_excess(inside, beside, transfer) / unit
     rng = np.random.default_rng(seed)

@@ -28,7 +28,7 @@ _WINDOW = 2.0  # widths of a peak on both sides, in which prongs are counted
 _PEAK = 1.5  # widths on both sides, in which a peak must stand out
 _STANDS_OUT = 4.0  # standard deviations; of a position that was chosen
 _BINS = 40
-_FEWEST_BESIDE = 50  # selected events; else all masses outside the window serve
+_FEWEST_BESIDE = 50  # events that show how selected background looks
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class _Events:
         In the signal region; in its sidebands.
     elsewhere : ndarray of bool, shape (n_events,)
         Anywhere outside the signal region.
-    selected : ndarray of bool, shape (n_events,)
-        Passes the best selection.
+    levels : ndarray of int8, shape (n_events,)
+        Selections passed.
     """
 
     mass: Array
@@ -105,7 +105,20 @@ class _Events:
     inside: NDArray[np.bool_]
     beside: NDArray[np.bool_]
     elsewhere: NDArray[np.bool_]
-    selected: NDArray[np.bool_]
+    levels: NDArray[np.int8]
+
+    def like_selected(self, level: int) -> NDArray[np.bool_]:
+        """Return the events that show the masses of selected background, shape (n_events,).
+
+        They are in the sidebands with the same selection; where these are few, anywhere outside the
+        signal region, and then with a looser selection.
+        """
+        for loosest in range(level, -1, -1):
+            for where in (self.beside, self.elsewhere):
+                found = where & (self.levels >= loosest)
+                if np.count_nonzero(found) >= _FEWEST_BESIDE:
+                    return found
+        return self.elsewhere
 
 
 def jets_of_excess(run: Run, results: SearchResults, best: BestResult) -> JetsOfExcess:
@@ -140,10 +153,10 @@ def jets_of_excess(run: Run, results: SearchResults, best: BestResult) -> JetsOf
     if not has_taus:
         notes.append(f"prongs are not counted: the columns have not all of {', '.join(_TAUS)}")
     events = _read(run, best, has_taus=has_taus)
-    row = results.windows[best.window].rows[run.config.spectra.index(best.efficiency)]
-    near = events.selected & events.beside
-    beside = near if np.count_nonzero(near) >= _FEWEST_BESIDE else events.selected & events.elsewhere
-    groups = events.mass[:, events.selected & events.inside], events.mass[:, beside]
+    level = run.config.spectra.index(best.efficiency)
+    row = results.windows[best.window].rows[level]
+    selected = events.inside & (events.levels >= level)
+    groups = events.mass[:, selected], events.mass[:, events.like_selected(level)]
     peaks = [
         _peak(inside, outside, row.expected, name=name, seed=run.config.seed)
         for name, inside, outside in zip(("heavier jet", "lighter jet"), *groups, strict=True)
@@ -247,7 +260,6 @@ def _read(run: Run, best: BestResult, *, has_taus: bool) -> _Events:
     if not np.array_equal(sample.event, scores.sample.event):
         msg = f"{run.columns[0]}: its events are not those of the scores; run 'overdensity run' again"
         raise InputError(msg)
-    level = run.config.spectra.index(best.efficiency)
     levels = levels_of(run, calibrated_scores(run, scores))[:, best.window]
     columns = dict(zip(sample.names, sample.features.T.astype(float), strict=True))
     heavy_first = columns["j1_mass"] >= columns["j2_mass"]
@@ -265,7 +277,7 @@ def _read(run: Run, best: BestResult, *, has_taus: bool) -> _Events:
         inside=inside,
         beside=near & ~inside,
         elsewhere=~inside,
-        selected=levels >= level,
+        levels=levels,
     )
 
 
