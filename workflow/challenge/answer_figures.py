@@ -51,7 +51,8 @@ def _draw_values(axes: Axes, found: Sequence[QuantityScore | None], label: str) 
     axes.axvline(truths[0], color=COLOURS[2], lw=1.5, label=f"truth: {truths[0]:.0f}")
     for row, each in enumerate(found):
         if each is None or each.value is None:
-            axes.text(truths[0], row, " no answer", color=COLOURS[3], va="center", fontsize=9)
+            place, words = axes.get_yaxis_transform(), "no answer"
+            axes.text(0.03, row, words, transform=place, color=COLOURS[3], va="center", fontsize=9)
         else:
             axes.errorbar(each.value, row, xerr=each.error, fmt="o", color=BACKGROUND, ms=5)
     axes.margins(x=0.1)
@@ -71,7 +72,7 @@ def _draw_pulls(axes: Axes, found: Sequence[QuantityScore | None]) -> None:
             continue
         axes.plot(shown, row, ">" if shown > 0 else "<", color=BACKGROUND, ms=6)
         side = "right" if shown > 0 else "left"
-        axes.text(0.85 * shown, row, f"{each.pull:.0f}", ha=side, va="center", fontsize=9)
+        axes.text(0.75 * shown, row, f"{each.pull:.0f}", ha=side, va="center", fontsize=9)
     axes.set_xlim(-1.15 * _LARGEST_PULL, 1.15 * _LARGEST_PULL)
     axes.set_xlabel("pull")
     axes.tick_params(left=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..tables import say, say_flags, show_table
+from .options import Set
 
 if TYPE_CHECKING:
     from ..challenge.key import Key
