@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from ...core import InputError
 from ...stats.search.printed import significances
@@ -20,6 +21,12 @@ from .sealing import commitment_in
 from .writing import writing_to
 
 __all__ = ["ANSWER", "JETS", "answer_run", "write_answer"]
+
+_SCALE = 0.01  # how far the mass of two jets lies from that of their resonance
+_SCALE_NOTE = (
+    f"the error of the resonance's mass includes {100 * _SCALE:.0f} % for the mass scale of two jets, "
+    "which miss radiation and decay products"
+)
 
 ANSWER, JETS = "answer.json", "answer_jets.json"
 """Files of the answer in the folder of a run: the sheet, and both jet masses to be drawn."""
@@ -133,13 +140,13 @@ def _sheet(
         p_value=best.p_global,
         p_value_is_limit=best.p_global_is_limit,
         probability_of_signal=probability_of_signal(best.p_global),
-        resonance_mass=Measured(best.mass, best.mass_error),
+        resonance_mass=_mass(best),
         heavier_daughter=daughters[0],
         lighter_daughter=daughters[1],
         n_signal=number,
         decay_modes=modes,
         abstract=_about_the_search(run, results) + _excess(best, number, modes),
-        notes=(*results.flags, *how, *jets.notes),
+        notes=(*results.flags, _SCALE_NOTE, *how, *jets.notes),
         key=results.key,
     )
 
@@ -158,6 +165,12 @@ def _box_of(run: Run, box: Path | None) -> AnsweredBox:
         if box.is_file() and h5py.is_hdf5(box):
             return AnsweredBox(box.stem)  # an event file that was never sealed
         raise
+
+
+def _mass(best: BestResult) -> Measured:
+    """Return the mass of the resonance; a peak without an error of its own has that of its width."""
+    error = best.width if best.mass_error is None else best.mass_error
+    return Measured(best.mass, float(np.hypot(error, _SCALE * best.mass)))
 
 
 def _number(results: SearchResults) -> tuple[Measured | None, tuple[str, ...]]:
@@ -226,7 +239,7 @@ def _excess(best: BestResult, number: Measured | None, modes: tuple[str, ...]) -
         is_limit=best.p_global_is_limit,
         extrapolated=best.p_global_extrapolated,
     )
-    mass = Measured(best.mass, best.mass_error).said("GeV")
+    mass = _mass(best).said("GeV")
     relation = "≤" if best.p_global_is_limit else "="
     events = "" if number is None else f" About {number.said()} signal events are in the data."
     return (

@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 _MASSES = ("j1_mass", "j2_mass")
 _TAUS = ("j1_tau21", "j2_tau21", "j1_tau32", "j2_tau32")
-_SCALE_GEV, _SCALE = 5.0, 0.01  # how far a jet mass lies from that of its particle
+_SCALE_GEV, _SCALE = 5.0, 0.02  # how far a jet mass lies from that of its particle
 _WINDOW = 2.0  # widths of a peak on both sides, in which prongs are counted
 _PEAK = 1.5  # widths on both sides, in which a peak must stand out
 _STANDS_OUT = 4.0  # standard deviations; of a position that was chosen

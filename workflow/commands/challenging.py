@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..tables import say, say_flags, show_table
-from .options import Set
-
-if TYPE_CHECKING:
-    from ..challenge.key import Key
 
 __all__ = ["answer", "challenge", "make", "score", "verify"]
 
 challenge = typer.Typer(
     name="challenge", help="Seal boxes, answer them, score answers.", no_args_is_help=True
 )
+
+_OF_THE_COMMAND = ("out", "cluster", "workers")  # keys of a recipe's file that others read
 
 KeyFile = Annotated[Path, typer.Option("--key", help="The key of the box.", metavar="KEY.json")]
 
@@ -114,11 +112,24 @@ def make(
         int | None,
         typer.Option(min=1, help="All events of the box, a round number."),
     ] = None,
-    overrides: Set = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; by default one per core.")
     ] = None,
 ) -> None:
     """Simulate a box with a secret seed, without labels; its key goes to a file apart."""
+    from ...simulation import read_recipe, simulate_recipe
     from ..challenge.sealing import make_box, round_recipe
-    raise NotImplementedError
+
+    key = key or out.with_suffix(".key.json")
+    made = make_box(
+        round_recipe(read_recipe(recipe, beside=_OF_THE_COMMAND), events),
+        out,
+        key,
+        simulate=lambda what, path, seed: simulate_recipe(
+            what, path, seed=seed, key_file=True, workers=workers
+        ),
+    )
+    typer.echo(
+        f"box: {out}, {made.n_events} events, commitment {made.commitment}\n"
+        f"key: {key}; keep it where those who search do not look"
+    )

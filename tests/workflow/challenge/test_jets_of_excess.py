@@ -28,7 +28,7 @@ def test_both_daughters_have_their_masses(jets: JetsOfExcess) -> None:
         assert jet.peak.mass_error is not None
         assert jet.peak.mass == pytest.approx(mass, abs=3 * jet.peak.mass_error)
         assert jet.mass_error == pytest.approx(
-            np.linalg.norm([jet.peak.mass_error, 5.0, 0.01 * jet.peak.mass])
+            np.linalg.norm([jet.peak.mass_error, 5.0, 0.02 * jet.peak.mass])
         )
 
 
