@@ -126,7 +126,9 @@ def count_prongs(
 
 def _drawn(events: Array, rng: np.random.Generator) -> Array:
     """Return as many of the events as another experiment might have had, some of them twice."""
-    return events[rng.integers(len(events), size=rng.poisson(len(events)))] if len(events) else events
+    return (
+        events[rng.integers(len(events), size=rng.poisson(len(events)))] if len(events) else events
+    )
 
 
 def _mean_of_excess(inside: Array, beside: Array, transfer: float) -> Array:

@@ -29,7 +29,7 @@ def plot_answers(answers: Sequence[BoxScore]) -> Figure:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 1.9 + 0.62 * len(answers)))
         figure.suptitle(f"Answers to {answers[0].box}")
-        panels = figure.subfigures(2, 2, wspace=0.03, hspace=0.03).ravel()
+        panels = np.ravel(np.array(figure.subfigures(2, 2, wspace=0.03, hspace=0.03)))
         for panel, (name, label) in zip(panels, QUANTITIES.items(), strict=True):
             values, pulls = panel.subplots(1, 2, sharey=True, width_ratios=[3, 1])
             found = [each.quantities.get(name) for each in answers]

@@ -165,9 +165,11 @@ def jets_of_excess(run: Run, results: SearchResults, best: BestResult) -> JetsOf
     transfer = unselected / max(np.count_nonzero(events.beside), 1)
     prongs = _prongs(events, peaks, transfer, seed=run.config.seed)
     spectra = [_spectrum(*pair, row.expected) for pair in zip(*groups, strict=True)]
-    for peak in peaks:
-        if peak.mass is None:
-            notes.append(f"{peak.name}: no peak stands out in the mass of the excess")
+    notes += [
+        f"{peak.name}: no peak stands out in the mass of the excess"
+        for peak in peaks
+        if peak.mass is None
+    ]
     heavier, lighter = (
         JetOfExcess(peak, _with_scale(peak), number, spectrum)
         for peak, number, spectrum in zip(peaks, prongs, spectra, strict=True)
@@ -258,7 +260,9 @@ def _read(run: Run, best: BestResult, *, has_taus: bool) -> _Events:
     sample = load_sample(run, features=(*_MASSES, *(_TAUS if has_taus else ())))
     scores = read_scores(run)
     if not np.array_equal(sample.event, scores.sample.event):
-        msg = f"{run.columns[0]}: its events are not those of the scores; run 'overdensity run' again"
+        msg = (
+            f"{run.columns[0]}: its events are not those of the scores; run 'overdensity run' again"
+        )
         raise InputError(msg)
     levels = levels_of(run, calibrated_scores(run, scores))[:, best.window]
     columns = dict(zip(sample.names, sample.features.T.astype(float), strict=True))

@@ -25,6 +25,17 @@ QUANTITIES = {
 """What is measured, as tables and the four panels of a figure call it."""
 
 
+_OF_PROBABILITIES = (
+    "log score: mean of ln P(what is true), over boxes with and without signal; larger is better, and "
+    f"1/2 for each box has {np.log(0.5):.3f}"
+)
+_OF_NUMBERS = (
+    "other columns: mean interval score over the truth; smaller is better, and nothing said counts "
+    f"{SAYS_NOTHING:g}"
+)
+_NOTES = (_OF_PROBABILITIES, _OF_NUMBERS)
+
+
 @dataclass(frozen=True)
 class QuantityScore(Record):
     """One number of an answer beside the truth.
@@ -146,13 +157,7 @@ class ChallengeScores(Printed, Record):
         )
         headings = [QUANTITIES[name].partition(" [")[0] for name in measured]
         columns = ("answer", "boxes", "log score", *headings, "prongs")
-        notes = (
-            "log score: mean of ln P(what is true), over boxes with and without signal; larger is "
-            f"better, and 1/2 for each box has {np.log(0.5):.3f}",
-            "other columns: mean interval score over the truth; smaller is better, and nothing said "
-            f"counts {SAYS_NOTHING:g}",
-        )
-        return Table("The metric is the log score", columns, rows, left=1, notes=notes)
+        return Table("The metric is the log score", columns, rows, left=1, notes=_NOTES)
 
     def details(self) -> Table:
         """Return one line for each answer to each box, with pulls."""
@@ -316,7 +321,11 @@ def _standing(name: str, scored: Sequence[BoxScore]) -> Standing:
     intervals = {
         quantity: float(np.mean(found))
         for quantity in QUANTITIES
-        if (found := [x.quantities[quantity].interval_score for x in scored if quantity in x.quantities])
+        if (
+            found := [
+                x.quantities[quantity].interval_score for x in scored if quantity in x.quantities
+            ]
+        )
     }
     prongs = [
         (said, true)

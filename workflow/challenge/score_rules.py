@@ -43,10 +43,8 @@ def probability_of_signal(p_value: float | None) -> float:
     if p_value is None:
         return 0.5
     log = -math.log(max(p_value, 1e-300))
-    if log < _SMALL_LOG:  # 1 - p + p ln p = p (log²/2 + log³/6 + ...)
-        factor = 0.5 + log / 6
-    else:
-        factor = (math.expm1(log) - log) / log**2
+    series = 0.5 + log / 6  # of 1 - p + p ln p = p (log²/2 + log³/6 + ...)
+    factor = series if log < _SMALL_LOG else (math.expm1(log) - log) / log**2
     return min(factor / (1 + factor), 1 - _SUREST)
 
 

@@ -54,9 +54,7 @@ def answer(
 
 @challenge.command()
 def score(
-    answers: Annotated[
-        list[Path], typer.Argument(help="Answer sheets.", metavar="ANSWER.json...")
-    ],
+    answers: Annotated[list[Path], typer.Argument(help="Answer sheets.", metavar="ANSWER.json...")],
     keys: Annotated[
         list[Path],
         typer.Option("--key", help="The key of a box; may be repeated.", metavar="KEY.json"),
@@ -74,7 +72,7 @@ def score(
     ] = Path("scores"),
 ) -> None:
     """Score answers by the keys of their boxes: a table, and four panels with pulls for each box."""
-    from ..challenge.judging_run import score_answers
+    from ..challenge.contest import score_answers
 
     scores, figures = score_answers(answers, keys, boxes or [], out)
     for table in (scores.details(), scores.table()):
@@ -95,7 +93,9 @@ def verify(
 
     opened = read_key(key)
     verify_box(box, opened, named=str(key))
-    typer.echo(f"{key} is the key of {box}: {opened.n_events} events, commitment {opened.commitment}")
+    typer.echo(
+        f"{key} is the key of {box}: {opened.n_events} events, commitment {opened.commitment}"
+    )
 
 
 @challenge.command()

@@ -98,12 +98,12 @@ def test_what_may_not_be_quoted_is_not_answered(run: Path) -> None:
     from overdensity.workflow.stages.search_result import HIDES_SIGNAL
 
     change(run, flags=[HIDES_SIGNAL])
-    with pytest.raises(InputError, match="results.json: not to be quoted.*fit.spurious: none"):
+    with pytest.raises(InputError, match=r"results.json: not to be quoted.*fit.spurious: none"):
         answer_run(run)
 
 
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no results.json there; 'overdensity run' makes it"):
+    with pytest.raises(InputError, match=r"no results.json there; 'overdensity run' makes it"):
         answer_run(tmp_path)
 
 
@@ -114,7 +114,7 @@ def test_an_answer_carries_the_commitment_of_its_box(
     sheet, _ = answer_run(run, box=box, level=0.0)
     assert (sheet.box.name, sheet.box.commitment) == ("box7", key.commitment)
     assert answer_run(run, level=0.0)[0].box.commitment is None  # columns know of no box
-    with pytest.raises(InputError, match="none.h5: no such file"):
+    with pytest.raises(InputError, match=r"none.h5: no such file"):
         answer_run(run, box=tmp_path / "none.h5")
 
 

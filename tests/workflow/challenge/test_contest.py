@@ -31,9 +31,7 @@ def test_boxes_are_scored_from_their_files(seal: Seal, tmp_path: Path) -> None:
         answered(NOTHING, empty[2], tmp_path / "b.json"),
     ]
     out = tmp_path / "scores"
-    scores, figures = score_answers(
-        sheets, [full[1], empty[1]], [full[0], empty[0]], out
-    )
+    scores, figures = score_answers(sheets, [full[1], empty[1]], [full[0], empty[0]], out)
     assert ChallengeScores.from_json(out / "scores.json") == scores
     assert [each.log_score > -0.6 for each in scores.answers] == [True, True]
     (figure,) = figures  # of the box with a signal

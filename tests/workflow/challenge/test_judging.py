@@ -82,7 +82,7 @@ def test_a_box_may_be_told_by_its_name() -> None:
     sheet = dataclasses.replace(sheet, box=AnsweredBox("empty"))
     assert judge([(path, sheet)], KEYS).standings[0].answered == 1
     sheet = dataclasses.replace(sheet, box=AnsweredBox("emtpy"))
-    with pytest.raises(InputError, match="box 'emtpy' is not told by its name.*'empty', 'full'"):
+    with pytest.raises(InputError, match=r"box 'emtpy' is not told by its name.*'empty', 'full'"):
         judge([(path, sheet)], KEYS)
 
 
@@ -99,7 +99,7 @@ def test_a_changed_key_is_refused() -> None:
 
 def test_answers_and_keys_count_once() -> None:
     twice = [answer(FOUND, FULL), answer(NOTHING, FULL)]
-    with pytest.raises(InputError, match="'cwola' has answered box 'full' in cwola-full.json"):
+    with pytest.raises(InputError, match=r"'cwola' has answered box 'full' in cwola-full.json"):
         judge(twice, KEYS)
-    with pytest.raises(InputError, match="full.json: this key is given twice"):
+    with pytest.raises(InputError, match=r"full.json: this key is given twice"):
         judge(twice[:1], [*KEYS, KEYS[0]])

@@ -38,7 +38,9 @@ def test_the_factor_has_mean_one_without_signal() -> None:
 def test_the_log_score_is_best_for_who_says_what_is_so() -> None:
     said = np.linspace(0.05, 0.95, 19)
     true = 0.7
-    mean = [true * log_score(x, signal=True) + (1 - true) * log_score(x, signal=False) for x in said]
+    mean = [
+        true * log_score(x, signal=True) + (1 - true) * log_score(x, signal=False) for x in said
+    ]
     assert said[np.argmax(mean)] == pytest.approx(true)
 
 

@@ -162,7 +162,11 @@ def test_nothing_is_written_over_and_nothing_simulated_in_vain(seal: Seal, tmp_p
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("none.h5", "no such file"), ("text.h5", "not an HDF5 file"), ("plain.h5", "not a sealed box")],
+    [
+        ("none.h5", "no such file"),
+        ("text.h5", "not an HDF5 file"),
+        ("plain.h5", "not a sealed box"),
+    ],
 )
 def test_what_is_no_box_is_refused(name: str, says: str, seal: Seal, tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("events")

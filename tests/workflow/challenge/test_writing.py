@@ -21,7 +21,7 @@ def test_an_error_of_the_system_is_one_sentence(tmp_path: Path) -> None:
 def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
     must_be_free(tmp_path / "new")
     (tmp_path / "new").touch()
-    with pytest.raises(InputError, match="new exists already"):
+    with pytest.raises(InputError, match=r"new exists already"):
         must_be_free(tmp_path / "new")
-    with pytest.raises(InputError, match="none: no such folder to write key.json to"):
+    with pytest.raises(InputError, match=r"none: no such folder to write key.json to"):
         must_be_free(tmp_path / "none" / "key.json")

@@ -45,7 +45,13 @@ def test_the_report_shows_the_answer(run: Path) -> None:
     dataclasses.replace(FOUND, key=key).to_json(run / "answer.json")
     page = write_report(run).read_text()
     assert "The answer to the challenge" in page
-    for said in ("&lt;3500 GeV&gt;", "3500 ± 20 GeV", "503 ± 7 GeV, prongs: 2", "≤ 0.0001", "a note"):
+    for said in (
+        "&lt;3500 GeV&gt;",
+        "3500 ± 20 GeV",
+        "503 ± 7 GeV, prongs: 2",
+        "≤ 0.0001",
+        "a note",
+    ):
         assert said in page
 
 
