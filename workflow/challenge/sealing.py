@@ -100,14 +100,14 @@ def make_box(
     return key
 
 
-def round_recipe(recipe: Recipe, events: int | None = None) -> Recipe:
+def round_recipe(recipe: Recipe, total: int | None = None) -> Recipe:
     """Return a recipe with a number of events that does not tell how many of them are signal.
 
     Parameters
     ----------
     recipe : Recipe
         What is in the box.
-    events : int, optional
+    total : int, optional
         All events of the box: the largest background is made to fit. By default the recipe stays
         as it is, if its number is round: of at most two digits that are not 0.
 
@@ -116,27 +116,27 @@ def round_recipe(recipe: Recipe, events: int | None = None) -> Recipe:
     InputError
         If the number is not round, or too small for the signal and the other backgrounds.
     """
-    total = sum(each.events for each in recipe.facts)
-    if events is None:
-        if total and len(str(total).rstrip("0")) > 2:
-            digits = len(str(total)) - 2
+    now = recipe.events
+    if total is None:
+        if len(str(now).rstrip("0")) > 2:
+            digits = len(str(now)) - 2
             msg = (
-                f"{recipe.name}: the box would have {total} events, and whoever sees that number "
-                f"can guess how many are signal; give a round one, such as --events "
-                f"{total // 10**digits * 10**digits}"
+                f"{recipe.name}: the box would have {now} events, and whoever sees that number "
+                f"can guess how many are signal; give a round one, such as --total "
+                f"{now // 10**digits * 10**digits}"
             )
             raise InputError(msg)
         return recipe
     backgrounds = [each for each in recipe.facts if not each.signal]
     if not backgrounds:
-        msg = f"{recipe.name}: has no background whose number could be changed; leave out --events"
+        msg = f"{recipe.name}: has no background whose number could be changed; leave out --total"
         raise InputError(msg)
     largest = max(backgrounds, key=lambda each: each.events)
-    wanted = events - (total - largest.events)
+    wanted = total - (now - largest.events)
     if wanted < 1:
         msg = (
-            f"{recipe.name}: {events} events are too few for the {total - largest.events} that are "
-            f"not {largest.name}; give more with --events"
+            f"{recipe.name}: {total} events are too few for the {now - largest.events} that are "
+            f"not {largest.name}; give more with --total"
         )
         raise InputError(msg)
     return recipe.with_events({largest.name: wanted})

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..tables import say, say_flags, show_table
+from .simulating import SetKey, Workers
 
 __all__ = ["answer", "challenge", "make", "score", "verify"]
 
 challenge = typer.Typer(
     name="challenge", help="Seal boxes, answer them, score answers.", no_args_is_help=True
 )
-
-_OF_THE_COMMAND = ("out", "cluster", "workers")  # keys of a recipe's file that others read
 
 KeyFile = Annotated[Path, typer.Option("--key", help="The key of the box.", metavar="KEY.json")]
 
@@ -99,7 +99,7 @@ def verify(
 
 
 @challenge.command()
-def make(
+def make(  # noqa: PLR0917 - typer knows arguments by their names
     recipe: Annotated[
         str, typer.Argument(help="A recipe, or the name of a preset.", metavar="RECIPE")
     ],
@@ -108,25 +108,29 @@ def make(
         Path | None,
         typer.Option("--key", help="Where its key goes; by default BOX.key.json.", metavar="KEY"),
     ] = None,
-    events: Annotated[
+    total: Annotated[
         int | None,
-        typer.Option(min=1, help="All events of the box, a round number."),
+        typer.Option(
+            min=1, help="All events of the box, a round number: the largest background is made fit."
+        ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; by default one per core.")
-    ] = None,
+    overrides: SetKey = None,
+    workers: Workers = None,
 ) -> None:
     """Simulate a box with a secret seed, without labels; its key goes to a file apart."""
-    from ...simulation import read_recipe, simulate_recipe
     from ..challenge.sealing import make_box, round_recipe
+    from ..config.recipe import load_recipe
+    from ..simulation_run import run_simulation
 
+    sets = [*(overrides or []), *([f"workers={workers}"] if workers else [])]
+    config = load_recipe(recipe, sets, out=out)
     key = key or out.with_suffix(".key.json")
     made = make_box(
-        round_recipe(read_recipe(recipe, beside=_OF_THE_COMMAND), events),
+        round_recipe(config.recipe, total),
         out,
         key,
-        simulate=lambda what, path, seed: simulate_recipe(
-            what, path, seed=seed, key_file=True, workers=workers
+        simulate=lambda what, path, seed: run_simulation(
+            replace(config, recipe=what, out=path), key_file=True, seed=seed
         ),
     )
     typer.echo(

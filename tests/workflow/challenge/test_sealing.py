@@ -179,7 +179,7 @@ def test_what_is_no_box_is_refused(name: str, says: str, seal: Seal, tmp_path: P
 
 def test_the_number_of_events_is_round_whatever_the_signal() -> None:
     assert round_recipe(recipe_of_box(999_166, 834)).facts[0].events == 999_166
-    with pytest.raises(InputError, match=r"250417 events.*--events 250000"):
+    with pytest.raises(InputError, match=r"250417 events.*--total 250000"):
         round_recipe(recipe_of_box(250_000, 417))
     made = round_recipe(recipe_of_box(250_000, 417), 250_000)
     assert [each.events for each in made.facts] == [249_583, 417]

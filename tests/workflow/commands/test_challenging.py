@@ -5,16 +5,15 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
 
-from overdensity import simulation
-from overdensity.simulation import Recipe
+from overdensity.workflow import simulation_run
 from overdensity.workflow.challenge.answer_sheet import AnsweredBox, read_answer
 from overdensity.workflow.challenge.key import read_key
+from overdensity.workflow.config.recipe import SimulationConfig
 
 from ..challenge.conftest import drawn_events
 from ..challenge.test_answer_sheet import FOUND, NOTHING
@@ -35,11 +34,11 @@ def make(
 ) -> Callable[..., tuple[Path, Path]]:
     """Make a box by the command, with events that are drawn; returns box and key."""
 
-    def drawn(recipe: Recipe, out: Path, *, seed: int, key_file: bool, **_: Any) -> None:
+    def drawn(config: SimulationConfig, *, key_file: bool, seed: int) -> None:
         assert key_file
-        drawn_events(recipe, out, seed)
+        drawn_events(config.recipe, config.out, seed)
 
-    monkeypatch.setattr(simulation, "simulate_recipe", drawn, raising=False)
+    monkeypatch.setattr(simulation_run, "run_simulation", drawn)
 
     def run(name: str = "box", *words: str) -> tuple[Path, Path]:
         box = tmp_path / f"{name}.h5"
@@ -84,8 +83,8 @@ def test_the_number_of_events_can_be_made_round(
     recipe.write_text(recipe.read_text().replace("qcd: 180", "qcd: 217"))
     refused = one_sentence(call("challenge", "make", recipe, "--out", tmp_path / "a.h5"))
     assert "237 events" in refused
-    assert "--events 230" in refused
-    box, key = make("b", "--events", "200")
+    assert "--total 230" in refused
+    box, key = make("b", "--total", "200")
     assert len(pd.read_hdf(box)) == 200
     assert len(read_key(key).signal_rows) == 20
 
