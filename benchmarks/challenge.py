@@ -72,13 +72,17 @@ def prongs(events: int, injected: int, boxes: int, size: int, seed: int) -> None
     print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
     for masses, true, signal in signals(events, seed):
         found = [
-            counted(background, signal, masses, size, injected, np.random.default_rng([seed, box]))
+            counted(
+                background, signal, masses, (size, injected), np.random.default_rng([seed, box])
+            )
             for box in range(boxes)
         ]
         mjj = core(signal["mjj"], masses[0]) / masses[0]
         for k, jet in enumerate(JETS):
             taus = np.nanmean([each[k][1:] for each in found], axis=0, dtype=float)
             numbers = [each[k][0] for each in found]
+            right, none = numbers.count(true), numbers.count(None)
+            told = right, boxes - right - none, none
             peak = core(signal[f"{jet}_mass"], masses[k + 1]) / masses[k + 1]
             row = (
                 " → ".join([f"{masses[0]:.0f}", f"{masses[1]:.0f} + {masses[2]:.0f}"]),
@@ -86,8 +90,7 @@ def prongs(events: int, injected: int, boxes: int, size: int, seed: int) -> None
                 jet,
                 f"{mjj:.3f}, {peak:.3f}",
                 *(f"{x:.2f}" for x in (*taus, taus[1] / taus[0], taus[0] * taus[1])),
-                f"{numbers.count(true)}, {sum(n not in (true, None) for n in numbers)}, "
-                f"{numbers.count(None)}",
+                ", ".join(map(str, told)),
             )
             print("| " + " | ".join(row) + " |")
 
@@ -150,11 +153,11 @@ def counted(
     background: Columns,
     signal: Columns,
     masses: tuple[float, float, float],
-    size: int,
-    injected: int,
+    numbers: tuple[int, int],
     rng: np.random.Generator,
 ) -> list[tuple[int | None, float | None, float | None]]:
     """Return prongs, τ21 and τ32 of both jets in a box drawn from the events."""
+    size, injected = numbers
     rows = rng.choice(len(background["mjj"]), size, replace=False)
     chosen = rng.choice(len(signal["mjj"]), injected, replace=False)
     box = {name: np.r_[x[rows], signal[name][chosen]] for name, x in background.items()}
@@ -239,7 +242,7 @@ def key_of_box(box: str, size: int, injected: int, prongs: int) -> Key:
     n_signal = injected if prongs else 0
     daughters = (DaughterFacts("X", 500.0, prongs), DaughterFacts("Y", 100.0, prongs))
     qcd = ProcessFacts("qcd", signal=False, events=size - n_signal)
-    signal = ProcessFacts("signal", True, n_signal, 3500.0, daughters, "Z' → X Y")
+    signal = ProcessFacts("signal", n_signal > 0, n_signal, 3500.0, daughters, "Z' → X Y")
     return Key(box, Secret(0, "00"), {}, (qcd, signal), size, (), "", {})
 
 
