@@ -51,13 +51,17 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1000, help="simulated, of each signal")
     parser.add_argument("--injected", type=int, help="signal in a box: 400, or 600 of answers")
     parser.add_argument("--boxes", type=int, help="for each signal: 10, or 5 of answers")
-    parser.add_argument("--background", type=int, default=100_000, help="in a box")
+    parser.add_argument(
+        "--background", type=int, default=100_000, help="in a box, or all events of it of answers"
+    )
     parser.add_argument("--seed", type=int, default=1, help="the first")
+    parser.add_argument("--workers", type=int, help="of searches; by default one per core")
     given = parser.parse_args()
     if given.part == "prongs":
         prongs(given.events, given.injected or 400, given.boxes or 10, given.background, given.seed)
     else:
-        answers(given.injected or 600, given.boxes or 5, given.background, given.seed)
+        numbers = given.background, given.injected or 600
+        answers(numbers, given.boxes or 5, given.seed, {"workers": given.workers})
 
 
 def prongs(events: int, injected: int, boxes: int, size: int, seed: int) -> None:
@@ -181,8 +185,11 @@ def counted(
     return found
 
 
-def answers(injected: int, boxes: int, size: int, seed: int) -> None:
+def answers(
+    numbers: tuple[int, int], boxes: int, seed: int, running: dict[str, int | None]
+) -> None:
     """Search boxes with the reference signals, and without any, answer and score them."""
+    size, injected = numbers
     print(f"R&D-like boxes of {size} events; (pull)\n")
     head = (
         "signal",
@@ -199,7 +206,7 @@ def answers(injected: int, boxes: int, size: int, seed: int) -> None:
             folder = RUNS / f"{name}-{size}-{injected}-{number}"
             drawn_box(folder, name, size, injected, number)
             key = key_of_box(folder.name, size, injected, true)
-            config = {"events": {"files": str(folder / "box.parquet")}, "seed": number}
+            config = {"events": {"files": str(folder / "box.parquet")}, "seed": number, **running}
             run_search(parse_config({**config, "out": str(folder / "run")}))
             sheet = write_answer(folder / "run", name="cwola")
             sealed = replace(sheet, box=AnsweredBox(key.box, key.commitment))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,10 +157,11 @@ def jets_of_excess(run: Run, results: SearchResults, best: BestResult) -> JetsOf
     row = results.windows[best.window].rows[level]
     selected = events.inside & (events.levels >= level)
     groups = events.mass[:, selected], events.mass[:, events.like_selected(level)]
-    peaks = [
-        _peak(inside, outside, row.expected, name=name, seed=run.config.seed)
+    candidates = [
+        daughter_mass(inside, outside, row.expected, name=name, seed=run.config.seed)
         for name, inside, outside in zip(("heavier jet", "lighter jet"), *groups, strict=True)
     ]
+    peaks = _standing_out(events, candidates, groups)
     unselected = results.windows[best.window].unselected.expected
     transfer = unselected / max(np.count_nonzero(events.beside), 1)
     prongs = _prongs(events, peaks, transfer, seed=run.config.seed)
@@ -189,7 +190,7 @@ def has_a_peak(inside: Array, beside: Array, mass: float, width: float) -> bool:
     Parameters
     ----------
     inside, beside : ndarray of shape (n_events,)
-        Jet masses of the selected events in the signal region and beside it, GeV.
+        Jet masses of events in the signal region and beside it, GeV.
     mass, width : float
         Of the peak, GeV.
 
@@ -203,22 +204,42 @@ def has_a_peak(inside: Array, beside: Array, mass: float, width: float) -> bool:
     False
     """
     in_window = [np.count_nonzero(abs(x - mass) < _PEAK * width) for x in (inside, beside)]
-    n, m = len(inside), len(beside)
+    n, m = len(inside), max(len(beside), 1)
     share = (in_window[1] + 0.5) / (m + 1)  # never 0, so that the variance is not
     variance = n * share * (1 - share) * (1 + n / m)
     return bool(in_window[0] - n * share > _STANDS_OUT * np.sqrt(variance))
 
 
-def _peak(
-    inside: Array, beside: Array, n_background: float, *, name: str, seed: int
-) -> DaughterMass:
-    """Return the peak of a jet mass; its mass is None where none stands out."""
-    found = daughter_mass(inside, beside, n_background, name=name, seed=seed)
-    if found.mass is None or found.width is None:
-        return found
-    if has_a_peak(inside, beside, found.mass, found.width):
-        return found
-    return DaughterMass(name, None, None, None, found.n_events, found.n_background)
+def _standing_out(
+    events: _Events, candidates: list[DaughterMass], groups: tuple[Array, Array]
+) -> list[DaughterMass]:
+    """Return the peaks; the mass is None of one that does not stand out.
+
+    It may stand out among the selected events, whose background a score has made like the signal,
+    or among all events around the peak of the other jet, which no score has chosen.
+    """
+    found = []
+    for jet, (peak, other) in enumerate(zip(candidates, candidates[::-1], strict=True)):
+        if peak.mass is None or peak.width is None:
+            found.append(peak)
+            continue
+        mass, near = events.mass[jet], _near(events.mass[1 - jet], other)
+        samples = (
+            (groups[0][jet], groups[1][jet]),
+            (mass[near & events.inside], mass[near & events.beside]),
+        )
+        if any(has_a_peak(*sample, peak.mass, peak.width) for sample in samples):
+            found.append(peak)
+        else:
+            found.append(replace(peak, mass=None, mass_error=None, width=None))
+    return found
+
+
+def _near(mass: Array, peak: DaughterMass) -> NDArray[np.bool_]:
+    """Return which masses lie around a peak; all where there is none."""
+    if peak.mass is None or peak.width is None:
+        return np.ones(len(mass), dtype=bool)
+    return abs(mass - peak.mass) < _WINDOW * peak.width
 
 
 def _with_scale(peak: DaughterMass) -> float | None:
@@ -233,25 +254,21 @@ def _prongs(
 ) -> list[Prongs | None]:
     """Count prongs in windows around the peaks that there are; of a jet without one, None."""
     taus = events.taus
-    windows = [
-        abs(mass - peak.mass) < _WINDOW * peak.width
-        for mass, peak in zip(events.mass, peaks, strict=True)
-        if peak.mass is not None and peak.width is not None
-    ]
-    if taus is None or not windows:
+    if taus is None:
         return [None, None]
-    both, remaining = np.all(windows, axis=0), iter(windows)
+    windows = [_near(mass, peak) for mass, peak in zip(events.mass, peaks, strict=True)]
+    both = np.all(windows, axis=0)
     return [
         None
         if peak.mass is None
         else count_prongs(
             of_jet[both & events.inside],
             of_jet[both & events.beside],
-            of_jet[next(remaining) & events.beside],
+            of_jet[window & events.beside],
             transfer=transfer,
             seed=seed,
         )
-        for peak, of_jet in zip(peaks, taus, strict=True)
+        for peak, of_jet, window in zip(peaks, taus, windows, strict=True)
     ]
 
 

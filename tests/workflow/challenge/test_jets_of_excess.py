@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from overdensity.stats.signal.daughters import DaughterMass
 from overdensity.workflow import SearchResults, load_config
 from overdensity.workflow.challenge.jets_of_excess import (
     JetsOfExcess,
+    _Events,
+    _standing_out,
     has_a_peak,
     jets_of_excess,
 )
@@ -58,6 +61,36 @@ def test_without_both_jets_there_are_no_masses(finished_run: Path) -> None:
     found = jets_of_excess(Run(load_config(finished_run / "config.yaml")), results, results.best)
     assert (found.heavier, found.lighter) == (None, None)
     assert found.notes == ("masses of daughters are not measured: the columns have no j2_mass",)
+
+
+def events_with(lighter_of_signal: np.ndarray, seed: int) -> _Events:
+    """Events of an excess of 60 whose heavier jet weighs 500 GeV; a score has chosen 90 of them."""
+    rng, n = np.random.default_rng(seed), 4000
+    qcd = np.sort(rng.gamma(3, 60, (n, 2)), axis=1)[:, ::-1]
+    heavier = np.r_[qcd[:, 0], rng.normal(500, 20, 60)]
+    mass = np.array([heavier, np.r_[qcd[:, 1], lighter_of_signal]])
+    where = np.r_[np.arange(n) % 3, np.zeros(60)]  # a third is in the signal region
+    chosen = (abs(heavier - 500) < 60) | (rng.random(n + 60) < 0.02)
+    return _Events(mass, None, where == 0, where == 1, where > 0, chosen.astype(np.int8))
+
+
+@pytest.mark.parametrize("is_gluon", [False, True])
+def test_a_daughter_that_is_a_gluon_has_no_mass(is_gluon: bool) -> None:
+    heavy = DaughterMass("heavier jet", 500.0, 3.0, 20.0, 90, 30.0)
+    found = []
+    for seed in range(8):
+        rng = np.random.default_rng(100 + seed)
+        lighter = np.sort(rng.gamma(3, 60, (60, 2)))[:, 0] if is_gluon else rng.normal(120, 8, 60)
+        events = events_with(lighter, seed)
+        inside, beside = events.inside & (events.levels > 0), events.like_selected(1)
+        seen = events.mass[1, inside]
+        densest = float(seen[np.argmax([np.sum(abs(seen - x) < 12) for x in seen])])
+        light = DaughterMass("lighter jet", densest, 3.0, 8.0, 90, 30.0)
+        groups = events.mass[:, inside], events.mass[:, beside]
+        found.append([peak.mass for peak in _standing_out(events, [heavy, light], groups)])
+    assert all(heavier == 500.0 for heavier, _ in found)
+    nothing = sum(lighter is None for _, lighter in found)
+    assert nothing >= 7 if is_gluon else nothing <= 1
 
 
 def test_an_excess_that_looks_like_background_has_no_peak() -> None:
