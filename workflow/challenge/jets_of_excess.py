@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import hypergeom, norm
 
 from ...core import InputError, Record
 from ...ml.blocks.reading import ColumnFiles
@@ -187,6 +188,8 @@ _SCALE_NOTE = (
 def has_a_peak(inside: Array, beside: Array, mass: float, width: float) -> bool:
     """Return whether more events lie around a peak than if the excess looked like background.
 
+    Fisher's exact test of events inside and outside the signal region, around the peak and not.
+
     Parameters
     ----------
     inside, beside : ndarray of shape (n_events,)
@@ -204,10 +207,8 @@ def has_a_peak(inside: Array, beside: Array, mass: float, width: float) -> bool:
     False
     """
     in_window = [np.count_nonzero(abs(x - mass) < _PEAK * width) for x in (inside, beside)]
-    n, m = len(inside), max(len(beside), 1)
-    share = (in_window[1] + 0.5) / (m + 1)  # never 0, so that the variance is not
-    variance = n * share * (1 - share) * (1 + n / m)
-    return bool(in_window[0] - n * share > _STANDS_OUT * np.sqrt(variance))
+    n, m = len(inside), len(beside)
+    return bool(hypergeom.sf(in_window[0] - 1, n + m, sum(in_window), n) < norm.sf(_STANDS_OUT))
 
 
 def _standing_out(
@@ -215,8 +216,8 @@ def _standing_out(
 ) -> list[DaughterMass]:
     """Return the peaks; the mass is None of one that does not stand out.
 
-    It may stand out among the selected events, whose background a score has made like the signal,
-    or among all events around the peak of the other jet, which no score has chosen.
+    It may stand out among the selected events, whose background a score has made like the signal;
+    or among those around the peak of the other jet, or all events, which no score has chosen.
     """
     found = []
     for jet, (peak, other) in enumerate(zip(candidates, candidates[::-1], strict=True)):
@@ -227,6 +228,7 @@ def _standing_out(
         samples = (
             (groups[0][jet], groups[1][jet]),
             (mass[near & events.inside], mass[near & events.beside]),
+            (mass[events.inside], mass[events.beside]),
         )
         if any(has_a_peak(*sample, peak.mass, peak.width) for sample in samples):
             found.append(peak)
