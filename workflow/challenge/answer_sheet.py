@@ -89,7 +89,7 @@ class AnswerSheet(Record):
     0.41
     """
 
-    schema = 1
+    made_by = "'overdensity challenge answer'"
 
     name: str
     box: AnsweredBox
@@ -105,6 +105,10 @@ class AnswerSheet(Record):
     abstract: str = ""
     notes: tuple[str, ...] = ()
     key: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the sheet as plain JSON values, with the number of its schema."""
+        return {"schema": self.schema, **super().to_dict()}
 
     @property
     def probability(self) -> float:

@@ -137,7 +137,7 @@ class ChallengeScores(Printed, Record):
         By name and box.
     """
 
-    schema = 1
+    made_by = "'overdensity challenge score'"
 
     standings: tuple[Standing, ...]
     answers: tuple[BoxScore, ...]

@@ -100,8 +100,6 @@ class Key(Record):
         Of what made it.
     """
 
-    schema = 1
-
     box: str
     secret: Secret
     recipe: dict[str, Any]
@@ -160,8 +158,8 @@ def read_key(path: Path) -> Key:
     """
     try:
         return Key.from_json(path)
-    except (TypeError, AttributeError, ValueError) as error:  # values of another kind
-        msg = f"{path}: not the key of a box ({error})"
+    except InputError as error:  # a key must not be deleted, whatever is wrong with it
+        msg = f"{str(error).partition('; delete it and run')[0]}; give the key of a box"
         raise InputError(msg) from None
 
 

@@ -85,7 +85,6 @@ def _daughter(found: Daughter | None) -> str:
 
 def _jets(sheet: AnswerSheet, path: Path) -> str | None:
     """Return the figure of both jets, where the answer has them."""
-    if not sheet.signal_found or not path.is_file():
-        return None
-    figure = plot_jets(JetsOfExcess.from_json(path))
+    jets = JetsOfExcess.earlier(path) if sheet.signal_found else None
+    figure = None if jets is None else plot_jets(jets)
     return None if figure is None else as_svg_uri(figure)

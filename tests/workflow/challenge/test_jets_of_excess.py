@@ -64,13 +64,13 @@ def test_without_both_jets_there_are_no_masses(finished_run: Path) -> None:
 
 
 def events_with(lighter_of_signal: np.ndarray, seed: int) -> _Events:
-    """Events of an excess of 60 whose heavier jet weighs 500 GeV; a score has chosen 90 of them."""
+    """Events of an excess of 60 whose heavier jet weighs 500 GeV; a score has chosen some more."""
     rng, n = np.random.default_rng(seed), 4000
     qcd = np.sort(rng.gamma(3, 60, (n, 2)), axis=1)[:, ::-1]
     heavier = np.r_[qcd[:, 0], rng.normal(500, 20, 60)]
     mass = np.array([heavier, np.r_[qcd[:, 1], lighter_of_signal]])
     where = np.r_[np.arange(n) % 3, np.zeros(60)]  # a third is in the signal region
-    chosen = (abs(heavier - 500) < 60) | (rng.random(n + 60) < 0.02)
+    chosen = (abs(heavier - 500) < 60) | (rng.random(n + 60) < 0.1)
     return _Events(mass, None, where == 0, where == 1, where > 0, chosen.astype(np.int8))
 
 
@@ -88,7 +88,7 @@ def test_a_daughter_that_is_a_gluon_has_no_mass(is_gluon: bool) -> None:
         light = DaughterMass("lighter jet", densest, 3.0, 8.0, 90, 30.0)
         groups = events.mass[:, inside], events.mass[:, beside]
         found.append([peak.mass for peak in _standing_out(events, [heavy, light], groups)])
-    assert all(heavier == 500.0 for heavier, _ in found)
+    assert sum(heavier == 500.0 for heavier, _ in found) >= 7
     nothing = sum(lighter is None for _, lighter in found)
     assert nothing >= 7 if is_gluon else nothing <= 1
 

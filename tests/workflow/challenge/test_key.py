@@ -80,7 +80,7 @@ def test_heavier_and_lighter_are_told_by_mass() -> None:
     [
         (lambda values: values.pop("secret"), "needs the field 'secret'"),
         (lambda values: values.update(schema=2), "schema 2"),
-        (lambda values: values.update(signal_rows=3), "not the key of a box"),
+        (lambda values: values.update(signal_rows=3), "not iterable; give the key of a box"),
     ],
 )
 def test_what_is_no_key_is_refused(change: Callable[[dict], object], says: str, tmp_path) -> None:
