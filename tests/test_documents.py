@@ -171,16 +171,21 @@ def test_an_example_is_accepted(path: Path) -> None:
         assert make_method(method.name, **method.hyperparameters)
 
 
-def command_of(word: str) -> Any:
+def command_of(word: str, *words: str) -> tuple[Any, list[str]]:
+    """Return a command, that of a group where the next word names one, and the words after it."""
     command = typer.main.get_command(app).commands.get(word)  # type: ignore[attr-defined]
     assert command is not None, f"no command {word!r}"
-    return command
+    of_group = getattr(command, "commands", {})
+    if words and words[0] in of_group:
+        return of_group[words[0]], list(words[1:])
+    return command, list(words)
 
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_on_a_page_is_understood(line: str) -> None:
     _, word, *words = shlex.split(line, comments=True)
-    context = command_of(word).make_context(word, words)  # raises what the command line says
+    command, words = command_of(word, *words)
+    context = command.make_context(word, words)  # raises what the command line says
     file, overrides = context.params.get("file"), context.params.get("overrides") or []
     if word == "simulate" and not context.params["what"].endswith((".h5", ".root")):
         assert load_recipe(context.params["what"], overrides)
@@ -196,7 +201,7 @@ def test_a_command_in_a_sentence_is_there(line: str) -> None:
     _, word, *words = shlex.split(line)
     command, options = None, {"--help", "-h", "--install-completion", "--version"}
     if not word.startswith("-"):
-        command = command_of(word)
+        command, words = command_of(word, *words)
         options |= {option for each in command.params for option in each.opts}
     asked = {each.partition("=")[0] for each in [word, *words] if each.startswith("-")}
     assert asked <= options
