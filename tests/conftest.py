@@ -98,7 +98,7 @@ def write_search(folder: Path, box: Path) -> Path:
     values = {
         "events": {"format": "columns", "files": [str(box)]},
         "features": ["j1_mass", "j1_tau21"],
-        "method": {"name": "cwola", "classifier": {"inner_folds": 2, "members": 1}},
+        "method": {"name": "cwola", "classifier": {"members": 1}},
         "scan": {"low": LOW, "high": HIGH, "bins": 9},
         "selections": [1, 0.1, 0.02],
         "folds": 3,
