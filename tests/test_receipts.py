@@ -23,7 +23,6 @@ WITHOUT_RECEIPT = {
     ("docs/calibration.md", "A tail of empty bins"),
     ("docs/calibration.md", "Spectra without signal"),
     ("docs/combination.md", "Does it find a split signal?"),
-    ("docs/combination.md", "Each event counts once"),
     ("docs/flows.md", "Density"),
     ("docs/flows.md", "Speed"),
     ("docs/methods/anode.md", "Without signal"),

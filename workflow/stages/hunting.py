@@ -23,8 +23,7 @@ from ...stats import (
     spectrum_of,
     spurious_signal,
 )
-from ...stats.uncertainties.bias import function_bias
-from ...stats.uncertainties.envelope import function_envelope
+from ...stats.uncertainties.function_errors import function_fractions
 from ..models.result_models import write_models
 from .before_selection import before_selection, daughters_of
 from .block_numbers import block_numbers
@@ -104,6 +103,7 @@ def make_results(run: Run) -> SearchResults:
         "limits.json",
         "pseudodata.json",
         "uncertainties.json",
+        "answer.json",
     ):  # of an earlier result
         (out / stale).unlink(missing_ok=True)
     results.to_json(out / "results.json")
@@ -156,18 +156,10 @@ def background_fractions(
     """
     found = {} if spurious is None else {"spurious_signal": np.array(spurious.fraction)}
     others = run.config.uncertainties.functions
-    if others:
-        counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
-        envelope = function_envelope(
-            run.fit_edges, counts, run.regions, function=run.config.fit.function, others=others
-        )
-        found["background_function"] = np.array(envelope.fraction)
-        bias = function_bias(
-            run.fit_edges, counts, run.regions, function=run.config.fit.function, others=others
-        )
-        if any(bias.fraction):
-            found["function_bias"] = np.array(bias.fraction)
-    return found
+    counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
+    return found | function_fractions(
+        run.fit_edges, counts, run.regions, function=run.config.fit.function, others=others
+    )
 
 
 def fabricated_fraction(
