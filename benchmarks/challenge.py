@@ -83,7 +83,7 @@ def prongs(events: int, injected: int, boxes: int, size: int, seed: int) -> None
         ]
         mjj = core(signal["mjj"], masses[0]) / masses[0]
         for k, jet in enumerate(JETS):
-            taus = np.nanmean([each[k][1:] for each in found], axis=0, dtype=float)
+            taus = np.nanmean(np.array([each[k][1:] for each in found], dtype=float), axis=0)
             numbers = [each[k][0] for each in found]
             right, none = numbers.count(true), numbers.count(None)
             told = right, boxes - right - none, none
