@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...core import InputError
-from ...stats.workspaces.pieces import factor
+from ...stats.limits.signal_factors import SignalFactor
 from ..stages.inputs import varied_columns
 from ..stages.run import Run
 from ..stages.samples import load_signal
@@ -16,7 +16,7 @@ from .signal_models import SignalModel
 __all__ = ["nuisances_of"]
 
 
-def nuisances_of(run: Run, signal: SignalModel) -> list[dict[str, Any]]:
+def nuisances_of(run: Run, signal: SignalModel) -> tuple[SignalFactor, ...]:
     """Return the nuisances of a signal model in the window where it is looked for.
 
     The luminosity is one where limits are cross sections. Position, width and varied columns change
@@ -31,8 +31,8 @@ def nuisances_of(run: Run, signal: SignalModel) -> list[dict[str, Any]]:
 
     Returns
     -------
-    list of dict
-        Modifiers of pyhf, for the signal of `counting_channel`.
+    tuple of SignalFactor
+        All but the efficiency of the tagger change how much signal a training sees.
 
     Raises
     ------
@@ -41,8 +41,13 @@ def nuisances_of(run: Run, signal: SignalModel) -> list[dict[str, Any]]:
     """
     errors, window = run.config.uncertainties, run.windows[signal.window]
     in_fb = run.config.limits is not None and run.config.limits.luminosity is not None
-    sizes = {"luminosity": errors.luminosity if in_fb else 0.0, "tagger": errors.tagger}
-    found = [factor(name, 1 + size) for name, size in sizes.items() if size > 0]
+    found = []
+    if in_fb and errors.luminosity > 0:
+        more = 1 + errors.luminosity
+        found.append(SignalFactor("luminosity", more, 1 / more))
+    if errors.tagger > 0:
+        more = 1 + errors.tagger
+        found.append(SignalFactor("tagger", more, 1 / more, trained=False))
 
     def share(mass: Any, total: int) -> float:
         return float(np.count_nonzero(window.signal(mass)) / total)
@@ -67,5 +72,5 @@ def nuisances_of(run: Run, signal: SignalModel) -> list[dict[str, Any]]:
                 f"region {window.low:.0f}-{window.high:.0f} GeV; is the uncertainty right?"
             )
             raise InputError(msg)
-        found.append(factor(name, up / signal.share, down / signal.share))
-    return found
+        found.append(SignalFactor(name, up / signal.share, down / signal.share))
+    return tuple(found)
