@@ -18,7 +18,7 @@ from scipy.special import ndtr
 from ...core import FitError, InputError, Record
 from ..spectra.batch_fit import Fits, Problem, refit
 from ..spectra.binning import window_bins
-from ..spectra.functions import Basis, basis
+from ..spectra.functions import Basis, basis, n_parameters
 from ..spectra.poisson import checked_counts, seed_theta
 from ..spectra.spectrum import fit
 from ..spectra.spurious import spurious_signal
@@ -108,7 +108,7 @@ def bias_matrix(
     Raises
     ------
     InputError
-        If there are no functions, masses or toys.
+        If there are no functions, masses or toys, or a function has too few bins.
     FitError
         If a function cannot be fitted to the spectrum.
 
@@ -125,6 +125,13 @@ def bias_matrix(
     if not functions or not at.size or toys < 2:
         msg = "a bias matrix needs functions, masses, and at least two pseudo-experiments of each"
         raise InputError(msg)
+    for name in functions:
+        if n_parameters(name) + 1 >= bins.size - 1:
+            msg = (
+                f"{name} and a signal have {n_parameters(name) + 1} parameters, and the spectrum has "
+                f"{bins.size - 1} bins: give more bins (scan.bins, fit.bins_per_bin)"
+            )
+            raise InputError(msg)
     spectrum = checked_counts(counts, bins)
     signal = np.diff(ndtr((bins - at[:, None]) / (relative_width * at[:, None])), axis=1)
     cells = []

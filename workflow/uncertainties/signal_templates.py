@@ -99,8 +99,9 @@ def simulated_templates(
     nominal = filled(signal.sample.mass, probability)
     if not nominal[0].any():
         msg = (
-            f"none of {len(signal.sample)} simulated signal events passes the selection "
-            f"{best.efficiency:g} in the range of the scan: it cannot be the signal's template"
+            f"signal: none of its {len(signal.sample)} events passes the selection {best.efficiency:g} "
+            "in the range of the scan, so that it has no template; give a signal of the mass that was "
+            "found, or leave signal out"
         )
         raise InputError(msg)
     scale = max(best.n_signal, 1.0) / nominal[0].sum()
