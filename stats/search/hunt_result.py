@@ -117,6 +117,10 @@ class WindowResult(Record):
         """The unselected spectrum, then the selections."""
         return (self.unselected, *self.selections)
 
+    def place_of(self, efficiency: float) -> int:
+        """Return the place of a selection among the rows: 0 is the unselected spectrum."""
+        return [row.efficiency for row in self.rows].index(efficiency)
+
     @property
     def searched(self) -> tuple[SelectionResult, ...]:
         """The rows that are searched, from loose to tight."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core import InputError
 from ...stats.limits.signal_factors import SignalFactor
+from ...stats.uncertainties.nuisances import SignalErrors, moved_masses
 from ..stages.inputs import varied_columns
 from ..stages.run import Run
 from ..stages.samples import load_signal
@@ -49,22 +49,19 @@ def nuisances_of(run: Run, signal: SignalModel) -> tuple[SignalFactor, ...]:
         more = 1 + errors.tagger
         found.append(SignalFactor("tagger", more, 1 / more, trained=False))
 
-    def share(mass: Any, total: int) -> float:
-        return float(np.count_nonzero(window.signal(mass)) / total)
+    def share(mass: NDArray) -> float:
+        return float(np.count_nonzero(window.signal(mass)) / len(signal.sample))
 
-    mass, n = signal.sample.mass, len(signal.sample)
-    middle, shares = float(np.median(mass)), {}
-    if errors.position > 0:
-        shares["position"] = [share(mass * (1 + r), n) for r in (errors.position, -errors.position)]
-    if errors.width > 0:
-        wider = (middle + (mass - middle) * (1 + q) for q in (errors.width, -errors.width))
-        shares["width"] = [share(each, n) for each in wider]
+    moved = moved_masses(
+        signal.sample.mass, SignalErrors(position=errors.position, width=errors.width)
+    )
+    shares = {name: [share(mass) for mass in both] for name, both in moved.items()}
     for name in errors.variations:
         varied = (
             load_signal(run, varied_columns(signal.files, f"{name}_{sign}"), weights="thinned")
             for sign in ("up", "down")
         )
-        shares[name] = [share(each.mass, n) for each in varied]
+        shares[name] = [share(each.mass) for each in varied]
     for name, (up, down) in shares.items():
         if min(up, down) <= 0:
             msg = (

@@ -32,6 +32,7 @@ from ..stages.search_figures import (
 from ..stages.search_result import SearchResults
 from .headline import corrections, headline, numbers
 from .repeats_section import repeats_section
+from .uncertainties_section import uncertainties_section
 from .validation_section import validation_section
 
 __all__ = ["write_report"]
@@ -103,6 +104,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         ],
         "validation": validation_section(results, out),
         "retrained": _retrained(out),
+        "uncertainties": uncertainties_section(out),
         "limits": _limits(out),
         "independence": [
             (

@@ -49,9 +49,7 @@ def make_scores(run: Run, client: Client) -> None:
     ConfigError
         If the method or a hyperparameter is unknown, or it needs simulation and there is none.
     """
-    check_selections(
-        run, len(load_numbers(run))
-    )  # what is unusable fails before anything is sent out
+    n_events = len(load_numbers(run))  # what is unusable fails before anything is sent out
     run.method.shown(first_events(run))
     load_simulation(run)
     if run.config.signal:
@@ -60,6 +58,7 @@ def make_scores(run: Run, client: Client) -> None:
         load_varied(run, name)
     for window in run.left_out:
         logger.warning("%s", window)
+    check_selections(run, n_events)
     parts = [(part, score_files(part), signal_score_files(part)) for part in run.partitions]
     folder = run.folder / "scores"
     folder.mkdir(parents=True, exist_ok=True)
