@@ -236,6 +236,9 @@ class HuntResult(Printed, Record):
     repeats : Repeats or None
         Where there are several partitions into folds: what each says alone. The p-values are then
         combined ones, all else is of the representative partition.
+    odds_widths : tuple of tuple of float
+        For each selection, from loose to tight, the constraints of its efficiency from the slope on
+        (`overdensity.stats.search.odds_prior`).
 
     Examples
     --------
@@ -261,6 +264,7 @@ class HuntResult(Printed, Record):
     null_mismatch: float
     flags: tuple[str, ...]
     repeats: Repeats | None = None
+    odds_widths: tuple[tuple[float, ...], ...] = ()
 
     def table(self) -> Table:
         """Return one line a window, with its most significant selection."""

@@ -49,6 +49,9 @@ class InjectionTask:
         Spurious signal of the run in this window, as a fraction of the background.
     refused : tuple of bool
         Selections that the run has refused.
+    odds_widths : tuple of tuple of float
+        What all windows of the run have told of the efficiency of each selection: the one window
+        that is trained again could not.
     """
 
     model: str
@@ -60,6 +63,7 @@ class InjectionTask:
     pseudo_events: int | None
     spurious: float
     refused: tuple[bool, ...]
+    odds_widths: tuple[tuple[float, ...], ...]
     theta: tuple[float, ...] | None = None
 
     def __str__(self) -> str:

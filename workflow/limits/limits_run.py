@@ -129,6 +129,7 @@ def _tasks(
         pseudo_events=None,
         spurious=_spurious(results, signal.window),
         refused=tuple(row.refused for row in window.selections),
+        odds_widths=results.odds_widths,
     )
     if limits.injections is None:
         return [plain]

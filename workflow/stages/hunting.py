@@ -250,6 +250,7 @@ def _results(
         cutflow={} if processing is None else processing.cutflow,
         bad_files=bad_files,
         key=key,
+        odds_widths=result.odds_widths,
         provenance=Provenance.of(
             config.model_dump(mode="json"),
             config.seed,
