@@ -14,6 +14,7 @@ from overdensity.stats.spectra.binning import gaussian_fractions
 from overdensity.stats.spectra.pass_fit import odds_columns
 
 EDGES = np.linspace(1000.0, 2000.0, 9)
+QUADRATIC = [[1.0, 1.0]]  # eight bins have no room for more
 BEFORE = np.array([9000.0, 7000, 5200, 4100, 3200, 2400, 1900, 1500])
 
 
@@ -26,15 +27,17 @@ def peak(place: np.ndarray) -> np.ndarray:
 def test_signal_and_its_place_are_found_as_they_were_put_in() -> None:
     kept = 0.1 * np.exp(np.linspace(-0.2, 0.2, 8))
     counts = np.stack([BEFORE * (1 - kept), BEFORE * kept + 200 * peak(np.array([3.3]))[0, 1]])
-    found = fit_shells(EDGES, counts, peak, place=[3.0], limits=[[2.0, 5.0]], function="dijet4")
+    options = {"function": "dijet4", "odds_widths": QUADRATIC}
+    found = fit_shells(EDGES, counts, peak, place=[3.0], limits=[[2.0, 5.0]], **options)
     assert found.number == pytest.approx(200, abs=0.3 * found.error)
     assert found.place[0] == pytest.approx(3.3, abs=0.3 * np.sqrt(found.place_covariance[0, 0]))
-    assert found.ndf == 16 - 4 - 5 - 1 - 1
+    assert found.ndf == 16 - 4 - 3 - 1 - 1
 
 
 def test_a_place_on_its_limit_has_no_error() -> None:
     counts = np.stack([BEFORE, BEFORE / 10 + 200 * peak(np.array([3.3]))[0, 1]])
-    found = fit_shells(EDGES, counts, peak, place=[2.5], limits=[[2.0, 2.6]], function="dijet3")
+    options = {"function": "dijet3", "odds_widths": QUADRATIC}
+    found = fit_shells(EDGES, counts, peak, place=[2.5], limits=[[2.0, 2.6]], **options)
     assert found.place.tolist() == [2.6]
     assert found.place_covariance.tolist() == [[0.0]]
 
@@ -55,7 +58,7 @@ def test_a_selection_that_bends_as_a_quartic_moves_no_signal(
     found = fit_shells(edges, counts, lambda _: signal, odds_widths=widths)
     assert found.number == pytest.approx(240, abs=0.25 * found.error)
     if widths is None:
-        quadratic = fit_shells(edges, counts, lambda _: signal, odds_widths=[[1.0, 1.0]])
+        quadratic = fit_shells(edges, counts, lambda _: signal, odds_widths=QUADRATIC)
         assert abs(quadratic.number - 240) > 0.3 * quadratic.error
 
 
