@@ -14,6 +14,9 @@ from .calibrate.retrained import Retrained
 from .calibrate.retraining import repeat_search
 from .cluster.connecting import connect
 from .config.search import SearchConfig
+from .expect.expected_figures import save_expected_figures
+from .expect.expected_result import ExpectedReach
+from .expect.expected_run import check_expected, make_expected
 from .limits.limits_figures import save_limits_figures
 from .limits.limits_result import LimitsResults
 from .limits.limits_run import check_limits, make_limits
@@ -28,6 +31,7 @@ from .uncertainties.uncertainties_run import make_uncertainties
 
 __all__ = [
     "calibrate_search",
+    "expect_reach",
     "hunt_search",
     "process_search",
     "run_limits",
@@ -174,6 +178,37 @@ def run_limits(config: SearchConfig) -> LimitsResults:
     save_limits_figures(run.folder)
     _write_submission(run, made)
     write_report(run.folder)
+    return made
+
+
+def expect_reach(config: SearchConfig) -> ExpectedReach:
+    """Say what a search can find, before its signal regions are looked at.
+
+    Parameters
+    ----------
+    config : SearchConfig
+        The search, which need not have been done; event files are processed first.
+
+    Returns
+    -------
+    ExpectedReach
+        Also written to ``expected.json``, beside figures in ``expected/``, in the run's folder; the
+        report is written anew, if the run has results.
+
+    Raises
+    ------
+    OverdensityError
+        If the input cannot be used, or tasks failed; what is done is kept.
+    """
+    check_events(config)
+    check_expected(Run(config))
+    run = open_run(config)
+    with connect(config.cluster, config.workers) as client:
+        make_columns(run, client)
+        made = make_expected(run, client)
+    save_expected_figures(run.folder)
+    if (run.folder / "results.json").is_file():
+        write_report(run.folder)
     return made
 
 

@@ -16,6 +16,8 @@ from overdensity.processors import ProcessingReport
 from overdensity.workflow.benchmark.benchmark_result import BenchmarkRun
 from overdensity.workflow.calibrate.retrained import PseudoDataset, Retrained
 from overdensity.workflow.combine.combined_run import CombinedSearch
+from overdensity.workflow.expect.blind_training import TrainedResponse
+from overdensity.workflow.expect.expected_result import ExpectedPoint, ExpectedReach
 from overdensity.workflow.limits.injection_results import Injection
 from overdensity.workflow.limits.limits_result import LimitsResults
 from overdensity.workflow.stages.scores import Trainings
@@ -32,6 +34,9 @@ READ: dict[str, tuple[type[Record], str]] = {
     "dataset0001.json": (PseudoDataset, "calibrate"),
     "limits.json": (LimitsResults, "limits"),
     "injection.json": (Injection, "limits"),
+    "expected.json": (ExpectedReach, "expect"),
+    "point.json": (ExpectedPoint, "expect"),
+    "response.json": (TrainedResponse, "expect"),
     "combination.json": (CombinedSearch, "combine"),
     "training.json": (BenchmarkRun, "benchmark"),
 }

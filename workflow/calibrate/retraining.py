@@ -41,7 +41,13 @@ from ..stages.search_result import SearchResults
 from ..stages.selecting import calibrated_scores, levels_of, sculpting_of
 from .retrained import PseudoDataset, Retrained
 
-__all__ = ["background_parameters", "pseudo_sample", "repeat_search", "smeared_sample"]
+__all__ = [
+    "background_parameters",
+    "pseudo_sample",
+    "repeat_search",
+    "smeared_sample",
+    "with_new_masses",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -182,17 +188,40 @@ def smeared_sample(run: Run, theta: Sequence[float], index: int) -> Sample:
     -------
     Sample
     """
-    config, data = run.config, load_sample(run)
+    data = load_sample(run)
     ordered = data.take(np.argsort(data.event))  # the order of the files changes nothing
+    return with_new_masses(run, ordered, theta, index)
+
+
+def with_new_masses(run: Run, events: Sample, theta: Sequence[float], index: int) -> Sample:
+    """Return events with masses thrown from the background near their own, and ids of their own.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    events : Sample
+        Events in the range of the scan, in an order that no file can change.
+    theta : sequence of float
+        Parameters of the background on the bins of the fits.
+    index : int
+        Number of the pseudo-dataset, from which its randomness comes.
+
+    Returns
+    -------
+    Sample
+        Without truth and weights.
+    """
+    config = run.config
     masses = smeared_masses(
-        ordered.mass,
+        events.mass,
         basis(config.fit.function, run.fit_edges),
         np.array(theta),
         smearing=config.pseudo_datasets.smearing,
         rng=_rng(config, index, 0),
     )
-    ids = _new_ids(config, index, len(data))
-    return dataclasses.replace(ordered.without_label(), event=ids, mass=masses, weight=None)
+    ids = _new_ids(config, index, len(events))
+    return dataclasses.replace(events.without_label(), event=ids, mass=masses, weight=None)
 
 
 def background_parameters(run: Run) -> tuple[float, ...]:

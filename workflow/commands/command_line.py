@@ -17,6 +17,7 @@ from ...core import OverdensityError, extra_for
 from ...core.progress_bar import set_quiet
 from .combining import combine
 from .comparing import benchmark
+from .expecting import expect
 from .limiting import limits
 from .listing import features, methods, processors
 from .processing import process
@@ -36,8 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _command in (
-    simulate, process, score, hunt, run, calibrate, limits, combine, report, benchmark, methods,
-    processors, features,
+    simulate, process, expect, score, hunt, run, calibrate, limits, combine, report, benchmark,
+    methods, processors, features,
 ):  # fmt: skip
     app.command()(_command)
 app.add_typer(validate)

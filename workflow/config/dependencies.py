@@ -24,6 +24,7 @@ Stage = Literal[
     "calibration",  # pseudodata.json, put together anew from results and pseudo-datasets
     "combination",  # combination.json of several searches
     "uncertainties",  # uncertainties.json, of results and simulated signal
+    "expected",  # the expected reach for one signal
 ]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
@@ -34,8 +35,15 @@ _TRAINING: tuple[Stage, ...] = (
     "injections",
     "pseudo_datasets",
     "combination",
+    "expected",
 )
-_SELECTION: tuple[Stage, ...] = ("results", "injections", "pseudo_datasets", "combination")
+_SELECTION: tuple[Stage, ...] = (
+    "results",
+    "injections",
+    "pseudo_datasets",
+    "combination",
+    "expected",
+)
 # The files of columns are part of the key of whatever is made of them; results and combinations
 # hold what is said of the event files, too.
 _EVENTS: tuple[Stage, ...] = ("columns", "results", "combination")
@@ -59,15 +67,22 @@ AFFECTS: Mapping[str, tuple[Stage, ...]] = {
     "selections": _SELECTION,
     "calibration": _SELECTION,
     "fit": _SELECTION,
-    "pseudo_experiments": ("results", "combination"),
+    "pseudo_experiments": ("results", "combination", "expected"),
     "signal": ("signal_scores", "results"),
     "limits": ("limits",),
+    "expect": ("expected",),
     "uncertainties.luminosity": ("limits", "uncertainties"),
     "uncertainties.tagger": ("limits", "uncertainties"),
     "uncertainties.position": ("limits", "uncertainties"),
     "uncertainties.width": ("limits", "uncertainties"),
     "uncertainties.variations": ("signal_scores", "limits", "uncertainties"),
-    "uncertainties.functions": ("results", "pseudo_datasets", "combination", "uncertainties"),
+    "uncertainties.functions": (
+        "results",
+        "pseudo_datasets",
+        "combination",
+        "uncertainties",
+        "expected",
+    ),
     "pseudo_datasets.number": ("calibration",),
     "pseudo_datasets.smearing": ("pseudo_datasets", "calibration"),
     "pseudo_datasets.simulation": ("pseudo_datasets", "calibration"),

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from .bending import EfficiencyConfig
 from .cluster import ClusterConfig
 from .event_input import EventsConfig
+from .expect import ExpectConfig
 from .limits import LimitsConfig
 from .region import RegionConfig
 from .registries import FunctionName, MethodName, ProcessorName, check_bins
@@ -173,6 +174,8 @@ class SearchConfig(Section):
         Systematic uncertainties of signal and background.
     limits : LimitsConfig, optional
         Signals, injections and luminosity for ``overdensity limits``.
+    expect : ExpectConfig
+        Signal strengths, or a Gaussian resonance, for ``overdensity expect``.
     pseudo_datasets : PseudoDatasetsConfig
         Pseudo-datasets for ``overdensity calibrate``, the search repeated with its training.
     signal : tuple of str
@@ -226,6 +229,7 @@ class SearchConfig(Section):
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
     uncertainties: UncertaintiesConfig = UncertaintiesConfig()
     limits: LimitsConfig | None = None
+    expect: ExpectConfig = ExpectConfig()
     pseudo_datasets: PseudoDatasetsConfig = PseudoDatasetsConfig()
     signal: MaybeFiles = ()
     simulation: MaybeFiles = ()

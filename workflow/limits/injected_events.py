@@ -51,7 +51,7 @@ class InjectionTask:
         Selections that the run has refused.
     odds_widths : tuple of tuple of float
         What all windows of the run have told of the efficiency of each selection: the one window
-        that is trained again could not.
+        that is trained again could not. Empty where nothing is fitted.
     """
 
     model: str
@@ -63,8 +63,8 @@ class InjectionTask:
     pseudo_events: int | None
     spurious: float
     refused: tuple[bool, ...]
-    odds_widths: tuple[tuple[float, ...], ...]
     theta: tuple[float, ...] | None = None
+    odds_widths: tuple[tuple[float, ...], ...] = ()
 
     def __str__(self) -> str:
         """Say the task in words."""

@@ -22,10 +22,11 @@ from ..stages.selecting import calibrated
 from .injected_events import InjectionTask, draw_signal, events_with_signal, load_base
 from .injection_results import InjectedSelection, Injection
 
-__all__ = ["inject", "injection_key"]
+__all__ = ["MOST_SCORED", "inject", "injection_key", "trained_selection"]
 
 _PSEUDO_EXPERIMENTS = 1000  # behind the goodness of fit, whose threshold is a few in a thousand
-_MOST_SCORED = 20_000  # signal events an efficiency is measured with
+MOST_SCORED = 20_000
+"""Signal events that an efficiency is measured with, at most."""
 
 
 def injection_key(run: Run, task: InjectionTask) -> str:
@@ -67,14 +68,19 @@ def inject(run: Run, task: InjectionTask, path: Path) -> None:
     injected = signal.take(chosen[run.in_scan(signal.mass[chosen])])
     probe = signal.take(kept_back)
     n_probe = len(probe)
-    in_region = probe.take(np.flatnonzero(window.signal(probe.mass))[:_MOST_SCORED])
+    in_region = probe.take(np.flatnonzero(window.signal(probe.mass))[:MOST_SCORED])
     share = np.count_nonzero(window.signal(probe.mass)) / n_probe
 
     sample = events_with_signal(base, injected)
-    fold, levels, passing = _selected(run, sample, in_region, window)
+    fold, levels, passing = trained_selection(run, sample, in_region, window)
     is_signal = np.arange(len(sample)) >= len(base)
     selections = _fitted(
-        run, task, sample, levels=levels, is_signal=is_signal, eps_s=share * passing
+        run,
+        task,
+        sample,
+        levels=levels,
+        is_signal=is_signal,
+        eps_s=share * passing.mean(axis=1),
     )
     Injection(
         model=task.model,
@@ -87,10 +93,21 @@ def inject(run: Run, task: InjectionTask, path: Path) -> None:
     ).to_json(path)
 
 
-def _selected(
+def trained_selection(
     run: Run, sample: Sample, probe: Sample, window: Window
 ) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.float64]]:
-    """Train every fold, select the events, and measure what fraction of the probe would pass.
+    """Train every fold, select the events, and measure what would pass of a probe.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    sample : Sample
+        The events, the injected ones among them.
+    probe : Sample
+        Signal events that are not among them.
+    window : Window
+        What is trained.
 
     Returns
     -------
@@ -98,8 +115,8 @@ def _selected(
         Of each event.
     levels : ndarray of int8, shape (n_events,)
         Selections passed.
-    passing : ndarray of float64, shape (n_selections + 1,)
-        Fraction of the probe that passes, averaged over the folds; 1 before any selection.
+    passing : ndarray of float64, shape (n_selections + 1, n_probe)
+        Fraction of the folds in which each event of the probe passes; 1 before any selection.
     """
     config, shown, simulation = run.config, sample.without_label(), load_simulation(run)
     fold = run.folding.of(sample.event)
@@ -113,9 +130,9 @@ def _selected(
     cut_on = calibrated(run, scores, mass=sample.mass, fold=fold, event=sample.event, window=window)
     levels = selection_levels(cut_on, fold, config.cuts, events=splitmix64(sample.event))
 
-    def passing(each: int, efficiency: float) -> float:
+    def passing(each: int, efficiency: float) -> NDArray[np.bool_]:
         of_fold = fold == each
-        would = passes(
+        return passes(
             scores[of_fold],
             cut_on[of_fold],
             np.log(sample.mass[of_fold]),
@@ -123,13 +140,12 @@ def _selected(
             new_scores=probe_scores[each],
             new_log_mass=np.log(probe.mass),
         )
-        return float(np.mean(would))
 
     fractions = [
-        np.mean([passing(each, efficiency) for each in range(config.folds)])
+        np.mean([passing(each, efficiency) for each in range(config.folds)], axis=0)
         for efficiency in config.cuts
     ]
-    return fold, levels, np.array([1.0, *fractions], dtype=np.float64)
+    return fold, levels, np.stack([np.ones(len(probe)), *fractions])
 
 
 def _fitted(

@@ -19,6 +19,8 @@ from ...stats.signal.yields import NumberOfEvents
 from ..calibrate.retrained import Retrained, retrained_figure
 from ..config.reading import parse_config
 from ..drawing import as_svg_uri, plot_losses, plot_reliability
+from ..expect.expected_figures import expected_figures
+from ..expect.expected_result import ExpectedReach
 from ..limits.limits_figures import limits_figures
 from ..limits.limits_result import LimitsResults
 from ..stages.run import Run
@@ -106,6 +108,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "retrained": _retrained(out),
         "uncertainties": uncertainties_section(out),
         "limits": _limits(out),
+        "expected": _expected(out),
         "independence": [
             (
                 f"{window.low:.0f}-{window.high:.0f}",
@@ -215,6 +218,19 @@ def _limits(out: Path) -> dict[str, Any] | None:
     return {
         "figures": [_picture(figure, name, text) for name, text, figure in limits_figures(out)],
         "flags": LimitsResults.from_json(out / "limits.json").flags,
+    }
+
+
+def _expected(out: Path) -> dict[str, Any] | None:
+    """Return the figures of the expected reach, and what they rest on, if it was asked for."""
+    path = out / "expected.json"
+    if not path.is_file():
+        return None
+    found = ExpectedReach.from_json(path)
+    return {
+        "figures": [_picture(figure, name, text) for name, text, figure in expected_figures(found)],
+        "flags": found.flags,
+        "assumptions": found.assumptions,
     }
 
 

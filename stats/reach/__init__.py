@@ -1,0 +1,1 @@
+"""What a search can be expected to find, told from the events beside the signal region alone."""

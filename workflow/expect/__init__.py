@@ -1,0 +1,1 @@
+"""The expected reach of a search, before its signal regions are seen: ``overdensity expect``."""
