@@ -93,8 +93,11 @@ def run_search(config: SearchConfig) -> SearchResults:
     (2, 2985)
     """
     run = _scored(config, process=True)
-    results = _hunted(run)
-    write_report(run.folder)
+    results = make_results(run)
+    try:
+        make_uncertainties(run, results)
+    finally:  # the result stands, whatever is wrong with a simulated signal
+        write_report(run.folder)
     return results
 
 
@@ -112,8 +115,11 @@ def score_search(config: SearchConfig, *, process: bool) -> None:
 
 
 def hunt_search(config: SearchConfig) -> SearchResults:
-    """Take the scores of a search to its results, and write them."""
-    return _hunted(open_run(config))
+    """Take the scores of a search to its results, and write what its uncertainties do to them."""
+    run = open_run(config)
+    results = make_results(run)
+    make_uncertainties(run, results)
+    return results
 
 
 def calibrate_search(config: SearchConfig) -> Retrained:
@@ -164,8 +170,8 @@ def run_limits(config: SearchConfig) -> LimitsResults:
     OverdensityError
         If the input cannot be used, or repetitions failed; what is done is kept.
     """
+    check_limits(Run(config))
     run = open_run(config)
-    check_limits(run)
     with connect(config.cluster, config.workers) as client:
         make_scores(run, client)
         made = make_limits(run, client)
@@ -250,13 +256,6 @@ def _write_submission(run: Run, limits: LimitsResults) -> None:
         logger.warning("%s", missing)
         return
     write_hepdata(make_results(run), limits, run.folder)
-
-
-def _hunted(run: Run) -> SearchResults:
-    """Return the results of a run, and write what its uncertainties do to them."""
-    results = make_results(run)
-    make_uncertainties(run, results)
-    return results
 
 
 def _scored(config: SearchConfig, *, process: bool) -> Run:

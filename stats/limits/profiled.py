@@ -21,6 +21,7 @@ __all__ = [
     "effective_events",
     "fit_data",
     "limit_of",
+    "profile_nll",
     "strength_guess",
     "yields_of",
 ]
@@ -151,6 +152,28 @@ def background_fit(model: Likelihood) -> Array:
     0.0
     """
     return fit_data(model, *data_of(model), strength=0.0, start=model.start).theta[0]
+
+
+def profile_nll(model: Likelihood, strengths: Array, *, start: Array) -> Array:
+    """Return the negative logarithm of the likelihood of the data at each strength.
+
+    One fit starts where the one before has ended: give the strengths in order.
+
+    Examples
+    --------
+    >>> from overdensity.stats.limits.likelihood import likelihood
+    >>> from overdensity.stats.workspaces.pieces import Channel, Sample, poisson_error, signal, workspace
+    >>> background = Sample("background", (50.0,), (poisson_error("error", [5.0]),))
+    >>> count = workspace([Channel("count", (52.0,), (signal([10.0]), background))])
+    >>> model = likelihood(count)
+    >>> int(profile_nll(model, np.array([0.0, 0.2, 2.0]), start=model.start).argmin())
+    1
+    """
+    found = np.empty(len(strengths))
+    for k, strength in enumerate(strengths.tolist()):
+        fit = fit_data(model, *data_of(model), strength=strength, start=start)
+        start, found[k] = fit.theta[0], fit.nll[0]
+    return found
 
 
 def yields_of(model: Likelihood, theta: Array) -> tuple[Array, Array]:

@@ -20,6 +20,11 @@ degrees of freedom of Welch and Satterthwaite, :math:`\nu = (R - 1)(s^2(1 + 1/R)
 (s^2(1 + 1/R))^2`. The term v is what a Poisson count of mean :math:`\epsilon S` leaves out: data
 with fewer signal events than expected train a worse selection, too, and lose twice.
 
+Nuisances of the signal are averaged over with y, as in the limit of a count
+(`overdensity.stats.limits.counting`). Where the data hold :math:`f` times the signal (luminosity,
+position, width, energy scale), y is that of the strength :math:`f S`, for the training sees no more;
+a factor on the events selected (the tagger) multiplies y alone.
+
 The injections must go into events without this signal. In data that hold :math:`S_0` of it the
 training sees :math:`S_0 + S`, the efficiency comes out as that of a larger strength, and the limit
 excludes the truth too often.
@@ -39,6 +44,7 @@ from scipy import special
 from scipy.optimize import brentq
 
 from ...core import InputError, Record
+from .signal_factors import DrawnFactors, SignalFactor
 
 __all__ = ["InjectedLimit", "injected_limit", "probability_below", "reach"]
 
@@ -49,7 +55,6 @@ _STEPS = 8  # between two injected strengths
 _SCORES = np.linspace(-4.5, 4.5, 46)  # normal scores of the yields of one more training
 _WEIGHTS = np.exp(-(_SCORES**2) / 2) / np.exp(-(_SCORES**2) / 2).sum()
 _HALF = 0.5  # yields far below it are the same to a count
-_STEADY = 1e-12  # variance of a logarithm, below which trainings agree
 _NORMAL = 200  # degrees of freedom from which on Student's t is as good as normal
 _TERMS = 512  # of a sum over signal counts
 _FAR = 9.0  # standard deviations of a Poisson count
@@ -84,6 +89,7 @@ def injected_limit(
     efficiencies: Sequence[ArrayLike],
     level: float = 0.95,
     bands: Sequence[float] = _BANDS,
+    nuisances: Sequence[SignalFactor] = (),
 ) -> InjectedLimit:
     r"""Return the CLs limit on the strength of a signal that the selection was trained with.
 
@@ -104,6 +110,8 @@ def injected_limit(
         Confidence level.
     bands : sequence of float
         In σ, where the expected limit is wanted.
+    nuisances : sequence of SignalFactor
+        Uncertainties of the signal, over which the yields are averaged.
 
     Returns
     -------
@@ -127,7 +135,7 @@ def injected_limit(
         msg = f"the confidence level must be between 0 and 1, got {level:g}"
         raise InputError(msg)
     _check_background(observed, expected, error)
-    training = _Training(*_checked(strengths, efficiencies))
+    training = _Training(*_checked(strengths, efficiencies), nuisances)
     counts = (observed, *(_quantile(special.ndtr(q), expected, error) for q in bands))
     limits = [_limit(_Count(n, expected, error), training, 1 - level) for n in counts]
     return InjectedLimit(limits[0], tuple(limits[1:]), level)
@@ -184,32 +192,51 @@ class _Count:
 class _Training:
     """Selected signal events against the strength, as one more training would have them."""
 
-    def __init__(self, strengths: Array, efficiencies: list[Array]) -> None:
+    def __init__(
+        self, strengths: Array, efficiencies: list[Array], nuisances: Sequence[SignalFactor]
+    ) -> None:
         ranks = max(map(len, efficiencies))
         at = (np.arange(ranks) + 0.5) / ranks
         self.strengths = strengths
         self.ranked = np.stack([np.quantile(e, at, method="inverted_cdf") for e in efficiencies])
         self.repeats = min(map(len, efficiencies))
+        self.drawn = DrawnFactors.of(nuisances) if nuisances else None
 
     def yields(self, strength: float) -> Array:
         """Return possible numbers of selected signal events, with the probabilities _WEIGHTS."""
-        upper = min(max(int(np.searchsorted(self.strengths, strength)), 1), len(self.ranked) - 1)
-        low, high = self.strengths[upper - 1 : upper + 1]
-        part = (strength - low) / (high - low)
+        mean, variance, freedom = self._logarithm(np.array([strength]))
+        student, drawn = _student(int(freedom[0])), self.drawn
+        if drawn is None:
+            return _events(mean + np.sqrt(variance) * student, np.array([strength]))
+        there = strength * np.exp(drawn.trained)
+        mean, variance, _ = self._logarithm(there)
+        u = mean + np.sqrt(variance) * np.interp(drawn.score, _SCORES, student)
+        return np.quantile(np.exp(drawn.selected) * _events(u, there), special.ndtr(_SCORES))
+
+    def _logarithm(self, strengths: Array) -> tuple[Array, Array, Array]:
+        """Return mean and variance of ln(y + 1/2), and the degrees of freedom of its spread.
+
+        Beyond the largest injected strength, efficiencies stay as they are there.
+        """
+        inside = np.minimum(strengths, self.strengths[-1])
+        upper = np.clip(np.searchsorted(self.strengths, inside), 1, len(self.ranked) - 1)
+        low, high = self.strengths[upper - 1], self.strengths[upper]
+        part = ((inside - low) / (high - low))[:, None]
         below, above = self.ranked[upper - 1], self.ranked[upper]
         found = (1 - part) * below + part * above
-        rise = (above.mean() - below.mean()) / (high - low)
-        slope = max(rise * strength / max(found.mean(), 1e-300), 0.0)
-        u = np.log(strength * found + _HALF)
-        freedom = self.repeats - 1
-        spread = u.var() * u.size / (u.size - 1) * (1 + 1 / self.repeats)
-        together = spread + 2 * slope / max(strength, 1.0)
-        if together < _STEADY:
-            return np.full(_SCORES.size, strength * found.mean())
-        nu = min(freedom * (together / max(spread, together / _NORMAL)) ** 2, _NORMAL)
-        u_of_next = u.mean() + np.sqrt(together) * _student(int(nu))
-        most = np.log(strength + _HALF)  # all of it
-        return np.maximum(np.exp(np.minimum(u_of_next, most)) - _HALF, 0.0)
+        rise = (above.mean(axis=1) - below.mean(axis=1)) / (high - low)
+        slope = np.maximum(rise * inside / np.maximum(found.mean(axis=1), 1e-300), 0.0)
+        u = np.log(strengths[:, None] * found + _HALF)
+        spread = u.var(axis=1, ddof=1) * (1 + 1 / self.repeats)
+        together = spread + 2 * slope / np.maximum(strengths, 1.0)
+        share = np.maximum(spread, together / _NORMAL) / np.maximum(together, 1e-300)
+        nu = (self.repeats - 1) / np.maximum(share, 1 / _NORMAL) ** 2
+        return u.mean(axis=1), together, np.minimum(nu, _NORMAL)
+
+
+def _events(u: Array, strength: Array) -> Array:
+    """Return the events y of u = ln(y + 1/2), at most all there are."""
+    return np.maximum(np.exp(np.minimum(u, np.log(strength + _HALF))) - _HALF, 0.0)
 
 
 @lru_cache(maxsize=256)

@@ -117,6 +117,10 @@ class WindowResult(Record):
         """The unselected spectrum, then the selections."""
         return (self.unselected, *self.selections)
 
+    def place_of(self, efficiency: float) -> int:
+        """Return the place of a selection among the rows: 0 is the unselected spectrum."""
+        return [row.efficiency for row in self.rows].index(efficiency)
+
     @property
     def searched(self) -> tuple[SelectionResult, ...]:
         """The rows that are searched, from loose to tight."""
@@ -236,6 +240,9 @@ class HuntResult(Printed, Record):
     repeats : Repeats or None
         Where there are several partitions into folds: what each says alone. The p-values are then
         combined ones, all else is of the representative partition.
+    odds_widths : tuple of tuple of float
+        For each selection, from loose to tight, the constraints of its efficiency from the slope on
+        (`overdensity.stats.search.odds_prior`).
 
     Examples
     --------
@@ -261,6 +268,7 @@ class HuntResult(Printed, Record):
     null_mismatch: float
     flags: tuple[str, ...]
     repeats: Repeats | None = None
+    odds_widths: tuple[tuple[float, ...], ...] = ()
 
     def table(self) -> Table:
         """Return one line a window, with its most significant selection."""

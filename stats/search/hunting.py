@@ -205,6 +205,7 @@ def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:
         null_mismatch=step.null.mismatch,
         flags=step.flags(toys, seed),
         repeats=step.repeats(toys) if isinstance(step, RepeatedStep) else None,
+        odds_widths=tuple(map(tuple, (fits.problem.precision[:, 1:] ** -0.5).tolist())),
     )
 
 

@@ -88,6 +88,7 @@ def scan(
     model: FitModel | None = None,
     spurious: ArrayLike | None = None,
     searched: ArrayLike | None = None,
+    odds_widths: ArrayLike | None = None,
 ) -> Scan:
     r"""Fit the sidebands of every window and selection, and compare with the signal regions.
 
@@ -112,6 +113,9 @@ def scan(
     searched : array_like of bool, shape (n_windows,), optional
         Windows whose selections mean something, so that they show how much the efficiency bends; by
         default all.
+    odds_widths : array_like of shape (n_selections, order), optional
+        Constraints of the efficiencies where another scan of all windows has measured them
+        (`HuntResult.odds_widths`).
 
     Returns
     -------
@@ -151,7 +155,9 @@ def scan(
         center=center,
         precision=np.tile(model.odds_precision(), (len(steps), 1)),
     )
-    if model.efficiency_prior is None:
+    if odds_widths is not None:
+        problem.precision[:, 1:] = np.asarray(odds_widths, dtype=float) ** -2.0
+    elif model.efficiency_prior is None:
         known = np.ones(len(windows), bool) if searched is None else np.asarray(searched, bool)
         of_known = counts[np.repeat(known, len(all_efficiencies))]
         events = replace(patterns, levels=patterns.levels[:, known])

@@ -48,6 +48,7 @@ def statistical_step(
     spurious: ArrayLike | None = None,
     refused: ArrayLike | None = None,
     searched: ArrayLike | None = None,
+    odds_widths: ArrayLike | None = None,
 ) -> StatisticalStep:
     """Fit every window and selection.
 
@@ -70,6 +71,8 @@ def statistical_step(
         Selections that sculpt the spectrum.
     searched : array_like of bool, shape (n_windows,), optional
         Windows that are searched; by default all.
+    odds_widths : array_like of shape (n_selections, order), optional
+        Constraints of the efficiencies where they are known (`scan`).
 
     Returns
     -------
@@ -93,7 +96,15 @@ def statistical_step(
     ((1.0, 0.1), [False, True], True)
     """
     model = model or FitModel()
-    fits = scan(patterns, windows, efficiencies, model=model, spurious=spurious, searched=searched)
+    fits = scan(
+        patterns,
+        windows,
+        efficiencies,
+        model=model,
+        spurious=spurious,
+        searched=searched,
+        odds_widths=odds_widths,
+    )
     counted = np.ones(fits.shape, dtype=bool)
     counted[:, 0] = float(efficiencies[0]) == 1.0
     if searched is not None:

@@ -6,9 +6,9 @@ The shells share no event. In bin i and shell j
     + \sum_c n_c\,T_{cji},
 
 where μ is the background before selection, and :math:`\epsilon_k` the fraction of it that passes
-selection k of those that pass the looser one, with log-odds quadratic in ln m: passing over failing,
-in one Poisson likelihood with signals of any sign. It is maximised by Fisher scoring with step
-halving.
+selection k of those that pass the looser one, with log-odds that are a polynomial of ln m as in the
+search: passing over failing, in one Poisson likelihood with signals of any sign. It is maximised by
+Fisher scoring with step halving.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ __all__ = ["FittedSignal", "fit_shells"]
 Array = NDArray[np.float64]
 Templates = Callable[[Array], Array]
 
-_ORDER = 2  # of the log-odds in ln m
-_LOOSE = 10.0, 1.0, 1.0  # width of the constraint of the log-odds, far wider than the data
+_ORDER = 4  # of the log-odds in ln m, where no search has measured how far they bend
+_MEAN, _WIDE = 10.0, 1.0  # widths of the constraints of their mean and of the other terms
 _ROUNDS, _HALVINGS = 200, 40
 _TOLERANCE = 1e-5
 _STEP = 1e-4  # of the numerical derivatives by the place of a peak
@@ -69,6 +69,7 @@ def fit_shells(
     place: ArrayLike = (),
     limits: ArrayLike = (),
     function: str = "dijet5",
+    odds_widths: ArrayLike | None = None,
 ) -> FittedSignal:
     """Fit background, efficiencies and signals to all shells.
 
@@ -86,6 +87,10 @@ def fit_shells(
         Between which values the place floats.
     function : str
         Background function.
+    odds_widths : array_like of shape (n_shells - 1, order), optional
+        Constraints of the log-odds of each selection, from the slope on, among all events
+        (`HuntResult.odds_widths`); by default those of a quartic, far wider than what calibrated
+        scores leave. Those of a selection among the events of a looser one add in quadrature.
 
     Returns
     -------
@@ -106,7 +111,7 @@ def fit_shells(
     >>> round(found.number), round(found.error)
     (30, 9)
     """
-    model = _Shells.of(edges, shells, function)
+    model = _Shells.of(edges, shells, function, odds_widths)
     at, between = np.asarray(place, dtype=float), np.reshape(limits, (-1, 2)).astype(float)
     start = model.start()
     problem = _Likelihood(model, templates, start, between)
@@ -136,19 +141,31 @@ class _Shells:
         The background before selection.
     counts : ndarray of shape (n_shells, n_bins)
         Events.
-    columns : ndarray of shape (n_bins, 3)
+    columns : ndarray of shape (n_bins, order + 1)
         Those of the log-odds (`odds_columns`).
+    precision : ndarray of shape (n_shells - 1, order + 1)
+        1/σ² of their constraints.
     """
 
     function: Basis
     counts: Array
     columns: Array
+    precision: Array
 
     @classmethod
-    def of(cls, edges: ArrayLike, shells: ArrayLike, function: str) -> _Shells:
+    def of(
+        cls, edges: ArrayLike, shells: ArrayLike, function: str, odds_widths: ArrayLike | None
+    ) -> _Shells:
         """Prepare the fit."""
         model, counts = basis(function, edges), np.asarray(shells, dtype=float)
-        return cls(model, counts, odds_columns(model.edges, _ORDER))
+        n = len(counts) - 1
+        if odds_widths is None:
+            widths = np.full((n, _ORDER), _WIDE)
+        else:
+            known = np.asarray(odds_widths, dtype=float).reshape(n, -1)
+            widths = np.hypot(known, np.vstack([np.zeros_like(known[:1]), known[:-1]]))
+        precision = np.hstack([np.full((n, 1), _MEAN), widths]) ** -2.0
+        return cls(model, counts, odds_columns(model.edges, widths.shape[1]), precision)
 
     def start(self) -> Array:
         """Return parameters of the background to begin with: constant efficiencies."""
@@ -221,8 +238,7 @@ class _Likelihood:
         n_par, n_known = self.model.function.n_parameters, self.center.size
         distance, precision = np.zeros((2, parameters.size))
         distance[:n_known] = parameters[:n_known] - self.center
-        widths = np.tile(_LOOSE, len(self.model.counts) - 1)
-        precision[n_par:n_known] = np.power(widths, -2.0)
+        precision[n_par:n_known] = self.model.precision.ravel()
         return distance, precision
 
     def loss(self, parameters: Array) -> float:

@@ -9,6 +9,7 @@ pass a selection and to those that fail it: N events in all, of which n pass, so
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -175,7 +176,12 @@ def unselected_yield(
 
 
 def simulated_yield(
-    edges: ArrayLike, shells: ArrayLike, templates: ArrayLike, *, function: str = "dijet5"
+    edges: ArrayLike,
+    shells: ArrayLike,
+    templates: ArrayLike,
+    *,
+    function: str = "dijet5",
+    odds_widths: ArrayLike | None = None,
 ) -> NumberOfEvents:
     """Fit one number of signal events to all shells, with the shares that simulation gives.
 
@@ -189,6 +195,8 @@ def simulated_yield(
         Share of the signal in each shell and bin (`sample_template`).
     function : str
         Background function.
+    odds_widths : array_like of shape (n_shells - 1, order), optional
+        How far the selections bend the background (`fit_shells`).
 
     Returns
     -------
@@ -203,7 +211,8 @@ def simulated_yield(
     if not np.any(known > 0):
         msg = "no selection keeps any of the simulated signal: the number of events is unknown"
         raise FitError(msg)
-    return _number(fit_shells(edges, shells, lambda _: known, function=function))
+    found = fit_shells(edges, shells, lambda _: known, function=function, odds_widths=odds_widths)
+    return _number(found)
 
 
 def passing_failing_yield(
@@ -215,6 +224,7 @@ def passing_failing_yield(
     low: float,
     high: float,
     function: str = "dijet5",
+    odds_widths: ArrayLike | None = None,
 ) -> SignalPeak:
     """Fit one peak to the events that pass a selection and to those that fail it, with its tails.
 
@@ -233,6 +243,8 @@ def passing_failing_yield(
         The signal region: the mass stays within it, and a third of its width on either side.
     function : str
         Background function.
+    odds_widths : array_like of shape (1, order), optional
+        How far the selection bends the background (`fit_shells`).
 
     Returns
     -------
@@ -250,6 +262,8 @@ def passing_failing_yield(
         msg = f"events pass or fail: two spectra are needed, not {len(counts)}"
         raise InputError(msg)
 
+    background: dict[str, Any] = {"function": function, "odds_widths": odds_widths}
+
     def peak(place: Array, tail: float) -> Array:
         """Return the peak at ln(mass) and ln(width / mass)."""
         at, relative = np.exp(place)
@@ -263,7 +277,7 @@ def passing_failing_yield(
         """Fit the whole peak at a place, and what passes of it."""
         whole, moved = np.array([[1.0], [0.0]]), np.array([[-1.0], [1.0]])
         both = whole * peak(place, _TAIL), moved * peak(place, _TAIL_SELECTED)
-        return fit_shells(edges, counts, lambda _: np.stack(both), function=function)
+        return fit_shells(edges, counts, lambda _: np.stack(both), **background)
 
     margin = (high - low) / 3
     limits = np.log([[max(low - margin, 1.0), high + margin], _WIDTHS])
@@ -274,7 +288,7 @@ def passing_failing_yield(
         lambda place: passing(place)[None],
         place=start,
         limits=limits,
-        function=function,
+        **background,
     )
     found = fitted(seen.place)
     values, vectors = np.linalg.eigh(seen.place_covariance)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
 
 from ...core import InputError, Record
 
@@ -18,6 +19,7 @@ __all__ = [
     "Spectrum",
     "checked_edges",
     "dijet_edges",
+    "gaussian_fractions",
     "spectrum_of",
     "spectrum_of_histogram",
     "subdivide",
@@ -257,6 +259,29 @@ def window_bins(edges: ArrayLike, windows: ArrayLike) -> NDArray[np.bool_]:
         raise InputError(msg)
     index = np.arange(edges.size - 1)
     return (index >= nearest[:, :1]) & (index < nearest[:, 1:])
+
+
+def gaussian_fractions(edges: ArrayLike, mass: ArrayLike, width: ArrayLike) -> Array:
+    """Return the fraction of a Gaussian peak in each bin.
+
+    Parameters
+    ----------
+    edges : array_like of shape (n_bins + 1,)
+        Bin edges, GeV.
+    mass, width : array_like of shape () or (n_peaks, 1)
+        Position and standard deviation, GeV.
+
+    Returns
+    -------
+    ndarray of shape (n_bins,) or (n_peaks, n_bins)
+
+    Examples
+    --------
+    >>> gaussian_fractions([3000, 3500, 3600], 3500, 100).round(2).tolist()
+    [0.5, 0.34]
+    """
+    bins, at, sigma = (np.asarray(each, dtype=float) for each in (edges, mass, width))
+    return np.diff(ndtr((bins - at) / sigma))
 
 
 def _refuse_weights(weight: Array, n_events: int) -> None:

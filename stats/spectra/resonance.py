@@ -9,10 +9,10 @@ from typing import Any, cast
 import numpy as np
 from iminuit import Minuit
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from ...core import FitError, Record
 from .batch_fit import Problem, refit
+from .binning import gaussian_fractions
 from .functions import Basis, basis
 from .poisson import Constraint, checked_counts, seed_theta
 
@@ -173,7 +173,7 @@ class _Peak:
     def loss(self, parameters: Array) -> float:
         """Return the negative log-likelihood; events, mass and relative width come last."""
         theta, (n_signal, mass, width) = parameters[:-3], parameters[-3:]
-        shape = np.diff(ndtr((self.model.edges / mass - 1) / width))
+        shape = gaussian_fractions(self.model.edges / mass, 1.0, width)
         mean = np.maximum(self.model.expected(theta) + n_signal * shape, 1e-300)
         pull = theta - self.prior.center
         poisson = (mean - self.counts * np.log(mean)).sum()
@@ -187,7 +187,7 @@ class _Peak:
             for mass in np.arange(*_reach(low, high, width), 0.7 * width * low)
         ]
         mass, width = np.array(places).T[..., None]
-        shapes = np.diff(ndtr((self.model.edges / mass - 1) / width))
+        shapes = gaussian_fractions(self.model.edges / mass, 1.0, width)
         n, start = len(places), np.append(theta, 0.0)
         none = np.zeros((n, self.counts.size), dtype=bool)
         problem = Problem(

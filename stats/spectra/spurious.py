@@ -13,7 +13,7 @@ from .binning import window_bins
 from .functions import Basis, basis
 from .poisson import checked_counts, seed_theta
 
-__all__ = ["SpuriousSignal", "spurious_signal"]
+__all__ = ["SpuriousSignal", "fit_outside", "spurious_signal"]
 
 Array = NDArray[np.float64]
 
@@ -151,7 +151,7 @@ def spurious_signal(
         raise InputError(msg)
     masked = window_bins(model.edges, windows)
     tested = ~(masked | _within(masked, guard))
-    fits = _fit_outside(model, counts, windows, masked, tested)
+    fits = fit_outside(model, counts, windows, masked, tested)
 
     observed, expected, sigma = (counts * masked).sum(axis=1), fits.expected[0], fits.error[0]
     whole = np.maximum(expected, 1.0)
@@ -174,14 +174,41 @@ def spurious_signal(
     )
 
 
-def _fit_outside(
+def fit_outside(
     model: Basis,
     counts: Array,
     windows: Array,
     masked: NDArray[np.bool_],
     tested: NDArray[np.bool_],
 ) -> Fits:
-    """Fit the spectrum outside each window; FitError names the window where that fails."""
+    """Fit the spectrum outside each window.
+
+    Parameters
+    ----------
+    model : Basis
+        Background function.
+    counts : ndarray of shape (n_bins,)
+        Events.
+    windows : ndarray of shape (n_windows, 2)
+        Low and high edge of each, GeV, for messages.
+    masked, tested : ndarray of bool, shape (n_windows, n_bins)
+        Bins in the window, which are not fitted, and those in the deviance.
+
+    Raises
+    ------
+    FitError
+        If too few bins outside a window have events, or the fit does not converge there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import log_edges
+    >>> edges, inside = log_edges(2632, 6000, 16), (np.arange(16) == 5)[None]
+    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
+    >>> found = fit_outside(basis("dijet3", edges), counts, edges[None, [5, 6]], inside, ~inside)
+    >>> bool(abs(found.expected[0, 0] - counts[5]) < 20)
+    True
+    """
     filled = ((counts > 0) & ~masked).sum(axis=1)
     if filled.min() <= model.n_parameters:
         low, high = windows[filled.argmin()]

@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from ...core import FitError, InputError, Record
 from ..spectra.batch_fit import Fits, Problem, refit
-from ..spectra.binning import window_bins
-from ..spectra.functions import Basis, basis
+from ..spectra.binning import gaussian_fractions, window_bins
+from ..spectra.functions import Basis, basis, n_parameters
 from ..spectra.poisson import checked_counts, seed_theta
 from ..spectra.spectrum import fit
-from ..spectra.spurious import spurious_signal
+from ..spectra.spurious import fit_outside, spurious_signal
 
 __all__ = ["BiasCell", "FunctionBias", "bias_matrix", "function_bias"]
 
@@ -108,7 +107,7 @@ def bias_matrix(
     Raises
     ------
     InputError
-        If there are no functions, masses or toys.
+        If there are no functions, masses or toys, or a function has too few bins.
     FitError
         If a function cannot be fitted to the spectrum.
 
@@ -125,8 +124,15 @@ def bias_matrix(
     if not functions or not at.size or toys < 2:
         msg = "a bias matrix needs functions, masses, and at least two pseudo-experiments of each"
         raise InputError(msg)
+    for name in functions:
+        if n_parameters(name) + 1 >= bins.size - 1:
+            msg = (
+                f"{name} and a signal have {n_parameters(name) + 1} parameters, and the spectrum has "
+                f"{bins.size - 1} bins: give more bins (scan.bins, fit.bins_per_bin)"
+            )
+            raise InputError(msg)
     spectrum = checked_counts(counts, bins)
-    signal = np.diff(ndtr((bins - at[:, None]) / (relative_width * at[:, None])), axis=1)
+    signal = gaussian_fractions(bins, at[:, None], relative_width * at[:, None])
     cells = []
     for number in events:
         scaled = spectrum * number / spectrum.sum()
@@ -193,9 +199,9 @@ def _fitter(model: Basis, expected: Array, signal: Array) -> _Fitter:
     return _Fitter(replace(problem, start=found.theta[0]), found.strength_error[0])
 
 
-def _expected(model: Basis, counts: Array, masked: NDArray[np.bool_] | None = None) -> Array:
-    """Return a function fitted to a spectrum, outside the masked bins."""
-    none = np.zeros(counts.size, dtype=bool) if masked is None else masked
+def _expected(model: Basis, counts: Array) -> Array:
+    """Return a function fitted to a spectrum."""
+    none = np.zeros(counts.size, dtype=bool)
     start = seed_theta(model, counts)[None]
     free = np.zeros(start.shape)
     problem = Problem(model, none[None], ~none[None], start, free, free)
@@ -300,15 +306,18 @@ def function_bias(
     >>> found.fraction  # dijet4 contains dijet3
     (0.0,)
     """
-    bins = np.asarray(edges, dtype=float)
+    bins, spectrum = np.asarray(edges, dtype=float), checked_counts(counts, edges)
     regions = np.asarray(windows, dtype=float).reshape(-1, 2)
+    masked = window_bins(bins, regions)
     pull, fraction, used = np.zeros(len(regions)), np.zeros(len(regions)), []
     for name in others:
         if name == function or fit(bins, counts, function=name).p_value < goodness:
             continue
         used.append(name)
-        for w, (region, inside) in enumerate(zip(regions, window_bins(bins, regions), strict=True)):
-            truth = _expected(basis(name, bins), checked_counts(counts, bins), inside)
+        other = basis(name, bins)
+        outside = fit_outside(other, spectrum, regions, masked, ~masked)
+        for w, (region, theta) in enumerate(zip(regions, outside.theta[0], strict=True)):
+            truth = other.expected(theta)
             found = spurious_signal(bins, truth, [region], function=function, guard=0)
             if abs(found.z[0]) > abs(pull[w]):
                 pull[w], fraction[w] = found.z[0], abs(found.misprediction[0])

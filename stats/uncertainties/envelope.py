@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...core import InputError, Record
 from ..limits.likelihood import Likelihood
-from ..limits.profiled import data_of, fit_data
+from ..limits.profiled import profile_nll
 from ..spectra.functions import n_parameters
 from ..spectra.spurious import spurious_signal
 
@@ -209,7 +209,12 @@ def function_profile(models: Mapping[str, Likelihood], strengths: ArrayLike) -> 
     if not models or at.size < 3 or at[0] != 0 or np.any(np.diff(at) <= 0):
         msg = "a profile over functions needs functions, and at least three strengths from 0 up"
         raise InputError(msg)
-    curves = np.array([_curve(model, at) + n_parameters(name) for name, model in models.items()])
+    curves = np.array(
+        [
+            2 * profile_nll(model, at, start=model.start) + n_parameters(name)
+            for name, model in models.items()
+        ]
+    )
     curves -= curves.min()
     envelope = curves.min(axis=0)
     best = int(envelope.argmin())
@@ -223,16 +228,6 @@ def function_profile(models: Mapping[str, Likelihood], strengths: ArrayLike) -> 
         low=_crossing(at[best::-1], rise[best::-1]),
         high=_crossing(at[best:], rise[best:]),
     )
-
-
-def _curve(model: Likelihood, at: Array) -> Array:
-    """Return -2 ln L at each strength, one fit starting where the other ended."""
-    start, curve = model.start, []
-    for strength in at.tolist():
-        fit = fit_data(model, *data_of(model), strength=strength, start=start)
-        start = fit.theta[0]
-        curve.append(2 * float(fit.nll[0]))
-    return np.array(curve)
 
 
 def _crossing(at: Array, rise: Array) -> float:

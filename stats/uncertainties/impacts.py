@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...core import Record
 from ..limits.discoveries import discovery
 from ..limits.likelihood import Likelihood, likelihood
-from ..limits.profiled import data_of, fit_data
+from ..limits.profiled import data_of, fit_data, profile_nll
 
 __all__ = ["Impact", "Impacts", "StrengthScan", "impacts", "strength_scan"]
 
@@ -197,12 +197,8 @@ def strength_scan(
 def _curve(model: Likelihood, best: Array, strengths: Array) -> tuple[float, ...]:
     """Return twice the rise of the negative logarithm of the likelihood at each strength."""
     lowest = fit_data(model, *data_of(model), start=best).nll[0]
-    start, rise = best, []
-    for strength in strengths[::-1].tolist():
-        fit = fit_data(model, *data_of(model), strength=strength, start=start)
-        start = fit.theta[0]
-        rise.append(2 * max(float(fit.nll[0] - lowest), 0.0))
-    return tuple(rise[::-1])
+    found = profile_nll(model, strengths[::-1], start=best)[::-1]
+    return tuple((2 * np.maximum(found - lowest, 0.0)).tolist())
 
 
 def _refitted(model: Likelihood, best: Array, k: int, value: float) -> float:

@@ -1,4 +1,4 @@
-r"""Uncertainties of a signal as nuisance parameters by name, in all bins or as factors of a count."""
+"""Uncertainties of a signal as nuisance parameters by name, in all bins."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from ...core import InputError, Record
-from ..spectra.binning import checked_edges
+from ..spectra.binning import gaussian_fractions
 from ..workspaces.categories import Variation
-from ..workspaces.pieces import Modifier, factor
 
-__all__ = ["SignalErrors", "count_nuisances", "peak_shapes", "signal_variations"]
+__all__ = ["SignalErrors", "moved_masses", "peak_shapes", "signal_variations"]
 
 Array = NDArray[np.float64]
 
@@ -79,18 +77,47 @@ def peak_shapes(
     >>> [shape.round(2).tolist() for shape in found["position"]]
     [[0.04, 0.57], [0.38, 0.57]]
     """
-    bins, r, q = checked_edges(edges), errors.position, errors.width
-
-    def fractions(at: float, sigma: float) -> Array:
-        return np.diff(ndtr((bins - at) / sigma))
-
+    moved = {
+        "position": [(mass * (1 + r), width) for r in (errors.position, -errors.position)],
+        "width": [(mass, width * (1 + q)) for q in (errors.width, -errors.width)],
+    }
     shapes = {}
-    if r > 0:
-        moved = (mass * (1 + r), mass * (1 - r))
-        shapes["position"] = (fractions(moved[0], width), fractions(moved[1], width))
-    if q > 0:
-        shapes["width"] = (fractions(mass, width * (1 + q)), fractions(mass, width * (1 - q)))
+    for name, (up, down) in moved.items():
+        if getattr(errors, name) > 0:
+            shapes[name] = (gaussian_fractions(edges, *up), gaussian_fractions(edges, *down))
     return shapes
+
+
+def moved_masses(mass: Array, errors: SignalErrors) -> dict[str, tuple[Array, Array]]:
+    """Return the masses of simulated signal events at plus and minus one σ of position and width.
+
+    The width is that about their median.
+
+    Parameters
+    ----------
+    mass : ndarray of shape (n_events,)
+        GeV.
+    errors : SignalErrors
+        Of both.
+
+    Returns
+    -------
+    dict of str to tuple of ndarray of shape (n_events,)
+        ``position`` and ``width``, where they have an uncertainty.
+
+    Examples
+    --------
+    >>> found = moved_masses(np.array([3000.0, 3500.0, 4000.0]), SignalErrors(width=0.2))
+    >>> [masses.tolist() for masses in found["width"]]
+    [[2900.0, 3500.0, 4100.0], [3100.0, 3500.0, 3900.0]]
+    """
+    moved, middle = {}, float(np.median(mass))
+    if errors.position > 0:
+        moved["position"] = (mass * (1 + errors.position), mass * (1 - errors.position))
+    if errors.width > 0:
+        up, down = (middle + (mass - middle) * (1 + q) for q in (errors.width, -errors.width))
+        moved["width"] = (up, down)
+    return moved
 
 
 def signal_variations(
@@ -133,44 +160,4 @@ def signal_variations(
         found["tagger"] = Variation(up, down)
     for name, (up, down) in shapes.items():
         found[name] = Variation(np.atleast_2d(up), np.atleast_2d(down))
-    return found
-
-
-def count_nuisances(
-    variations: Mapping[str, Variation], signal: ArrayLike, inside: ArrayLike
-) -> list[Modifier]:
-    """Return the same nuisances as factors on the signal that passes in some of the bins.
-
-    Parameters
-    ----------
-    variations : mapping of str to Variation
-        By name (`signal_variations`).
-    signal : array_like of shape (n_bins,) or (n_categories, n_bins)
-        Events at ``mu = 1``.
-    inside : array_like of bool, shape (n_bins,)
-        The bins that are counted: a signal region.
-
-    Raises
-    ------
-    InputError
-        If no signal is inside, or a variation leaves none there.
-
-    Examples
-    --------
-    >>> found = signal_variations([4.0, 6.0], SignalErrors(luminosity=0.25), {})
-    >>> count_nuisances(found, [4.0, 6.0], [True, False])
-    [{'name': 'luminosity', 'type': 'normsys', 'data': {'hi': 1.25, 'lo': 0.8}}]
-    """
-    mask = np.asarray(inside, dtype=bool)
-    nominal = float(np.atleast_2d(np.asarray(signal, dtype=float))[0][mask].sum())
-    found = []
-    for name, variation in variations.items():
-        up, down = float(variation.up[0][mask].sum()), float(variation.down[0][mask].sum())
-        if min(nominal, up, down) <= 0:
-            msg = (
-                f"the signal varied by {name!r} has no event in the signal region: there is no "
-                "limit on it there"
-            )
-            raise InputError(msg)
-        found.append(factor(name, up / nominal, down / nominal))
     return found

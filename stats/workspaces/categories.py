@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...core import FitError, InputError
 from ..limits.likelihood import LEAST, Likelihood
 from ..limits.profiled import data_of, fit_data
+from ..limits.signal_factors import between
 from ..spectra.binning import checked_edges
 from ..spectra.fit_model import FitModel
 from ..spectra.functions import MAX_LOG, Basis, basis, orthonormal, quadrature
@@ -172,10 +173,10 @@ class Categories(Likelihood):
             factors = self.scales[name]
             if factors is None:
                 up, down = variation.up - self.signal, self.signal - variation.down
-                shape += _between(alpha[..., None], up, down)
+                shape += between(alpha[..., None], up, down)
             else:
                 log_up, log_down = np.log(np.array(factors)).T
-                log_scale += _between(alpha, log_up, -log_down)
+                log_scale += between(alpha, log_up, -log_down)
         size = theta[:, self.poi, None] * np.exp(log_scale)
         return size[..., None] * np.maximum(shape, 0.0)
 
@@ -310,17 +311,6 @@ def _with_fabricated(known: Categories, sizes: Mapping[str, float]) -> Categorie
     slopes = {name: np.log1p(size * share) for name, size in sizes.items()}
     known = replace(known, fabricated=slopes)
     return replace(known, best=_fitted(known))
-
-
-def _between(alpha: Array, up: Array, down: Array) -> Array:
-    r"""Return a change between its values at plus and minus one σ, smooth at 0.
-
-    Of sixth order for :math:`|\alpha| < 1`, linear beyond: code 4p of pyhf, after CERN-OPEN-2012-016,
-    appendix 4.1.
-    """
-    square = alpha**2
-    inner = alpha * (up + down) / 2 + square * (15 + square * (3 * square - 10)) * (up - down) / 16
-    return np.where(np.abs(alpha) < 1, inner, np.where(alpha > 0, alpha * up, alpha * down))
 
 
 def _names(

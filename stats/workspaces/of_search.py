@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from ...core import FitError
 from ..search.hunt_result import HuntResult, SelectionResult
+from ..spectra.binning import gaussian_fractions
 from ..spectra.spectrum import SpectrumFit
 from .pieces import (
     LEAST,
@@ -63,7 +63,7 @@ def best_workspace(result: HuntResult) -> Workspace:
         msg = "no window has a fit that may be quoted, so there is no model to write"
         raise FitError(msg)
     window = result.windows[result.best.window]
-    place = [row.efficiency for row in window.rows].index(result.best.efficiency)
+    place = window.place_of(result.best.efficiency)
     spectrum = result.best.spectra[place]
     if spectrum is None:
         msg = "Minuit did not converge on the best spectrum, so there is no model to write"
@@ -121,7 +121,7 @@ def counting_channel(
     n_signal : float, optional
         Events that ``mu = 1`` stands for; the excess (at least 1) by default.
     nuisances : sequence of dict
-        Modifiers of the signal, by name (`count_nuisances`).
+        Modifiers of the signal, by name.
     name : str
         Name of the channel.
 
@@ -236,7 +236,7 @@ def shape_channel(
         raise FitError(msg)
     background = np.maximum(np.array(spectrum.expected)[masked], LEAST)
     covariance = np.array(spectrum.covariance)[np.ix_(masked, masked)]
-    shape = np.diff(ndtr((np.array(spectrum.edges) - mass) / width))[masked]
+    shape = gaussian_fractions(spectrum.edges, mass, width)[masked]
     modifiers = [
         shape_variation(f"background_shape_{index}", background + variation, background - variation)
         for index, variation in enumerate(_eigen_variations(covariance))

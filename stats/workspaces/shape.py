@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from ...core import FitError
 from ..search.hunt_result import HuntResult
+from ..spectra.binning import gaussian_fractions
 from ..spectra.fit_model import FitModel
 from ..spectra.spectrum import SpectrumFit
 from .categories import FAILING, UNSEEN, Categories, Variation, categories
@@ -155,10 +155,10 @@ def categories_workspace(known: Categories) -> Workspace:
     return workspace(channels, parameters=bounds)
 
 
-def best_categories(
-    result: HuntResult, *, model: FitModel, fabricated: Mapping[str, float] | None = None
-) -> Categories:
+def best_categories(result: HuntResult, *, model: FitModel) -> Categories:
     """Return the likelihood of all bins for the best window and selection.
+
+    The spurious signal of the row is its only nuisance beside the background's.
 
     Parameters
     ----------
@@ -166,9 +166,6 @@ def best_categories(
         The statistical step.
     model : FitModel
         As it was made with.
-    fabricated : mapping of str to float, optional
-        Signal-shaped background among the selected events of the signal region, by the name of its
-        nuisance; by default the spurious signal of the row.
 
     Raises
     ------
@@ -193,9 +190,7 @@ def best_categories(
         msg = "no window has a fit that may be quoted, so there is no model to write"
         raise FitError(msg)
     window, best = result.windows[result.best.window], result.best
-    place = [row.efficiency for row in window.rows].index(best.efficiency)
-    if fabricated is None:
-        fabricated = {"spurious_signal": window.rows[place].spurious}
+    place = window.place_of(best.efficiency)
     chosen = best.spectra[place]
     peak = best.resonance
     return spectra_categories(
@@ -204,7 +199,7 @@ def best_categories(
         signal=None
         if chosen is None
         else peak_events(chosen.edges, peak.mass, peak.width, peak.n_signal),
-        fabricated=fabricated,
+        fabricated={"spurious_signal": window.rows[place].spurious},
         model=model,
         odds_widths=best.odds_widths or None,
     )
@@ -268,7 +263,7 @@ def peak_events(edges: ArrayLike, mass: float, width: float, n_signal: float) ->
     >>> peak_events([3000, 3500, 4000], 3500, 100, 50.0).round(1).tolist()
     [25.0, 25.0]
     """
-    return max(n_signal, 1.0) * np.diff(ndtr((np.asarray(edges) - mass) / width))
+    return max(n_signal, 1.0) * gaussian_fractions(edges, mass, width)
 
 
 def _units(known: Categories) -> Array:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 
 from ...core import nearest_names
 
-__all__ = ["FormatName", "FunctionName", "MethodName", "ProcessorName"]
+__all__ = ["FormatName", "FunctionName", "MethodName", "ProcessorName", "check_bins"]
 
 _FORMAT_WORDS = ("auto", "columns")  # told from the names of the files; nothing to process
 
@@ -31,6 +31,40 @@ def _function(name: str) -> str:
     from ...stats.spectra.functions import FUNCTIONS  # noqa: PLC0415
 
     return _known("background function", name, FUNCTIONS.names())
+
+
+def check_bins(key: str, name: str, bins: int) -> None:
+    """Refuse a background function that has no bin left over to be tested in.
+
+    Parameters
+    ----------
+    key : str
+        Where the configuration names the function.
+    name : str
+        The function.
+    bins : int
+        Bins outside a signal region.
+
+    Raises
+    ------
+    ValueError
+        If it has as many parameters as there are bins, or more.
+
+    Examples
+    --------
+    >>> check_bins("fit.function", "dijet5", 4)
+    Traceback (most recent call last):
+    ValueError: fit.function: dijet5 has 5 parameters, and only 4 bins lie outside a signal ...
+    """
+    from ...stats.spectra.functions import n_parameters  # noqa: PLC0415
+
+    number = n_parameters(name)
+    if number >= bins:
+        msg = (
+            f"{key}: {name} has {number} parameters, and only {bins} bins lie outside a signal region; "
+            "raise scan.bins or fit.bins_per_bin, or choose a function with fewer parameters"
+        )
+        raise ValueError(msg)
 
 
 def _method(name: str) -> str:

@@ -12,7 +12,7 @@ from .event_input import EventsConfig
 from .expect import ExpectConfig
 from .limits import LimitsConfig
 from .region import RegionConfig
-from .registries import FunctionName, MethodName, ProcessorName
+from .registries import FunctionName, MethodName, ProcessorName, check_bins
 from .sections import Decorrelate, MaybeFiles, NamedSection, Section
 from .uncertainties import UncertaintiesConfig
 
@@ -279,6 +279,14 @@ class SearchConfig(Section):
         if self.cross_fitting == "tournament" and self.folds < 3:
             msg = f"folds: cross_fitting: tournament needs at least 3 folds, not {self.folds}"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _functions_have_bins_to_be_fitted_in(self) -> Self:
+        bins = (self.scan.bins - self.scan.signal_bins) * self.fit.bins_per_bin
+        check_bins("fit.function", self.fit.function, bins)
+        for name in self.uncertainties.functions:
+            check_bins("uncertainties.functions", name, bins)
         return self
 
     @model_validator(mode="after")

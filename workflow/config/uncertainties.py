@@ -40,10 +40,3 @@ class UncertaintiesConfig(Section):
     width: _Relative = 0.0
     variations: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     functions: Annotated[tuple[FunctionName, ...], BeforeValidator(listed)] = ()
-
-    @property
-    def of_signal(self) -> bool:
-        """Whether any of them is of the signal."""
-        return bool(
-            self.luminosity or self.tagger or self.position or self.width or self.variations
-        )

@@ -14,7 +14,7 @@ from ...stats import fit, spectrum_of, spurious_signal
 from ...stats.reach.blind_background import BlindBackground, blind_background, blind_spectrum
 from ...stats.spectra.binning import window_bins
 from ...stats.spectra.functions import basis
-from ...stats.uncertainties.function_errors import function_fractions
+from ...stats.uncertainties.of_functions import function_nuisances
 from ..calibrate.retraining import with_new_masses
 from ..stages.run import Run
 from ..stages.samples import load_masses, load_sample
@@ -93,14 +93,14 @@ def background_of(run: Run, window: int) -> BlindBackground:
         fractions.append(np.array(measured.fraction))
     if config.uncertainties.functions:
         _, expected = blind_fit(run, window)
-        others = function_fractions(
+        others = function_nuisances(
             run.fit_edges,
             np.where(masked, np.round(expected), counts),
             run.regions,
             function=config.fit.function,
             others=config.uncertainties.functions,
         )
-        fractions += others.values()
+        fractions += others.fractions.values()
     return blind_background(
         run.fit_edges,
         counts,

@@ -49,6 +49,9 @@ class InjectionTask:
         Spurious signal of the run in this window, as a fraction of the background.
     refused : tuple of bool
         Selections that the run has refused.
+    odds_widths : tuple of tuple of float
+        What all windows of the run have told of the efficiency of each selection: the one window
+        that is trained again could not. Empty where nothing is fitted.
     """
 
     model: str
@@ -61,6 +64,7 @@ class InjectionTask:
     spurious: float
     refused: tuple[bool, ...]
     theta: tuple[float, ...] | None = None
+    odds_widths: tuple[tuple[float, ...], ...] = ()
 
     def __str__(self) -> str:
         """Say the task in words."""

@@ -84,23 +84,24 @@ def make_limits(run: Run, client: Client) -> LimitsResults:
     into = _pseudo_data(run, results, pool) if limits.injections is not None else {}
     tasks = {signal.name: _tasks(limits, signal, results, columns, into) for signal in signals}
     done = _campaign(run, [each for some in tasks.values() for each in some], client)
-    found = tuple(
-        signal_limits(
-            limits,
-            signal,
-            results,
-            window=window_limits(
-                results.windows[signal.window], limits.level, nuisances_of(run, signal)
-            ),
-            done=[done[task] for task in tasks[signal.name]],
+    found = []
+    for signal in signals:
+        nuisances, window = nuisances_of(run, signal), results.windows[signal.window]
+        found.append(
+            signal_limits(
+                limits,
+                signal,
+                results,
+                window=window_limits(window, limits.level, nuisances),
+                done=[done[task] for task in tasks[signal.name]],
+                nuisances=nuisances,
+            )
         )
-        for signal in signals
-    )
     inputs = [*columns, *(name for signal in signals for name in signal.files), *(pool or ())]
     made = LimitsResults(
         level=limits.level,
         windows=windows,
-        signals=found,
+        signals=tuple(found),
         luminosity=limits.luminosity,
         flags=tuple(limit_flags(limits, windows, found, results)),
         provenance=Provenance.of(config.model_dump(mode="json"), config.seed, inputs),
@@ -128,6 +129,7 @@ def _tasks(
         pseudo_events=None,
         spurious=_spurious(results, signal.window),
         refused=tuple(row.refused for row in window.selections),
+        odds_widths=results.odds_widths,
     )
     if limits.injections is None:
         return [plain]

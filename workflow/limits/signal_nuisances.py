@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core import InputError
-from ...stats.workspaces.pieces import factor
+from ...stats.limits.signal_factors import SignalFactor
+from ...stats.uncertainties.nuisances import SignalErrors, moved_masses
 from ..stages.inputs import varied_columns
 from ..stages.run import Run
 from ..stages.samples import load_signal
@@ -16,7 +16,7 @@ from .signal_models import SignalModel
 __all__ = ["nuisances_of"]
 
 
-def nuisances_of(run: Run, signal: SignalModel) -> list[dict[str, Any]]:
+def nuisances_of(run: Run, signal: SignalModel) -> tuple[SignalFactor, ...]:
     """Return the nuisances of a signal model in the window where it is looked for.
 
     The luminosity is one where limits are cross sections. Position, width and varied columns change
@@ -31,8 +31,8 @@ def nuisances_of(run: Run, signal: SignalModel) -> list[dict[str, Any]]:
 
     Returns
     -------
-    list of dict
-        Modifiers of pyhf, for the signal of `counting_channel`.
+    tuple of SignalFactor
+        All but the efficiency of the tagger change how much signal a training sees.
 
     Raises
     ------
@@ -41,25 +41,27 @@ def nuisances_of(run: Run, signal: SignalModel) -> list[dict[str, Any]]:
     """
     errors, window = run.config.uncertainties, run.windows[signal.window]
     in_fb = run.config.limits is not None and run.config.limits.luminosity is not None
-    sizes = {"luminosity": errors.luminosity if in_fb else 0.0, "tagger": errors.tagger}
-    found = [factor(name, 1 + size) for name, size in sizes.items() if size > 0]
+    found = []
+    if in_fb and errors.luminosity > 0:
+        more = 1 + errors.luminosity
+        found.append(SignalFactor("luminosity", more, 1 / more))
+    if errors.tagger > 0:
+        more = 1 + errors.tagger
+        found.append(SignalFactor("tagger", more, 1 / more, trained=False))
 
-    def share(mass: Any, total: int) -> float:
-        return float(np.count_nonzero(window.signal(mass)) / total)
+    def share(mass: NDArray) -> float:
+        return float(np.count_nonzero(window.signal(mass)) / len(signal.sample))
 
-    mass, n = signal.sample.mass, len(signal.sample)
-    middle, shares = float(np.median(mass)), {}
-    if errors.position > 0:
-        shares["position"] = [share(mass * (1 + r), n) for r in (errors.position, -errors.position)]
-    if errors.width > 0:
-        wider = (middle + (mass - middle) * (1 + q) for q in (errors.width, -errors.width))
-        shares["width"] = [share(each, n) for each in wider]
+    moved = moved_masses(
+        signal.sample.mass, SignalErrors(position=errors.position, width=errors.width)
+    )
+    shares = {name: [share(mass) for mass in both] for name, both in moved.items()}
     for name in errors.variations:
         varied = (
             load_signal(run, varied_columns(signal.files, f"{name}_{sign}"), weights="thinned")
             for sign in ("up", "down")
         )
-        shares[name] = [share(each.mass, n) for each in varied]
+        shares[name] = [share(each.mass) for each in varied]
     for name, (up, down) in shares.items():
         if min(up, down) <= 0:
             msg = (
@@ -67,5 +69,5 @@ def nuisances_of(run: Run, signal: SignalModel) -> list[dict[str, Any]]:
                 f"region {window.low:.0f}-{window.high:.0f} GeV; is the uncertainty right?"
             )
             raise InputError(msg)
-        found.append(factor(name, up / signal.share, down / signal.share))
-    return found
+        found.append(SignalFactor(name, up / signal.share, down / signal.share))
+    return tuple(found)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...stats import SelectionResult
-from ...stats.limits.with_injections import InjectedLimit, injected_limit
+from ...stats.limits.signal_factors import SignalFactor
+from ...stats.limits.with_injections import injected_limit
 from .injection_results import InjectedSelection, Injection
 from .limits_result import StrengthLimit, WindowLimits
 
@@ -63,6 +64,7 @@ def limit_with_retraining(
     window: WindowLimits,
     level: float,
     per_event: float | None,
+    nuisances: Sequence[SignalFactor] = (),
 ) -> StrengthLimit | None:
     """Return the limit with selections that were trained with the signal.
 
@@ -76,6 +78,8 @@ def limit_with_retraining(
         Confidence level.
     per_event : float or None
         Cross section (fb) of one event.
+    nuisances : sequence of SignalFactor
+        Uncertainties of the signal.
 
     Returns
     -------
@@ -91,10 +95,17 @@ def limit_with_retraining(
         eps = net_efficiencies(by_strength, index)
         if not np.any(np.concatenate(eps)):
             continue
-        limit = _limit_of(row, strengths, eps, level)
+        limit_of = partial(
+            injected_limit,
+            strengths=strengths,
+            efficiencies=eps,
+            level=level,
+            nuisances=nuisances,
+        )
+        limit = limit_of(row.observed, row.expected, row.total_error)
         without = [each.selections[index].selection for each in by_strength[0.0]]
         pseudo = [
-            _limit_of(each, strengths, eps, level, bands=()).observed
+            limit_of(each.observed, each.expected, each.total_error, bands=()).observed
             for each in without
             if not each.flagged
         ]
@@ -114,25 +125,6 @@ def limit_with_retraining(
             )
         )
     return best_expected(found)
-
-
-def _limit_of(
-    row: SelectionResult,
-    strengths: Sequence[float],
-    efficiencies: Sequence[NDArray[np.float64]],
-    level: float,
-    **bands: Sequence[float],
-) -> InjectedLimit:
-    """Return the limit on the strength from the counts of one row."""
-    return injected_limit(
-        row.observed,
-        row.expected,
-        row.total_error,
-        strengths=strengths,
-        efficiencies=efficiencies,
-        level=level,
-        **bands,
-    )
 
 
 def net_efficiencies(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...stats.limits.signal_factors import SignalFactor
 from ..config.limits import LimitsConfig
 from ..stages.search_result import SearchResults
 from .discovery_reach import discovery_reach, injection_points
@@ -24,6 +25,7 @@ def signal_limits(
     *,
     window: WindowLimits,
     done: Sequence[Injection],
+    nuisances: Sequence[SignalFactor] = (),
 ) -> SignalLimits:
     """Put the limits on one signal together.
 
@@ -39,6 +41,8 @@ def signal_limits(
         Limits on the yields of the window where it is looked for.
     done : sequence of Injection
         The repetitions; the first is the run's own training.
+    nuisances : sequence of SignalFactor
+        Uncertainties of the signal; those of `window` hold them already.
     """
     per_event = signal.per_event(limits.luminosity)
     plain, campaign = done[0], done[1:]
@@ -49,7 +53,7 @@ def signal_limits(
     points: tuple[InjectionPoint, ...] = ()
     found: Reach | None = None
     if limits.injections is not None:
-        injected = limit_with_retraining(by_strength, window, limits.level, per_event)
+        injected = limit_with_retraining(by_strength, window, limits.level, per_event, nuisances)
         points = injection_points(by_strength, results.pseudo_z)
         if injected is not None:
             found = discovery_reach(by_strength, injected.efficiency, results.pseudo_z)

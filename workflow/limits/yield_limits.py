@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ...core import FitError
 from ...stats import SelectionResult, WindowResult, counting_workspace
 from ...stats.limits.cls import upper_limit
+from ...stats.limits.signal_factors import SignalFactor
+from ...stats.workspaces.pieces import factor
 from .limits_result import WindowLimits, YieldLimit
 
 __all__ = ["window_limits", "yield_limit"]
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def window_limits(
-    window: WindowResult, level: float, nuisances: Sequence[dict[str, Any]] = ()
+    window: WindowResult, level: float, nuisances: Sequence[SignalFactor] = ()
 ) -> WindowLimits:
     """Return the limits on the selected yields of one window, at a confidence level.
 
@@ -40,7 +41,7 @@ def window_limits(
 
 
 def yield_limit(
-    row: SelectionResult, level: float, nuisances: Sequence[dict[str, Any]] = ()
+    row: SelectionResult, level: float, nuisances: Sequence[SignalFactor] = ()
 ) -> YieldLimit:
     """Return the CLs limit on the selected signal events of one row (`counting_workspace`).
 
@@ -52,8 +53,8 @@ def yield_limit(
         Counts of the signal region.
     level : float
         Confidence level.
-    nuisances : sequence of dict
-        Modifiers of the signal, by name.
+    nuisances : sequence of SignalFactor
+        Uncertainties of the signal.
 
     Returns
     -------
@@ -64,8 +65,9 @@ def yield_limit(
         return YieldLimit(row, None, ())
     # The scale of a limit, so that it is of order 1 in units of mu.
     scale = 3.0 + 2.0 * float(np.hypot(np.sqrt(max(row.expected, 0.0)), row.total_error))
+    modifiers = [factor(each.name, each.high, each.low) for each in nuisances]
     try:
-        count = counting_workspace(row, n_signal=scale, nuisances=nuisances)
+        count = counting_workspace(row, n_signal=scale, nuisances=modifiers)
         limit = upper_limit(count, level=level)
     except FitError as failure:
         logger.warning("no limit at %g: %s", row.efficiency, failure)

@@ -35,6 +35,7 @@ from ..stages.search_result import SearchResults
 from .answer_section import answer_section
 from .headline import corrections, headline, numbers
 from .repeats_section import repeats_section
+from .uncertainties_section import uncertainties_section
 from .validation_section import validation_section
 
 __all__ = ["write_report"]
@@ -107,6 +108,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "answer": answer_section(results, out),
         "validation": validation_section(results, out),
         "retrained": _retrained(out),
+        "uncertainties": uncertainties_section(out),
         "limits": _limits(out),
         "expected": _expected(out),
         "independence": [

@@ -107,7 +107,7 @@ def before_selection(
     best = result.best
     if best is None:
         return None
-    spectra = _Spectra.of(run, scores.sample.mass, levels[:, best.window])
+    spectra = _Spectra.of(run, scores.sample.mass, levels[:, best.window], result.odds_widths)
     problems: list[str] = []
     peak = None
     if best.efficiency < 1:
@@ -149,17 +149,26 @@ class _Spectra:
         The search.
     shells : ndarray of shape (n_selections + 1, n_bins)
         Events that pass exactly so many selections, in the bins of the fits.
+    odds_widths : tuple of tuple of float
+        How far the search has found selections to bend the background.
     """
 
     run: Run
     shells: Array
+    odds_widths: tuple[tuple[float, ...], ...]
 
     @classmethod
-    def of(cls, run: Run, mass: Array, passed: NDArray[np.int8]) -> _Spectra:
+    def of(
+        cls,
+        run: Run,
+        mass: Array,
+        passed: NDArray[np.int8],
+        odds_widths: tuple[tuple[float, ...], ...],
+    ) -> _Spectra:
         """Count the events, of given mass (GeV) and number of selections passed."""
         levels = range(len(run.config.spectra))
         shells = [np.histogram(mass[passed == level], run.fit_edges)[0] for level in levels]
-        return cls(run, np.array(shells, dtype=float))
+        return cls(run, np.array(shells, dtype=float), odds_widths)
 
     def peak(self, best: Best) -> SignalPeak:
         """Fit the peak to the events that pass the best selection, and to those that fail it."""
@@ -173,6 +182,7 @@ class _Spectra:
             low=window.low,
             high=window.high,
             function=self.run.config.fit.function,
+            odds_widths=self.odds_widths[level - 1],
         )
 
     def templates(self, mass: Array, probability: Array) -> Array:
@@ -190,8 +200,13 @@ class _Spectra:
 
     def simulated(self, templates: Array) -> NumberOfEvents:
         """Return the signal events by all selections, with the efficiency of simulated signal."""
-        function = self.run.config.fit.function
-        return simulated_yield(self.run.fit_edges, self.shells, templates, function=function)
+        return simulated_yield(
+            self.run.fit_edges,
+            self.shells,
+            templates,
+            function=self.run.config.fit.function,
+            odds_widths=self.odds_widths,
+        )
 
     def unselected(self, shape: Array) -> NumberOfEvents:
         """Return the signal events in the unselected spectrum."""

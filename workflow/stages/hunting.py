@@ -23,7 +23,11 @@ from ...stats import (
     spectrum_of,
     spurious_signal,
 )
-from ...stats.uncertainties.function_errors import function_fractions
+from ...stats.uncertainties.of_functions import (
+    FunctionNuisances,
+    background_fractions,
+    function_nuisances,
+)
 from ..models.result_models import write_models
 from .before_selection import before_selection, daughters_of
 from .block_numbers import block_numbers
@@ -35,7 +39,12 @@ from .scores import Scores
 from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
 from .selecting import selected_events
 
-__all__ = ["background_fractions", "fabricated_fraction", "hunt_scores", "make_results"]
+__all__ = [
+    "fabricated_fraction",
+    "functions_of",
+    "hunt_scores",
+    "make_results",
+]
 
 
 _FEATURE_BINS = 30
@@ -135,38 +144,26 @@ def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:
     )
 
 
-def background_fractions(
-    run: Run, scores: Scores, spurious: SpuriousSignal | None
-) -> dict[str, NDArray[np.float64]]:
-    """Return what the background function may fabricate in each window, by the nuisance's name.
+def functions_of(run: Run, scores: Scores) -> FunctionNuisances | None:
+    """Ask the other background functions of the configuration, if there are any.
 
-    Parameters
-    ----------
-    run : Run
-        The search.
-    scores : Scores
-        Its events, all of which are counted.
-    spurious : SpuriousSignal or None
-        What was measured of it.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_windows,)
-        Standard deviations as fractions of the background.
+    Raises
+    ------
+    FitError
+        If a fit does not converge.
     """
-    found = {} if spurious is None else {"spurious_signal": np.array(spurious.fraction)}
-    others = run.config.uncertainties.functions
+    others, function = run.config.uncertainties.functions, run.config.fit.function
+    if not others:
+        return None
     counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
-    return found | function_fractions(
-        run.fit_edges, counts, run.regions, function=run.config.fit.function, others=others
-    )
+    return function_nuisances(run.fit_edges, counts, run.regions, function=function, others=others)
 
 
 def fabricated_fraction(
     run: Run, scores: Scores, spurious: SpuriousSignal | None
 ) -> NDArray[np.float64]:
     """Return `background_fractions` in quadrature, shape (n_windows,); zero where there are none."""
-    fractions = background_fractions(run, scores, spurious)
+    fractions = background_fractions(spurious, functions_of(run, scores))
     return np.sqrt(sum((each**2 for each in fractions.values()), np.zeros(len(run.windows))))
 
 
@@ -254,6 +251,7 @@ def _results(
         cutflow={} if processing is None else processing.cutflow,
         bad_files=bad_files,
         key=key,
+        odds_widths=result.odds_widths,
         provenance=Provenance.of(
             config.model_dump(mode="json"),
             config.seed,

@@ -20,6 +20,7 @@ from .samples import (
     load_varied,
 )
 from .scores import score_files, signal_score_files, varied_file, write_scores
+from .selecting import check_selections
 
 __all__ = ["make_scores"]
 
@@ -48,13 +49,16 @@ def make_scores(run: Run, client: Client) -> None:
     ConfigError
         If the method or a hyperparameter is unknown, or it needs simulation and there is none.
     """
-    load_numbers(run)  # unusable columns fail before anything is sent out
+    n_events = len(load_numbers(run))  # what is unusable fails before anything is sent out
     run.method.shown(first_events(run))
     load_simulation(run)
     if run.config.signal:
         load_signal(run, run.config.signal, weights="refused")
+    for name in run.varied:
+        load_varied(run, name)
     for window in run.left_out:
         logger.warning("%s", window)
+    check_selections(run, n_events)
     parts = [(part, score_files(part), signal_score_files(part)) for part in run.partitions]
     folder = run.folder / "scores"
     folder.mkdir(parents=True, exist_ok=True)

@@ -187,6 +187,9 @@ class SearchResults(Printed, Record):
         Hash of all that this result depends on: an unchanged one is not made again.
     provenance : Provenance
         Versions, configuration, inputs.
+    odds_widths : tuple of tuple of float
+        Constraints of the efficiency of each selection, from loose to tight
+        (`overdensity.stats.HuntResult`).
     left_out : tuple of ThinWindow
         Windows that are not searched, since they are too thin to be trained on.
 
@@ -220,6 +223,7 @@ class SearchResults(Printed, Record):
     bad_files: dict[str, str]
     key: str
     provenance: Provenance
+    odds_widths: tuple[tuple[float, ...], ...]
     left_out: tuple[ThinWindow, ...] = ()
 
     @property

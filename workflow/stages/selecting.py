@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core import InputError
 from ...core.identity import splitmix64
 from ...ml import Window
 from ...stats import Sculpting, conformal_p, fabricated_excess, refuse_fabricated, selection_levels
@@ -18,6 +19,7 @@ __all__ = [
     "Selected",
     "calibrated",
     "calibrated_scores",
+    "check_selections",
     "levels_of",
     "sculpting_of",
     "selected_events",
@@ -58,6 +60,23 @@ def selected_events(run: Run) -> Selected:
     scores = read_scores(run)
     cut_on = calibrated_scores(run, scores)
     return Selected(scores, cut_on, levels_of(run, cut_on), sculpting_of(run, cut_on))
+
+
+def check_selections(run: Run, n_events: int) -> None:
+    """Refuse a selection that keeps no event of a fold.
+
+    Raises
+    ------
+    InputError
+        If the tightest selection rounds to none of the events in the range of the scan.
+    """
+    tightest, folds = run.config.selections[-1], run.config.folds
+    if tightest * n_events / folds < 0.5:
+        msg = (
+            f"selections: {tightest:g} of {n_events} events in {folds} folds keeps none of a fold; "
+            f"give {1.05 * folds / n_events:.1g} or more"
+        )
+        raise InputError(msg)
 
 
 def calibrated(
@@ -110,7 +129,13 @@ def levels_of(run: Run, scores: Scores) -> NDArray[np.int8]:
     """Return how many selections each event passes in each window, (n_events, n_windows).
 
     The scores are those of `calibrated_scores`.
+
+    Raises
+    ------
+    InputError
+        If a selection keeps no event.
     """
+    check_selections(run, len(scores.sample))
     ids = splitmix64(scores.sample.event)
     return np.stack(
         [

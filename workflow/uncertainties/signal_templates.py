@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from ...core import InputError
 from ...stats.selection.efficiency import signal_efficiency
-from ...stats.uncertainties.nuisances import SignalErrors, peak_shapes, signal_variations
+from ...stats.uncertainties.nuisances import (
+    SignalErrors,
+    moved_masses,
+    peak_shapes,
+    signal_variations,
+)
 from ...stats.workspaces.categories import Variation
 from ...stats.workspaces.shape import peak_events
 from ..config.uncertainties import UncertaintiesConfig
@@ -99,19 +104,16 @@ def simulated_templates(
     nominal = filled(signal.sample.mass, probability)
     if not nominal[0].any():
         msg = (
-            f"none of {len(signal.sample)} simulated signal events passes the selection "
-            f"{best.efficiency:g} in the range of the scan: it cannot be the signal's template"
+            f"signal: none of its {len(signal.sample)} events passes the selection {best.efficiency:g} "
+            "in the range of the scan, so that it has no template; give a signal of the mass that was "
+            "found, or leave signal out"
         )
         raise InputError(msg)
     scale = max(best.n_signal, 1.0) / nominal[0].sum()
-    mass, middle = signal.sample.mass, float(np.median(signal.sample.mass))
-    shapes = {}
-    if errors.position > 0:
-        moved = (mass * (1 + errors.position), mass * (1 - errors.position))
-        shapes["position"] = tuple(scale * filled(each, probability) for each in moved)
-    if errors.width > 0:
-        wider = (middle + (mass - middle) * (1 + q) for q in (errors.width, -errors.width))
-        shapes["width"] = tuple(scale * filled(each, probability) for each in wider)
+    shapes = {
+        name: tuple(scale * filled(mass, probability) for mass in both)
+        for name, both in moved_masses(signal.sample.mass, errors).items()
+    }
     for name in run.config.uncertainties.variations:
         pair = []
         for sign in ("up", "down"):

@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 
 from ...core import FitError
-from ...stats import spectrum_of
 from ...stats.limits.cls import asymptotic_limit
 from ...stats.limits.discoveries import discovery
-from ...stats.uncertainties.envelope import function_envelope, function_profile
+from ...stats.uncertainties.envelope import function_profile
 from ...stats.uncertainties.impacts import impacts, strength_scan
+from ...stats.uncertainties.of_functions import background_fractions
 from ...stats.workspaces.categories import Categories
 from ...stats.workspaces.shape import peak_events, spectra_categories
 from ..config.uncertainties import UncertaintiesConfig
 from ..drawing import save_figure
 from ..models.result_models import write_whole_range
-from ..stages.hunting import background_fractions
+from ..stages.hunting import functions_of
 from ..stages.run import Run
 from ..stages.scores import Scores, read_scores
 from ..stages.search_result import BestResult, SearchResults
@@ -95,13 +95,13 @@ def _take_back(run: Run, results: SearchResults) -> None:
         (run.folder / "uncertainties" / f"{name}.svg").unlink(missing_ok=True)
     if best is None:
         return
-    rows = results.windows[best.window].rows
-    place = [row.efficiency for row in rows].index(best.efficiency)
+    window = results.windows[best.window]
+    place = window.place_of(best.efficiency)
     whole = spectra_categories(
         results.spectra[0],
         None if place == 0 else results.spectra[place],
         signal=peak_events(run.fit_edges, best.mass, best.width, best.n_signal),
-        fabricated={"spurious_signal": rows[place].spurious},
+        fabricated={"spurious_signal": window.rows[place].spurious},
         model=run.fit_model,
         odds_widths=best.odds_widths or None,
     )
@@ -118,12 +118,12 @@ def _uncertainties(
     key: str,
 ) -> tuple[Uncertainties, Categories]:
     """Return the record, and the likelihood with all nuisances."""
-    config, window = run.config, results.windows[best.window]
-    place = [row.efficiency for row in window.rows].index(best.efficiency)
+    window = results.windows[best.window]
+    place, functions = window.place_of(best.efficiency), functions_of(run, scores)
     expected = window.rows[place].expected
     fabricated = {
         name: float(fraction[best.window]) * expected
-        for name, fraction in background_fractions(run, scores, results.spurious).items()
+        for name, fraction in background_fractions(results.spurious, functions).items()
     }
 
     def model(function: str | None = None, *, all_of_them: bool = True) -> Categories:
@@ -140,30 +140,22 @@ def _uncertainties(
 
     exact, whole = model(all_of_them=False), model()
     found = impacts(whole)
-    envelope = profile = None
-    if config.uncertainties.functions:
-        counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
-        envelope = function_envelope(
-            run.fit_edges,
-            counts,
-            run.regions,
-            function=config.fit.function,
-            others=config.uncertainties.functions,
-        )
-        models = {name: model(name, all_of_them=False) for name in envelope.functions}
+    profile = None
+    if functions is not None:
+        models = {name: model(name, all_of_them=False) for name in functions.envelope.functions}
         profile = function_profile(
             models, np.linspace(0.0, max(found.mu, 0.0) + 3 * found.mu_error, 41)
         )
     made = Uncertainties(
         events=float(signal.events[0].sum()),
-        simulated=bool(config.signal),
+        simulated=bool(run.config.signal),
         z_without=discovery(exact).z,
         z=found.z,
         limit_without=asymptotic_limit(exact),
         limit=asymptotic_limit(whole),
         impacts=found,
         scan=strength_scan(whole),
-        envelope=envelope,
+        envelope=None if functions is None else functions.envelope,
         profile=profile,
         key=key,
     )

@@ -8,11 +8,21 @@ from scipy.optimize import brentq
 from scipy.stats import gamma, nbinom, poisson
 
 from overdensity.core import InputError
+from overdensity.stats.limits.counting import counting_limit
+from overdensity.stats.limits.signal_factors import SignalFactor
 from overdensity.stats.limits.with_injections import (
     InjectedLimit,
     injected_limit,
     probability_below,
     reach,
+)
+from overdensity.stats.workspaces.pieces import (
+    Channel,
+    Sample,
+    factor,
+    poisson_error,
+    signal,
+    workspace,
 )
 
 
@@ -258,3 +268,75 @@ def test_reach_is_where_the_median_passes_for_good() -> None:
 def test_record_survives_json() -> None:
     limit = injected_limit(5, 5.0, 1.0, strengths=[0, 40], efficiencies=[[0.2, 0.2], [0.2, 0.2]])
     assert InjectedLimit.from_dict(limit.to_dict()) == limit
+
+
+NUISANCES = {
+    "luminosity": SignalFactor("luminosity", 1.1, 1 / 1.1),
+    "tagger": SignalFactor("tagger", 1.3, 1 / 1.3, trained=False),
+    "position": SignalFactor("position", 0.7, 0.8),  # a peak that leaves its window both ways
+    "width": SignalFactor("width", 0.85, 1.1),
+    "jes": SignalFactor("jes", 1.05, 0.9),
+    "jer": SignalFactor("jer", 0.9, 0.95),
+}
+STEADY = {"strengths": [0, 4000], "efficiencies": [[0.1] * 5] * 2}
+
+
+@pytest.mark.parametrize("names", [*([name] for name in NUISANCES), list(NUISANCES)])
+def test_a_nuisance_weakens_the_limit_as_in_the_model_of_a_count(names: list[str]) -> None:
+    """Where every training selects alike, the limit is that of the counting model of pyhf."""
+    given = [NUISANCES[name] for name in names]
+    background = Sample("background", (50.0,), (poisson_error("error", [5.0]),))
+    modifiers = [factor(each.name, each.high, each.low) for each in given]
+    count = workspace([Channel("count", (52.0,), (signal([10.0], *modifiers), background))])
+    theirs = counting_limit(count)
+    found = injected_limit(52, 50.0, 5.0, **STEADY, nuisances=given)
+    assert 0.01 * found.observed == pytest.approx(theirs.observed, rel=3e-3)
+    assert 0.01 * np.array(found.expected) == pytest.approx(theirs.expected, rel=3e-3)
+    exact = injected_limit(52, 50.0, 5.0, **STEADY)
+    assert found.observed > 1.002 * exact.observed
+    assert found.expected[2] > 1.002 * exact.expected[2]
+
+
+def test_no_nuisance_and_a_factor_of_one_change_nothing() -> None:
+    varying = {"strengths": [0, 300, 900], "efficiencies": [[0.02, 0.04], [0.1, 0.14], [0.2, 0.3]]}
+    exact = injected_limit(52, 50.0, 5.0, **varying)
+    one = injected_limit(52, 50.0, 5.0, **varying, nuisances=[SignalFactor("none", 1.0, 1.0)])
+    assert injected_limit(52, 50.0, 5.0, **varying, nuisances=()) == exact
+    assert one.observed == pytest.approx(exact.observed, rel=3e-3)
+    assert one.expected == pytest.approx(exact.expected, rel=3e-3)
+
+
+def test_less_signal_that_trains_a_worse_selection_loses_twice() -> None:
+    """An efficiency that grows with the signal: 10 % fewer events there are 19 % fewer selected."""
+    grows = {"strengths": [0, 2000], "efficiencies": [[0.0] * 5, [0.4] * 5]}
+    exact = injected_limit(520, 500.0, 5.0, **grows)
+    there, selected, twice = (
+        injected_limit(520, 500.0, 5.0, **grows, nuisances=[each]).observed / exact.observed
+        for each in (
+            SignalFactor("luminosity", 1.2, 1 / 1.2),
+            SignalFactor("tagger", 1.2, 1 / 1.2, trained=False),
+            SignalFactor("tagger", 1.44, 1 / 1.44, trained=False),
+        )
+    )
+    assert 1.01 < selected < there
+    assert there == pytest.approx(twice, rel=0.01)
+
+
+@pytest.mark.parametrize("true", [0.0, 150.0])
+def test_a_limit_covers_a_signal_whose_size_is_uncertain(true: float) -> None:
+    """With the nuisance at most 5 % exclude the truth; without it, of a signal that is there, more."""
+    rng = np.random.default_rng(5)
+    b, sigma, n = 20.0, 3.0, 2000
+    size = 1.5 ** rng.normal(size=n)
+    background = rng.gamma((b / sigma) ** 2, sigma**2 / b, n)
+    counts = rng.poisson(background + 0.2 * true * size)
+    steady = {"strengths": [0, 20_000], "efficiencies": [[0.2] * 5] * 2, "bands": ()}
+    wrong = []
+    for nuisances in ([SignalFactor("luminosity", 1.5, 1 / 1.5)], ()):
+        some = np.unique(np.linspace(0, counts.max(), 13).astype(int))
+        found = [injected_limit(k, b, sigma, **steady, nuisances=nuisances).observed for k in some]
+        wrong.append(np.mean(np.interp(counts, some, found) < true))
+    assert wrong[0] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / n)
+    if true:
+        assert wrong[1] > 0.08
+        assert wrong[0] > 0.005

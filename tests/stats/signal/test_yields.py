@@ -104,7 +104,7 @@ def test_simulation_knows_more_than_the_unselected_spectrum() -> None:
     counts = shells(1, 240.0)
     known, alone = WAYS["simulated"](counts), WAYS["unselected"](counts)
     assert known.error < 0.4 * alone.error
-    assert known.ndf == 3 * 32 - 4 - 2 * 3 - 1
+    assert known.ndf == 3 * 32 - 4 - 2 * 5 - 1
     assert known.chi2 < 2 * known.ndf
 
 

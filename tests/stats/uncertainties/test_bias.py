@@ -67,3 +67,5 @@ def test_a_signal_is_no_bias() -> None:
 def test_bad_input_is_one_sentence() -> None:
     with pytest.raises(InputError, match="a bias matrix needs functions, masses"):
         bias_matrix(EDGES, spectrum(1e4), functions=[], masses=[3500.0])
+    with pytest.raises(InputError, match="dijet5 and a signal have 6 parameters"):
+        bias_matrix(EDGES[:7], spectrum(1e4)[:6], functions=["dijet5"], masses=[3000.0])

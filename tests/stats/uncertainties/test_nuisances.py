@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 
 from overdensity.core import InputError
-from overdensity.stats.limits.cls import asymptotic_limit, upper_limit
+from overdensity.stats.limits.cls import asymptotic_limit
 from overdensity.stats.limits.discoveries import discovery
 from overdensity.stats.uncertainties.nuisances import (
     SignalErrors,
-    count_nuisances,
+    moved_masses,
     peak_shapes,
     signal_variations,
 )
 from overdensity.stats.workspaces.categories import categories
-from overdensity.stats.workspaces.pieces import Channel, Sample, poisson_error, signal, workspace
 
 from ..workspaces.whole_range import EDGES, MODEL, peak, thrown
 
@@ -62,28 +61,24 @@ def test_what_passes_more_fails_less() -> None:
         np.testing.assert_allclose(changed.sum(axis=0), both.sum(axis=0))
 
 
-@pytest.mark.parametrize("name", ["luminosity", "tagger", "position", "width"])
-def test_a_count_takes_the_same_nuisances(name: str) -> None:
-    both, variations = varied(**{name: 0.04 if name == "position" else 0.3})
-    inside = (EDGES[:-1] > 3200) & (EDGES[1:] < 3900)
-    nuisances = count_nuisances(variations, both, inside)
-    assert [each["name"] for each in nuisances] == [name]
-    background = Sample("background", (50.0,), (poisson_error("error", [5.0]),))
-    exact, loose = (
-        upper_limit(workspace([Channel("count", (52.0,), (signal([10.0], *some), background))]))
-        for some in ([], nuisances)
-    )
-    assert loose.observed > 1.01 * exact.observed
-    assert loose.expected[2] > 1.01 * exact.expected[2]
+def test_simulated_masses_move_as_a_peak_does() -> None:
+    """Events of a Gaussian, moved and binned, are the Gaussian that is moved."""
+    given = SignalErrors(position=0.02, width=0.3)
+    mass = np.random.default_rng(1).normal(3500.0, 140.0, 100_000)
+    shapes = peak_shapes(EDGES, 3500.0, 140.0, given)
+    moved = moved_masses(mass, given)
+    assert moved.keys() == shapes.keys() == {"position", "width"}
+    for name, both in moved.items():
+        for masses, shape in zip(both, shapes[name], strict=True):
+            found = np.histogram(masses, EDGES)[0] / mass.size
+            np.testing.assert_allclose(found, shape, atol=0.01)
 
 
 def test_nothing_uncertain_is_no_nuisance() -> None:
     assert signal_variations(peak(), NONE, peak_shapes(EDGES, 3500.0, 140.0, NONE)) == {}
+    assert moved_masses(np.array([3500.0]), NONE) == {}
 
 
 def test_bad_input_is_one_sentence() -> None:
     with pytest.raises(InputError, match="luminosity is 1"):
         SignalErrors(luminosity=1.5)
-    both, variations = varied(luminosity=0.1)
-    with pytest.raises(InputError, match="varied by 'luminosity' has no event"):
-        count_nuisances(variations, both, np.zeros(16, bool))

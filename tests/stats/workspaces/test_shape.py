@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pyhf
@@ -18,7 +20,7 @@ from overdensity.stats.p_values.local import z_of_p
 from overdensity.stats.workspaces.categories import Categories
 from overdensity.stats.workspaces.shape import best_categories, categories_workspace, factors_of
 
-from .whole_range import known
+from .whole_range import known, with_functions
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf
 
@@ -41,12 +43,16 @@ def test_our_fit_and_that_of_pyhf_agree_in_significance() -> None:
     assert ours.z > 3
 
 
-@pytest.mark.slow(seconds=12)
-def test_our_fit_and_that_of_pyhf_agree_in_limits_with_all_nuisances() -> None:
-    ours = asymptotic_limit(known(simulated=True))
-    theirs = asymptotic_limit(categories_workspace(known(simulated=True)))
+@pytest.mark.slow(seconds=25)
+@pytest.mark.parametrize("model", [partial(known, simulated=True), with_functions])
+def test_our_fit_and_that_of_pyhf_agree_in_limits_with_all_nuisances(
+    model: Callable[[], Categories],
+) -> None:
+    spec = categories_workspace(model())
+    ours, theirs = asymptotic_limit(model()), asymptotic_limit(spec)
     assert theirs.observed == pytest.approx(ours.observed, rel=0.01)
     assert theirs.expected == pytest.approx(ours.expected, rel=0.01)
+    assert discovery(spec).z == pytest.approx(discovery(model()).z, rel=0.01)
 
 
 @pytest.mark.parametrize("simulated", [False, True])

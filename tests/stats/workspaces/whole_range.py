@@ -41,6 +41,21 @@ def both_signals():
 
 
 @cache
+def with_functions() -> Categories:
+    """Return the likelihood as a search with several functions has it, at its default freedom."""
+    passing, failing = thrown()
+    return categories(
+        EDGES,
+        passing,
+        failing,
+        fabricated={"spurious_signal": 2.0, "background_function": 5.0, "function_bias": 3.0},
+        model=FitModel("dijet4"),
+        odds_widths=(0.3, 0.2, 0.2, 0.2),
+        **both_signals(),
+    )
+
+
+@cache
 def known(*, simulated: bool = False) -> Categories:
     """Return the likelihood of all bins, with all that may be in it."""
     passing, failing = thrown()

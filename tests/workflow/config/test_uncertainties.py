@@ -28,11 +28,9 @@ def test_bad_values_are_one_sentence(given: str, complaint: str) -> None:
 
 
 def test_one_name_needs_no_list() -> None:
-    found = parsed("uncertainties.functions=dijet4")
-    assert found.functions == ("dijet4",)
-    assert not found.of_signal
+    assert parsed("uncertainties.functions=dijet4").functions == ("dijet4",)
+    assert parsed("uncertainties.variations=jes").variations == ("jes",)
 
 
 def test_nothing_is_uncertain_by_default() -> None:
     assert parsed() == UncertaintiesConfig()
-    assert UncertaintiesConfig(variations="jes").of_signal

@@ -39,6 +39,7 @@ def task(box: Path) -> InjectionTask:
         pseudo_events=None,
         spurious=0.0,
         refused=(False, False),
+        odds_widths=((0.1,),),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,9 +10,12 @@ import pytest
 
 from overdensity.core import InputError
 from overdensity.stats import SelectionResult, WindowResult
+from overdensity.stats.limits.signal_factors import SignalFactor
 from overdensity.workflow.config.reading import load_config
+from overdensity.workflow.limits.injection_results import InjectedSelection, Injection
 from overdensity.workflow.limits.signal_models import read_signal_models
 from overdensity.workflow.limits.signal_nuisances import nuisances_of
+from overdensity.workflow.limits.strength_limits import limit_with_retraining
 from overdensity.workflow.limits.yield_limits import window_limits
 from overdensity.workflow.stages.run import Run
 
@@ -35,19 +39,21 @@ def signal_file(tmp_path: Path) -> str:
     return str(path)
 
 
-def nuisances(search_file: Path, signal: str, *more: str) -> dict[str, dict[str, float]]:
+def nuisances(search_file: Path, signal: str, *more: str) -> dict[str, SignalFactor]:
     run = Run(load_config(search_file, [f"limits.signals={{A: {signal}}}", *more]))
     assert run.config.limits is not None
     (model,) = read_signal_models(run, run.config.limits)
-    return {each["name"]: each["data"] for each in nuisances_of(run, model)}
+    return {each.name: each for each in nuisances_of(run, model)}
 
 
 def test_each_uncertainty_has_its_name(search_file: Path, signal_file: str) -> None:
     found = nuisances(search_file, signal_file, ALL, "limits.luminosity=10")
     assert set(found) == {"luminosity", "tagger", "position", "width", "jes"}
-    assert found["tagger"]["hi"] == pytest.approx(1.2)
-    assert found["width"]["hi"] < 1 < found["width"]["lo"]  # a wider peak leaves the region
-    assert found["jes"] != {"hi": 1.0, "lo": 1.0}
+    assert found["tagger"].high == pytest.approx(1.2)
+    assert found["width"].high < 1 < found["width"].low  # a wider peak leaves the region
+    assert (found["jes"].high, found["jes"].low) != (1.0, 1.0)
+    # A tagger that is worse selects less of a signal that was there to train with.
+    assert [name for name, each in found.items() if not each.trained] == ["tagger"]
 
 
 def test_the_luminosity_is_of_cross_sections(search_file: Path, signal_file: str) -> None:
@@ -55,18 +61,32 @@ def test_the_luminosity_is_of_cross_sections(search_file: Path, signal_file: str
     assert nuisances(search_file, signal_file) == {}
 
 
-def test_each_nuisance_makes_the_limit_weaker(search_file: Path, signal_file: str) -> None:
-    row = SelectionResult(0.1, 52, 50.0, 5.0, 0.0, 0.3, 0.5, 8.0, 9, 0.5, False, False)
-    window = WindowResult(3464.1, 3000.0, 4000.0, row, (row,))
-    exact = window_limits(window, 0.95).selections[0]
-    for name, size in (("tagger", 0.3), ("width", 0.5), ("position", 0.04)):
-        given = f"uncertainties.{name}={size}"
-        (data,) = nuisances(search_file, signal_file, given).values()
-        modifier = {"name": name, "type": "normsys", "data": data}
-        loose = window_limits(window, 0.95, [modifier]).selections[0]
-        assert loose.observed > exact.observed
+ROW = SelectionResult(0.1, 52, 50.0, 5.0, 0.0, 0.3, 0.5, 8.0, 9, 0.5, False, False)
+
+
+def test_each_nuisance_makes_the_limits_weaker(search_file: Path, signal_file: str) -> None:
+    """Without training anew and with it, by as much where the efficiency does not change."""
+    window = WindowResult(
+        3464.1, 3000.0, 4000.0, replace(ROW, efficiency=1.0, searched=False), (ROW,)
+    )
+    exact = window_limits(window, 0.95)
+    steady = {s: [repetition(s) for _ in range(5)] for s in (0.0, 500.0)}
+    trained = limit_with_retraining(steady, exact, 0.95, None)
+    given = nuisances(search_file, signal_file, ALL, "limits.luminosity=10")
+    for nuisance in given.values():
+        loose = window_limits(window, 0.95, [nuisance])
+        change = loose.selections[0].observed / exact.selections[0].observed
+        assert change > 1.0005
         # Of the signal alone: what is expected of a background fluctuation stays.
-        assert loose.selection == exact.selection
+        assert loose.selections[0].selection == ROW
+        again = limit_with_retraining(steady, loose, 0.95, None, [nuisance])
+        assert again.observed / trained.observed == pytest.approx(change, rel=2e-3)
+        assert again.pseudo_expected[0] / trained.pseudo_expected[0] > 1.0005
+
+
+def repetition(strength: float, eps: float = 0.4) -> Injection:
+    found = InjectedSelection(ROW, round(strength * eps), 0.0, eps)
+    return Injection("A", strength, 0, round(strength), 1000, 500, (found,))
 
 
 def test_a_signal_without_its_varied_columns_is_refused(search_file: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def test_page_stands_by_itself(results: SearchResults, run: Path) -> None:
     page = page_of(results, run)
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     assert page.count("<img") == 2 + len(results.spectra) + 1
+    assert "Systematic uncertainties" not in page
 
 
 def test_page_shows_every_window_and_selection(results: SearchResults, run: Path) -> None:

@@ -73,6 +73,23 @@ def test_statistics_of_the_simulation_is_a_nuisance_by_name(templates) -> None:
     assert 0 < size < 0.1
 
 
+def test_a_signal_of_which_nothing_passes_has_no_template(
+    finished_run: Path, search_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(load_config(search_file, ["signal=[signal.parquet]", f"out={finished_run}"]))
+    scores, best = read_scores(run), SearchResults.from_json(finished_run / "results.json").best
+    assert best is not None
+
+    def far(run: Run, window: int) -> SignalScores:
+        features = np.zeros((20, len(run.config.features)))
+        sample = Sample.from_arrays(np.full(20, 9000.0), features, run.config.features)
+        return SignalScores(sample, np.ones((run.config.folds, 20), np.float32))
+
+    monkeypatch.setattr(signal_templates, "read_signal_scores", far)
+    with pytest.raises(InputError, match="signal: none of its 20 events passes the selection"):
+        simulated_templates(run, best, scores, calibrated_scores(run, scores))
+
+
 def test_a_fitted_peak_has_no_events_that_fail(finished_run: Path, search_file: Path) -> None:
     given = ["uncertainties={luminosity: 0.02, position: 0.01}"]
     best = SearchResults.from_json(finished_run / "results.json").best

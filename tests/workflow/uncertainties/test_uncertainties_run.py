@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from overdensity.stats.limits.cls import asymptotic_limit
+from overdensity.stats.limits.discoveries import discovery
 from overdensity.workflow import SearchResults
 from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.stages.hunting import make_results
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.uncertainties.uncertainties_result import Uncertainties
 from overdensity.workflow.uncertainties.uncertainties_run import make_uncertainties
+
+from ...stats.workspaces.combine_card import read_card
 
 GIVEN = "uncertainties={luminosity: 0.05, tagger: 0.3, position: 0.01, functions: [dijet3, dijet4]}"
 
@@ -49,6 +53,21 @@ def test_all_nuisances_have_their_names(found: Uncertainties, made) -> None:
     }
     assert names <= written
     assert "tagger lnN" in (made[0].folder / "datacard.txt").read_text()
+
+
+@pytest.mark.slow(seconds=6)
+def test_workspace_and_datacard_of_a_run_say_what_its_record_says(
+    found: Uncertainties, made: tuple[Run, SearchResults]
+) -> None:
+    """With the nuisances of other background functions, and events that pass and that fail."""
+    spec = json.loads((made[0].folder / "workspace_shape.json").read_text())
+    assert {"pass_00", "fail_00"} <= {channel["name"] for channel in spec["channels"]}
+    for model in (spec, read_card(made[0].folder / "datacard.txt")):
+        assert discovery(model).z == pytest.approx(found.z, rel=0.01)
+    card = asymptotic_limit(read_card(made[0].folder / "datacard.txt"))
+    assert card.observed == pytest.approx(found.limit.observed, rel=0.01)
+    # A signal of 7σ: the fit without it, at which limits are expected, is far from the nominal one.
+    assert card.expected == pytest.approx(found.limit.expected, rel=0.03)
 
 
 def test_uncertainties_cost_significance_and_limit(found: Uncertainties) -> None:

@@ -1,0 +1,142 @@
+"""What a search with uncertainties and limits cannot do is one sentence, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from overdensity.core import InputError
+from overdensity.workflow import search_run
+from overdensity.workflow.config.reading import load_config
+
+from ...conftest import make_box
+
+Call = Callable[..., tuple[int, str, str]]
+
+SIX_BINS = "scan={low: 3000, high: 5000, bins: 6, signal_bins: 2, sideband_bins: 2}"
+
+
+@pytest.fixture
+def signals(tmp_path: Path) -> Path:
+    """A signal without varied columns, and one whose varied columns lack a feature."""
+    path = make_box(tmp_path / "plain.parquet", background=0, signal=100, seed=7)
+    table = pq.read_table(path)
+    for name in ("columns", "variations/jes_up/columns", "variations/jes_down/columns"):
+        (tmp_path / name).mkdir(parents=True)
+        kept = table if name == "columns" else table.drop_columns(["j1_mass"])
+        pq.write_table(kept, tmp_path / name / "varied.parquet")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            ["run", "signal=[DIR/plain.parquet]", "uncertainties.variations=jes"],
+            "plain.parquet: this signal has no columns 'jes_up' beside it",
+        ),
+        (
+            ["limits", "limits.signals={A: DIR/plain.parquet}", "uncertainties.variations=jes"],
+            "plain.parquet: this signal has no columns 'jes_up' beside it",
+        ),
+        (
+            [
+                "limits",
+                "limits.signals={A: DIR/columns/varied.parquet}",
+                "uncertainties.variations=jes",
+            ],
+            "jes_up/columns/varied.parquet: no column 'j1_mass'",
+        ),
+        (["run", "uncertainties.variations=jes"], "name its columns under signal"),
+        (["run", "uncertainties.tagger=1.5"], "uncertainties.tagger must be less than 1"),
+        (
+            ["run", SIX_BINS, "fit={function: dijet5, bins_per_bin: 1}"],
+            "fit.function: dijet5 has 5 parameters, and only 4 bins lie outside",
+        ),
+        (
+            ["hunt", SIX_BINS, "fit.bins_per_bin=1", "uncertainties.functions=dijet4"],
+            "uncertainties.functions: dijet4 has 4 parameters, and only 4 bins lie outside",
+        ),
+        (["run", "selections=[0.1, 0]"], "selections: a selection is a background efficiency"),
+        (["run", "folds=1", "repeats=3"], "folds must be at least 2"),
+        (["run", "folds=2", "repeats=3"], "needs at least 3 folds"),
+        (["run", "repeats=0"], "repeats must be at least 1"),
+        (["limits", "limits.level=0.9999"], "cannot be shown to cover at the level 0.9999"),
+        (["limits", "limits.level=1"], "limits.level must be less than 1"),
+        (
+            [
+                "limits",
+                "limits.signals={A: DIR/plain.parquet}",
+                "limits.injections={strengths: [20], repeats: 1}",
+            ],
+            "1 repeats do not show how much the efficiency varies",
+        ),
+        (
+            [
+                "limits",
+                "limits.signals={A: DIR/plain.parquet}",
+                "limits.injections.strengths=[2000]",
+            ],
+            "100 signal events are too few to inject 2000",
+        ),
+    ],
+)
+def test_it_is_one_sentence_and_nothing_is_written(
+    call: Call, search_file: Path, signals: Path, given: list[str], said: str
+) -> None:
+    command, *keys = given
+    words = [word for each in keys for word in ("--set", each.replace("DIR", str(signals)))]
+    code, _, error = call(command, search_file, *words, "--quiet")
+    assert code == 2
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (search_file.parent / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["selections=[0.1, 0.000001]"], "selections: 1e-06 of 6120 events in 3 folds keeps none"),
+        (
+            ["signal=[DIR/columns/varied.parquet]", "uncertainties.variations=jes"],
+            "jes_up/columns/varied.parquet: no column 'j1_mass'",
+        ),
+    ],
+)
+def test_what_only_the_events_show_is_said_before_anything_is_trained(
+    call: Call, search_file: Path, signals: Path, given: list[str], said: str
+) -> None:
+    words = [word for each in given for word in ("--set", each.replace("DIR", str(signals)))]
+    code, _, error = call("run", search_file, *words, "--quiet")
+    assert code == 2
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (search_file.parent / "run" / "scores").exists()
+
+
+def test_too_few_bins_for_the_bias_are_one_sentence(call: Call, search_file: Path) -> None:
+    words = ["--set", SIX_BINS, "--set", "fit.bins_per_bin=1", "--quiet"]
+    code, _, error = call("validate", "bias", search_file, *words)
+    assert code == 2
+    assert "dijet5 and a signal have 6 parameters, and the spectrum has 6 bins" in error
+    assert not (search_file.parent / "run" / "bias.json").exists()
+
+
+def test_a_signal_of_which_nothing_passes_leaves_the_result_with_its_report(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        msg = "signal: none of its events passes"
+        raise InputError(msg)
+
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run, folder)
+    (folder / "report.html").unlink()
+    monkeypatch.setattr(search_run, "make_uncertainties", refuse)
+    with pytest.raises(InputError, match="none of its events passes"):
+        search_run.run_search(load_config(folder / "config.yaml", [f"out={folder}"]))
+    assert (folder / "report.html").is_file()
