@@ -15,6 +15,7 @@ from overdensity.core import InputError, Record
 from overdensity.processors import ProcessingReport
 from overdensity.workflow.benchmark.benchmark_result import BenchmarkRun
 from overdensity.workflow.calibrate.retrained import PseudoDataset, Retrained
+from overdensity.workflow.challenge.jets_of_excess import JetsOfExcess
 from overdensity.workflow.combine.combined_run import CombinedSearch
 from overdensity.workflow.expect.blind_training import TrainedResponse
 from overdensity.workflow.expect.expected_result import ExpectedPoint, ExpectedReach
@@ -38,8 +39,13 @@ READ: dict[str, tuple[type[Record], str]] = {
     "point.json": (ExpectedPoint, "expect"),
     "response.json": (TrainedResponse, "expect"),
     "combination.json": (CombinedSearch, "combine"),
+    "answer_jets.json": (JetsOfExcess, "challenge answer"),
     "training.json": (BenchmarkRun, "benchmark"),
 }
+
+# A key is never to be deleted (tests/workflow/challenge/test_key.py); what a simulation that was
+# stopped has left is begun again where it does not fit.
+READ_OTHERWISE = {"Key", "Secret", "Recipe"}
 
 
 def set_schema(path: Path, schema: int | None) -> None:
@@ -54,7 +60,7 @@ def test_no_file_that_is_read_back_is_forgotten() -> None:
         for path in SOURCES
         for name in re.findall(r"(\w+)\.(?:from_json|from_text|earlier)\(", path.read_text())
     }
-    assert read == {record.__name__ for record, _ in READ.values()}
+    assert read == {record.__name__ for record, _ in READ.values()} | READ_OTHERWISE
 
 
 @pytest.mark.parametrize("name", READ)

@@ -78,6 +78,8 @@ class JetOfExcess(Record):
 class JetsOfExcess(Record):
     """Both jets of the excess, and what a reader must know of them."""
 
+    made_by = "'overdensity challenge answer'"
+
     heavier: JetOfExcess | None
     lighter: JetOfExcess | None
     notes: tuple[str, ...]

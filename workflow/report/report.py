@@ -100,26 +100,14 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "repeats": repeats_section(results),
         "yields": _yields(results),
         "yield_notes": _yield_notes(results),
-        "daughters": [
-            (one.name, f"{one.mass:.0f} ± {error_of(one.mass_error)} GeV", f"{one.width:.0f} GeV")
-            for one in results.daughters
-            if one.mass is not None
-        ],
+        "daughters": _daughters(results),
         "answer": answer_section(results, out),
         "validation": validation_section(results, out),
         "retrained": _retrained(out),
         "uncertainties": uncertainties_section(out),
         "limits": _limits(out),
         "expected": _expected(out),
-        "independence": [
-            (
-                f"{window.low:.0f}-{window.high:.0f}",
-                f"{test.information:.5f}",
-                f"{test.expected:.5f} ± {test.expected_error:.5f}",
-                f"{'≤ ' if test.is_limit else ''}{test.p_value:.2g}",
-            )
-            for window, test in zip(results.windows, results.independence, strict=True)
-        ],
+        "independence": _independence(results),
         "function": results.function,
         "function_tests": [
             (
@@ -148,6 +136,28 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "versions": provenance.versions,
         "platform": provenance.platform,
     }
+
+
+def _daughters(results: SearchResults) -> list[tuple[str, str, str]]:
+    """Return the jets whose mass peaks among the events above background: name, mass, width."""
+    return [
+        (one.name, f"{one.mass:.0f} ± {error_of(one.mass_error)} GeV", f"{one.width:.0f} GeV")
+        for one in results.daughters
+        if one.mass is not None
+    ]
+
+
+def _independence(results: SearchResults) -> list[tuple[str, str, str, str]]:
+    """Return the tests of scores against the mass: window, information, expected, p-value."""
+    return [
+        (
+            f"{window.low:.0f}-{window.high:.0f}",
+            f"{test.information:.5f}",
+            f"{test.expected:.5f} ± {test.expected_error:.5f}",
+            f"{'≤ ' if test.is_limit else ''}{test.p_value:.2g}",
+        )
+        for window, test in zip(results.windows, results.independence, strict=True)
+    ]
 
 
 def _yields(results: SearchResults) -> list[tuple[str, str, str]]:

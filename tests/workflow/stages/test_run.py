@@ -36,6 +36,7 @@ OTHER = {  # a value of each key that is not the one of the search file or its d
     "fit": "fit.efficiency.order=1",
     "pseudo_experiments": "pseudo_experiments=600",
     "limits": "limits.level=0.9",
+    "expect": "expect.toys=700",
     "pseudo_datasets.number": "pseudo_datasets.number=3",
     "pseudo_datasets.smearing": "pseudo_datasets.smearing=0.2",
     "uncertainties.luminosity": "uncertainties.luminosity=0.02",
