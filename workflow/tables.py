@@ -11,8 +11,6 @@ from ..core.tables import Style, Table
 
 __all__ = ["say", "say_flags", "show_table"]
 
-_console = Console()
-
 
 def show_table(
     columns: Sequence[str],
@@ -49,15 +47,15 @@ def show_table(
     """
     cells = tuple(tuple(row) for row in rows)
     table = Table(title, tuple(columns), cells, styles=styles or {}, left=words)
-    _console.print(table.rich())
+    Console().print(table.rich())
 
 
 def say(text: str, *, style: str | None = None) -> None:
     """Print a line of plain text, however long, in a style of rich's."""
-    _console.print(escape(text), style=style, soft_wrap=True)
+    Console().print(escape(text), style=style, soft_wrap=True)
 
 
 def say_flags(flags: Iterable[str]) -> None:
     """Print what a reader must know of a result, a line each."""
     for flag in flags:
-        _console.print(f"[yellow]flag:[/] {escape(flag)}", soft_wrap=True)
+        Console().print(f"[yellow]flag:[/] {escape(flag)}", soft_wrap=True)

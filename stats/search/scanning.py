@@ -159,10 +159,7 @@ def scan(
         problem.precision[:, 1:] = np.asarray(odds_widths, dtype=float) ** -2.0
     elif model.efficiency_prior is None:
         known = np.ones(len(windows), bool) if searched is None else np.asarray(searched, bool)
-        of_known = counts[np.repeat(known, len(all_efficiencies))]
-        events = replace(patterns, levels=patterns.levels[:, known])
-        precision = measured_precision(problem.of_windows(known), of_known, np.array(steps), events)
-        problem = replace(problem, precision=precision)
+        problem = _with_measured_precision(problem, counts, patterns, steps, known)
     fits = fit_scan(problem, counts[None])
     observed = (counts * masked).sum(axis=1)
     fraction = np.repeat(_checked_spurious(spurious, len(windows)), len(all_efficiencies))
@@ -182,6 +179,22 @@ def scan(
         observed=observed,
         p_local=p_local,
     )
+
+
+def _with_measured_precision(
+    problem: ScanProblem,
+    counts: Array,
+    patterns: Patterns,
+    efficiencies: Sequence[float],
+    known: NDArray[np.bool_],
+) -> ScanProblem:
+    """Return the problem with the constraints that the windows whose selections are known show."""
+    of_known = counts[np.repeat(known, len(efficiencies) + 1)]
+    events = replace(patterns, levels=patterns.levels[:, known])
+    precision = measured_precision(
+        problem.of_windows(known), of_known, np.array(efficiencies), events
+    )
+    return replace(problem, precision=precision)
 
 
 def hiding(scan: Scan, window: int) -> Scan:
