@@ -163,9 +163,8 @@ def scan(
         precision = measured_precision(problem.of_windows(known), of_known, np.array(steps))
         problem = replace(problem, precision=precision)
     fits = fit_scan(problem, counts[None])
-    observed = (counts * masked).sum(axis=1)
+    observed, expected = (counts * masked).sum(axis=1), fits.expected[0]
     fraction = np.repeat(_checked_spurious(spurious, len(windows)), len(all_efficiencies))
-    expected = fits.expected[0]
     p_local = local_p(observed, expected, np.hypot(fits.error[0], fraction * expected))
 
     selected = np.tile(np.array(all_efficiencies) < 1, len(windows))
