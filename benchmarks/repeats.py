@@ -3,12 +3,13 @@
 python -P benchmarks/repeats.py cells --datasets 20000        # the hardest classifier, four minutes
 python -P benchmarks/repeats.py toys --datasets 500           # boosted trees, half an hour
 python -P benchmarks/repeats.py seeds --boxes 3 --seeds 6     # boxes of the reference sample
+python -P benchmarks/repeats.py time --events 250000          # what partitions cost, five minutes
 
 ``cells``: counts in 100 cells of a feature that knows nothing of the mass, without a fit; the classifier
 is the ratio of signal region to sidebands, which finds every fluctuation. ``toys``: small datasets of
 independent features, boosted trees and fits. Both are trained anew in every partition; one window, two
 selections. ``seeds``: default searches of the same boxes under several
-seeds at K = 1, 3 and 9, without signal and with: the spread of p_global, and the power. What is in the
+seeds at K = 1, 3 and 9, without signal and with: the spread of p_global, and the power. ``time``: the CPU time of whole searches of one box. What is in the
 folder of ``--out`` is not made again, and adds up over several calls.
 """
 
@@ -42,7 +43,7 @@ from overdensity.stats import (
 from overdensity.stats.p_values.local import local_p, z_of_log_p, z_of_p
 from overdensity.stats.search.repeats import combined_z, shared_variance
 from overdensity.stats.search.statistical_step import statistical_step
-from overdensity.workflow import parse_config
+from overdensity.workflow import parse_config, run_search
 from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.stages.hunting import hunt_scores
 from overdensity.workflow.stages.run import Run, open_run
@@ -234,6 +235,25 @@ def scored(file: str, folder: Path, seed: int, *, repeats: int) -> Run:
     return run
 
 
+def times(folder: Path, *, events: int) -> None:
+    """Print the CPU time of whole searches of one box, at every number of partitions."""
+    print(
+        "| K | training and scoring [CPU-s] | all else, the report included [CPU-s] | whole [CPU-s] |"
+    )
+    print("| --- " * 4 + "|")
+    file, out = str(box(0, folder, events=events, signal=0)), folder / f"time-{events}"
+    rmtree(out, ignore_errors=True)
+    trained = 0.0
+    for number in SEARCHED:  # trainings of the smaller are those of the larger
+        start = time.process_time()
+        run = scored(file, out, 1, repeats=number)
+        between = time.process_time()
+        run_search(run.config)
+        end, trained = time.process_time(), trained + between - start
+        rest = end - between
+        print(f"| {number} | {trained:.0f} | {rest:.0f} | {trained + rest:.0f} |", flush=True)
+
+
 def seeds(boxes: int, n_seeds: int, folder: Path, *, events: int, signal: int) -> None:
     """Print the spread of p_global over seeds, and the power."""
     print(
@@ -262,12 +282,16 @@ def seeds(boxes: int, n_seeds: int, folder: Path, *, events: int, signal: int) -
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("part", choices=["cells", "toys", "seeds"])
+    parser.add_argument("part", choices=["cells", "toys", "seeds", "time"])
     parser.add_argument("--datasets", type=int, default=500, help="of toys")
     parser.add_argument("--features", type=int, default=3, help="of toys")
     parser.add_argument("--boxes", type=int, default=3, help="at most 8")
     parser.add_argument("--seeds", type=int, default=6)
-    parser.add_argument("--events", type=int, help="by default 5000 of a toy, 20 000 of a box")
+    parser.add_argument(
+        "--events",
+        type=int,
+        help="of a toy (5000), of a box (20 000), or of the one timed (250 000)",
+    )
     parser.add_argument("--signal", type=int, default=150, help="signal events in a box")
     parser.add_argument("--out", type=Path, default=Path("runs/repeats"))
     asked = parser.parse_args()
@@ -276,6 +300,8 @@ def main() -> None:
         cells(asked.datasets)
     elif asked.part == "toys":
         toys(asked.datasets, folder, events=asked.events or 5000, features=asked.features)
+    elif asked.part == "time":
+        times(folder, events=asked.events or 250_000)
     else:
         seeds(asked.boxes, asked.seeds, folder, events=asked.events or 20_000, signal=asked.signal)
 

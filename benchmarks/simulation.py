@@ -29,9 +29,13 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from overdensity.simulation import simulate
+from overdensity.simulation.chunks import ChunkResult, ChunkTask
 from overdensity.simulation.detector import detect
-from overdensity.simulation.generator import Signal, generate, open_pythia
+from overdensity.simulation.generator import generate, open_pythia
 from overdensity.simulation.lhco_file import frame_writer, padded_rows
+from overdensity.simulation.parts import Parts
+from overdensity.simulation.processes.qcd import Qcd
+from overdensity.simulation.root_file import tree_writer
 from overdensity.simulation.selection import Events, select
 from overdensity.simulation.settings import DetectorSettings, GeneratorSettings, Selection
 
@@ -79,12 +83,7 @@ def main() -> None:
 
 def stages(events: int, repeats: int) -> None:
     """Print the CPU time of each step per generated background event."""
-    generator, detector, selection, signal = (
-        GeneratorSettings(),
-        DetectorSettings(),
-        Selection(),
-        Signal(),
-    )
+    generator, detector, selection = GeneratorSettings(), DetectorSettings(), Selection()
     times: dict[str, list[float]] = {}
 
     def timed(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -93,6 +92,17 @@ def stages(events: int, repeats: int) -> None:
         times.setdefault(name, []).append((time.process_time() - start) / events * 1e3)
         return result
 
+    def bare(seed: int) -> None:
+        pythia, owned = open_pythia(Qcd(), seed, generator)
+        for _ in range(events):
+            pythia.next()
+        del owned
+
+    def keep(chosen: Events) -> None:
+        task = ChunkTask("qcd", Qcd(), (), 0, events, 1, generator, detector, selection)
+        with tempfile.TemporaryDirectory() as folder:
+            Parts(Path(folder, "parts")).keep(task, ChunkResult(chosen, events, 1.0))
+
     def write(chosen: Events) -> None:
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -100,21 +110,43 @@ def stages(events: int, repeats: int) -> None:
         ):
             frame.append(padded_rows(chosen, np.zeros(len(chosen), np.int8)))
 
+    def write_root(chosen: Events) -> None:
+        with tempfile.TemporaryDirectory() as folder, tree_writer(Path(folder, "a.root")) as tree:
+            tree.append(chosen, np.zeros(len(chosen), np.int16), np.zeros(len(chosen), np.int8))
+
+    names = {
+        "bare": "Pythia alone: its start, and `next` an event",
+        "batch": "generator, with its start and the conversion to arrays",
+        "detector": "detector",
+        "selection": "hardest objects, jets, their truth, selection",
+        "parts": "the part that a stopped simulation goes on from",
+        "write": "padding, compression, writing (HDF5)",
+        "root": "writing (ROOT), in place of HDF5",
+    }
     for seed in range(1, repeats + 1):
         rng = np.random.default_rng(seed)
-        timed("start of Pythia, once a chunk", open_pythia, "background", seed, generator, signal)
-        batch = timed(
-            "generator, with its start and the conversion to arrays",
-            *(generate, "background", events, seed, generator, signal),
-        )
+        timed("bare", bare, seed)
+        batch = timed("batch", generate, Qcd(), events, seed, generator)
         objects = timed("detector", detect, batch.particles, rng, detector)
-        chosen = timed("hardest objects, jets, selection", select, objects, events, selection)
-        timed("padding, compression, writing", write, chosen)
+        chosen = timed("selection", select, objects, events, selection, batch.partons)
+        timed("parts", keep, chosen)
+        timed("write", write, chosen)
+        timed("root", write_root, chosen)
 
     print(f"| step ({events} events, {repeats} repeats) | CPU time, ms / generated event |")
     print("| --- | --- |")
-    for name, values in times.items():
-        print(f"| {name} | {np.median(values):.3f} ({min(values):.3f}–{max(values):.3f}) |")
+    for name, words in names.items():
+        values = times[name]
+        print(f"| {words} | {np.median(values):.3f} ({min(values):.3f}–{max(values):.3f}) |")
+    for name, steps in {
+        "detector and writing": ("detector", "parts", "write"),
+        "detector, selection and writing": ("detector", "selection", "parts", "write"),
+    }.items():
+        shares = [sum(times[step][k] for step in steps) / times["bare"][k] for k in range(repeats)]
+        print(
+            f"| {name}, of Pythia alone | {np.median(shares):.0%} "
+            f"({min(shares):.0%}–{max(shares):.0%}) |"
+        )
 
 
 def speed(events: int, repeats: int, seed: int) -> None:
@@ -158,7 +190,7 @@ def validate(events: int, seed: int) -> None:
             out = Path(folder) / "events.h5"
             report = simulate(out, **{"background": 0, "seed": seed, **arguments})
             simulated, _ = read_events(out)
-        process = report.background if name == "background" else report.signal
+        process = report.processes["background" if name == "background" else "signal"]
         norm = f", {process.cross_section:.3f} pb" if process.cross_section else ""
         print(
             f"\n**{name}**: {process.generated} events generated{norm}, "

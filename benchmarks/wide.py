@@ -112,7 +112,7 @@ def hard_scatterings() -> None:
     found: list[tuple[str, float, float]] = []
     for seed, m_hat in enumerate(((None, M_HAT[0]), M_HAT, (M_HAT[1], None))):
         columns, report = events(RANGE_EVENTS, is_signal=False, seed=seed, m_hat=m_hat)
-        tally = report.background
+        tally = report.processes["background"]
         assert tally.cross_section is not None
         assert tally.efficiency is not None
         per_event = tally.cross_section * tally.efficiency / tally.written

@@ -6,13 +6,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
-from ..core import InputError
+from ..core import InputError, Record
+from ..core.identity import text_digest
 from .detector import detect
-from .generator import Process, Signal, generate
+from .generator import generate
+from .processes.kind import ProcessKind
 from .selection import Events, select
 from .settings import DetectorSettings, GeneratorSettings, Selection
 
@@ -21,20 +23,21 @@ __all__ = ["ChunkResult", "ChunkTask", "InProcess", "Tally", "run_chunk", "selec
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-_STREAM = {"background": 0, "signal": 1}  # part of the seed
+_STREAMS = {"background": 0, "signal": 1}  # part of the seed; 2 is the order of the events
 _PYTHIA_SEEDS = 900_000_000
 _HOPELESS = 20_000  # generated events after which one should have been selected
 
 
 @dataclass(frozen=True)
-class ChunkTask:
+class ChunkTask(Record):
     """All that determines the events of one chunk."""
 
-    process: Process
+    process: str
+    kind: ProcessKind
+    pythia: tuple[str, ...]
     index: int
     events: int  # to generate
     seed: int
-    signal: Signal
     generator: GeneratorSettings
     detector: DetectorSettings
     selection: Selection
@@ -47,6 +50,18 @@ class ChunkResult:
     events: Events
     generated: int
     cross_section: float
+
+
+class Store(Protocol):
+    """Where finished chunks are kept."""
+
+    def find(self, task: ChunkTask) -> ChunkResult | None:
+        """Return a chunk that is there already."""
+        ...
+
+    def keep(self, task: ChunkTask, result: ChunkResult) -> None:
+        """Keep a finished chunk."""
+        ...
 
 
 @dataclass
@@ -73,12 +88,13 @@ class Tally:
 
 def run_chunk(task: ChunkTask) -> ChunkResult:
     """Generate, measure and select the events of one chunk; the same wherever it runs."""
-    sequence = np.random.SeedSequence(task.seed, spawn_key=(_STREAM[task.process], task.index))
+    stream = _STREAMS.get(task.process, text_digest(task.process))
+    sequence = np.random.SeedSequence(task.seed, spawn_key=(stream, task.index))
     pythia_seed = 1 + int(sequence.generate_state(1)[0]) % _PYTHIA_SEEDS
-    batch = generate(task.process, task.events, pythia_seed, task.generator, task.signal)
+    batch = generate(task.kind, task.events, pythia_seed, task.generator, task.pythia)
     rng = np.random.default_rng(sequence.spawn(1)[0])
     objects = detect(batch.particles, rng, task.detector)
-    events = select(objects, batch.generated, task.selection)
+    events = select(objects, batch.generated, task.selection, batch.partons, task.kind.jet)
     return ChunkResult(events, batch.generated, batch.cross_section)
 
 
@@ -88,6 +104,8 @@ def selected_events(
     executor: Executor,
     workers: int,
     tally: Tally,
+    *,
+    store: Store | None = None,
 ) -> Iterator[Events]:
     """Run chunks until there are enough selected events, and yield them in the chunks' order.
 
@@ -106,6 +124,8 @@ def selected_events(
         How many run at the same time.
     tally : Tally
         Counts the chunks used.
+    store : Store, optional
+        Finished chunks, which are not run again; those that are used are added.
 
     Yields
     ------
@@ -113,21 +133,27 @@ def selected_events(
         Of one chunk; the last one is cut to the number wanted.
     """
     pending: deque[Future[ChunkResult]] = deque()
-    submitted = 0
+    submitted = used = 0
     missing = wanted
     ahead = 1 if workers == 1 else workers + 1  # one more than can run, so that none waits
     try:
         while missing > 0:
-            size = make_task(submitted).events
-            while len(pending) < ahead and len(pending) * size * tally.efficiency < missing:
-                pending.append(executor.submit(run_chunk, make_task(submitted)))
-                submitted += 1
-            result = pending.popleft().result()
+            if not pending and store and (found := store.find(make_task(used))):
+                result, submitted = found, submitted + 1
+            else:
+                size = make_task(submitted).events
+                while len(pending) < ahead and len(pending) * size * tally.efficiency < missing:
+                    pending.append(executor.submit(run_chunk, make_task(submitted)))
+                    submitted += 1
+                result = pending.popleft().result()
+                if store:
+                    store.keep(make_task(used), result)
+            used += 1
             tally.add(result)
             if tally.generated >= _HOPELESS and not tally.selected:
                 msg = (
-                    f"none of {tally.generated} generated events passes the selection: choose a "
-                    "heavier resonance, or lower Selection.jet_pt_min"
+                    f"none of {tally.generated} generated events of {make_task(0).process} passes "
+                    "the selection: choose a heavier resonance, or lower Selection.jet_pt_min"
                 )
                 raise InputError(msg)
             events = result.events.split(missing)[0]

@@ -157,5 +157,5 @@ def _hcal_grid() -> TowerGrid:
     return TowerGrid(edges, np.select([center < 1.653, center < 4.525], [72, 36], 18))
 
 
-ECAL = Calorimeter("ECAL", _ecal_grid(), _ecal_fraction, _ecal_resolution, 0.5, 2.0)
-HCAL = Calorimeter("HCAL", _hcal_grid(), _hcal_fraction, _hcal_resolution, 1.0, 1.0)
+ECAL = Calorimeter("ECAL", _ecal_grid(), _ecal_fraction, _ecal_resolution, 0.5, 2.0, neutral=22)
+HCAL = Calorimeter("HCAL", _hcal_grid(), _hcal_fraction, _hcal_resolution, 1.0, 1.0, neutral=130)

@@ -50,7 +50,10 @@ def detect(
     energy = pt * np.cosh(eta)
 
     neutrals: list[Objects] = []
-    for calorimeter in (ECAL, HCAL):
+    for calorimeter, scale in (
+        (ECAL, settings.ecal_resolution_scale),
+        (HCAL, settings.hcal_resolution_scale),
+    ):
         share = calorimeter.fraction(np.abs(particles.pdg_id))
         hits, charged = np.flatnonzero(share), np.flatnonzero(share[rows])
         flow = energy_flow(
@@ -59,11 +62,18 @@ def detect(
             _deposits(particles, exits, rows[charged], energy[charged] * share[rows[charged]]),
             rng,
             track_resolution=resolution[charged],
-            resolution_scale=settings.resolution_scale,
+            resolution_scale=settings.resolution_scale * scale,
         )
         pt[charged] *= flow.track_scale
         neutrals.append(flow.neutrals)
-    return Objects.merge(Objects(tracked.event, pt, eta, exits.momentum_phi[rows]), *neutrals)
+    tracks = Objects(tracked.event, pt, eta, exits.momentum_phi[rows], _taken_for(tracked))
+    return Objects.merge(tracks, *neutrals)
+
+
+def _taken_for(tracked: Particles) -> NDArray[np.int64]:
+    """Return the PDG codes that tracks have: all that is no electron or muon is a pion."""
+    is_lepton = np.isin(np.abs(tracked.pdg_id), (11, 13))
+    return np.where(is_lepton, tracked.pdg_id, 211 * np.sign(tracked.charge).astype(np.int64))
 
 
 def _deposits(
@@ -83,5 +93,6 @@ def _track(
     efficiency = settings.efficiency_scale * track_efficiency(kind, pt, eta)
     found = rng.uniform(size=len(charged)) < efficiency
     rows, pt, eta, kind = charged[found], pt[found], eta[found], kind[found]
-    resolution = np.minimum(settings.resolution_scale * track_resolution(kind, pt, eta), 1.0)
+    scale = settings.resolution_scale * settings.track_resolution_scale
+    resolution = np.minimum(scale * track_resolution(kind, pt, eta), 1.0)
     return rows, log_normal(pt, resolution * pt, rng), resolution

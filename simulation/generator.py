@@ -1,40 +1,34 @@
-"""Pythia 8: batches of stable particles for QCD dijets and for Z' → X Y.
+"""Pythia 8: batches of stable particles, and the partons they come from.
 
 ``Pythia.nextBatch`` hands whole batches to awkward; nothing here loops over particles.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import awkward as ak
 import numpy as np
 
-from ..core import InputError, require
+from ..core import InputError, nearest_names, require
 from .particles import Particles
-from .settings import GeneratorSettings, ZprimeMasses
+from .processes.kind import ProcessKind
+from .settings import GeneratorSettings
+from .truth import Partons, partons_of
 
-__all__ = ["Batch", "Process", "Signal", "generate", "open_pythia", "require_pythia"]
-
-Process = Literal["background", "signal"]
+__all__ = ["Batch", "check_process", "generate", "open_pythia", "require_pythia"]
 
 _MILLIMETRE = 1e-3
 _PICOBARN_PER_MILLIBARN = 1e9
-
-
-@dataclass(frozen=True)
-class Signal:
-    """Which signal: masses in GeV, and how many quarks X and Y decay to (2 or 3)."""
-
-    masses: ZprimeMasses = field(default_factory=ZprimeMasses)
-    prongs: int = 2
-
-    def __post_init__(self) -> None:
-        if self.prongs not in (2, 3):
-            msg = f"prongs must be 2 (X → q q) or 3 (X → q q q), not {self.prongs}"
-            raise InputError(msg)
+_FLAGS = ("on", "off", "yes", "no", "true", "false", "ok", "1", "0")
+_DECAY = re.compile(
+    r"\s*(?P<mother>\d+):(?:(?:oneChannel|addChannel)\s*=\s*\d+\s+\S+\s+\d+|onIfMatch\s*=)"
+    r"(?P<daughters>(?:\s+-?\d+)+)\s*$"
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +39,8 @@ class Batch:
     ----------
     particles : Particles
         Stable particles, neutrinos included.
+    partons : Partons
+        Quarks and gluons of the hard process and of its resonances.
     generated : int
         Number of events.
     cross_section : float
@@ -52,6 +48,7 @@ class Batch:
     """
 
     particles: Particles
+    partons: Partons
     generated: int
     cross_section: float
 
@@ -68,83 +65,147 @@ def require_pythia() -> ModuleType:
 
 
 def generate(
-    process: Process, events: int, seed: int, settings: GeneratorSettings, signal: Signal
+    kind: ProcessKind,
+    events: int,
+    seed: int,
+    settings: GeneratorSettings,
+    pythia: tuple[str, ...] = (),
 ) -> Batch:
     """Generate events.
 
     Parameters
     ----------
-    process : {"background", "signal"}
-        QCD dijets or Z' → X Y.
+    kind : ProcessKind
+        What is made.
     events : int
         How many.
     seed : int
         Seed of Pythia, from 1 to 900 000 000.
     settings : GeneratorSettings
-        Settings of both processes.
-    signal : Signal
-        Masses and decays, for ``"signal"``.
+        Settings of all processes.
+    pythia : tuple of str
+        Further settings of this one.
 
     Returns
     -------
     Batch
         Stable particles of all events.
+
+    Raises
+    ------
+    InputError
+        If Pythia cannot make such events.
     """
-    pythia, owned = open_pythia(process, seed, settings, signal)
-    record = pythia.nextBatch(events)
+    opened, owned = open_pythia(kind, seed, settings, pythia)
+    record = opened.nextBatch(events)
     del owned  # Pythia keeps a bare pointer to a process of ours: it had to live until here
+    if not len(record):
+        msg = f"Pythia made none of {events} events of {kind}: its settings leave no open decay"
+        raise InputError(msg)
     return Batch(
-        particles=_stable(record.prt, pythia),
+        particles=_stable(record.prt, opened),
+        partons=partons_of(record.prt),
         generated=len(record),
-        cross_section=pythia.infoPython().sigmaGen() * _PICOBARN_PER_MILLIBARN,
+        cross_section=opened.infoPython().sigmaGen() * _PICOBARN_PER_MILLIBARN,
     )
 
 
 def open_pythia(
-    process: Process, seed: int, settings: GeneratorSettings, signal: Signal
+    kind: ProcessKind, seed: int, settings: GeneratorSettings, pythia: tuple[str, ...] = ()
 ) -> tuple[Any, Any]:
     """Return an initialised Pythia, and what must be kept alive as long as it is used.
 
     The common settings are those that reproduce the official R&D sample: no multiparton
     interactions, and only particles with short lifetimes decayed by the generator.
+
+    Raises
+    ------
+    InputError
+        If Pythia refuses a setting, a decay is impossible, or nothing can be made.
     """
-    pythia = require_pythia().Pythia("", printBanner=False)  # "": the installed data
-    lines = [
-        "Print:quiet = on",
-        "Random:setSeed = on",
-        f"Random:seed = {seed}",
+    opened = check_process(kind, settings, pythia)
+    opened.readString("Random:setSeed = on")
+    opened.readString(f"Random:seed = {seed}")
+    owned = kind.hard_process(settings)
+    if owned is not None:
+        opened.setSigmaPtr(owned)
+    if not opened.init():
+        further = f" and {', '.join(pythia)}" if pythia else ""
+        msg = f"Pythia cannot be initialised with {settings} and {kind}{further}"
+        raise InputError(msg)
+    return opened, owned
+
+
+def check_process(
+    kind: ProcessKind, settings: GeneratorSettings, pythia: tuple[str, ...] = ()
+) -> Any:
+    """Return a Pythia that has accepted all settings of a process, and is not initialised.
+
+    Raises
+    ------
+    InputError
+        Naming the setting that Pythia refuses, or the decay that is impossible.
+    """
+    opened = require_pythia().Pythia("", printBanner=False)  # "": the installed data
+    ours = [
+        *("Print:quiet = on", "Print:verbosity = 0"),  # the second is for Vincia
         f"Beams:eCM = {settings.collision_energy}",
         "PartonLevel:MPI = off",
         "ParticleDecays:limitTau0 = on",
         f"ParticleDecays:tau0Max = {settings.tau0_max}",
+        *kind.lines(settings),
     ]
-    owned = None
-    if process == "background":
-        lines += ["HardQCD:all = on", f"PhaseSpace:pTHatMin = {settings.pt_hat_min}"]
-        if settings.m_hat_min is not None:
-            lines.append(f"PhaseSpace:mHatMin = {settings.m_hat_min}")
-        if settings.m_hat_max is not None:
-            lines.append(f"PhaseSpace:mHatMax = {settings.m_hat_max}")
-    else:
-        from .zprime import ZprimeToXY, particle_lines  # noqa: PLC0415 - imports pythia8mc
-
-        lines += particle_lines(
-            signal.masses, signal.prongs, settings.zprime_width, settings.xy_width
-        )
-        owned = ZprimeToXY(
-            signal.masses.zprime,
-            settings.zprime_width,
-            polarised=settings.xy_polarised and signal.prongs == 2,
-        )
-        pythia.setSigmaPtr(owned)
-    for line in (*lines, *settings.pythia):
-        if not pythia.readString(line):
-            msg = f"Pythia refuses the setting {line!r}"
+    lines = (*ours, *settings.pythia, *pythia)
+    for line in lines:
+        if not (opened.readString(line, warn=False) and _is_flag_value(opened, line)):
+            msg = f"Pythia refuses the setting {line!r}{_hint(opened, line)}"
             raise InputError(msg)
-    if not pythia.init():
-        msg = f"Pythia cannot be initialised with {settings} and {signal}"
-        raise InputError(msg)
-    return pythia, owned
+    _refuse_impossible(opened.particleData, lines)
+    return opened
+
+
+def _is_flag_value(opened: Any, line: str) -> bool:
+    """Return whether a line that sets a flag says on or off; Pythia takes all else for off."""
+    name, _, value = (part.strip() for part in line.partition("="))
+    return not opened.settings.isFlag(name) or value.lower() in _FLAGS
+
+
+def _hint(opened: Any, line: str) -> str:
+    """Return names that a misspelt one may have meant."""
+    name = line.partition("=")[0].strip()
+    settings = opened.settings
+    kinds = ("Flag", "Mode", "Parm", "Word", "FVec", "MVec", "PVec", "WVec")
+    known = [
+        entry.name
+        for each in kinds
+        for entry in getattr(settings, f"get{each}Map")(name.partition(":")[0] + ":").values()
+    ]
+    if name.lower() in map(str.lower, known) or not known:
+        return ""
+    return f": {nearest_names(name, known)}"
+
+
+def _refuse_impossible(particles: Any, lines: Iterable[str]) -> None:
+    """Refuse decays that the settings open to particles that are together heavier.
+
+    A resonance among them may be as light as Pythia lets it.
+    """
+    for line in lines:
+        found = _DECAY.match(line)
+        if not found or not particles.isParticle(int(found["mother"])):
+            continue
+        mother, products = int(found["mother"]), [int(each) for each in found["daughters"].split()]
+        least = sum(
+            particles.mMin(each) if particles.isResonance(each) else particles.m0(each)
+            for each in products
+        )
+        if particles.m0(mother) <= least:
+            names = " ".join(particles.name(each) for each in products)
+            msg = (
+                f"{line.strip()!r}: a {particles.name(mother)} of {particles.m0(mother):g} GeV cannot "
+                f"decay to {names}, which have {least:g} GeV at least; make it heavier"
+            )
+            raise InputError(msg)
 
 
 def _stable(prt: ak.Array, pythia: Any) -> Particles:

@@ -64,12 +64,16 @@ class Objects:
         Transverse momentum, GeV.
     eta, phi : NDArray[np.float64]
         Direction; phi in (-pi, pi].
+    pdg_id : NDArray[np.int64]
+        What it is taken for: an electron or muon, a pion (charged hadrons), a photon, or a K0L
+        (neutral hadrons).
     """
 
     event: IntArray
     pt: FloatArray
     eta: FloatArray
     phi: FloatArray
+    pdg_id: IntArray
 
     def __len__(self) -> int:
         """Return the number of objects."""
@@ -88,4 +92,5 @@ class Objects:
             pt=np.concatenate([part.pt for part in parts]),
             eta=np.concatenate([part.eta for part in parts]),
             phi=np.concatenate([part.phi for part in parts]),
+            pdg_id=np.concatenate([part.pdg_id for part in parts]),
         )

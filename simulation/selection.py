@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import awkward as ak
 import fastjet
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from .particles import Objects
 from .settings import Selection
+from .truth import Partons, origin_of_jets
 
-__all__ = ["MAX_OBJECTS", "Events", "leading_jet_pt", "select"]
+__all__ = ["MAX_OBJECTS", "Events", "leading_jets", "select"]
 
 MAX_OBJECTS = 700  # places of an event in the LHC Olympics format
 
@@ -31,33 +32,81 @@ class Events:
         Number of objects of each event.
     objects : NDArray[np.float32], shape (counts.sum(), 3)
         pt (GeV), eta and phi of the objects, event after event.
+    pdg_id : NDArray[np.int16], shape (counts.sum(),)
+        What the objects are taken for.
+    origin : NDArray[np.int32], shape (n_events, 2)
+        PDG code of what the two leading jets come from, see `truth.origin_of_jets`.
+    prongs : NDArray[np.int8], shape (n_events, 2)
+        Partons of it.
     """
 
     counts: NDArray[np.int64]
     objects: NDArray[np.float32]
+    pdg_id: NDArray[np.int16]
+    origin: NDArray[np.int32]
+    prongs: NDArray[np.int8]
 
     def __len__(self) -> int:
         """Return the number of events."""
         return len(self.counts)
 
-    def split(self, n: int) -> tuple[Events, Events]:
+    def take(self, passing: NDArray[np.bool_]) -> Self:
+        """Return some of the events, by a mask."""
+        return self._rows(passing, np.repeat(passing, self.counts))
+
+    def split(self, n: int) -> tuple[Self, Self]:
         """Return the first n events, and the others."""
         cut = int(self.counts[:n].sum())
-        return (
-            Events(self.counts[:n], self.objects[:cut]),
-            Events(self.counts[n:], self.objects[cut:]),
+        head = self._rows(slice(n), slice(cut))
+        return head, self._rows(slice(n, None), slice(cut, None))
+
+    def ordered(self, places: NDArray[np.integer[Any]]) -> Self:
+        """Return the events in an order: at place i of the result the event ``places[i]``."""
+        starts = np.cumsum(self.counts) - self.counts
+        counts = self.counts[places]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return self._rows(places, np.repeat(starts[places], counts) + within)
+
+    def _rows(self, events: Any, objects: Any) -> Self:
+        """Return rows of the arrays of events, and of those of objects."""
+        return type(self)(
+            self.counts[events],
+            self.objects[objects],
+            self.pdg_id[objects],
+            self.origin[events],
+            self.prongs[events],
         )
 
     @classmethod
-    def concatenate(cls, parts: list[Events]) -> Events:
+    def concatenate(cls, parts: list[Events]) -> Self:
         """Put events one after another."""
+        parts = [cls.empty(), *parts]
         return cls(
-            np.concatenate([np.empty(0, np.int64), *(part.counts for part in parts)]),
-            np.concatenate([np.empty((0, 3), np.float32), *(part.objects for part in parts)]),
+            **{
+                name: np.concatenate([getattr(part, name) for part in parts])
+                for name in cls.__dataclass_fields__
+            }
+        )
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return no events."""
+        return cls(
+            np.empty(0, np.int64),
+            np.empty((0, 3), np.float32),
+            np.empty(0, np.int16),
+            np.empty((0, 2), np.int32),
+            np.empty((0, 2), np.int8),
         )
 
 
-def select(objects: Objects, n_events: int, selection: Selection) -> Events:
+def select(
+    objects: Objects,
+    n_events: int,
+    selection: Selection,
+    partons: Partons | None = None,
+    jet: int | None = None,
+) -> Events:
     """Keep the hardest objects of each event, and the events with a hard jet.
 
     The jets are made of what will be written, in its precision, so that the selection holds
@@ -70,7 +119,11 @@ def select(objects: Objects, n_events: int, selection: Selection) -> Events:
     n_events : int
         Events of the batch, of which some may have no object.
     selection : Selection
-        Jet radius and threshold.
+        Jet radius and thresholds.
+    partons : Partons, optional
+        Of the batch, to say what jets come from.
+    jet : int, optional
+        PDG code of what the leading jet has to come from, if the selection is of matched jets.
 
     Returns
     -------
@@ -78,12 +131,22 @@ def select(objects: Objects, n_events: int, selection: Selection) -> Events:
         Those that pass.
     """
     events = _hardest(objects, n_events)
-    passing = leading_jet_pt(events, selection.jet_radius) > selection.jet_pt_min
-    return Events(events.counts[passing], events.objects[np.repeat(passing, events.counts)])
+    pt, eta, phi = leading_jets(events, selection.jet_radius)
+    passing = pt[:, 0] > selection.jet_pt_min
+    if selection.jet_pt_max is not None:
+        passing &= pt[:, 0] < selection.jet_pt_max
+    if partons is not None:
+        origin, prongs = origin_of_jets(partons, eta, phi, selection.jet_radius)
+        events = Events(events.counts, events.objects, events.pdg_id, origin, prongs)
+        if selection.matched and jet is not None:
+            passing &= origin[:, 0] == jet
+    return events.take(passing)
 
 
-def leading_jet_pt(events: Events, radius: float) -> NDArray[np.float64]:
-    """Return the pt in GeV of each event's hardest anti-kT jet (arXiv:0802.1189); 0 for no jet.
+def leading_jets(
+    events: Events, radius: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the two hardest anti-kT jets of each event (arXiv:0802.1189).
 
     Parameters
     ----------
@@ -94,8 +157,8 @@ def leading_jet_pt(events: Events, radius: float) -> NDArray[np.float64]:
 
     Returns
     -------
-    NDArray[np.float64], shape (n_events,)
-        Transverse momentum of the hardest jet.
+    pt, eta, phi : NDArray[np.float64], shape (n_events, 2)
+        Transverse momentum in GeV, and direction; 0 and NaN where there is no jet.
     """
     pt, eta, phi = events.objects.T.astype(np.float64)
     momenta = ak.zip(
@@ -108,13 +171,24 @@ def leading_jet_pt(events: Events, radius: float) -> NDArray[np.float64]:
         with_name="Momentum4D",
     )
     occupied = np.flatnonzero(events.counts)
-    leading = np.zeros(len(events))
+    leading = np.zeros((len(events), 2))
+    directions = np.full((2, len(events), 2), np.nan)
     if len(occupied):
         definition = fastjet.JetDefinition(fastjet.antikt_algorithm, radius)
         nested = ak.unflatten(momenta, events.counts[occupied])
         jets: Any = fastjet.ClusterSequence(nested, definition).inclusive_jets()
-        leading[occupied] = ak.to_numpy(ak.max(np.hypot(jets.px, jets.py), axis=1))
-    return leading
+        counts = ak.num(jets.px).to_numpy()
+        px, py, pz = (ak.flatten(jets[x]).to_numpy() for x in ("px", "py", "pz"))
+        event = np.repeat(occupied, counts)
+        jet_pt = np.hypot(px, py)
+        order = np.lexsort((-jet_pt, event))
+        rank = np.arange(len(event)) - np.repeat(np.cumsum(counts) - counts, counts)
+        first = rank < 2
+        rows, places = order[first], (event[order][first], rank[first])
+        leading[places] = jet_pt[rows]
+        directions[0][places] = np.arcsinh(pz[rows] / jet_pt[rows])
+        directions[1][places] = np.arctan2(py[rows], px[rows])
+    return leading, directions[0], directions[1]
 
 
 def _hardest(objects: Objects, n_events: int) -> Events:
@@ -125,4 +199,10 @@ def _hardest(objects: Objects, n_events: int) -> Events:
     rank = np.arange(len(event)) - np.repeat(np.cumsum(counts) - counts, counts)
     kept = order[rank < MAX_OBJECTS]
     columns = [objects.pt[kept], objects.eta[kept], objects.phi[kept]]
-    return Events(np.minimum(counts, MAX_OBJECTS), np.stack(columns, axis=1).astype(np.float32))
+    return Events(
+        np.minimum(counts, MAX_OBJECTS),
+        np.stack(columns, axis=1).astype(np.float32),
+        objects.pdg_id[kept].astype(np.int16),
+        np.zeros((n_events, 2), np.int32),
+        np.zeros((n_events, 2), np.int8),
+    )

@@ -4,24 +4,48 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
 from ..core import InputError, Record
 
-__all__ = ["DetectorSettings", "GeneratorSettings", "Selection", "ZprimeMasses"]
+__all__ = [
+    "DetectorSettings",
+    "GeneratorSettings",
+    "Selection",
+    "ZprimeMasses",
+    "check_lines",
+    "require_positive",
+]
 
-Prongs = Literal[2, 3]
-
-_PYTHIA_LINE = re.compile(r"\s*\w+:\w+\s*=\s*\S")
+_PYTHIA_LINE = re.compile(r"\s*[\w*-]+:\S+\s*=\s*\S")
 
 
-def _require_positive(settings: Any, *names: str) -> None:
-    """Refuse values that are not finite and positive."""
+def require_positive(settings: Any, *names: str) -> None:
+    """Refuse values, of all fields where none are named, that are no finite positive numbers."""
     for name in names or [field.name for field in fields(settings)]:
         value = getattr(settings, name)
-        if not (math.isfinite(value) and value > 0):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (is_number and math.isfinite(value) and value > 0):
             msg = f"{type(settings).__name__}.{name} must be a positive number, not {value}"
+            raise InputError(msg)
+
+
+def check_lines(place: str, lines: Iterable[str]) -> None:
+    """Refuse lines that Pythia would misread, or that would make all chunks alike.
+
+    Raises
+    ------
+    InputError
+        Naming the place and the line.
+    """
+    for line in lines:
+        if not _PYTHIA_LINE.match(line):  # Pythia takes it for a comment and says nothing
+            msg = f"{place}: {line!r} is no setting; write 'Group:name = value'"
+            raise InputError(msg)
+        if line.strip().lower().startswith("random:"):
+            msg = f"{place}: {line!r} would make all chunks alike; leave it out"
             raise InputError(msg)
 
 
@@ -55,7 +79,7 @@ class ZprimeMasses(Record):
     y: float = 100.0
 
     def __post_init__(self) -> None:
-        _require_positive(self)
+        require_positive(self)
         if self.x + self.y >= self.zprime:
             msg = (
                 f"a Z' of {self.zprime:g} GeV cannot decay to X of {self.x:g} GeV and Y of "
@@ -117,7 +141,7 @@ class GeneratorSettings(Record):
 
     def __post_init__(self) -> None:
         given = [name for name in ("m_hat_min", "m_hat_max") if getattr(self, name) is not None]
-        _require_positive(
+        require_positive(
             self, "collision_energy", "pt_hat_min", "tau0_max", "zprime_width", "xy_width", *given
         )
         low, high = self.m_hat_min, self.m_hat_max
@@ -126,17 +150,7 @@ class GeneratorSettings(Record):
                 f"GeneratorSettings.m_hat_min ({low:g} GeV) must be below m_hat_max ({high:g} GeV)"
             )
             raise InputError(msg)
-        for line in self.pythia:
-            if not _PYTHIA_LINE.match(line):  # Pythia takes it for a comment and says nothing
-                msg = (
-                    f"GeneratorSettings.pythia: {line!r} is no setting; write 'Group:name = value'"
-                )
-                raise InputError(msg)
-            if line.strip().lower().startswith("random:"):
-                msg = (
-                    f"GeneratorSettings.pythia: {line!r} would make all chunks alike; leave it out"
-                )
-                raise InputError(msg)
+        check_lines("GeneratorSettings.pythia", self.pythia)
         for name in ("zprime_width", "xy_width"):
             if getattr(self, name) > 0.05:
                 msg = (
@@ -160,6 +174,8 @@ class DetectorSettings(Record):
         Factor on the tracking efficiency.
     resolution_scale : float
         Factor on the resolutions of tracks and towers.
+    track_resolution_scale, ecal_resolution_scale, hcal_resolution_scale : float
+        Further factors on those of tracks, and of the towers of each calorimeter.
 
     Examples
     --------
@@ -172,9 +188,12 @@ class DetectorSettings(Record):
     field: float = 3.8
     efficiency_scale: float = 1.0
     resolution_scale: float = 1.0
+    track_resolution_scale: float = 1.0
+    ecal_resolution_scale: float = 1.0
+    hcal_resolution_scale: float = 1.0
 
     def __post_init__(self) -> None:
-        _require_positive(self)
+        require_positive(self)
 
 
 @dataclass(frozen=True)
@@ -187,6 +206,11 @@ class Selection(Record):
         Radius parameter of the jets.
     jet_pt_min : float
         At least one jet must have this transverse momentum, GeV.
+    jet_pt_max : float, optional
+        The leading jet must have less, GeV.
+    matched : bool
+        Where the kind of a process has a jet of its own, such as a top quark's, the leading jet
+        must be one: with all quarks of the decay within its radius.
 
     Examples
     --------
@@ -197,6 +221,15 @@ class Selection(Record):
 
     jet_radius: float = 1.0
     jet_pt_min: float = 1_200.0
+    jet_pt_max: float | None = None
+    matched: bool = False
 
     def __post_init__(self) -> None:
-        _require_positive(self)
+        given = () if self.jet_pt_max is None else ("jet_pt_max",)
+        require_positive(self, "jet_radius", "jet_pt_min", *given)
+        if self.jet_pt_max is not None and self.jet_pt_max <= self.jet_pt_min:
+            msg = (
+                f"Selection.jet_pt_min ({self.jet_pt_min:g} GeV) must be below jet_pt_max "
+                f"({self.jet_pt_max:g} GeV)"
+            )
+            raise InputError(msg)

@@ -76,6 +76,8 @@ class Calorimeter:
         Towers and excesses below are dropped, GeV.
     significance_min : float
         Towers and excesses below this multiple of their uncertainty are dropped.
+    neutral : int
+        PDG code of what an excess is taken for.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Calorimeter:
     resolution: Callable[[FloatArray, FloatArray], FloatArray]
     energy_min: float
     significance_min: float
+    neutral: int
 
 
 class Deposits(NamedTuple):
@@ -174,6 +177,7 @@ def energy_flow(
         pt=excess[neutral] / np.cosh(object_eta),
         eta=object_eta,
         phi=object_phi,
+        pdg_id=np.full(len(object_eta), calorimeter.neutral),
     )
 
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("core", "processors", "ml", "stats", "simulation", "workflow")
-KEPT = (".py", ".html", ".typed")
+KEPT = (".py", ".html", ".json", ".typed")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,8 @@ def test_wheel_holds_every_module_and_template(packed: set[str]) -> None:
     expected = {f"overdensity/{path.relative_to(ROOT).as_posix()}" for path in files}
     expected |= {"overdensity/__init__.py", "overdensity/__main__.py", "overdensity/py.typed"}
     assert expected <= packed
-    assert any(name.endswith("templates/report.html") for name in expected)
+    for name in ("templates/report.html", "schemas/answer.schema.json"):
+        assert any(each.endswith(name) for each in expected)
 
 
 def test_a_new_folder_in_a_room_needs_no_line_anywhere(packed: set[str]) -> None:

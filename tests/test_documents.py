@@ -18,10 +18,13 @@ import yaml
 from overdensity.core import ConfigError
 from overdensity.ml import Method, make_method
 from overdensity.ml.method import METHODS
+from overdensity.simulation import recipe_of
+from overdensity.simulation.recipes.reading import KEYS as RECIPE_KEYS
 from overdensity.workflow import load_config, parse_config
 from overdensity.workflow.commands import app
 from overdensity.workflow.config.benchmark import BenchmarkConfig
 from overdensity.workflow.config.reading import load_benchmark, validated
+from overdensity.workflow.config.recipe import load_recipe
 from overdensity.workflow.config.search import SearchConfig
 from overdensity.workflow.stages.inputs import event_processor, event_source
 
@@ -132,6 +135,11 @@ def assert_usable(config: SearchConfig) -> None:
 @pytest.mark.parametrize("text", CONFIGURATIONS)
 def test_a_configuration_on_a_page_is_accepted(text: str) -> None:
     values = yaml.safe_load(text)
+    if "processes" in values or "preset" in values:
+        kept = {key: value for key, value in values.items() if key in RECIPE_KEYS}
+        assert recipe_of(kept, origin="recipe.yaml")
+        assert set(values) <= {*RECIPE_KEYS, "out", "cluster", "workers"}
+        return
     if "methods" in values:
         for method in benchmark_of(values).methods.values():
             assert make_method(method.name, **method.hyperparameters)
@@ -153,6 +161,9 @@ def test_the_page_on_the_search_shows_every_key() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=name_of)
 def test_an_example_is_accepted(path: Path) -> None:
+    if path.parent.name == "recipes":
+        assert load_recipe(path)
+        return
     if path.parent.name != "benchmark":
         assert_usable(load_config(path))
         return
@@ -160,17 +171,24 @@ def test_an_example_is_accepted(path: Path) -> None:
         assert make_method(method.name, **method.hyperparameters)
 
 
-def command_of(word: str) -> Any:
+def command_of(word: str, *words: str) -> tuple[Any, list[str]]:
+    """Return a command, that of a group where the next word names one, and the words after it."""
     command = typer.main.get_command(app).commands.get(word)  # type: ignore[attr-defined]
     assert command is not None, f"no command {word!r}"
-    return command
+    of_group = getattr(command, "commands", {})
+    if words and words[0] in of_group:
+        return of_group[words[0]], list(words[1:])
+    return command, list(words)
 
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_on_a_page_is_understood(line: str) -> None:
     _, word, *words = shlex.split(line, comments=True)
-    context = command_of(word).make_context(word, words)  # raises what the command line says
+    command, words = command_of(word, *words)
+    context = command.make_context(word, words)  # raises what the command line says
     file, overrides = context.params.get("file"), context.params.get("overrides") or []
+    if word == "simulate" and not context.params["what"].endswith((".h5", ".root")):
+        assert load_recipe(context.params["what"], overrides)
     if file is not None and (ROOT / file).exists():
         load = load_benchmark if word == "benchmark" else load_config
         assert load(ROOT / file, overrides)
@@ -183,7 +201,7 @@ def test_a_command_in_a_sentence_is_there(line: str) -> None:
     _, word, *words = shlex.split(line)
     command, options = None, {"--help", "-h", "--install-completion", "--version"}
     if not word.startswith("-"):
-        command = command_of(word)
+        command, words = command_of(word, *words)
         options |= {option for each in command.params for option in each.opts}
     asked = {each.partition("=")[0] for each in [word, *words] if each.startswith("-")}
     assert asked <= options

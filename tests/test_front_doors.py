@@ -43,16 +43,11 @@ def loaded_by(code: str) -> set[str]:
     return {name.partition(".")[0] for name in loaded}
 
 
-def shown(before: str = "") -> dict[str, list[list[str]]]:
-    """For each door what ``dir()`` and ``__all__`` say, in a fresh process."""
-    code = f"""{before}
+SHOWN = f"""
 import importlib, json
 doors = {{name: importlib.import_module(name) for name in {DOORS!r}}}
-print(json.dumps({{name: [dir(door), sorted(door.__all__)] for name, door in doors.items()}}))
+shown = {{name: [dir(door), sorted(door.__all__)] for name, door in doors.items()}}
 """
-    found = outcome(code)
-    assert isinstance(found, dict)
-    return found
 
 
 def source(door: str) -> str:
@@ -60,32 +55,43 @@ def source(door: str) -> str:
     return (folder / "__init__.py").read_text()
 
 
-def test_a_door_shows_its_public_names_and_no_others() -> None:
-    doors = shown()
-    assert {name: doors[name][0] for name in DOORS} == {name: doors[name][1] for name in DOORS}
-
-
-def test_a_door_shows_the_same_after_everything_was_imported() -> None:
-    doors = shown(EVERYTHING)
-    assert {name: doors[name][0] for name in DOORS} == {name: doors[name][1] for name in DOORS}
-
-
-def test_every_public_name_is_what_its_module_defines_after_everything_was_imported() -> None:
+@pytest.fixture(scope="module")
+def after_everything() -> tuple[dict[str, list[list[str]]], list[str]]:
+    """What doors show once every module was imported, and names that are not what theirs define."""
     origins = {door: lazy_imports(source(door)) for door in LAZY}
-    code = f"""{EVERYTHING}
-import json
+    code = f"""{EVERYTHING}{SHOWN}
 wrong = []
 for door, names in {origins!r}.items():
     package = importlib.import_module(door)
     for name in package.__all__:
-        shown = getattr(package, name)
-        if type(shown) is type(json) or name in names and shown is not getattr(
+        found = getattr(package, name)
+        if type(found) is type(json) or name in names and found is not getattr(
             importlib.import_module(names[name][0], door), names[name][1]
         ):
             wrong.append(f"{{door}}.{{name}}")
-print(json.dumps(wrong))
+print(json.dumps([shown, wrong]))
 """
-    assert outcome(code) == []
+    found = outcome(code)
+    assert isinstance(found, list)
+    return found[0], found[1]
+
+
+def test_a_door_shows_its_public_names_and_no_others() -> None:
+    doors = outcome(f"{SHOWN}print(json.dumps(shown))")
+    assert isinstance(doors, dict)
+    assert {name: doors[name][0] for name in DOORS} == {name: doors[name][1] for name in DOORS}
+
+
+def test_a_door_shows_the_same_after_everything_was_imported(after_everything) -> None:
+    doors, _ = after_everything
+    assert {name: doors[name][0] for name in DOORS} == {name: doors[name][1] for name in DOORS}
+
+
+def test_every_public_name_is_what_its_module_defines_after_everything_was_imported(
+    after_everything,
+) -> None:
+    _, wrong = after_everything
+    assert wrong == []
 
 
 @pytest.mark.parametrize("door", ["overdensity", "overdensity.processors", "overdensity.workflow"])

@@ -127,6 +127,7 @@ def _hypothesis(
         p_local=float(np.exp(combined.log_p[w])),
         z_local=float(z_of_log_p(combined.log_p[w])),
         extrapolated=seen < _SEEN,
+        searched=tuple(bool(step.searched[w]) for step, _ in combined.pairs),
     )
 
 

@@ -143,7 +143,7 @@ def combine_channels(
         return throw_toys(step.scan, step.null, n=n, seed=own, mapper=mapper)
 
     first = {
-        name: settled_step(partial(_step, name, channel, windows), partial(throw, name, index=0))
+        name: settled_step(_step(name, channel, windows), partial(throw, name, index=0))
         for name, channel in channels.items()
     }
     steps = {name: step for name, (step, _) in first.items()}
@@ -158,9 +158,7 @@ def combine_channels(
     return combined
 
 
-def _step(
-    name: str, channel: HuntChannel, windows: ArrayLike, *, hidden: int | None = None
-) -> StatisticalStep:
+def _step(name: str, channel: HuntChannel, windows: ArrayLike) -> StatisticalStep:
     """Fit a channel; errors name it."""
     try:
         return statistical_step(
@@ -171,7 +169,6 @@ def _step(
             spurious=channel.spurious,
             refused=channel.refused,
             searched=channel.searched,
-            hidden=hidden,
         )
     except (FitError, InputError) as error:
         msg = f"channel {name!r}: {error}"

@@ -24,7 +24,8 @@ class Hypothesis(Record):
     mass, low, high : float
         Geometric center and edges of the signal region, GeV.
     channels : tuple of SelectionResult or None
-        The most significant selection of each channel; None where no fit may be quoted.
+        The most significant selection of each channel; None where no fit may be quoted, or the
+        channel is not searched.
     statistic : float
         Sum over the channels of max(z, 0)² (`joint_statistic`).
     p_local, z_local : float
@@ -33,6 +34,8 @@ class Hypothesis(Record):
     extrapolated : bool
         Fewer than ten pseudo-experiments came up to the data at this mass: p_local rests on the
         normal tails of the channels.
+    searched : tuple of bool
+        Which channels are searched at this mass.
     """
 
     mass: float
@@ -43,6 +46,7 @@ class Hypothesis(Record):
     p_local: float
     z_local: float
     extrapolated: bool
+    searched: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ class CombinedResult(Printed, Record):
         rows = [
             (
                 f"{row.low:.0f}-{row.high:.0f}",
-                *map(_cell, row.channels),
+                *map(_cell, row.channels, row.searched),
                 f"{row.p_local:.2g}",
                 f"{row.z_local:.1f}σ",
             )
@@ -166,8 +170,10 @@ class CombinedResult(Printed, Record):
         )
 
 
-def _cell(row: SelectionResult | None) -> str:
+def _cell(row: SelectionResult | None, searched: bool) -> str:  # noqa: FBT001 - for map
     """Return what a channel has at one mass in words."""
+    if not searched:
+        return "not searched"
     if row is None:
         return "flagged"
     counts = f"{selection_name(row.efficiency)}: {row.observed} for {row.expected:.1f}"

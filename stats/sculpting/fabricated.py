@@ -292,7 +292,7 @@ def _window(found: FabricatedExcess, w: int, refused: NDArray[np.bool_]) -> Wind
                 refused=bool(refused[k]),
                 chi2=_chi2(selected[k], total),
                 ndf=int((total > 0).sum()) - 1,
-                distance=float(jensenshannon(selected[k], total, base=2)),
+                distance=_distance(selected[k], total),
             )
             for k, efficiency in enumerate(fits.efficiencies[1:])
         ),
@@ -339,5 +339,12 @@ def _signal(fits: Scan) -> NDArray[np.bool_]:
 def _chi2(selected: Array, total: Array) -> float:
     """Return Pearson's χ² of the hypothesis that selected events are drawn from all at random."""
     share = selected.sum() / total.sum()
+    if not 0 < share < 1:  # nothing is selected, or all
+        return 0.0
     expected = share * total[total > 0]
     return float((((selected[total > 0] - expected) ** 2) / (expected * (1 - share))).sum())
+
+
+def _distance(selected: Array, total: Array) -> float:
+    """Return the Jensen-Shannon distance; 0 where no event is selected that could tell."""
+    return float(jensenshannon(selected, total, base=2)) if selected.any() else 0.0

@@ -180,6 +180,9 @@ class Repeats(Record):
     ----------
     representative : int
         The partition that spectra, yields and limits are of.
+    shown : tuple of tuple of int
+        The partition whose counts and fit each row shows, by window and selection: another one than
+        the representative where that may not be quoted and most others may.
     spread : float or None
         Standard deviation of the significances of the partitions where the combined one is largest;
         None without a result.
@@ -191,11 +194,12 @@ class Repeats(Record):
 
     Examples
     --------
-    >>> Repeats(0, 0.4, (((0.1, 2.0),), ((0.1, 1.4),)), (2.0, 1.4), (0.1, 0.3)).number
+    >>> Repeats(0, ((0, 0),), 0.4, (((0.1, 2.0),), ((0.1, 1.4),)), (2.0, 1.4), (0.1, 0.3)).number
     2
     """
 
     representative: int
+    shown: tuple[tuple[int, ...], ...]
     spread: float | None
     z_local: tuple[tuple[tuple[float | None, ...], ...], ...]
     largest_z: tuple[float | None, ...]

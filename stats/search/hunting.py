@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -173,14 +172,14 @@ def hunt_patterns(
             step.scan, step.null, n=pseudo_experiments, seed=seed, enough=enough, mapper=mapper
         )
 
-    make = partial(
-        *(repeated_step, parts, windows, efficiencies),
+    step = repeated_step(
+        *(parts, windows, efficiencies),
         model=model,
         spurious=spurious,
         refused=refused,
         variance=variance,
     )
-    return _result(*settled_step(make, throw), seed)
+    return _result(*settled_step(step, throw), seed)
 
 
 def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:
@@ -197,7 +196,7 @@ def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:
             for w, (low, high) in enumerate(fits.windows.tolist())
         ),
         unselected_counted=bool(step.counted[0]),
-        best=None if best is None else _best(step, best, seed),
+        best=None if best is None else _best(step, toys, best, seed),
         global_p=None if corrected is None else _global_p(step, toys, corrected),
         trials=corrected,
         unselected_chi2=float(reference.deviance[0, 0]),
@@ -215,17 +214,17 @@ def _global_p(step: StatisticalStep, toys: Toys, corrected: Trials) -> GlobalP:
     return beyond_pseudo_experiments(global_p(*step.smallest(toys)), corrected)
 
 
-def _best(step: StatisticalStep, k: int, seed: int) -> Best:
+def _best(step: StatisticalStep, toys: Toys, k: int, seed: int) -> Best:
     """Fit the peak, and all spectra of its window."""
     window, selection = divmod(k, step.scan.shape[1])
-    first = k - selection
+    places = range(k - selection, k - selection + step.scan.shape[1])
     return Best(
         window=window,
         efficiency=step.scan.efficiencies[selection],
         p_local=float(step.scan.p_local[k]),
         z_local=float(z_of_log_p(step.log_p[k])),
         resonance=step.peak(k),
-        spectra=tuple(step.spectrum(j, seed) for j in range(first, first + step.scan.shape[1])),
+        spectra=tuple(step.source(j, toys).spectrum(j, seed) for j in places),
         odds_widths=tuple(
             (step.scan.problem.precision[selection - 1, 1:] ** -0.5).tolist() if selection else ()
         ),

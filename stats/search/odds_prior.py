@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from ..p_values.local import local_p
-from ..spectra.pass_fit import efficiency
+from ..selection.patterns import Patterns
+from ..spectra.pass_fit import efficiency, odds_covariance
 from .scan_fits import ScanProblem, fit_scan
 
 __all__ = ["measured_precision"]
@@ -21,7 +22,9 @@ __all__ = ["measured_precision"]
 Array = NDArray[np.float64]
 
 
-def measured_precision(problem: ScanProblem, counts: Array, efficiencies: Array) -> Array:
+def measured_precision(
+    problem: ScanProblem, counts: Array, efficiencies: Array, patterns: Patterns
+) -> Array:
     r"""Return :math:`1/\sigma^2` of the constraints of the log-odds, measured on the scan itself.
 
     A score that shifts with the mass by a standard deviations moves the log-odds of a selection by
@@ -31,9 +34,14 @@ def measured_precision(problem: ScanProblem, counts: Array, efficiencies: Array)
 
     .. math:: \rho^2 = \max\left[0,\ \langle (\delta^2 - \sigma^2) / h^2 \rangle\right] + \Delta,
 
-    with the weights :math:`h^4/\sigma^4` (the inverse variance of what is averaged, where ρ is
-    small). Δ is the standard error as if all windows were one, as they share their events: without
-    it, a curvature that happens to be small would be taken for one that cannot be large. The width
+    with the weights :math:`w = h^4/\sigma^4` (the inverse variance of what is averaged, where ρ is
+    small). Δ is the standard error of the mean: without it, a curvature that happens to be small
+    would be taken for one that cannot be large. Selections i and j that pass the same events show the same,
+
+    .. math:: \Delta^2 = 2 \sum_{ij} \sqrt{w_i w_j}\,c_{ij}^2 \Big/ \Big(\sum_i w_i\Big)^2,
+
+    with the correlation :math:`c_{ij}` of passing them (`Patterns.overlaps`), which is that of their
+    coefficients; squares of normal variables are correlated by its square. The width
     of a selection is :math:`h_\epsilon \rho`, or what its own windows alone show, less one standard
     error, if that is larger. No width exceeds that of the problem. The signal region with the smallest p-value
     is left out of all windows, with its guard: a signal there is no bend.
@@ -46,6 +54,8 @@ def measured_precision(problem: ScanProblem, counts: Array, efficiencies: Array)
         The data.
     efficiencies : ndarray of shape (n_selections,)
         The selections.
+    patterns : Patterns
+        The events of these windows.
 
     Returns
     -------
@@ -60,13 +70,13 @@ def measured_precision(problem: ScanProblem, counts: Array, efficiencies: Array)
     >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
     >>> events = count_patterns(mass, rng.random((5000, 1)) < 0.1, edges)
     >>> wide = scan(events, [(edges[5], edges[8])], (0.1,), model=FitModel(efficiency_prior=1.0))
-    >>> found = measured_precision(wide.problem, wide.counts, np.array([0.1]))
+    >>> found = measured_precision(wide.problem, wide.counts, np.array([0.1]), events)
     >>> bool((found[0, 1:] ** -0.5 < 0.5).all())  # narrower than the 1 to begin with
     True
     """
     if not problem.center.size:
         return problem.precision
-    n_windows, n_levels = problem.shape
+    n_levels = problem.shape[1]
     first = fit_scan(problem, counts[None])
     observed = (counts * problem.masked).sum(axis=1)
     p_local = local_p(observed, first.expected[0], first.error[0])
@@ -77,17 +87,17 @@ def measured_precision(problem: ScanProblem, counts: Array, efficiencies: Array)
     ]
 
     kept, total = efficiency(problem.columns, odds), np.where(hidden, 0.0, counts[0])
-    weights = total * kept * (1 - kept)
-    information = np.einsum("wsb,bp,bq->wspq", weights, problem.columns, problem.columns)
-    information += problem.precision[:, :, None] * np.eye(problem.columns.shape[1])
-    variance = np.einsum("wspp->wsp", np.linalg.inv(information))
+    covariance = odds_covariance(problem.columns, kept, total, problem.precision)
+    variance = np.einsum("wspp->wsp", covariance)
     beyond = (odds - problem.center) ** 2 - variance
 
     lever = np.exp(-(ndtri(efficiencies) ** 2) / 2) / np.sqrt(2 * np.pi)
     square = (lever / (efficiencies * (1 - efficiencies)))[:, None] ** 2
     weight = (square / variance) ** 2
     excess = (weight * beyond / square).sum(axis=(0, 1)) / weight.sum(axis=(0, 1))
-    error = np.sqrt(2 * n_windows / weight.sum(axis=(0, 1)))
+    same = patterns.overlaps(n_levels - 1, ~hidden) ** 2
+    root = np.sqrt(weight).reshape(-1, weight.shape[2])
+    error = np.sqrt(2 * np.einsum("ip,ij,jp->p", root, same, root)) / weight.sum(axis=(0, 1))
     own = (beyond - np.sqrt(2) * variance).mean(axis=0)
     width = np.maximum(square * (np.maximum(excess, 0.0) + error), own)
     precision = np.maximum(1 / width, problem.precision)

@@ -19,7 +19,7 @@ from ...core.windows import log_edges
 from ..p_values.local import z_of_p
 from ..spectra.functions import Basis
 from .pseudo_experiments import mispredicted
-from .repeats import combined_z
+from .repeats import combined_partitions
 from .scanning import Scan
 
 __all__ = ["Smallest", "draw_events", "smallest_p", "smeared_masses", "throw_masses"]
@@ -213,6 +213,7 @@ def smallest_p(
     largest_deviance: ArrayLike,
     *,
     counted: ArrayLike | None = None,
+    refused: ArrayLike = False,
     eta: ArrayLike | None = None,
     variance: ArrayLike = 1.0,
 ) -> Smallest:
@@ -224,13 +225,15 @@ def smallest_p(
     Parameters
     ----------
     scans : Scan or sequence of Scan
-        Fits of a dataset; of several partitions into folds the mean significance counts
-        (:mod:`~overdensity.stats.search.repeats`).
+        Fits of a dataset; of several partitions into folds the combined significance counts
+        (:func:`~overdensity.stats.search.repeats.combined_partitions`), as in a search.
     largest_deviance : array_like of shape ([n_repeats,] n_spectra)
         Deviance above which a fit is not counted: the quantile of the pseudo-experiments that
         belongs to the threshold of the goodness of fit.
     counted : array_like of bool, shape (n_spectra,), optional
         Spectra that are searched; by default all but the unselected ones.
+    refused : array_like of bool, shape ([n_repeats,] n_spectra)
+        Selections that sculpt the spectrum; none by default.
     eta : array_like of shape (n_windows,), optional
         Standard normal numbers: by how much of the spurious signal (`Scan.spurious`) the function
         mispredicts the background of each window, as in the pseudo-experiments (`throw_batch`).
@@ -258,20 +261,16 @@ def smallest_p(
     parts = [scans] if isinstance(scans, Scan) else list(scans)
     n_levels, efficiencies = parts[0].shape[1], np.tile(parts[0].efficiencies, parts[0].shape[0])
     searched = efficiencies < 1 if counted is None else np.asarray(counted, dtype=bool)
-    deviances = np.broadcast_to(largest_deviance, (len(parts), efficiencies.size))
     p_local, allowed = (
         np.array(each) for each in zip(*(_local(p, eta) for p in parts), strict=True)
     )
-    use = allowed & [
-        (part.fits.deviance[0] <= largest) & searched
-        for part, largest in zip(parts, deviances, strict=True)
-    ]
-    p, good = p_local[0], use[0]
+    allowed &= ~np.asarray(refused, dtype=bool)
+    bad = np.array([part.fits.deviance[0] for part in parts]) > np.asarray(largest_deviance)
+    p, good = p_local[0], allowed[0] & ~bad[0]
     if len(parts) > 1:
-        p, good = (
-            ndtr(-combined_z(z_of_p(p_local), use, np.ravel(variance))),
-            use.mean(axis=0) >= 0.5,
-        )
+        z, good = combined_partitions(z_of_p(p_local), allowed, bad, np.ravel(variance))
+        p = ndtr(-z)
+    good = good & searched
     p = np.where(good, p, 1.0)
     best = int(p.argmin())
     smallest, z_local = float(p[best]), float(z_of_p(p[best]))

@@ -17,7 +17,11 @@ cannot tell (``benchmarks/repeats.py cells``).
 It is compared with the pseudo-experiments of one partition.
 
 What has to be of one selection (spectra, a peak, limits, workspaces, histograms) is of the
-*representative* partition: the one whose significance is nearest to the mean where that is largest.
+*representative* partition: of those that may be quoted where the combined significance is largest, the
+one whose significance there is nearest to the mean. Pseudo-experiments tell which fits may be quoted;
+where they rule the representative out, the next one takes its place and throws its own. In a row that
+most partitions may quote and the representative may not, the counts and the fit are of the partition
+nearest to the mean among those that may.
 """
 
 from __future__ import annotations
@@ -35,11 +39,18 @@ from ...core import InputError
 from ..p_values.local import z_of_log_p
 from ..selection.patterns import Patterns
 from ..spectra.fit_model import FitModel
-from .hunt_result import Repeats
+from .hunt_result import Repeats, SelectionResult
 from .pseudo_experiments import Toys, global_p
+from .scanning import hiding
 from .statistical_step import StatisticalStep, statistical_step
 
-__all__ = ["RepeatedStep", "combined_z", "repeated_step", "shared_variance"]
+__all__ = [
+    "RepeatedStep",
+    "combined_partitions",
+    "combined_z",
+    "repeated_step",
+    "shared_variance",
+]
 
 Array = NDArray[np.float64]
 
@@ -120,6 +131,41 @@ def combined_z(z: ArrayLike, good: ArrayLike, variance: ArrayLike = 1.0) -> Arra
     return mean / of_those**_QUARTER
 
 
+def combined_partitions(
+    z: ArrayLike, counts: ArrayLike, badly_fitted: ArrayLike, variance: ArrayLike = 1.0
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the combined significances, and which may be quoted: one rule for all datasets.
+
+    Parameters
+    ----------
+    z : array_like of shape (n_repeats, n_spectra)
+        Significances.
+    counts : array_like of bool, the same shape
+        The fit converged, and the selection is neither refused nor contradicted: it is in the mean.
+    badly_fitted : array_like of bool, the same shape
+        The fit does not describe its sidebands.
+    variance : array_like of shape (n_spectra,)
+        `shared_variance`.
+
+    Returns
+    -------
+    z : ndarray of shape (n_spectra,)
+        `combined_z`.
+    quotable : ndarray of bool, shape (n_spectra,)
+        At least half of the partitions may be quoted.
+
+    Examples
+    --------
+    >>> z, good = [[1.0, 2.0], [3.0, 4.0]], [[True, True], [True, False]]
+    >>> combined, quotable = combined_partitions(z, good, [[True, False], [True, False]])
+    >>> combined.tolist(), quotable.tolist()
+    ([2.0, 2.0], [False, True])
+    """
+    counts = np.asarray(counts, dtype=bool)
+    quotable = (counts & ~np.asarray(badly_fitted, dtype=bool)).mean(axis=0) >= _HALF
+    return combined_z(z, counts, variance), quotable
+
+
 def repeated_step(
     parts: Sequence[Patterns],
     windows: ArrayLike,
@@ -129,7 +175,6 @@ def repeated_step(
     spurious: ArrayLike | None = None,
     refused: ArrayLike | None = None,
     variance: ArrayLike | None = None,
-    hidden: int | None = None,
 ) -> StatisticalStep:
     """Take the statistical step of several partitions into folds, or of one.
 
@@ -143,8 +188,6 @@ def repeated_step(
         Selections that sculpt the spectrum.
     variance : array_like of shape (n_windows, n_selections + 1), optional
         Of the mean over the partitions (`shared_variance`); 1 by default, the bound from above.
-    hidden : int, optional
-        As in `statistical_step`.
 
     Returns
     -------
@@ -177,7 +220,6 @@ def repeated_step(
             model=model,
             spurious=spurious,
             refused=of_part,
-            hidden=hidden,
         )
         for part, of_part in zip(parts, every, strict=True)
     )
@@ -218,20 +260,31 @@ class RepeatedStep(StatisticalStep):
 
     @classmethod
     def of(cls, steps: tuple[StatisticalStep, ...], variance: Array) -> Self:
-        """Return the combination of the steps of all partitions."""
+        """Return the combination of the steps of all partitions, before pseudo-experiments."""
         z, good = _significances(steps)
-        combined, mean = combined_z(z, good, variance), combined_z(z, good)
+        usable = steps[0].counted & (good.mean(axis=0) >= _HALF)
+        best = int(np.where(usable, combined_z(z, good, variance), -np.inf).argmax())
+        return cls.represented(steps, variance, int(_distances(z, good)[:, best].argmin()))
+
+    @classmethod
+    def represented(
+        cls, steps: tuple[StatisticalStep, ...], variance: Array, representative: int
+    ) -> Self:
+        """Return the combination, with all else of one of the partitions."""
+        z, good = _significances(steps)
         refused = np.mean([step.refused for step in steps], axis=0) > _HALF
         neither = np.mean([step.refused | step.contradicted for step in steps], axis=0) > _HALF
-        usable = steps[0].counted & (good.mean(axis=0) >= _HALF)
-        best = int(np.where(usable, combined, -np.inf).argmax())
-        apart = np.where(good[:, best], np.abs(z[:, best] - mean[best]), np.inf)
-        representative = int(apart.argmin())
         chosen = steps[representative]
         values = {field.name: getattr(chosen, field.name) for field in fields(StatisticalStep)}
-        scan = replace(chosen.scan, p_local=np.exp(log_ndtr(-combined)))
-        values |= {"scan": scan, "refused": refused, "contradicted": neither & ~refused}
+        p_local = np.exp(log_ndtr(-combined_z(z, good, variance)))
+        values |= {"scan": replace(chosen.scan, p_local=p_local)}
+        values |= {"refused": refused, "contradicted": neither & ~refused}
         return cls(**values, steps=steps, representative=representative, variance=variance)
+
+    @property
+    def number(self) -> int:
+        """How many partitions into folds it is of."""
+        return len(self.steps)
 
     @cached_property
     def log_p(self) -> Array:
@@ -240,7 +293,45 @@ class RepeatedStep(StatisticalStep):
 
     def flagged(self, toys: Toys) -> NDArray[np.bool_]:
         """Return which spectra may not be quoted: those flagged in more than half the partitions."""
-        return np.mean([step.flagged(toys) for step in self.steps], axis=0) > _HALF
+        z, good = _significances(self.steps)
+        bad = [step.badly_fitted(toys) for step in self.steps]
+        return ~combined_partitions(z, good, bad, self.variance)[1]
+
+    def settled(self, toys: Toys) -> Self:
+        """Return the step that a quotable partition represents, and that hides its best window."""
+        best = self.best(toys)
+        if best is None:
+            return self
+        nearest = int(self._nearest(toys)[best])
+        if nearest == self.representative:
+            return super().settled(toys)
+        moved = self.represented(self.steps, self.variance, nearest)
+        return replace(moved, scan=hiding(moved.scan, best // self.scan.shape[1]))
+
+    def source(self, k: int, toys: Toys) -> StatisticalStep:
+        """Return the partition whose counts and fit a row shows: one that may quote them, if most may."""
+        shown = self.shown(toys)[k]
+        return self if shown == self.representative else self.steps[shown]
+
+    def shown(self, toys: Toys) -> NDArray[np.int64]:
+        """Return the partition whose counts and fit each row shows, shape (n_spectra,)."""
+        other = self.steps[self.representative].flagged(toys) & ~self.flagged(toys)
+        return np.where(other, self._nearest(toys), self.representative)
+
+    def rows(self, toys: Toys) -> list[SelectionResult]:
+        """Return a row for each spectrum, with combined p-values."""
+        rows, others = super().rows(toys), {}
+        for k, shown in enumerate(self.shown(toys).tolist()):
+            if shown != self.representative:
+                own = others.setdefault(shown, self.steps[shown].rows(toys))[k]
+                rows[k] = replace(own, p_local=rows[k].p_local, z_local=rows[k].z_local)
+        return rows
+
+    def _nearest(self, toys: Toys) -> NDArray[np.int64]:
+        """Return the partition nearest to the mean among those that may be quoted, (n_spectra,)."""
+        z, good = _significances(self.steps)
+        quotable = ~np.array([step.flagged(toys) for step in self.steps])
+        return _distances(z, good, among=quotable).argmin(axis=0)
 
     def repeats(self, toys: Toys) -> Repeats:
         """Return what each partition says on its own, by the same pseudo-experiments."""
@@ -252,6 +343,7 @@ class RepeatedStep(StatisticalStep):
         smallest = self.smallest(toys)[1]
         return Repeats(
             representative=self.representative,
+            shown=tuple(map(tuple, self.shown(toys).reshape(self.scan.shape).tolist())),
             spread=None if best is None else float(np.std(z[:, best], ddof=1)),
             z_local=_plain(shown),
             largest_z=tuple(None if k is None else float(z[i, k]) for i, k in enumerate(alone)),
@@ -269,6 +361,13 @@ def _significances(steps: Sequence[StatisticalStep]) -> tuple[Array, NDArray[np.
         [step.scan.fits.converged[0] & ~(step.refused | step.contradicted) for step in steps]
     )
     return z, good
+
+
+def _distances(
+    z: Array, good: NDArray[np.bool_], *, among: NDArray[np.bool_] | None = None
+) -> Array:
+    """Return how far each partition is from the mean of those that count, infinite for others."""
+    return np.where(good if among is None else among, np.abs(z - combined_z(z, good)), np.inf)
 
 
 def _of_each(refused: ArrayLike, n_repeats: int) -> NDArray[np.bool_]:

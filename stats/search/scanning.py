@@ -160,7 +160,8 @@ def scan(
     elif model.efficiency_prior is None:
         known = np.ones(len(windows), bool) if searched is None else np.asarray(searched, bool)
         of_known = counts[np.repeat(known, len(all_efficiencies))]
-        precision = measured_precision(problem.of_windows(known), of_known, np.array(steps))
+        events = replace(patterns, levels=patterns.levels[:, known])
+        precision = measured_precision(problem.of_windows(known), of_known, np.array(steps), events)
         problem = replace(problem, precision=precision)
     fits = fit_scan(problem, counts[None])
     observed, expected = (counts * masked).sum(axis=1), fits.expected[0]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import FitError
-from ..spectra.pass_fit import efficiency, selected_background
+from ..spectra.pass_fit import efficiency, odds_covariance, selected_background
 from ..spectra.poisson import deviance
 from ..spectra.predictions import prediction
 from ..spectra.resonance import Resonance, fit_resonance
@@ -67,11 +67,10 @@ def selected_spectrum(scan: Scan, k: int, *, seed: int) -> SpectrumFit:
     before, kept = problem.basis.expected(theta), efficiency(problem.columns, odds)
     slopes = kept[:, None] * problem.basis.jacobian(theta)
     odds_slopes = (before * kept * (1 - kept))[:, None] * problem.columns
-    weights = np.where(mask, 0.0, total * kept * (1 - kept))
-    information = (problem.columns * weights[:, None]).T @ problem.columns
-    information += np.diag(problem.precision[selection - 1])
+    precision = problem.precision[selection - 1]
+    of_odds = odds_covariance(problem.columns, kept, np.where(mask, 0.0, total), precision)
     covariance = slopes @ problem.covariance(theta, window) @ slopes.T
-    covariance += odds_slopes @ np.linalg.inv(information) @ odds_slopes.T
+    covariance += odds_slopes @ of_odds @ odds_slopes.T
     expected = before * kept
     chi2 = float(deviance(counts, expected)[~mask].sum())
     rng = np.random.default_rng(seed)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,6 +36,7 @@ __all__ = ["StatisticalStep", "settled_step", "statistical_step"]
 logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
+StepT = TypeVar("StepT", bound="StatisticalStep")
 
 
 def statistical_step(
@@ -47,9 +49,11 @@ def statistical_step(
     refused: ArrayLike | None = None,
     searched: ArrayLike | None = None,
     odds_widths: ArrayLike | None = None,
-    hidden: int | None = None,
 ) -> StatisticalStep:
-    """Fit every window and selection, and find the background-only hypothesis.
+    """Fit every window and selection.
+
+    The background-only hypothesis hides the window of the smallest p-value, spectra apart that are
+    refused or contradicted, or did not converge.
 
     Parameters
     ----------
@@ -69,9 +73,6 @@ def statistical_step(
         Windows that are searched; by default all.
     odds_widths : array_like of shape (n_selections, order), optional
         Constraints of the efficiencies where they are known (`scan`).
-    hidden : int, optional
-        The window that is hidden from the background-only hypothesis; by default that of the
-        smallest p-value, spectra apart that are refused or contradicted, or did not converge.
 
     Returns
     -------
@@ -110,24 +111,20 @@ def statistical_step(
         counted &= np.asarray(searched, dtype=bool)[:, None]
     counted, sculpted, data = counted.ravel(), _checked_refused(refused, fits), fits.fits
     moved = contradicted(fits.observed, data.expected[0], data.error[0], n_levels=fits.shape[1])
-    if hidden is None:
-        among = counted & ~(sculpted | moved) & data.converged[0]
-        hidden = int(np.where(among, fits.p_local, 1.0).argmin()) // fits.shape[1]
-    fits = hiding(fits, hidden)
+    among = counted & ~(sculpted | moved) & data.converged[0]
+    hidden = int(np.where(among, fits.p_local, 1.0).argmin()) // fits.shape[1]
     return StatisticalStep(
-        scan=fits,
+        patterns=patterns,
+        scan=hiding(fits, hidden),
         model=model,
         counted=counted,
         refused=sculpted,
         contradicted=moved & ~sculpted,
-        null=null_hypothesis(patterns, fits),
     )
 
 
-def settled_step(
-    make: Callable[..., StatisticalStep], throw: Callable[[StatisticalStep], Toys]
-) -> tuple[StatisticalStep, Toys]:
-    """Take the statistical step, and again where a fit of the window it hides may not be quoted.
+def settled_step(step: StepT, throw: Callable[[StatisticalStep], Toys]) -> tuple[StepT, Toys]:
+    """Throw the pseudo-experiments of a step, and again where they show that others are needed.
 
     Goodness of fit is known from pseudo-experiments only, and these from the background-only
     hypothesis, which hides the window of the smallest p-value. Where that fit turns out to be
@@ -135,8 +132,8 @@ def settled_step(
 
     Parameters
     ----------
-    make : callable
-        Takes the step; `statistical_step` with all arguments but ``hidden``.
+    step : StatisticalStep
+        The step.
     throw : callable
         Throws the pseudo-experiments of a step.
 
@@ -146,24 +143,22 @@ def settled_step(
 
     Examples
     --------
-    >>> from functools import partial
     >>> from overdensity.stats import count_patterns, log_edges
     >>> from overdensity.stats.search.pseudo_experiments import throw_toys
     >>> edges = log_edges(2500, 6000, 32)
     >>> mass = 2500 / np.random.default_rng(1).random(5000) ** 0.2
     >>> events = count_patterns(mass, (np.arange(5000) % 10 == 0)[:, None] * 1, edges)
-    >>> make = partial(statistical_step, events, [edges[[8, 14]]], [0.1], model=FitModel("dijet3"))
-    >>> step, toys = settled_step(make, lambda step: throw_toys(step.scan, step.null, n=250, seed=1))
+    >>> step = statistical_step(events, [edges[[8, 14]]], [0.1], model=FitModel("dijet3"))
+    >>> step, toys = settled_step(step, lambda step: throw_toys(step.scan, step.null, n=250, seed=1))
     >>> step.hidden == step.best(toys) // 2
     True
     """
-    step = make()
     toys = throw(step)
-    best = step.best(toys)
-    window = None if best is None else best // step.scan.shape[1]
-    if window not in (None, step.hidden):
-        step = make(hidden=window)
-        toys = throw(step)
+    for _ in range(step.number):
+        settled = step.settled(toys)
+        if settled is step:
+            break
+        step, toys = settled, throw(settled)
     return step, toys
 
 
@@ -173,6 +168,8 @@ class StatisticalStep:
 
     Attributes
     ----------
+    patterns : Patterns
+        Events counted in the bins of the fits.
     scan : Scan
         Fits of every window and selection, numbered window by window.
     model : FitModel
@@ -183,21 +180,40 @@ class StatisticalStep:
         Selections that sculpt the spectrum; never the unselected ones.
     contradicted : ndarray of bool, shape (n_spectra,)
         Selections, not refused already, whose excess the unselected spectrum cannot hide.
-    null : Null
-        The background-only hypothesis.
     """
 
+    patterns: Patterns
     scan: Scan
     model: FitModel
     counted: NDArray[np.bool_]
     refused: NDArray[np.bool_]
     contradicted: NDArray[np.bool_]
-    null: Null
+
+    @property
+    def number(self) -> int:
+        """How many partitions into folds it is of."""
+        return 1
+
+    @property
+    def searched(self) -> NDArray[np.bool_]:
+        """Which windows have a spectrum that is searched, shape (n_windows,)."""
+        return np.any(self.counted.reshape(self.scan.shape), axis=1)
 
     @property
     def hidden(self) -> int:
         """The window that the background-only hypothesis does not see."""
         return self.scan.hidden
+
+    @cached_property
+    def null(self) -> Null:
+        """The background-only hypothesis, found when it is first asked for."""
+        return null_hypothesis(self.patterns, self.scan)
+
+    def settled(self, toys: Toys) -> Self:
+        """Return the step whose pseudo-experiments are wanted, once it is known what they say."""
+        best = self.best(toys)
+        window = self.hidden if best is None else best // self.scan.shape[1]
+        return self if window == self.hidden else replace(self, scan=hiding(self.scan, window))
 
     @cached_property
     def log_p(self) -> Array:
@@ -213,8 +229,12 @@ class StatisticalStep:
 
     def flagged(self, toys: Toys) -> NDArray[np.bool_]:
         """Return which spectra of the data may not be quoted, shape (n_spectra,)."""
-        bad = toys.goodness(self.scan.fits.deviance[0]) < self.model.gof_threshold
-        return bad | ~self.scan.fits.converged[0] | self.refused | self.contradicted
+        unfit = self.badly_fitted(toys) | ~self.scan.fits.converged[0]
+        return unfit | self.refused | self.contradicted
+
+    def badly_fitted(self, toys: Toys) -> NDArray[np.bool_]:
+        """Return which fits of the data do not describe their sidebands, shape (n_spectra,)."""
+        return np.less(toys.goodness(self.scan.fits.deviance[0]), self.model.gof_threshold)
 
     def usable(self, toys: Toys) -> NDArray[np.bool_]:
         """Return which spectra of the data are searched and may be quoted, shape (n_spectra,)."""
@@ -294,6 +314,10 @@ class StatisticalStep:
             z_best=-np.inf if best is None else float(z_of_log_p(self.log_p[best])),
             seed=seed,
         )
+
+    def source(self, k: int, toys: Toys) -> StatisticalStep:  # noqa: ARG002 - of several, it counts
+        """Return the step whose counts and fit a row shows; of one partition it is this one."""
+        return self
 
     def peak(self, k: int) -> Resonance:
         """Fit a peak in one spectrum, at the masses of its window."""

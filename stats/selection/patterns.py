@@ -76,6 +76,38 @@ class Patterns:
             np.add.at(shells[window], (self.levels[:, window], self.bins), self.counts)
         return np.cumsum(shells[:, ::-1], axis=1)[:, ::-1]
 
+    def overlaps(self, n_selections: int, bins: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return how far selections pass the same events: the correlation of passing them.
+
+        Parameters
+        ----------
+        n_selections : int
+            The selections, the unselected spectrum not counted.
+        bins : ndarray of bool, shape (n_bins,)
+            Whose events count.
+
+        Returns
+        -------
+        ndarray of shape (n_windows * n_selections, n_windows * n_selections)
+            Window by window, from loose to tight; 1 with itself, 0 with one that no event passes.
+
+        Examples
+        --------
+        >>> patterns = count_patterns([1.5, 1.6, 1.7, 1.8], [[1, 1], [1, 0], [0, 1], [0, 0]], [1, 2])
+        >>> patterns.overlaps(1, np.array([True])).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+        """
+        used = bins[self.bins]
+        events = self.counts[used, None] / max(self.counts[used].sum(), 1)
+        passed = (self.levels[used][:, :, None] > np.arange(n_selections)).astype(float)
+        passed = passed.reshape(len(events), self.n_windows * n_selections)
+        passed -= (events * passed).sum(axis=0)
+        covariance = (events * passed).T @ passed
+        spread = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
+        correlation = covariance / np.outer(spread, spread)
+        np.fill_diagonal(correlation, 1.0)
+        return correlation
+
 
 def count_patterns(mass: ArrayLike, levels: ArrayLike, edges: ArrayLike) -> Patterns:
     """Count the patterns of events.

@@ -26,7 +26,7 @@ from .functions import Basis, orthonormal
 from .newton import newton_step
 from .poisson import Constraint
 
-__all__ = ["efficiency", "fit_odds", "odds_columns", "selected_background"]
+__all__ = ["efficiency", "fit_odds", "odds_columns", "odds_covariance", "selected_background"]
 
 Array = NDArray[np.float64]
 
@@ -72,6 +72,39 @@ def efficiency(columns: Array, odds: Array) -> Array:
     [0.269, 0.731]
     """
     return 1.0 / (1.0 + np.exp(-np.clip(odds @ columns.T, -_MAX_ODDS, _MAX_ODDS)))
+
+
+def odds_covariance(columns: Array, kept: Array, total: Array, precision: Array) -> Array:
+    r"""Return the covariance of the log-odds' coefficients, the inverse of their Fisher information.
+
+    .. math:: I_{pq} = \sum_i N_i\,\epsilon_i (1 - \epsilon_i)\,x_{ip} x_{iq} + \delta_{pq} / \sigma_p^2
+
+    (McCullagh and Nelder 1989, §4.4).
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_bins, n_coefficients)
+        Those of the log-odds.
+    kept : ndarray of shape (..., n_bins)
+        Efficiency in each bin.
+    total : ndarray of shape (n_bins,)
+        Events before selection, zero in bins that are not fitted.
+    precision : ndarray of shape (..., n_coefficients)
+        1/σ² of the constraints.
+
+    Returns
+    -------
+    ndarray of shape (..., n_coefficients, n_coefficients)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> odds_covariance(np.ones((2, 1)), np.full(2, 0.5), np.array([8.0, 8.0]), np.zeros(1)).tolist()
+    [[0.25]]
+    """
+    weights = total * kept * (1 - kept)
+    information = np.einsum("...b,bp,bq->...pq", weights, columns, columns)
+    return np.linalg.inv(information + precision[..., None] * np.eye(columns.shape[1]))
 
 
 def selected_background(

@@ -19,18 +19,20 @@ from overdensity.simulation.chunks import (
     run_chunk,
     selected_events,
 )
-from overdensity.simulation.generator import Signal
+from overdensity.simulation.processes.qcd import Qcd
 from overdensity.simulation.selection import Events
 from overdensity.simulation.settings import DetectorSettings, GeneratorSettings, Selection
 
+from .conftest import events_of
+
 TASK = ChunkTask(
-    "background", 0, 20, 1, Signal(), GeneratorSettings(), DetectorSettings(), Selection()
+    "background", Qcd(), (), 0, 20, 1, GeneratorSettings(), DetectorSettings(), Selection()
 )
 
 
 def fake_chunk(task: ChunkTask) -> ChunkResult:
     """Keep three events of ten, marked with the chunk's index."""
-    events = Events(np.ones(3, np.int64), np.full((3, 3), task.index, np.float32))
+    events = events_of(np.ones(3), np.full((3, 3), task.index))
     return ChunkResult(events, 10, 2.0)
 
 
@@ -96,9 +98,8 @@ def test_a_chunk_is_the_same_every_time_and_differs_from_others() -> None:
 
 def test_a_selection_that_nothing_passes_ends_in_an_error(monkeypatch) -> None:
     def nothing(task: ChunkTask) -> ChunkResult:
-        none = Events(np.empty(0, np.int64), np.empty((0, 3), np.float32))
-        return ChunkResult(none, 5_000, 2.0)
+        return ChunkResult(Events.empty(), 5_000, 2.0)
 
     monkeypatch.setattr(chunks, "run_chunk", nothing)
-    with pytest.raises(InputError, match="none of 20000 generated events passes the selection"):
+    with pytest.raises(InputError, match="none of 20000 generated events of background passes the"):
         indices(Counting(), 8, 1, Tally())

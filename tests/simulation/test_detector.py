@@ -7,8 +7,9 @@ import pytest
 
 from overdensity.simulation.cms_card import track_resolution
 from overdensity.simulation.detector import detect
-from overdensity.simulation.generator import Signal, generate
+from overdensity.simulation.generator import generate
 from overdensity.simulation.particles import Objects, Particles
+from overdensity.simulation.processes.qcd import Qcd
 from overdensity.simulation.settings import DetectorSettings, GeneratorSettings
 
 MASS = {22: 0.0, 211: 0.13957, 13: 0.10566, 14: 0.0, 2112: 0.93957, 310: 0.49761}
@@ -105,7 +106,7 @@ def visible_pt(particles: Particles) -> float:
 
 def test_visible_energy_of_events_is_conserved_on_average() -> None:
     pytest.importorskip("pythia8mc")
-    batch = generate("background", 150, 11, GeneratorSettings(), Signal())
+    batch = generate(Qcd(), 150, 11, GeneratorSettings())
     objects = detect(batch.particles, np.random.default_rng(9))
     assert objects.pt.sum() == pytest.approx(visible_pt(batch.particles), rel=0.02)
     assert (objects.pt > 0).all()

@@ -10,26 +10,22 @@ import numpy as np
 import pytest
 
 from overdensity.core import InputError, MissingExtraError
-from overdensity.simulation import simulate
-from overdensity.simulation.generator import Signal, generate, open_pythia
+from overdensity.simulation import Qcd, WprimeTB, ZprimeXY, simulate
+from overdensity.simulation.generator import check_process, generate, open_pythia
 from overdensity.simulation.settings import GeneratorSettings, ZprimeMasses
+
+from .conftest import BARE
 
 pytest.importorskip("pythia8mc")
 
 MASSES = ZprimeMasses(zprime=4000.0, x=800.0, y=300.0)
-BARE = (  # the hard process alone
-    "PartonLevel:ISR = off",
-    "PartonLevel:FSR = off",
-    "BeamRemnants:primordialKT = off",
-    "HadronLevel:all = off",
-)
 
 
 @pytest.fixture(scope="module")
 def hard_process() -> ak.Array:
     """3000 events q qbar → Z' → X Y → 4 q, without showers."""
     settings = GeneratorSettings(pythia=BARE)
-    pythia, owned = open_pythia("signal", 5, settings, Signal(MASSES))
+    pythia, owned = open_pythia(ZprimeXY(MASSES), 5, settings)
     record = pythia.nextBatch(3000)
     del owned
     return record.prt
@@ -41,7 +37,7 @@ def of_kind(prt: ak.Array, pdg_id: int) -> Any:
 
 
 def test_truth_has_the_masses_asked_for(hard_process: ak.Array) -> None:
-    from overdensity.simulation.zprime import X_ID, Y_ID, ZPRIME_ID
+    from overdensity.simulation.resonances.zprime import X_ID, Y_ID, ZPRIME_ID
 
     for pdg_id, mass, width in (
         (ZPRIME_ID, 4000.0, 0.001),
@@ -59,10 +55,10 @@ def test_truth_has_the_masses_asked_for(hard_process: ak.Array) -> None:
 
 @pytest.mark.parametrize(("polarised", "expected"), [(True, 1 / 5), (False, 1 / 3)])
 def test_decays_have_the_angles_of_their_polarisation(*, polarised: bool, expected: float) -> None:
-    from overdensity.simulation.zprime import X_ID, Y_ID
+    from overdensity.simulation.resonances.zprime import X_ID, Y_ID
 
     settings = GeneratorSettings(xy_polarised=polarised, pythia=BARE)
-    pythia, owned = open_pythia("signal", 6, settings, Signal(MASSES))
+    pythia, owned = open_pythia(ZprimeXY(MASSES), 6, settings)
     prt = pythia.nextBatch(2000).prt
     del owned
     for pdg_id in (X_ID, Y_ID):
@@ -76,7 +72,7 @@ def test_decays_have_the_angles_of_their_polarisation(*, polarised: bool, expect
 
 
 def test_x_and_y_go_to_all_light_flavours_alike(hard_process: ak.Array) -> None:
-    from overdensity.simulation.zprime import X_ID, Y_ID
+    from overdensity.simulation.resonances.zprime import X_ID, Y_ID
 
     mother = hard_process.id[hard_process.mother1]
     for pdg_id in (X_ID, Y_ID):
@@ -88,7 +84,7 @@ def test_x_and_y_go_to_all_light_flavours_alike(hard_process: ak.Array) -> None:
 
 
 def test_scattering_angle_goes_as_sine_squared(hard_process: ak.Array) -> None:
-    from overdensity.simulation.zprime import X_ID
+    from overdensity.simulation.resonances.zprime import X_ID
 
     # Without showers the Z' has no transverse momentum, and its boost is along the beam.
     x, z = of_kind(hard_process, X_ID).p, hard_process[:, 5].p
@@ -100,11 +96,9 @@ def test_scattering_angle_goes_as_sine_squared(hard_process: ak.Array) -> None:
 
 
 def test_three_prong_signals_decay_to_three_quarks() -> None:
-    from overdensity.simulation.zprime import X_ID
+    from overdensity.simulation.resonances.zprime import X_ID
 
-    pythia, owned = open_pythia(
-        "signal", 5, GeneratorSettings(pythia=BARE), Signal(MASSES, prongs=3)
-    )
+    pythia, owned = open_pythia(ZprimeXY(MASSES, prongs=3), 5, GeneratorSettings(pythia=BARE))
     prt = pythia.nextBatch(200).prt
     del owned
     quarks = prt.id[prt.id[prt.mother1] == X_ID]
@@ -116,14 +110,14 @@ def test_three_prong_signals_decay_to_three_quarks() -> None:
 
 
 def test_long_lived_particles_reach_the_detector_and_pi0_do_not() -> None:
-    particles = generate("background", 100, 7, GeneratorSettings(), Signal()).particles
+    particles = generate(Qcd(), 100, 7, GeneratorSettings()).particles
     kinds = np.abs(particles.pdg_id)
     assert {310, 3122, 130, 2112, 211, 22} <= set(kinds)
     assert not {111, 421, 511} & set(kinds)
 
 
 def test_charges_are_those_of_the_particles() -> None:
-    particles = generate("background", 20, 7, GeneratorSettings(), Signal()).particles
+    particles = generate(Qcd(), 20, 7, GeneratorSettings()).particles
     for pdg_id, charge in ((211, 1.0), (-321, -1.0), (22, 0.0), (11, -1.0), (2212, 1.0)):
         assert set(particles.charge[particles.pdg_id == pdg_id]) <= {charge}
     # Beams of charge 2, less what is exactly along the beam: nothing is lost.
@@ -132,7 +126,7 @@ def test_charges_are_those_of_the_particles() -> None:
 
 
 def test_momentum_is_conserved() -> None:
-    particles = generate("background", 20, 7, GeneratorSettings(), Signal()).particles
+    particles = generate(Qcd(), 20, 7, GeneratorSettings()).particles
     energy = np.bincount(particles.event, weights=particles.energy)
     pz = np.bincount(particles.event, weights=particles.pz)
     np.testing.assert_allclose(energy, 13_000.0, rtol=1e-4)
@@ -140,14 +134,14 @@ def test_momentum_is_conserved() -> None:
 
 
 def test_qcd_events_have_the_hard_scale_asked_for() -> None:
-    pythia, _ = open_pythia("background", 3, GeneratorSettings(pt_hat_min=1500.0), Signal())
+    pythia, _ = open_pythia(Qcd(), 3, GeneratorSettings(pt_hat_min=1500.0))
     record = pythia.nextBatch(50)
     assert np.sqrt(np.asarray(record.info.pT2Hat)).min() >= 1500.0
 
 
 def test_qcd_events_have_the_hard_masses_asked_for() -> None:
     settings = GeneratorSettings(m_hat_min=2700.0, m_hat_max=4800.0, pythia=BARE)
-    pythia, _ = open_pythia("background", 3, settings, Signal())
+    pythia, _ = open_pythia(Qcd(), 3, settings)
     masses = np.asarray(pythia.nextBatch(300).info.mHat)
     assert masses.min() >= 2700.0
     assert masses.max() <= 4800.0
@@ -157,24 +151,47 @@ def test_qcd_events_have_the_hard_masses_asked_for() -> None:
 
 def test_same_seed_same_particles() -> None:
     first, again, other = (
-        generate("signal", 5, seed, GeneratorSettings(), Signal()).particles for seed in (1, 1, 2)
+        generate(ZprimeXY(), 5, seed, GeneratorSettings()).particles for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first.px, again.px)
     assert not np.array_equal(first.px[:10], other.px[:10])
 
 
-def test_other_numbers_of_prongs_are_refused() -> None:
-    with pytest.raises(InputError, match=r"prongs must be 2 .* or 3 .*, not 4"):
-        Signal(prongs=4)
-
-
 def test_impossible_generator_settings_are_refused() -> None:
     settings = GeneratorSettings(pt_hat_min=9000.0)
     with pytest.raises(InputError, match=r"Pythia cannot be initialised with .*pt_hat_min=9000"):
-        open_pythia("background", 1, settings, Signal())
+        open_pythia(Qcd(), 1, settings)
 
 
 def test_missing_pythia_says_how_to_install_it(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "pythia8mc", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'overdensity\[simulation\]'"):
         simulate(tmp_path / "x.h5", background=1, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines", "says"),
+    [
+        (Qcd(), ("Tunes:pp = 3",), "refuses the setting 'Tunes:pp = 3'"),
+        (Qcd(), ("TimeShower:alphaSvalu = 0.1",), "did you mean 'TimeShower:alphaSvalue'"),
+        (Qcd(), ("PartonLevel:MPI = perhaps",), "refuses the setting 'PartonLevel:MPI = perhaps'"),
+        (Qcd(), ("23:oneChannel = 1 1.0 101 6 -6",), "a Z0 of 91.1876 GeV cannot decay to t tbar"),
+        (WprimeTB(), ("34:mMin = 50", "34:m0 = 80"), "a W'. of 80 GeV cannot decay to t bbar"),
+    ],
+)
+def test_misspelt_settings_and_impossible_decays_are_named(
+    kind: Any, lines: tuple[str, ...], says: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(InputError, match=says):
+        check_process(kind, GeneratorSettings(), lines)
+    assert capfd.readouterr() == ("", "")  # Pythia says nothing of its own
+
+
+def test_decays_to_virtual_bosons_are_possible() -> None:
+    assert check_process(Qcd(), GeneratorSettings(), ("25:onMode = off", "25:onIfMatch = 23 23"))
+
+
+def test_events_that_pythia_cannot_make_are_an_error() -> None:
+    closed = ("Next:numberCount = 0", "24:onMode = off", "6:onMode = off")
+    with pytest.raises(InputError, match="Pythia"):
+        generate(WprimeTB(), 5, 1, GeneratorSettings(), closed)

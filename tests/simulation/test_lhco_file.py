@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from overdensity.simulation.lhco_file import frame_writer, padded_rows
-from overdensity.simulation.selection import Events
 
-EVENTS = Events(
+from .conftest import events_of
+
+EVENTS = events_of(
     counts=np.array([2, 0, 700]),
     objects=np.random.default_rng(1).uniform(0.5, 3.0, (702, 3)).astype(np.float32),
 )

@@ -23,14 +23,17 @@ def test_taking_rows_takes_them_of_all_arrays(rows) -> None:
 
 
 def test_objects_are_massless() -> None:
-    objects = Objects(np.array([0]), np.array([50.0]), np.array([1.5]), np.array([0.0]))
+    objects = Objects(
+        np.array([0]), np.array([50.0]), np.array([1.5]), np.array([0.0]), np.array([22])
+    )
     pz = 50.0 * np.sinh(1.5)
     np.testing.assert_allclose(objects.energy, np.hypot(50.0, pz))
 
 
 def test_merging_keeps_the_order_of_the_parts() -> None:
     one, two = (
-        Objects(np.array([k]), np.array([1.0 * k]), np.zeros(1), np.zeros(1)) for k in (1, 2)
+        Objects(np.array([k]), np.array([1.0 * k]), np.zeros(1), np.zeros(1), np.ones(1))
+        for k in (1, 2)
     )
     merged = Objects.merge(two, one)
     assert merged.event.tolist() == [2, 1]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import time
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 
 import fastjet
@@ -12,7 +17,14 @@ import pandas as pd
 import pytest
 
 from overdensity.core import InputError, OverdensityError
-from overdensity.simulation import SimulationReport, ZprimeMasses, simulate
+from overdensity.simulation import (
+    SimulationReport,
+    ZprimeMasses,
+    read_recipe,
+    simulate,
+    simulate_recipe,
+)
+from overdensity.simulation.chunks import InProcess
 from overdensity.simulation.production import _chunk_size
 
 pytest.importorskip("pythia8mc")
@@ -62,7 +74,7 @@ def test_every_event_has_its_hard_jet(small_run: SimulationReport) -> None:
 
 
 def test_report_says_what_was_done(small_run: SimulationReport, tmp_path: Path) -> None:
-    background, signal = small_run.background, small_run.signal
+    background, signal = (small_run.processes[name] for name in ("background", "signal"))
     assert (background.written, signal.written) == (80, 20)
     assert background.generated > 80
     assert background.chunks > 1
@@ -73,21 +85,6 @@ def test_report_says_what_was_done(small_run: SimulationReport, tmp_path: Path) 
     assert signal.cross_section is None
     assert small_run.versions["pythia8mc"].startswith("8.")
     assert SimulationReport.from_json(small_run.to_json(tmp_path / "report.json")) == small_run
-
-
-def test_number_of_workers_does_not_change_a_bit(
-    small_run: SimulationReport, tmp_path: Path
-) -> None:
-    out = tmp_path / "two.h5"
-    simulate(out, background=80, signal=20, seed=3, workers=2, chunk_events=60)
-    assert out.read_bytes() == Path(small_run.path).read_bytes()
-
-
-def test_another_seed_gives_other_events(small_run: SimulationReport, tmp_path: Path) -> None:
-    out = tmp_path / "other.h5"
-    other = simulate(out, background=80, signal=20, seed=4, workers=1, chunk_events=60)
-    mine, theirs = frame_of(small_run), frame_of(other)
-    assert not np.isin(mine[0], theirs[0]).any()
 
 
 def test_key_file_holds_the_truth_and_the_events_do_not(
@@ -122,7 +119,7 @@ def test_pure_signal_has_its_resonance_at_the_mass(tmp_path: Path) -> None:
     px, py = (central * np.cos(phi)).sum(1), (central * np.sin(phi)).sum(1)
     mass = np.sqrt(energy**2 - px**2 - py**2 - pz**2)
     assert np.median(mass) == pytest.approx(5000.0, rel=0.06)
-    assert report.background.efficiency is None
+    assert report.processes["background"].efficiency is None
 
 
 @pytest.mark.parametrize(("wanted", "largest"), [(1, 2000), (2000, 2000), (40_000, 2000), (80, 60)])
@@ -136,12 +133,18 @@ def test_chunks_are_equal_and_make_little_more_than_needed(wanted: int, largest:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"background": -1}, "background must be at least 0, not -1"),
-        ({"background": 1, "signal": -5}, "signal must be at least 0, not -5"),
-        ({"background": 0}, "background and signal are both 0"),
-        ({"background": 1, "seed": -1}, "seed must be at least 0, not -1"),
+        ({"background": -1}, "background: events must be a whole number from 0 up, not -1"),
+        (
+            {"background": 1, "signal": -5},
+            "signal: events must be a whole number from 0 up, not -5",
+        ),
+        ({"background": 0}, "nothing to simulate: .* have 0 events in all"),
+        ({"background": 1, "seed": -1}, "seed must be a whole number from 0 up, not -1"),
         ({"background": 1, "workers": 0}, "workers must be at least 1, not 0"),
-        ({"background": 1, "chunk_events": 0}, "chunk_events must be at least 1, not 0"),
+        (
+            {"background": 1, "chunk_events": 0},
+            "chunk_events must be a whole number from 1 up, not 0",
+        ),
         ({"background": 1, "signal": 1, "prongs": 5}, "prongs must be 2 .* not 5"),
     ],
 )
@@ -157,7 +160,7 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_folder_as_output_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder: give the name of an HDF5 file"):
+    with pytest.raises(InputError, match="is a folder: give the name of an HDF5 or ROOT file"):
         simulate(tmp_path, background=1, seed=1)
 
 
@@ -174,3 +177,97 @@ def test_a_killed_worker_is_one_clear_sentence_and_leaves_no_file(tmp_path: Path
     with pytest.raises(OverdensityError, match=r"a worker process died .* try fewer workers"):
         simulate(tmp_path / "x.h5", background=10, seed=1, executor=Dying(), workers=2)
     assert list(tmp_path.iterdir()) == []
+
+
+SMALL = replace(
+    read_recipe("bb3").with_events({"qcd": 15, "dijets": 3, "trijets": 6}), chunk_events=10
+)
+
+
+class Stopping(InProcess):
+    """Works for a while, and is then interrupted; remembers what it ran."""
+
+    def __init__(self, chunks: int) -> None:
+        self.left = chunks
+        self.ran: list[tuple[str, int]] = []
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        self.ran.append((args[0].process, args[0].index))
+        return super().submit(fn, *args, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def boxes_of_a_recipe(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list, list]:
+    """A file that was stopped in the middle, and what was run before and after."""
+    out = tmp_path_factory.mktemp("stopped") / "box.h5"
+    first, second = Stopping(3), Stopping(-1)
+    with pytest.raises(KeyboardInterrupt):
+        simulate_recipe(SMALL, out, executor=first, workers=1)
+    assert [path.name for path in out.parent.iterdir()] == ["box.h5.parts"]
+    simulate_recipe(SMALL, out, executor=second, workers=1)
+    return out, first.ran, second.ran
+
+
+def test_a_stopped_simulation_goes_on_where_it_was(boxes_of_a_recipe) -> None:
+    out, before, after = boxes_of_a_recipe
+    assert len(before) == 3
+    assert after
+    assert not set(before) & set(after)
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_a_recipe_gives_the_same_bytes_on_two_workers_and_after_a_stop(
+    boxes_of_a_recipe, tmp_path: Path
+) -> None:
+    report = simulate_recipe(SMALL, tmp_path / "two.h5", workers=2)
+    assert (tmp_path / "two.h5").read_bytes() == boxes_of_a_recipe[0].read_bytes()
+    assert {name: each.written for name, each in report.processes.items()} == {
+        "qcd": 15,
+        "dijets": 3,
+        "trijets": 6,
+    }
+    assert report.processes["trijets"].cross_section is None
+    frame = frame_of(report)
+    assert frame.shape == (24, 2101)
+    assert frame[2100].sum() == 9
+
+
+def test_a_seed_in_place_of_the_recipe_s_gives_other_events(tmp_path: Path) -> None:
+    few = SMALL.with_events({"qcd": 3, "dijets": 0, "trijets": 0})
+    one, other = (
+        frame_of(simulate_recipe(few, tmp_path / f"{k}.h5", seed=seed, workers=1))
+        for k, seed in enumerate((1, 2**127 + 1))
+    )
+    assert not np.isin(one[0], other[0]).any()
+
+
+def test_settings_that_pythia_refuses_are_named_before_anything_is_written(tmp_path: Path) -> None:
+    qcd, *others = SMALL.processes
+    wrong = replace(SMALL, processes=(replace(qcd, pythia=("Tune:ppp = 3",)), *others))
+    with pytest.raises(InputError, match=r"process qcd: Pythia refuses .*: did you mean 'Tune:pp'"):
+        simulate_recipe(wrong, tmp_path / "x.h5", workers=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow(seconds=8)
+def test_a_killed_simulation_goes_on_and_gives_the_same_bytes(
+    boxes_of_a_recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "recipe.json").write_text(json.dumps(SMALL.to_dict()))
+    code = (
+        "import json, sys; from overdensity.simulation import Recipe, simulate_recipe;"
+        "recipe = Recipe.from_dict(json.load(open('recipe.json')));"
+        "simulate_recipe(recipe, 'box.h5', workers=1)"
+    )
+    running = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
+    parts = tmp_path / "box.h5.parts"
+    while running.poll() is None and len(list(parts.glob("[!.]*.npz"))) < 2:
+        time.sleep(0.02)
+    running.kill()
+    running.wait()
+    assert len(list(parts.glob("[!.]*.npz"))) >= 2
+    simulate_recipe(SMALL, tmp_path / "box.h5", workers=1)
+    assert (tmp_path / "box.h5").read_bytes() == boxes_of_a_recipe[0].read_bytes()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from overdensity.simulation.particles import Objects
-from overdensity.simulation.selection import MAX_OBJECTS, Events, leading_jet_pt, select
+from overdensity.simulation.selection import MAX_OBJECTS, Events, leading_jets, select
 from overdensity.simulation.settings import Selection
 
 
@@ -19,6 +19,7 @@ def random_objects(n_events: int, per_event: int, *, scale: float, seed: int = 1
         pt=rng.exponential(scale, n),
         eta=rng.normal(0.0, 1.0, n),
         phi=rng.uniform(-np.pi, np.pi, n),
+        pdg_id=np.full(n, 22),
     )
 
 
@@ -42,7 +43,7 @@ def all_events(objects: Objects, n_events: int) -> Events:
 @pytest.mark.parametrize("radius", [0.4, 1.0])
 def test_leading_jet_agrees_with_a_plain_loop(radius: float) -> None:
     events = all_events(random_objects(20, 40, scale=30.0), 20)
-    found = leading_jet_pt(events, radius)
+    found = leading_jets(events, radius)[0][:, 0]
     rest = events
     for expected_of in found:
         one, rest = rest.split(1)
@@ -52,11 +53,11 @@ def test_leading_jet_agrees_with_a_plain_loop(radius: float) -> None:
 def test_only_events_with_a_hard_jet_are_kept() -> None:
     objects = random_objects(60, 40, scale=30.0)
     everything = all_events(objects, 60)
-    leading = leading_jet_pt(everything, 1.0)
+    leading = leading_jets(everything, 1.0)[0][:, 0]
     threshold = float(np.median(leading))
     kept = select(objects, 60, Selection(jet_pt_min=threshold))
     assert len(kept) == (leading > threshold).sum() == 30
-    assert (leading_jet_pt(kept, 1.0) > threshold).all()
+    assert (leading_jets(kept, 1.0)[0][:, 0] > threshold).all()
 
 
 def test_objects_are_ordered_and_the_hardest_kept() -> None:
@@ -69,14 +70,16 @@ def test_objects_are_ordered_and_the_hardest_kept() -> None:
 
 
 def test_events_without_objects_are_dropped() -> None:
-    objects = Objects(np.array([1]), np.array([2000.0]), np.array([0.1]), np.array([0.2]))
+    objects = Objects(
+        np.array([1]), np.array([2000.0]), np.array([0.1]), np.array([0.2]), np.array([22])
+    )
     kept = select(objects, 3, Selection())
     assert kept.counts.tolist() == [1]
     assert len(select(Objects.merge(objects), 3, Selection(jet_pt_min=3000.0))) == 0
 
 
 def test_no_events_at_all() -> None:
-    nothing = Objects(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0))
+    nothing = Objects(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0), np.empty(0))
     assert len(select(nothing, 0, Selection())) == 0
     assert len(select(nothing, 5, Selection())) == 0
 

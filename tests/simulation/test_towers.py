@@ -24,6 +24,7 @@ def perfect(calorimeter: Calorimeter, sigma: float = 1e-6) -> Calorimeter:
         lambda energy, _eta: np.full_like(energy, sigma),
         calorimeter.energy_min,
         calorimeter.significance_min,
+        calorimeter.neutral,
     )
 
 
@@ -123,7 +124,9 @@ def test_excess_over_tracks_becomes_neutral_and_leaves_tracks_alone() -> None:
 def test_tracks_without_excess_are_scaled_to_the_weighted_mean() -> None:
     # Tower 40 ± 3, tracks 44 ± sqrt((0.1 × 24)² + (0.1 × 20)²): an inverse-variance mean.
     flow = energy_flow(
-        Calorimeter("exact but uncertain", HCAL.grid, HCAL.fraction, _uncertain_by_3(), 1.0, 1.0),
+        Calorimeter(
+            "exact but uncertain", HCAL.grid, HCAL.fraction, _uncertain_by_3(), 1.0, 1.0, 130
+        ),
         deposits((0, 0.01, 0.01, 40.0)),
         deposits((0, 0.01, 0.01, 24.0), (0, 0.02, 0.02, 20.0)),
         np.random.default_rng(5),

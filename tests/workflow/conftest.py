@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
 
 import pytest
 from matplotlib.figure import Figure
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 from overdensity.workflow import load_config, run_search
 from overdensity.workflow.commands import command_line
 
-from ..conftest import made_once
+from ..conftest import made_once, nothing_drawn
 
 
 @pytest.fixture
@@ -48,21 +47,17 @@ def repeated_run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -
     return made_once(tmp_path_factory, "repeated", search) / "run"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _drawing() -> Iterator[Callable[..., None]]:
+    """Draw no figure, but keep at hand what would."""
+    with nothing_drawn() as drawing:
+        yield drawing
+
+
 @pytest.fixture(autouse=True)
-def _figures_are_not_drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Save an empty picture for each figure, unless the test is marked ``figures``.
-
-    Drawing is two thirds of a small search. What fixtures of a module or the session make, such
-    as ``finished_run``, is drawn.
-    """
+def _figures_are_drawn_where_a_test_is_about_them(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _drawing: Callable[..., None]
+) -> None:
+    """Draw in a test that is marked ``figures``; nothing is in a fixture of a module or session."""
     if request.node.get_closest_marker("figures") is not None:
-        return
-
-    def savefig(figure: Figure, target: str | Path | IO[bytes], **options: Any) -> None:
-        empty = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
-        if isinstance(target, (str, Path)):
-            Path(target).write_bytes(empty)
-        else:
-            target.write(empty)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
+        monkeypatch.setattr(Figure, "savefig", _drawing)

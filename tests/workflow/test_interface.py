@@ -19,7 +19,7 @@ from overdensity.workflow.commands import app
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "interface.md").read_text()
 COMMANDS = {
     "simulate", "process", "score", "hunt", "run", "report", "limits", "calibrate", "combine",
-    "benchmark", "methods", "processors", "features", "validate", "expect",
+    "benchmark", "methods", "processors", "features", "validate", "expect", "challenge",
 }  # fmt: skip
 
 Call = Callable[..., tuple[int, str, str]]

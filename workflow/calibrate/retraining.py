@@ -287,18 +287,18 @@ def _hunt_task(recipe: _Recipe, index: int, path: Path) -> None:
     run, config = recipe.run, recipe.run.config
     sample = pseudo_sample(run, recipe.theta, index)
     eta = _rng(config, index, 1).normal(size=len(run.windows))
-    problem, fits, largest, levels = None, [], [], []
+    problem, fits, refused, levels = None, [], [], []
     try:
         for part in run.partitions:
             cut_on = calibrated_scores(run, _read(part, sample, index, path))
             fits.append(_scan(run, cut_on, np.array(recipe.spurious))[1])
-            allowed = np.reshape(recipe.largest_deviance, fits[-1].shape).copy()
-            allowed[:, 1:][sculpting_of(run, cut_on).refused] = -1.0  # as in the data: not counted
-            largest.append(allowed.ravel())
+            bent = sculpting_of(run, cut_on).refused  # as in the data: not counted
+            refused.append(np.pad(bent, ((0, 0), (1, 0))).ravel())
             levels.append(levels_of(run, cut_on))
         n_selections = fits[0].shape[1] - 1
         shared = shared_variance(sample.mass, np.stack(levels), run.regions, n_selections)
-        smallest = smallest_p(fits, largest, eta=eta, counted=recipe.counted, variance=shared)
+        rule = {"counted": recipe.counted, "refused": refused, "variance": shared}
+        smallest = smallest_p(fits, recipe.largest_deviance, eta=eta, **rule)
     except FitError as error:
         logger.warning("pseudo-dataset %d: %s", index + 1, error)
         smallest, problem = Smallest(1.0, float(z_of_p(1.0)), None, None), str(error)

@@ -34,6 +34,8 @@ __all__ = ["connect", "dry_run", "run_tasks"]
 
 logger = logging.getLogger(__name__)
 
+_LOOK_EVERY = 5.0  # seconds, at most, for workers that are gone
+
 
 @contextmanager
 def connect(
@@ -301,7 +303,7 @@ def _raise_error_of(future: Future, description: str) -> None:
 def _finished_soon(futures: set[Future]) -> set[Future]:
     """Wait a few seconds for the next tasks to finish."""
     try:
-        wait(list(futures), timeout=5, return_when="FIRST_COMPLETED")
+        wait(list(futures), timeout=_LOOK_EVERY, return_when="FIRST_COMPLETED")
     except TimeoutError:
         return set()
     return {future for future in futures if future.done()}

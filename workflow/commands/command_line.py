@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from ...core import OverdensityError, extra_for
 from ...core.progress_bar import set_quiet
+from .challenging import challenge
 from .combining import combine
 from .comparing import benchmark
 from .expecting import expect
@@ -42,6 +43,7 @@ for _command in (
 ):  # fmt: skip
     app.command()(_command)
 app.add_typer(validate)
+app.add_typer(challenge)
 
 logger = logging.getLogger("overdensity")
 

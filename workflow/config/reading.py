@@ -15,7 +15,14 @@ from .benchmark import BenchmarkConfig
 from .complaints import complaints
 from .search import SearchConfig
 
-__all__ = ["load_benchmark", "load_config", "parse_config", "read_yaml", "validated"]
+__all__ = [
+    "apply_override",
+    "load_benchmark",
+    "load_config",
+    "parse_config",
+    "read_yaml",
+    "validated",
+]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -163,7 +170,7 @@ def validated(
         With one sentence for each key that cannot be used.
     """
     for override in overrides:
-        _apply(values, override)
+        apply_override(values, override)
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -174,7 +181,21 @@ def validated(
         raise ConfigError(msg) from None
 
 
-def _apply(values: dict[str, Any], override: str) -> None:
+def apply_override(values: dict[str, Any], override: str) -> None:
+    """Replace a key of a configuration, in place.
+
+    Parameters
+    ----------
+    values : dict
+        As read from YAML.
+    override : str
+        ``key=value``, as for `validated`.
+
+    Raises
+    ------
+    ConfigError
+        If it is not of this form.
+    """
     key, equals, text = override.partition("=")
     if not equals or not key:
         msg = f"--set takes key=value, such as scan.bins=20, not {override!r}"

@@ -32,6 +32,7 @@ from ..stages.search_figures import (
     spectrum_figures,
 )
 from ..stages.search_result import SearchResults
+from .answer_section import answer_section
 from .headline import corrections, headline, numbers
 from .repeats_section import repeats_section
 from .uncertainties_section import uncertainties_section
@@ -104,6 +105,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
             for one in results.daughters
             if one.mass is not None
         ],
+        "answer": answer_section(results, out),
         "validation": validation_section(results, out),
         "retrained": _retrained(out),
         "uncertainties": uncertainties_section(out),

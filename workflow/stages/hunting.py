@@ -112,6 +112,7 @@ def make_results(run: Run) -> SearchResults:
         "limits.json",
         "pseudodata.json",
         "uncertainties.json",
+        "answer.json",
     ):  # of an earlier result
         (out / stale).unlink(missing_ok=True)
     results.to_json(out / "results.json")

@@ -386,7 +386,7 @@ def test_one_pass_writes_columns_of_each_variation(file, shared_data, tmp_path) 
         source=RootSource("nano"),
         processor=DijetProcessor(collection="fat_jets", features=("tau21",), min_jet_pt=170.0),
         variations=variations,
-        chunk_events=80,
+        chunk_events=100,
     )
     assert set(report.variations) == set(variations.names)
     tables = {

@@ -25,7 +25,7 @@ def events(request) -> ak.Array:
     else:
         folder = request.getfixturevalue("shared_data")
         path = str(folder / "lhco" / "events_anomalydetection_tiny.h5")
-    return cartesian(read_events(LhcoSource(), path, 0, 60).particles)
+    return cartesian(read_events(LhcoSource(), path, 0, 20).particles)
 
 
 def pseudojets(jet: ak.Array) -> list[fastjet.PseudoJet]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from overdensity.stats import SelectionResult
 from overdensity.stats.combination.joint_result import ChannelSummary, CombinedResult, Hypothesis
 from overdensity.stats.search.pseudo_experiments import GlobalP
@@ -15,7 +17,17 @@ def channel(name: str, whole: GlobalP | None) -> ChannelSummary:
 
 
 def result(best: int | None) -> CombinedResult:
-    row = Hypothesis(3464.1, 3000.0, 4000.0, (ROW, None), 3.6, 0.05, 1.6, extrapolated=False)
+    row = Hypothesis(
+        3464.1,
+        3000.0,
+        4000.0,
+        (ROW, None),
+        3.6,
+        0.05,
+        1.6,
+        extrapolated=False,
+        searched=(True, True),
+    )
     return CombinedResult(
         channels=(channel("mjj", WHOLE), channel("mjjj", None)),
         hypotheses=(row,),
@@ -31,6 +43,12 @@ def test_a_table_has_one_line_a_mass_and_a_column_a_channel() -> None:
     assert table.columns == ("window [GeV]", "mjj", "mjjj", "p local", "z local")
     assert table.rows == (("3000-4000", "10 %: 120 for 100.0, 1.9σ", "flagged", "0.05", "1.6σ"),)
     assert table.styles == {0: "bold"}
+
+
+def test_a_channel_that_is_not_searched_at_a_mass_is_not_called_flagged() -> None:
+    found = result(0)
+    row = replace(found.hypotheses[0], searched=(True, False))
+    assert replace(found, hypotheses=(row,)).table().rows[0][2] == "not searched"
 
 
 def test_channels_are_quoted_alone_before_the_combination() -> None:

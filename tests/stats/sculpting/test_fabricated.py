@@ -243,3 +243,10 @@ def test_the_fits_are_those_of_the_model_of_the_search():
     found = fabricated_excess(scores, mass, folds, model=model, **SEARCH)
     np.testing.assert_array_equal(found.fits.p_local, expected.p_local)
     assert fabricated_excess(scores, mass, folds, **SEARCH).fits.problem.basis.design.shape[-1] == 5
+
+
+def test_a_selection_without_events_bends_nothing():
+    scores, mass, folds = draw(3, n=2000)
+    found = sculpting(scores, mass, folds, **{**SEARCH, "efficiencies": (0.1, 1e-4)})
+    empty = found.windows[0].selections[1]
+    assert (empty.chi2, empty.distance) == (0.0, 0.0)

@@ -21,13 +21,13 @@ from overdensity.stats import (
 @pytest.fixture(scope="module")
 def empty(box):
     made = box(51)
-    return made, hunt(made.mass, made.levels, **made.scan, pseudo_experiments=2000, seed=1)
+    return made, hunt(made.mass, made.levels, **made.scan, pseudo_experiments=1000, seed=1)
 
 
 @pytest.fixture(scope="module")
 def found(box):
     made = box(52, n_signal=120)
-    return made, hunt(made.mass, made.levels, **made.scan, pseudo_experiments=3000, seed=1)
+    return made, hunt(made.mass, made.levels, **made.scan, pseudo_experiments=1000, seed=1)
 
 
 def test_background_alone_is_not_significant(empty):
@@ -183,7 +183,7 @@ def test_counted_events_give_the_same_result(empty):
         patterns,
         windows=made.windows,
         efficiencies=made.efficiencies,
-        pseudo_experiments=2000,
+        pseudo_experiments=1000,
         seed=1,
     )
     assert again == result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,11 +18,11 @@ STEPS = np.array([0.1, 0.01, 0.002])
 
 def wide_scan(made, windows=slice(None)):
     patterns = count_patterns(made.mass, made.levels[:, windows], subdivide(made.edges, 2))
-    return scan(patterns, made.windows[windows], made.efficiencies, model=FREE)
+    return scan(patterns, made.windows[windows], made.efficiencies, model=FREE), patterns
 
 
-def widths(fits):
-    return measured_precision(fits.problem, fits.counts, STEPS) ** -0.5
+def widths(fits, patterns):
+    return measured_precision(fits.problem, fits.counts, STEPS, patterns) ** -0.5
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def plain(box):
 
 
 def test_scores_that_know_nothing_of_the_mass_leave_little_freedom(plain):
-    found = widths(plain)
+    found = widths(*plain)
     assert np.all(found[:, 1:] < 0.2)
     assert np.all(found[0, 1:] < 0.06)
     assert np.all(np.diff(found[:, 1]) >= 0)  # a tail moves farther with a shift than the bulk
@@ -38,17 +40,38 @@ def test_scores_that_know_nothing_of_the_mass_leave_little_freedom(plain):
 
 def test_it_never_falls_below_what_the_data_can_tell(plain):
     """A curvature that happens to be measured as zero is known to its error only."""
-    counts = plain.counts.reshape(10, 4, -1).copy()
+    fits, patterns = plain
+    counts = fits.counts.reshape(10, 4, -1).copy()
     counts[:, 1:] = counts[:, :1] * STEPS[:, None]
-    found = measured_precision(plain.problem, counts.reshape(40, -1), STEPS) ** -0.5
+    found = widths(replace(fits, counts=counts.reshape(40, -1)), patterns)
     loosest = 1 / np.sqrt(0.1 * 0.9 * 30_000)
     assert np.all(found[0, 1:] > loosest)
+
+
+def test_one_score_for_all_windows_measures_the_bend_once(box):
+    """Windows that select the same events say the same; different ones add up."""
+    made, edges = box(31), subdivide(box(31).edges, 2)
+    same = np.repeat(made.levels[:, 3:4], len(made.windows), axis=1)
+    different = np.random.default_rng(1).permuted(same, axis=0)
+    of_one, of_same, of_different = (
+        widths(
+            scan(patterns, made.windows[:n], made.efficiencies, model=FREE),
+            patterns,
+        )
+        for patterns, n in (
+            (count_patterns(made.mass, same[:, :1], edges), 1),
+            (count_patterns(made.mass, same, edges), 10),
+            (count_patterns(made.mass, different, edges), 10),
+        )
+    )
+    assert 0.8 < np.median(of_same[0, 1:] / of_one[0, 1:]) < 1.25
+    assert np.median(of_different[0, 1:] / of_same[0, 1:]) < 0.8
 
 
 def test_a_signal_is_no_bend(box):
     """The most significant region is left out, so that a signal keeps its narrow constraint."""
     made = box(35, n_signal=150)
-    assert np.all(widths(wide_scan(made))[0, 1:] < 0.08)
+    assert np.all(widths(*wide_scan(made))[0, 1:] < 0.08)
     free, measured = (
         scan(
             count_patterns(made.mass, made.levels, subdivide(made.edges, 2)),
@@ -62,18 +85,18 @@ def test_a_signal_is_no_bend(box):
 
 
 def test_scores_that_follow_the_mass_keep_the_freedom_they_need(box):
-    found = widths(wide_scan(box(32, sculpting=2.0)))
+    found = widths(*wide_scan(box(32, sculpting=2.0)))
     assert np.all(found[:, 1] > 0.3)
 
 
 def test_one_window_is_enough(plain, box):
-    alone = widths(wide_scan(box(31), slice(3, 4)))
+    alone = widths(*wide_scan(box(31), slice(3, 4)))
     assert alone.shape == (3, 5)
     assert np.all(alone[:, 1:] < 0.4)
 
 
 def test_no_width_exceeds_the_wide_one(box):
-    found = widths(wide_scan(box(33, 600)))
+    found = widths(*wide_scan(box(33, 600)))
     assert np.all(found[:, 1:] <= 1.0)
 
 

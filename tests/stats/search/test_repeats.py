@@ -8,12 +8,16 @@ from scipy.special import ndtr
 
 from overdensity.core import InputError
 from overdensity.stats import FitModel, hunt, log_edges
+from overdensity.stats.search.pseudo_datasets import smallest_p
+from overdensity.stats.search.pseudo_experiments import throw_toys
 from overdensity.stats.search.repeats import combined_z, repeated_step, shared_variance
+from overdensity.stats.search.statistical_step import settled_step
 from overdensity.stats.selection.patterns import count_patterns
 
 EDGES = log_edges(2500, 6000, 16)
 WINDOWS = [EDGES[[4, 7]], EDGES[[7, 10]]]
 MODEL = FitModel("dijet3")
+STRICT = FitModel("dijet3", gof_threshold=0.02)  # what 250 pseudo-experiments can tell
 
 
 def events(seed: int, *, repeats: int, signal: int = 0, overlap: float = 0.5):
@@ -130,6 +134,80 @@ def test_what_most_partitions_refuse_is_refused() -> None:
     expected = np.maximum(z[1:], -2).mean() / ((1 + shared) / 2) ** 0.25
     assert found.windows[0].selections[0].z_local == pytest.approx(expected)
     assert found.windows[1].selections[0].z_local is None
+
+
+def step_of(mass, levels, **more):
+    """Return the step of a search, and its pseudo-experiments."""
+    parts = [count_patterns(mass, each, log_edges(2500, 6000, 32)) for each in levels]
+    variance = shared_variance(mass, levels, WINDOWS, 1)
+    step = repeated_step(parts, WINDOWS, [0.1], model=STRICT, variance=variance, **more)
+    return settled_step(step, lambda each: throw_toys(each.scan, each.null, n=250, seed=1))
+
+
+def test_one_null_hypothesis_is_found_for_all_partitions() -> None:
+    mass, levels = events(2, repeats=5, signal=60)
+    step, _ = step_of(mass, levels)
+    assert sum("null" in vars(each) for each in (step, *step.steps)) == 1
+
+
+def with_bad_fit(mass, levels, partition: int, window: int):
+    """Spoil the sidebands of a selection in one partition: it selects in every other bin alone."""
+    spoilt, (low, high) = levels.copy(), WINDOWS[window]
+    place = np.searchsorted(log_edges(2500, 6000, 32), mass)
+    beside = ((mass < low) | (mass > high)) & (np.arange(len(mass)) >= 60)  # not the signal
+    rng = np.random.default_rng(9)
+    often = rng.random(len(mass)) < np.where(place % 2 == 0, 0.17, 0.03)
+    spoilt[partition, beside, window] = often[beside]
+    return spoilt
+
+
+def test_a_partition_whose_fit_is_flagged_does_not_represent_the_others() -> None:
+    mass, levels = events(2, repeats=5, signal=60)
+    first = search(mass, levels).repeats.representative
+    spoilt = with_bad_fit(mass, levels, first, 0)
+    assert search(mass, spoilt[first], model=STRICT).windows[0].selections[0].flagged
+    found = search(mass, spoilt, model=STRICT)
+    assert not found.windows[found.best.window].selections[0].flagged
+    assert found.repeats.z_local[first][0][1] is None
+    assert found.repeats.representative != first
+    alone = search(mass, spoilt[found.repeats.representative])
+    assert found.windows[0].selections[0].observed == alone.windows[0].selections[0].observed
+    assert found.windows[0].selections[0].expected == alone.windows[0].selections[0].expected
+
+
+def test_a_row_that_its_representative_may_not_quote_is_of_one_that_may() -> None:
+    mass, levels = events(2, repeats=5, signal=60)
+    step, toys = step_of(mass, with_bad_fit(mass, levels, 2, 1))
+    found = step.represented(step.steps, step.variance, 2)  # the one that is spoilt in a window
+    shown = found.shown(toys).reshape(2, 2)
+    assert shown[0].tolist() == [2, 2]
+    assert shown[1, 1] != 2
+    rows, own = found.rows(toys), step.steps[shown[1, 1]].rows(toys)[3]
+    assert step.steps[2].rows(toys)[3].flagged
+    assert not rows[3].flagged
+    assert (rows[3].observed, rows[3].expected) == (own.observed, own.expected)
+    assert rows[3].fit_p_value == own.fit_p_value >= STRICT.gof_threshold
+    assert rows[3].z_local == step.rows(toys)[3].z_local  # of all partitions
+    assert found.source(3, toys) is step.steps[shown[1, 1]]
+    assert found.source(1, toys) is found
+
+
+def test_data_and_pseudo_datasets_are_combined_by_one_rule() -> None:
+    mass, levels = events(2, repeats=4, signal=60)
+    levels = with_bad_fit(mass, levels, 0, 0)
+    refused = np.zeros((4, 2, 1), bool)
+    refused[1, 0] = refused[2:, 1] = True
+    step, toys = step_of(mass, levels, refused=refused)
+    assert step.steps[0].badly_fitted(toys)[1]
+    largest = np.quantile(toys.deviance, 1 - STRICT.gof_threshold, axis=0)
+    found = smallest_p(
+        [each.scan for each in step.steps],
+        largest,
+        refused=np.pad(refused, ((0, 0), (0, 0), (1, 0))).reshape(4, -1),
+        variance=step.variance,
+    )
+    assert found.p_local == pytest.approx(step.smallest(toys)[0], rel=1e-12)
+    assert found.window == step.best(toys) // 2
 
 
 def test_mean_of_correlated_normals_is_bounded_by_one_of_them() -> None:

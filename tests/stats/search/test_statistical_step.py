@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from overdensity.core import InputError
 from overdensity.stats import FitModel, count_patterns, log_edges, spurious_signal, subdivide
 from overdensity.stats.p_values.local import z_of_log_p
 from overdensity.stats.search.pseudo_experiments import throw_toys
+from overdensity.stats.search.scanning import hiding
 from overdensity.stats.search.statistical_step import settled_step, statistical_step
 from overdensity.stats.selection.patterns import Patterns
 
@@ -137,24 +137,30 @@ def test_what_may_not_be_quoted_hides_no_window_from_the_null(patterns, step):
     assert not np.allclose(without.scan.null, step.scan.null)
 
 
-def test_the_headline_hides_its_window_where_a_better_fit_is_flagged():
-    made = []
+def test_the_headline_hides_its_window_where_a_better_fit_is_flagged(step, toys):
+    thrown, best = [], step.best(toys) // SHAPE[1]
+    other = (best + 5) % SHAPE[0]
+    away = dataclasses.replace(step, scan=hiding(step.scan, other))  # as if that fit were flagged
 
-    def make(hidden=2):
-        step = SimpleNamespace(
-            scan=SimpleNamespace(shape=SHAPE),
-            hidden=hidden,  # at first one that is flagged, as its pseudo-experiments show
-            best=lambda toys: 5 * SHAPE[1] + 1,
-        )
-        made.append(hidden)
-        return step
+    def throw(step):
+        thrown.append(step.hidden)
+        return toys
 
-    step, toys = settled_step(make, lambda step: f"toys of {step.hidden}")
-    assert (step.hidden, toys) == (5, "toys of 5")
-    assert made == [2, 5]
+    found, _ = settled_step(away, throw)
+    assert thrown == [other, best]
+    np.testing.assert_allclose(found.scan.null, step.scan.null, rtol=1e-6)
+    assert settled_step(found, throw)[0] is found
+
+
+def test_the_null_hypothesis_is_found_when_it_is_asked_for(patterns):
+    made, counted = patterns
+    step = statistical_step(counted, made.windows, made.efficiencies)
+    assert "null" not in vars(step)
+    assert step.null is step.null
 
 
 def test_there_is_no_result_where_the_null_hypothesis_is_not_found(step, toys):
-    lost = dataclasses.replace(step, null=dataclasses.replace(step.null, mismatch=0.9))
+    lost = dataclasses.replace(step)
+    vars(lost)["null"] = dataclasses.replace(step.null, mismatch=0.9)
     assert lost.best(toys) is None
     assert any("there is no p-value" in sentence for sentence in lost.flags(toys, seed=1))

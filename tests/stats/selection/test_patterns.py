@@ -44,6 +44,23 @@ def test_events_outside_the_edges_are_dropped():
     assert patterns.bins.tolist() == [1]
 
 
+def test_overlaps_are_the_correlations_of_passing_in_the_bins_asked_for(box):
+    made = box(4, 5000)
+    patterns = count_patterns(made.mass, made.levels, made.edges)
+    bins = np.arange(16) >= 5
+    inside = (made.mass >= made.edges[5]) & (made.mass < made.edges[-1])
+    passed = (made.levels[inside][:, :, None] > np.arange(2)).reshape(inside.sum(), -1)
+    np.testing.assert_allclose(
+        patterns.overlaps(2, bins), np.corrcoef(passed.astype(float).T), atol=1e-9
+    )
+
+
+def test_a_selection_that_no_event_passes_overlaps_with_itself_alone():
+    patterns = count_patterns([3.0, 3.1], [[1, 0], [0, 0]], [2.0, 4.0])
+    np.testing.assert_array_equal(patterns.overlaps(1, np.array([True])), np.eye(2))
+    np.testing.assert_array_equal(patterns.overlaps(1, np.array([False])), np.eye(2))
+
+
 def test_no_events_make_empty_spectra():
     patterns = count_patterns(np.empty(0), np.empty((0, 2)), [2.0, 4.0])
     assert patterns.spectra(1).shape == (2, 2, 1)

@@ -13,6 +13,7 @@ from overdensity.stats.spectra.pass_fit import (
     efficiency,
     fit_odds,
     odds_columns,
+    odds_covariance,
     selected_background,
 )
 
@@ -75,6 +76,14 @@ def test_the_information_left_is_its_factor():
     weight = np.where(MASK, 0.0, TOTAL * kept * (1 - kept))
     information = (COLUMNS * weight[:, None]).T @ COLUMNS
     np.testing.assert_allclose(np.tril(lower), np.linalg.cholesky(information), rtol=1e-4)
+
+
+def test_the_covariance_is_the_inverse_of_the_information():
+    odds, _, lower = fitted(np.round(0.1 * TOTAL), precision=(0.01, 4.0, 9.0))
+    kept, total = efficiency(COLUMNS, odds), np.where(MASK, 0.0, TOTAL)
+    lower, precision = np.tril(lower), np.array([[0.01, 4.0, 9.0]])
+    found = odds_covariance(COLUMNS, np.stack([kept]), total, precision)
+    np.testing.assert_allclose(found[0] @ lower @ lower.T, np.eye(3), atol=1e-3)
 
 
 def test_efficiencies_are_those_of_their_log_odds():

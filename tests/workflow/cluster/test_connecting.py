@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from overdensity.core import ConfigError, InputError, OverdensityError
+from overdensity.workflow.cluster import connecting
 from overdensity.workflow.cluster.connecting import connect, run_tasks
 
 
@@ -50,7 +51,8 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [*"01234", "died"]
 
 
-def test_a_cluster_without_workers_ends_in_a_clear_error() -> None:
+def test_a_cluster_without_workers_ends_in_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connecting, "_LOOK_EVERY", 0.2)
     with connect("threads", workers=1) as client:
         client.retire_workers()
         with pytest.raises(OverdensityError, match="no worker has been left"):

@@ -50,7 +50,10 @@ def test_the_spurious_signal_counts_once(
     assert limit.observed == pytest.approx(integrated_limit(background, error, spurious), rel=2e-3)
     model = pyhf.Workspace(counting_workspace(limit.selection, n_signal=50.0)).model()
     asymptotic, _ = pyhf.infer.intervals.upper_limits.upper_limit(
-        [background, *model.config.auxdata], model, np.linspace(0, 3, 31), level=0.05
+        [background, *model.config.auxdata],
+        model,
+        quoted / 50 * np.linspace(0.7, 1.3, 7),
+        level=0.05,
     )
     assert limit.observed == pytest.approx(50 * float(asymptotic), rel=0.03)
 

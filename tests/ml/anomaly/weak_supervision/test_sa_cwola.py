@@ -69,16 +69,16 @@ def at(x: list[float]) -> Sample:
 
 def test_weights_take_what_both_samples_show_and_leave_the_signal():
     """The data are tilted against the simulation, which cancels in the ratio of its regions."""
-    simulation = moving(30_000, 0, tilted=False, seed=2)
+    simulation = moving(20_000, 0, tilted=False, seed=2)
     background, probe = [-2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.5, 2.0, 2.5], at([1.0])
-    empty = moving(30_000, 0, tilted=True, seed=1)
+    empty = moving(20_000, 0, tilted=True, seed=1)
     spread = {}
     for name, more in (("cwola", {}), ("sa_cwola_weights", {"simulation": simulation})):
         score = make_method(name).fit(empty, WINDOW, seed=1, **more).score(at(background))
         spread[name] = np.ptp(np.log(score / (1 - score)))
     assert spread["sa_cwola_weights"] < 0.3 * spread["cwola"]
     method = make_method("sa_cwola_weights")
-    method.fit(moving(30_000, 1000, tilted=True, seed=3), WINDOW, simulation=simulation, seed=1)
+    method.fit(moving(20_000, 700, tilted=True, seed=3), WINDOW, simulation=simulation, seed=1)
     assert method.score(probe)[0] > method.score(at(background)).max()
 
 

@@ -9,7 +9,7 @@ from overdensity.simulation.settings import ZprimeMasses
 
 pythia8mc = pytest.importorskip("pythia8mc")
 
-from overdensity.simulation.zprime import (  # noqa: E402 - needs Pythia
+from overdensity.simulation.resonances.zprime import (  # noqa: E402 - needs Pythia
     X_ID,
     Y_ID,
     ZPRIME_ID,
@@ -22,7 +22,7 @@ from overdensity.simulation.zprime import (  # noqa: E402 - needs Pythia
 def particle_data(request: pytest.FixtureRequest) -> tuple[int, object]:
     """Prongs, and what Pythia makes of the lines."""
     pythia = pythia8mc.Pythia("", printBanner=False)
-    for line in particle_lines(ZprimeMasses(), request.param, 0.001, 0.026):
+    for line in particle_lines(ZprimeMasses(), (request.param, 2), 0.001, 0.026):
         assert pythia.readString(line), line
     return request.param, pythia.particleData
 
@@ -50,7 +50,7 @@ def test_x_of_three_quarks_is_a_fermion(particle_data) -> None:
 
 
 def test_the_decay_of_the_zprime_to_scalars_goes_as_sine_squared() -> None:
-    process = ZprimeToXY(3500.0, 0.001, polarised=False)
+    process = ZprimeToXY(3500.0, 0.001, polarised=(False, False))
     for theta in (0.0, 0.3, np.pi / 2, 2.0):
         at_rest = pythia8mc.Vec4(0.0, 0.0, 0.0, 3500.0)
         x = pythia8mc.Vec4(1000 * np.sin(theta), 0.0, 1000 * np.cos(theta), 1200.0)
@@ -67,4 +67,9 @@ def test_the_decay_of_the_zprime_to_scalars_goes_as_sine_squared() -> None:
 
 
 def test_without_polarisation_x_and_y_decay_alike_in_all_directions() -> None:
-    assert ZprimeToXY(3500.0, 0.001, polarised=False).weightDecay({}, 6, 7) == 1.0
+    class Boson:
+        def id(self) -> int:
+            return X_ID
+
+    process = ZprimeToXY(3500.0, 0.001, polarised=(False, True))
+    assert process.weightDecay({6: Boson()}, 6, 6) == 1.0

@@ -1,0 +1,257 @@
+"""How well a box is answered: prongs and mass scales of signals, and whole searches with answers.
+
+Each part prints a Markdown table and needs the reference events::
+
+    python -P benchmarks/challenge.py prongs       # half a minute, with the simulation of signals
+    python -P benchmarks/challenge.py answers      # boxes of 100 000 events, searched and answered
+
+The second goes on where it stopped, in ``runs/challenge``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from overdensity.core.records import atomic_path
+from overdensity.ml import scan_edges
+from overdensity.processors import process
+from overdensity.processors.sources.lhco import LhcoSource
+from overdensity.simulation import DaughterFacts, ProcessFacts, ZprimeMasses, simulate
+from overdensity.stats.signal.prongs import count_prongs
+from overdensity.workflow import parse_config, run_search
+from overdensity.workflow.challenge.answer_sheet import AnsweredBox
+from overdensity.workflow.challenge.answering import write_answer
+from overdensity.workflow.challenge.judging import QUANTITIES as QUANTITIES_SCORED
+from overdensity.workflow.challenge.judging import judge
+from overdensity.workflow.challenge.key import Key, Secret
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT.parent / "shared" / "data" / "reference"
+RUNS = ROOT / "runs" / "challenge"
+QUANTITIES = ("mass", "tau21", "tau32")
+JETS = ("heavier", "lighter")
+MASSES = ((3823.0, 732.0, 378.0), (4500.0, 300.0, 200.0), (3000.0, 400.0, 80.0))
+
+Columns = dict[str, NDArray[np.floating]]
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("part", choices=["prongs", "answers"])
+    parser.add_argument("--events", type=int, default=1000, help="simulated, of each signal")
+    parser.add_argument("--injected", type=int, help="signal in a box: 400, or 600 of answers")
+    parser.add_argument("--boxes", type=int, help="for each signal: 10, or 5 of answers")
+    parser.add_argument(
+        "--background", type=int, default=100_000, help="in a box, or all events of it of answers"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the first")
+    parser.add_argument("--workers", type=int, help="of searches; by default one per core")
+    given = parser.parse_args()
+    if given.part == "prongs":
+        prongs(given.events, given.injected or 400, given.boxes or 10, given.background, given.seed)
+    else:
+        numbers = given.background, given.injected or 600
+        answers(numbers, given.boxes or 5, given.seed, {"workers": given.workers})
+
+
+def prongs(events: int, injected: int, boxes: int, size: int, seed: int) -> None:
+    """Count prongs of signals in boxes, in windows around the true peaks of the jet masses."""
+    background = columns_of(pq.read_table(REFERENCE / "rnd_background.parquet", columns=names()))
+    print(
+        f"{boxes} boxes of {size} background and {injected} signal events; τ are means over the excess "
+        "in units of background jets\n"
+    )
+    head = ("masses [GeV]", "prongs", "jet", "peak of mjj, of m, over the truth")
+    head = (*head, "τ21", "τ32", "τ32/τ21", "τ31", "right, wrong, too few to tell")
+    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
+    for masses, true, signal in signals(events, seed):
+        found = [
+            counted(
+                background, signal, masses, (size, injected), np.random.default_rng([seed, box])
+            )
+            for box in range(boxes)
+        ]
+        mjj = core(signal["mjj"], masses[0]) / masses[0]
+        for k, jet in enumerate(JETS):
+            taus = np.nanmean(np.array([each[k][1:] for each in found], dtype=float), axis=0)
+            numbers = [each[k][0] for each in found]
+            right, none = numbers.count(true), numbers.count(None)
+            told = right, boxes - right - none, none
+            peak = core(signal[f"{jet}_mass"], masses[k + 1]) / masses[k + 1]
+            row = (
+                " → ".join([f"{masses[0]:.0f}", f"{masses[1]:.0f} + {masses[2]:.0f}"]),
+                f"{true}",
+                jet,
+                f"{mjj:.3f}, {peak:.3f}",
+                *(f"{x:.2f}" for x in (*taus, taus[1] / taus[0], taus[0] * taus[1])),
+                ", ".join(map(str, told)),
+            )
+            print("| " + " | ".join(row) + " |")
+
+
+def signals(events: int, seed: int) -> Iterator[tuple[tuple[float, float, float], int, Columns]]:
+    """Yield masses, prongs and columns: the reference signals, then simulated ones."""
+    for prongs, name in ((2, "rnd_signal"), (3, "rnd_signal_3prong")):
+        table = pq.read_table(REFERENCE / f"{name}.parquet", columns=names())
+        yield (3500.0, 500.0, 100.0), prongs, columns_of(table)
+    for masses in MASSES:
+        for prongs in (2, 3):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "signal.h5")
+                simulate(
+                    path,
+                    background=0,
+                    signal=events,
+                    seed=seed,
+                    masses=ZprimeMasses(*masses),
+                    prongs=prongs,
+                    workers=1,
+                )
+                process(path, folder, source=LhcoSource())
+                table = pq.read_table(Path(folder, "columns"), columns=names())
+                yield masses, prongs, columns_of(table)
+
+
+def names() -> list[str]:
+    """Return the columns that are read."""
+    return ["mjj", *(f"j{rank}_{name}" for rank in (1, 2) for name in QUANTITIES)]
+
+
+def columns_of(table: object) -> Columns:
+    """Return mjj and both jets, the heavier one first."""
+    columns = {name: np.asarray(table[name], dtype=float) for name in names()}  # type: ignore[index]
+    heavy_first = columns["j1_mass"] >= columns["j2_mass"]
+    found = {"mjj": columns["mjj"]}
+    for name in QUANTITIES:
+        first, second = columns[f"j1_{name}"], columns[f"j2_{name}"]
+        found[f"heavier_{name}"] = np.where(heavy_first, first, second)
+        found[f"lighter_{name}"] = np.where(heavy_first, second, first)
+    return found
+
+
+def core(values: NDArray[np.floating], start: float) -> float:
+    """Return the mean of a peak without its tails, GeV."""
+    return peak_of(values, start)[0]
+
+
+def peak_of(values: NDArray[np.floating], start: float) -> tuple[float, float]:
+    """Return mean and width of a peak without its tails, GeV."""
+    mean, width = start, 0.05 * start
+    for _ in range(30):
+        near = values[abs(values - mean) < 1.5 * width]
+        mean, width = float(near.mean()), 1.35 * float(near.std())  # of a cut Gaussian
+    return mean, width
+
+
+def counted(
+    background: Columns,
+    signal: Columns,
+    masses: tuple[float, float, float],
+    numbers: tuple[int, int],
+    rng: np.random.Generator,
+) -> list[tuple[int | None, float | None, float | None]]:
+    """Return prongs, τ21 and τ32 of both jets in a box drawn from the events."""
+    size, injected = numbers
+    rows = rng.choice(len(background["mjj"]), size, replace=False)
+    chosen = rng.choice(len(signal["mjj"]), injected, replace=False)
+    box = {name: np.r_[x[rows], signal[name][chosen]] for name, x in background.items()}
+    edges, mjj = scan_edges(), box["mjj"]
+    first = int(np.clip(np.searchsorted(edges, masses[0]) - 2, 2, len(edges) - 6))
+    inside = (mjj >= edges[first]) & (mjj < edges[first + 3])
+    beside = (mjj >= edges[first - 2]) & (mjj < edges[first + 5]) & ~inside
+    is_background = np.arange(len(mjj)) < len(rows)
+    transfer = np.count_nonzero(inside & is_background) / np.count_nonzero(beside)
+    near = {}
+    for jet, start in zip(JETS, masses[1:], strict=True):
+        mean, width = peak_of(signal[f"{jet}_mass"], start)
+        near[jet] = abs(box[f"{jet}_mass"] - mean) < 2 * width
+    both = near["heavier"] & near["lighter"]
+    found: list[tuple[int | None, float | None, float | None]] = []
+    for jet in JETS:
+        taus = np.stack([box[f"{jet}_tau21"], box[f"{jet}_tau32"]], axis=1)
+        groups = taus[both & inside], taus[both & beside], taus[near[jet] & beside]
+        told = count_prongs(*groups, transfer=transfer, seed=1)
+        found.append((told.number, told.tau21, told.tau32))
+    return found
+
+
+def answers(
+    numbers: tuple[int, int], boxes: int, seed: int, running: dict[str, int | None]
+) -> None:
+    """Search boxes with the reference signals, and without any, answer and score them."""
+    size, injected = numbers
+    print(f"R&D-like boxes of {size} events; (pull)\n")
+    head = (
+        "signal",
+        "seed",
+        "p global",
+        "found",
+        *QUANTITIES_SCORED.values(),
+        "prongs",
+        "log score",
+    )
+    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
+    for name, true in (("rnd_signal", 2), ("rnd_signal_3prong", 3), ("none", 0)):
+        for number in range(seed, seed + boxes):
+            folder = RUNS / f"{name}-{size}-{injected}-{number}"
+            drawn_box(folder, name, size, injected, number)
+            key = key_of_box(folder.name, size, injected, true)
+            config = {"events": {"files": str(folder / "box.parquet")}, "seed": number, **running}
+            run_search(parse_config({**config, "out": str(folder / "run")}))
+            sheet = write_answer(folder / "run", name="cwola")
+            sealed = replace(sheet, box=AnsweredBox(key.box, key.commitment))
+            (scored,) = judge([(folder, sealed)], [(folder, key)]).answers
+            numbers = [scored.quantities.get(each) for each in QUANTITIES_SCORED]
+            row = (
+                f"{true} prongs" if true else "none",
+                f"{number}",
+                "no result" if scored.p_value is None else f"{scored.p_value:.2g}",
+                "yes" if scored.claimed else "no",
+                *(
+                    "-" if x is None or x.pull is None else f"{x.value:.0f} ({x.pull:+.1f})"
+                    for x in numbers
+                ),
+                "/".join("-" if n is None else f"{n}" for n in scored.prongs),
+                f"{scored.log_score:.2f}",
+            )
+            print("| " + " | ".join(row) + " |", flush=True)
+
+
+def drawn_box(folder: Path, signal: str, size: int, injected: int, seed: int) -> None:
+    """Write a box of so many events, drawn from the reference and in random order."""
+    path, rng = folder / "box.parquet", np.random.default_rng(seed)
+    if path.is_file():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    n_signal = 0 if signal == "none" else injected
+    parts = []
+    for name, number in (("rnd_background", size - n_signal), (signal, n_signal)):
+        if number:
+            table = pq.read_table(REFERENCE / f"{name}.parquet").drop_columns(["label"])
+            parts.append(table.take(rng.choice(len(table), number, replace=False)))
+    box = pa.concat_tables(parts)
+    with atomic_path(path) as temporary:
+        pq.write_table(box.take(rng.permutation(len(box))), temporary)
+
+
+def key_of_box(box: str, size: int, injected: int, prongs: int) -> Key:
+    """Return what the answer is held against; nothing of it is secret."""
+    n_signal = injected if prongs else 0
+    daughters = (DaughterFacts("X", 500.0, prongs), DaughterFacts("Y", 100.0, prongs))
+    qcd = ProcessFacts("qcd", signal=False, events=size - n_signal)
+    signal = ProcessFacts("signal", n_signal > 0, n_signal, 3500.0, daughters, "Z' → X Y")
+    return Key(box, Secret(0, "00"), {}, (qcd, signal), size, (), "", {})
+
+
+if __name__ == "__main__":
+    main()

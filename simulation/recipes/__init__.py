@@ -1,0 +1,1 @@
+"""Recipes: what a file of simulated events is made of."""

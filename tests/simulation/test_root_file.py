@@ -1,0 +1,73 @@
+"""ROOT files of simulated events, read by our own source and by uproot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uproot
+
+from overdensity.processors import LeptonProcessor, RootSource, read_events
+from overdensity.simulation.root_file import tree_writer
+from overdensity.simulation.selection import Events
+
+EVENTS = Events(
+    counts=np.array([3, 1]),
+    objects=np.array(
+        [[50.0, 0.1, 3.1], [20.0, 0.2, -3.1], [9.0, 0.1, 0.0], [30.0, 2.0, 1.0]], np.float32
+    ),
+    pdg_id=np.array([13, 211, -11, 22], np.int16),
+    origin=np.array([[6, 24], [21, 0]], np.int32),
+    prongs=np.array([[3, 2], [1, 0]], np.int8),
+)
+PROCESS, LABEL = np.array([1, 0], np.int16), np.array([1, 0], np.int8)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Events written in two blocks."""
+    with tree_writer(tmp_path / "a.root") as tree:
+        tree.append(EVENTS, PROCESS, LABEL)
+        tree.append(EVENTS, PROCESS, LABEL)
+        assert not (tmp_path / "a.root").exists()
+    return tmp_path / "a.root"
+
+
+def test_our_source_reads_particles_labels_and_leptons(path: Path) -> None:
+    events = read_events(RootSource(), path, collections=("particles", "leptons"))
+    assert events.particles.pt.tolist()[:2] == [[50.0, 20.0, 9.0], [30.0]]
+    assert events.particles.charge.tolist()[:2] == [[-1, 1, 1], [0]]
+    assert events.label.tolist() == [1, 0, 1, 0]
+    assert events.leptons.pdg_id.tolist()[:2] == [[13], []]
+    assert events.leptons.charge.tolist()[0] == [-1]
+    np.testing.assert_allclose(events.leptons.isolation[0], [20.0 / 50.0], rtol=1e-6)
+    assert LeptonProcessor().select(events).cutflow["events read"] == 4
+
+
+def test_the_truth_is_there_for_who_asks_for_it(path: Path) -> None:
+    with uproot.open(path) as file:
+        tree = file["events"]
+        assert tree["process"].array().tolist() == [1, 0, 1, 0]
+        assert tree["jet_origin"].array().tolist()[0] == [6, 24]
+        assert tree["jet_prongs"].array().tolist()[1] == [1, 0]
+        assert tree["event"].array().tolist() == [0, 1, 2, 3]
+
+
+def test_without_truth_no_branch_gives_it_away(tmp_path: Path) -> None:
+    with tree_writer(tmp_path / "a.root", truth=False) as tree:
+        tree.append(EVENTS, PROCESS, LABEL)
+    with uproot.open(tmp_path / "a.root") as file:
+        names = set(file["events"].keys())
+    assert not names & {"label", "process", "jet_origin", "jet_prongs"}
+
+
+def test_an_error_leaves_no_file(tmp_path: Path) -> None:
+    def stopped() -> None:
+        with tree_writer(tmp_path / "a.root") as tree:
+            tree.append(EVENTS, PROCESS, LABEL)
+            tree.append(EVENTS, PROCESS[:1], LABEL)
+
+    with pytest.raises(ValueError, match="same number of entries"):
+        stopped()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,1 @@
+"""The challenge: boxes are sealed, answered and scored, as those of the LHC Olympics were."""
