@@ -161,9 +161,8 @@ def scan(
         known = np.ones(len(windows), bool) if searched is None else np.asarray(searched, bool)
         problem = _with_measured_precision(problem, counts, patterns, steps, known)
     fits = fit_scan(problem, counts[None])
-    observed = (counts * masked).sum(axis=1)
+    observed, expected = (counts * masked).sum(axis=1), fits.expected[0]
     fraction = np.repeat(_checked_spurious(spurious, len(windows)), len(all_efficiencies))
-    expected = fits.expected[0]
     p_local = local_p(observed, expected, np.hypot(fits.error[0], fraction * expected))
 
     selected = np.tile(np.array(all_efficiencies) < 1, len(windows))
