@@ -100,11 +100,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "repeats": repeats_section(results),
         "yields": _yields(results),
         "yield_notes": _yield_notes(results),
-        "daughters": [
-            (one.name, f"{one.mass:.0f} ± {error_of(one.mass_error)} GeV", f"{one.width:.0f} GeV")
-            for one in results.daughters
-            if one.mass is not None
-        ],
+        "daughters": _daughters(results),
         "answer": answer_section(results, out),
         "validation": validation_section(results, out),
         "retrained": _retrained(out),
@@ -176,6 +172,15 @@ def _yields(results: SearchResults) -> list[tuple[str, str, str]]:
         for each, row in chosen
     ]
     return rows
+
+
+def _daughters(results: SearchResults) -> list[tuple[str, str, str]]:
+    """Return name, position and width of the peaks in masses of jets."""
+    return [
+        (one.name, f"{one.mass:.0f} ± {error_of(one.mass_error)} GeV", f"{one.width:.0f} GeV")
+        for one in results.daughters
+        if one.mass is not None
+    ]
 
 
 def _with_error(found: NumberOfEvents) -> str:
