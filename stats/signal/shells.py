@@ -109,7 +109,7 @@ def fit_shells(
     >>> peak[0, 1, 3] = 1.0  # one bin of those that pass
     >>> found = fit_shells(np.linspace(1000, 2000, 9), shells, lambda _: peak, function="dijet3")
     >>> round(found.number), round(found.error)
-    (30, 9)
+    (30, 10)
     """
     model = _Shells.of(edges, shells, function, odds_widths)
     at, between = np.asarray(place, dtype=float), np.reshape(limits, (-1, 2)).astype(float)

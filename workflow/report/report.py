@@ -188,15 +188,6 @@ def _yields(results: SearchResults) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _daughters(results: SearchResults) -> list[tuple[str, str, str]]:
-    """Return name, position and width of the peaks in masses of jets."""
-    return [
-        (one.name, f"{one.mass:.0f} ± {error_of(one.mass_error)} GeV", f"{one.width:.0f} GeV")
-        for one in results.daughters
-        if one.mass is not None
-    ]
-
-
 def _with_error(found: NumberOfEvents) -> str:
     return f"{found.value:.0f} ± {found.error:.0f}"
 
