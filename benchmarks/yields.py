@@ -22,10 +22,10 @@ from overdensity.ml import Folding, Sample, make_method, scan_windows, train_fol
 from overdensity.stats import log_edges, selection_levels, subdivide
 from overdensity.stats.selection.conformal import conformal_p
 from overdensity.stats.selection.efficiency import passes
+from overdensity.stats.signal.peak_template import peak_template
 from overdensity.stats.signal.yields import (
     NumberOfEvents,
     passing_failing_yield,
-    peak_template,
     sample_template,
     simulated_yield,
     unselected_yield,

@@ -64,7 +64,7 @@ class FittedSignal:
 def fit_shells(
     edges: ArrayLike,
     shells: ArrayLike,
-    templates: Templates,
+    templates: Templates | Array,
     *,
     place: ArrayLike = (),
     limits: ArrayLike = (),
@@ -79,8 +79,8 @@ def fit_shells(
         Bin edges, GeV.
     shells : array_like of shape (n_shells, n_bins)
         Events that pass exactly so many selections, from none on.
-    templates : callable
-        Signals at a place, shape (n_signals, n_shells, n_bins), each at strength 1.
+    templates : callable or ndarray of shape (n_signals, n_shells, n_bins)
+        Signals, each at strength 1, or what returns them at a place.
     place : array_like of shape (n_place,)
         Where the fit starts; held until background and signals have been fitted once.
     limits : array_like of shape (n_place, 2)
@@ -107,19 +107,20 @@ def fit_shells(
     >>> shells = np.array([[900.0, 700, 520, 410, 320, 240, 190, 150], [90, 70, 52, 71, 32, 24, 19, 15]])
     >>> peak = np.zeros((1, 2, 8))
     >>> peak[0, 1, 3] = 1.0  # one bin of those that pass
-    >>> found = fit_shells(np.linspace(1000, 2000, 9), shells, lambda _: peak, function="dijet3")
+    >>> found = fit_shells(np.linspace(1000, 2000, 9), shells, peak, function="dijet3")
     >>> round(found.number), round(found.error)
     (30, 10)
     """
     model = _Shells.of(edges, shells, function, odds_widths)
     at, between = np.asarray(place, dtype=float), np.reshape(limits, (-1, 2)).astype(float)
     start = model.start()
-    problem = _Likelihood(model, templates, start, between)
-    parameters = np.r_[start, np.zeros(len(templates(at))), at]
+    signals_at = templates if callable(templates) else lambda _: templates
+    problem = _Likelihood(model, signals_at, start, between)
+    parameters = np.r_[start, np.zeros(len(signals_at(at))), at]
     parameters, covariance = problem.maximum(parameters, floating=False)
     if at.size:
         parameters, covariance = problem.maximum(parameters, floating=True)
-    mean = model.expected(parameters, templates, at.size)
+    mean = model.expected(parameters, signals_at, at.size)
     signals = slice(start.size, parameters.size - at.size)
     return FittedSignal(
         number=float(parameters[signals.start]),

@@ -13,17 +13,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from ...core import FitError, InputError, Record
 from ..spectra.binning import checked_edges
+from .peak_template import SELECTED, PassingPeak, peak_of
 from .shells import FittedSignal, fit_shells
 
 __all__ = [
     "NumberOfEvents",
     "SignalPeak",
     "passing_failing_yield",
-    "peak_template",
     "sample_template",
     "simulated_yield",
     "unselected_yield",
@@ -31,8 +30,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-_TAIL = 0.77  # of all signal events
-_TAIL_SELECTED = 1.2  # of those that pass
 _WIDTHS = (0.01, 0.08)  # of the mass, as in the fit of the peak
 
 
@@ -74,50 +71,6 @@ class SignalPeak(Record):
     number: NumberOfEvents
     mass: float
     width: float
-
-
-def peak_template(edges: ArrayLike, mass: float, width: float, *, tail: float = _TAIL) -> Array:
-    r"""Return the fraction of a peak with tails in each bin.
-
-    A Gaussian that goes over into exponentials on both sides, at ``tail`` standard deviations
-    (GaussExp; Das, arXiv:1603.08591). By default they set in where they do for Z' → XY of
-    3.5 TeV in our simulation, for two- and three-prong jets alike, before any selection: a quarter
-    of the events lies beyond the Gaussian. An event whose jets have lost what radiation carries away
-    looks less like signal, so that a selection leaves the core as wide as it is and takes the tails:
-    after a selection of 1 % they set in at 1.0 to 1.3.
-
-    Parameters
-    ----------
-    edges : array_like of shape (n_bins + 1,)
-        Bin edges, GeV.
-    mass, width : float
-        Position and standard deviation of the core, GeV.
-    tail : float
-        Standard deviations from the center at which the tails begin; large for none.
-
-    Returns
-    -------
-    ndarray of shape (n_bins,)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> edges = np.linspace(2000, 5000, 4)
-    >>> peak_template(edges, 3500.0, 100.0, tail=9.0).round(3).tolist()
-    [0.0, 1.0, 0.0]
-    >>> peak_template(edges, 3500.0, 100.0).round(3).tolist()
-    [0.011, 0.978, 0.011]
-    """
-    if not (mass > 0 and width > 0):
-        msg = f"a peak needs a positive mass and width, not {mass:g} and {width:g} GeV"
-        raise InputError(msg)
-    z = (checked_edges(edges) - mass) / width
-    beyond = np.exp(-(tail**2) / 2) / tail
-    core = np.sqrt(2 * np.pi) * (ndtr(np.clip(z, -tail, tail)) - ndtr(-tail))
-    low = beyond * np.exp(tail * (np.minimum(z, -tail) + tail))
-    high = beyond * -np.expm1(-tail * (np.maximum(z, tail) - tail))
-    whole = 2 * beyond + np.sqrt(2 * np.pi) * (2 * ndtr(tail) - 1)
-    return np.diff(low + core + high) / whole
 
 
 def sample_template(edges: ArrayLike, mass: ArrayLike, weight: ArrayLike) -> Array:
@@ -211,7 +164,7 @@ def simulated_yield(
     if not np.any(known > 0):
         msg = "no selection keeps any of the simulated signal: the number of events is unknown"
         raise FitError(msg)
-    found = fit_shells(edges, shells, lambda _: known, function=function, odds_widths=odds_widths)
+    found = fit_shells(edges, shells, known, function=function, odds_widths=odds_widths)
     return _number(found)
 
 
@@ -264,20 +217,11 @@ def passing_failing_yield(
 
     background: dict[str, Any] = {"function": function, "odds_widths": odds_widths}
 
-    def peak(place: Array, tail: float) -> Array:
-        """Return the peak at ln(mass) and ln(width / mass)."""
-        at, relative = np.exp(place)
-        return peak_template(edges, at, relative * at, tail=tail)
-
-    def passing(place: Array) -> Array:
-        """Return the peak among the events that pass."""
-        return np.array([[0.0], [1.0]]) * peak(place, _TAIL_SELECTED)
-
     def fitted(place: Array) -> FittedSignal:
         """Fit the whole peak at a place, and what passes of it."""
         whole, moved = np.array([[1.0], [0.0]]), np.array([[-1.0], [1.0]])
-        both = whole * peak(place, _TAIL), moved * peak(place, _TAIL_SELECTED)
-        return fit_shells(edges, counts, lambda _: np.stack(both), **background)
+        both = whole * peak_of(edges, place), moved * peak_of(edges, place, SELECTED)
+        return fit_shells(edges, counts, np.stack(both), **background)
 
     margin = (high - low) / 3
     limits = np.log([[max(low - margin, 1.0), high + margin], _WIDTHS])
@@ -285,7 +229,7 @@ def passing_failing_yield(
     seen = fit_shells(
         edges,
         counts,
-        lambda place: passing(place)[None],
+        PassingPeak(edges),
         place=start,
         limits=limits,
         **background,

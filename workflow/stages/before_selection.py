@@ -13,11 +13,11 @@ from ...core import FitError, InputError, Record
 from ...stats import Best, HuntResult
 from ...stats.selection.efficiency import SignalEfficiency, passes, signal_efficiency
 from ...stats.signal.daughters import DaughterMass, daughter_mass
+from ...stats.signal.peak_template import peak_template
 from ...stats.signal.yields import (
     NumberOfEvents,
     SignalPeak,
     passing_failing_yield,
-    peak_template,
     sample_template,
     simulated_yield,
     unselected_yield,

@@ -55,10 +55,10 @@ def test_a_selection_that_bends_as_a_quartic_moves_no_signal(
     kept = expit(logit(0.01) + 0.1 * odds_columns(edges, 4)[:, term])
     signal = 0.5 * np.tile(gaussian_fractions(edges, 3500.0, 140.0), (1, 2, 1))
     counts = mean * np.stack([1 - kept, kept]) + 240 * signal[0]
-    found = fit_shells(edges, counts, lambda _: signal, odds_widths=widths)
+    found = fit_shells(edges, counts, signal, odds_widths=widths)
     assert found.number == pytest.approx(240, abs=0.25 * found.error)
     if widths is None:
-        quadratic = fit_shells(edges, counts, lambda _: signal, odds_widths=QUADRATIC)
+        quadratic = fit_shells(edges, counts, signal, odds_widths=QUADRATIC)
         assert abs(quadratic.number - 240) > 0.3 * quadratic.error
 
 
@@ -66,7 +66,7 @@ def test_what_a_search_has_measured_of_the_bend_makes_the_number_more_precise() 
     counts = np.stack([0.9 * BEFORE, 0.1 * BEFORE])
     signal = peak(np.array([3.0]))
     errors = [
-        fit_shells(EDGES, counts, lambda _: signal, function="dijet3", odds_widths=widths).error
+        fit_shells(EDGES, counts, signal, function="dijet3", odds_widths=widths).error
         for widths in ([[0.01] * 4], [[0.05] * 4], None)
     ]
     assert errors[0] < 0.97 * errors[1] < 0.97 * errors[2]
@@ -76,4 +76,4 @@ def test_a_fit_that_does_not_converge_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(shells, "_ROUNDS", 1)
     counts = np.stack([BEFORE, BEFORE / 10])
     with pytest.raises(FitError, match="37730 events in 2 spectra does not converge; try a func"):
-        fit_shells(EDGES, counts, lambda _: peak(np.array([3.0])), function="dijet3")
+        fit_shells(EDGES, counts, peak(np.array([3.0])), function="dijet3")
