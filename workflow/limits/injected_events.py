@@ -51,7 +51,7 @@ class InjectionTask:
         Selections that the run has refused.
     odds_widths : tuple of tuple of float
         What all windows of the run have told of the efficiency of each selection: the one window
-        that is trained again could not. Empty where nothing is fitted.
+        that is trained again could not. Empty where that window measures them, or nothing is fitted.
     """
 
     model: str

@@ -166,7 +166,7 @@ def _fitted(
         model=run.fit_model,
         spurious=[task.spurious],
         refused=[task.refused],
-        odds_widths=task.odds_widths,
+        odds_widths=task.odds_widths or None,
     )
     toys = throw_toys(step.scan, step.null, n=_PSEUDO_EXPERIMENTS, seed=seed)
     # The same fits to the same selected events, less the injected ones: what they absorb of these.
