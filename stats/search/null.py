@@ -10,7 +10,6 @@ events across windows and selections as the data do.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +22,6 @@ from .scanning import Scan
 
 __all__ = ["Null", "null_hypothesis"]
 
-logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 
