@@ -205,7 +205,7 @@ def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:
         null_mismatch=step.null.mismatch,
         flags=step.flags(toys, seed),
         repeats=step.repeats(toys) if isinstance(step, RepeatedStep) else None,
-        odds_widths=tuple(map(tuple, (fits.problem.precision[:, 1:] ** -0.5).tolist())),
+        odds_widths=tuple(map(tuple, fits.problem.odds_widths.tolist())),
     )
 
 
@@ -217,16 +217,16 @@ def _global_p(step: StatisticalStep, toys: Toys, corrected: Trials) -> GlobalP:
 def _best(step: StatisticalStep, toys: Toys, k: int, seed: int) -> Best:
     """Fit the peak, and all spectra of its window."""
     window, selection = divmod(k, step.scan.shape[1])
-    places = range(k - selection, k - selection + step.scan.shape[1])
+    places, sources = range(k - selection, k - selection + step.scan.shape[1]), step.sources(toys)
     return Best(
         window=window,
         efficiency=step.scan.efficiencies[selection],
         p_local=float(step.scan.p_local[k]),
         z_local=float(z_of_log_p(step.log_p[k])),
         resonance=step.peak(k),
-        spectra=tuple(step.source(j, toys).spectrum(j, seed) for j in places),
+        spectra=tuple(sources[j].spectrum(j, seed) for j in places),
         odds_widths=tuple(
-            (step.scan.problem.precision[selection - 1, 1:] ** -0.5).tolist() if selection else ()
+            step.scan.problem.odds_widths[selection - 1].tolist() if selection else ()
         ),
     )
 

@@ -30,6 +30,7 @@ __all__ = [
     "join_toys",
     "mispredicted",
     "run_batches",
+    "scan_batch",
     "throw_batch",
     "throw_toys",
 ]
@@ -175,10 +176,33 @@ def throw_batch(
     (250, 2)
     """
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(index,))))
-    counts = null.throw(BATCH, rng)
+    return scan_batch(problem, null.throw(BATCH, rng), spurious, rng)
+
+
+def scan_batch(
+    problem: ScanProblem, counts: Array, spurious: Array, rng: np.random.Generator
+) -> Toys:
+    """Fit thrown datasets, whose background is mispredicted at random, and find their p-values.
+
+    Parameters
+    ----------
+    problem : ScanProblem
+        What to fit.
+    counts : ndarray of shape (n_experiments, n_spectra, n_bins)
+        The datasets.
+    spurious : ndarray of shape (n_spectra,)
+        Standard deviation of the spurious signal (`Scan.spurious`).
+    rng : numpy.random.Generator
+        Draws by how much each window is mispredicted.
+
+    Returns
+    -------
+    Toys
+        With p = 1 where the data would not count.
+    """
     fits = fit_scan(problem, counts)
     observed = np.einsum("ekb,kb->ek", counts, problem.masked)
-    eta = rng.normal(size=(BATCH, null.shape[0]))
+    eta = rng.normal(size=(len(counts), problem.shape[0]))
     p, may_count = mispredicted(observed, fits, spurious, eta)
     return Toys(np.where(may_count, p, 1.0), fits.deviance)
 

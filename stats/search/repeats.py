@@ -262,8 +262,8 @@ class RepeatedStep(StatisticalStep):
     def of(cls, steps: tuple[StatisticalStep, ...], variance: Array) -> Self:
         """Return the combination of the steps of all partitions, before pseudo-experiments."""
         z, good = _significances(steps)
-        usable = steps[0].counted & (good.mean(axis=0) >= _HALF)
-        best = int(np.where(usable, combined_z(z, good, variance), -np.inf).argmax())
+        combined, quotable = combined_partitions(z, good, np.zeros_like(good), variance)
+        best = int(np.where(steps[0].counted & quotable, combined, -np.inf).argmax())
         return cls.represented(steps, variance, int(_distances(z, good)[:, best].argmin()))
 
     @classmethod
@@ -308,10 +308,12 @@ class RepeatedStep(StatisticalStep):
         moved = self.represented(self.steps, self.variance, nearest)
         return replace(moved, scan=hiding(moved.scan, best // self.scan.shape[1]))
 
-    def source(self, k: int, toys: Toys) -> StatisticalStep:
-        """Return the partition whose counts and fit a row shows: one that may quote them, if most may."""
-        shown = self.shown(toys)[k]
-        return self if shown == self.representative else self.steps[shown]
+    def sources(self, toys: Toys) -> list[StatisticalStep]:
+        """Return the partition whose counts and fit each row shows: one that may quote them, if most may."""
+        return [
+            self if shown == self.representative else self.steps[shown]
+            for shown in self.shown(toys).tolist()
+        ]
 
     def shown(self, toys: Toys) -> NDArray[np.int64]:
         """Return the partition whose counts and fit each row shows, shape (n_spectra,)."""
@@ -333,13 +335,19 @@ class RepeatedStep(StatisticalStep):
         quotable = ~np.array([step.flagged(toys) for step in self.steps])
         return _distances(z, good, among=quotable).argmin(axis=0)
 
+    def _best_alone(self, toys: Toys) -> list[int | None]:
+        """Return the spectrum with the smallest p-value of each partition, by the one null hypothesis."""
+        use = np.array([step.usable(toys) for step in self.steps]) & (self.null.reason is None)
+        log_p = np.where(use, [step.log_p for step in self.steps], np.inf)
+        return [int(each.argmin()) if np.isfinite(each).any() else None for each in log_p]
+
     def repeats(self, toys: Toys) -> Repeats:
         """Return what each partition says on its own, by the same pseudo-experiments."""
         z, _ = _significances(self.steps)
         flagged = np.array([step.flagged(toys) for step in self.steps])
         shown = np.where(flagged, np.nan, z).reshape(len(z), *self.scan.shape)
         best = self.best(toys)
-        alone = [step.best(toys) for step in self.steps]
+        alone = self._best_alone(toys)
         smallest = self.smallest(toys)[1]
         return Repeats(
             representative=self.representative,

@@ -67,6 +67,11 @@ class ScanProblem:
         """(n_windows, n_selections + 1)."""
         return len(self.start), 1 + self.odds.shape[1]
 
+    @property
+    def odds_widths(self) -> Array:
+        """Constraints of the log-odds from the slope on, shape (n_selections, order)."""
+        return self.precision[:, 1:] ** -0.5
+
     def hiding(self, bins: Mask) -> Self:
         """Return the same with more bins kept out of all fits and tests."""
         return replace(self, masked=self.masked | bins, tested=self.tested & ~bins)

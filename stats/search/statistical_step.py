@@ -315,9 +315,9 @@ class StatisticalStep:
             seed=seed,
         )
 
-    def source(self, k: int, toys: Toys) -> StatisticalStep:  # noqa: ARG002 - of several, it counts
-        """Return the step whose counts and fit a row shows; of one partition it is this one."""
-        return self
+    def sources(self, toys: Toys) -> list[StatisticalStep]:  # noqa: ARG002 - of several, they count
+        """Return the step whose counts and fit each row shows; of one partition it is this one."""
+        return [self] * self.counted.size
 
     def peak(self, k: int) -> Resonance:
         """Fit a peak in one spectrum, at the masses of its window."""

@@ -8,6 +8,8 @@ from scipy.special import ndtr
 
 from overdensity.core import InputError
 from overdensity.stats import FitModel, hunt, log_edges
+from overdensity.stats.search import statistical_step
+from overdensity.stats.search.null import null_hypothesis
 from overdensity.stats.search.pseudo_datasets import smallest_p
 from overdensity.stats.search.pseudo_experiments import throw_toys
 from overdensity.stats.search.repeats import combined_z, repeated_step, shared_variance
@@ -188,8 +190,23 @@ def test_a_row_that_its_representative_may_not_quote_is_of_one_that_may() -> Non
     assert (rows[3].observed, rows[3].expected) == (own.observed, own.expected)
     assert rows[3].fit_p_value == own.fit_p_value >= STRICT.gof_threshold
     assert rows[3].z_local == step.rows(toys)[3].z_local  # of all partitions
-    assert found.source(3, toys) is step.steps[shown[1, 1]]
-    assert found.source(1, toys) is found
+    assert found.sources(toys)[3] is step.steps[shown[1, 1]]
+    assert found.sources(toys)[1] is found
+
+
+def test_one_null_hypothesis_serves_all_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def counted(*of):
+        made.append(of)
+        return null_hypothesis(*of)
+
+    monkeypatch.setattr(statistical_step, "null_hypothesis", counted)
+    mass, levels = events(2, repeats=3, signal=60)
+    found = search(mass, levels)
+    assert found.repeats is not None
+    assert None not in found.repeats.p_global
+    assert len(made) == 1
 
 
 def test_data_and_pseudo_datasets_are_combined_by_one_rule() -> None:
