@@ -135,16 +135,11 @@ def searched(client: Client, strength: int, number: int) -> Read:
         run = open_run(config(folder, box(folder / "box.parquet", rng, *sizes), number))
         make_scores(run, client)
         found = make_results(run)
-    (window,) = (each for each in found.windows if each.low <= MASS < each.high and _near(each))
+    window = min(found.windows, key=lambda each: abs(each.center - MASS))
     z = tuple(max(row.z_local or 0.0, 0.0) for row in window.selections)
     whole = 0.0 if found.best is None else max(found.best.z_global, 0.0)
     cpu = round(time.process_time() - started, 1)
     return Read("searched", strength, number, z, whole, cpu)
-
-
-def _near(window: Any) -> bool:
-    """Whether a window is the one whose center is nearest to the signal."""
-    return abs(window.center - MASS) < (window.high - window.low) / 6
 
 
 def read(folder: Path) -> list[Read]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from scipy.stats import qmc
 
 from ...core import FitError, InputError
 from .crossings import crossings
@@ -22,13 +21,12 @@ from .profiled import (
     strength_guess,
     yields_of,
 )
+from .quasi_random import DRAWS, evenly
 
 __all__ = ["counting_limit", "is_count"]
 
 Array = NDArray[np.float64]
 Workspace = dict[str, Any]
-
-_DRAWS = 2**12
 
 
 def counting_limit(workspace: Workspace, *, level: float = 0.95) -> UpperLimit:
@@ -100,13 +98,11 @@ def is_count(model: Likelihood) -> bool:
 
 def _drawn(model: Likelihood) -> Array:
     """Return nuisances spread over their constraints, shape (4096, n_parameters)."""
-    theta = np.tile(model.start, (_DRAWS, 1))
+    theta = np.tile(model.start, (DRAWS, 1))
     normal, poisson = np.flatnonzero(model.precision), np.flatnonzero(model.factor)
     if normal.size + poisson.size == 0:
         return theta[:1]
-    uniform = qmc.Sobol(normal.size + poisson.size, rng=0).random(_DRAWS)
-    # The middle of each stratum instead of a random place: smooth, and never 0 or 1.
-    uniform = (np.argsort(np.argsort(uniform, axis=0), axis=0) + 0.5) / _DRAWS
+    uniform = evenly(normal.size + poisson.size)
     width = 1 / np.sqrt(model.precision[normal])
     shifts = special.ndtri(uniform[:, : normal.size])
     theta[:, normal] = np.clip(

@@ -14,15 +14,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from scipy.stats import qmc
 
 from ...core import InputError, Record
+from .quasi_random import DRAWS, evenly
 
 __all__ = ["DrawnFactors", "SignalFactor", "between"]
 
 Array = NDArray[np.float64]
-
-_DRAWS = 2**12
 
 
 @dataclass(frozen=True)
@@ -89,10 +87,8 @@ class DrawnFactors:
         >>> float(drawn.trained.std().round(3)), float(np.log(1.1).round(3))
         (0.095, 0.095)
         """
-        uniform = qmc.Sobol(1 + len(nuisances), rng=0).random(_DRAWS)
-        # The middle of each stratum instead of a random place: smooth, and never 0 or 1.
-        normal = special.ndtri((np.argsort(np.argsort(uniform, axis=0), axis=0) + 0.5) / _DRAWS)
-        logs = {True: np.zeros(_DRAWS), False: np.zeros(_DRAWS)}
+        normal = special.ndtri(evenly(1 + len(nuisances)))
+        logs = {True: np.zeros(DRAWS), False: np.zeros(DRAWS)}
         for each, alpha in zip(nuisances, normal.T[1:], strict=True):
             up, down = np.log(each.high), -np.log(each.low)
             logs[each.trained] += between(alpha, np.asarray(up), np.asarray(down))

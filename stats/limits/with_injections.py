@@ -46,7 +46,9 @@ from scipy.optimize import brentq
 from ...core import InputError, Record
 from .signal_factors import DrawnFactors, SignalFactor
 
-__all__ = ["InjectedLimit", "injected_limit", "probability_below", "reach"]
+__all__ = ["QUANTILES", "InjectedLimit", "injected_limit", "probability_below", "reach"]
+
+QUANTILES = (0.0228, 0.1587, 0.5, 0.8413, 0.9772)  # of -2, -1, 0, 1, 2 σ
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InputError, Record
-from ..limits.with_injections import reach
+from ..limits.with_injections import QUANTILES, reach
 from .blind_background import BlindBackground
 from .signal_response import SignalResponse
 from .significances import ScanToys, asimov_significances, scan_toys, toy_significances
@@ -18,7 +18,6 @@ __all__ = ["EventsNeeded", "ReachCurve", "ReachPoint", "expected_reach"]
 
 Array = NDArray[np.float64]
 
-_QUANTILES = (0.0228, 0.1587, 0.5, 0.8413, 0.9772)  # of -2, -1, 0, 1, 2 σ
 _TARGETS = (3.0, 5.0)
 _POINTS = 16  # strengths where none are given
 _BEYOND = 1.6  # how far they go beyond the strength of 5 σ global
@@ -201,13 +200,13 @@ def expected_reach(
         z = toy_significances(background, response, strength, of_scan, n=toys, seed=seed)
         z_global = of_scan.z_global(z[:, background.counted].max(axis=1))
         z_asimov = asimov[np.searchsorted(fine, strength)]
-        local.append(np.quantile(z[:, selection], _QUANTILES))
-        whole.append(np.quantile(z_global, _QUANTILES))
+        local.append(np.quantile(z[:, selection], QUANTILES))
+        whole.append(np.quantile(z_global, QUANTILES))
         points.append(
             ReachPoint(
                 strength=float(strength),
                 asimov=tuple(z_asimov.tolist()),
-                local=tuple(map(tuple, np.quantile(z, _QUANTILES, axis=0).T.tolist())),
+                local=tuple(map(tuple, np.quantile(z, QUANTILES, axis=0).T.tolist())),
                 asimov_global=float(of_scan.z_global(z_asimov[background.counted].max())),
                 whole=tuple(whole[-1].tolist()),
                 eps_s=tuple(response.at(strength)[..., masked].sum(axis=2).mean(axis=0).tolist()),
@@ -254,11 +253,11 @@ def _strengths(
 
 
 def _best_selection(fine: Array, asimov: Array, counted: NDArray[np.bool_]) -> int:
-    """Return the selection that needs the fewest events, for 5 σ or for less."""
-    for target in (*reversed(_TARGETS), 0.0):
+    """Return the selection that needs the fewest events, for 5 σ or else for 3."""
+    for target in reversed(_TARGETS):
         needed = np.array(
             [
-                _reached(fine, asimov[:, k], target) if use and target else None
+                _reached(fine, asimov[:, k], target) if use else None
                 for k, use in enumerate(counted)
             ],
             dtype=float,
@@ -282,7 +281,7 @@ def _needed(
         whole=whole,
         asimov=_reached(*asimov, z),
         events=tuple(
-            _reached(at, np.array(quantiles)[:, k], z) for k in reversed(range(len(_QUANTILES)))
+            _reached(at, np.array(quantiles)[:, k], z) for k in reversed(range(len(QUANTILES)))
         ),
     )
 

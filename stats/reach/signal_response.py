@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from ...core import InputError
+from ..spectra.binning import gaussian_fractions
 
 __all__ = ["SignalResponse", "gaussian_response", "signal_efficiencies"]
 
@@ -148,8 +148,7 @@ def gaussian_response(
     >>> found.at(10.0).round(3).tolist()
     [[[0.341, 0.341], [0.171, 0.171]]]
     """
-    bins = np.asarray(edges, dtype=float)
-    shape = np.diff(ndtr((bins - mass) / (width * mass)))
+    shape = gaussian_fractions(edges, mass, width * mass)
     passing = np.array([1.0, *efficiencies])
     return SignalResponse(np.zeros(1), (passing[:, None] * shape)[None, None])
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..p_values.local import local_log_p, p_of_z, z_of_log_p, z_of_p
-from ..search.pseudo_experiments import BATCH, Toys, global_p, join_toys, mispredicted
-from ..search.scan_fits import ScanProblem, fit_scan
+from ..search.pseudo_experiments import BATCH, global_p, join_toys, scan_batch
+from ..search.scan_fits import fit_scan
 from ..search.trials import NOT_COUNTED, beyond_pseudo_experiments, trials
 from ..selection.contradiction import contradicted
 from .blind_background import BlindBackground
@@ -100,7 +100,7 @@ def scan_toys(background: BlindBackground, *, n: int, seed: int) -> ScanToys:
     for index in range(-(-n // BATCH)):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, index)))
         counts = background.throw(BATCH, rng, n_windows)
-        done.append(_fitted(background.problem, counts, spurious, rng))
+        done.append(scan_batch(background.problem, counts, spurious, rng))
     toys = join_toys(done)
     counted = np.tile(background.counted, n_windows)
     use = counted & ~toys.bad_fit(background.model.gof_threshold)
@@ -221,15 +221,6 @@ def toy_significances(
 
     counts = background.throw(n, background_rng, kept=kept) + signal
     spurious = np.full(counts.shape[1], background.spurious[background.window])
-    found = _fitted(background.of_window, counts, spurious, rng)
+    found = scan_batch(background.of_window, counts, spurious, rng)
     good = found.deviance <= toys.largest_deviance
     return np.where(good, np.maximum(z_of_p(found.p_local), 0.0), 0.0)
-
-
-def _fitted(problem: ScanProblem, counts: Array, spurious: Array, rng: np.random.Generator) -> Toys:
-    """Fit toys, and find their p-values as `throw_batch` does."""
-    fits = fit_scan(problem, counts)
-    observed = np.einsum("ekb,kb->ek", counts, problem.masked)
-    eta = rng.normal(size=(len(counts), problem.shape[0]))
-    p, may_count = mispredicted(observed, fits, spurious, eta)
-    return Toys(np.where(may_count, p, 1.0), fits.deviance)

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...stats import z_of_p
-from ...stats.limits.with_injections import reach
+from ...stats.limits.with_injections import QUANTILES, reach
 from .injection_results import Injection
 from .limits_result import InjectionPoint, PointSelection, Reach
 from .strength_limits import absorbed_fraction
 
 __all__ = ["discovery_reach", "injection_points", "z_global_of"]
-
-_QUANTILES = (0.0228, 0.1587, 0.5, 0.8413, 0.9772)  # of -2, -1, 0, 1, 2 σ
 
 
 def injection_points(
@@ -96,4 +94,4 @@ def _point(strength: float, some: Sequence[Injection], pseudo_z: Sequence[float]
 
 
 def _quantiles(values: Sequence[float]) -> tuple[float, ...]:
-    return tuple(np.quantile(np.asarray(values), _QUANTILES).tolist())
+    return tuple(np.quantile(np.asarray(values), QUANTILES).tolist())
