@@ -33,6 +33,7 @@ import pyarrow.parquet as pq
 from scipy.stats import norm, poisson
 
 from overdensity import workflow
+from overdensity.core.records import write_text_atomic
 from overdensity.workflow import parse_config, run_search
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,8 +92,7 @@ def search(index: int, strength: int, path: Path, repeats: int) -> None:
             values["repeats"] = repeats
         found = rows_of(run_search(parse_config(values)), events)
     found |= {"seconds": round(time.process_time() - start, 1)}
-    path.with_suffix(".new").write_text(json.dumps(found))
-    path.with_suffix(".new").replace(path)
+    write_text_atomic(path, json.dumps(found))
 
 
 def searches(chain: str, boxes: int, folder: Path, repeats: int) -> None:

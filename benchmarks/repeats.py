@@ -1,16 +1,16 @@
 """Several partitions into folds: is their combined p-value right, and is the lottery over? Markdown.
 
-python -P benchmarks/repeats.py cells --datasets 20000        # the hardest classifier, four minutes
-python -P benchmarks/repeats.py toys --datasets 500           # boosted trees, half an hour
+python -P benchmarks/repeats.py cells --datasets 2000         # the hardest classifier, seconds
+python -P benchmarks/repeats.py toys --datasets 500           # boosted trees
 python -P benchmarks/repeats.py seeds --boxes 3 --seeds 6     # boxes of the reference sample
 python -P benchmarks/repeats.py time --events 250000          # what partitions cost, five minutes
 
 ``cells``: counts in 100 cells of a feature that knows nothing of the mass, without a fit; the classifier
 is the ratio of signal region to sidebands, which finds every fluctuation. ``toys``: small datasets of
 independent features, boosted trees and fits. Both are trained anew in every partition; one window, two
-selections. ``seeds``: default searches of the same boxes under several
-seeds at K = 1, 3 and 9, without signal and with: the spread of p_global, and the power. ``time``: the CPU time of whole searches of one box. What is in the
-folder of ``--out`` is not made again, and adds up over several calls.
+selections. ``seeds``: default searches of the same boxes under several seeds at K = 1, 3 and 9, without
+signal and with: the spread of p_global, and the power. ``time``: the CPU time of whole searches of one
+box. What is in the folder of ``--out`` is not made again, and adds up over several calls.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Bins of features, of equal weight each: what boosted trees look at in place of the values.
 
-scikit-learn makes the same bins; from 1.8 on it sorts a feature again for each bin if events have
-weights, which takes ten times longer than the trees.
+The bins are those of scikit-learn; features are sorted once, whatever the weights of events.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from .kinds import ClassifierKind, EnsembleHyper, register_classifier
 from .members import features_of_members, note_reliability
 from .quantile_bins import Binned, OrderedFeatures
 
-_BLOCK = 256  # events that go down one tree after the other
-
 __all__ = ["BoostedTrees", "BoostingHyper", "TreeEnsemble", "fit_trees"]
+
+_BLOCK = 256  # events that go down one tree after the other
 
 
 @dataclass(frozen=True)
