@@ -21,7 +21,7 @@ __all__ = ["EventQueue", "check_output", "key_of", "shuffled", "write_events"]
 
 _BLOCK = 1024  # rows written at a time
 _SHUFFLE = 2  # spawn key of the order of the events
-_HDF5, _ROOT = (".h5", ".hdf5", ".hdf"), ".root"
+HDF5, _ROOT = (".h5", ".hdf5", ".hdf"), ".root"
 
 
 class EventQueue:
@@ -53,7 +53,7 @@ def check_output(path: Path) -> None:
     if path.is_dir():
         msg = f"{path} is a folder: give the name of an HDF5 or ROOT file"
         raise InputError(msg)
-    if path.suffix not in (*_HDF5, _ROOT):
+    if path.suffix not in (*HDF5, _ROOT):
         msg = f"{path}: give a name that ends in .h5 (LHC Olympics) or .root"
         raise InputError(msg)
     if not path.parent.is_dir():

@@ -164,13 +164,16 @@ def _said_of(origin: str) -> Iterator[None]:
         raise ConfigError(msg) from None
 
 
-def _based(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys with those of the preset that they begin from."""
+def _based(values: Mapping[str, Any], within: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the keys with those of the preset that they begin from, and of the preset of that."""
     values = dict(values)
     base = values.pop("preset", None)
     if base is None:
         return values
-    return _merged(yaml_of(str(base)), values)
+    if str(base) in within:
+        msg = f"preset: {base} begins from itself; name another recipe there"
+        raise ConfigError(msg)
+    return _merged(_based(yaml_of(str(base)), (*within, str(base))), values)
 
 
 def _merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

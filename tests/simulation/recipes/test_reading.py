@@ -66,6 +66,17 @@ def test_a_file_begins_from_a_preset_and_replaces_keys(tmp_path: Path) -> None:
     assert recipe.detector == base.detector
 
 
+def test_a_file_begins_from_a_file_that_begins_from_a_preset(tmp_path: Path) -> None:
+    inner, outer = tmp_path / "inner.yaml", tmp_path / "outer.yaml"
+    inner.write_text(yaml.safe_dump({"preset": "bb1", "generator": {"pythia": {"Tune:pp": 14}}}))
+    outer.write_text(yaml.safe_dump({"preset": str(inner), "seed": 7}))
+    found, within = read_recipe(outer), read_recipe(inner)
+    assert (found.seed, found.generator, found.processes) == (7, within.generator, within.processes)
+    inner.write_text(yaml.safe_dump({"preset": str(outer)}))
+    with pytest.raises(ConfigError, match=r"outer\.yaml begins from itself; name another recipe"):
+        read_recipe(inner)
+
+
 def test_a_process_of_another_kind_replaces_that_of_the_preset() -> None:
     values = {"preset": "bb1", "processes": {"signal": {"kind": "graviton_gg", "mass": 3000}}}
     assert recipe_of(values, origin="x.yaml").facts[1].decay == "G → g g"
