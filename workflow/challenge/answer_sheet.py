@@ -15,7 +15,19 @@ from jsonschema.exceptions import best_match
 from ...core import InputError, Record
 from .score_rules import probability_of_signal
 
-__all__ = ["AnswerSheet", "AnsweredBox", "Daughter", "Measured", "answer_schema", "read_answer"]
+__all__ = [
+    "ANSWER",
+    "JETS",
+    "AnswerSheet",
+    "AnsweredBox",
+    "Daughter",
+    "Measured",
+    "answer_schema",
+    "read_answer",
+]
+
+ANSWER, JETS = "answer.json", "answer_jets.json"
+"""Files of the answer in the folder of a run: the sheet, and both jet masses to be drawn."""
 
 _SCHEMA = "schemas/answer.schema.json"
 
@@ -146,7 +158,7 @@ def read_answer(path: Path) -> AnswerSheet:
         msg = f"{path}: no such file"
         raise InputError(msg) from None
     except IsADirectoryError:
-        msg = f"{path} is a folder; give the answer in it, such as {path / 'answer.json'}"
+        msg = f"{path} is a folder; give the answer in it, such as {path / ANSWER}"
         raise InputError(msg) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         msg = f"{path}: not a JSON file ({error})"

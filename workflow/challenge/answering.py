@@ -14,22 +14,19 @@ from ..config.reading import parse_config
 from ..stages.inputs import event_files, event_format
 from ..stages.run import Run
 from ..stages.search_result import BestResult, SearchResults
-from .answer_sheet import AnsweredBox, AnswerSheet, Daughter, Measured
+from .answer_sheet import ANSWER, JETS, AnsweredBox, AnswerSheet, Daughter, Measured
 from .jets_of_excess import JetOfExcess, JetsOfExcess, jets_of_excess
 from .score_rules import probability_of_signal
 from .sealing import commitment_in
 from .writing import writing_to
 
-__all__ = ["ANSWER", "JETS", "answer_run", "write_answer"]
+__all__ = ["answer_run", "write_answer"]
 
 _SCALE = 0.01  # how far the mass of two jets lies from that of their resonance
 _SCALE_NOTE = (
     f"the error of the resonance's mass includes {100 * _SCALE:.0f} % for the mass scale of two jets, "
     "which miss radiation and decay products"
 )
-
-ANSWER, JETS = "answer.json", "answer_jets.json"
-"""Files of the answer in the folder of a run: the sheet, and both jet masses to be drawn."""
 
 
 def answer_run(
@@ -228,8 +225,12 @@ def _nothing(best: BestResult | None) -> str:
         return "No fit describes its sidebands, so that there is no result."
     return (
         f"No signal was found: the largest local significance is {best.z_local:.1f}σ, the global "
-        f"p-value {best.p_global:.2g}."
+        f"p-value {_bound(best)}{best.p_global:.2g}."
     )
+
+
+def _bound(best: BestResult) -> str:
+    return "≤ " if best.p_global_is_limit else ""
 
 
 def _excess(best: BestResult, number: Measured | None, modes: tuple[str, ...]) -> str:
@@ -240,9 +241,9 @@ def _excess(best: BestResult, number: Measured | None, modes: tuple[str, ...]) -
         extrapolated=best.p_global_extrapolated,
     )
     mass = _mass(best).said("GeV")
-    relation = "≤" if best.p_global_is_limit else "="
+    relation = _bound(best) or "= "
     events = "" if number is None else f" About {number.said()} signal events are in the data."
     return (
-        f"There is an excess at {mass}: {said}, global p-value {relation} {best.p_global:.2g}."
+        f"There is an excess at {mass}: {said}, global p-value {relation}{best.p_global:.2g}."
         f"{events} In the excess above the sidebands: {'; '.join(modes)}."
     )

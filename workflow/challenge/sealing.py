@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from ...core import InputError
 from ...simulation import Recipe
+from ...simulation.event_files import HDF5
 from .key import Key, Secret, write_secretly
 from .writing import must_be_free, writing_to
 
@@ -72,8 +73,11 @@ def make_box(
     Raises
     ------
     InputError
-        If either file is there already or cannot be written.
+        If either file is there already or cannot be written, or the box is no HDF5 file.
     """
+    if out.suffix not in HDF5:
+        msg = f"{out}: a box is a file of the LHC Olympics; give it a name that ends in .h5"
+        raise InputError(msg)
     for path in (out, key_file):
         must_be_free(path)
     workshop = _workshop(out, recipe, secret)
@@ -199,12 +203,9 @@ def _workshop(out: Path, recipe: Recipe, secret: Secret | None) -> Path:
 
 def _fits(folder: Path, recipe: Recipe, secret: Secret | None) -> bool:
     """Return whether an interrupted call has begun what is asked for now."""
-    try:
-        same = Recipe.from_json(folder / "recipe.json") == recipe
-        begun = Secret.from_json(folder / "secret.json")
-    except (InputError, TypeError, ValueError):
-        return False
-    return same and secret in (None, begun)
+    begun = Secret.earlier(folder / "secret.json")
+    same = Recipe.earlier(folder / "recipe.json") == recipe
+    return begun is not None and same and secret in (None, begun)
 
 
 def _labels(path: Path) -> NDArray[np.float64]:

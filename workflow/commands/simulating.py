@@ -110,8 +110,6 @@ def simulate(  # noqa: PLR0917 - typer knows arguments by their names
     Of a recipe or preset (rnd, bb1, bb2, bb3, ...): overdensity simulate bb1 --out box.h5. Or of QCD
     dijets and Z' → XY, by options alone: overdensity simulate box.h5 --signal 250.
     """
-    from dataclasses import replace
-
     from ..simulation_run import run_simulation
 
     of_dijets = {
@@ -133,9 +131,7 @@ def simulate(  # noqa: PLR0917 - typer knows arguments by their names
         config = _dijets(Path(what), given, sets)
     else:
         config = _of_recipe(what, given, out, events, [*(overrides or []), *sets])
-    if seed is not None:
-        config = replace(config, recipe=replace(config.recipe, seed=seed))
-    report = run_simulation(config, key_file=key_file)
+    report = run_simulation(config, seed=seed, key_file=key_file)
     report.to_json(config.out.with_suffix(".simulation.json"))
     numbers = [f"{each.written} {name}" for name, each in report.processes.items()]
     typer.echo(

@@ -8,8 +8,7 @@ from typing import Any
 
 from ...core import InputError
 from ..challenge.answer_figures import plot_jets
-from ..challenge.answer_sheet import AnswerSheet, Daughter, read_answer
-from ..challenge.answering import ANSWER, JETS
+from ..challenge.answer_sheet import ANSWER, JETS, AnswerSheet, Daughter, read_answer
 from ..challenge.jets_of_excess import JetsOfExcess
 from ..drawing import as_svg_uri
 from ..stages.search_result import SearchResults

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from overdensity.core import InputError
-from overdensity.workflow.challenge.answer_sheet import read_answer
-from overdensity.workflow.challenge.answering import ANSWER, JETS, answer_run, write_answer
+from overdensity.workflow.challenge.answer_sheet import ANSWER, JETS, read_answer
+from overdensity.workflow.challenge.answering import answer_run, write_answer
 
 from .conftest import Sealed
 

@@ -152,6 +152,7 @@ def test_nothing_is_written_over_and_nothing_simulated_in_vain(seal: Seal, tmp_p
     for out, key, says in (
         (box, tmp_path / "k.json", "box.h5 exists already"),
         (tmp_path / "b.h5", path, "box.key.json exists already"),
+        (tmp_path / "b.root", tmp_path / "k.json", r"b\.root: a box is a file of the LHC Olympics"),
         (tmp_path / "b.h5", tmp_path / "none" / "k.json", "none: no such folder"),
         (tmp_path / "none" / "b.h5", tmp_path / "k.json", "none: no such folder"),
     ):
