@@ -127,7 +127,7 @@ class ClassifierKind(ABC):
     Examples
     --------
     >>> [(name, CLASSIFIERS[name].needs) for name in CLASSIFIERS.names() if name != "networks"]
-    [('pfn', ('constituents',)), ('trees', ('features',))]
+    [('argos', ('features',)), ('pfn', ('constituents',)), ('quadratic', ('features',)), ('trees', ('features',))]
     """
 
     name: ClassVar[str]
