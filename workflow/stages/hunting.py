@@ -37,7 +37,7 @@ from .run import Run
 from .samples import load_masses
 from .scores import Scores
 from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
-from .selecting import selected_events
+from .selecting import about_start, selected_events, with_start
 
 __all__ = [
     "fabricated_fraction",
@@ -80,6 +80,7 @@ def make_results(run: Run) -> SearchResults:
     found = SearchResults.earlier(out / "results.json")
     if found is not None and found.key == key and (out / "histograms.json").is_file():
         return found
+    run, start = with_start(run)
     selected = [selected_events(part) for part in run.partitions]
     spurious = spurious_of(run, selected[0].scores)
     result = hunt_scores(
@@ -93,6 +94,7 @@ def make_results(run: Run) -> SearchResults:
     run, (scores, cut_on, levels, bent) = run.partition(chosen), selected[chosen]
     del selected
     checks = {
+        "fit_start": start,
         "spurious": spurious,
         "sculpting": bent,
         "independence": independence_of(run, cut_on),
@@ -240,7 +242,15 @@ def _results(
         trials=result.trials,
         **checks,
         fit=_fit_quality(result),
-        flags=(*hiding, *result.flags, *unsure, *mutual, *map(str, run.left_out), *skipped),
+        flags=(
+            *hiding,
+            *result.flags,
+            *about_start(run, result, checks["fit_start"]),
+            *unsure,
+            *mutual,
+            *map(str, run.left_out),
+            *skipped,
+        ),
         left_out=run.left_out,
         repeats=result.repeats,
         n_events=len(scores.sample),

@@ -49,6 +49,7 @@ def make_scores(run: Run, client: Client) -> None:
     ConfigError
         If the method or a hyperparameter is unknown, or it needs simulation and there is none.
     """
+    run = run.for_training
     n_events = len(load_numbers(run))  # what is unusable fails before anything is sent out
     run.method.shown(first_events(run))
     load_simulation(run)
@@ -71,7 +72,7 @@ def make_scores(run: Run, client: Client) -> None:
     tasks = []
     for part, files, of_signal in parts:
         for (window, fold), path in files.items():
-            if run.training_windows[window] != window:
+            if not run.own_training[window]:
                 continue
             todo = [path, of_signal.get((window, fold))]
             missing = [None if each is None or each.is_file() else each.absolute() for each in todo]
