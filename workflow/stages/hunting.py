@@ -92,6 +92,7 @@ def make_results(run: Run) -> SearchResults:
     )
     chosen = 0 if result.repeats is None else result.repeats.representative
     run, (scores, cut_on, levels, bent) = run.partition(chosen), selected[chosen]
+    about = about_start(run, result, start, selected[chosen])
     del selected
     checks = {
         "fit_start": start,
@@ -104,7 +105,7 @@ def make_results(run: Run) -> SearchResults:
         ),
         "daughters": daughters_of(run, scores, levels, result),
     }
-    results = _results(run, scores, levels, result, checks=checks, key=key)
+    results = _results(run, scores, levels, result, about=about, checks=checks, key=key)
     write_text_atomic(
         out / "histograms.json", json.dumps(_feature_hists(run, scores, levels, result))
     )
@@ -225,6 +226,7 @@ def _results(
     levels: NDArray[np.int8],
     result: HuntResult,
     *,
+    about: tuple[str, ...],
     checks: dict[str, Any],
     key: str,
 ) -> SearchResults:
@@ -245,7 +247,7 @@ def _results(
         flags=(
             *hiding,
             *result.flags,
-            *about_start(run, result, checks["fit_start"]),
+            *about,
             *unsure,
             *mutual,
             *map(str, run.left_out),

@@ -20,7 +20,7 @@ from ...stats import (
     refuse_fabricated,
     selection_levels,
 )
-from ...stats.search.fit_start import MOST_BAD, FitStart
+from ...stats.search.fit_start import FitStart
 from ...stats.search.hunt_result import HuntResult
 from .run import START_FILE, Run
 from .scores import Scores, read_scores
@@ -34,7 +34,6 @@ __all__ = [
     "levels_of",
     "sculpting_of",
     "selected_events",
-    "start_of_fits",
     "with_start",
 ]
 
@@ -184,8 +183,11 @@ def sculpting_of(run: Run, scores: Scores) -> Sculpting:
     return refuse_fabricated(found)
 
 
-def start_of_fits(run: Run) -> FitStart:
-    """Choose where the fits of a run begin, by those of its first partition (`choose_start`).
+def with_start(run: Run) -> tuple[Run, FitStart | None]:
+    """Return the run with the start of its fits, and what was tried where it is to be chosen.
+
+    The fits of the first partition decide (`choose_start`). The choice is written for the commands
+    that go on with the run.
 
     Raises
     ------
@@ -194,48 +196,49 @@ def start_of_fits(run: Run) -> FitStart:
     FitError
         If there are too few events to fit.
     """
-    run = run.starting_at(run.lowest_start)
-    scores = calibrated_scores(run, read_scores(run))
-    return choose_start(
-        count_patterns(scores.sample.mass, levels_of(run, scores), run.fit_edges),
-        run.regions,
-        run.config.selections,
-        starts=run.edges[: -run.config.scan.signal_bins],
-        below=max(1, run.config.scan.sideband_bins // 2) * run.config.fit.bins_per_bin,
-        model=run.fit_model,
-    )
-
-
-def with_start(run: Run) -> tuple[Run, FitStart | None]:
-    """Return the run with the start of its fits, and what was tried where it is to be chosen.
-
-    It is written for the commands that go on with the run.
-    """
     path = run.folder / START_FILE
     path.unlink(missing_ok=True)
     if run.config.fit.start != "auto":
         return run, None
-    found = start_of_fits(run)
+    whole = run.for_training
+    scores = calibrated_scores(whole, read_scores(whole))
+    found = _start(whole, scores.sample.mass, levels_of(whole, scores))
     found.to_json(path)
     return run.starting_at(found.start), found
 
 
-def about_start(run: Run, result: HuntResult, found: FitStart | None) -> tuple[str, ...]:
+def about_start(
+    run: Run, result: HuntResult, found: FitStart | None, selected: Selected
+) -> tuple[str, ...]:
     """Say where a chosen start does not hold, and where fits that fail might begin."""
     if found is not None:
         return () if found.holds else (f"{found}: {_NO_START}",)
-    rows = [row for window in result.windows for row in window.rows]
-    bad = sum(row.fit_p_value < run.config.fit.gof_threshold for row in rows)
-    if bad < MOST_BAD * len(rows) or run.config.fit.start is not None:
+    threshold = run.config.fit.gof_threshold
+    goodness = [row.fit_p_value for window in result.windows for row in window.rows]
+    if run.config.fit.start is not None or min(result.unselected_p_value, *goodness) >= threshold:
         return ()
     try:
-        better = start_of_fits(run)
+        better = _start(run, selected.scores.sample.mass, selected.levels)
     except FitError:
         return ()
     if not better.holds or better.start <= run.start:
         return ()
+    first = better.candidates[0]
     advice = (
-        f"{bad} of {len(rows)} fits do not describe what lies outside their windows; from "
+        f"{first.bad} of {first.fits} fits do not describe what lies outside their windows; from "
         f"{better.start:.0f} GeV on they do: set fit.start: auto, or that mass"
     )
     return (advice,)
+
+
+def _start(run: Run, mass: NDArray[np.floating], levels: NDArray[np.int8]) -> FitStart:
+    """Choose the start among the edges of a scan that is fitted from its lower end."""
+    scan = run.config.scan
+    return choose_start(
+        count_patterns(mass, levels, run.fit_edges),
+        run.regions,
+        run.config.selections,
+        starts=run.edges[: -scan.signal_bins],
+        below=max(1, scan.sideband_bins // 2) * run.config.fit.bins_per_bin,
+        model=run.fit_model,
+    )
