@@ -37,9 +37,9 @@ class QuadraticHyper:
     Attributes
     ----------
     penalty : float
-        λ of the loss ⟨log-loss⟩ + λ/2 |w|². Terms have unit variance, so that the data alone would
-        weigh them with 1/4: from 1 on the penalty decides, and coefficients follow the difference
-        of the two means, shrunk by about 1/λ.
+        λ of the loss ⟨log-loss⟩ + λ/2 |w|². Terms have unit variance, so that the curvature of the
+        log-loss is 1/4: at 0.1 coefficients are shrunk to 70 %, less where features are correlated;
+        far above 1/4 they follow the difference of the means of both classes.
 
     Raises
     ------
@@ -47,7 +47,7 @@ class QuadraticHyper:
         If a value cannot be used.
     """
 
-    penalty: float = 1.0
+    penalty: float = 0.1
 
     def __post_init__(self) -> None:
         refuse_unusable("quadratic", self, penalty=self.penalty > 0)
