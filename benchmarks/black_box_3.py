@@ -37,6 +37,7 @@ from overdensity.workflow import parse_config, run_search
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT.parent / "shared" / "data" / "reference"
 CONFIG = ROOT / "examples" / "black_box_3" / "search.yaml"
+SIGNALS = ROOT / "examples" / "recipes" / "gluon_decays.yaml"
 RUNS = ROOT / "runs" / "black_box_3"
 BACKGROUND, SIGNAL = 250_000, 1600  # events in a box
 MASS, WITHIN = 4200.0, 0.03  # GeV; a mass that is found is this near to it
@@ -93,7 +94,7 @@ def make_pool(pool: str, background: int, workers: int) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             started = time.process_time()
             composition, seed = PIECES[name]
-            recipe = read_recipe("bb3" if pool == "preset" else CONFIG.parent / "signal.yaml")
+            recipe = read_recipe("bb3" if pool == "preset" else SIGNALS)
             none = {process.name: 0 for process in recipe.processes}
             seed += piece + (2 if pool == "preset" else 1)
             with tempfile.TemporaryDirectory() as folder:
