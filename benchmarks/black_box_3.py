@@ -10,7 +10,7 @@ share events; the table says how many. Of the pool `preset`, all is simulated by
 `reference` is the background of the reference sample (500 000 events, Pythia's defaults and Delphes), and
 signal simulated with Pythia's defaults. Each box is searched as `examples/black_box_3/search.yaml` says.
 
-Every part goes on where it stopped; `boxes` adds a line to ``runs/black_box_3/POOL.jsonl`` for each search.
+Every part goes on where it stopped; `boxes` adds a line to ``black_box_3.jsonl`` in the folder for each search.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ PIECES = {  # events simulated at once, and the first seed
 LOW = 2900.0  # GeV; events of a smaller mass are outside the scan
 FEATURES = ("j1_n", "j2_n", "j1_mass_over_pt", "j2_mass_over_pt", "j3_pt_over_m")
 
+RESULTS = "black_box_3.jsonl"
 COORDINATES = ("pt", "eta", "phi", "mass")
 Columns = dict[str, NDArray[Any]]
 
@@ -64,21 +65,22 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 21)))
     parser.add_argument("--kind", default="quadratic", help="of classifier")
     parser.add_argument("--start", default=None, help="of the fits, as in fit.start")
+    parser.add_argument("--folder", type=Path, default=RUNS, help="where results are")
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
-    how = {"kind": given.kind, "start": given.start}
+    how = {"pool": given.pool, "kind": given.kind, "asked": given.start}
     if given.part == "pool":
         make_pool(given.pool, given.background, given.workers)
     elif given.part == "boxes":
         pool = read_pool(given.pool)
-        done = {(line["seed"], line["signal"]) for line in lines(given.pool, how)}
+        done = {(line["seed"], line["signal"]) for line in lines(given.folder, how)}
         for seed in given.seeds:
             for signal in (True, False):
                 if (seed, signal) not in done:
                     found = search(pool, seed, how, signal=signal, workers=given.workers)
-                    add_line(RUNS / f"{given.pool}.jsonl", found)
+                    add_line(given.folder / RESULTS, found)
     if given.part != "pool":
-        table(given.pool, how)
+        table(given.folder, how)
 
 
 def make_pool(pool: str, background: int, workers: int) -> None:
@@ -170,8 +172,8 @@ def search(
     values = yaml.safe_load(CONFIG.read_text())
     values.pop("processor")
     values["method"]["classifier"] = values["method"]["classifier"] | {"kind": how["kind"]}
-    if how["start"] is not None:
-        values["fit"]["start"] = how["start"] if how["start"] == "auto" else float(how["start"])
+    if how["asked"] is not None:
+        values["fit"]["start"] = how["asked"] if how["asked"] == "auto" else float(how["asked"])
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "box.parquet"
         pq.write_table(pa.table({key: x[kept].astype(np.float32) for key, x in box.items()}), file)
@@ -190,26 +192,23 @@ def search(
         "low": None if best is None else best.low,
         "start": results.windows[0].low if results.fit_start is None else results.fit_start.start,
         "flags": list(results.flags),
+        "of": len(pool["qcd"]["m_jets"]),
         "cpu": round(time.process_time() - started),
-        "asked": how["start"],
     }
 
 
-def lines(pool: str, how: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what was found in the boxes of a pool that were searched in this way."""
-    return [
-        line
-        for line in read_lines(RUNS / f"{pool}.jsonl")
-        if line["kind"] == how["kind"] and line["asked"] == how["start"]
-    ]
+def lines(folder: Path, how: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what was found in the boxes that were searched in this way."""
+    found = read_lines(folder / RESULTS)
+    return [line for line in found if all(line.get(key) == value for key, value in how.items())]
 
 
-def table(pool: str, how: dict[str, Any]) -> None:
+def table(folder: Path, how: dict[str, Any]) -> None:
     """Print what was found, box by box, and how often."""
-    found = sorted(lines(pool, how), key=lambda line: (not line["signal"], line["seed"]))
-    size = len(read_pool(pool)["qcd"]["m_jets"])
+    found = sorted(lines(folder, how), key=lambda line: (not line["signal"], line["seed"]))
+    size = max((line["of"] for line in found), default=BACKGROUND)
     print(
-        f"{len(found)} boxes, classifier `{how['kind']}`, pool `{pool}` of {size} background events: any "
+        f"{len(found)} boxes, classifier `{how['kind']}`, pool `{how['pool']}` of {size} background events: any "
         f"two boxes share {100 * BACKGROUND / size:.0f} % of theirs on average\n"
     )
     print("| box | seed | z global | p global | mass, GeV | selection |\n|" + " --- |" * 6)
@@ -232,7 +231,8 @@ def table(pool: str, how: dict[str, Any]) -> None:
     quiet = [(line["p_global"] or 0) > 0.05 for line in without]
     print(f"| signal | above {DISCOVERY:g}σ global | {share(above)} |")
     print(f"| signal | and the mass within {100 * WITHIN:g} % | {share(both)} |")
-    print(f"| signal | z global | {np.mean(z):.1f} ± {np.std(z) / max(len(z), 1) ** 0.5:.1f} |")
+    if z:
+        print(f"| signal | z global | {np.mean(z):.1f} ± {np.std(z) / len(z) ** 0.5:.1f} |")
     print(f"| none | quiet, p global > 0.05 | {share(quiet)} |")
 
 
