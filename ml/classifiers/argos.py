@@ -129,7 +129,7 @@ class BestByArgos(ClassifierKind):
         """Return the ensemble that these arrays are of."""
         name = str(arrays["kind"])
         kind = CLASSIFIERS.find(name)
-        return ChosenClassifier(name, kind().restore(arrays, hyper=_Settings(hyper, kind.Hyper())))
+        return ChosenClassifier(name, kind().restore(arrays, hyper=_with_defaults(hyper, kind)))
 
 
 def argos_metric(
@@ -178,14 +178,18 @@ def argos_metric(
 
 
 @dataclass(frozen=True)
-class _Settings:
-    """The same ensemble of another kind."""
+class _Ensemble:
+    """What a kind is told of its ensemble (:class:`EnsembleHyper`)."""
 
-    hyper: EnsembleHyper
+    inner_folds: int
+    members: int
+    feature_fraction: float
     settings: Any
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.hyper, name)
+
+def _with_defaults(hyper: EnsembleHyper, kind: type[ClassifierKind]) -> _Ensemble:
+    """Return the same ensemble of another kind, with the default settings of that."""
+    return _Ensemble(hyper.inner_folds, hyper.members, hyper.feature_fraction, kind.Hyper())
 
 
 def _trained(  # noqa: PLR0917 - what `ClassifierKind.fit` is given
@@ -198,5 +202,4 @@ def _trained(  # noqa: PLR0917 - what `ClassifierKind.fit` is given
     seed: int,
 ) -> Classifier:
     kind = CLASSIFIERS.find(name)
-    own = _Settings(hyper, kind.Hyper())
-    return kind().fit(x, y, weight, inner, hyper=own, seed=seed)
+    return kind().fit(x, y, weight, inner, hyper=_with_defaults(hyper, kind), seed=seed)
