@@ -21,6 +21,8 @@ from overdensity.ml.classifiers.quadratic import (
     fit_ridge,
     quadratic_terms,
 )
+from overdensity.ml.contract import check_method
+from overdensity.ml.method import METHODS
 from overdensity.ml.sample import Sample
 
 WINDOW = Window(3500.0, 3200.0, 3800.0, 2700.0, 4400.0)
@@ -131,6 +133,25 @@ def test_a_few_broad_signal_events_are_found() -> None:
     inside = WINDOW.signal(sample.mass)
     blind = 260 / np.sqrt(np.count_nonzero(inside))  # of all events, without a selection
     assert z_of(sample, "quadratic", seed=1) > 1.2 * blind > 3.5
+
+
+def test_cwola_keeps_its_contract_with_it() -> None:
+    check_method("cwola", classifier={"kind": "quadratic", "inner_folds": 2})
+
+
+@pytest.mark.parametrize("name", ["cwola", "cathode", "lacathode", "salad"])
+def test_methods_with_a_classifier_take_it(name: str) -> None:
+    pytest.importorskip("nflows")
+    method = make_method(name, classifier={"kind": "quadratic", "quadratic": {"penalty": 0.5}})
+    assert method.hyper.classifier.settings == QuadraticHyper(penalty=0.5)
+    assert method.needs[0] == "features"
+
+
+@pytest.mark.slow(seconds=10)
+def test_cathode_keeps_its_contract_with_it() -> None:
+    pytest.importorskip("nflows")
+    fast = {**METHODS.find("cathode").fast, "classifier": {"kind": "quadratic"}}
+    check_method("cathode", **fast)
 
 
 @pytest.mark.slow(seconds=25)
