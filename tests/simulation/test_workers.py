@@ -71,10 +71,17 @@ def test_workers_end_with_the_one_that_started_them(how: signal.Signals, tmp_pat
 
 
 def test_workers_end_where_the_caller_fails() -> None:
-    with pytest.raises(ZeroDivisionError), local_workers(2) as pool:
-        pids = {pool.submit(os.getpid).result() for _ in range(4)}
-        pool.submit(time.sleep, 600)
-        _ = 1 / 0
+    pids: set[int] = set()
+
+    def fail() -> None:
+        with local_workers(2) as pool:
+            pids.update(pool.submit(os.getpid).result() for _ in range(4))
+            pool.submit(time.sleep, 600)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert pids
     assert gone(list(pids))
     assert not multiprocessing.active_children()
 
