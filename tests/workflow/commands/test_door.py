@@ -88,7 +88,7 @@ def test_a_worker_that_died_is_said_to_be() -> None:
     [
         lambda: np.zeros(3)[7],
         lambda: {}["key"],
-        lambda: [].pop(),
+        [].pop,
         lambda: np.zeros(2) @ np.zeros(3),
         lambda: (_ for _ in ()).throw(AssertionError),
         lambda: (_ for _ in ()).throw(ImportError("cannot import name 'x' from 'overdensity'")),
