@@ -14,10 +14,11 @@ import pytest
 from overdensity.simulation.workers import local_workers
 
 BUSY = """
-import os, sys, time
+import os, signal, sys, time
 from overdensity.simulation.workers import local_workers
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
     with local_workers(2) as pool:
         first = [pool.submit(os.getpid) for _ in range(8)]
         pids = {each.result() for each in first}
