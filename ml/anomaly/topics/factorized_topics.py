@@ -79,7 +79,7 @@ class FactorizedTopicsHyper:
 
     topics: int = 3
     observable: str = "mass"
-    bins: int = 100
+    bins: int = 60
     highest: float = 800.0
     region: str = "signal"
     against: str = "all"
