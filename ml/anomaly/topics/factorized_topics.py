@@ -279,7 +279,7 @@ def factorize(counts: Array, hyper: FactorizedTopicsHyper, *, seed: int) -> Topi
     f = rng.uniform(size=(hyper.restarts, hyper.topics, hyper.topics))
     f = f + f.transpose(0, 2, 1)
     f /= f.sum(axis=(1, 2), keepdims=True)
-    before = np.full(hyper.restarts, -np.inf)
+    likelihood = before = np.full(hyper.restarts, -np.inf)
     for iteration in range(1, hyper.iterations + 1):
         mixed = p @ f
         model = np.maximum(mixed @ p.transpose(0, 2, 1), 1e-300)
