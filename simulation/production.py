@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from ..core import InputError, OverdensityError, Record, progress
+from ..core.local_workers import local_workers
 from .chunks import ChunkTask, Tally, selected_events
 from .event_files import EventQueue, check_output, key_of, shuffled, write_events
 from .generator import check_process, require_pythia
 from .parts import PACKAGES, Parts
 from .recipes.recipe import Process, Recipe
 from .settings import DetectorSettings, GeneratorSettings, Selection, ZprimeMasses
-from .workers import local_workers
 
 __all__ = ["ProcessReport", "SimulationReport", "simulate", "simulate_recipe"]
 

@@ -1,4 +1,4 @@
-"""Processes of this machine that simulate, and go when the one that started them goes."""
+"""Processes of this machine, which go when the one that started them goes."""
 
 from __future__ import annotations
 
@@ -8,23 +8,38 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
-from .chunks import InProcess
+__all__ = ["InProcess", "local_workers"]
 
-__all__ = ["local_workers"]
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 _SIGNAL_AT_DEATH_OF_PARENT = 1
 
 
+class InProcess(Executor):
+    """The executor of a single worker: calls at once, in this process."""
+
+    def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
+        """Call the function now."""
+        future: Future[_R] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - handed to whoever asks for the result
+            future.set_exception(error)
+        return future
+
+
 @contextmanager
 def local_workers(workers: int) -> Iterator[Executor]:
-    """Run chunks in fresh processes: forking would copy threads and state of whoever calls.
+    """Run tasks in fresh processes: forking would copy threads and state of whoever calls.
 
-    They end at once where the caller is interrupted or fails, since a chunk takes a minute, and also
-    where it is killed. What they have handed over is kept.
+    They end at once where the caller is interrupted or fails, since a task may take minutes, and also
+    where it is killed.
 
     Parameters
     ----------
@@ -34,7 +49,7 @@ def local_workers(workers: int) -> Iterator[Executor]:
     Yields
     ------
     Executor
-        Which runs the chunks.
+        Which runs the tasks.
     """
     if workers == 1:
         with InProcess() as here:
@@ -55,7 +70,7 @@ def local_workers(workers: int) -> Iterator[Executor]:
 def _follow_parent() -> None:
     """Leave Ctrl-C to the parent, and end with it.
 
-    Pythia holds the interpreter for a whole chunk, so that a thread would notice a minute late: Linux
+    A library that holds the interpreter, as Pythia does for a whole chunk, lets no thread notice: Linux
     is asked to end the process (prctl, PR_SET_PDEATHSIG), other systems have the thread alone.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -11,11 +11,11 @@ import time
 
 import pytest
 
-from overdensity.simulation.workers import local_workers
+from overdensity.core.local_workers import local_workers
 
 BUSY = """
 import os, signal, sys, time
-from overdensity.simulation.workers import local_workers
+from overdensity.core.local_workers import local_workers
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
