@@ -10,10 +10,9 @@ import numpy as np
 from ...core import InputError
 from ...stats.search.printed import significances
 from ...stats.signal.yields import NumberOfEvents
-from ..config.reading import parse_config
 from ..stages.inputs import event_files, event_format
 from ..stages.run import Run
-from ..stages.search_result import BestResult, SearchResults
+from ..stages.search_result import BestResult, SearchResults, run_of_results
 from .answer_sheet import ANSWER, JETS, AnsweredBox, AnswerSheet, Daughter, Measured
 from .jets_of_excess import JetOfExcess, JetsOfExcess, jets_of_excess
 from .score_rules import probability_of_signal
@@ -74,14 +73,11 @@ def answer_run(
             "fit.spurious: none and run again"
         )
         raise InputError(msg)
-    stored = results.provenance.configuration | {"out": str(folder)}  # the folder may have moved
-    config = parse_config(stored, origin=str(path))
-    run = Run(config, results.partition).leaving_out(results.left_out)
-    best = results.best
+    run, best = run_of_results(results, folder), results.best
     jets = None
     if best is not None and best.p_global <= level:
         jets = jets_of_excess(run, results, best)
-    return _sheet(run, results, jets, name or config.method.name, _box_of(run, box)), jets
+    return _sheet(run, results, jets, name or run.config.method.name, _box_of(run, box)), jets
 
 
 def write_answer(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..tables import say, say_flags, show_table
+from ..tables import print_table, say, say_flags, show_table
 from .simulating import SetKey, Workers
 
 __all__ = ["answer", "challenge", "make", "score", "verify"]
@@ -75,8 +75,8 @@ def score(
     from ..challenge.contest import score_answers
 
     scores, figures = score_answers(answers, keys, boxes or [], out)
-    for table in (scores.details(), scores.table()):
-        show_table(table.columns, table.rows, title=table.title, words=table.left)
+    print_table(scores.details())
+    print_table(scores.table())
     for line in scores.table().notes:
         say(line)
     for path in (out / "scores.json", *figures):
