@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -147,9 +148,12 @@ def _sheet(
 def _box_of(run: Run, box: Path | None) -> AnsweredBox:
     """Return which box was searched, with the commitment where its file is there."""
     events = run.config.events
-    if box is None and event_format(events) == "lhco":
-        files = event_files(events)
-        box = Path(files[0]) if len(files) == 1 else None
+    files, kind = event_files(events), event_format(events)
+    if box is None and len(files) == 1:
+        if kind == "columns":
+            with suppress(InputError):  # which are of no box, or of one that they do not tell
+                return AnsweredBox(Path(files[0]).stem, commitment_in(Path(files[0])))
+        box = Path(files[0]) if kind == "lhco" else None
     if box is None:
         return AnsweredBox(run.folder.resolve().name)
     try:
