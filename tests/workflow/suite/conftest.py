@@ -1,7 +1,8 @@
-"""A pool of toy columns, and a suite of few small boxes."""
+"""A suite of few small boxes, drawn from a pool of toy columns."""
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,6 @@ import pytest
 
 from overdensity.workflow.config.reading import validated
 from overdensity.workflow.suite.suite_config import SuiteConfig
-from overdensity.workflow.suite.suite_run import run_suite
-
-from ...conftest import made_once
-from ..challenge.conftest import write_two_jets
 
 
 def suite_values(pool: Path, out: Path) -> dict[str, Any]:
@@ -50,31 +47,10 @@ def suite_values(pool: Path, out: Path) -> dict[str, Any]:
 
 def suite_of(values: dict[str, Any], *overrides: str) -> SuiteConfig:
     """Return a suite with some keys replaced."""
-    return validated(SuiteConfig, values, overrides, origin="suite.yaml")
-
-
-@pytest.fixture(scope="session")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of 5000 background and 900 signal events, a file each."""
-
-    def make(folder: Path) -> None:
-        write_two_jets(folder / "background.parquet", background=5000, signal=0, seed=1)
-        write_two_jets(folder / "signal.parquet", background=0, signal=900, seed=2)
-
-    return made_once(tmp_path_factory, "suite-pool", make)
+    return validated(SuiteConfig, copy.deepcopy(values), overrides, origin="suite.yaml")
 
 
 @pytest.fixture
-def values(pool: Path, tmp_path: Path) -> dict[str, Any]:
+def values(suite_pool: Path, tmp_path: Path) -> dict[str, Any]:
     """What stands in the YAML file of a suite that is not there yet."""
-    return suite_values(pool, tmp_path / "suite")
-
-
-@pytest.fixture(scope="session")
-def finished_suite(pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a suite that is done; copy it to change it."""
-
-    def make(folder: Path) -> None:
-        run_suite(suite_of(suite_values(pool, folder / "suite")))
-
-    return made_once(tmp_path_factory, "suite", make) / "suite"
+    return suite_values(suite_pool, tmp_path / "suite")

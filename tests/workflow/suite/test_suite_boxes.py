@@ -83,12 +83,12 @@ def test_no_event_of_the_pool_is_in_a_box_as_it_was(values: dict[str, Any], even
 
 
 def test_backgrounds_are_mixed_differently_in_each_box(
-    values: dict[str, Any], events: Pool, pool: Path
+    values: dict[str, Any], events: Pool, suite_pool: Path
 ) -> None:
-    config = suite_of(values, f"pool.backgrounds.other={pool / 'background.parquet'}")
+    config = suite_of(values, f"pool.backgrounds.other={suite_pool / 'background.parquet'}")
     both = Pool("mjj", {**events.backgrounds, "other": events.backgrounds["qcd"]}, events.signals)
-    shares = {plan.backgrounds["other"] for plan in plan_boxes(config, both, SECRET)}
-    assert len(shares) == 4
+    others = [plan.backgrounds["other"] for plan in plan_boxes(config, both, SECRET)]
+    assert max(others) - min(others) > 1000
 
 
 def test_boxes_with_and_without_signal_look_alike_and_are_sealed(finished_suite: Path) -> None:

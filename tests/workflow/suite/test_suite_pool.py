@@ -15,11 +15,11 @@ from .conftest import suite_of
 
 
 @pytest.fixture
-def changed(pool: Path, tmp_path: Path, values: dict[str, Any]) -> Any:
+def changed(suite_pool: Path, tmp_path: Path, values: dict[str, Any]) -> Any:
     """Give the background of the pool another column, and return the suite."""
 
     def change(name: str, column: Any) -> Any:
-        table = pq.read_table(pool / "background.parquet")
+        table = pq.read_table(suite_pool / "background.parquet")
         path = tmp_path / "changed.parquet"
         pq.write_table(table.append_column(name, pa.array(column(len(table)))), path)
         return suite_of(values, f"pool.backgrounds.qcd={path}")

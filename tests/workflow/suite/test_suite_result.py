@@ -62,7 +62,7 @@ def test_a_suite_is_printed_as_a_table() -> None:
     assert SuiteResult.from_dict(result.to_dict()) == result
     table = result.table()
     assert table.columns[-1] == "p of 5 %"
-    assert table.rows[0] == ("us", "none", "5", "1", "20 % (3 to 48)", "-", "0.6", "0.23")
-    assert table.rows[2][:6] == ("us", "4", "4", "3", "75 % (42 to 96)", "2")
+    assert table.rows[0] == ("us", "none", "5", "1", "20 % (3 to 52)", "-", "0.6", "0.23")
+    assert table.rows[2][:6] == ("us", "4", "4", "3", "75 % (38 to 96)", "2")
     assert "boxes of 100 events are drawn from 5000 of qcd" in str(result)
     assert "xy" not in table.notes[-1]

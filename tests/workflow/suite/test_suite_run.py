@@ -57,7 +57,7 @@ def test_an_answer_carries_the_commitment_and_scores_are_gone(finished_suite: Pa
 
 
 def test_a_suite_that_was_stopped_goes_on_to_the_same_bytes_with_another_number_of_workers(
-    finished_suite: Path, pool: Path, tmp_path: Path
+    finished_suite: Path, suite_pool: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(finished_suite, tmp_path / "suite"))
     before = bytes_of(folder)
@@ -66,21 +66,21 @@ def test_a_suite_that_was_stopped_goes_on_to_the_same_bytes_with_another_number_
         path.unlink()
     shutil.rmtree(folder / "searches" / "cwola" / "box02")
     kept = next(folder.glob("answers/cwola/box01*")).stat().st_mtime_ns
-    run_suite(suite_of(suite_values(pool, folder), "workers=1"))
+    run_suite(suite_of(suite_values(suite_pool, folder), "workers=1"))
     assert bytes_of(folder) == before
     assert next(folder.glob("answers/cwola/box01*")).stat().st_mtime_ns == kept
 
 
 def test_what_is_done_is_not_done_again(
-    finished_suite: Path, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished_suite: Path, suite_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Path(shutil.copytree(finished_suite, tmp_path / "suite"))
     monkeypatch.setattr(suite_run, "connect", lambda *_: pytest.fail("a cluster was started"))
-    run_suite(suite_of(suite_values(pool, folder)))
+    run_suite(suite_of(suite_values(suite_pool, folder)))
 
 
 def test_a_box_without_a_result_is_answered_as_such(
-    finished_suite: Path, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished_suite: Path, suite_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:
         msg = "2 of 3 fitted bins have events"
@@ -88,7 +88,7 @@ def test_a_box_without_a_result_is_answered_as_such(
 
     monkeypatch.setattr(suite_run, "make_results", fails)
     folder = Path(shutil.copytree(finished_suite, tmp_path / "suite"))
-    config, path = suite_of(suite_values(pool, folder)), tmp_path / "answer.json"
+    config, path = suite_of(suite_values(suite_pool, folder)), tmp_path / "answer.json"
     suite_run.search_box(config, BoxSearch("cwola", "box01", 1), path)
     sheet = read_answer(path)
     assert (sheet.p_value, sheet.signal_found, sheet.probability) == (None, False, 0.5)
@@ -124,18 +124,18 @@ def test_what_cannot_be_used_is_one_sentence(
 
 
 def test_boxes_of_another_suite_are_not_searched(
-    finished_suite: Path, pool: Path, tmp_path: Path
+    finished_suite: Path, suite_pool: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(finished_suite, tmp_path / "suite"))
     with pytest.raises(InputError, match="sealed with another pool, boxes or seed"):
-        run_suite(suite_of(suite_values(pool, folder), "boxes.smearing=0.1"))
+        run_suite(suite_of(suite_values(suite_pool, folder), "boxes.smearing=0.1"))
 
 
 @pytest.mark.slow(seconds=25)
 def test_a_suite_that_was_killed_goes_on_to_the_same_bytes(
-    finished_suite: Path, pool: Path, tmp_path: Path
+    finished_suite: Path, suite_pool: Path, tmp_path: Path
 ) -> None:
-    values = suite_values(pool, tmp_path / "suite")
+    values = suite_values(suite_pool, tmp_path / "suite")
     (tmp_path / "suite.yaml").write_text(yaml.safe_dump(values))
     words = [
         sys.executable,
