@@ -61,9 +61,7 @@ def test_a_task_that_stands_still_is_logged_more_rarely(
     assert told[:-1] == ["training: 1 of 3 folds", "training: 3 of 3 folds"]
 
 
-def test_in_a_quiet_context_there_are_log_lines_and_none_after_it_is_left() -> None:
-    with pytest.raises(ValueError, match="broken"), quietly():
+def test_bars_come_back_after_a_quiet_context() -> None:
+    with quietly():
         assert _Style.quiet
-        msg = "broken"
-        raise ValueError(msg)
     assert not _Style.quiet

@@ -24,7 +24,7 @@ from ..stages.provenance import file_states, stage_key
 from .suite_config import BoxesConfig, PoolSignal, SuiteConfig
 from .suite_pool import Columns, Pool
 
-__all__ = ["BoxPlan", "drawn_box", "make_boxes", "plan_boxes"]
+__all__ = ["BoxPlan", "SealedSuite", "drawn_box", "make_boxes", "plan_boxes"]
 
 _CORE = 0.68  # of the signal, in the range of the mass that its strength is stated for
 
@@ -198,8 +198,8 @@ def _files(out: Path, name: str) -> tuple[Path, Path]:
 
 
 @dataclass(frozen=True)
-class _Made(Record):
-    """What the boxes in a folder are made of, as a hash."""
+class SealedSuite(Record):
+    """What the boxes of a suite are made of, as a hash."""
 
     key: str
 
@@ -214,10 +214,10 @@ def _secret_of(config: SuiteConfig) -> Secret:
     ]
     boxes = config.boxes.model_dump(mode="json")
     sources = pool.model_dump(mode="json")
-    made = _Made(stage_key(file_states(files), sources, boxes, config.seed))
+    made = SealedSuite(stage_key(file_states(files), sources, boxes, config.seed))
     with writing_to(keys):
         keys.mkdir(mode=0o700, parents=True, exist_ok=True)
-    kept, secret = _Made.earlier(keys / "suite.json"), Secret.earlier(keys / "secret.json")
+    kept, secret = SealedSuite.earlier(keys / "suite.json"), Secret.earlier(keys / "secret.json")
     if kept == made and secret is not None:
         return secret
     if any((config.folder / "boxes").glob("*.parquet")):

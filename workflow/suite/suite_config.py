@@ -29,7 +29,7 @@ __all__ = [
     "load_suite",
 ]
 
-_ENERGIES = re.compile(r"(?:.*_)?(?:pt|mass|ht|mj+)")  # names of columns in GeV
+_ENERGIES = re.compile(r"(?:.*_)?(?:pt|mass|ht|mj+|mJ1|dmJ)")  # names of columns in GeV
 _OF_THE_SUITE = ("events", "method", "cluster", "workers", "columns", "out")
 
 

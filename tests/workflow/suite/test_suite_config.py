@@ -37,7 +37,7 @@ def test_searches_differ_in_their_boxes_seeds_and_features_alone(values: dict[st
 @pytest.mark.parametrize(
     ("names", "energies"),
     [
-        ([], ["mjj", "j1_mass", "j2_pt", "ht", "mjjj", "j1_softdrop_mass"]),
+        ([], ["mjj", "j1_mass", "j2_pt", "ht", "mjjj", "dmJ", "j1_softdrop_mass"]),
         (["j1_mass"], ["mjj", "j1_mass"]),
     ],
 )
@@ -47,7 +47,7 @@ def test_energies_are_told_by_their_names(
     boxes = suite_of(values, f"boxes.energies={names}").boxes
     others = ("j1_tau21", "j1_n", "n_jets", "j1_eta", "j1_pth")
     of_all = (
-        *dict.fromkeys(("mjj", "j1_mass", "j2_pt", "ht", "mjjj", "j1_softdrop_mass")),
+        *dict.fromkeys(("mjj", "j1_mass", "j2_pt", "ht", "mjjj", "dmJ", "j1_softdrop_mass")),
         *others,
     )
     assert [name for name in of_all if boxes.is_energy(name, "mjj")] == energies
