@@ -31,7 +31,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
         *folder.glob("boxes/*"),
         *folder.glob("keys/*.key.json"),
         *folder.glob("answers/*/*"),
-        *folder.glob("suite.*"),
+        *folder.glob("suite.[jm]*"),
     ]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
@@ -136,7 +136,7 @@ def test_a_suite_that_was_killed_goes_on_to_the_same_bytes(
     finished_suite: Path, suite_pool: Path, tmp_path: Path
 ) -> None:
     values = suite_values(suite_pool, tmp_path / "suite")
-    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(values))
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     words = [
         sys.executable,
         "-m",
