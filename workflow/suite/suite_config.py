@@ -184,6 +184,19 @@ class SuiteConfig(Section):
     workers: Annotated[int, Field(ge=1)] | None = None
     out: LocalFolder = "runs/suite"
 
+    @field_validator("methods")
+    @classmethod
+    def _methods_have_folders_of_their_own(
+        cls, value: dict[str, SuiteMethod]
+    ) -> dict[str, SuiteMethod]:
+        folders: dict[str, str] = {}
+        for label in value:
+            other = folders.setdefault(in_file_names(label), label)
+            if other != label:
+                msg = f"{other!r} and {label!r} would have the same folder; rename one"
+                raise ValueError(msg)
+        return value
+
     @field_validator("search")
     @classmethod
     def _the_suite_says_what_is_searched(cls, value: dict[str, Any]) -> dict[str, Any]:

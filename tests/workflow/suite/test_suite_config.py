@@ -68,6 +68,7 @@ def test_energies_are_told_by_their_names(
         ("pool.signals.xy.resonance_mass=0", "greater than 0"),
         ("search.out=runs/else", "search: 'out' is not for a search to say, but for the suite"),
         ("out=s3://bucket/suite", "out: the folder of the result must be on a file system"),
+        ("methods={a b: {name: cwola}, a_b: {name: pca}}", "'a b' and 'a_b' would have the same f"),
         ("level=1", "level must be less than 1"),
     ],
 )
