@@ -4,7 +4,7 @@ Each part prints a Markdown table and needs the reference events::
 
     python -P benchmarks/challenge.py prongs       # half a minute, with the simulation of signals
     python -P benchmarks/challenge.py answers      # boxes of 100 000 events, searched and answered
-    python -P benchmarks/challenge.py suite --boxes 20 --methods cwola pca gis   # sealed boxes of columns
+    python -P benchmarks/challenge.py suite --methods cwola pca sa_cwola_weights   # sealed boxes of columns
 
 The second and third go on where they stopped, in ``runs/challenge``. A suite is made of smaller ones of four boxes with
 signal and four without, a seed each: more boxes add to those that are there.
@@ -284,7 +284,12 @@ def suite_of(methods: Sequence[str], seed: int) -> dict[str, Any]:
             "region": {"cuts": {"j1_pt": {"above": 1200.0}}},
         },
         "methods": list(methods),
-        "search": {"scan": {"low": 2632.0, "high": 5500.0, "bins": 14}},
+        "search": {
+            "scan": {"low": 2632.0, "high": 5500.0, "bins": 14},
+            "simulation": str(
+                REFERENCE / "other_shower_background.parquet"
+            ),  # for those that need it
+        },
         "seed": seed,
         "out": str(RUNS / f"suite-{seed}"),
     }
