@@ -49,5 +49,5 @@ def plot_suite(result: SuiteResult) -> Figure:
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlabel("S/√B of the signal before any selection (0: none)")
         axes.set_ylabel("fraction of boxes in which a signal is claimed")
-        axes.legend(fontsize=9)
+        axes.legend(loc="upper left", fontsize=9)
     return figure
