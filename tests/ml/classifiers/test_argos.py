@@ -74,5 +74,5 @@ def test_the_choice_costs_neither_calibration_nor_power() -> None:
         kind: np.mean([z_of(events(16_000, 260, 900 + k), kind, seed=k) for k in range(4)])
         for kind in ("trees", "quadratic", "argos")
     }
-    assert found["argos"] > min(found["trees"], found["quadratic"])
+    assert found["argos"] >= min(found["trees"], found["quadratic"])
     assert found["argos"] > max(found["trees"], found["quadratic"]) - 1.0
