@@ -40,6 +40,7 @@ def search(method: str, seed: int, windows: int, folder: Path) -> SearchResults:
                 "seed": seed,
                 "out": str(folder / "out"),
                 "method": {"name": method},
+                "repeats": 1,
                 "scan": {"low": LOW, "high": LOW * (HIGH / LOW) ** (bins / BINS), "bins": bins},
                 "simulation": [str(REFERENCE / "other_shower_background.parquet")] * simulated,
                 "cluster": {"kind": "threads", "workers": 1},
