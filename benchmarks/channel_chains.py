@@ -1,7 +1,7 @@
 """Are combined p-values of two channels right, training inside, and what do partitions add? Markdown.
 
     python -P benchmarks/channel_chains.py --chains 100             # without signal, 2.5 CPU-seconds a chain
-    python -P benchmarks/channel_chains.py --chains 30 --signal 45  # and with it
+    python -P benchmarks/channel_chains.py --chains 30 --signal 60  # and with it
     python -P benchmarks/channel_chains.py --chains 0               # the tables of all that are there
 
 A chain scores two searches in three partitions into folds, and combines them twice, the first
@@ -100,19 +100,23 @@ def chain(number: int, signal: int) -> dict[str, Any]:
             }
             score_search(parse_config(configs[channel]), process=True)
         for repeats in (1, PARTITIONS):
-            found[str(repeats)] = combined_p(configs, repeats, folder / f"both-{repeats}")
+            found[str(repeats)], z = combined(configs, repeats, folder / f"both-{repeats}")
+            found[f"z of {repeats}"] = z
     return found | {"seconds": round(time.process_time() - start, 2)}
 
 
-def combined_p(configs: dict[str, dict[str, Any]], repeats: int, out: Path) -> list[float]:
-    """Return the global p-value of each channel and of all; 1 where nothing may be quoted."""
+def combined(
+    configs: dict[str, dict[str, Any]], repeats: int, out: Path
+) -> tuple[list[float], float]:
+    """Return p_global of each channel and of all, 1 where nothing may be quoted, and the largest z."""
     asked: dict[str, SearchConfig] = {
         name: parse_config(config | {"repeats": repeats}) for name, config in configs.items()
     }
     out.mkdir()
     result = combine_searches(asked, out).result
     each = [*(channel.global_p for channel in result.channels), result.global_p]
-    return [1.0 if p is None else p.p_global for p in each]
+    largest = max(hypothesis.z_local for hypothesis in result.hypotheses)
+    return [1.0 if p is None else p.p_global for p in each], largest
 
 
 def share(p: np.ndarray, alpha: float) -> str:
@@ -143,6 +147,16 @@ def show(found: list[dict[str, Any]], signal: int) -> None:
             )
 
 
+def show_power(found: list[dict[str, Any]], signal: int) -> None:
+    """Print the largest local significance of the combination, in one partition and in all."""
+    one, all_of_them = (np.array([each[f"z of {k}"] for each in found]) for k in (1, PARTITIONS))
+    print(f"\n| {signal} of signal in each channel | largest z_local of the combination |")
+    print("| --- | --- |")
+    names = ("1 partition", f"{PARTITIONS} partitions", "gained")
+    for name, z in zip(names, (one, all_of_them, all_of_them - one), strict=True):
+        print(f"| {name} | {z.mean():.2f} ± {z.std(ddof=1) / np.sqrt(z.size):.2f} |", flush=True)
+
+
 def main() -> None:
     """Add chains, and show all that are there."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -160,7 +174,10 @@ def main() -> None:
             advance(1)
     found = read_lines(path)
     for signal in sorted({each["signal"] for each in found}):
-        show([each for each in found if each["signal"] == signal], signal)
+        some = [each for each in found if each["signal"] == signal]
+        show(some, signal)
+        if signal:
+            show_power(some, signal)
         print()
 
 

@@ -296,7 +296,7 @@ def test_errors_name_the_channel(channels):
         hunt_channels({}, WINDOWS)
 
 
-@pytest.mark.slow(seconds=30)
+@pytest.mark.slow(seconds=20)
 def test_partitions_leave_the_p_value_right_and_add_power():
     """Without signal no small p-value comes too often; with it, three say more than the first."""
     p, z = [], []
