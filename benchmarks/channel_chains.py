@@ -1,7 +1,7 @@
 """Are combined p-values of two channels right, training inside, and what do partitions add? Markdown.
 
     python -P benchmarks/channel_chains.py --chains 100             # without signal, 2.5 CPU-seconds a chain
-    python -P benchmarks/channel_chains.py --chains 30 --signal 60  # and with it; 45 likewise
+    python -P benchmarks/channel_chains.py --chains 30 --signal 60  # and with it
     python -P benchmarks/channel_chains.py --chains 0               # the tables of all that are there
 
 A chain scores two searches in three partitions into folds, and combines them twice, the first
