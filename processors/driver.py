@@ -16,6 +16,7 @@ from coffea.processor import IterativeExecutor
 from distributed import KilledWorker
 
 from ..core import InputError, OverdensityError
+from ..core.listing import file_names, folder_names
 from .base import ColumnProcessor
 from .columns.monitor import Monitor, progress_bar, watched
 from .columns.partitions import remove_others, settings_key
@@ -149,8 +150,8 @@ def _make_folders(writer: ColumnWriter) -> None:
     try:
         for folder in (*(writer.folder(name) for name in writer.names), writer.failures):
             fs.makedirs(fsspec.core.url_to_fs(folder)[1], exist_ok=True)
-        for note in fs.glob(f"{root}/failures/*.json"):  # of an earlier attempt
-            fs.rm_file(note)
+        for note in file_names(fs, f"{root}/failures", ".json"):  # of an earlier attempt
+            fs.rm_file(f"{root}/failures/{note}")
     except OSError as error:
         msg = f"{writer.out}: the folder cannot be made ({reason(error)})"
         raise InputError(msg) from None
@@ -159,7 +160,7 @@ def _make_folders(writer: ColumnWriter) -> None:
 def _remove_others(writer: ColumnWriter, keep: Iterable[str]) -> int:
     """Remove what other settings or files have left, variations included; returns how many."""
     fs, root = fsspec.core.url_to_fs(writer.out)
-    found = (path.rpartition("/")[2] for path in fs.glob(f"{root}/variations/*"))
+    found = folder_names(fs, f"{root}/variations")
     n_removed = sum(
         len(remove_others(writer.folder(name), ())) for name in found if name not in writer.names
     )

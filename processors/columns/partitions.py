@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from ...core import InputError, Record
 from ...core.identity import json_digest
+from ...core.listing import file_names
 from ..sources.remote import write_bytes
 
 __all__ = [
@@ -142,8 +143,7 @@ def read_summary(path: str) -> PartitionSummary | None:
 def partition_names(folder: str) -> set[str]:
     """Return the names of the Parquet files in a folder."""
     fs, root = fsspec.core.url_to_fs(folder)
-    fs.invalidate_cache(root)
-    return {path.rpartition("/")[2] for path in fs.glob(f"{root.rstrip('/')}/*.parquet")}
+    return set(file_names(fs, root, ".parquet"))
 
 
 def remove_others(folder: str, keep: Iterable[str]) -> list[str]:
@@ -157,6 +157,7 @@ def remove_others(folder: str, keep: Iterable[str]) -> list[str]:
     removed = [name for name in others if read_summary(f"{folder}/{name}") is not None]
     for name in removed:
         fs.rm_file(f"{root}/{name}")
-    for leftover in fs.glob(f"{root}/.*.parquet.*.tmp"):
-        fs.rm_file(leftover)
+    for leftover in file_names(fs, root, ".tmp"):
+        if leftover.startswith(".") and ".parquet." in leftover:
+            fs.rm_file(f"{root}/{leftover}")
     return removed

@@ -13,7 +13,9 @@ from typing import Any, TypeAlias
 import fsspec
 
 from ...core import ConfigError, InputError, Record, nearest_names
+from ...core.listing import data_files, same_place
 from .chunks import absolute
+from .patterns import is_pattern, matching
 from .remote import read_bytes, reason
 from .source import formats_of_suffixes
 
@@ -88,8 +90,9 @@ def datasets(files: FileSet) -> tuple[Dataset, ...]:
     Parameters
     ----------
     files : path, sequence of paths, or mapping
-        A path may be a file, a pattern (``*.root``), a folder, a text file with one path a line,
-        or a JSON file with a mapping; each of them also behind any fsspec URL. A mapping goes from
+        A path may be a file, a pattern (``*.root``, ``run?.root``, ``{2017,2018}.root``), a folder,
+        also one divided as Hive does (``era=2017/part-0.parquet``), a text file with one path a
+        line, or a JSON file with a mapping; each of them also behind any fsspec URL. A mapping goes from
         the names of datasets to paths, or to ``{files: …, metadata: {…}}`` as in coffea, whose
         ``files`` may again be a mapping from paths to what coffea knows of them. That is not used:
         the layout knows the tree, and files are always looked at. ``cross_section`` (or ``xsec``,
@@ -114,14 +117,20 @@ def datasets(files: FileSet) -> tuple[Dataset, ...]:
     overdensity.core.errors.ConfigError: dataset 'qcd': unknown key 'xsek': did you mean 'xsec'?
     """
     found = tuple(_datasets(files))
-    seen: dict[str, str] = {}
+    seen: dict[tuple[int, int] | str, tuple[str, str]] = {}
     for dataset in found:
         for path in dataset.files:
-            if path in seen:
-                where = f" (datasets {seen[path]!r} and {dataset.name!r})" if dataset.name else ""
-                msg = f"{path} is given twice{where}; its events would count double"
+            if (place := same_place(path)) in seen:
+                other, of_other = seen[place]
+                where = f" (datasets {of_other!r} and {dataset.name!r})" if dataset.name else ""
+                what = (
+                    f"{path} is given twice"
+                    if path == other
+                    else f"{path} and {other} are one file"
+                )
+                msg = f"{what}{where}; its events would count double"
                 raise InputError(msg)
-            seen[path] = dataset.name
+            seen[place] = path, dataset.name
     if not seen:
         msg = "no event files were given"
         raise InputError(msg)
@@ -199,36 +208,32 @@ def _expanded(path: str) -> Iterable[str]:
     if path.endswith(".json"):
         msg = f"{path}: a JSON file set stands alone, not among other files"
         raise ConfigError(msg)
-    suffix = PurePosixPath(path).suffix.lower()
-    if any(letter in path for letter in "*["):
-        if os.path.exists(path):  # a name with such letters in it
-            yield absolute(path)
-            return
-        yield from _listed(path, path, "no file matches")
-    elif suffix in (suffixes := formats_of_suffixes()) or not _is_folder(path):
-        yield absolute(path)
+    if is_pattern(path):
+        for each in matching(path):
+            yield from _named(each)
     else:
-        kinds = [f"{path.rstrip('/')}/*{suffix}" for suffix in suffixes]
-        there = sorted(found for pattern in kinds for found in _listed(pattern, path, None))
-        if not there:
-            msg = f"{path}: the folder has no event files ({', '.join(suffixes)})"
-            raise InputError(msg)
-        yield from there
+        yield from _named(path)
 
 
-def _listed(pattern: str, given: str, complaint: str | None) -> list[str]:
-    fs, name = fsspec.core.url_to_fs(absolute(pattern))
+def _named(path: str) -> Iterable[str]:
+    """Return the file of a name, or the files of a folder."""
+    suffixes = formats_of_suffixes()
+    remote = "://" in path
+    told = remote and PurePosixPath(path).suffix.lower() in suffixes  # spares its server a request
+    if told or not _is_folder(path):
+        yield absolute(path)
+        return
+    fs, name = fsspec.core.url_to_fs(absolute(path))
     try:
-        found = sorted(fs.glob(name))
+        found = data_files(fs, name, suffixes)
     except (OSError, NotImplementedError) as error:
-        msg = f"{given}: its server does not list files ({reason(error)}); name them one by one"
+        msg = f"{path}: its server does not list files ({reason(error)}); name them one by one"
         raise InputError(msg) from None
-    if not found and complaint:
-        msg = f"{given}: {complaint}"
+    if not found:
+        msg = f"{path}: the folder has no event files ({', '.join(suffixes)})"
         raise InputError(msg)
-    if "://" not in pattern:
-        return found
-    return [str(fs.unstrip_protocol(path)) for path in found]
+    for each in found:
+        yield str(fs.unstrip_protocol(each)) if remote else each
 
 
 def _is_folder(path: str) -> bool:

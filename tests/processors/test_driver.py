@@ -96,6 +96,18 @@ def test_chunks_have_no_influence_on_the_events(
     assert report.hists == expected[1].hists
 
 
+@pytest.mark.parametrize("name", ["job[12]", "job?", "job*", "era=2017"])
+def test_a_folder_is_the_one_of_its_name(expected, lhco_file, tmp_path, name) -> None:
+    """Files of ``job1`` were once removed by a run in ``job[12]``."""
+    other, out = tmp_path / "job1", tmp_path / name
+    run(lhco_file, other, chunk_events=60)
+    run(lhco_file, out, chunk_events=20)
+    report = run(lhco_file, out)
+    assert contents(out) == contents(expected[0])
+    assert len(contents(other)) == 1
+    assert run(lhco_file, out).reused == len(report.partitions)
+
+
 _CLIENT = """
 import sys
 from overdensity.processors import LhcoSource, process
