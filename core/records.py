@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from .errors import InputError, nearest_names
+from .json_values import json_value
 
 __all__ = ["Record", "atomic_path", "to_plain", "write_text_atomic"]
 
@@ -125,11 +126,7 @@ class Record:
         InputError
             If it is not JSON, or holds something else.
         """
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            msg = f"{path}: not a JSON file ({error})"
-            raise InputError(msg) from None
+        values = json_value(text, origin=str(path))
         if not isinstance(values, dict):
             msg = f"{path}: expected a JSON object, found a {type(values).__name__}"
             raise InputError(msg)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any, TypeAlias
 import fsspec
 
 from ...core import ConfigError, InputError, Record, nearest_names
+from ...core.json_values import json_value
 from ...core.listing import data_files, same_place
 from .chunks import absolute
 from .patterns import is_pattern, matching
@@ -245,11 +245,7 @@ def _is_folder(path: str) -> bool:
 
 
 def _read_json(path: str) -> Any:
-    try:
-        values = json.loads(read_bytes(absolute(path)))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        msg = f"{path}: not a JSON file ({error})"
-        raise InputError(msg) from None
+    values = json_value(read_bytes(absolute(path)), origin=path)
     if not isinstance(values, (dict, list)):
         msg = f"{path}: a file set is a JSON object or list, not {type(values).__name__}"
         raise InputError(msg)

@@ -12,7 +12,7 @@ from ...core.windows import geometric_center, log_edges
 from ...ml import Window
 from .cluster import ClusterConfig
 from .search import MethodConfig
-from .sections import Decorrelate, FilesSection, Section
+from .sections import Decorrelate, FilesSection, PathText, Section
 
 __all__ = [
     "BenchmarkConfig",
@@ -202,7 +202,7 @@ class BenchmarkConfig(Section):
     spectrum: SpectrumConfig = SpectrumConfig()
     cluster: ClusterConfig = ClusterConfig()
     workers: Annotated[int, Field(ge=1)] | None = None
-    out: str = "runs/benchmark"
+    out: PathText = "runs/benchmark"
 
     @field_validator("methods", mode="before")
     @classmethod

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from ...core.listing import local_path
 
 __all__ = [
     "Decorrelate",
@@ -12,6 +14,7 @@ __all__ = [
     "FilesSection",
     "MaybeFiles",
     "NamedSection",
+    "PathText",
     "Section",
     "listed",
 ]
@@ -22,10 +25,19 @@ def listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-MaybeFiles = Annotated[tuple[str, ...], BeforeValidator(listed)]
+def _at_home(paths: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(local_path, paths))
+
+
+PathText = Annotated[str, AfterValidator(local_path)]
+"""A path or URL; ``~`` is the home folder."""
+
+MaybeFiles = Annotated[tuple[str, ...], BeforeValidator(listed), AfterValidator(_at_home)]
 """Paths of files, or none; one needs no list."""
 
-Files = Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)]
+Files = Annotated[
+    tuple[str, ...], BeforeValidator(listed), AfterValidator(_at_home), Field(min_length=1)
+]
 """Paths of files, at least one; one needs no list."""
 
 

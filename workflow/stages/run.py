@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
 from ...core.records import write_text_atomic
+from ...core.yaml_values import yaml_text
 from ...ml import Folding, Method, Window, make_method, scan_edges, scan_windows
 from ...ml.decorrelation.decorrelated import decorrelated
 from ...ml.thin_windows import ThinWindow, all_are_thin, thin_window
@@ -288,6 +288,6 @@ def open_run(config: SearchConfig) -> Run:
     """Return the run of a configuration; its folder is made, with a copy of the whole of it."""
     run = Run(config)
     run.folder.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    text = yaml_text(config.model_dump(mode="json"))
     write_text_atomic(run.folder / "config.yaml", text)
     return run
