@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import ConfigError, InputError
-from ..core.identity import row_ids
+from ..core.identity import row_ids, whole_numbers
 from .blocks.block import Block, BlockKind
-from .blocks.columns import whole_numbers
 from .blocks.equal_events import refuse_equal_events, refuse_repeated_ids
 from .blocks.reading import EXTRAS, ColumnFiles, Paths, add_lists, block_of
 from .mass_guard import rank_correlation, regressed_share
