@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
@@ -140,8 +139,7 @@ def process(
     if removed := _remove_others(writer, names):
         logger.info("removed %d partitions of other settings or files", removed)
     report = report_of(writer, result, bad=bad, datasets=wanted, seconds=time.monotonic() - start)
-    text = json.dumps(report.to_dict(), indent=2, allow_nan=False)
-    write_bytes(f"{writer.out}/processing.json", text.encode())
+    write_bytes(f"{writer.out}/processing.json", report.to_text().encode())
     return report
 
 

@@ -211,7 +211,8 @@ class ColumnFiles:
     def _raw(self, columns: Sequence[str], rows: int) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Yield the name of the file and some rows of it, file after file."""
         for name, file in self.files:
-            for batch in file.iter_batches(rows, columns=list(dict.fromkeys(columns))):
+            batches = file.iter_batches(rows, columns=list(dict.fromkeys(columns)))
+            while (batch := _next(batches, name)) is not None:
                 yield name, batch
 
     def _content_ids(self, kinematics: Sequence[str]) -> NDArray[np.uint64]:
@@ -300,9 +301,21 @@ def _files(paths: Paths) -> Iterable[tuple[fsspec.AbstractFileSystem, str]]:
 
 def _open(fs: fsspec.AbstractFileSystem, name: str) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(name, filesystem=fs)
+        return pq.ParquetFile(name, filesystem=fs, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         msg = f"{name}: not a Parquet file, or truncated ({str(error).splitlines()[0]})"
+        raise InputError(msg) from None
+
+
+def _next(batches: Iterator[pa.RecordBatch], name: str) -> pa.RecordBatch | None:
+    """Return the next rows of a file, or None at its end."""
+    try:
+        return next(batches, None)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        msg = (
+            f"{name}: its values cannot be read, the file is damaged "
+            f"({(str(error).splitlines() or [type(error).__name__])[0]}); copy or make it again"
+        )
         raise InputError(msg) from None
 
 

@@ -20,6 +20,7 @@ from ...core import InputError, Record
 from ...core.identity import json_digest
 from ...core.listing import file_names
 from ..sources.remote import write_bytes
+from .checked_table import read_checked, write_checked
 
 __all__ = [
     "PartitionSummary",
@@ -33,7 +34,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _METADATA = b"overdensity"  # the key of our summary among the metadata of a Parquet file
-_LAYOUT = 3  # raised when the meaning of a column changes, so that old partitions are made again
+_LAYOUT = 4  # raised when the meaning of a column changes, so that old partitions are made again
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ def settings_key(**settings: Any) -> str:
 
 
 def write_partition(path: str, columns: Mapping[str, Any], summary: PartitionSummary) -> None:
-    """Write columns as one Parquet file with zstd, under a temporary name that is then changed.
+    """Write columns as one Parquet file, under a temporary name that is then changed.
+
+    It knows a checksum of its values (`checked_table`).
 
     The same columns give the same bytes, so that a chunk done twice leaves one file.
 
@@ -111,7 +114,7 @@ def write_partition(path: str, columns: Mapping[str, Any], summary: PartitionSum
     table = pa.table({name: _as_arrow(column) for name, column in columns.items()})
     described = table.replace_schema_metadata({_METADATA: json.dumps(summary.to_dict())})
     buffer = io.BytesIO()
-    pq.write_table(described, buffer, compression="zstd")
+    write_checked(described, buffer)
     write_bytes(path, buffer.getvalue())
 
 
@@ -127,17 +130,39 @@ def _as_arrow(column: Any) -> pa.Array:
 
 
 def read_summary(path: str) -> PartitionSummary | None:
-    """Return the summary of a finished partition, or None where there is none to use."""
+    """Return the summary of a finished partition, or None where there is none to use.
+
+    The partition is read, so that one which is damaged, or was written anew with fewer rows, is
+    made again and not used.
+    """
     fs, final = fsspec.core.url_to_fs(path)
     try:
         if not fs.exists(final):
             return None
         with fs.open(final, "rb") as file:
-            metadata = pq.read_metadata(file).metadata
-        return PartitionSummary.from_dict(json.loads(metadata[_METADATA]))
+            table = read_checked(io.BytesIO(file.read()), path)
+        summary = _summary_of(table.schema.metadata)
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, InputError) as error:
         logger.warning("%s is not a partition of ours and is made again (%s)", path, error)
         return None
+    if summary.rows != len(table):
+        logger.warning("%s has %d of %d rows and is made again", path, len(table), summary.rows)
+        return None
+    return summary
+
+
+def _summary_of(metadata: dict[bytes, bytes] | None) -> PartitionSummary:
+    return PartitionSummary.from_dict(json.loads((metadata or {})[_METADATA]))
+
+
+def _is_ours(path: str) -> bool:
+    """Return whether a file says that it is a partition, whole or damaged."""
+    fs, final = fsspec.core.url_to_fs(path)
+    try:
+        with fs.open(final, "rb") as file:
+            return _METADATA in (pq.read_metadata(file).metadata or {})
+    except (pa.ArrowException, OSError, ValueError):
+        return False
 
 
 def partition_names(folder: str) -> set[str]:
@@ -154,7 +179,7 @@ def remove_others(folder: str, keep: Iterable[str]) -> list[str]:
     fs, root = fsspec.core.url_to_fs(folder)
     root = root.rstrip("/")
     others = sorted(partition_names(folder) - set(keep))
-    removed = [name for name in others if read_summary(f"{folder}/{name}") is not None]
+    removed = [name for name in others if _is_ours(f"{folder}/{name}")]
     for name in removed:
         fs.rm_file(f"{root}/{name}")
     for leftover in file_names(fs, root, ".tmp"):

@@ -89,7 +89,9 @@ def run_benchmark(config: BenchmarkConfig, *, only: tuple[str, ...] = ()) -> Ben
     files = {
         task: out / "trainings" / training_file(config, task) for task in benchmark_tasks(config)
     }
-    missing = {str(task): task for task, path in files.items() if not path.is_file()}
+    missing = {
+        str(task): task for task, path in files.items() if BenchmarkRun.earlier(path) is None
+    }
     if missing:
         with (
             connect(config.cluster, config.workers) as client,

@@ -103,6 +103,7 @@ class AnswerSheet(Record):
     """
 
     made_by = "'overdensity challenge answer'"
+    by_hand = True
 
     name: str
     box: AnsweredBox

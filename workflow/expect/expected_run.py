@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from distributed import Client
 
-from ...core import ConfigError, progress
+from ...core import ConfigError, Record, progress
 from ...stats.spectra.binning import window_bins
 from ..cluster.campaign import run_campaign
 from ..config.limits import LimitsConfig
@@ -20,7 +20,7 @@ from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
 from ..stages.run import Run
 from .blind_data import blind_fit, check_blind
-from .blind_training import BlindTraining, measure_response, training_key
+from .blind_training import BlindTraining, TrainedResponse, measure_response, training_key
 from .expected_point import (
     PointTask,
     gaussian_tasks,
@@ -96,7 +96,14 @@ def make_expected(run: Run, client: Client) -> ExpectedReach:
         for some in trainings.values()
         for task in some
     }
-    _campaign(run, client, measure_response, trained, "trainings with signal")
+    _campaign(
+        run,
+        client,
+        measure_response,
+        trained,
+        TrainedResponse.earlier,
+        description="trainings with signal",
+    )
     tasks = [
         PointTask(
             name=signal.name,
@@ -109,7 +116,7 @@ def make_expected(run: Run, client: Client) -> ExpectedReach:
     ]
     tasks += gaussian_tasks(run, run.windows)
     points = {task: folder / f"{_slug(task)}-{point_key(run, task)}.json" for task in tasks}
-    _campaign(run, client, make_point, points, "expected reach")
+    _campaign(run, client, make_point, points, ExpectedPoint.earlier, description="expected reach")
     found = [ExpectedPoint.from_json(points[task]) for task in tasks]
     inputs = [*run.columns, *(name for signal in signals for name in signal.files), *(pool or ())]
     made = ExpectedReach(
@@ -172,10 +179,12 @@ def _campaign(
     client: Client,
     function: Callable[..., None],
     files: Mapping[Any, Path],
+    earlier: Callable[[Path], Record | None],
+    *,
     description: str,
 ) -> None:
-    """Make the files that are not there yet."""
-    missing = {str(task): task for task, path in files.items() if not path.is_file()}
+    """Make the files of records that are not there yet, or are damaged."""
+    missing = {str(task): task for task, path in files.items() if earlier(path) is None}
     if not missing:
         return
     with progress(description, len(files)) as advance:

@@ -159,7 +159,8 @@ def _campaign(
     folder = run.folder / "limits"
     files = {task: folder / _file_name(run, task) for task in tasks}
     folder.mkdir(parents=True, exist_ok=True)
-    done = {task: Injection.from_json(path) for task, path in files.items() if path.is_file()}
+    there = {task: Injection.earlier(path) for task, path in files.items()}
+    done = {task: found for task, found in there.items() if found is not None}
     missing = {str(task): task for task in tasks if task not in done}
     with live_table("injections") as show:
 

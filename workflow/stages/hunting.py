@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import hist
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core import InputError
 from ...core.identity import splitmix64
+from ...core.json_values import json_value
 from ...core.records import write_text_atomic
 from ...processors.columns.histograms import to_uhi
 from ...stats import (
@@ -78,7 +81,7 @@ def make_results(run: Run) -> SearchResults:
     """
     out, key = run.folder, run.key("results")
     found = SearchResults.earlier(out / "results.json")
-    if found is not None and found.key == key and (out / "histograms.json").is_file():
+    if found is not None and found.key == key and _is_json(out / "histograms.json"):
         return found
     selected = [selected_events(part) for part in run.partitions]
     spurious = spurious_of(run, selected[0].scores)
@@ -117,6 +120,14 @@ def make_results(run: Run) -> SearchResults:
         (out / stale).unlink(missing_ok=True)
     results.to_json(out / "results.json")
     return results
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json_value(path.read_bytes(), origin=str(path))
+    except (FileNotFoundError, InputError):
+        return False
+    return True
 
 
 def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:

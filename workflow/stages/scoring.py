@@ -19,7 +19,7 @@ from .samples import (
     load_simulation,
     load_varied,
 )
-from .scores import score_files, signal_score_files, varied_file, write_scores
+from .scores import are_intact, score_files, signal_score_files, varied_file, write_scores
 from .selecting import check_selections
 
 __all__ = ["make_scores"]
@@ -74,7 +74,9 @@ def make_scores(run: Run, client: Client) -> None:
             if run.training_windows[window] != window:
                 continue
             todo = [path, of_signal.get((window, fold))]
-            missing = [None if each is None or each.is_file() else each.absolute() for each in todo]
+            missing = [
+                None if each is None or are_intact(each) else each.absolute() for each in todo
+            ]
             if any(missing):
                 tasks.append((part, window, fold, *missing))
     run_tasks(client, _score_task, tasks, description="training", unit="folds")
