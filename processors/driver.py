@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -16,15 +16,16 @@ from distributed import KilledWorker
 
 from ..core import InputError, OverdensityError
 from ..core.listing import file_names, folder_names
+from ..core.locks import locked
 from .base import ColumnProcessor
 from .columns.monitor import Monitor, progress_bar, watched
-from .columns.partitions import remove_others, settings_key
+from .columns.partitions import partition_names, remove_others, settings_key
 from .columns.report import ProcessingReport, report_of
 from .columns.writer import NOMINAL, ColumnWriter, Variations
 from .final_states.dijet import DijetProcessor
 from .planning import complaint, find_files, plan_chunks
 from .sources.chunks import Chunk, absolute
-from .sources.filesets import FileSet, datasets
+from .sources.filesets import Dataset, FileSet, datasets
 from .sources.remote import reason, write_bytes
 from .sources.source import Executor, Source
 
@@ -110,10 +111,34 @@ def process(
     >>> report.cutflow
     {'events read': 2, 'finite fat jets': 2, 'two jets': 1}
     """
-    start = time.monotonic()
     wanted = datasets(files)
     writer = ColumnWriter(processor or DijetProcessor(), absolute(out).rstrip("/"), variations)
     run_on = _prepared(executor)
+    with _alone(writer.out):
+        return _process(
+            wanted,
+            writer,
+            source,
+            run_on,
+            chunk_events=chunk_events,
+            chunk_memory=chunk_memory,
+            skip_bad_files=skip_bad_files,
+            monitor=monitor,
+        )
+
+
+def _process(
+    wanted: Sequence[Dataset],
+    writer: ColumnWriter,
+    source: Source,
+    run_on: Executor,
+    *,
+    chunk_events: int | None,
+    chunk_memory: str | int,
+    skip_bad_files: bool,
+    monitor: Monitor | None,
+) -> ProcessingReport:
+    start = time.monotonic()
     _make_folders(writer)
 
     with _explained():
@@ -138,9 +163,32 @@ def process(
         raise InputError(complaint(bad, n_good=len(names)))
     if removed := _remove_others(writer, names):
         logger.info("removed %d partitions of other settings or files", removed)
+    _refuse_missing(writer, names)
     report = report_of(writer, result, bad=bad, datasets=wanted, seconds=time.monotonic() - start)
     write_bytes(f"{writer.out}/processing.json", report.to_text().encode())
     return report
+
+
+@contextmanager
+def _alone(out: str) -> Iterator[None]:
+    """Keep other processes of this file system out of a folder; other servers have no locks."""
+    if "://" in out:
+        yield
+        return
+    with locked(f"{out}/.lock", what=out):
+        yield
+
+
+def _refuse_missing(writer: ColumnWriter, names: Iterable[str]) -> None:
+    """Say so if partitions are gone that were there: what the report lists exists."""
+    wanted = set(names)
+    for each in writer.names:
+        if gone := sorted(wanted - partition_names(writer.folder(each))):
+            msg = (
+                f"{writer.folder(each)}: {len(gone)} partitions were removed while others were made, "
+                f"the first {gone[0]}; another process works in this folder: choose another one for it"
+            )
+            raise InputError(msg)
 
 
 def _make_folders(writer: ColumnWriter) -> None:

@@ -108,6 +108,57 @@ def test_a_folder_is_the_one_of_its_name(expected, lhco_file, tmp_path, name) ->
     assert run(lhco_file, out).reused == len(report.partitions)
 
 
+def test_two_runs_into_one_folder_are_one_too_many(lhco_file, tmp_path) -> None:
+    """Both were done, and the report of one listed partitions that the other had removed."""
+    said: list[str] = []
+
+    def second() -> None:
+        with pytest.raises(InputError) as error:
+            run(lhco_file, tmp_path, chunk_events=7)
+        said.append(str(error.value))
+
+    def start_another(_: object) -> None:
+        if not said:
+            thread = threading.Thread(target=second)
+            thread.start()
+            thread.join()
+
+    report = run(lhco_file, tmp_path, monitor=start_another)
+    assert "is at work in it; wait for it, or choose another folder" in said[0]
+    assert sorted(contents(tmp_path)) == list(report.partitions)
+    assert not (tmp_path / ".lock").exists()
+
+
+def test_partitions_that_another_removes_are_not_listed(lhco_file, tmp_path) -> None:
+    """On a file system of another machine, which knows of no lock."""
+
+    def executor(items, function, accumulator):
+        made = IterativeExecutor(status=False)(items, function, accumulator)
+        for path in (tmp_path / "columns").glob("*-000000000-*"):
+            path.unlink()
+        return made
+
+    with pytest.raises(InputError, match="1 partitions were removed while others were made"):
+        run(lhco_file, tmp_path, executor=executor)
+    assert not (tmp_path / "processing.json").exists()
+
+
+@pytest.mark.parametrize("damage", ["one bit", "fewer rows"])
+def test_a_damaged_partition_is_made_again(expected, lhco_file, tmp_path, damage, caplog) -> None:
+    run(lhco_file, tmp_path)
+    path = sorted((tmp_path / "columns").iterdir())[1]
+    if damage == "one bit":
+        content = bytearray(path.read_bytes())
+        content[200] ^= 4  # among the values of the first column
+        path.write_bytes(content)
+    else:
+        pq.write_table(pq.read_table(path).slice(0, 20), path)
+    report = run(lhco_file, tmp_path)
+    assert contents(tmp_path) == contents(expected[0])
+    assert report.reused == 2
+    assert sum("made again" in message for message in caplog.messages) == 1
+
+
 _CLIENT = """
 import sys
 from overdensity.processors import LhcoSource, process

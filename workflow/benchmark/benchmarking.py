@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, nearest_names, progress
+from ...core.locks import locked
 from ...core.records import write_text_atomic
 from ...ml import Folding, Sample, fit_guarded, make_method, mass_sculpting, performance, train_fold
 from ...ml.decorrelation.decorrelated import decorrelated
@@ -86,6 +87,11 @@ def run_benchmark(config: BenchmarkConfig, *, only: tuple[str, ...] = ()) -> Ben
     config = _chosen(config, only)
     check_benchmark(config)
     out = Path(config.out)
+    with locked(out / ".lock", what=str(out)):
+        return _run(config, out)
+
+
+def _run(config: BenchmarkConfig, out: Path) -> BenchmarkResults:
     files = {
         task: out / "trainings" / training_file(config, task) for task in benchmark_tasks(config)
     }

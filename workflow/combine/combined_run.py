@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, FitError, InputError, Record
 from ...core.identity import splitmix64
+from ...core.locks import locked
 from ...core.records import write_text_atomic
 from ...stats import count_patterns, selection_levels
 from ...stats.combination.channels_hunt import hunt_channels
@@ -125,6 +126,11 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
         If a channel has too few events to fit.
     """
     _check_windows(configs)
+    with locked(out / ".lock", what=str(out)):
+        return _combined(configs, out)
+
+
+def _combined(configs: Mapping[str, SearchConfig], out: Path) -> CombinedSearch:
     runs = {name: Run(config) for name, config in configs.items()}
     key = stage_key([(name, run.key("combination")) for name, run in runs.items()])
     found = CombinedSearch.earlier(out / "combination.json")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
+from ...core.locks import locked
 from ...core.records import write_text_atomic
 from ...core.yaml_values import yaml_text
 from ...ml import Folding, Method, Window, make_method, scan_edges, scan_windows
@@ -24,7 +26,7 @@ from ..config.search import SearchConfig
 from .inputs import column_files, events_in_region, varied_columns
 from .provenance import file_states, stage_key
 
-__all__ = ["Run", "derived_seed", "open_run"]
+__all__ = ["Run", "derived_seed", "held_run", "open_run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,6 +284,20 @@ def derived_seed(seed: int, *path: int) -> int:
     """
     sequence = np.random.SeedSequence(seed, spawn_key=path)
     return int(sequence.generate_state(1, np.uint32)[0])
+
+
+@contextmanager
+def held_run(config: SearchConfig) -> Iterator[Run]:
+    """Open the run of a configuration, which no other process works on meanwhile.
+
+    Raises
+    ------
+    InputError
+        If one does.
+    """
+    folder = Run(config).folder
+    with locked(folder / ".lock", what=str(folder)):
+        yield open_run(config)
 
 
 def open_run(config: SearchConfig) -> Run:
