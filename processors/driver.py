@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -164,9 +164,37 @@ def _process(
     if removed := _remove_others(writer, names):
         logger.info("removed %d partitions of other settings or files", removed)
     _refuse_missing(writer, names)
-    report = report_of(writer, result, bad=bad, datasets=wanted, seconds=time.monotonic() - start)
+    report = report_of(
+        writer,
+        result,
+        bad=bad,
+        datasets=wanted,
+        flags=_short_of_weights(wanted, chunks, names),
+        seconds=time.monotonic() - start,
+    )
+    for flag in report.flags:
+        logger.warning("%s", flag)
     write_bytes(f"{writer.out}/processing.json", report.to_text().encode())
     return report
+
+
+def _short_of_weights(
+    wanted: Sequence[Dataset], chunks: Mapping[str, Chunk], made: Collection[str]
+) -> tuple[str, ...]:
+    """Say which simulated datasets have lost events whose weights their cross section is shared by."""
+    flags: list[str] = []
+    for dataset in wanted:
+        if dataset.cross_section is None:
+            continue
+        sizes = {x: c.stop - c.start for x, c in chunks.items() if c.dataset == dataset.name}
+        lost, whole = sum(n for x, n in sizes.items() if x not in made), sum(sizes.values())
+        if lost:
+            flags.append(
+                f"dataset {dataset.name!r}: {lost} of {whole} simulated events could not be read, but "
+                "their generator weights count in the sum that its cross section is divided by: its "
+                f"yields are too small by some {100 * lost / whole:.2g} %; mend or leave out the files"
+            )
+    return tuple(flags)
 
 
 @contextmanager

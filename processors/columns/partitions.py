@@ -51,6 +51,8 @@ class PartitionSummary(Record):
         Sums of their weights; empty where events have none.
     hists : dict of str to dict
         Histograms in uhi's JSON form.
+    empty : int
+        Events that hold no particle at all, where particles are read.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class PartitionSummary(Record):
     cutflow: dict[str, int]
     weighted: dict[str, float]
     hists: dict[str, Any]
+    empty: int = 0
 
 
 def settings_key(**settings: Any) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -15,7 +17,6 @@ from ...core import ConfigError, InputError, Record, nearest_names
 from ...core.json_values import json_value
 from ...core.listing import data_files, same_place
 from .chunks import absolute
-from .patterns import is_pattern, matching
 from .remote import read_bytes, reason
 from .source import formats_of_suffixes
 
@@ -26,6 +27,8 @@ FileSet: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]] 
 _KEYS = ("files", "metadata", "cross_section", "luminosity", "sum_weights")
 _SPELLINGS = {"xsec": "cross_section", "lumi": "luminosity"}
 _LIST_SUFFIXES = (".json", ".txt")
+_MOST_ALTERNATIVES = 10_000
+_BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")  # the innermost
 
 
 @dataclass(frozen=True)
@@ -208,8 +211,8 @@ def _expanded(path: str) -> Iterable[str]:
     if path.endswith(".json"):
         msg = f"{path}: a JSON file set stands alone, not among other files"
         raise ConfigError(msg)
-    if is_pattern(path):
-        for each in matching(path):
+    if _is_pattern(path):
+        for each in _matching(path):
             yield from _named(each)
     else:
         yield from _named(path)
@@ -242,6 +245,87 @@ def _is_folder(path: str) -> bool:
         return bool(fs.isdir(name))
     except OSError:
         return False
+
+
+def _is_pattern(path: str) -> bool:
+    """Return whether a path stands for others: it has ``*``, ``?``, ``[…]`` or ``{a,b}`` in it.
+
+    A file or folder of exactly this name is itself, and the ``?`` of a web address is no pattern.
+    """
+    letters = "*[" if path.startswith(("http://", "https://")) else "*[?"
+    if not any(letter in path for letter in letters) and not _BRACES.search(path):
+        return False
+    return "://" in path or not os.path.lexists(absolute(path))
+
+
+def _matching(pattern: str) -> list[str]:
+    """Return what matches a pattern, absolute, in the order of the names.
+
+    Its first folders are those of their names, if they exist: in ``job[12]/*.root``, ``job[12]`` is.
+
+    Raises
+    ------
+    InputError
+        If a part of it matches nothing, or its server does not list files.
+    """
+    found: list[str] = []
+    folder, rest = ("", pattern) if "://" in pattern else _by_name(pattern)
+    for each in _alternatives(rest):
+        matches = _here(f"{folder}/{each}") if folder else _of_url(each, pattern)
+        if not matches:
+            more = "" if each == pattern else f" (of {pattern})"
+            msg = f"{each}: no file matches{more}"
+            raise InputError(msg)
+        found += matches
+    return list(dict.fromkeys(found))
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """Return a pattern once for each way to choose from its braces."""
+    found = [pattern]
+    while any(map(_BRACES.search, found)):
+        found = [chosen for each in found for chosen in _chosen(each)]
+        if len(found) > _MOST_ALTERNATIVES:
+            msg = (
+                f"{pattern}: means more than {_MOST_ALTERNATIVES} names; write a text file of them"
+            )
+            raise InputError(msg)
+    return found
+
+
+def _chosen(pattern: str) -> list[str]:
+    """Return a pattern once for each word of its first innermost braces."""
+    braces = _BRACES.search(pattern)
+    if braces is None:
+        return [pattern]
+    before, after = pattern[: braces.start()], pattern[braces.end() :]
+    return [f"{before}{word}{after}" for word in braces[1].split(",")]
+
+
+def _by_name(pattern: str) -> tuple[str, str]:
+    """Return the first folders of a pattern, those that are there by their names, and the rest."""
+    folder, rest = "/", absolute(pattern).lstrip("/").split("/")
+    while rest and os.path.lexists(os.path.join(folder, rest[0])):
+        folder, rest = os.path.join(folder, rest[0]), rest[1:]
+    return folder, "/".join(rest)
+
+
+def _here(pattern: str) -> list[str]:
+    """Return what matches on this machine."""
+    folder, rest = _by_name(pattern)
+    found = glob.glob(rest, root_dir=folder, recursive=True) if rest else [""]
+    return sorted(os.path.join(folder, name).rstrip("/") for name in found)
+
+
+def _of_url(pattern: str, given: str) -> list[str]:
+    fs, name = fsspec.core.url_to_fs(pattern)
+    try:
+        literal = not _is_pattern(pattern) or fs.exists(name)
+        found = [name] if literal else sorted(fs.glob(name))
+    except (OSError, NotImplementedError) as error:
+        msg = f"{given}: its server does not list files ({reason(error)}); name them one by one"
+        raise InputError(msg) from None
+    return [str(fs.unstrip_protocol(path)) for path in found]
 
 
 def _read_json(path: str) -> Any:

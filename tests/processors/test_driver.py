@@ -284,6 +284,29 @@ def test_a_chunk_that_cannot_be_read_leaves_a_note(tmp_path, lhco_file, monkeypa
     assert os.listdir(tmp_path / "failures") == []
 
 
+def test_simulation_that_lost_events_says_that_its_yields_are_too_small(
+    tmp_path, make_rows, write, monkeypatch
+) -> None:
+    """The weights of skipped events stay in the sum by which the cross section is shared."""
+    file = write(tmp_path / "a.h5", make_rows(30, seed=0))
+    data = write(tmp_path / "b.h5", make_rows(30, seed=1))
+    read = LhcoSource.read
+
+    def broken(self, chunk, collections):
+        if chunk.start == 20:
+            msg = f"{chunk.path}: damaged"
+            raise InputError(msg)
+        return read(self, chunk, collections)
+
+    monkeypatch.setattr(LhcoSource, "read", broken)
+    fileset = {"qcd": {"files": [file], "xsec": 2.0, "lumi": 300.0}, "data": [data]}
+    report = run(fileset, tmp_path / "run", chunk_events=20, skip_bad_files=True)
+    (flag,) = report.flags
+    assert flag.startswith("dataset 'qcd': 10 of 30 simulated events could not be read")
+    assert "too small by some 33 %" in flag
+    assert table(tmp_path / "run").weight.sum() == pytest.approx(400 + 20)
+
+
 def test_a_killed_worker_loses_and_doubles_nothing(tmp_path, make_rows, write) -> None:
     file = write(tmp_path / "events.h5", make_rows(320, seed=3))
     alone = run(file, tmp_path / "alone", chunk_events=10)

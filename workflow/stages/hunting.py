@@ -245,13 +245,22 @@ def _results(
     hiding = (HIDES_SIGNAL,) if config.fit.spurious == "data" else ()
     mutual = (_MUTUAL_FOLDS,) if config.cross_fitting == "all" else ()
     skipped = tuple(f"skipped {name}: {error}" for name, error in bad_files.items())
+    noticed = () if processing is None else processing.flags
     return SearchResults(
         windows=result.windows,
         best=_best(result),
         trials=result.trials,
         **checks,
         fit=_fit_quality(result),
-        flags=(*hiding, *result.flags, *unsure, *mutual, *map(str, run.left_out), *skipped),
+        flags=(
+            *hiding,
+            *result.flags,
+            *unsure,
+            *mutual,
+            *map(str, run.left_out),
+            *skipped,
+            *noticed,
+        ),
         left_out=run.left_out,
         repeats=result.repeats,
         n_events=len(scores.sample),
