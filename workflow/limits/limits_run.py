@@ -25,7 +25,7 @@ from .injection import inject, injection_key
 from .injection_results import Injection
 from .limits_flags import limit_flags
 from .limits_result import LimitsResults
-from .signal_models import SignalModel, read_signal_models
+from .signal_models import SignalModel, accepted_flags, read_signal_models
 from .signal_nuisances import nuisances_of
 from .summary import signal_limits
 from .yield_limits import window_limits
@@ -103,7 +103,7 @@ def make_limits(run: Run, client: Client) -> LimitsResults:
         windows=windows,
         signals=tuple(found),
         luminosity=limits.luminosity,
-        flags=tuple(limit_flags(limits, windows, found, results)),
+        flags=(*limit_flags(limits, windows, found, results), *accepted_flags(signals)),
         provenance=Provenance.of(config.model_dump(mode="json"), config.seed, inputs),
     )
     made.to_json(run.folder / "limits.json")
