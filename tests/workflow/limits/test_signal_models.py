@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from overdensity.core import ConfigError, InputError
@@ -79,7 +81,8 @@ def test_files_with_hardly_any_of_what_was_generated_are_flagged(
 def test_what_a_region_leaves_out_was_generated_too(search_file: Path, tmp_path: Path) -> None:
     """The cross section of an event in the region grows by what the region leaves out."""
     path = make_box(tmp_path / "signal.parquet", background=0, signal=500, seed=7)
-    cuts = "region={cuts: {j1_mass: {above: 100}}}"
+    middle = float(np.median(pq.read_table(path)["j1_mass"].to_numpy()))
+    cuts = f"region={{cuts: {{j1_mass: {{above: {middle}}}}}}}"
     run = Run(load_config(search_file, [cuts, "features=[j1_tau21]"]))
     (model,) = read_signal_models(run, LimitsConfig(signals={"A": {"files": str(path)}}))
     assert model.total < model.whole == 500
