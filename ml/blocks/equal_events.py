@@ -44,8 +44,8 @@ def refuse_equal_events(
 ) -> None:
     r"""Raise an InputError if more events are equal than chance can make, with the names of the files.
 
-    Equal are events with the same mass (in single precision), the same features and the same momenta
-    of jets; where there is no feature of numbers, all columns of numbers and the lists decide. Events
+    Equal are events with the same mass, the same features and the same momenta of jets, as precisely
+    as all files store them; where there is no feature of numbers, all columns of numbers and the lists decide. Events
     without a mass above zero are not compared: they have what stands for none.
 
     Of n different events, two are equal by chance in n (n - 1) / 2 p_m p_f cases, where p_m and p_f
@@ -71,8 +71,12 @@ def refuse_equal_events(
         return
     chosen = np.zeros(len(mass), np.bool_)
     chosen[rows[suspects]] = True
-    hashed = [_of_column(each) for each in files.of_rows(chosen, others).values()]
-    first, later = _repeated(content_ids(*(each[suspects] for each in columns), *hashed))
+    names = [files.mass, *files.features, *others]
+    hashed = [
+        _of_column(column, single=_is_single(files, name))
+        for name, column in files.of_rows(chosen, names).items()
+    ]
+    first, later = _repeated(content_ids(*hashed))
     if not len(later):
         return
     different = np.ones(len(rows), np.bool_)
@@ -112,10 +116,17 @@ def _equal_pairs(column: NDArray[np.float32]) -> float:
     return float(np.sum(counts * (counts - 1)) / max(n * (n - 1), 1))
 
 
-def _of_column(column: pa.Array) -> NDArray[np.uint64]:
+def _is_single(files: ColumnFiles, name: str) -> bool:
+    """Return whether a file stores a column in single precision, beside which another is rounded."""
+    types = (file.schema_arrow.field(name).type for _, file in files.files)
+    return any(pa.types.is_float32(each) or pa.types.is_float16(each) for each in types)
+
+
+def _of_column(column: pa.Array, *, single: bool) -> NDArray[np.uint64]:
     """Return a hash of each row, a number or a list."""
     if not pa.types.is_nested(column.type):
-        return content_ids(column.to_numpy(zero_copy_only=False))
+        values = column.to_numpy(zero_copy_only=False)
+        return content_ids(values.astype(np.float32) if single else values)
     if pa.types.is_struct(column.type.value_type):
         offsets = column.offsets.to_numpy().astype(np.int64)
         inside = column.flatten()

@@ -157,3 +157,12 @@ def test_rounding_alone_is_never_refused(steps, more, seed):
     equal = n - len(set(zip(mass.tolist(), x.tolist(), strict=True)))
     chance = n * (n - 1) / 2 * pairs[0] * pairs[1]
     assert equal <= 10 * chance + 5 * np.sqrt(10 * chance) + 2
+
+
+def test_numbers_are_compared_as_precisely_as_they_are_stored(tmp_path):
+    """In single precision, some of these are equal."""
+    x = np.random.default_rng(4).uniform(0, 2, 20_000)
+    made = pa.table({"mjj": 3000 + 500 * x, "x": x})
+    assert len(np.unique(made["mjj"].to_numpy().astype(np.float32))) < len(x)
+    pq.write_table(made, tmp_path / "a.parquet")
+    assert len(read(tmp_path)) == len(x)

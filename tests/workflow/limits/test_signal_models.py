@@ -83,7 +83,7 @@ def test_what_a_region_leaves_out_was_generated_too(search_file: Path, tmp_path:
     path = make_box(tmp_path / "signal.parquet", background=0, signal=500, seed=7)
     middle = float(np.median(pq.read_table(path)["j1_mass"].to_numpy()))
     cuts = f"region={{cuts: {{j1_mass: {{above: {middle}}}}}}}"
-    run = Run(load_config(search_file, [cuts, "features=[j1_tau21]"]))
+    run = Run(load_config(search_file, [cuts, "features=[j1_tau21]", "method={name: pca}"]))
     (model,) = read_signal_models(run, LimitsConfig(signals={"A": {"files": str(path)}}))
     assert model.total < model.whole == 500
     assert model.per_event(10.0) == pytest.approx(500 / model.total / 10)
