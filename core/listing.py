@@ -27,11 +27,12 @@ def file_names(fs: Any, folder: str, suffix: str = "") -> list[str]:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from fsspec.implementations.local import LocalFileSystem
     >>> with TemporaryDirectory(suffix="[12]") as folder:
     ...     for name in ("b.json", "a.json", "notes.md"):
-    ...         _ = open(f"{folder}/{name}", "w")
+    ...         Path(folder, name).touch()
     ...     file_names(LocalFileSystem(), folder, ".json")
     ['a.json', 'b.json']
     """
@@ -76,9 +77,10 @@ def same_place(path: str) -> tuple[int, int] | str:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     _ = open(f"{folder}/a", "w")
+    ...     Path(folder, "a").touch()
     ...     os.symlink(f"{folder}/a", f"{folder}/b")
     ...     same_place(f"{folder}/a") == same_place(f"{folder}/b")
     True

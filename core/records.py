@@ -148,8 +148,8 @@ class Record:
         try:
             return cls.from_dict(_checked(values, schema=cls.schema))
         except (InputError, AttributeError, TypeError, ValueError) as error:
-            msg = f"{path}: {error}; delete it and run {cls.made_by} again"
-            raise InputError(msg) from None
+            msg = f"{path}: {error}"
+            raise InputError(msg, remedy=f"delete it and run {cls.made_by} again") from None
 
     @classmethod
     def earlier(cls, path: str | os.PathLike[str]) -> Self | None:
@@ -165,7 +165,7 @@ class Record:
         try:
             return cls.from_json(path)
         except InputError as error:
-            logger.warning("%s; it is made again", str(error).partition("; delete it and run")[0])
+            logger.warning("%s; it is made again", error.problem)
             return None
 
 
