@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from .errors import InputError, nearest_names
+from .files.json_values import json_value
 from .identity import json_digest
-from .json_values import json_value
 
 __all__ = ["Record", "atomic_path", "to_plain", "write_text_atomic"]
 

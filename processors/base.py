@@ -309,7 +309,7 @@ def _single(column: Any) -> Any:
         column = ak.to_numpy(column)
     if isinstance(column, np.ma.MaskedArray):
         masked = np.ma.is_masked(column)
-        column = column.astype(np.float64).filled(np.nan) if masked else column.data
+        column = np.ma.filled(column.astype(np.float64), np.nan) if masked else column.data
     if isinstance(column, np.ndarray):
         return column.astype(np.float32) if column.dtype == np.float64 else column
 

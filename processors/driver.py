@@ -15,8 +15,8 @@ from coffea.processor import IterativeExecutor
 from distributed import KilledWorker
 
 from ..core import InputError, OverdensityError
-from ..core.listing import file_names, folder_names
-from ..core.locks import locked
+from ..core.files.listing import file_names, folder_names
+from ..core.files.locks import locked
 from .base import ColumnProcessor
 from .columns.monitor import Monitor, progress_bar, watched
 from .columns.partitions import partition_names, remove_others, settings_key
@@ -128,7 +128,7 @@ def process(
 
 
 def _process(
-    wanted: Sequence[Dataset],
+    wanted: tuple[Dataset, ...],
     writer: ColumnWriter,
     source: Source,
     run_on: Executor,

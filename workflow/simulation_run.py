@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from distributed import Client
 
-from ..core.locks import locked
+from ..core.files.locks import locked
 from ..simulation import SimulationReport, simulate_recipe
 from .cluster.connecting import connect
 from .cluster.executing import ClusterExecutor

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core import InputError, nearest_names
+from ...core.files.listing import data_files, same_place
 from ...core.identity import content_ids, number_ties
-from ...core.listing import data_files, same_place
 from .block import Block, BlockKind
 from .columns import is_number, list_column, number_column
 from .constituents import ConstituentsReader

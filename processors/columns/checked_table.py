@@ -107,7 +107,8 @@ def _leaves(column: pa.Array) -> Iterator[np.ndarray]:
         pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     ):
         yield np.array([pa.types.is_fixed_size_list(kind)])
-        yield pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False).astype("<i8")
+        lengths = pc.call_function("list_value_length", [column])
+        yield lengths.fill_null(0).to_numpy(zero_copy_only=False).astype("<i8")
         yield from _leaves(column.flatten())
     else:
         yield (column.fill_null(0) if column.null_count else column).to_numpy(zero_copy_only=False)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import fsspec
 
 from ...core import progress
-from ...core.listing import file_names
+from ...core.files.listing import file_names
 from ..sources.chunks import Chunk
 from .partitions import partition_names
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...core import InputError, Record
+from ...core.files.listing import file_names
 from ...core.identity import json_digest
-from ...core.listing import file_names
 from ..sources.remote import write_bytes
 from .checked_table import read_checked, write_checked
 

@@ -315,6 +315,6 @@ def _numpy(array: Jagged) -> NDArray[Any]:
     values = ak.to_numpy(array)
     if isinstance(values, np.ma.MaskedArray):
         if np.ma.is_masked(values):
-            return np.asarray(values.astype(np.float64).filled(np.nan))
+            return np.ma.filled(values.astype(np.float64), np.nan)
         values = values.data
     return np.asarray(values)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InputError, Record
+from ...core.files.listing import local_path
 from ...core.identity import integer_digest
-from ...core.listing import local_path
 
 __all__ = [
     "FINGERPRINT_EVENTS",

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import fsspec
 
 from ...core import ConfigError, InputError, Record, nearest_names
-from ...core.json_values import json_value
-from ...core.listing import data_files, same_place
+from ...core.files.json_values import json_value
+from ...core.files.listing import data_files, same_place
 from .chunks import absolute
 from .remote import read_bytes, reason
 from .source import formats_of_suffixes

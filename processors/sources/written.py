@@ -33,7 +33,9 @@ def refuse_unwritten(table: h5py.Dataset, path: str, *, nested: int = 0) -> None
     if table.is_virtual:
         _refuse_missing_sources(table, path, nested)
     elif layout == h5py.h5d.CHUNKED:
-        pieces = [math.ceil(n / size) for n, size in zip(table.shape, table.chunks, strict=True)]
+        pieces = [
+            math.ceil(n / size) for n, size in zip(table.shape, table.chunks or (), strict=True)
+        ]
         wanted, there = math.prod(pieces), table.id.get_num_chunks()
         if there < wanted:
             msg = (
@@ -98,7 +100,7 @@ def _holds(table: h5py.Dataset, source: Any) -> bool:
 
 def _refuse_missing_parts(table: h5py.Dataset, path: str) -> None:
     """Look for the raw files in which a table is stored."""
-    for part, offset, size in table.external:
+    for part, offset, size in table.external or ():
         name = _beside(path, os.fsdecode(part))
         needed = offset + (0 if size == h5py.h5f.UNLIMITED else size)
         if not os.path.isfile(name) or os.path.getsize(name) < needed:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core import ConfigError, OverdensityError, nearest_names
-from ...core.yaml_values import yaml_file
+from ...core.files.yaml_values import yaml_file, yaml_value
 from ..processes.kind import ProcessKind
 from ..settings import DetectorSettings, GeneratorSettings, Selection
 from .recipe import Process, Recipe
@@ -129,7 +129,7 @@ def yaml_of(source: str | os.PathLike[str]) -> dict[str, Any]:
                 f"{', '.join(known)}"
             )
             raise ConfigError(msg)
-        values = yaml_file(_PRESETS / f"{name}.yaml", kind="preset")
+        values = yaml_value((_PRESETS / f"{name}.yaml").read_text(encoding="utf-8"), origin=name)
     else:
         values = yaml_file(name, kind="recipe")
     if not isinstance(values, dict):

@@ -13,7 +13,7 @@ import pyhf
 import pytest
 
 from overdensity.core import InputError
-from overdensity.core.locks import locked
+from overdensity.core.files.locks import locked
 from overdensity.processors.columns.histograms import from_uhi
 from overdensity.stats import WindowResult
 from overdensity.workflow import SearchResults, load_config, run_search

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, nearest_names
-from ...core.locks import locked
+from ...core.files.locks import locked
 from ...core.records import write_text_atomic
 from ...ml import Folding, Sample, fit_guarded, make_method, mass_sculpting, performance, train_fold
 from ...ml.decorrelation.decorrelated import decorrelated

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from ...core import InputError, Record
-from ...core.json_values import json_value
+from ...core.files.json_values import json_value
 from .score_rules import probability_of_signal
 
 __all__ = [

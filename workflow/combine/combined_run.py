@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ...core import ConfigError, FitError, InputError, Record
+from ...core.files.locks import locked
 from ...core.identity import splitmix64
-from ...core.locks import locked
 from ...core.records import write_text_atomic
 from ...stats import count_patterns, selection_levels
 from ...stats.combination.channels_hunt import hunt_channels

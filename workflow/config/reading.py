@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ...core import ConfigError
-from ...core.yaml_values import yaml_file, yaml_value
+from ...core.files.yaml_values import yaml_file, yaml_value
 from .benchmark import BenchmarkConfig
 from .complaints import complaints
 from .search import SearchConfig

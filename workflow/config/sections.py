@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ...core.listing import local_path
+from ...core.files.listing import local_path
 
 __all__ = [
     "Decorrelate",

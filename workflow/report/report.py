@@ -10,8 +10,8 @@ import jinja2
 from matplotlib.figure import Figure
 
 from ...core import InputError
+from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
-from ...core.yaml_values import yaml_text
 from ...stats import SelectionResult, WindowResult
 from ...stats.sculpting.sculpting_result import SelectionSculpting, WindowSculpting
 from ...stats.search.printed import error_of, selection_name

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InputError
+from ...core.files.json_values import json_value
 from ...core.identity import splitmix64
-from ...core.json_values import json_value
 from ...core.records import write_text_atomic
 from ...processors.columns.histograms import to_uhi
 from ...stats import (

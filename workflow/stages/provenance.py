@@ -15,8 +15,8 @@ from typing import Any
 import fsspec
 
 from ...core import InputError, Record
+from ...core.files.listing import data_files
 from ...core.identity import json_digest
-from ...core.listing import data_files
 
 __all__ = ["InputFile", "Provenance", "file_states", "input_files", "stage_key"]
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
-from ...core.locks import locked
+from ...core.files.locks import locked
+from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
-from ...core.yaml_values import yaml_text
 from ...ml import Folding, Method, Window, make_method, scan_edges, scan_windows
 from ...ml.decorrelation.decorrelated import decorrelated
 from ...ml.thin_windows import ThinWindow, all_are_thin, thin_window

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ...core.json_values import json_value
+from ...core.files.json_values import json_value
 from ...processors.columns.histograms import from_uhi
 from ...stats import SpectrumFit
 from ...stats.search.printed import selection_name

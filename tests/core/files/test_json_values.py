@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overdensity.core import InputError
-from overdensity.core.json_values import json_value
+from overdensity.core.files.json_values import json_value
 
 
 @given(

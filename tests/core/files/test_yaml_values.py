@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overdensity.core import ConfigError
-from overdensity.core.yaml_values import yaml_file, yaml_text, yaml_value
+from overdensity.core.files.yaml_values import yaml_file, yaml_text, yaml_value
 
 
 def read(text: str):

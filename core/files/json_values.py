@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from .errors import InputError
+from ..errors import InputError
 
 __all__ = ["json_value"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from overdensity.core.listing import data_files, file_names, folder_names, local_path
+from overdensity.core.files.listing import data_files, file_names, folder_names, local_path
 
 LOCAL = fsspec.filesystem("file")
 NAMES = ["job[12]", "job?", "job*", "{a,b}", "era=2017", "a b", "plain", "[!x]"]

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from overdensity.core import InputError
-from overdensity.core.locks import locked
+from overdensity.core.files.locks import locked
 
 HOLD = """
 import sys, time
-from overdensity.core.locks import locked
+from overdensity.core.files.locks import locked
 with locked(sys.argv[1], what="there"):
     print("inside", flush=True)
     time.sleep(60)
