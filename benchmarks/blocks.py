@@ -1,6 +1,6 @@
 """Whole searches with methods that read constituents and images, from raw events.
 
-    python -P benchmarks/blocks.py searches [--seeds 1 2] [--methods particle_flow image_autoencoder]
+    python -P benchmarks/blocks.py searches [--seeds 1 2] [--methods particle_flow vrnn]
     python -P benchmarks/blocks.py memory [--events 25000 100000]
 
 ``searches`` takes the configurations of ``examples/below_features/`` through `overdensity run`: on the 13 000
@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples" / "below_features"
 REFERENCE = ROOT.parent / "shared" / "data" / "reference" / "rnd_events_13k.h5"
 BACKGROUND, SIGNAL = 40_000, 400
-METHODS = ("particle_flow", "image_autoencoder")
+METHODS = ("particle_flow", "image_autoencoder", "vrnn", "graph_autoencoder")
 PIXELS, LIT = 40, 30
 
 

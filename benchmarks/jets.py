@@ -1,0 +1,173 @@
+"""What methods on constituents reach: AUC, SIC and correlations, over seeds. Prints Markdown.
+
+    python -P benchmarks/jets.py vrnn graph_autoencoder [--seeds 1 2 3] [--out runs/jets]
+    python -P benchmarks/jets.py memory [--method vrnn] [--events 50000 500000]
+
+A simulated box of 40 000 QCD dijets and 4000 events of the R&D signal (Z' of 3.5 TeV to X and Y of 500
+and 100 GeV), made where they are missing. For each seed one half of the background and 100 signal
+events (0.5 %) are learnt from, and all others are scored; the seed decides the halves, and the
+networks. Errors are standard deviations over the seeds. ``memory`` scores events with 100
+constituents a jet, each number in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from overdensity.ml import Constituents, Sample, Window, make_method, performance
+from overdensity.processors import DijetProcessor, LhcoSource, process
+from overdensity.simulation import simulate
+
+BACKGROUND, SIGNAL, LEARNT = 40_000, 4000, 100
+FEATURES = ("j1_pt", "j1_constituents_50", "j2_constituents_50")
+WINDOW = Window(3500.0, 3300.0, 3700.0, 2800.0, 4200.0)
+
+VRNN = {"training": {"epochs": 15, "batch": 256, "learning_rate": 3e-3}}
+GRAPH = {"particles": 20, "training": {"epochs": 8, "batch": 256, "learning_rate": 2e-3}}
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "vrnn": {"kT order": VRNN, "pT order": VRNN | {"order": "pt"}},
+    "graph_autoencoder": {
+        "MSE, both jets": GRAPH,
+        "MSE, mean of both": GRAPH | {"combine": "mean"},
+        "Chamfer, both jets": GRAPH | {"loss": "chamfer"},
+    },
+}
+"""What is compared of each method: names and hyperparameters."""
+
+
+def sample_of(folder: Path) -> Sample:
+    """Return all events; files and columns are made where they are missing."""
+    parts = []
+    for name, events in {"background": BACKGROUND, "signal": SIGNAL}.items():
+        file, columns = folder / f"{name}.h5", folder / name
+        if not file.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            simulate(file, **{"background": 0, "signal": 0, name: events}, seed=100)
+        if not columns.is_dir():
+            processor = DijetProcessor(features=("tau21", "constituents_50"))
+            process(str(file), str(columns), source=LhcoSource(), processor=processor)
+        parts.append(Sample.from_parquet(columns / "columns", features=FEATURES))
+    return Sample.concatenated(*parts)
+
+
+def compare(methods: list[str], seeds: list[int], folder: Path) -> None:
+    """Print a row for each variant of each method."""
+    header = (
+        "method", "variant", "AUC", "SIC(10 %)", "SIC(1 %)", "significance × at the best cut",
+        "ρ(score, mjj)", "ρ(score, pT)", "CPU s a training",
+    )  # fmt: skip
+    print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
+    sample = sample_of(folder)
+    for method in methods:
+        for variant, hyper in VARIANTS[method].items():
+            runs = np.array([one(method, hyper, sample, seed) for seed in seeds])
+            mean, spread = runs.mean(axis=0), runs.std(axis=0, ddof=1)
+            cells = [
+                f"{m:.{d}f} ± {s:.{d}f}"
+                for m, s, d in zip(mean, spread, (3, 2, 1, 1, 3, 3, 0), strict=True)
+            ]
+            print(f"| `{method}` | {variant} | {' | '.join(cells)} |", flush=True)
+
+
+def one(method: str, hyper: dict[str, Any], sample: Sample, seed: int) -> list[float]:
+    """Learn from one half and score the other: the numbers of a row."""
+    assert sample.label is not None  # of both files
+    rng, signal = np.random.default_rng(seed), sample.label != 0
+    learnt = np.zeros(len(sample), bool)
+    for kind, n in ((~signal, np.count_nonzero(~signal) // 2), (signal, LEARNT)):
+        learnt[rng.permutation(np.flatnonzero(kind))[:n]] = True
+    model = make_method(method, **hyper)
+    start = time.process_time()
+    model.fit(model.shown(sample.take(learnt)), WINDOW, seed=seed)
+    seconds = time.process_time() - start
+    test = sample.take(~learnt)
+    assert test.label is not None
+    scores = model.score(model.shown(test))
+    found = performance(scores, test.label, eps_b=(0.1, 0.01))
+    background = test.label == 0
+    correlations = [
+        float(spearmanr(scores[background], of[background]).statistic)
+        for of in (test.mass, test.features[:, 0])
+    ]
+    best = best_gain(scores[~background], scores[background])
+    return [found.auc, found.sic[0].sic, found.sic[1].sic, best, *correlations, seconds]
+
+
+def best_gain(signal: NDArray[np.float32], background: NDArray[np.float32]) -> float:
+    """Return the largest eps_S / sqrt(eps_B) of a cut that keeps 25 background events or more."""
+    cuts = np.sort(background)[::-1][24:]
+    kept = np.arange(25, len(background) + 1) / len(background)
+    passed = 1 - np.searchsorted(np.sort(signal), cuts, side="left") / len(signal)
+    return float((passed / np.sqrt(kept)).max())
+
+
+def memory(method: str, numbers: list[int]) -> None:
+    """Print the most memory that training and scoring so many events takes, each in a process."""
+    print("| method | events of two jets | constituents on disk [GB] | most memory [GB] | CPU s |")
+    print("| --- | --- | --- | --- | --- |", flush=True)
+    for events in numbers:
+        command = [sys.executable, "-P", __file__, "score", "--method", method]
+        subprocess.run([*command, "--events", str(events)], check=True)
+
+
+def score(method: str, events: int) -> None:
+    """Train for an epoch and score so many events, and print what it took: a row."""
+    hyper = {"particles": 20, "device": "cpu", "training": {"epochs": 1, "batch": 4096}}
+    model, most = make_method(method, **hyper), [0.0]
+    with tempfile.TemporaryDirectory() as folder:
+        sample = toy(events, Path(folder))
+        model.fit(sample.take(np.arange(2000)), WINDOW, seed=1)
+        model.score(sample)
+        size = sum(block.stores[0].values.nbytes for block in sample.blocks.values()) / 1e9
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        most[0] = own.ru_maxrss / 1e6
+        print(f"| `{method}` | {events} | {size:.2f} | {most[0]:.2f} | {own.ru_utime:.0f} |")
+
+
+def toy(events: int, folder: Path) -> Sample:
+    """Return events of two jets of 100 constituents, which lie in memory maps."""
+    blocks = {}
+    for jet in (1, 2):
+        shape = (events * 100, 3)
+        values = np.memmap(folder / f"j{jet}", np.float32, "w+", shape=shape)
+        rng = np.random.default_rng(jet)
+        for start in range(0, len(values), 1_000_000):
+            some = values[start : start + 1_000_000]
+            some[:, 0] = rng.exponential(20.0, len(some)) + 0.1
+            some[:, 1:] = rng.normal(0, 0.2, (len(some), 2))
+        offsets = np.arange(events + 1) * 100
+        blocks[f"j{jet}_constituents"] = Constituents.from_arrays(offsets, values).normalised()
+    mass = np.random.default_rng(0).uniform(2600, 6000, events)
+    return Sample.from_arrays(mass, np.empty((events, 0)), (), blocks=blocks)
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("what", nargs="+", choices=(*VARIANTS, "memory", "score"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--method", choices=VARIANTS, default="vrnn")
+    parser.add_argument("--events", type=int, nargs="+", default=[50_000, 500_000])
+    parser.add_argument("--out", type=Path, default=Path("runs/jets"))
+    given = parser.parse_args()
+    if given.what == ["memory"]:
+        memory(given.method, given.events)
+    elif given.what == ["score"]:
+        score(given.method, given.events[0])
+    else:
+        compare(given.what, given.seeds, given.out)
+
+
+if __name__ == "__main__":
+    main()
