@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ...core import FitError
@@ -39,22 +41,25 @@ def write_models(folder: Path, result: HuntResult, model: FitModel) -> None:
         write_text_atomic(folder / _WINDOW[0], json.dumps(window, indent=1))
     except FitError as error:  # no quotable window; the flags say so
         _without(folder, _WINDOW, error)
+    write_whole_range(folder, partial(best_categories, result, model=model))
+
+
+def write_whole_range(folder: Path, make: Callable[[], Categories]) -> None:
+    """Write the model of all bins as a workspace and as a datacard; without one, none is left there.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    make : callable
+        Returns the model, or raises FitError where there is none.
+    """
     try:
-        write_whole_range(folder, best_categories(result, model=model))
+        whole = make()
+        write_text_atomic(folder / _WHOLE[0], json.dumps(categories_workspace(whole)))
+        write_datacard(whole, folder / _WHOLE[1])
     except FitError as error:
         _without(folder, _WHOLE, error)
-
-
-def write_whole_range(folder: Path, whole: Categories) -> None:
-    """Write the model of all bins as a workspace and as a datacard.
-
-    Raises
-    ------
-    FitError
-        If it cannot be fitted.
-    """
-    write_text_atomic(folder / _WHOLE[0], json.dumps(categories_workspace(whole)))
-    write_datacard(whole, folder / _WHOLE[1])
 
 
 def _without(folder: Path, names: tuple[str, ...], error: FitError) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def make_uncertainties(run: Run, results: SearchResults) -> Uncertainties | None
         logger.warning("no %s: %s", _FILE, error)
         _take_back(run, results)
         return None
-    write_whole_range(run.folder, model)
+    write_whole_range(run.folder, lambda: model)
     save_figure(plot_impacts(made.impacts), run.folder / "uncertainties" / "impacts.svg")
     save_figure(plot_strength(made), run.folder / "uncertainties" / "strength.svg")
     made.to_json(path)
@@ -97,7 +98,8 @@ def _take_back(run: Run, results: SearchResults) -> None:
         return
     window = results.windows[best.window]
     place = window.place_of(best.efficiency)
-    whole = spectra_categories(
+    of_search = partial(
+        spectra_categories,
         results.spectra[0],
         None if place == 0 else results.spectra[place],
         signal=peak_events(run.fit_edges, best.mass, best.width, best.n_signal),
@@ -105,7 +107,7 @@ def _take_back(run: Run, results: SearchResults) -> None:
         model=run.fit_model,
         odds_widths=best.odds_widths or None,
     )
-    write_whole_range(run.folder, whole)
+    write_whole_range(run.folder, of_search)
 
 
 def _uncertainties(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from overdensity.core import FitError
 from overdensity.stats import FitModel, HuntResult
-from overdensity.workflow.models.result_models import MODELS, write_models
+from overdensity.workflow.models.result_models import MODELS, write_models, write_whole_range
 
 
 def test_a_search_leaves_all_its_models(finished_run: Path) -> None:
@@ -26,3 +27,14 @@ def test_models_of_an_earlier_result_do_not_stay(tmp_path: Path) -> None:
     )
     write_models(tmp_path, nothing, FitModel())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_cannot_be_fitted_ends_no_run(tmp_path: Path) -> None:
+    def unfitted():
+        msg = "the fit did not converge"
+        raise FitError(msg)
+
+    for name in MODELS:
+        (tmp_path / name).write_text("old")
+    write_whole_range(tmp_path, unfitted)
+    assert [path.name for path in tmp_path.iterdir()] == ["workspace.json"]
