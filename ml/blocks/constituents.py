@@ -207,7 +207,7 @@ class Padded:
         return padded
 
 
-def mask_of(padded: NDArray[np.float32]) -> NDArray[np.bool_]:
+def mask_of(padded: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     """Return where padded constituents are real, shape (n_events, longest): their pT is not 0."""
     return padded[..., 0] > 0
 

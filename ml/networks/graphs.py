@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class EdgeConvolution(nn.Module):
         self.of_one = nn.Linear(inputs, widths[0])
         self.of_other = nn.Linear(inputs, widths[0], bias=False)
         layers: list[nn.Module] = []
-        for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
+        for n_in, n_out in pairwise(widths):
             layers += [nn.ReLU(), nn.Linear(n_in, n_out)]
         self.rest = nn.Sequential(*layers, *([nn.ReLU()] if last else []))
 

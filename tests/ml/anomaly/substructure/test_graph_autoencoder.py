@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from overdensity.ml import make_method, performance
 from overdensity.ml.anomaly.substructure.graph_autoencoder import ParticleGraphAutoencoder
@@ -34,8 +35,6 @@ def test_score_without_signal_does_not_know_the_mass(sample):
 
 
 def test_momenta_are_standardised_by_those_of_the_training_jets(sample):
-    import torch  # noqa: PLC0415 - beside its use
-
     model = fitted(sample)._models["j1_constituents"]
     jets = [sample.blocks[f"j{i}_constituents"].normalised().padded(8)[:] for i in (1, 2)]
     both = torch.as_tensor(np.concatenate(jets))
