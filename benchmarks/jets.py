@@ -1,6 +1,7 @@
 """What methods on constituents reach: AUC, SIC and correlations, over seeds. Prints Markdown.
 
     python -P benchmarks/jets.py vrnn graph_autoencoder [--seeds 1 2 3] [--out runs/jets]
+    python -P benchmarks/jets.py ucluster [--seeds 1 2 3] [--out runs/jets]
     python -P benchmarks/jets.py memory [--method vrnn] [--events 50000 500000]
 
 A simulated box of 40 000 QCD dijets and 4000 events of the R&D signal (Z' of 3.5 TeV to X and Y of 500
@@ -8,7 +9,8 @@ and 100 GeV), made where they are missing. For each seed one half of the backgro
 events (0.5 %) are learnt from, and all others are scored; the seed decides the halves, and the
 networks. Errors are standard deviations over the seeds. Z is what the events from 3.3 to 3.7 TeV are
 worth at the published numbers of events, all of them and those above a cut that keeps 1 % of the
-background, with a background uncertainty of 15 %. ``memory`` scores events with 100
+background, with a background uncertainty of 15 %. ``ucluster`` learns with 1 % of signal and without, and
+looks into the clusters of the other half. ``memory`` scores events with 100
 constituents a jet, each number in a process of its own.
 """
 
@@ -29,6 +31,8 @@ from scipy.special import betainc
 from scipy.stats import norm, spearmanr
 
 from overdensity.ml import Constituents, Sample, Window, make_method, performance
+from overdensity.ml.anomaly.substructure.ucluster import UCluster, UClusterHyper
+from overdensity.ml.hyperparameters import replaced
 from overdensity.processors import DijetProcessor, LhcoSource, process
 from overdensity.simulation import simulate
 
@@ -48,6 +52,21 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 """What is compared of each method: names and hyperparameters."""
+
+UCLUSTER = {
+    "phi": [32, 32],
+    "f": [64],
+    "particles": 20,
+    "pretraining": {"epochs": 10, "batch": 256, "learning_rate": 3e-3},
+    "training": {
+        "epochs": 15,
+        "batch": 256,
+        "learning_rate": 3e-3,
+        "keep": "last",
+        "schedule": "cosine",
+    },
+}
+CLUSTERS = (2, 10, 30)
 
 
 def sample_of(folder: Path) -> Sample:
@@ -84,13 +103,19 @@ def compare(methods: list[str], seeds: list[int], folder: Path) -> None:
             print(f"| `{method}` | {variant} | {' | '.join(cells)} |", flush=True)
 
 
-def one(method: str, hyper: dict[str, Any], sample: Sample, seed: int) -> list[float]:
-    """Learn from one half and score the other: the numbers of a row."""
+def halves(sample: Sample, signals: int, seed: int) -> NDArray[np.bool_]:
+    """Return which events are learnt from: half of the background, and so many of the signal."""
     assert sample.label is not None  # of both files
     rng, signal = np.random.default_rng(seed), sample.label != 0
     learnt = np.zeros(len(sample), bool)
-    for kind, n in ((~signal, np.count_nonzero(~signal) // 2), (signal, LEARNT)):
+    for kind, n in ((~signal, np.count_nonzero(~signal) // 2), (signal, signals)):
         learnt[rng.permutation(np.flatnonzero(kind))[:n]] = True
+    return learnt
+
+
+def one(method: str, hyper: dict[str, Any], sample: Sample, seed: int) -> list[float]:
+    """Learn from one half and score the other: the numbers of a row."""
+    learnt = halves(sample, LEARNT, seed)
     model = make_method(method, **hyper)
     start = time.process_time()
     model.fit(model.shown(sample.take(learnt)), WINDOW, seed=seed)
@@ -121,6 +146,49 @@ def expected_z(kept: NDArray[np.bool_], background: NDArray[np.bool_]) -> float:
     n = b + PUBLISHED[1] * kept[~background].mean()
     tau = 1 / (b * UNCERTAINTY**2)
     return float(norm.isf(betainc(n, b * tau + 1, 1 / (1 + tau))))
+
+
+def clusters(seeds: list[int], folder: Path) -> None:
+    """Print a row for each number of clusters, and one without signal."""
+    header = (
+        "clusters", "signal", "largest S/B", "S/√B × there", "S/B of the chosen", "S/√B × there",
+        "p of the chosen, with trials", "CPU s a training",
+    )  # fmt: skip
+    print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
+    sample = sample_of(folder)
+    for n, signals in [*((n, 2 * LEARNT) for n in CLUSTERS), (CLUSTERS[-1], 0)]:
+        runs = np.array([clustered(n, signals, sample, seed) for seed in seeds])
+        mean, spread = runs.mean(axis=0), runs.std(axis=0, ddof=1)
+        purities = [
+            f"{m:.{d}f} ± {s:.{d}f}{unit}"
+            for m, s, d, unit in zip(
+                mean[:4], spread[:4], (1, 1, 1, 1), (" %", "", " %", ""), strict=True
+            )
+        ]
+        cells = [*(purities if signals else ["–"] * 4), ", ".join(f"{p:.2g}" for p in runs[:, 4])]
+        print(
+            f"| {n} | {'1 %' if signals else 'none'} | {' | '.join(cells)} | {mean[5]:.0f} |",
+            flush=True,
+        )
+
+
+def clustered(n: int, signals: int, sample: Sample, seed: int) -> list[float]:
+    """Learn so many clusters from one half and look into those of the other: numbers of a row."""
+    learnt = halves(sample, signals, seed)
+    model = UCluster(replaced(UClusterHyper(), UCLUSTER | {"clusters": n}, of="ucluster"))
+    start = time.process_time()
+    model.fit(model.shown(sample.take(learnt)), WINDOW, seed=seed)
+    seconds = time.process_time() - start
+    test = sample.take(~learnt)
+    assert test.label is not None
+    cluster = model.cluster_of(model.shown(test))
+    b, s = (np.bincount(cluster[test.label == each], minlength=n) for each in (0, 1))
+    s = s * 0.01 * b.sum() / s.sum()  # 1 % of signal
+    ratio = np.where(b >= 25, s / np.maximum(b, 1), 0.0)
+    gain = s / np.sqrt(np.maximum(b, 1)) / (s.sum() / np.sqrt(b.sum()))
+    best, chosen = int(ratio.argmax()), int(model.excess.argmax())
+    both = [number for each in (best, chosen) for number in (100 * ratio[each], gain[each])]
+    return [*both, model.p_value, seconds]
 
 
 def memory(method: str, numbers: list[int]) -> None:
@@ -166,7 +234,7 @@ def toy(events: int, folder: Path) -> Sample:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", nargs="+", choices=(*VARIANTS, "memory", "score"))
+    parser.add_argument("what", nargs="+", choices=(*VARIANTS, "ucluster", "memory", "score"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--method", choices=VARIANTS, default="vrnn")
     parser.add_argument("--events", type=int, nargs="+", default=[50_000, 500_000])
@@ -176,6 +244,8 @@ def main() -> None:
         memory(given.method, given.events)
     elif given.what == ["score"]:
         score(given.method, given.events[0])
+    elif given.what == ["ucluster"]:
+        clusters(given.seeds, given.out)
     else:
         compare(given.what, given.seeds, given.out)
 

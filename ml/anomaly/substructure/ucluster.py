@@ -110,7 +110,7 @@ class UCluster(Method[UClusterHyper]):
         "phi": (16, 16),
         "f": (16,),
         "particles": 12,
-        "pretraining": {"epochs": 3, "batch": 256, "learning_rate": 5e-3},
+        "pretraining": {"epochs": 6, "batch": 128, "learning_rate": 1e-2},
         "training": {"epochs": 1, "batch": 256, "keep": "last"},
         "device": "cpu",
     }
