@@ -121,8 +121,8 @@ class UCluster(Method[UClusterHyper]):
         """Learn clusters, and which of them peak; see :meth:`Method.fit`."""
         del simulation  # everything is learnt from data
         regions = {
-            "lower sideband": window.lower(data.mass),
             "signal region": window.signal(data.mass),
+            "lower sideband": window.lower(data.mass),
             "upper sideband": window.upper(data.mass),
         }
         for name, inside in regions.items():
@@ -135,7 +135,7 @@ class UCluster(Method[UClusterHyper]):
         self._names, self._blocks = data.names, tuple(self._constituents(data))
         self._network = self._learn(self._jets(data), weight=data.weight, seed=seed)
         cluster, distance = self._nearest(data)
-        lower, signal, upper = (
+        signal, lower, upper = (
             np.bincount(
                 cluster[inside],
                 weights=None if data.weight is None else data.weight[inside],
