@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -192,7 +191,7 @@ class Padded:
         """Return the number of events."""
         return len(self.block)
 
-    @cached_property
+    @property
     def shape(self) -> tuple[int, int, int]:
         """The shape of the whole array."""
         return len(self), self.longest, len(_FIELDS)

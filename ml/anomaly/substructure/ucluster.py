@@ -257,7 +257,7 @@ class UCluster(Method[UClusterHyper]):
         learn(_classes, self.hyper.pretraining, first)
         embedded = self._embedded(network, jets)
         rng = np.random.default_rng(of_means)
-        means, _ = kmeans2(embedded, self.hyper.clusters, minit="++", seed=rng)
+        means, _ = kmeans2(embedded, self.hyper.clusters, minit="++", rng=rng)
         with torch.no_grad():
             network.centroids.copy_(torch.from_numpy(means))
         network.per_epoch.fill_(int(np.count_nonzero(~check)))
