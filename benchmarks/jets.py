@@ -42,13 +42,12 @@ PUBLISHED, UNCERTAINTY = (895_113, 4498), 0.15
 WINDOW = Window(3500.0, 3300.0, 3700.0, 2800.0, 4200.0)
 
 VRNN = {"training": {"epochs": 10, "batch": 256, "learning_rate": 3e-3}}
-GRAPH = {"particles": 15, "training": {"epochs": 4, "batch": 256, "learning_rate": 2e-3}}
+GRAPH = {"particles": 15, "training": {"epochs": 3, "batch": 256, "learning_rate": 2e-3}}
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "vrnn": {"kT order": VRNN, "pT order": VRNN | {"order": "pt"}},
     "graph_autoencoder": {
-        "MSE, both jets": GRAPH,
-        "MSE, mean of both": GRAPH | {"combine": "mean"},
-        "Chamfer, both jets": GRAPH | {"loss": "chamfer"},
+        "MSE": GRAPH,
+        "Chamfer": GRAPH | {"loss": "chamfer"},
     },
 }
 """What is compared of each method: names and hyperparameters."""
@@ -57,16 +56,16 @@ UCLUSTER = {
     "phi": [32, 32],
     "f": [64],
     "particles": 20,
-    "pretraining": {"epochs": 10, "batch": 256, "learning_rate": 3e-3},
+    "pretraining": {"epochs": 6, "batch": 256, "learning_rate": 3e-3},
     "training": {
-        "epochs": 15,
+        "epochs": 8,
         "batch": 256,
         "learning_rate": 3e-3,
         "keep": "last",
         "schedule": "cosine",
     },
 }
-CLUSTERS = (2, 10, 30)
+CLUSTERS = (10, 30)
 
 
 def sample_of(folder: Path) -> Sample:
