@@ -1,12 +1,17 @@
-"""Recurrent networks on sequences of constituents."""
+"""Recurrent networks on sequences of constituents, and of jets."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["VariationalRecurrentNetwork"]
+__all__ = ["JET_COLUMNS", "JetSequenceNetwork", "VariationalRecurrentNetwork"]
+
+JET_COLUMNS = 4
+"""Columns of each jet in a sequence of jets: pT, eta, phi and mass."""
 
 
 class VariationalRecurrentNetwork(nn.Module):
@@ -93,6 +98,73 @@ class VariationalRecurrentNetwork(nn.Module):
         divergence = _divergence(torch.stack(posteriors, dim=1), self.prior(before))
         divergence = divergence * self.shares[: jets.shape[1]]
         return divergence, self.decoder(torch.cat([torch.stack(drawn, dim=1), before], dim=2))
+
+
+class JetSequenceNetwork(nn.Module):
+    """Two layers of long short-term memory on the jets of an event, and dense layers: log-odds.
+
+    Z. Dong, LHC Olympics 2020, arXiv:2101.08320, section 5.4. Jets are read in the order in which
+    they come, which is that of falling pT; the state after the last jet that is there decides.
+
+    Parameters
+    ----------
+    jets : int
+        How many jets there may be.
+    memory, dense : sequence of int
+        Widths of the two recurrent layers, and of the dense ones; ReLU after each.
+    relative : bool
+        pT and mass of a jet over the pT of the first, so that no sum of them is the scale of the
+        event.
+
+    Examples
+    --------
+    >>> network = JetSequenceNetwork(3, memory=(4, 4), dense=(4,))
+    >>> event = [1400.0, 0.2, 0.1, 300.0, 1300.0, -0.3, -3.0, 90.0, 0.0, 0.0, 0.0, 0.0]
+    >>> network(torch.tensor([event])).shape
+    torch.Size([1])
+    """
+
+    mean: Tensor
+    width: Tensor
+
+    def __init__(
+        self, jets: int, *, memory: Sequence[int], dense: Sequence[int], relative: bool = True
+    ) -> None:
+        super().__init__()
+        self.jets, self.relative = jets, relative
+        first, second = memory
+        self.first = nn.LSTM(JET_COLUMNS, first, batch_first=True)
+        self.second = nn.LSTM(first, second, batch_first=True)
+        self.dense = nn.Sequential(_layers(second, *dense), nn.Linear(dense[-1], 1))
+        self.register_buffer("mean", torch.zeros(JET_COLUMNS))
+        self.register_buffer("width", torch.ones(JET_COLUMNS))
+
+    def forward(self, columns: Tensor) -> Tensor:
+        """Return the log-odds, shape (n_events,).
+
+        Parameters
+        ----------
+        columns : Tensor, shape (n_events, 4 n_jets)
+            pT, eta, phi and mass of the first jet, then of the second; zeros where there is none.
+        """
+        jets, there = self.inputs(columns)
+        jets = torch.where(there[..., None], (jets - self.mean) / self.width, 0.0)
+        states = functional.relu(self.second(functional.relu(self.first(jets)[0]))[0])
+        last = (there.sum(dim=1) - 1).clamp(min=0)
+        return self.dense(states[torch.arange(len(states)), last]).squeeze(1)
+
+    def inputs(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is read of each jet, before it is standardised, and which jets there are.
+
+        Azimuths are those from the first jet; see ``relative``.
+        """
+        jets = columns.unflatten(1, (self.jets, JET_COLUMNS))
+        pt, eta, phi, mass = jets.unbind(dim=2)
+        phi = torch.remainder(phi - phi[:, :1] + torch.pi, 2 * torch.pi) - torch.pi
+        if self.relative:
+            unit = torch.where(pt[:, :1] > 0, pt[:, :1], 1.0)
+            pt, mass = pt / unit, mass / unit
+        return torch.stack([pt, eta, phi, mass], dim=2), jets[..., 0] > 0
 
 
 class _Normal(nn.Module):
