@@ -2,6 +2,7 @@
 
     python -P benchmarks/jets.py vrnn graph_autoencoder [--seeds 1 2 3] [--out runs/jets]
     python -P benchmarks/jets.py ucluster [--seeds 1 2 3] [--out runs/jets]
+    python -P benchmarks/jets.py lstm [--seeds 1 2 3] [--out runs/jets]
     python -P benchmarks/jets.py memory [--method vrnn] [--events 50000 500000]
 
 A simulated box of 40 000 QCD dijets and 4000 events of the R&D signal (Z' of 3.5 TeV to X and Y of 500
@@ -10,7 +11,8 @@ events (0.5 %) are learnt from, and all others are scored; the seed decides the 
 networks. Errors are standard deviations over the seeds. Z is what the events from 3.3 to 3.7 TeV are
 worth at the published numbers of events, all of them and those above a cut that keeps 1 % of the
 background, with a background uncertainty of 15 %. ``ucluster`` learns with 1 % of signal and without, and
-looks into the clusters of the other half. ``memory`` scores events with 100
+looks into the clusters of the other half. ``lstm`` learns the R&D signal by the truth from jets of radius
+0.7, and scores it and a signal with the masses of Black Box 1. ``memory`` scores events with 100
 constituents a jet, each number in a process of its own.
 """
 
@@ -32,9 +34,11 @@ from scipy.stats import norm, spearmanr
 
 from overdensity.ml import Constituents, Sample, Window, make_method, performance
 from overdensity.ml.anomaly.substructure.ucluster import UCluster, UClusterHyper
+from overdensity.ml.classifiers.ensemble import ClassifierHyper, balance_classes, fit_classifier
+from overdensity.ml.classifiers.lstm_hyper import LstmHyper
 from overdensity.ml.hyperparameters import replaced
-from overdensity.processors import DijetProcessor, LhcoSource, process
-from overdensity.simulation import simulate
+from overdensity.processors import DijetProcessor, LhcoSource, MultijetProcessor, process
+from overdensity.simulation import ZprimeMasses, simulate
 
 BACKGROUND, SIGNAL, LEARNT = 40_000, 4000, 100
 FEATURES = ("j1_pt", "j1_constituents_50", "j2_constituents_50")
@@ -66,6 +70,13 @@ UCLUSTER = {
     },
 }
 CLUSTERS = (10, 30)
+
+LSTM = {
+    "memory": [32, 64],
+    "dense": [64, 64],
+    "training": {"epochs": 12, "batch": 256, "learning_rate": 3e-3, "patience": 4},
+}
+BB1 = (3823.0, 732.0, 378.0)  # GeV
 
 
 def sample_of(folder: Path) -> Sample:
@@ -190,6 +201,61 @@ def clustered(n: int, signals: int, sample: Sample, seed: int) -> list[float]:
     return [*both, model.p_value, seconds]
 
 
+def sequences(seeds: list[int], folder: Path) -> None:
+    """Print what recurrent networks on jets reach on the signal they learnt, and on another."""
+    sample_of(folder)
+    other = folder / "bb1.h5"
+    if not other.is_file():
+        simulate(other, background=0, signal=2000, seed=100, masses=ZprimeMasses(*BB1))
+    found = {name: jets_of(folder, name) for name in ("background", "signal", "bb1")}
+    header = ("momenta", "AUC, R&D", "SIC(1 %), R&D", "AUC, masses of BB1", "SIC(1 %), masses of BB1", "CPU s")  # fmt: skip
+    print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
+    for relative, what in ((True, "over that of the first jet"), (False, "in GeV, as published")):
+        runs = np.array([learnt_sequences(found, relative, seed) for seed in seeds])
+        mean, spread = runs.mean(axis=0), runs.std(axis=0, ddof=1)
+        cells = [
+            f"{m:.{d}f} ± {s:.{d}f}" for m, s, d in zip(mean, spread, (3, 1, 3, 1, 0), strict=True)
+        ]
+        print(f"| {what} | {' | '.join(cells)} |", flush=True)
+
+
+def jets_of(folder: Path, name: str) -> NDArray[np.float32]:
+    """Return pT, eta, phi and mass of eight jets of radius 0.7; columns are made if missing."""
+    columns = folder / f"{name}_r07"
+    if not columns.is_dir():
+        processor = MultijetProcessor(
+            radius=0.7, features=(), event_features=(), min_jets=2, described=8
+        )
+        process(str(folder / f"{name}.h5"), str(columns), source=LhcoSource(), processor=processor)
+    names = [f"j{i}_{each}" for i in range(1, 9) for each in ("pt", "eta", "phi", "mass")]
+    return Sample.from_parquet(columns / "columns", features=names).features
+
+
+def learnt_sequences(
+    found: dict[str, NDArray[np.float32]], relative: bool, seed: int
+) -> list[float]:
+    """Learn half of the background and of the R&D signal and score the rest: numbers of a row."""
+    rng = np.random.default_rng(seed)
+    order = {name: rng.permutation(len(found[name])) for name in ("background", "signal")}
+    half = {name: len(each) // 2 for name, each in order.items()}
+    learnt = [found[name][order[name][: half[name]]] for name in order]
+    x, y = np.concatenate(learnt), np.repeat([False, True], [len(each) for each in learnt])
+    weight = balance_classes(y, None)
+    settings = replaced(LstmHyper(relative=relative), LSTM, of="lstm")
+    hyper = ClassifierHyper(kind="lstm", inner_folds=2, members=1, settings=settings)
+    start = time.process_time()
+    event = np.arange(len(x), dtype=np.uint64)
+    made = fit_classifier(x, y, weight=weight, hyper=hyper, seed=seed, event=event)
+    seconds = time.process_time() - start
+    background, signal = (made.score(found[name][order[name][half[name] :]]) for name in order)
+    row = []
+    for scores in (signal, made.score(found["bb1"])):
+        label = np.repeat([0, 1], [len(background), len(scores)])
+        reached = performance(np.concatenate([background, scores]), label, eps_b=(0.01,))
+        row += [reached.auc, reached.sic[0].sic]
+    return [*row, seconds]
+
+
 def memory(method: str, numbers: list[int]) -> None:
     """Print the most memory that training and scoring so many events takes, each in a process."""
     print("| method | events of two jets | constituents on disk [GB] | most memory [GB] | CPU s |")
@@ -233,7 +299,9 @@ def toy(events: int, folder: Path) -> Sample:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", nargs="+", choices=(*VARIANTS, "ucluster", "memory", "score"))
+    parser.add_argument(
+        "what", nargs="+", choices=(*VARIANTS, "ucluster", "lstm", "memory", "score")
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--method", choices=VARIANTS, default="vrnn")
     parser.add_argument("--events", type=int, nargs="+", default=[50_000, 500_000])
@@ -245,6 +313,8 @@ def main() -> None:
         score(given.method, given.events[0])
     elif given.what == ["ucluster"]:
         clusters(given.seeds, given.out)
+    elif given.what == ["lstm"]:
+        sequences(given.seeds, given.out)
     else:
         compare(given.what, given.seeds, given.out)
 

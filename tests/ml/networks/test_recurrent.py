@@ -1,4 +1,4 @@
-"""The variational recurrent network, against its definition step by step."""
+"""Recurrent networks, against their definitions step by step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
-from overdensity.ml.networks.recurrent import VariationalRecurrentNetwork
+from overdensity.ml.networks.recurrent import JetSequenceNetwork, VariationalRecurrentNetwork
 from overdensity.ml.training.engine import seeded
 
 
@@ -60,3 +60,44 @@ def test_latent_variables_are_drawn_in_training_alone(network, jets):
     with seeded(1):
         assert not torch.equal(network.losses(jets), network.losses(jets))
     network.eval()
+
+
+@pytest.fixture(scope="module")
+def sequence():
+    with seeded(0):
+        return JetSequenceNetwork(4, memory=(5, 6), dense=(4,)).double().eval()
+
+
+@pytest.fixture(scope="module")
+def events():
+    rng = np.random.default_rng(0)
+    pt = np.sort(rng.uniform(100, 1500, (3, 4)), axis=1)[:, ::-1]
+    place = (rng.normal(size=(3, 4)), rng.uniform(-3, 3, (3, 4)))
+    jets = np.stack([pt, *place, 0.1 * pt], axis=2)
+    jets[0, 2:] = 0.0
+    return torch.as_tensor(jets)
+
+
+def test_jets_that_are_missing_change_nothing(sequence, events):
+    with seeded(0):
+        short = JetSequenceNetwork(2, memory=(5, 6), dense=(4,)).double().eval()
+    torch.testing.assert_close(short(events[:1, :2].flatten(1)), sequence(events[:1].flatten(1)))
+
+
+def test_neither_rotation_nor_scale_changes_an_event(sequence, events):
+    moved = events * torch.tensor([2.0, 1.0, 1.0, 2.0])
+    moved[..., 2] += 1.0 * (events[..., 0] > 0)
+    torch.testing.assert_close(sequence(moved.flatten(1)), sequence(events.flatten(1)))
+
+
+def test_in_gev_the_scale_is_seen(events):
+    with seeded(0):
+        published = JetSequenceNetwork(4, memory=(5, 6), dense=(4,), relative=False).double()
+    near_one = events * torch.tensor([1e-3, 1.0, 1.0, 1e-3])
+    twice = events * torch.tensor([2e-3, 1.0, 1.0, 2e-3])
+    there, back = (published(each.flatten(1)) for each in (near_one, twice))
+    assert not torch.allclose(there, back)
+
+
+def test_an_event_without_jets_has_a_finite_score(sequence):
+    assert torch.isfinite(sequence(torch.zeros(1, 16, dtype=torch.float64))).all()
