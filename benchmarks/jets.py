@@ -211,7 +211,7 @@ def sequences(seeds: list[int], folder: Path) -> None:
     header = ("momenta", "AUC, R&D", "SIC(1 %), R&D", "AUC, masses of BB1", "SIC(1 %), masses of BB1", "CPU s")  # fmt: skip
     print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
     for relative, what in ((True, "over that of the first jet"), (False, "in GeV, as published")):
-        runs = np.array([learnt_sequences(found, relative, seed) for seed in seeds])
+        runs = np.array([learnt_sequences(found, relative=relative, seed=seed) for seed in seeds])
         mean, spread = runs.mean(axis=0), runs.std(axis=0, ddof=1)
         cells = [
             f"{m:.{d}f} ± {s:.{d}f}" for m, s, d in zip(mean, spread, (3, 1, 3, 1, 0), strict=True)
@@ -232,7 +232,7 @@ def jets_of(folder: Path, name: str) -> NDArray[np.float32]:
 
 
 def learnt_sequences(
-    found: dict[str, NDArray[np.float32]], relative: bool, seed: int
+    found: dict[str, NDArray[np.float32]], *, relative: bool, seed: int
 ) -> list[float]:
     """Learn half of the background and of the R&D signal and score the rest: numbers of a row."""
     rng = np.random.default_rng(seed)
