@@ -70,9 +70,9 @@ class ParticleGraphAutoencoder(JetNetworks[ParticleGraphHyper, GraphAutoencoder]
     )
     Hyper: ClassVar[type[ParticleGraphHyper]] = ParticleGraphHyper
     fast: ClassVar[Mapping[str, Any]] = {
-        "particles": 8,
-        "widths": (16,),
-        "training": {"epochs": 4, "batch": 256, "learning_rate": 5e-3},
+        "particles": 6,
+        "widths": (8,),
+        "training": {"epochs": 2, "batch": 128, "learning_rate": 1e-2},
         "device": "cpu",
     }
 

@@ -109,8 +109,8 @@ class UCluster(Method[UClusterHyper]):
         "clusters": 6,
         "phi": (16, 16),
         "f": (16,),
-        "particles": 12,
-        "pretraining": {"epochs": 6, "batch": 128, "learning_rate": 1e-2},
+        "particles": 8,
+        "pretraining": {"epochs": 4, "batch": 128, "learning_rate": 2e-2},
         "training": {"epochs": 1, "batch": 256, "keep": "last"},
         "device": "cpu",
     }

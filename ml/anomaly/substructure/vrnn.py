@@ -86,7 +86,8 @@ class Vrnn(JetNetworks[VrnnHyper, VariationalRecurrentNetwork]):
     fast: ClassVar[Mapping[str, Any]] = {
         "particles": 12,
         "longest": 4,
-        "training": {"epochs": 1, "batch": 1024, "learning_rate": 5e-3},
+        "hidden": 4,
+        "training": {"epochs": 1, "batch": 2048},
         "device": "cpu",
     }
 

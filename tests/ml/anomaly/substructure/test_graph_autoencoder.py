@@ -36,7 +36,7 @@ def test_score_without_signal_does_not_know_the_mass(sample):
 
 def test_momenta_are_standardised_by_those_of_the_training_jets(sample):
     model = fitted(sample)._models["j1_constituents"]
-    jets = [sample.blocks[f"j{i}_constituents"].normalised().padded(8)[:] for i in (1, 2)]
+    jets = [sample.blocks[f"j{i}_constituents"].normalised().padded(6)[:] for i in (1, 2)]
     both = torch.as_tensor(np.concatenate(jets))
     momenta = four_momenta(both[both[..., 0] > 0])
     torch.testing.assert_close(model.mean, momenta.mean(0), rtol=1e-4, atol=1e-5)
