@@ -36,7 +36,7 @@ from overdensity.ml import Constituents, Sample, Window, make_method, performanc
 from overdensity.ml.anomaly.substructure.ucluster import UCluster, UClusterHyper
 from overdensity.ml.blocks.block import forget
 from overdensity.ml.classifiers.ensemble import ClassifierHyper, balance_classes, fit_classifier
-from overdensity.ml.classifiers.lstm_hyper import LstmHyper
+from overdensity.ml.classifiers.lstm import LstmHyper
 from overdensity.ml.hyperparameters import replaced
 from overdensity.processors import DijetProcessor, LhcoSource, MultijetProcessor, process
 from overdensity.simulation import ZprimeMasses, simulate

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...core import InputError
 from ..networks.recurrent import JET_COLUMNS, JetSequenceNetwork
-from .lstm_hyper import LstmHyper
+from .lstm import LstmHyper
 from .module_ensemble import ModuleEnsemble, fit_modules, restored_modules
 
 __all__ = ["LstmEnsemble", "fit_lstm"]

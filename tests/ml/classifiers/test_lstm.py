@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from overdensity.core import InputError
+from overdensity.core import ConfigError, InputError
 from overdensity.ml.classifiers.ensemble import (
     ClassifierHyper,
     classifier_from_arrays,
     fit_classifier,
 )
-from overdensity.ml.classifiers.lstm_hyper import LstmHyper
+from overdensity.ml.classifiers.lstm import LstmHyper
 from overdensity.ml.training.training_hyper import TrainingHyper
 
 HYPER = ClassifierHyper(
@@ -63,3 +63,9 @@ def test_columns_that_are_not_four_a_jet_are_refused(problem):
     event = np.arange(len(y), dtype=np.uint64)
     with pytest.raises(InputError, match=r"reads pt, eta, phi and mass of each jet.*finds 11 col"):
         fit_classifier(x[:, :11], y, weight=np.ones(len(y)), hyper=HYPER, seed=1, event=event)
+
+
+@pytest.mark.parametrize("bad", [{"memory": (4,)}, {"memory": (4, 0)}, {"dense": ()}])
+def test_widths_that_cannot_be_used_are_refused(bad):
+    with pytest.raises(ConfigError, match=f"{next(iter(bad))} = .* cannot be used"):
+        LstmHyper(**bad)
