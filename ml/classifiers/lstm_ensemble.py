@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ...core import InputError
 from ..networks.recurrent import JET_COLUMNS, JetSequenceNetwork
-from .lstm import LstmHyper
 from .module_ensemble import ModuleEnsemble, fit_modules, restored_modules
 
 __all__ = ["LstmEnsemble", "fit_lstm"]
@@ -32,14 +31,14 @@ class LstmEnsemble(ModuleEnsemble):
         Their shape.
     """
 
-    hyper: LstmHyper
+    hyper: Any
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; :meth:`from_arrays` takes it back."""
         return {"jets": np.array(self.networks[0].jets)} | super().arrays()
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, hyper: LstmHyper) -> Self:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, hyper: Any) -> Self:
         """Take over what :meth:`arrays` returned; the shapes are those of the hyperparameters."""
         jets = int(arrays["jets"])
         return cls(restored_modules(arrays, lambda: _untrained(jets, hyper)), hyper)
@@ -57,7 +56,7 @@ def fit_lstm(
     weight: NDArray[np.float64],
     inner: NDArray[np.int64],
     *,
-    hyper: LstmHyper,
+    hyper: Any,
     members: int,
     seed: int,
 ) -> dict[int, LstmEnsemble]:
@@ -102,5 +101,5 @@ def fit_lstm(
     return {fold: LstmEnsemble(networks, hyper) for fold, networks in fitted.items()}
 
 
-def _untrained(jets: int, hyper: LstmHyper) -> JetSequenceNetwork:
+def _untrained(jets: int, hyper: Any) -> JetSequenceNetwork:
     return JetSequenceNetwork(jets, memory=hyper.memory, dense=hyper.dense, relative=hyper.relative)

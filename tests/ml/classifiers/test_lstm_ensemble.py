@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from overdensity.ml.classifiers.lstm_ensemble import fit_lstm
 from overdensity.ml.classifiers.lstm import LstmHyper
+from overdensity.ml.classifiers.lstm_ensemble import fit_lstm
 from overdensity.ml.training.training_hyper import TrainingHyper
 
 
