@@ -303,7 +303,7 @@ def excesses(lower: NDArray[Any], signal: NDArray[Any], upper: NDArray[Any]) -> 
     Examples
     --------
     >>> excesses(np.array([400, 100]), np.array([200, 100]), np.array([100, 25])).round(1)
-    array([-2.2,  2.4])
+    array([-1.9,  3.9])
     """
     low, high = lower + 0.5, upper + 0.5
     expected = np.sqrt(low * high) * signal.sum() / np.sqrt(low.sum() * high.sum())
