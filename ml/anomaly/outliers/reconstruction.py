@@ -246,8 +246,13 @@ class Reconstruction(JetOutliers[HyperT, NDArray[np.float32], ModelT], Generic[H
         self._std = x.std(axis=0, dtype=np.float64).astype(np.float32)
 
     def _jets(self, data: Sample) -> dict[str, NDArray[np.float32]]:
-        x = ((self._sorted(data).features - self._mean) / self._std).astype(np.float32, copy=False)
+        x = self._standardised(data)
         return {jet: x[:, mine] for jet, mine in jet_columns(self._names).items()}
+
+    def _standardised(self, data: Sample) -> NDArray[np.float32]:
+        """Return all features in units of their standard deviations."""
+        x = (self._sorted(data).features - self._mean) / self._std
+        return x.astype(np.float32, copy=False)
 
 
 def jet_columns(names: Sequence[str]) -> dict[str, list[int]]:
