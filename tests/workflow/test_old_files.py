@@ -44,8 +44,9 @@ READ: dict[str, tuple[type[Record], str]] = {
 }
 
 # A key is never to be deleted (tests/workflow/challenge/test_key.py); what a simulation that was
-# stopped has left is begun again where it does not fit.
-READ_OTHERWISE = {"Key", "Secret", "Recipe"}
+# stopped has left is begun again where it does not fit; boxes that a suite of another version has
+# sealed are refused (tests/workflow/suite/test_suite_run.py).
+READ_OTHERWISE = {"Key", "Secret", "Recipe", "SealedSuite"}
 
 
 def set_schema(path: Path, schema: int | None) -> None:

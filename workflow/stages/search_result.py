@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from ...core import Record
@@ -21,8 +22,10 @@ from ...stats import (
 from ...stats.search.hunt_result import Repeats, windows_table
 from ...stats.search.printed import error_of, significances
 from ...stats.signal.daughters import DaughterMass
+from ..config.reading import parse_config
 from .before_selection import BeforeSelection
 from .provenance import Provenance
+from .run import Run
 
 __all__ = [
     "HIDES_SIGNAL",
@@ -30,6 +33,7 @@ __all__ = [
     "FitQuality",
     "SearchResults",
     "TruthSummary",
+    "run_of_results",
 ]
 
 HIDES_SIGNAL = (
@@ -267,3 +271,23 @@ class SearchResults(Printed, Record):
                 extrapolated=best.p_global_extrapolated,
             )
         )
+
+
+def run_of_results(results: SearchResults, folder: Path) -> Run:
+    """Return the run that results are of, in the partition into folds that they are of.
+
+    Parameters
+    ----------
+    results : SearchResults
+        Of the search.
+    folder : Path
+        Where they are now, which need not be where the search was made.
+
+    Raises
+    ------
+    ConfigError
+        If this version cannot use their configuration.
+    """
+    stored = results.provenance.configuration | {"out": str(folder)}
+    config = parse_config(stored, origin=str(folder / "results.json"))
+    return Run(config, results.partition).leaving_out(results.left_out)
