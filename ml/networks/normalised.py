@@ -16,15 +16,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import parametrize
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ..hyper_checks import refuse_unusable
 
 __all__ = [
     "ChainHyper",
     "Energy",
-    "NormalisedImages",
     "NormalisedNumbers",
     "WithNegatives",
 ]
@@ -138,63 +135,6 @@ class NormalisedNumbers(nn.Module):
         return x.clamp(-self.reach, self.reach)
 
 
-class NormalisedImages(nn.Module):
-    """The same for images with pixels between 0 and 1, with convolutions and spectral norms.
-
-    Layers of the public code of arXiv:2206.14225: four convolutions 3 × 3 with pooling after the
-    second, one to a single channel, dense layers; the same backwards, with a sigmoid at the end.
-
-    Parameters
-    ----------
-    height, width : int
-        Pixels; even.
-    filters : int
-        Of each convolution.
-    dense, latent : int
-        Nodes of the dense layer, and dimensions in which the sphere lies.
-
-    Examples
-    --------
-    >>> network = NormalisedImages(8, 8, filters=2, dense=6, latent=3)
-    >>> network.errors(torch.rand(5, 8, 8)).shape
-    torch.Size([5])
-    """
-
-    def __init__(self, height: int, width: int, *, filters: int, dense: int, latent: int) -> None:
-        super().__init__()
-        self.height, self.width, self.latent = height, width, latent
-        half = (1, height // 2, width // 2)
-        flat = half[1] * half[2]
-        self.encoder = nn.Sequential(
-            *(_convolution(1, filters), _convolution(filters, filters), nn.MaxPool2d(2)),
-            *(_convolution(filters, filters), _convolution(filters, filters)),
-            *(_convolution(filters, 1), nn.Flatten()),
-            *(spectral_norm(nn.Linear(flat, dense)), nn.PReLU()),
-            spectral_norm(nn.Linear(dense, latent)),
-        )
-        self.decoder = nn.Sequential(
-            *(spectral_norm(nn.Linear(latent, dense)), nn.PReLU()),
-            *(spectral_norm(nn.Linear(dense, flat)), nn.PReLU(), nn.Unflatten(1, half)),
-            *(_convolution(1, filters), _convolution(filters, filters)),
-            nn.Upsample(scale_factor=2, mode="bilinear"),
-            *(_convolution(filters, filters), spectral_norm(nn.Conv2d(filters, 1, 3, padding=1))),
-            nn.Sigmoid(),
-        )
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return the images at places of the sphere, shape (n, height, width)."""
-        return self.decoder(z)[:, 0]
-
-    def errors(self, x: Tensor) -> Tensor:
-        """Return the mean squared error of each image, shape (n_images,)."""
-        rebuilt = self.decode(functional.normalize(self.encoder(x[:, None]), dim=1))
-        return (rebuilt - x).square().mean(dim=(1, 2))
-
-    def inside(self, x: Tensor) -> Tensor:
-        """Return the images with their pixels between 0 and 1."""
-        return x.clamp(0, 1)
-
-
 class WithNegatives(nn.Module):
     """An autoencoder that learns to give its own samples larger errors than events.
 
@@ -228,7 +168,7 @@ class WithNegatives(nn.Module):
         rows = torch.randint(len(self.places), (n,), device=like.device)
         again = torch.rand(n, 1, device=like.device) < hyper.replay
         z = torch.where(again, self.places[rows], _on_sphere(n, self.energy.latent, like))
-        with parametrize.cached(), torch.enable_grad():
+        with torch.enable_grad():
             z = self._on_the_manifold(z)
             x = self.energy.decode(z).detach()
             for _ in range(hyper.steps):
@@ -282,7 +222,3 @@ def _dense(widths: Sequence[int]) -> nn.Sequential:
     for n_in, n_out in pairwise(widths):
         layers += [nn.Linear(n_in, n_out), nn.PReLU()]
     return nn.Sequential(*layers[:-1])
-
-
-def _convolution(channels: int, filters: int) -> nn.Sequential:
-    return nn.Sequential(spectral_norm(nn.Conv2d(channels, filters, 3, padding=1)), nn.PReLU())
