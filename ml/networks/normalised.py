@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ChainHyper:
-    """Langevin chains: x moves by -step × dE/dx + noise × a normal number.
+    """Langevin chains: x moves by -step × dE/dx + noise × a normal number, in standard deviations.
 
     Attributes
     ----------
@@ -51,8 +51,8 @@ class ChainHyper:
     steps: int = 30
     latent_step: float = 0.1
     latent_noise: float = 0.05
-    step: float = 50.0
-    noise: float = 1e-4
+    step: float = 0.3
+    noise: float = 0.15
     buffer: int = 10_000
     replay: float = 0.95
     metropolis: bool = True

@@ -87,7 +87,6 @@ class NormalisedAutoencoderHyper(NormalisedHyper):
             epochs=10, batch=2048, learning_rate=1e-4, weight_decay=1e-8, clip=0.1, keep="last"
         )
     )
-    chains: ChainHyper = field(default_factory=lambda: ChainHyper(step=0.3, noise=0.15))
 
     def __post_init__(self) -> None:
         super().__post_init__()
