@@ -1,7 +1,8 @@
 """Double DisCo: closure of its ABCD estimate, and an injected signal that it sees. Prints Markdown.
 
     python -P benchmarks/double_disco.py [--seeds 1 2 3] [--train 100000] [--epochs 20]
-                                         [--strength 200 200] [--injected 0 300]
+                                         [--strength 50 50] [--learning-rate 0.003]
+                                         [--injected 0 300]
 
 Trained on background and two-prong signal of the reference sample, four to one, from 2500 to 6000 GeV,
 each seed with other events; tested with 100 000 events of other background, to which other
@@ -53,7 +54,11 @@ def trained(seed: int, arguments: argparse.Namespace) -> tuple[DoubleDisco, floa
     first = (seed - 1) * 4 * n % (TEST[0] - 4 * n)
     background = events("rnd_background", (first, first + 4 * n), 0)
     signal = events("rnd_signal", (0, n), 1)
-    training = {"epochs": arguments.epochs, "batch": 2048}
+    training = {
+        "epochs": arguments.epochs,
+        "batch": 2048,
+        "learning_rate": arguments.learning_rate,
+    }
     method = make_method(
         "double_disco",
         decorrelation=arguments.strength[0],
@@ -72,7 +77,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--train", type=int, default=100_000)
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--strength", type=float, nargs=2, default=[200.0, 200.0])
+    parser.add_argument("--learning-rate", type=float, default=3e-3)
+    parser.add_argument("--strength", type=float, nargs=2, default=[50.0, 50.0])
     parser.add_argument("--injected", type=int, nargs="+", default=[0, 300])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -93,7 +99,7 @@ def main() -> None:
                 counts = abcd_counts(*np.concatenate([scores, of_signal[:n]]).T, cuts)
                 found = abcd_estimate(counts, closure=closure)
                 share = np.array(abcd_counts(*of_signal.T, cuts)) / len(of_signal)
-                model = abcd_workspace(counts, signal_events=list(share * 300), closure=closure)
+                model = abcd_workspace(counts, signal_events=list(share * 3000), closure=closure)
                 shown = [seed, f"{point:g}", n, found.observed]
                 shown += [f"{found.expected:.0f} ± {found.error:.0f}", f"{closure:.3f}"]
                 shown += [f"{found.z_local:.1f}", f"{discovery(model).z:.1f}"]
