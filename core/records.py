@@ -136,8 +136,8 @@ class Record:
         try:
             return cls.from_dict(values)
         except (InputError, AttributeError, TypeError, ValueError) as error:
-            msg = f"{path}: {error}; delete it and run {cls.made_by} again"
-            raise InputError(msg) from None
+            msg = f"{path}: {error}"
+            raise InputError(msg, remedy=f"delete it and run {cls.made_by} again") from None
 
     @classmethod
     def earlier(cls, path: str | os.PathLike[str]) -> Self | None:
@@ -153,7 +153,7 @@ class Record:
         try:
             return cls.from_json(path)
         except InputError as error:
-            logger.info("%s; it is made again", str(error).partition("; delete it and run")[0])
+            logger.info("%s; it is made again", error.problem)
             return None
 
 

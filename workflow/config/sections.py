@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 __all__ = [
     "Decorrelate",
     "Files",
     "FilesSection",
+    "LocalFolder",
     "MaybeFiles",
     "NamedSection",
     "Section",
+    "by_label",
     "listed",
 ]
 
@@ -21,6 +23,32 @@ def listed(value: Any) -> Any:
     """Return one path or name as a list of it."""
     return [value] if isinstance(value, str) else value
 
+
+def by_label(value: Any) -> Any:
+    """Return methods by their names in a table; a list of registered names will do."""
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, (list, tuple)):
+        value = {str(name): None for name in value}
+    if not isinstance(value, dict):
+        return value
+    return {
+        label: {"name": label, **({} if given is None else given)}
+        if given is None or isinstance(given, dict)
+        else given
+        for label, given in value.items()
+    }
+
+
+def _local(value: str) -> str:
+    if "://" in value:
+        msg = "the folder of the result must be on a file system, not behind a URL"
+        raise ValueError(msg)
+    return value
+
+
+LocalFolder = Annotated[str, AfterValidator(_local)]
+"""Where a command writes its results."""
 
 MaybeFiles = Annotated[tuple[str, ...], BeforeValidator(listed)]
 """Paths of files, or none; one needs no list."""

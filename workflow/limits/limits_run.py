@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,7 @@ from distributed import Client
 
 from ...core.progress_bar import live_table
 from ..calibrate.retraining import background_parameters
-from ..cluster.campaign import run_campaign
+from ..cluster.campaign import in_file_names, run_campaign
 from ..config.limits import LimitsConfig
 from ..stages.hunting import make_results
 from ..stages.inputs import column_paths
@@ -181,8 +180,7 @@ def _campaign(
 
 
 def _file_name(run: Run, task: InjectionTask) -> str:
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", task.model)
-    return f"{name}-s{task.strength:g}-r{task.repeat}-{injection_key(run, task)}.json"
+    return f"{in_file_names(task.model)}-s{task.strength:g}-r{task.repeat}-{injection_key(run, task)}.json"
 
 
 def _progress(

@@ -338,7 +338,7 @@ def _feature_hists(
         low, high = np.quantile(column[inside], [0.0, 0.999])
         filled = hist.Hist(
             hist.axis.StrCategory(list(groups), name="group"),
-            hist.axis.Regular(_FEATURE_BINS, low, max(high, low + 1e-6), name=name, label=name),
+            hist.axis.Regular(_FEATURE_BINS, low, max(high, low + 1e-6), label=name),
         )
         for group, members in groups.items():
             filled.fill(group, column[members])
