@@ -126,8 +126,10 @@ class ClassifierKind(ABC):
 
     Examples
     --------
-    >>> [(name, CLASSIFIERS[name].needs) for name in CLASSIFIERS.names() if name != "networks"]
-    [('argos', ('features',)), ('pfn', ('constituents',)), ('quadratic', ('features',)), ('trees', ('features',))]
+    >>> [name for name in CLASSIFIERS.names() if name != "networks"]
+    ['argos', 'lstm', 'pfn', 'quadratic', 'trees']
+    >>> CLASSIFIERS["trees"].needs, CLASSIFIERS["pfn"].needs
+    (('features',), ('constituents',))
     """
 
     name: ClassVar[str]

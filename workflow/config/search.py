@@ -13,7 +13,7 @@ from .expect import ExpectConfig
 from .limits import LimitsConfig
 from .region import RegionConfig
 from .registries import FunctionName, MethodName, ProcessorName, check_bins
-from .sections import Decorrelate, MaybeFiles, NamedSection, Section
+from .sections import Decorrelate, MaybeFiles, NamedSection, PathText, Section
 from .uncertainties import UncertaintiesConfig
 
 __all__ = [
@@ -111,7 +111,9 @@ class FitConfig(Section):
     efficiency: EfficiencyConfig = EfficiencyConfig()
     gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
     start: Literal["auto"] | Annotated[float, Field(gt=0)] | None = None
-    spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "none"
+    spurious: Literal["data", "none"] | Annotated[tuple[PathText, ...], Field(min_length=1)] = (
+        "none"
+    )
 
 
 class PseudoDatasetsConfig(Section):
@@ -230,7 +232,7 @@ class SearchConfig(Section):
     calibration: Literal["conformal", "none"] = "conformal"
     folds: Annotated[int, Field(ge=2)] = 7
     cross_fitting: Literal["tournament", "all"] = "tournament"
-    repeats: Annotated[int, Field(ge=1)] = 1
+    repeats: Annotated[int, Field(ge=1)] = 3
     fit: FitConfig = FitConfig()
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
     uncertainties: UncertaintiesConfig = UncertaintiesConfig()
@@ -242,8 +244,8 @@ class SearchConfig(Section):
     seed: Annotated[int, Field(ge=0)] = 1
     cluster: ClusterConfig = ClusterConfig()
     workers: Annotated[int, Field(ge=1)] | None = None
-    columns: str | None = None
-    out: str | None = None
+    columns: PathText | None = None
+    out: PathText | None = None
 
     @property
     def cuts(self) -> tuple[float, ...]:
