@@ -161,8 +161,8 @@ def argos_metric(
     Examples
     --------
     >>> y = np.arange(4000) % 2 == 0
-    >>> round(argos_metric(np.arange(4000.0), y, np.ones(4000), (0.5,)), 2)
-    0.0
+    >>> abs(argos_metric(np.arange(4000.0), y, np.ones(4000), (0.5,))) < 0.01
+    True
     >>> round(argos_metric(np.arange(4000.0) + 9000 * y, y, np.ones(4000), (0.25,)), 2)
     1.5
     """
