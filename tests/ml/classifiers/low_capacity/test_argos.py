@@ -7,13 +7,13 @@ import pytest
 from scipy.stats import kstest, norm
 
 from overdensity.core import ConfigError
-from overdensity.ml.classifiers.argos import ArgosHyper, argos_metric
 from overdensity.ml.classifiers.ensemble import (
     ClassifierHyper,
     balance_classes,
     classifier_from_arrays,
     fit_classifier,
 )
+from overdensity.ml.classifiers.low_capacity.argos import ArgosHyper, argos_metric
 
 from .test_quadratic import events, z_of
 

@@ -15,7 +15,7 @@ from overdensity.ml.classifiers.ensemble import (
     classifier_from_arrays,
     fit_classifier,
 )
-from overdensity.ml.classifiers.quadratic import (
+from overdensity.ml.classifiers.low_capacity.quadratic import (
     QuadraticEnsemble,
     QuadraticHyper,
     fit_ridge,

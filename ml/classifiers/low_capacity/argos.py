@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import ConfigError
-from ..hyper_checks import refuse_unusable
-from ..training.watching import watch
-from .kinds import CLASSIFIERS, Classifier, ClassifierKind, EnsembleHyper, register_classifier
+from ....core import ConfigError
+from ...hyper_checks import refuse_unusable
+from ...training.watching import watch
+from ..kinds import CLASSIFIERS, Classifier, ClassifierKind, EnsembleHyper, register_classifier
 
 __all__ = ["ArgosHyper", "BestByArgos", "ChosenClassifier", "argos_metric"]
 

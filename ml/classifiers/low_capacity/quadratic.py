@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
-from ..hyper_checks import refuse_unusable
-from ..training.watching import is_watched
-from .kinds import ClassifierKind, EnsembleHyper, register_classifier
-from .members import features_of_members, note_reliability
+from ...hyper_checks import refuse_unusable
+from ...training.watching import is_watched
+from ..kinds import ClassifierKind, EnsembleHyper, register_classifier
+from ..members import features_of_members, note_reliability
 
 __all__ = ["QuadraticEnsemble", "QuadraticHyper", "QuadraticLogistic", "quadratic_terms"]
 
