@@ -190,7 +190,7 @@ def search(
         "mass": None if best is None else best.mass,
         "efficiency": None if best is None else best.efficiency,
         "low": None if best is None else best.low,
-        "start": results.windows[0].low if results.fit_start is None else results.fit_start.start,
+        "start": None if results.fit_start is None else results.fit_start.start,
         "flags": list(results.flags),
         "of": len(pool["qcd"]["m_jets"]),
         "cpu": round(time.process_time() - started),
