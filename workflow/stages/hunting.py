@@ -40,7 +40,7 @@ from .run import Run
 from .samples import load_masses
 from .scores import Scores
 from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
-from .selecting import selected_events
+from .selecting import about_start, selected_events, with_start
 
 __all__ = [
     "fabricated_fraction",
@@ -83,6 +83,7 @@ def make_results(run: Run) -> SearchResults:
     found = SearchResults.earlier(out / "results.json")
     if found is not None and found.key == key and _is_json(out / "histograms.json"):
         return found
+    run, start = with_start(run)
     selected = [selected_events(part) for part in run.partitions]
     spurious = spurious_of(run, selected[0].scores)
     result = hunt_scores(
@@ -94,8 +95,10 @@ def make_results(run: Run) -> SearchResults:
     )
     chosen = 0 if result.repeats is None else result.repeats.representative
     run, (scores, cut_on, levels, bent) = run.partition(chosen), selected[chosen]
+    about = about_start(run, result, start, selected[chosen])
     del selected
     checks = {
+        "fit_start": start,
         "spurious": spurious,
         "sculpting": bent,
         "independence": independence_of(run, cut_on),
@@ -105,7 +108,7 @@ def make_results(run: Run) -> SearchResults:
         ),
         "daughters": daughters_of(run, scores, levels, result),
     }
-    results = _results(run, scores, levels, result, checks=checks, key=key)
+    results = _results(run, scores, levels, result, about=about, checks=checks, key=key)
     write_text_atomic(
         out / "histograms.json", json.dumps(_feature_hists(run, scores, levels, result))
     )
@@ -234,6 +237,7 @@ def _results(
     levels: NDArray[np.int8],
     result: HuntResult,
     *,
+    about: tuple[str, ...],
     checks: dict[str, Any],
     key: str,
 ) -> SearchResults:
@@ -255,6 +259,7 @@ def _results(
         flags=(
             *hiding,
             *result.flags,
+            *about,
             *unsure,
             *mutual,
             *map(str, run.left_out),
