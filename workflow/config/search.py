@@ -224,7 +224,7 @@ class SearchConfig(Section):
     calibration: Literal["conformal", "none"] = "conformal"
     folds: Annotated[int, Field(ge=2)] = 7
     cross_fitting: Literal["tournament", "all"] = "tournament"
-    repeats: Annotated[int, Field(ge=1)] = 1
+    repeats: Annotated[int, Field(ge=1)] = 3
     fit: FitConfig = FitConfig()
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
     uncertainties: UncertaintiesConfig = UncertaintiesConfig()

@@ -189,6 +189,11 @@ def _assumptions(run: Run, points: Sequence[ExpectedPoint]) -> Iterator[str]:
             f"strength, on {into} with signal among them; between strengths the efficiency is "
             "interpolated"
         )
+    if run.config.repeats > 1:
+        yield (
+            f"the reach is that of one partition into folds; the mean of {run.config.repeats}, as the "
+            "search has it, varies less"
+        )
     yield (
         "global significances count all windows and selections as trials, selections of different "
         "windows as independent, which is too many if anything"
@@ -202,11 +207,6 @@ def _flags(run: Run, points: Sequence[ExpectedPoint]) -> Iterator[str]:
         yield (
             "limits.signals is left out: expect.strengths is missing, the numbers of signal events "
             "with which the search is trained"
-        )
-    if run.config.repeats > 1:
-        yield (
-            f"repeats: {run.config.repeats}: the reach is that of one partition into folds; the mean "
-            "of several varies less"
         )
     threshold = run.config.fit.gof_threshold
     bad = {(each.low, each.high): each for each in points if each.sideband_p < threshold}

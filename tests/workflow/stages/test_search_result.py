@@ -50,6 +50,11 @@ def test_results_print_as_a_table_of_forty_lines_at_most(finished_run: Path) -> 
     assert any(f"mass {results.best.mass:.0f} ± " in line for line in lines)
 
 
+def test_the_table_says_what_is_of_several_partitions(repeated_run: Path) -> None:
+    title = str(SearchResults.from_json(repeated_run / "results.json")).splitlines()[0]
+    assert title.endswith("; p and z of 3 partitions, counts of one")
+
+
 def test_the_file_keeps_the_keys_that_others_read(finished_run: Path) -> None:
     row = json.loads((finished_run / "results.json").read_text())["windows"][0]["selections"][0]
     assert list(row) == [
