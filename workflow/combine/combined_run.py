@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ...core import ConfigError, FitError, InputError, Record
+from ...core.files.locks import locked
 from ...core.identity import splitmix64
 from ...core.records import write_text_atomic
 from ...stats import count_patterns, selection_levels
@@ -126,6 +127,11 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
         If a channel has too few events to fit.
     """
     _check_windows(configs)
+    with locked(out / ".lock", what=str(out)):
+        return _combined(configs, out)
+
+
+def _combined(configs: Mapping[str, SearchConfig], out: Path) -> CombinedSearch:
     runs = {name: Run(config) for name, config in configs.items()}
     key = stage_key([(name, run.key("combination")) for name, run in runs.items()])
     found = CombinedSearch.earlier(out / "combination.json")
