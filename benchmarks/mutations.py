@@ -90,7 +90,8 @@ def valid_files(folder: Path) -> dict[str, Path]:
         "cluster": "threads",
         "out": str(found["artefacts"]),
     }
-    found["yaml"].write_text(yaml.safe_dump(values))
+    for name in ("yaml", "columns"):
+        found[name].with_suffix(".yaml").write_text(yaml.safe_dump(values))
     if not (found["artefacts"] / "results.json").is_file():
         search(found["yaml"])
     return found
@@ -158,7 +159,7 @@ def read(kind: str, path: Path) -> None:
         source = make_source({"hdf5": "lhco", "root": "root", "events": "parquet"}[kind])
         cheap = DijetProcessor(
             collection="fat_jets" if kind == "events" else "particles",
-            features=() if kind == "events" else ("mass",),
+            features=() if kind == "events" else ("n",),
         )
         process(path, path.parent / "out", source=source, processor=cheap, monitor=lambda _: None)
     elif kind == "columns":
@@ -248,6 +249,17 @@ def try_input(kind: str, index: int, seed: int, valid: dict[str, Path], folder: 
     return line
 
 
+def check(valid: dict[str, Path], folder: Path) -> None:
+    """Make sure that what is not damaged can be read."""
+    for kind in set(KINDS) - {"artefacts"}:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        outcome = forked(lambda kind=kind: read(kind, valid[kind]), folder / "said.txt")
+        if outcome != WORDS[READ]:
+            msg = f"{valid[kind]}: {outcome}: {(folder / 'said.txt').read_text()}"
+            raise SystemExit(msg)
+
+
 def table(lines: list[dict]) -> None:
     """Print what came of the inputs of each kind."""
     print(
@@ -274,6 +286,7 @@ def main() -> None:
     results = given.out / "mutations.jsonl"
     if given.study == "run":
         valid = valid_files((given.out / "valid").absolute())
+        check(valid, given.out.absolute() / "now")
         done = {
             (line["kind"], line["index"])
             for line in read_lines(results)
