@@ -5,22 +5,22 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import awkward as ak
-import fsspec
 import h5py
 import hdf5plugin  # noqa: F401 - registers blosc, with which the official files are compressed
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
+from ...core.file_systems import file_system
 from ...core.identity import content_ids_of_lists, hex_digest
 from ..jets.momentum import momenta
 from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary, absolute, content_identity
-from .remote import read_bytes, reason, unreadable
+from .remote import read_bytes, readable, reason
 from .source import Source, register_source
 from .written import refuse_unwritten
 
@@ -182,20 +182,12 @@ def _only_particles(path: str, collections: Sequence[str]) -> None:
 @contextmanager
 def _open_hdf5(path: str) -> Iterator[h5py.File]:
     """Open an HDF5 file, here or behind any fsspec URL, with errors a user can act on."""
-    handle = None
-    try:
+    with readable(path, "HDF5"), ExitStack() as stack:
+        source: Any = path
         if "://" in path:
-            fs, name = fsspec.core.url_to_fs(path)
-            handle = fs.open(name, "rb")
-        file = h5py.File(handle or path, "r")
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error, "HDF5") from None
-    try:
-        with file:
-            yield file
-    finally:
-        if handle is not None:
-            handle.close()
+            fs, name = file_system(path)
+            source = stack.enter_context(fs.open(name, "rb"))
+        yield stack.enter_context(h5py.File(source, "r"))
 
 
 def _dataset(file: h5py.File, name: str, path: str) -> h5py.Dataset:
