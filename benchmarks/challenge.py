@@ -220,6 +220,7 @@ def answers(
             drawn_box(folder, name, size, injected, number)
             key = key_of_box(folder.name, size, injected, true)
             config = {"events": {"files": str(folder / "box.parquet")}, "seed": number, **running}
+            config["repeats"] = 1
             run_search(parse_config({**config, "out": str(folder / "run")}))
             sheet = write_answer(folder / "run", name="cwola")
             sealed = replace(sheet, box=AnsweredBox(key.box, key.commitment))

@@ -45,6 +45,7 @@ def search(method: str, seed: int, arguments: argparse.Namespace, folder: Path) 
                 "seed": seed,
                 "out": str(folder / "out"),
                 "method": {"name": method},
+                "repeats": 1,
                 "folds": arguments.folds,
                 "scan": {"low": LOW, "high": LOW * (HIGH / LOW) ** (bins / BINS), "bins": bins},
                 "simulation": [str(REFERENCE / "other_shower_background.parquet")] * simulated,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, nearest_names
+from ...core.files.locks import locked
 from ...core.records import write_text_atomic
 from ...ml import Folding, Sample, fit_guarded, make_method, mass_sculpting, performance, train_fold
 from ...ml.decorrelation.decorrelated import decorrelated
@@ -85,12 +86,25 @@ def run_benchmark(config: BenchmarkConfig, *, only: tuple[str, ...] = ()) -> Ben
     config = _chosen(config, only)
     check_benchmark(config)
     out = Path(config.out)
+    with locked(out / ".lock", what=str(out)):
+        return _run(config, out)
+
+
+def _run(config: BenchmarkConfig, out: Path) -> BenchmarkResults:
     files = {
         task: out / "trainings" / training_file(config, task) for task in benchmark_tasks(config)
     }
-    if not all(path.is_file() for path in files.values()):
+    if any(BenchmarkRun.earlier(path) is None for path in files.values()):
         with connect(config.cluster, config.workers) as client:
-            make_files(client, run_task, config, files, description="benchmark", unit="trainings")
+            make_files(
+                client,
+                run_task,
+                config,
+                files,
+                read=BenchmarkRun.earlier,
+                description="benchmark",
+                unit="trainings",
+            )
     runs = tuple(  # the name in the table is none of the things that a training depends on
         dataclasses.replace(BenchmarkRun.from_json(path), method=task.label)
         for task, path in files.items()

@@ -27,6 +27,7 @@ def make_files(
     whole: Any,
     files: Mapping[Any, Path],
     *,
+    read: Callable[[Path], object | None] | None = None,
     description: str,
     unit: str = "",
 ) -> None:
@@ -42,6 +43,9 @@ def make_files(
         What all tasks are part of, such as a configuration.
     files : mapping of object to Path
         File of each task. What a task is called follows from its ``str``.
+    read : callable, optional
+        Returns what a file holds, or None where it is damaged and made again (`Record.earlier`); by
+        default, a file that is there is whole.
     description, unit : str
         What the bar and errors call the whole, and what the bar calls a task.
 
@@ -50,7 +54,10 @@ def make_files(
     OverdensityError
         If tasks failed; the files of the others are kept.
     """
-    missing = {str(task): task for task, path in files.items() if not path.is_file()}
+    wanted = {task: path for task, path in files.items() if not path.is_file()}
+    if read is not None:
+        wanted |= {task: path for task, path in files.items() if read(path) is None}
+    missing = {str(task): task for task in wanted}
     if not missing:
         return
     with progress(description, len(files), unit=unit) as advance:

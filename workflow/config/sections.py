@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from ...core.files.listing import local_path
+
 __all__ = [
     "Decorrelate",
     "Files",
@@ -13,6 +15,7 @@ __all__ = [
     "LocalFolder",
     "MaybeFiles",
     "NamedSection",
+    "PathText",
     "Section",
     "by_label",
     "listed",
@@ -22,6 +25,10 @@ __all__ = [
 def listed(value: Any) -> Any:
     """Return one path or name as a list of it."""
     return [value] if isinstance(value, str) else value
+
+
+def _at_home(paths: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(local_path, paths))
 
 
 def by_label(value: Any) -> Any:
@@ -44,16 +51,21 @@ def _local(value: str) -> str:
     if "://" in value:
         msg = "the folder of the result must be on a file system, not behind a URL"
         raise ValueError(msg)
-    return value
+    return local_path(value)
 
+
+PathText = Annotated[str, AfterValidator(local_path)]
+"""A path or URL; ``~`` is the home folder."""
 
 LocalFolder = Annotated[str, AfterValidator(_local)]
 """Where a command writes its results."""
 
-MaybeFiles = Annotated[tuple[str, ...], BeforeValidator(listed)]
+MaybeFiles = Annotated[tuple[str, ...], BeforeValidator(listed), AfterValidator(_at_home)]
 """Paths of files, or none; one needs no list."""
 
-Files = Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)]
+Files = Annotated[
+    tuple[str, ...], BeforeValidator(listed), AfterValidator(_at_home), Field(min_length=1)
+]
 """Paths of files, at least one; one needs no list."""
 
 

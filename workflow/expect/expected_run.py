@@ -18,7 +18,7 @@ from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
 from ..stages.run import Run
 from .blind_data import blind_fit, check_blind
-from .blind_training import BlindTraining, measure_response, training_key
+from .blind_training import BlindTraining, TrainedResponse, measure_response, training_key
 from .expected_point import (
     PointTask,
     gaussian_tasks,
@@ -94,7 +94,14 @@ def make_expected(run: Run, client: Client) -> ExpectedReach:
         for some in trainings.values()
         for task in some
     }
-    make_files(client, measure_response, run, trained, description="trainings with signal")
+    make_files(
+        client,
+        measure_response,
+        run,
+        trained,
+        read=TrainedResponse.earlier,
+        description="trainings with signal",
+    )
     tasks = [
         PointTask(
             name=signal.name,
@@ -107,7 +114,9 @@ def make_expected(run: Run, client: Client) -> ExpectedReach:
     ]
     tasks += gaussian_tasks(run, run.windows)
     points = {task: folder / f"{in_file_names(task)}-{point_key(run, task)}.json" for task in tasks}
-    make_files(client, make_point, run, points, description="expected reach")
+    make_files(
+        client, make_point, run, points, read=ExpectedPoint.earlier, description="expected reach"
+    )
     found = [ExpectedPoint.from_json(points[task]) for task in tasks]
     inputs = [*run.columns, *(name for signal in signals for name in signal.files), *(pool or ())]
     made = ExpectedReach(
@@ -189,6 +198,11 @@ def _assumptions(run: Run, points: Sequence[ExpectedPoint]) -> Iterator[str]:
             f"strength, on {into} with signal among them; between strengths the efficiency is "
             "interpolated"
         )
+    if run.config.repeats > 1:
+        yield (
+            f"the reach is that of one partition into folds; the mean of {run.config.repeats}, as the "
+            "search has it, varies less"
+        )
     yield (
         "global significances count all windows and selections as trials, selections of different "
         "windows as independent, which is too many if anything"
@@ -202,11 +216,6 @@ def _flags(run: Run, points: Sequence[ExpectedPoint]) -> Iterator[str]:
         yield (
             "limits.signals is left out: expect.strengths is missing, the numbers of signal events "
             "with which the search is trained"
-        )
-    if run.config.repeats > 1:
-        yield (
-            f"repeats: {run.config.repeats}: the reach is that of one partition into folds; the mean "
-            "of several varies less"
         )
     threshold = run.config.fit.gof_threshold
     bad = {(each.low, each.high): each for each in points if each.sideband_p < threshold}

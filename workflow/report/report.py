@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import yaml
 from matplotlib.figure import Figure
 
 from ...core import InputError
+from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
 from ...stats import SelectionResult, WindowResult
 from ...stats.sculpting.sculpting_result import SelectionSculpting, WindowSculpting
@@ -129,7 +129,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
             (selection_name(row.efficiency), row.signal, row.background) for row in results.truth
         ],
         "cutflow": _cutflow(results.cutflow),
-        "configuration": yaml.safe_dump(provenance.configuration, sort_keys=False),
+        "configuration": yaml_text(provenance.configuration),
         "inputs": provenance.inputs,
         "versions": provenance.versions,
         "platform": provenance.platform,

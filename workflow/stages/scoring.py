@@ -20,7 +20,7 @@ from .samples import (
     load_simulation,
     load_varied,
 )
-from .scores import score_files, signal_score_files, varied_file, write_scores
+from .scores import are_intact, score_files, signal_score_files, varied_file, write_scores
 from .selecting import check_selections
 
 __all__ = ["make_scores", "make_scores_here"]
@@ -92,7 +92,9 @@ def _missing_tasks(run: Run) -> list[tuple[Any, ...]]:
             if run.training_windows[window] != window:
                 continue
             todo = [path, of_signal.get((window, fold))]
-            missing = [None if each is None or each.is_file() else each.absolute() for each in todo]
+            missing = [
+                None if each is None or are_intact(each) else each.absolute() for each in todo
+            ]
             if any(missing):
                 tasks.append((part, window, fold, *missing))
     return tasks

@@ -244,7 +244,7 @@ class SearchResults(Printed, Record):
     def table(self) -> Table:
         """Return one line a window, with its most significant selection."""
         return windows_table(
-            f"{self.n_events} events in the scan range{self.of_all_windows}",
+            f"{self.n_events} events in the scan range{self.of_all_windows}{self.of_partitions}",
             self.windows,
             best=None if self.best is None else self.best.window,
             notes=(self.sentence, *self.flags),
@@ -254,6 +254,12 @@ class SearchResults(Printed, Record):
     def partition(self) -> int:
         """The partition into folds that spectra, yields and limits are of."""
         return 0 if self.repeats is None else self.repeats.representative
+
+    @property
+    def of_partitions(self) -> str:
+        """What is of all partitions into folds, in words, where there are several."""
+        number = 0 if self.repeats is None else self.repeats.number
+        return f"; p and z of {number} partitions, counts of one" if number else ""
 
     @property
     def sentence(self) -> str:

@@ -101,6 +101,19 @@ def test_unusable_input_fails_before_anything_is_sent_out(
     assert not (run.folder / "scores").exists()
 
 
+def test_damaged_scores_are_made_again_with_one_log_line(
+    run: Run, tasks, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = score_files(run)[0, 1]
+    before, content = pq.read_table(path), bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 4
+    path.write_bytes(content)
+    make_scores(run, NOWHERE)
+    assert [task[1:3] for task in tasks] == [(0, 1)]
+    assert pq.read_table(path).equals(before)
+    assert sum("it is made again" in message for message in caplog.messages) == 1
+
+
 def test_scores_made_in_this_process_are_the_same(run: Run) -> None:
     path = score_files(run)[0, 1]
     before = pq.read_table(path)

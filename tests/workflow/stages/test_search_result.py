@@ -14,7 +14,9 @@ from overdensity.workflow.stages.search_result import BestResult, SearchResults,
 def test_results_come_back_from_their_file(finished_run: Path) -> None:
     path = finished_run / "results.json"
     results = SearchResults.from_json(path)
-    assert results.to_dict() == json.loads(path.read_text())
+    stored = json.loads(path.read_text())
+    assert stored.pop("checksum")
+    assert results.to_dict() == stored
     assert isinstance(results.best, BestResult)
     assert all(isinstance(window, WindowResult) for window in results.windows)
     assert all(
@@ -48,6 +50,11 @@ def test_results_print_as_a_table_of_forty_lines_at_most(finished_run: Path) -> 
     assert len(lines) <= 40
     assert results.best is not None
     assert any(f"mass {results.best.mass:.0f} ± " in line for line in lines)
+
+
+def test_the_table_says_what_is_of_several_partitions(repeated_run: Path) -> None:
+    title = str(SearchResults.from_json(repeated_run / "results.json")).splitlines()[0]
+    assert title.endswith("; p and z of 3 partitions, counts of one")
 
 
 def test_the_file_keeps_the_keys_that_others_read(finished_run: Path) -> None:

@@ -34,6 +34,7 @@ def suite_values(pool: Path, out: Path) -> dict[str, Any]:
             "scan": {"low": 3000, "high": 5000, "bins": 7},
             "selections": [0.1],
             "folds": 3,
+            "repeats": 1,
             "fit": {"function": "dijet3"},
             "pseudo_experiments": 100,
         },
