@@ -14,11 +14,10 @@ from ...stats import count_patterns, selection_levels
 from ...stats.search.pseudo_experiments import throw_toys
 from ...stats.search.scan_fits import fit_scan
 from ...stats.search.statistical_step import statistical_step
-from ...stats.selection.efficiency import passes
 from ..stages.provenance import file_states
 from ..stages.run import Run
 from ..stages.samples import load_signal, load_simulation
-from ..stages.selecting import calibrated
+from ..stages.selecting import calibrated, passing_new
 from .injected_events import InjectionTask, draw_signal, events_with_signal, load_base
 from .injection_results import InjectedSelection, Injection
 
@@ -129,23 +128,16 @@ def trained_selection(
         probe_scores[each] = model.score(probe)
     cut_on = calibrated(run, scores, mass=sample.mass, fold=fold, event=sample.event, window=window)
     levels = selection_levels(cut_on, fold, config.cuts, events=splitmix64(sample.event))
-
-    def passing(each: int, efficiency: float) -> NDArray[np.bool_]:
-        of_fold = fold == each
-        return passes(
-            scores[of_fold],
-            cut_on[of_fold],
-            np.log(sample.mass[of_fold]),
-            efficiency,
-            new_scores=probe_scores[each],
-            new_log_mass=np.log(probe.mass),
-        )
-
-    fractions = [
-        np.mean([passing(each, efficiency) for each in range(config.folds)], axis=0)
-        for efficiency in config.cuts
-    ]
-    return fold, levels, np.stack([np.ones(len(probe)), *fractions])
+    passing = passing_new(
+        run,
+        scores,
+        sample=sample,
+        fold=fold,
+        window=window,
+        new=probe,
+        new_values=probe_scores,
+    )
+    return fold, levels, np.stack([np.ones(len(probe)), *passing.mean(axis=1)])
 
 
 def _fitted(
