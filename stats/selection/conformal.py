@@ -231,7 +231,7 @@ class _Calibration:
     ) -> Self:
         """Fit location and scale to the events beside the signal region, and rank the residuals."""
         ends = float(log_mass.min()), float(log_mass.max())
-        columns = np.polynomial.legendre.legvander(_scaled(log_mass, ends), order)
+        columns: Array = np.polynomial.legendre.legvander(_scaled(log_mass, ends), order)
         location, log_scale = _fitted(z[beside], columns[beside])
         own = _residuals(z, columns, location, log_scale)
         falling = np.argsort(-own[beside], kind="stable")
