@@ -18,7 +18,9 @@ from the yields :math:`y_r = \epsilon_r(S)\,S` of the R repetitions: with
 Student's t standing for the few repetitions (Geisser, Predictive Inference, 1993, §2.2), with the
 degrees of freedom of Welch and Satterthwaite, :math:`\nu = (R - 1)(s^2(1 + 1/R) + v)^2 /
 (s^2(1 + 1/R))^2`. The term v is what a Poisson count of mean :math:`\epsilon S` leaves out: data
-with fewer signal events than expected train a worse selection, too, and lose twice.
+with fewer signal events than expected train a worse selection, too, and lose twice. To it is added
+the square of the relative error that all :math:`\epsilon_r` share, as they are measured with the same
+simulated events.
 
 Nuisances of the signal are averaged over with y, as in the limit of a count
 (`overdensity.stats.limits.counting`). Where the data hold :math:`f` times the signal (luminosity,

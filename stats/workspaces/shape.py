@@ -6,7 +6,8 @@ is linear in its parameters, and a ``normsys`` is the power of a factor: with a 
 .. math:: b_i(\alpha) = b_i \prod_k \kappa_{ik}^{\alpha_k}, \qquad
     \ln \kappa_{ik} = w_k\, \frac{\partial \ln b_i}{\partial \theta_k},
 
-is the function itself, and not its linearisation, but for the change of the slope within a bin. Two
+is the function itself, and not its linearisation, but for the change of the slope within a bin: the
+slopes make it exact at the fit with signal and at that without, at which limits are expected. Two
 things are approximate. pyhf interpolates :math:`\kappa^\alpha` for :math:`|\alpha| < 1` by a
 polynomial of sixth order (its code 4), good to some :math:`|\ln\kappa|^6 / 5040`. And a ``normsys``
 has a unit Gaussian constraint, where the parameters of the function have none: their unit
