@@ -231,7 +231,7 @@ class _Calibration:
     ) -> Self:
         """Fit location and scale to the events beside the signal region, and rank the residuals."""
         ends = float(log_mass.min()), float(log_mass.max())
-        columns: Array = np.polynomial.legendre.legvander(_scaled(log_mass, ends), order)
+        columns = _columns(log_mass, ends, order)
         location, log_scale = _fitted(z[beside], columns[beside])
         own = _residuals(z, columns, location, log_scale)
         falling = np.argsort(-own[beside], kind="stable")
@@ -245,8 +245,7 @@ class _Calibration:
 
     def residuals(self, z: Array, log_mass: Array) -> Array:
         """Return the residuals of other events, from their normal scores."""
-        x = _scaled(log_mass, self.ends)
-        columns = np.polynomial.legendre.legvander(x, self.location.size - 1)
+        columns = _columns(log_mass, self.ends, self.location.size - 1)
         return _residuals(z, columns, self.location, self.log_scale)
 
     def p(self, residuals: Array, log_mass: Array, weight: Array) -> Array:
@@ -272,10 +271,11 @@ class _Calibration:
         return p
 
 
-def _scaled(log_mass: Array, ends: tuple[float, float]) -> Array:
-    """Return ln m mapped from the range of the fold to [-1, 1]."""
+def _columns(log_mass: Array, ends: tuple[float, float], order: int) -> Array:
+    """Return Legendre polynomials of ln m, which the range of the fold has from -1 to 1."""
     low, high = ends
-    return (2 * log_mass - low - high) / max(high - low, 1e-12)
+    x = (2 * log_mass - low - high) / max(high - low, 1e-12)
+    return np.asarray(np.polynomial.legendre.legvander(x, order), dtype=np.float64)
 
 
 def _fitted(z: Array, columns: Array) -> tuple[Array, Array]:
@@ -287,7 +287,8 @@ def _fitted(z: Array, columns: Array) -> tuple[Array, Array]:
     for _ in range(_ROUNDS):
         weight = np.exp(-2 * _clipped(slow @ log_scale))
         weighted = columns * weight[:, None]
-        location = np.linalg.lstsq(weighted.T @ columns, weighted.T @ z, rcond=1e-10)[0]
+        found = np.linalg.lstsq(weighted.T @ columns, weighted.T @ z, rcond=1e-10)[0]
+        location = np.asarray(found, dtype=np.float64)
         # Fisher scoring of a Gaussian: the information on the log of the scale is 2 per event
         pull = ((z - columns @ location) ** 2 * weight - 1.0) / 2
         log_scale += np.linalg.lstsq(gram, slow.T @ pull, rcond=1e-10)[0]

@@ -180,8 +180,7 @@ def _fitted(
             selected_signal=int(np.count_nonzero(in_region & (levels >= level))),
             absorbed=float(absorbed[level]),
             eps_s=in_scan * found[level].value,
-            simulation_error=in_scan * found[level].simulation_error,
-            model_error=in_scan * found[level].model_error,
+            eps_error=in_scan * found[level].simulation_error,
         )
         for level, row in enumerate(step.rows(toys))
         if row.searched

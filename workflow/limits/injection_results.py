@@ -28,17 +28,16 @@ class InjectedSelection(Record):
     eps_s : float
         Fraction of all signal events that ends up selected in the signal region, measured with
         events that were not injected.
-    simulation_error, model_error : float
-        Of it: from the number of those events, and the spread of the folds' models over the root of
-        their number.
+    eps_error : float
+        Of it, from the number of those events. The spread of the folds' models is none of it: each
+        selects among the events of its own fold, so that their mean is what all events have.
     """
 
     selection: SelectionResult
     selected_signal: int
     absorbed: float
     eps_s: float
-    simulation_error: float
-    model_error: float
+    eps_error: float
 
     @property
     def net_efficiency(self) -> float:

@@ -54,8 +54,7 @@ def limit_without_retraining(
 def efficiency_errors(plain: Injection) -> tuple[tuple[SignalFactor, ...], ...]:
     """Return for each selection the error of its efficiency as a nuisance, ``tagger_simulation``.
 
-    It is that of the simulated events and of the spread of the folds' models, in quadrature; no
-    nuisance where there is none, or nothing passes.
+    It is that of the number of simulated events; no nuisance where nothing passes.
 
     Parameters
     ----------
@@ -64,8 +63,7 @@ def efficiency_errors(plain: Injection) -> tuple[tuple[SignalFactor, ...], ...]:
     """
     found = []
     for each in plain.selections:
-        error = float(np.hypot(each.simulation_error, each.model_error))
-        more = 1 + min(error / each.eps_s, 1.0) if each.eps_s > 0 else 1.0
+        more = 1 + min(each.eps_error / each.eps_s, 1.0) if each.eps_s > 0 else 1.0
         named = SignalFactor("tagger_simulation", more, 1 / more, trained=False)
         found.append((named,) if more > 1 else ())
     return tuple(found)
@@ -148,7 +146,7 @@ def _common_error(rows: Sequence[InjectedSelection]) -> float:
     correlation of one half. What is not common is in the spread of the repeats.
     """
     eps = sum(each.eps_s for each in rows)
-    variance = sum(each.simulation_error**2 for each in rows) / (2 * len(rows))
+    variance = sum(each.eps_error**2 for each in rows) / (2 * len(rows))
     return float(np.sqrt(variance)) / (eps / len(rows)) if eps > 0 else 0.0
 
 

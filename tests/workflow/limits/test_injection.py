@@ -74,7 +74,7 @@ def test_no_signal_is_the_search_itself(
         assert row.expected == pytest.approx(published.expected, rel=1e-6)
         assert row.expected_error == pytest.approx(published.expected_error, rel=1e-6)
         assert found.selected_signal == 0
-        assert 0 < found.simulation_error < found.eps_s
+        assert 0 < found.eps_error < found.eps_s
     assert again.injected == 0
 
 

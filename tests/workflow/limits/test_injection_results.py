@@ -20,8 +20,8 @@ MADE = Injection(
     1000,
     500,
     (
-        InjectedSelection(ROW, 12, 0.03, 0.3, 0.01, 0.02),
-        InjectedSelection(FLAGGED, 3, 0.1, 0.1, 0.01, 0.0),
+        InjectedSelection(ROW, 12, 0.03, 0.3, 0.01),
+        InjectedSelection(FLAGGED, 3, 0.1, 0.1, 0.01),
     ),
 )
 
@@ -37,7 +37,7 @@ def test_the_best_significance_is_of_what_may_be_quoted() -> None:
 
 @pytest.mark.parametrize(("absorbed", "net"), [(-0.1, 0.5), (0.2, 0.3), (2.0, 0.05)])
 def test_the_fit_absorbs_nine_tenths_at_most(absorbed: float, net: float) -> None:
-    assert InjectedSelection(ROW, 12, absorbed, 0.5, 0.0, 0.0).net_efficiency == pytest.approx(net)
+    assert InjectedSelection(ROW, 12, absorbed, 0.5, 0.0).net_efficiency == pytest.approx(net)
 
 
 def test_a_file_of_another_schema_is_refused_with_the_reason(tmp_path: Path) -> None:

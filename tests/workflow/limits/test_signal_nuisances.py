@@ -96,7 +96,7 @@ def test_a_nuisance_of_one_selection_is_that_of_its_limit_alone() -> None:
 
 
 def repetition(strength: float, eps: float = 0.4) -> Injection:
-    found = InjectedSelection(ROW, round(strength * eps), 0.0, eps, 0.0, 0.0)
+    found = InjectedSelection(ROW, round(strength * eps), 0.0, eps, 0.0)
     return Injection("A", strength, 0, round(strength), 1000, 500, (found,))
 
 

@@ -24,7 +24,7 @@ FLAGGED = dataclasses.replace(ROW, p_local=None, z_local=None, flagged=True)
 def injection(
     strength: float, *, eps: float, absorbed: float = 0.0, repeat: int = 0, error: float = 0.0
 ) -> Injection:
-    found = InjectedSelection(ROW, round(strength * eps), absorbed * eps, eps, error, 0.0)
+    found = InjectedSelection(ROW, round(strength * eps), absorbed * eps, eps, error)
     return Injection("A", strength, repeat, round(strength), 1000, 500, (found,))
 
 
