@@ -69,7 +69,7 @@ def test_the_energy_scale_moves_mass_and_efficiency(templates) -> None:
 def test_statistics_of_the_simulation_is_a_nuisance_by_name(templates) -> None:
     _, found = templates
     size = found.variations["tagger_simulation"].up[0].sum() / found.events[0].sum() - 1
-    assert 0 < size < 0.1
+    assert 0 < size < 0.2  # few events pass, and the folds have models of their own
 
 
 def test_a_signal_of_which_nothing_passes_has_no_template(
