@@ -19,9 +19,6 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 # Sections that show a table and name the benchmark it is of, without a receipt yet. The list only
 # gets shorter: run `python -P benchmarks/receipts.py make …`, then take the section out.
 WITHOUT_RECEIPT = {
-    ("README.md", "Overdensity"),
-    ("docs/calibration.md", "A tail of empty bins"),
-    ("docs/calibration.md", "Spectra without signal"),
     ("docs/combination.md", "Does it find a split signal?"),
     ("docs/flows.md", "Density"),
     ("docs/flows.md", "Speed"),
@@ -41,10 +38,7 @@ WITHOUT_RECEIPT = {
     ("docs/methods/salad.md", "Without signal"),
     ("docs/performance.md", "Events to columns"),
     ("docs/performance.md", "Statistics"),
-    ("docs/simulation.md", "Speed"),
     ("docs/simulation.md", "What the official signal is"),
-    ("docs/statistics.md", "Background"),
-    ("docs/statistics.md", "Training and testing on the same data"),
     ("docs/wide.md", "The events"),
     ("docs/wide.md", "What it reaches"),
 }

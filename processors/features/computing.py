@@ -24,6 +24,7 @@ from .images import jet_images
 from .n_subjettiness import ratio
 from .n_subjettiness_kernel import one_pass_wta_kt
 from .sequences import kt_sequences, pt_sequences
+from .splitting_planes import lund_plane, mass_plane
 
 __all__ = [
     "FeatureColumns",
@@ -139,8 +140,17 @@ def declustered(names: Sequence[str], jets: JetContents) -> FeatureColumns:
     if any(name.startswith("softdrop_") for name in names):
         groomed = soft_drop(trees, z_cut=0.1, beta=0.0, radius=jets.radius)
         columns |= {f"softdrop_{name}": x for name, x in groomed._asdict().items()}
-    if "lund" in names:
-        columns["lund"] = ak.values_astype(lund_declusterings(trees), np.float32)
+    if "mass_plane" in names:
+        columns["mass_plane"] = mass_plane(trees)
+    if {"lund", "lund_plane"} & set(names):
+        primary = lund_declusterings(trees)
+        columns["lund"] = ak.values_astype(primary, np.float32)
+        columns["lund_plane"] = lund_plane(
+            np.repeat(np.arange(len(trees)), ak.to_numpy(ak.num(primary))),
+            ak.to_numpy(ak.flatten(primary.ln_inv_delta)),
+            ak.to_numpy(ak.flatten(primary.ln_kt)),
+            n_jets=len(trees),
+        )
     if "declustering_sum" in names:
         columns["declustering_sum"] = declustering_sum(trees)
     return columns

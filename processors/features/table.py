@@ -27,6 +27,7 @@ from .computing import (
 )
 from .efp import GRAPHS
 from .images import PIXELS
+from .splitting_planes import LUND_PLANE, MASS_PLANE
 
 __all__ = ["FEATURES", "Feature", "check_features", "check_once", "describe", "jet_features"]
 
@@ -277,6 +278,22 @@ FEATURES: tuple[Feature, ...] = (
         "Dreyer, Salam, Soyez, arXiv:1807.04758",
         declustered,
         shape="list of {ln_inv_delta, ln_kt, z, psi, mass, mass_hard, mass_soft}",
+    ),
+    Feature(
+        "lund_plane",
+        "how many of these declusterings lie in cells of ln kt (-1 to 7, kt in GeV) and ln(1/Δ) (0 to 5)",
+        "LDA, LHCO section 3.6, arXiv:2101.08320",
+        declustered,
+        dtype="uint8",
+        shape=f"{LUND_PLANE}",
+    ),
+    Feature(
+        "mass_plane",
+        "how many splittings of subjets above 30 GeV lie in cells of subjet mass and mass drop",
+        "LDA, LHCO section 3.6, arXiv:2101.08320",
+        declustered,
+        dtype="uint8",
+        shape=f"{MASS_PLANE}",
     ),
     Feature(
         "declustering_sum",

@@ -1,0 +1,1 @@
+"""Losses and terms of losses that networks of several methods have in common."""
