@@ -72,7 +72,10 @@ class Mahalanobis(Reconstruction[MahalanobisHyper, NDArray[np.float64]]):
             )
             raise InputError(msg)
         mean = np.average(x, axis=0, weights=weight)
-        return np.vstack([axes / np.sqrt(variances), mean])
+        learnt: NDArray[np.float64] = np.vstack([axes / np.sqrt(variances), mean]).astype(
+            np.float64
+        )
+        return learnt
 
     def _errors(self, model: NDArray[np.float64], x: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.square((x - model[-1]) @ model[:-1]).mean(axis=1).astype(np.float32)
