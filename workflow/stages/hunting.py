@@ -102,9 +102,7 @@ def make_results(run: Run) -> SearchResults:
         "sculpting": bent,
         "independence": independence_of(run, cut_on),
         "function_choice": function_choice(run, scores),
-        "before_selection": before_selection(
-            run, scores=scores, cut_on=cut_on, levels=levels, result=result
-        ),
+        "before_selection": before_selection(run, scores=scores, levels=levels, result=result),
         "daughters": daughters_of(run, scores, levels, result),
     }
     results = _results(run, scores, levels, result, about=about, checks=checks, key=key)

@@ -96,7 +96,7 @@ def test_a_result_of_the_unselected_spectrum_has_all_that_others_have(run: Run) 
     named = dataclasses.replace(scores.sample, names=("group", "sample"))  # words that hist keeps
     shown = _feature_hists(run, dataclasses.replace(scores, sample=named), levels, result)
     assert list(shown) == ["group", "sample"]
-    found = before_selection(run, scores=scores, cut_on=cut_on, levels=levels, result=result)
+    found = before_selection(run, scores=scores, levels=levels, result=result)
     assert found is not None
     assert found.unselected is not None
     assert abs(found.unselected.value - 520) < 4 * found.unselected.error
