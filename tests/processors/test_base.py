@@ -423,7 +423,7 @@ def test_events_without_an_id_are_refused():
     [
         ({"event": [1.0, np.nan]}, "column 'event': 1 of 2 values"),
         ({"event": [1.0, 0.5]}, "column 'event': 1 of 2 values"),
-        ({"event": [1, 2], "label": [0, 2]}, "column 'label': 1 of 2 values, the first 2"),
+        ({"event": [1, 2], "label": [0, 200]}, "column 'label': 1 of 2 values, the first 200"),
         ({"event": [1, 2], "label": [0, -1]}, "column 'label': 1 of 2 values, the first -1"),
         ({"event": [1, 2], "label": ak.Array([0, None])}, "column 'label': 1 of 2 values"),
     ],

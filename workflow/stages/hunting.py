@@ -312,7 +312,7 @@ def _truth(
     return tuple(
         TruthSummary(
             efficiency=efficiency,
-            signal=int(np.count_nonzero(inside & (passed >= level) & (label == 1))),
+            signal=int(np.count_nonzero(inside & (passed >= level) & (label != 0))),
             background=int(np.count_nonzero(inside & (passed >= level) & (label == 0))),
         )
         for level, efficiency in enumerate(run.config.spectra)
