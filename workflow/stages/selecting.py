@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...core import FitError, InputError
 from ...core.identity import splitmix64
-from ...ml import Window
+from ...ml import Sample, Window
 from ...stats import (
     Sculpting,
     choose_start,
@@ -22,6 +22,8 @@ from ...stats import (
 )
 from ...stats.search.fit_start import FitStart
 from ...stats.search.hunt_result import HuntResult
+from ...stats.selection.conformal import conformal_p_of_new
+from ...stats.selection.efficiency import passes
 from .run import START_FILE, Run
 from .scores import Scores, read_scores
 
@@ -32,6 +34,7 @@ __all__ = [
     "calibrated_scores",
     "check_selections",
     "levels_of",
+    "passing_new",
     "sculpting_of",
     "selected_events",
     "with_start",
@@ -126,6 +129,69 @@ def calibrated(
         return values
     ids = splitmix64(event)  # a user's own ids may be in order of anything
     return -conformal_p(values, mass, fold, window=(window.low, window.high), events=ids)
+
+
+def passing_new(
+    run: Run,
+    values: NDArray[np.float32],
+    *,
+    sample: Sample,
+    fold: NDArray[np.int64],
+    window: Window,
+    new: Sample,
+    new_values: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """Return which new events pass the selections of one window, had they been in each fold.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    values, fold : ndarray of shape (n_events,)
+        Scores of the window, and outer fold of each event.
+    sample : Sample
+        The events of the scan range.
+    window : Window
+        The window.
+    new : Sample
+        Events in the scan range that no model saw, such as simulated signal.
+    new_values : ndarray of shape (n_folds, n_new)
+        Their scores by the model of each fold.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_selections, n_folds, n_new)
+        From the loosest selection on.
+
+    Raises
+    ------
+    InputError
+        If a fold has too few events beside the signal region.
+    """
+    event, new_event = splitmix64(sample.event), splitmix64(new.event)
+    cut_on = calibrated(run, values, mass=sample.mass, fold=fold, event=sample.event, window=window)
+    passing = np.empty((len(run.config.cuts), *new_values.shape), dtype=np.bool_)
+    for each, scores in enumerate(new_values):
+        rows, new_cut_on = np.flatnonzero(fold == each), scores
+        if run.config.calibration != "none":
+            new_cut_on = -conformal_p_of_new(
+                values[rows],
+                sample.mass[rows],
+                window=(window.low, window.high),
+                events=event[rows],
+                new_scores=scores,
+                new_mass=new.mass,
+                new_events=new_event,
+            )
+        for index, efficiency in enumerate(run.config.cuts):
+            passing[index, each] = passes(
+                cut_on[rows],
+                event[rows],
+                efficiency,
+                new_cut_on=new_cut_on,
+                new_events=new_event,
+            )
+    return passing
 
 
 def calibrated_scores(run: Run, scores: Scores) -> Scores:
