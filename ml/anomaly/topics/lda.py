@@ -191,13 +191,13 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
         hyper = self.hyper
         steps = Steps(hyper.eta, hyper.passes, hyper.batch, hyper.decay, hyper.offset)
         rng = np.random.default_rng(seed)
-        few = rng.permutation(words.shape[0])[:_TRIED]
+        few = rng.permutation(len(weight))[:_TRIED]
         tried, some = [], words[few]
         for _ in range(hyper.restarts):
             begin = beginning(some, alpha, hyper.eta, rng)
             short = steps._replace(passes=2)
             lam = learn_themes(some, alpha, begin, short, weight=weight[few], seed=seed)
-            tried.append((perplexity(some, alpha, lam), lam * words.shape[0] / len(few)))
+            tried.append((perplexity(some, alpha, lam), lam * len(weight) / len(few)))
         tried.sort(key=lambda each: each[0])
         learnt = [
             learn_themes(words, alpha, lam, steps, weight=weight, seed=seed)
