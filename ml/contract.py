@@ -283,7 +283,9 @@ def does_not_look_at_the_truth(case: MethodCase) -> None:
     lies = replace(case.shown, label=(1 - label).astype(np.int8))
     lie = lies.take(order[case.folding.training(case.sample.event[order], 0)])
     simulation = case.simulation.take(np.argsort(case.simulation.event, kind="stable"))
-    simulation = case.method.shown(simulation.take(case.folding.of(simulation.event) != 0))
+    if case.method.trained_on == "data":
+        simulation = simulation.take(case.folding.of(simulation.event) != 0)
+    simulation = case.method.shown(simulation)
     method = type(case.method)(case.method.hyper)
     method.fit(lie, case.window, simulation=simulation, seed=case.folding.training_seed(0))
     if not np.array_equal(method.score(lies), case.scores):

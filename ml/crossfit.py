@@ -131,7 +131,9 @@ def train_fold(
     It may also score events that are in no fold, such as simulated signal. Simulated background is
     divided as the data are, by a hash of the event id, and the model is not trained on the events
     of this fold: it may score these too, and an event that is in both the data and the simulation
-    is not scored by a model that was trained on it. The method given is not changed.
+    is not scored by a model that was trained on it. A method that learns from simulation alone needs no
+    folds: it learns from all simulated events but those of the data, the same for every fold. The method
+    given is not changed.
 
     Parameters
     ----------
@@ -160,14 +162,12 @@ def train_fold(
     learnt = folding.training(sample.event, fold)
     if never_scored is not None:
         learnt |= never_scored
-    if simulation is not None:
-        simulation = simulation.take(folding.of(simulation.event) != fold)
     return fit_guarded(
         method,
         sample.take(learnt),
         window,
-        simulation=simulation,
-        seed=folding.training_seed(fold),
+        simulation=_unseen(method, simulation, sample, fold, folding),
+        seed=folding.training_seed(0 if method.trained_on == "simulation" else fold),
     )
 
 
@@ -248,6 +248,17 @@ def shown_to(method: Method[Any], sample: Sample) -> Sample:
     if "labels" in method.needs:
         truth(method.name, sample)
     return method.shown(sample)
+
+
+def _unseen(
+    method: Method[Any], simulation: Sample | None, sample: Sample, fold: int, folding: Folding
+) -> Sample | None:
+    """Return the simulated events from which the model of a fold may learn."""
+    if simulation is None:
+        return None
+    if method.trained_on == "simulation":
+        return simulation.take(~np.isin(simulation.event, sample.event))
+    return simulation.take(folding.of(simulation.event) != fold)
 
 
 def _by_id(sample: Sample) -> Sample:
