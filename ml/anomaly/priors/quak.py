@@ -117,7 +117,7 @@ class Quak(Method[QuakHyper]):
         "flows": 1,
         "flow_width": 4,
         "beta": 0.1,
-        "training": {"epochs": 6, "batch": 200, "learning_rate": 5e-3},
+        "training": {"epochs": 3, "batch": 200, "learning_rate": 1e-2},
         "device": "cpu",
     }
 

@@ -23,9 +23,15 @@ def without_signal() -> Sample:
 def excess_of(window: Window) -> Callable[..., float]:
     """The excess of selected events in the signal region, in its standard deviations."""
 
-    def excess(method: Method[Any], events: Sample, efficiency: float = 0.05) -> float:
+    def excess(
+        method: Method[Any],
+        events: Sample,
+        *,
+        simulation: Sample | None = None,
+        efficiency: float = 0.05,
+    ) -> float:
         folding = Folding(seed=3, folds=2, scheme="all")
-        scores = cross_fit(method, events, window, folding, simulation=None)
+        scores = cross_fit(method, events, window, folding, simulation=simulation)
         fold = folding.of(events.event)
         p = conformal_p(scores, events.mass, fold, window=(window.low, window.high))
         inside = window.signal(events.mass)

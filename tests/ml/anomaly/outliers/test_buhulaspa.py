@@ -1,0 +1,85 @@
+"""BuHuLaSpa: blind to the mass, stopped without labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from overdensity.core import ConfigError, InputError
+from overdensity.ml import make_method
+from overdensity.ml.anomaly.outliers.buhulaspa import BumpHuntInLatentSpace
+
+FAST = dict(BumpHuntInLatentSpace.fast)
+
+
+@pytest.fixture(scope="module")
+def fitted(sample, window):
+    return make_method("buhulaspa", **FAST).fit(sample.without_label(), window, seed=1)
+
+
+def test_score_knows_nothing_of_the_mass_of_an_event(fitted, sample):
+    other = replace(sample, mass=sample.mass[::-1].copy())
+    np.testing.assert_array_equal(fitted.score(other), fitted.score(sample))
+
+
+def test_training_stops_where_the_errors_of_the_features_differ_least(fitted, sample):
+    assert fitted.epoch == int(fitted.spreads.argmin())
+    check = sample.take(np.arange(len(sample)) % 10 == 0)
+    x, mass = (torch.as_tensor(column) for column in fitted._columns(check))
+    with torch.no_grad():
+        errors = (fitted._model(x, mass)[0] - x).square().mean(dim=0).numpy()
+    assert errors.var() == pytest.approx(fitted.spreads.min(), rel=1e-4)
+
+
+def test_scores_are_those_of_the_chosen_epoch(fitted, sample):
+    epochs = fitted.scores_of_epochs(sample)
+    assert len(epochs) == len(fitted.spreads) == 8
+    np.testing.assert_array_equal(epochs[fitted.epoch], fitted.score(sample))
+
+
+def test_published_recipe_is_the_default():
+    hyper = make_method("buhulaspa").hyper
+    assert (hyper.nodes, hyper.latent, hyper.beta) == ((100, 100), 1, 5000.0)
+    training = hyper.training
+    assert (training.optimizer, training.learning_rate) == ("adadelta", 1e-3)
+    assert (training.batch, training.epochs) == (10_000, 50)
+
+
+def test_features_are_divided_by_their_largest_value_or_a_quantile(sample, window):
+    some = sample.take(np.arange(500))
+    outlier = replace(some, features=some.features.copy(), label=None)
+    outlier.features[0, 2] = 1e3
+    found = {
+        scaling: make_method("buhulaspa", **FAST | {"scaling": scaling, "sort": False})
+        .fit(outlier, window, seed=1)
+        .arrays()["scale"][2]
+        for scaling in ("largest", "quantile")
+    }
+    assert found["largest"] == 1e3
+    assert found["quantile"] < 1.1
+
+
+def test_without_signal_there_is_no_excess(excess_of, without_signal):
+    assert abs(excess_of(make_method("buhulaspa", **FAST), without_signal)) < 3
+
+
+def test_few_events_are_refused(sample, window):
+    few = sample.without_label().take(np.arange(50))
+    with pytest.raises(InputError, match="50 to learn from, where 1 and 100 are needed"):
+        make_method("buhulaspa").fit(few, window, seed=1)
+
+
+def test_a_training_that_chooses_an_epoch_itself_is_refused():
+    with pytest.raises(ConfigError, match="'buhulaspa' chooses the epoch itself"):
+        make_method("buhulaspa", training={"keep": "best"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("latent", 0), ("scaling", "mean"), ("smearing", 1.0), ("nodes", [0])]
+)
+def test_values_that_cannot_be_used_are_refused(name, value):
+    with pytest.raises(ConfigError, match=f"{name} = .*cannot be used"):
+        make_method("buhulaspa", **{name: value})
