@@ -49,6 +49,10 @@ class BumpHuntInLatentSpaceHyper:
     scaling : {"largest", "quantile"}
         What features are divided by: their largest absolute value, as published, which an outlier
         decides, or the 99 % quantile of the absolute values.
+    center : bool
+        Measure from the median of the latent numbers of the training events. Published: from zero, where
+        the usual event lies only once the divergence has drawn it there; before, the norm
+        is large for the usual event.
     sort : bool
         Order the two jets by mass.
     min_events : int
@@ -64,6 +68,7 @@ class BumpHuntInLatentSpaceHyper:
     beta: float = 5000.0
     smearing: float = 0.1
     scaling: str = "largest"
+    center: bool = True
     sort: bool = True
     min_events: int = 100
     training: TrainingHyper = field(
@@ -94,7 +99,7 @@ class BumpHuntInLatentSpaceHyper:
 
 @register_method("buhulaspa")
 class BumpHuntInLatentSpace(Method[BumpHuntInLatentSpaceHyper]):
-    """Distance from the origin in the latent space of an autoencoder whose decoder knows the mass.
+    """Distance from the usual event in the latent space of an autoencoder whose decoder knows the mass.
 
     Events are encoded without their resonant mass and rebuilt with it, so that the latent number has no reason
     to be the mass. The training is stopped where the errors of the features differ least from
@@ -156,26 +161,23 @@ class BumpHuntInLatentSpace(Method[BumpHuntInLatentSpaceHyper]):
         self.spreads = np.array([self._spread(model, trained.states[i], *some) for i in order])
         self.epoch = int(self.spreads.argmin())
         self._states = [trained.states[i] for i in order]
-        model.load_state_dict(self._states[self.epoch])
-        self._model = model.eval()
+        self._model = self._of_epoch(self.epoch)
+        self._center = self._median(self._model, data)
         return self
 
     def score(self, data: Sample) -> NDArray[np.float32]:
         """Return the norm of the latent numbers; see :meth:`Method.score`."""
         self.refuse_unlike(data)
-        return self._norms(self._model, data)
+        return self._norms(self._model, data, self._center)
 
-    def scores_of_epochs(self, data: Sample) -> NDArray[np.float32]:
+    def scores_of_epochs(self, data: Sample, learnt: Sample) -> NDArray[np.float32]:
         """Return the scores after each epoch, shape (n_epochs, n_events), of a method just fitted.
 
-        What the stopping rule is measured with.
+        What the stopping rule is measured with; ``learnt`` are the training events.
         """
         self.refuse_unlike(data)
-        model, found = self._untrained().eval(), []
-        for state in self._states:
-            model.load_state_dict(state)
-            found.append(self._norms(model, data))
-        return np.stack(found)
+        models = map(self._of_epoch, range(len(self._states)))
+        return np.stack([self._norms(m, data, self._median(m, learnt)) for m in models])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; see :meth:`Method.arrays`."""
@@ -184,6 +186,7 @@ class BumpHuntInLatentSpace(Method[BumpHuntInLatentSpaceHyper]):
             "names": np.array(self._names),
             "scale": self._scale,
             "heaviest": self._heaviest,
+            "center": self._center,
             "spreads": self.spreads,
         }
 
@@ -191,6 +194,7 @@ class BumpHuntInLatentSpace(Method[BumpHuntInLatentSpaceHyper]):
         """Take over what :meth:`arrays` returned."""
         self._names = tuple(map(str, arrays["names"]))
         self._scale, self._heaviest = arrays["scale"], arrays["heaviest"]
+        self._center = arrays["center"]
         self.spreads, self.epoch = arrays["spreads"], int(arrays["spreads"].argmin())
         self._model = self._untrained()
         weights = within(arrays, "vae.")
@@ -230,17 +234,32 @@ class BumpHuntInLatentSpace(Method[BumpHuntInLatentSpaceHyper]):
             errors = (model(x, mass)[0] - x).square().mean(dim=0)
         return float(errors.var(correction=0))
 
+    def _of_epoch(self, epoch: int) -> VariationalAutoencoder:
+        model = self._untrained()
+        model.load_state_dict(self._states[epoch])
+        return model.eval()
+
+    def _median(self, model: VariationalAutoencoder, learnt: Sample) -> NDArray[np.float32]:
+        latent = self._latent(model, learnt)
+        return np.median(latent, axis=0) if self.hyper.center else np.zeros_like(latent[0])
+
+    def _norms(
+        self, model: VariationalAutoencoder, data: Sample, center: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        return np.linalg.norm(self._latent(model, data) - center, axis=1)
+
     @torch.no_grad()
-    def _norms(self, model: VariationalAutoencoder, data: Sample) -> NDArray[np.float32]:
+    def _latent(self, model: VariationalAutoencoder, data: Sample) -> NDArray[np.float32]:
+        """Return the means of the latent numbers, shape (n_events, latent)."""
         device = pick_device(self.hyper.device)
-        x, norms = self._columns(data)[0], np.empty(len(data), np.float32)
+        x, latent = self._columns(data)[0], np.empty((len(data), self.hyper.latent), np.float32)
         model.to(device)
         with one_thread():
             for start in range(0, len(x), _ROWS):
                 part = torch.as_tensor(x[start : start + _ROWS], device=device)
-                norms[start : start + _ROWS] = model.means(part).norm(dim=1).cpu().numpy()
+                latent[start : start + _ROWS] = model.means(part).cpu().numpy()
         model.cpu()
-        return norms
+        return latent
 
 
 def _keeping_all(hyper: TrainingHyper) -> TrainingHyper:

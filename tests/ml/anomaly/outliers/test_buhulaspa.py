@@ -35,9 +35,20 @@ def test_training_stops_where_the_errors_of_the_features_differ_least(fitted, sa
 
 
 def test_scores_are_those_of_the_chosen_epoch(fitted, sample):
-    epochs = fitted.scores_of_epochs(sample)
+    epochs = fitted.scores_of_epochs(sample, sample)
     assert len(epochs) == len(fitted.spreads) == 8
     np.testing.assert_array_equal(epochs[fitted.epoch], fitted.score(sample))
+
+
+def test_the_usual_event_lies_in_the_middle_or_where_the_network_puts_it(sample, window):
+    some = sample.without_label().take(np.arange(1000))
+    found = [
+        make_method("buhulaspa", **FAST | {"center": center, "latent": 1}).fit(some, window, seed=1)
+        for center in (True, False)
+    ]
+    latent = found[0]._latent(found[0]._model, some)[:, 0]
+    np.testing.assert_allclose(found[0].score(some), np.abs(latent - np.median(latent)), rtol=1e-5)
+    np.testing.assert_allclose(found[1].score(some), np.abs(latent), rtol=1e-5)
 
 
 def test_published_recipe_is_the_default():
