@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 import torch
 
 from overdensity.core import ConfigError, InputError
-from overdensity.ml import make_method
+from overdensity.ml import Window, make_method, performance
 from overdensity.ml.anomaly.outliers.buhulaspa import BumpHuntInLatentSpace
 
+logger = logging.getLogger("overdensity.tests")
 FAST = dict(BumpHuntInLatentSpace.fast)
 
 
@@ -94,3 +96,23 @@ def test_a_training_that_chooses_an_epoch_itself_is_refused():
 def test_values_that_cannot_be_used_are_refused(name, value):
     with pytest.raises(ConfigError, match=f"{name} = .*cannot be used"):
         make_method("buhulaspa", **{name: value})
+
+
+@pytest.mark.slow(seconds=25)
+@pytest.mark.parametrize("learning_rate", [1e-3, 1.0])
+def test_the_chosen_epoch_is_about_as_good_as_the_best(learning_rate, reference):
+    features = [f"{jet}_{name}" for jet in ("j1", "j2") for name in ("mass", "tau21", "tau32")]
+    window = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
+    data = reference(slice(0, 49_500), slice(0, 500), features).without_label()
+    test = reference(slice(470_000, None), slice(40_000, None), features)
+    training = {"epochs": 50, "batch": 1000, "keep": "last", "optimizer": "adadelta"}
+    found = []
+    for seed in (1, 2, 3):
+        method = make_method("buhulaspa", training=training | {"learning_rate": learning_rate})
+        method.fit(data, window, seed=seed)
+        scores = method.scores_of_epochs(test, data)
+        auc = [performance(each, test.label).auc for each in scores]
+        found.append((method.epoch, auc[method.epoch], max(auc)))
+    logger.info("epoch, AUC there, best AUC: %s", found)
+    assert np.median([chosen for _, chosen, _ in found]) > 0.7
+    assert np.median([best - chosen for _, chosen, best in found]) < 0.03

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from overdensity.core import ConfigError, InputError
-from overdensity.ml import Folding, Sample, cross_fit, load_method, make_method, performance
+from overdensity.ml import (
+    Folding,
+    Sample,
+    Window,
+    cross_fit,
+    load_method,
+    make_method,
+    performance,
+)
 from overdensity.ml.anomaly.priors.quak import Quak
 from overdensity.ml.contract import toy_sample
 from overdensity.ml.toy_events import toy_events
 
+logger = logging.getLogger("overdensity.tests")
 FAST = dict(Quak.fast) | {
     "flows": 0,
     "training": {"epochs": 3, "batch": 200, "learning_rate": 1e-2},
@@ -129,3 +141,36 @@ def test_a_prior_of_few_events_or_other_features_is_refused(sample, simulation, 
 def test_values_that_cannot_be_used_are_refused(name, value):
     with pytest.raises(ConfigError, match=f"{name} = .*cannot be used"):
         make_method("quak", **{name: value})
+
+
+@pytest.mark.slow(seconds=30)
+def test_a_prior_of_two_prongs_helps_with_three(reference, tmp_path):
+    names = [f"{jet}_{name}" for jet in ("j1", "j2") for name in ("mass", "tau21", "tau32", "n")]
+    window = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
+    background = reference(slice(0, 30_000), slice(0, 0), names).without_label()
+    two = reference(slice(0, 0), slice(0, 12_000), names).without_label()
+    prior = written(two, tmp_path / "two_prong.parquet")
+    method = make_method("quak", priors=[prior], score="density")
+    method.fit(background, window, simulation=background, seed=1)
+    without_masses = [i for i, name in enumerate(names) if not name.endswith("mass")]
+    x = np.concatenate([background.features, two.features])[:, without_masses]
+    y = np.repeat([0, 1], [len(background), len(two)])
+    trees = HistGradientBoostingClassifier(random_state=1).fit(x, y)
+    found = {}
+    for kind in ("signal", "signal_3prong"):
+        test = reference(slice(470_000, None), slice(12_000, 20_000), names, kind=kind)
+        losses = np.log(method.losses(test))
+        scores = {
+            "1D": losses[:, 0],
+            "ratio": losses[:, 0] - losses[:, 1],
+            "density": method.score(test),
+            "supervised": trees.predict_proba(test.features[:, without_masses])[:, 1],
+        }
+        for name, score in scores.items():
+            signal = test.label == 1
+            kept = (score[~signal] > np.quantile(score[signal], 0.7)).mean()
+            found[kind, name] = (performance(score, test.label).auc, kept)
+    logger.info("AUC, background at 30 %% of signal: %s", found)
+    for kind in ("signal", "signal_3prong"):
+        one = found[kind, "1D"][0]
+        assert max(found[kind, name][0] for name in ("ratio", "density")) > one + 0.05
