@@ -1,11 +1,11 @@
 """Whole searches with methods that read constituents and images, from raw events.
 
-    python -P benchmarks/blocks.py searches [--seeds 1 2] [--methods particle_flow image_autoencoder]
+    python -P benchmarks/blocks.py searches [--seeds 1 2] [--methods particle_flow vrnn] [--boxes rnd none signal]
     python -P benchmarks/blocks.py memory [--events 25000 100000]
 
 ``searches`` takes the configurations of ``examples/below_features/`` through `overdensity run`: on the 13 000
 events of the reference sample, and for each seed on a simulated box without signal and on the same box with 1 % of
-signal added. What is in the folder of ``--out`` already is not done again. ``memory`` scores images
+signal added; ``--boxes`` chooses among them. What is in the folder of ``--out`` already is not done again. ``memory`` scores images
 in a process of its own and prints the most memory that it held.
 """
 
@@ -35,7 +35,8 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples" / "below_features"
 REFERENCE = ROOT.parent / "shared" / "data" / "reference" / "rnd_events_13k.h5"
 BACKGROUND, SIGNAL = 40_000, 400
-METHODS = ("particle_flow", "image_autoencoder")
+METHODS = ("particle_flow", "image_autoencoder", "vrnn", "graph_autoencoder", "ucluster")
+BOXES = ("rnd", "none", "signal")
 PIXELS, LIT = 40, 30
 
 
@@ -75,8 +76,8 @@ def kept(run: Run) -> tuple[float, float]:
     return (float(passed[signal].mean()) if signal.any() else np.nan, float(passed[~signal].mean()))
 
 
-def searches(seeds: list[int], methods: list[str], folder: Path) -> None:
-    """Print a row a search."""
+def boxes_of(seeds: list[int], kinds: list[str], folder: Path) -> dict[str, tuple[str, list[Path]]]:
+    """Return what is searched: the name, and what it is and its files."""
     boxes = {"rnd_13k": ("reference, 1000 of 13 000", [REFERENCE])}
     for seed in seeds:
         background, signal = simulated(seed, folder / "events")
@@ -85,6 +86,11 @@ def searches(seeds: list[int], methods: list[str], folder: Path) -> None:
             f"box {seed}, {SIGNAL} of {BACKGROUND:_}".replace("_", " "),
             [background, signal],
         )
+    return {name: box for name, box in boxes.items() if name.split("_")[0] in kinds}
+
+
+def searches(boxes: dict[str, tuple[str, list[Path]]], methods: list[str], folder: Path) -> None:
+    """Print a row a search."""
     header = (
         "method", "events, signal", "z unselected", "z local", "p global", "mass [GeV]",
         "signal kept at 10 %", "background kept", "refused", "p independent",
@@ -190,6 +196,7 @@ def main() -> None:
     of_searches = commands.add_parser("searches", help="search the reference and simulated boxes")
     of_searches.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     of_searches.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    of_searches.add_argument("--boxes", nargs="+", choices=BOXES, default=list(BOXES))
     of_searches.add_argument("--out", type=Path, default=Path("runs/blocks"))
     of_memory = commands.add_parser("memory", help="measure the memory of scoring images")
     of_memory.add_argument("--events", type=int, nargs="+", default=[25_000, 100_000])
@@ -197,7 +204,8 @@ def main() -> None:
     of_one.add_argument("events", type=int)
     given = parser.parse_args()
     if given.command == "searches":
-        searches(given.seeds, given.methods, given.out.absolute())
+        folder = given.out.absolute()
+        searches(boxes_of(given.seeds, given.boxes, folder), given.methods, folder)
     elif given.command == "memory":
         memory(given.events)
     else:

@@ -3,7 +3,7 @@
     python -P benchmarks/calls.py [--beside CHECKOUT] [--out calls.json]
 
 A box of 6000 events with a signal is searched as in the tests (three windows, two selections, 500
-pseudo-experiments), under `sys.setprofile`. Counted are calls from one file of `overdensity` into
+pseudo-experiments), in three partitions into folds, under `sys.setprofile`. Counted are calls from one file of `overdensity` into
 another, also through a library, by direction, and the pairs of files that call each other both
 ways: a pair that does is one subject in two files, or two that know too much of each other. The
 package of another checkout, say of an earlier commit, is counted by its own Python.
@@ -63,7 +63,7 @@ def count(root: str, out: str) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         box = make_box(Path(folder) / "box.parquet", background=6000, signal=120, seed=1)
-        config = load_config(write_search(Path(folder), box))
+        config = load_config(write_search(Path(folder), box), ["repeats=3"])
         crossings: Counter[tuple[str, str]] = Counter()
         watch = _watcher(root, crossings)
         threading.setprofile(watch)

@@ -4,17 +4,20 @@ Each part prints a Markdown table and needs the reference events::
 
     python -P benchmarks/challenge.py prongs       # half a minute, with the simulation of signals
     python -P benchmarks/challenge.py answers      # boxes of 100 000 events, searched and answered
+    python -P benchmarks/challenge.py suite --methods cwola pca sa_cwola_weights   # sealed boxes of columns
 
-The second goes on where it stopped, in ``runs/challenge``.
+The second and third go on where they stopped, in ``runs/challenge``. A suite is made of smaller ones of four boxes with
+signal and four without, a seed each: more boxes add to those that are there.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,12 +36,17 @@ from overdensity.workflow.challenge.answering import write_answer
 from overdensity.workflow.challenge.judging import QUANTITIES as QUANTITIES_SCORED
 from overdensity.workflow.challenge.judging import judge
 from overdensity.workflow.challenge.key import Key, Secret
+from overdensity.workflow.config.reading import validated
+from overdensity.workflow.suite.suite_config import SuiteConfig
+from overdensity.workflow.suite.suite_result import suite_rates
+from overdensity.workflow.suite.suite_run import run_suite
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT.parent / "shared" / "data" / "reference"
 RUNS = ROOT / "runs" / "challenge"
 QUANTITIES = ("mass", "tau21", "tau32")
 JETS = ("heavier", "lighter")
+STRENGTHS = (1.5, 2.5, 4.0, 6.0)  # S/√B of the boxes of a suite
 MASSES = ((3823.0, 732.0, 378.0), (4500.0, 300.0, 200.0), (3000.0, 400.0, 80.0))
 
 Columns = dict[str, NDArray[np.floating]]
@@ -47,10 +55,13 @@ Columns = dict[str, NDArray[np.floating]]
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("part", choices=["prongs", "answers"])
+    parser.add_argument("part", choices=["prongs", "answers", "suite"])
     parser.add_argument("--events", type=int, default=1000, help="simulated, of each signal")
     parser.add_argument("--injected", type=int, help="signal in a box: 400, or 600 of answers")
-    parser.add_argument("--boxes", type=int, help="for each signal: 10, or 5 of answers")
+    parser.add_argument(
+        "--boxes", type=int, help="for each signal: 10, or 5 of answers; 20 of a suite"
+    )
+    parser.add_argument("--methods", nargs="+", default=["cwola"], help="of a suite")
     parser.add_argument(
         "--background", type=int, default=100_000, help="in a box, or all events of it of answers"
     )
@@ -59,6 +70,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.part == "prongs":
         prongs(given.events, given.injected or 400, given.boxes or 10, given.background, given.seed)
+    elif given.part == "suite":
+        suite(given.methods, given.boxes or 20, given.seed, given.workers)
     else:
         numbers = given.background, given.injected or 600
         answers(numbers, given.boxes or 5, given.seed, {"workers": given.workers})
@@ -207,6 +220,7 @@ def answers(
             drawn_box(folder, name, size, injected, number)
             key = key_of_box(folder.name, size, injected, true)
             config = {"events": {"files": str(folder / "box.parquet")}, "seed": number, **running}
+            config["repeats"] = 1
             run_search(parse_config({**config, "out": str(folder / "run")}))
             sheet = write_answer(folder / "run", name="cwola")
             sealed = replace(sheet, box=AnsweredBox(key.box, key.commitment))
@@ -225,6 +239,61 @@ def answers(
                 f"{scored.log_score:.2f}",
             )
             print("| " + " | ".join(row) + " |", flush=True)
+
+
+def suite(methods: Sequence[str], boxes: int, seed: int, workers: int | None) -> None:
+    """Search sealed boxes drawn from the reference events, and count what is found."""
+    results = []
+    for number in range(seed, seed + -(-boxes // len(STRENGTHS))):
+        values = suite_of(methods, number) | {"workers": workers}
+        config = validated(SuiteConfig, values, origin=f"suite {number}")
+        results.append(run_suite(config))
+    found = tuple(each for result in results for each in result.answers)
+    rates = suite_rates(found, methods, results[0].level)
+    table = replace(results[0], rates=rates, answers=found).table()
+    print(f"{len(found) // len(methods)} sealed boxes of {results[0].events} events\n")
+    print(replace(table, notes=()).markdown())
+    print("| method | boxes | mean log score ± error |\n| --- | --- | --- |")
+    for method in methods:
+        scores = [each.score.log_score for each in found if each.score.name == method]
+        error = np.std(scores, ddof=1) / np.sqrt(len(scores))
+        print(f"| {method} | {len(scores)} | {np.mean(scores):.3f} ± {error:.3f} |")
+
+
+def suite_of(methods: Sequence[str], seed: int) -> dict[str, Any]:
+    """Return what stands in the file of a suite: a box of each strength, and as many without signal."""
+    signals = {
+        f"{prongs} prongs": {
+            "files": str(REFERENCE / f"{name}.parquet"),
+            "resonance_mass": 3500.0,
+            "daughters": [
+                {"name": name, "mass": mass, "prongs": prongs}
+                for name, mass in (("X", 500.0), ("Y", 100.0))
+            ],
+        }
+        for prongs, name in ((2, "rnd_signal"), (3, "rnd_signal_3prong"))
+    }
+    return {
+        "pool": {
+            "backgrounds": {"qcd": str(REFERENCE / "rnd_background.parquet")},
+            "signals": signals,
+        },
+        "boxes": {
+            "number": len(STRENGTHS),
+            "strengths": list(STRENGTHS),
+            "masses": [3200.0, 4200.0],
+            "region": {"cuts": {"j1_pt": {"above": 1200.0}}},
+        },
+        "methods": list(methods),
+        "search": {
+            "scan": {"low": 2632.0, "high": 5500.0, "bins": 14},
+            "simulation": str(
+                REFERENCE / "other_shower_background.parquet"
+            ),  # for those that need it
+        },
+        "seed": seed,
+        "out": str(RUNS / f"suite-{seed}"),
+    }
 
 
 def drawn_box(folder: Path, signal: str, size: int, injected: int, seed: int) -> None:

@@ -108,6 +108,7 @@ def searched(box: int, signal: int, kind: str, arguments: argparse.Namespace) ->
         "scan": {"low": LOW, "high": HIGH},
         "fit": {"spurious": "none"},
         "pseudo_experiments": 1000,
+        "repeats": 1,
         "seed": box + 1,
         "cluster": "threads",
         "workers": 1,

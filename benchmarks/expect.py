@@ -89,6 +89,7 @@ def config(folder: Path, events: str, number: int, **more: Any) -> SearchConfig:
             "scan": {"low": LOW, "high": HIGH, "bins": 9},
             "selections": list(SELECTIONS),
             "folds": 3,
+            "repeats": 1,
             "fit": {"function": "dijet3"},
             "pseudo_experiments": 1000,
             "seed": number,

@@ -119,6 +119,7 @@ def one_limit(client: Client, into: str, multiple: float, number: int, expected:
                 "scan": {"low": LOW, "high": HIGH, "bins": 10},
                 "selections": [0.1, 0.02],
                 "folds": 3,
+                "repeats": 1,
                 "fit": {"function": "dijet3", "spurious": "none"},
                 "pseudo_experiments": 200,
                 "limits": limits,

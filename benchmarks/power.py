@@ -79,7 +79,7 @@ def rows_of(result: Any, events: pa.Table) -> dict[str, Any]:
     }
 
 
-def search(index: int, strength: int, path: Path, repeats: int) -> None:
+def search(index: int, strength: int, path: Path, repeats: int | None) -> None:
     """Search a box with the package that is imported, and write what is found."""
     start, events = time.process_time(), box(index, strength)
     with tempfile.TemporaryDirectory() as folder:
@@ -88,14 +88,14 @@ def search(index: int, strength: int, path: Path, repeats: int) -> None:
         values = {"events": {"format": "columns", "files": [str(file)]}, "cluster": "threads"}
         values |= {"out": f"{folder}/run", "seed": index + 1}
         values |= {"pseudo_experiments": PSEUDO_EXPERIMENTS}
-        if repeats > 1:
+        if repeats is not None:  # the code before knows no such key
             values["repeats"] = repeats
         found = rows_of(run_search(parse_config(values)), events)
     found |= {"seconds": round(time.process_time() - start, 1)}
     write_text_atomic(path, json.dumps(found))
 
 
-def searches(chain: str, boxes: int, folder: Path, repeats: int) -> None:
+def searches(chain: str, boxes: int, folder: Path, repeats: int | None) -> None:
     """Make the searches of a chain that are not there."""
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(boxes):
@@ -225,7 +225,7 @@ def main() -> None:
         after = "after" if asked.repeats == 1 else f"after, {asked.repeats} partitions"
         searches(after, asked.boxes, folder, asked.repeats)
     elif Path(workflow.__file__).is_relative_to(folder):
-        searches("before", asked.boxes, folder, 1)
+        searches("before", asked.boxes, folder, None)
     else:
         search_before(sys.argv[1:], folder)
 

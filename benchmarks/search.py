@@ -52,6 +52,7 @@ def search(index: int, folder: Path, scheme: str, *, signal: int) -> SearchResul
                     "files": [str(box(index, folder, signal=signal))],
                 },
                 "seed": index + 1,
+                "repeats": 1,
                 "pseudo_experiments": 2000 if signal else 1000,
                 "out": str(folder / f"{'signal-' if signal else ''}{scheme}-{index}"),
                 **SCHEMES[scheme],

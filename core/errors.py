@@ -20,6 +20,13 @@ class OverdensityError(Exception):
 
     The command line prints the message as one line, without a traceback, and exits with code 2.
 
+    Parameters
+    ----------
+    problem : str
+        What is wrong, and what to do, if nobody on the way may know better.
+    remedy : str
+        What to do, for those who do not.
+
     Examples
     --------
     >>> try:
@@ -27,7 +34,22 @@ class OverdensityError(Exception):
     ... except OverdensityError as error:
     ...     print(error)
     3 bins are too few for 4 parameters; use more bins
+    >>> error = InputError("key.json: not a key", remedy="delete it")
+    >>> print(error, error.problem, sep=" | ")
+    key.json: not a key; delete it | key.json: not a key
     """
+
+    def __init__(self, problem: str = "", *, remedy: str = "") -> None:
+        super().__init__(problem)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.remedy}" if self.remedy else self.problem
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, without the remedy."""
+        return super().__str__()
 
 
 class InputError(OverdensityError):

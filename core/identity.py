@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InputError
+
 __all__ = [
     "GOLDEN",
     "content_ids",
@@ -26,6 +28,7 @@ __all__ = [
     "row_ids",
     "splitmix64",
     "text_digest",
+    "whole_numbers",
 ]
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: the step of splitmix64
@@ -197,6 +200,46 @@ def keyed(ids: NDArray[np.uint64], key: str) -> NDArray[np.uint64]:
     False
     """
     return splitmix64(splitmix64(ids) ^ np.uint64(text_digest(key)))
+
+
+def whole_numbers(values: NDArray[Any], name: str, where: str = "") -> NDArray[Any]:
+    """Return the values of ``event``, ``label`` or ``group``, refused where they are none of these.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_events,)
+        Ids and groups are whole numbers, labels 0 or 1.
+    name : str
+        Which of them they are.
+    where : str
+        What the message begins with.
+
+    Raises
+    ------
+    InputError
+        If a value is another one: it would silently become a wrong id or a wrong truth.
+
+    Examples
+    --------
+    >>> whole_numbers(np.array([1.0, 0.5]), "event")
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: column 'event': 1 of 2 values, the first 0.5, are not a whole...
+    """
+    if name == "label":
+        bad = (values != 0) & (values != 1)
+        wanted = "0 (background) or 1 (signal)"
+    elif values.dtype.kind == "f":  # beyond 2^53, neighbours are one real number
+        bad = ~(np.abs(values) < 2**53) | (values != np.floor(values))
+        wanted = "a whole number below 2^53, or stored as an integer"
+    else:
+        return values
+    if bad.any():
+        msg = (
+            f"{where}column {name!r}: {int(np.count_nonzero(bad))} of {len(values)} values, the first "
+            f"{values[bad][0]:g}, are not {wanted}; repair the column or drop it"
+        )
+        raise InputError(msg)
+    return values
 
 
 def integer_digest(*contents: bytes) -> int:

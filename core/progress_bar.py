@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-__all__ = ["live_table", "progress", "set_quiet"]
+__all__ = ["live_table", "progress", "quietly", "set_quiet"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,23 @@ class _Style:
 def set_quiet(*, quiet: bool) -> None:
     """Show log lines instead of bars, also on a terminal."""
     _Style.quiet = quiet
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Show no bars in the context: where a task of many has parts of its own.
+
+    Examples
+    --------
+    >>> with quietly(), progress("a part", total=1) as advance:
+    ...     advance(1)
+    """
+    before = _Style.quiet
+    _Style.quiet = True
+    try:
+        yield
+    finally:
+        _Style.quiet = before
 
 
 @contextmanager

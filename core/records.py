@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from .errors import InputError, nearest_names
+from .files.json_values import json_value
+from .identity import json_digest
 
 __all__ = ["Record", "atomic_path", "to_plain", "write_text_atomic"]
 
 logger = logging.getLogger(__name__)
+
+_CHECKSUM = "checksum"  # the key of it in a file
 
 
 class Record:
@@ -31,7 +35,9 @@ class Record:
 
     A class whose JSON form has changed sets ``schema`` to 2 or more: it is written with the record,
     and what was written in another is refused. Where a command writes the file, ``made_by`` names
-    it, so that a file that is refused says what to run.
+    it, so that a file that is refused says what to run. A file has a checksum of all else in it, by
+    which a bit that has changed is noticed; where people write such files too, ``by_hand`` leaves it
+    out. A file without one is read as it is.
 
     Examples
     --------
@@ -47,6 +53,7 @@ class Record:
 
     schema: ClassVar[int] = 1
     made_by: ClassVar[str] = "the command that wrote it"
+    by_hand: ClassVar[bool] = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON values."""
@@ -58,7 +65,16 @@ class Record:
 
     def to_json(self, path: str | os.PathLike[str]) -> Path:
         """Write the record to a file, atomically; returns its path."""
-        return write_text_atomic(path, json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n")
+        return write_text_atomic(path, self.to_text())
+
+    def to_text(self) -> str:
+        """Return the text of a file of the record, with its checksum."""
+        values = self.to_dict()
+        if self.by_hand:
+            return json.dumps(values, indent=2, allow_nan=False) + "\n"
+        return (
+            json.dumps(values | {_CHECKSUM: json_digest(values)}, indent=2, allow_nan=False) + "\n"
+        )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -125,19 +141,15 @@ class Record:
         InputError
             If it is not JSON, or holds something else.
         """
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            msg = f"{path}: not a JSON file ({error})"
-            raise InputError(msg) from None
+        values = json_value(text, origin=str(path))
         if not isinstance(values, dict):
             msg = f"{path}: expected a JSON object, found a {type(values).__name__}"
             raise InputError(msg)
         try:
-            return cls.from_dict(values)
+            return cls.from_dict(_checked(values, schema=cls.schema))
         except (InputError, AttributeError, TypeError, ValueError) as error:
-            msg = f"{path}: {error}; delete it and run {cls.made_by} again"
-            raise InputError(msg) from None
+            msg = f"{path}: {error}"
+            raise InputError(msg, remedy=f"delete it and run {cls.made_by} again") from None
 
     @classmethod
     def earlier(cls, path: str | os.PathLike[str]) -> Self | None:
@@ -153,8 +165,21 @@ class Record:
         try:
             return cls.from_json(path)
         except InputError as error:
-            logger.info("%s; it is made again", str(error).partition("; delete it and run")[0])
+            logger.warning("%s; it is made again", error.problem)
             return None
+
+
+def _checked(values: dict[str, Any], *, schema: int) -> dict[str, Any]:
+    """Return the values of a file without their checksum, if it is theirs."""
+    rest = {key: value for key, value in values.items() if key != _CHECKSUM}
+    stored = values.get(_CHECKSUM)
+    if stored not in (None, json_digest(rest)) and rest.get("schema", 1) == schema:
+        msg = (
+            "its checksum is of other values: it is damaged, or was changed by hand (then take the "
+            f"key {_CHECKSUM!r} out of it)"
+        )
+        raise InputError(msg)
+    return rest
 
 
 def to_plain(value: Any) -> Any:

@@ -121,6 +121,24 @@ class Table:
             ]
         )
 
+    def markdown(self) -> str:
+        """Return the table in Markdown with all rows, and the notes as a list below it.
+
+        Examples
+        --------
+        >>> print(Table("", ("name", "moons"), (("Mars", "2"),), notes=("of today",)).markdown())
+        | name | moons |
+        | --- | --- |
+        | Mars | 2 |
+        <BLANKLINE>
+        - of today
+        <BLANKLINE>
+        """
+        lines = [self.columns, ("---",) * len(self.columns), *self.rows]
+        rows = ["| " + " | ".join(line) + " |" for line in lines]
+        notes = ["", *(f"- {note}" for note in self.notes)] if self.notes else []
+        return "\n".join([*rows, *notes, ""])
+
     def rich(self) -> RichTable:
         """Return the table for a rich console, with all rows and without the notes.
 

@@ -76,6 +76,9 @@ class Method(ABC, Generic[HyperT]):
         Whether it finds a signal that lies among the background, or one that lies beyond it.
     signals : int
         How many signals of different masses its labels must tell apart.
+    toy_is_too_small : bool
+        Whether the toy of the check cannot show that it finds a signal, since it learns too slowly
+        or its jets have too few constituents; then a test of its own shows it.
     fast : mapping
         Hyperparameters, as in a configuration, that make a training on a few thousand events a
         matter of a second: those of tests.
@@ -123,6 +126,7 @@ class Method(ABC, Generic[HyperT]):
     requires: ClassVar[tuple[str, ...]] = ()
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "overdensities"
     signals: ClassVar[int] = 1
+    toy_is_too_small: ClassVar[bool] = False
     fast: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     _names: tuple[str, ...] = ()
     _blocks: tuple[str, ...] = ()

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import ConfigError, InputError
-from ..core.identity import row_ids
+from ..core.identity import row_ids, whole_numbers
 from .blocks.block import Block, BlockKind
+from .blocks.equal_events import refuse_equal_events, refuse_repeated_ids
 from .blocks.reading import EXTRAS, ColumnFiles, Paths, add_lists, block_of
 from .mass_guard import rank_correlation, regressed_share
 
@@ -115,7 +116,9 @@ class Sample:
             features=np.ascontiguousarray(features, dtype=np.float32),
             names=tuple(names),
             weight=None if weight is None else np.asarray(weight, dtype=np.float64),
-            label=None if label is None else np.asarray(label, dtype=np.int8),
+            label=None
+            if label is None
+            else whole_numbers(np.asarray(label), "label").astype(np.int8),
             group=None if group is None else np.asarray(group, dtype=np.int64),
             blocks=dict(blocks or {}),
         )
@@ -154,7 +157,7 @@ class Sample:
         ------
         InputError
             If a file is missing, not Parquet or given twice, a column is missing, a value is not
-            finite, or a stored event id occurs twice.
+            finite, a stored event id occurs twice, or events are the same beyond chance.
         """
         files = ColumnFiles.open(paths, features=features, mass=mass)
         readers = {name: files.reader(name) for name in files.blocks}
@@ -166,20 +169,17 @@ class Sample:
         for batch in files.batches(_LIST_ROWS if readers else _BATCH):
             to = slice(at, at + len(batch))
             event[to], masses[to] = batch.event, batch.mass
-            for i, name in enumerate(files.features):
-                values[to, i] = batch.features[name]
+            with np.errstate(over="ignore"):  # what becomes infinite is refused by name
+                for i, name in enumerate(files.features):
+                    values[to, i] = batch.features[name]
             for name, into in extras.items():
                 into[to] = batch.extras[name]
             for name, reader in readers.items():
                 add_lists(reader, batch.blocks[name], name)
             at += len(batch)
-        twice = n - len(np.unique(event))
-        if twice:
-            msg = (
-                f"{files.first_name()}: {twice} event ids occur more than once; are the same events in "
-                "two files, or do the ids of each file start anew?"
-            )
-            raise InputError(msg)
+        refuse_repeated_ids(files, event)
+        refuse_equal_events(files, masses, values)
+        files.close()
         blocks = {name: block_of(reader, name) for name, reader in readers.items()}
         return cls(event, masses, values, files.features, blocks=blocks, **extras)
 

@@ -72,3 +72,4 @@ class SampleStream:
                 blocks=blocks,
                 **batch.extras,
             )
+        files.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from overdensity.core.lazy import lazy_door
+from overdensity.core.numba_cache import find_numba_cache
 
 if TYPE_CHECKING:
     from overdensity.workflow.from_python import read_run, search
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "read_run", "search"]
 
 _imported, __dir__ = lazy_door(__name__)
+find_numba_cache()
 
 
 def __getattr__(name: str) -> Any:

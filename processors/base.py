@@ -28,6 +28,8 @@ Axis = hist.axis.Regular | hist.axis.Integer
 
 _WITHOUT_INFLUENCE = ("batch_events",)  # on the columns of given events
 _MOMENTUM = ("pt", "eta", "phi", "mass")
+_MOST_ENERGY = 1e6  # GeV of one particle; the beams of the largest collider planned have 5e4
+_MOST_PHI = 4 * np.pi
 
 
 class Selected(NamedTuple):
@@ -196,7 +198,9 @@ class ColumnProcessor(ProcessorABC):
     def select(self, events: ak.Array) -> Selected:
         """Return the columns and the cutflow of a chunk.
 
-        Events with a particle or a weight that is not finite are dropped and counted.
+        Events with a particle or a weight that is not finite are dropped and counted, and those with
+        a particle that cannot be: a negative pT, an energy above 10⁶ GeV, an azimuth beyond 4π. What
+        is masked in a column is NaN, which no sample takes.
 
         Parameters
         ----------
@@ -252,15 +256,14 @@ class ColumnProcessor(ProcessorABC):
         after = {"events read": np.ones(len(events), dtype=np.bool_)}
         lists: dict[str, Jagged] = {name: cartesian(events[name]) for name in self.collections}
 
-        # A NaN would make FastJet drop the jet silently.
+        # A NaN would make FastJet drop the jet silently; of 1e100 GeV, mjj would be 0.
         finite = after["events read"].copy()
         if (weight := _weight(events)) is not None:
-            finite &= np.isfinite(weight)
+            finite &= np.abs(weight) <= np.finfo(np.float32).max
         for name, particles in lists.items():
-            finite &= ak.to_numpy(
-                ak.all(np.isfinite(particles.E) & np.isfinite(particles.px), axis=1)
-                & ak.all(events[name].pt >= 0, axis=1)
-            )
+            possible = (particles.E <= _MOST_ENERGY) & (abs(events[name].phi) <= _MOST_PHI)
+            possible = possible & np.isfinite(particles.px) & (events[name].pt >= 0)
+            finite &= ak.to_numpy(ak.all(possible, axis=1))
         after[f"finite {self.collections[0].replace('_', ' ')}"] = finite
 
         numbers = {name: events[name] for name in events.fields if events[name].ndim == 1}
@@ -272,7 +275,11 @@ class ColumnProcessor(ProcessorABC):
             after[name] = finite.copy()
             after[name][finite] = kept
         rows = np.flatnonzero(finite)[rows]
-        columns = {"event": ak.to_numpy(events.event)[rows], **described}
+        ids = ak.to_numpy(events.event)
+        if np.ma.is_masked(ids):
+            msg = f"{np.ma.count_masked(ids)} of {len(ids)} events have no id (masked)"
+            raise InputError(msg)
+        columns = {"event": np.asarray(ids)[rows], **described}
         if weight is not None:
             columns["weight"] = weight[rows]
         if "label" in events.fields:
@@ -284,7 +291,8 @@ def _weight(events: Jagged) -> NDArray[np.float64] | None:
     """Return the events' weights, if they have any."""
     if "weight" not in events.fields:
         return None
-    return ak.to_numpy(events.weight).astype(np.float64)
+    weight = ak.to_numpy(events.weight).astype(np.float64)
+    return np.ma.filled(weight, np.nan)
 
 
 def _with_extras(momenta: Jagged, given: Jagged) -> Jagged:
@@ -297,6 +305,11 @@ def _with_extras(momenta: Jagged, given: Jagged) -> Jagged:
 
 def _single(column: Any) -> Any:
     """Return a column in single precision, also where its rows are lists of records."""
+    if isinstance(column, ak.Array) and column.ndim == 1 and not ak.fields(column):
+        column = ak.to_numpy(column)
+    if isinstance(column, np.ma.MaskedArray):
+        masked = np.ma.is_masked(column)
+        column = np.ma.filled(column.astype(np.float64), np.nan) if masked else column.data
     if isinstance(column, np.ndarray):
         return column.astype(np.float32) if column.dtype == np.float64 else column
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -16,15 +15,17 @@ from coffea.processor import IterativeExecutor
 from distributed import KilledWorker
 
 from ..core import InputError, OverdensityError
+from ..core.files.listing import file_names, folder_names
+from ..core.files.locks import locked
 from .base import ColumnProcessor
 from .columns.monitor import Monitor, progress_bar, watched
-from .columns.partitions import remove_others, settings_key
+from .columns.partitions import partition_names, remove_others, settings_key
 from .columns.report import ProcessingReport, report_of
 from .columns.writer import NOMINAL, ColumnWriter, Variations
 from .final_states.dijet import DijetProcessor
 from .planning import complaint, find_files, plan_chunks
 from .sources.chunks import Chunk, absolute
-from .sources.filesets import FileSet, datasets
+from .sources.filesets import Dataset, FileSet, datasets
 from .sources.remote import reason, write_bytes
 from .sources.source import Executor, Source
 
@@ -110,10 +111,34 @@ def process(
     >>> report.cutflow
     {'events read': 2, 'finite fat jets': 2, 'two jets': 1}
     """
-    start = time.monotonic()
     wanted = datasets(files)
     writer = ColumnWriter(processor or DijetProcessor(), absolute(out).rstrip("/"), variations)
     run_on = _prepared(executor)
+    with _alone(writer.out):
+        return _process(
+            wanted,
+            writer,
+            source,
+            run_on,
+            chunk_events=chunk_events,
+            chunk_memory=chunk_memory,
+            skip_bad_files=skip_bad_files,
+            monitor=monitor,
+        )
+
+
+def _process(
+    wanted: tuple[Dataset, ...],
+    writer: ColumnWriter,
+    source: Source,
+    run_on: Executor,
+    *,
+    chunk_events: int | None,
+    chunk_memory: str | int,
+    skip_bad_files: bool,
+    monitor: Monitor | None,
+) -> ProcessingReport:
+    start = time.monotonic()
     _make_folders(writer)
 
     with _explained():
@@ -138,10 +163,60 @@ def process(
         raise InputError(complaint(bad, n_good=len(names)))
     if removed := _remove_others(writer, names):
         logger.info("removed %d partitions of other settings or files", removed)
-    report = report_of(writer, result, bad=bad, datasets=wanted, seconds=time.monotonic() - start)
-    text = json.dumps(report.to_dict(), indent=2, allow_nan=False)
-    write_bytes(f"{writer.out}/processing.json", text.encode())
+    _refuse_missing(writer, names)
+    report = report_of(
+        writer,
+        result,
+        bad=bad,
+        datasets=wanted,
+        flags=_short_of_weights(wanted, chunks, names),
+        seconds=time.monotonic() - start,
+    )
+    for flag in report.flags:
+        logger.warning("%s", flag)
+    write_bytes(f"{writer.out}/processing.json", report.to_text().encode())
     return report
+
+
+def _short_of_weights(
+    wanted: Sequence[Dataset], chunks: Mapping[str, Chunk], made: Collection[str]
+) -> tuple[str, ...]:
+    """Say which simulated datasets have lost events whose weights their cross section is shared by."""
+    flags: list[str] = []
+    for dataset in wanted:
+        if dataset.cross_section is None:
+            continue
+        sizes = {x: c.stop - c.start for x, c in chunks.items() if c.dataset == dataset.name}
+        lost, whole = sum(n for x, n in sizes.items() if x not in made), sum(sizes.values())
+        if lost:
+            flags.append(
+                f"dataset {dataset.name!r}: {lost} of {whole} simulated events could not be read, but "
+                "their generator weights count in the sum that its cross section is divided by: its "
+                f"yields are too small by some {100 * lost / whole:.2g} %; mend or leave out the files"
+            )
+    return tuple(flags)
+
+
+@contextmanager
+def _alone(out: str) -> Iterator[None]:
+    """Keep other processes of this file system out of a folder; other servers have no locks."""
+    if "://" in out:
+        yield
+        return
+    with locked(f"{out}/.lock", what=out):
+        yield
+
+
+def _refuse_missing(writer: ColumnWriter, names: Iterable[str]) -> None:
+    """Say so if partitions are gone that were there: what the report lists exists."""
+    wanted = set(names)
+    for each in writer.names:
+        if gone := sorted(wanted - partition_names(writer.folder(each))):
+            msg = (
+                f"{writer.folder(each)}: {len(gone)} partitions were removed while others were made, "
+                f"the first {gone[0]}; another process works in this folder: choose another one for it"
+            )
+            raise InputError(msg)
 
 
 def _make_folders(writer: ColumnWriter) -> None:
@@ -149,8 +224,8 @@ def _make_folders(writer: ColumnWriter) -> None:
     try:
         for folder in (*(writer.folder(name) for name in writer.names), writer.failures):
             fs.makedirs(fsspec.core.url_to_fs(folder)[1], exist_ok=True)
-        for note in fs.glob(f"{root}/failures/*.json"):  # of an earlier attempt
-            fs.rm_file(note)
+        for note in file_names(fs, f"{root}/failures", ".json"):  # of an earlier attempt
+            fs.rm_file(f"{root}/failures/{note}")
     except OSError as error:
         msg = f"{writer.out}: the folder cannot be made ({reason(error)})"
         raise InputError(msg) from None
@@ -159,7 +234,7 @@ def _make_folders(writer: ColumnWriter) -> None:
 def _remove_others(writer: ColumnWriter, keep: Iterable[str]) -> int:
     """Remove what other settings or files have left, variations included; returns how many."""
     fs, root = fsspec.core.url_to_fs(writer.out)
-    found = (path.rpartition("/")[2] for path in fs.glob(f"{root}/variations/*"))
+    found = folder_names(fs, f"{root}/variations")
     n_removed = sum(
         len(remove_others(writer.folder(name), ())) for name in found if name not in writer.names
     )

@@ -147,7 +147,8 @@ def _look(files: Sequence[str], *, source: Source, collections: tuple[str, ...])
             summary = source.inspect(path, collections)
             found[path] = (summary, *file_stamp(path))
         except InputError as error:
-            bad[path] = str(error)
+            said = str(error)
+            bad[path] = said if path in said else f"{path}: {said}"
     return {"found": found, "bad": bad}
 
 

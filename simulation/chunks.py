@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 
@@ -18,10 +18,7 @@ from .processes.kind import ProcessKind
 from .selection import Events, select
 from .settings import DetectorSettings, GeneratorSettings, Selection
 
-__all__ = ["ChunkResult", "ChunkTask", "InProcess", "Tally", "run_chunk", "selected_events"]
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+__all__ = ["ChunkResult", "ChunkTask", "Tally", "run_chunk", "selected_events"]
 
 _STREAMS = {"background": 0, "signal": 1}  # part of the seed; 2 is the order of the events
 _PYTHIA_SEEDS = 900_000_000
@@ -162,16 +159,3 @@ def selected_events(
     finally:
         for future in pending:
             future.cancel()
-
-
-class InProcess(Executor):
-    """The executor of a single worker: calls at once, in this process."""
-
-    def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
-        """Call the function now."""
-        future: Future[_R] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - handed to whoever asks for the result
-            future.set_exception(error)
-        return future

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-import zipfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
+from ..core.arrays import read_arrays, write_arrays
 from ..core.identity import json_digest
-from ..core.records import atomic_path
 from .chunks import ChunkResult, ChunkTask
 from .selection import Events
 
 __all__ = ["PACKAGES", "Parts"]
-
-logger = logging.getLogger(__name__)
 
 PACKAGES = ("pythia8mc", "fastjet", "awkward", "numpy", "h5py")  # that determine the events
 _SCHEMA = 1  # of the files, and of what makes the events
@@ -47,13 +41,8 @@ class Parts:
 
     def find(self, task: ChunkTask) -> ChunkResult | None:
         """Return a chunk that is there already, or None."""
-        try:
-            with self._path(task).open("rb") as file, np.load(file) as arrays:
-                stored = {name: arrays[name] for name in arrays.files}
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            logger.warning("%s: cannot be read, and is made again (%s)", self._path(task), error)
+        stored = read_arrays(self._path(task))
+        if stored is None:
             return None
         self.reused += 1
         generated, cross_section = int(stored.pop("generated")), float(stored.pop("cross_section"))
@@ -62,11 +51,7 @@ class Parts:
     def keep(self, task: ChunkTask, result: ChunkResult) -> None:
         """Store a finished chunk."""
         numbers = {"generated": result.generated, "cross_section": result.cross_section}
-        arrays = {
-            name: np.asarray(value) for name, value in (asdict(result.events) | numbers).items()
-        }
-        with atomic_path(self._path(task)) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
+        write_arrays(self._path(task), **asdict(result.events), **numbers)
 
     def remove(self) -> None:
         """Remove all of them: the file is complete."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from ..core import InputError, OverdensityError, Record, progress
-from .chunks import ChunkTask, InProcess, Tally, selected_events
+from ..core.local_workers import local_workers
+from .chunks import ChunkTask, Tally, selected_events
 from .event_files import EventQueue, check_output, key_of, shuffled, write_events
 from .generator import check_process, require_pythia
 from .parts import PACKAGES, Parts
@@ -254,7 +254,7 @@ def simulate_recipe(
     tallies = {process.name: Tally() for process in recipe.processes}
     parts = Parts.of(path)
     with ExitStack() as stack:
-        pool = executor or stack.enter_context(_local_executor(workers))
+        pool = executor or stack.enter_context(local_workers(workers))
         advance = stack.enter_context(progress("simulating", recipe.events, unit="events"))
         streams = [
             EventQueue(
@@ -364,13 +364,6 @@ def _report(process: Process, generator: GeneratorSettings, tally: Tally) -> Pro
         cross_section=tally.weighted_cross_section / generated if known else None,
         chunks=tally.chunks,
     )
-
-
-def _local_executor(workers: int) -> Executor:
-    """Return fresh processes: forking would copy threads and state of whoever calls."""
-    if workers == 1:
-        return InProcess()
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
 
 
 def _available_cores() -> int:

@@ -102,6 +102,7 @@ def write_search(folder: Path, box: Path) -> Path:
         "scan": {"low": LOW, "high": HIGH, "bins": 9},
         "selections": [1, 0.1, 0.02],
         "folds": 3,
+        "repeats": 1,
         "fit": {"function": "dijet3"},
         "pseudo_experiments": 500,
         "cluster": "threads",

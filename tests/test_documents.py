@@ -27,6 +27,7 @@ from overdensity.workflow.config.reading import load_benchmark, validated
 from overdensity.workflow.config.recipe import load_recipe
 from overdensity.workflow.config.search import SearchConfig
 from overdensity.workflow.stages.inputs import event_processor, event_source
+from overdensity.workflow.suite.suite_config import SuiteConfig, load_suite
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -131,6 +132,12 @@ def assert_usable(config: SearchConfig) -> None:
         assert event_source(config.events.model_copy(update=files))
 
 
+def assert_searches(suite: SuiteConfig) -> None:
+    """Ask for the search of each method of a suite."""
+    for label in suite.methods:
+        assert_usable(suite.search_of(label, Path("box01.parquet"), 1))
+
+
 @pytest.mark.usefixtures("method_of_the_reader")
 @pytest.mark.parametrize("text", CONFIGURATIONS)
 def test_a_configuration_on_a_page_is_accepted(text: str) -> None:
@@ -139,6 +146,9 @@ def test_a_configuration_on_a_page_is_accepted(text: str) -> None:
         kept = {key: value for key, value in values.items() if key in RECIPE_KEYS}
         assert recipe_of(kept, origin="recipe.yaml")
         assert set(values) <= {*RECIPE_KEYS, "out", "cluster", "workers"}
+        return
+    if "pool" in values:
+        assert_searches(validated(SuiteConfig, values, origin="suite"))
         return
     if "methods" in values:
         for method in benchmark_of(values).methods.values():
@@ -164,7 +174,10 @@ def test_an_example_is_accepted(path: Path) -> None:
     if path.parent.name == "recipes":
         assert load_recipe(path)
         return
-    if path.parent.name != "benchmark":
+    if path.parent.name == "suite":
+        assert_searches(load_suite(path))
+        return
+    if "methods" not in yaml.safe_load(path.read_text("utf-8")):  # no benchmark
         assert_usable(load_config(path))
         return
     for method in load_benchmark(path).methods.values():
@@ -189,6 +202,8 @@ def test_a_command_on_a_page_is_understood(line: str) -> None:
     file, overrides = context.params.get("file"), context.params.get("overrides") or []
     if word == "simulate" and not context.params["what"].endswith((".h5", ".root")):
         assert load_recipe(context.params["what"], overrides)
+    if (suite := context.params.get("suite_file")) is not None and (ROOT / suite).exists():
+        assert load_suite(ROOT / suite, overrides)
     if file is not None and (ROOT / file).exists():
         load = load_benchmark if word == "benchmark" else load_config
         assert load(ROOT / file, overrides)

@@ -70,3 +70,12 @@ def test_methods_are_compared_and_one_searches() -> None:
     assert "gis    SIC(1e-2)" in text
     assert "mass 3" in text
     assert "p_global <= " in text
+
+
+@pytest.mark.slow(seconds=20)
+def test_challenge_seals_boxes_and_finds_the_strong_signal() -> None:
+    text = execute("05_challenge.ipynb")
+    assert "the commitment is that of the key: True" in text
+    assert "does not match boxes/box" in text
+    assert "There is an excess at" in text
+    assert "log score: mean of ln P(what is true)" in text

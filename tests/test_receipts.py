@@ -19,7 +19,6 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 # Sections that show a table and name the benchmark it is of, without a receipt yet. The list only
 # gets shorter: run `python -P benchmarks/receipts.py make …`, then take the section out.
 WITHOUT_RECEIPT = {
-    ("README.md", "Overdensity"),
     ("docs/combination.md", "Does it find a split signal?"),
     ("docs/flows.md", "Density"),
     ("docs/flows.md", "Speed"),

@@ -14,6 +14,8 @@ import mplhep
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.mathtext import MathTextParser
+from matplotlib.text import Text
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
@@ -365,6 +367,7 @@ def plot_reliability(curves: Mapping[int, Sequence[Reliability]]) -> Figure:
 def as_svg_uri(figure: Figure) -> str:
     """Return a figure as a data URI, to stand inside an HTML page."""
     buffer = io.BytesIO()
+    _show_as_written(figure)
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
@@ -372,6 +375,19 @@ def as_svg_uri(figure: Figure) -> str:
 
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write a figure as a picture, whole or not at all; returns its path."""
+    _show_as_written(figure)
     with atomic_path(path) as temporary, mpl.rc_context(STYLE):
         figure.savefig(temporary, format=path.suffix[1:], dpi=150)
     return path
+
+
+def _show_as_written(figure: Figure) -> None:
+    """Show words of the user that are no formula as they stand: a feature may be called ``$x_{$``."""
+    parser = MathTextParser("path")
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        try:
+            if "$" in text.get_text():
+                parser.parse(text.get_text())
+        except ValueError:
+            text.set_parse_math(False)

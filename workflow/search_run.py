@@ -24,7 +24,7 @@ from .report.report import write_report
 from .stages.columns import check_events, make_columns
 from .stages.hunting import make_results
 from .stages.inputs import processed_folder, varied_columns
-from .stages.run import Run, open_run
+from .stages.run import Run, held_run
 from .stages.scoring import make_scores
 from .stages.search_result import SearchResults
 from .uncertainties.uncertainties_run import make_uncertainties
@@ -92,33 +92,36 @@ def run_search(config: SearchConfig) -> SearchResults:
     >>> len(results.windows), results.n_events
     (2, 2985)
     """
-    run = _scored(config, process=True)
-    results = make_results(run)
-    try:
-        make_uncertainties(run, results)
-    finally:  # the result stands, whatever is wrong with a simulated signal
-        write_report(run.folder)
+    _check(config)
+    with held_run(config) as run:
+        _score(run, process=True)
+        results = make_results(run)
+        try:
+            make_uncertainties(run, results)
+        finally:  # the result stands, whatever is wrong with a simulated signal
+            write_report(run.folder)
     return results
 
 
 def process_search(config: SearchConfig) -> ProcessingReport | None:
     """Make the columns of a search; None where its input is columns already."""
     check_events(config)
-    run = open_run(config)
-    with connect(config.cluster, config.workers) as client:
+    with held_run(config) as run, connect(config.cluster, config.workers) as client:
         return make_columns(run, client)
 
 
 def score_search(config: SearchConfig, *, process: bool) -> None:
     """Score the events of a search, after processing them on request."""
-    _scored(config, process=process)
+    _check(config)
+    with held_run(config) as run:
+        _score(run, process=process)
 
 
 def hunt_search(config: SearchConfig) -> SearchResults:
     """Take the scores of a search to its results, and write what its uncertainties do to them."""
-    run = open_run(config)
-    results = make_results(run)
-    make_uncertainties(run, results)
+    with held_run(config) as run:
+        results = make_results(run)
+        make_uncertainties(run, results)
     return results
 
 
@@ -142,11 +145,11 @@ def calibrate_search(config: SearchConfig) -> Retrained:
     ConfigError
         If the method cannot be repeated on pseudo-datasets.
     """
-    run = open_run(config)
-    results = make_results(run)
-    with connect(config.cluster, config.workers) as client:
-        found = repeat_search(run, results, client)
-    write_report(run.folder)
+    with held_run(config) as run:
+        results = make_results(run)
+        with connect(config.cluster, config.workers) as client:
+            found = repeat_search(run, results, client)
+        write_report(run.folder)
     return found
 
 
@@ -171,13 +174,13 @@ def run_limits(config: SearchConfig) -> LimitsResults:
         If the input cannot be used, or repetitions failed; what is done is kept.
     """
     check_limits(Run(config))
-    run = open_run(config)
-    with connect(config.cluster, config.workers) as client:
-        make_scores(run, client)
-        made = make_limits(run, client)
-    save_limits_figures(run.folder)
-    _write_submission(run, made)
-    write_report(run.folder)
+    with held_run(config) as run:
+        with connect(config.cluster, config.workers) as client:
+            make_scores(run, client)
+            made = make_limits(run, client)
+        save_limits_figures(run.folder)
+        _write_submission(run, made)
+        write_report(run.folder)
     return made
 
 
@@ -202,13 +205,13 @@ def expect_reach(config: SearchConfig) -> ExpectedReach:
     """
     check_events(config)
     check_expected(Run(config))
-    run = open_run(config)
-    with connect(config.cluster, config.workers) as client:
-        make_columns(run, client)
-        made = make_expected(run, client)
-    save_expected_figures(run.folder)
-    if (run.folder / "results.json").is_file():
-        write_report(run.folder)
+    with held_run(config) as run:
+        with connect(config.cluster, config.workers) as client:
+            make_columns(run, client)
+            made = make_expected(run, client)
+        save_expected_figures(run.folder)
+        if (run.folder / "results.json").is_file():
+            write_report(run.folder)
     return made
 
 
@@ -258,16 +261,17 @@ def _write_submission(run: Run, limits: LimitsResults) -> None:
     write_hepdata(make_results(run), limits, run.folder)
 
 
-def _scored(config: SearchConfig, *, process: bool) -> Run:
-    """Return the run of a search with its scores."""
-    # What is wrong with files and names is said before a cluster starts.
+def _check(config: SearchConfig) -> None:
+    """Say what is wrong with files and names before a cluster starts."""
     check_events(config)
     Run(config).method  # noqa: B018 - made to be refused
     for name in Run(config).varied:
         varied_columns(config.signal, name)
-    run = open_run(config)
-    with connect(config.cluster, config.workers) as client:
+
+
+def _score(run: Run, *, process: bool) -> None:
+    """Score the events of a run, after processing them on request."""
+    with connect(run.config.cluster, run.config.workers) as client:
         if process:
             make_columns(run, client)
         make_scores(run, client)
-    return run

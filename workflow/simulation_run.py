@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from distributed import Client
 
+from ..core.files.locks import locked
 from ..simulation import SimulationReport, simulate_recipe
 from .cluster.connecting import connect
 from .cluster.executing import ClusterExecutor
@@ -39,6 +40,12 @@ def run_simulation(
     OverdensityError
         If something cannot be used, or workers are gone; finished chunks are kept.
     """
+    lock = config.out.with_name(f".{config.out.name}.lock")
+    with locked(lock, what=str(config.out)):
+        return _simulated(config, seed=seed, key_file=key_file)
+
+
+def _simulated(config: SimulationConfig, *, seed: int | None, key_file: bool) -> SimulationReport:
     cluster = config.cluster
     workers = config.workers or cluster.workers
     if cluster == ClusterConfig(kind="local", workers=cluster.workers):

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from ..core.tables import Style, Table
 
-__all__ = ["say", "say_flags", "show_table"]
+__all__ = ["print_table", "say", "say_flags", "show_table"]
 
 
 def show_table(
@@ -47,6 +47,21 @@ def show_table(
     """
     cells = tuple(tuple(row) for row in rows)
     table = Table(title, tuple(columns), cells, styles=styles or {}, left=words)
+    print_table(table)
+
+
+def print_table(table: Table) -> None:
+    """Print a table with all its rows, without the notes.
+
+    Examples
+    --------
+    >>> print_table(Table("", ("cut", "events"), (("read", "900"),), left=1))
+    ┏━━━━━━┳━━━━━━━━┓
+    ┃ cut  ┃ events ┃
+    ┡━━━━━━╇━━━━━━━━┩
+    │ read │    900 │
+    └──────┴────────┘
+    """
     Console().print(table.rich())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -192,7 +191,7 @@ class Padded:
         """Return the number of events."""
         return len(self.block)
 
-    @cached_property
+    @property
     def shape(self) -> tuple[int, int, int]:
         """The shape of the whole array."""
         return len(self), self.longest, len(_FIELDS)
@@ -207,7 +206,7 @@ class Padded:
         return padded
 
 
-def mask_of(padded: NDArray[np.float32]) -> NDArray[np.bool_]:
+def mask_of(padded: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     """Return where padded constituents are real, shape (n_events, longest): their pT is not 0."""
     return padded[..., 0] > 0
 

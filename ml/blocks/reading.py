@@ -16,8 +16,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core import InputError, nearest_names
+from ...core.files.listing import data_files, same_place
 from ...core.identity import content_ids, number_ties
 from .block import Block, BlockKind
+from .columns import is_number, list_column, number_column
 from .constituents import ConstituentsReader
 from .images import ImagesReader
 
@@ -40,7 +42,6 @@ EXTRAS = {"weight": np.float64, "label": np.int8, "group": np.int64}
 _FIELDS = ("pt", "eta", "phi")
 _KINEMATICS = re.compile(r"j\d+_(pt|eta|phi|m|mass)")
 _ID_ROWS = 262_144  # at a time, while ids are made
-_WHOLE = ("event", "label", "group")  # columns of integers without gaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,10 +116,13 @@ class ColumnFiles:
             something else.
         """
         files = tuple((name, _open(fs, name)) for fs, name in _files(paths))
-        names = [name for name, _ in files]
-        if twice := [name for name in names if names.count(name) > 1]:
-            msg = f"{twice[0]}: the file is given twice, and its events would count twice; give it once"
-            raise InputError(msg)
+        places: dict[tuple[int, int] | str, str] = {}
+        for name, _ in files:
+            if (place := same_place(name)) in places:
+                also = "" if places[place] == name else f", the other time as {places[place]}"
+                msg = f"{name}: the file is given twice{also}, and its events would count twice; give it once"
+                raise InputError(msg)
+            places[place] = name
         for name, file in files:
             present = file.schema_arrow.names
             for column in (mass, *features):
@@ -161,22 +165,54 @@ class ColumnFiles:
         for name, batch in self._raw(columns, rows):
             stop = at + len(batch)
             yield Batch(
-                event=_column(batch, "event", name).astype(np.uint64, copy=False)
+                event=number_column(batch, "event", name).astype(np.uint64, copy=False)
                 if ids is None
                 else ids[at:stop],
-                mass=_column(batch, self.mass, name),
-                features={each: _column(batch, each, name) for each in self.features},
-                extras={each: _column(batch, each, name) for each in self.extras},
-                blocks={each: _list_column(batch, each, name) for each in self.blocks},
+                mass=number_column(batch, self.mass, name),
+                features={each: number_column(batch, each, name) for each in self.features},
+                extras={each: number_column(batch, each, name) for each in self.extras},
+                blocks={each: list_column(batch, each, name) for each in self.blocks},
             )
             at = stop
+
+    def compared(self) -> set[str]:
+        """Return the columns by which events are the same or not, beside the mass.
+
+        They are the features and the momenta of jets that all files have; where no feature is of
+        numbers, also all other columns of real numbers.
+        """
+        schemas = [file.schema_arrow for _, file in self.files]
+        shared = set.intersection(*(set(schema.names) for schema in schemas))
+        found = {name for name in shared if _KINEMATICS.fullmatch(name)}
+        if not self.features:
+            real = {name for name in shared if pa.types.is_floating(schemas[0].field(name).type)}
+            found |= real - {self.mass, "event", *EXTRAS}
+        return found | {*self.features, *self.blocks}
+
+    def of_rows(self, events: NDArray[np.bool_], names: Sequence[str]) -> dict[str, pa.Array]:
+        """Return some columns of some events, shape (n_events,); numbers in double precision."""
+        parts: dict[str, list[pa.Array]] = {name: [] for name in names}
+        at = 0
+        for file, batch in self._raw(names, _ID_ROWS) if names else ():
+            some = pa.array(events[at : at + len(batch)])
+            for name, part in parts.items():
+                column = batch.column(name)
+                if not _is_list(column.type):
+                    column = pa.array(number_column(batch, name, file).astype(np.float64))
+                part.append(column.filter(some))
+            at += len(batch)
+        return {name: pa.concat_arrays(part) for name, part in parts.items()}
+
+    def close(self) -> None:
+        """Close the files."""
         for _, file in self.files:
             file.close()
 
     def _raw(self, columns: Sequence[str], rows: int) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Yield the name of the file and some rows of it, file after file."""
         for name, file in self.files:
-            for batch in file.iter_batches(rows, columns=list(dict.fromkeys(columns))):
+            batches = file.iter_batches(rows, columns=list(dict.fromkeys(columns)))
+            while (batch := _next(batches, name)) is not None:
                 yield name, batch
 
     def _content_ids(self, kinematics: Sequence[str]) -> NDArray[np.uint64]:
@@ -187,7 +223,7 @@ class ColumnFiles:
         """
         ids = np.concatenate(
             [
-                content_ids(*(_column(batch, each, name) for each in kinematics))
+                content_ids(*(number_column(batch, each, name) for each in kinematics))
                 for name, batch in self._raw(kinematics, _ID_ROWS)
             ]
             or [np.empty(0, np.uint64)]
@@ -195,23 +231,9 @@ class ColumnFiles:
         found, counts = np.unique(ids, return_counts=True)
         tied = np.isin(ids, found[counts > 1])
         if tied.any():
-            ids[tied] = number_ties(ids[tied], *self._features_of(tied))
+            features = self.of_rows(tied, sorted(self.features))
+            ids[tied] = number_ties(ids[tied], *(each.to_numpy() for each in features.values()))
         return ids
-
-    def _features_of(self, events: NDArray[np.bool_]) -> list[NDArray[Any]]:
-        """Return the features of some events, in the order of their names."""
-        names, at = sorted(self.features), 0
-        parts: list[list[NDArray[Any]]] = [[] for _ in names]
-        for file, batch in self._raw(names, _ID_ROWS) if names else ():
-            some = events[at : at + len(batch)]
-            for part, each in zip(parts, names, strict=True):
-                part.append(_column(batch, each, file)[some])
-            at += len(batch)
-        return [np.concatenate(part) for part in parts]
-
-    def first_name(self) -> str:
-        """Return the name of the first file, and that there are others, for messages."""
-        return f"{self.files[0][0]}{' and other files' if len(self.files) > 1 else ''}"
 
     def reader(self, column: str) -> BlockReader:
         """Return what the lists of a column of all files are to be put into."""
@@ -266,7 +288,7 @@ def _files(paths: Paths) -> Iterable[tuple[fsspec.AbstractFileSystem, str]]:
         if not fs.exists(name):
             msg = f"{path}: no such file"
             raise InputError(msg)
-        inside = sorted(map(str, fs.glob(f"{name}/*.parquet"))) if fs.isdir(name) else [name]
+        inside = data_files(fs, name, (".parquet",)) if fs.isdir(name) else [name]
         if not inside:
             msg = f"{path}: a folder without *.parquet files"
             raise InputError(msg)
@@ -279,9 +301,21 @@ def _files(paths: Paths) -> Iterable[tuple[fsspec.AbstractFileSystem, str]]:
 
 def _open(fs: fsspec.AbstractFileSystem, name: str) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(name, filesystem=fs)
+        return pq.ParquetFile(name, filesystem=fs, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         msg = f"{name}: not a Parquet file, or truncated ({str(error).splitlines()[0]})"
+        raise InputError(msg) from None
+
+
+def _next(batches: Iterator[pa.RecordBatch], name: str) -> pa.RecordBatch | None:
+    """Return the next rows of a file, or None at its end."""
+    try:
+        return next(batches, None)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        msg = (
+            f"{name}: its values cannot be read, the file is damaged "
+            f"({(str(error).splitlines() or [type(error).__name__])[0]}); copy or make it again"
+        )
         raise InputError(msg) from None
 
 
@@ -309,7 +343,7 @@ def _kind(arrow: pa.DataType, where: str) -> BlockKind | None:
     inner, fixed = arrow.value_type, pa.types.is_fixed_size_list(arrow)
     if pa.types.is_struct(inner) and not fixed and {each.name for each in inner} >= set(_FIELDS):
         return "constituents"
-    if fixed and pa.types.is_fixed_size_list(inner) and _is_number(inner.value_type):
+    if fixed and pa.types.is_fixed_size_list(inner) and is_number(inner.value_type):
         return "images"
     msg = (
         f"{where} holds {arrow}; of lists, features may be those of {{pt, eta, phi}} "
@@ -326,10 +360,6 @@ def _is_list(arrow: pa.DataType) -> bool:
     )
 
 
-def _is_number(arrow: pa.DataType) -> bool:
-    return pa.types.is_integer(arrow) or pa.types.is_floating(arrow)
-
-
 def _size(arrow: pa.DataType) -> tuple[int, int]:
     return arrow.list_size, arrow.value_type.list_size
 
@@ -342,23 +372,3 @@ def _elements(file: pq.ParquetFile, column: str) -> int:
     metadata = file.metadata
     groups = range(metadata.num_row_groups)
     return sum(metadata.row_group(group).column(leaves[0]).num_values for group in groups)
-
-
-def _list_column(batch: pa.RecordBatch, name: str, file: str) -> pa.Array:
-    column = batch.column(name)
-    if column.null_count or column.flatten().null_count:
-        msg = f"{file}: column {name!r} has missing values; remove these events"
-        raise InputError(msg)
-    return column
-
-
-def _column(batch: pa.RecordBatch, name: str, file: str) -> NDArray[Any]:
-    """Return a column as numbers; nulls become NaN, which the sample then refuses by name."""
-    column = batch.column(name)
-    if not (_is_number(column.type) or pa.types.is_boolean(column.type)):
-        msg = f"{file}: column {name!r} holds {column.type}, not numbers"
-        raise InputError(msg)
-    if name in _WHOLE and column.null_count:
-        msg = f"{file}: column {name!r} has {column.null_count} missing values"
-        raise InputError(msg)
-    return column.to_numpy(zero_copy_only=False)

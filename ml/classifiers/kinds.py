@@ -127,7 +127,7 @@ class ClassifierKind(ABC):
     Examples
     --------
     >>> [(name, CLASSIFIERS[name].needs) for name in CLASSIFIERS.names() if name != "networks"]
-    [('pfn', ('constituents',)), ('trees', ('features',))]
+    [('lstm', ('features',)), ('pfn', ('constituents',)), ('trees', ('features',))]
     """
 
     name: ClassVar[str]

@@ -7,27 +7,21 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy.special import logit
-from torch import Tensor
-from torch.nn import functional
 
 from ...core import InputError
 from ..blocks.constituents import Constituents, Padded
 from ..networks.sets import ParticleFlowNetwork
-from ..training.device import pick_device
-from ..training.engine import one_thread, seeded, train
+from ..training.checkpoints import Rows
 from .kinds import Inputs
+from .module_ensemble import ModuleEnsemble, fit_modules, restored_modules
 from .particle_flow_hyper import ParticleFlowHyper
 
 __all__ = ["ParticleFlowEnsemble", "fit_particle_flow", "together"]
 
-_SCORE_ROWS = 4096
-
 
 @dataclass(frozen=True, eq=False)
-class ParticleFlowEnsemble:
+class ParticleFlowEnsemble(ModuleEnsemble):
     """The mean probability of particle flow networks.
 
     Attributes
@@ -42,62 +36,33 @@ class ParticleFlowEnsemble:
         Shape of the networks.
     """
 
-    networks: tuple[ParticleFlowNetwork, ...]
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
     jets: tuple[str, ...]
     hyper: ParticleFlowHyper
 
-    def score(self, x: Inputs) -> NDArray[np.float32]:
-        """Return the mean probability of the first class, shape (n_events,)."""
-        return self._probability(x).astype(np.float32)
-
-    def log_odds(self, x: Inputs) -> NDArray[np.float32]:
-        """Return the log-odds of the mean probability, shape (n_events,)."""
-        return logit(self._probability(x)).astype(np.float32)
-
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; :meth:`from_arrays` takes it back."""
-        weights = {
-            f"networks.{i}.{name}": value.cpu().numpy()
-            for i, network in enumerate(self.networks)
-            for name, value in network.state_dict().items()
-        }
-        return {"mean": self.mean, "std": self.std, "jets": np.array(self.jets)} | weights
+        own = {"mean": self.mean, "std": self.std, "jets": np.array(self.jets)}
+        return own | super().arrays()
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, hyper: ParticleFlowHyper) -> Self:
         """Take over what :meth:`arrays` returned; the shapes are those of the hyperparameters."""
         jets, mean = tuple(map(str, arrays["jets"])), arrays["mean"]
-        states: dict[int, dict[str, Tensor]] = {}
-        for key, value in arrays.items():
-            if key.startswith("networks."):
-                _, number, name = key.split(".", 2)
-                states.setdefault(int(number), {})[name] = torch.from_numpy(value)
-        networks = []
-        for _, state in sorted(states.items()):
-            network = ParticleFlowNetwork(len(mean), len(jets), phi=hyper.phi, f=hyper.f).eval()
-            network.load_state_dict(state)
-            networks.append(network)
-        return cls(tuple(networks), mean, arrays["std"], jets, hyper)
+        networks = restored_modules(arrays, lambda: _untrained(len(mean), len(jets), hyper))
+        return cls(networks, mean, arrays["std"], jets, hyper)
 
-    def _probability(self, x: Inputs) -> NDArray[np.float64]:
+    def _columns(self, x: Inputs) -> list[Rows]:
         missing = [name for name in self.jets if name not in x.blocks]
         if missing:
             msg = f"the classifier was trained on {', '.join(missing)}, which these events lack"
             raise InputError(msg)
-        device = pick_device(self.hyper.device)
-        columns = [_standard(x.features, self.mean, self.std)]
-        columns += _padded(x, self.jets, self.hyper.particles)
-        probability = np.zeros(len(x.features))
-        with torch.no_grad(), one_thread():
-            for start in range(0, len(probability), _SCORE_ROWS):
-                rows = slice(start, start + _SCORE_ROWS)
-                batch = [torch.as_tensor(column[rows], device=device) for column in columns]
-                for network in self.networks:
-                    logits = network.to(device)(*batch).double()
-                    probability[rows] += torch.sigmoid(logits).cpu().numpy() / len(self.networks)
-        return probability
+        features = _standard(x.features, self.mean, self.std)
+        return [features, *_padded(x, self.jets, self.hyper.particles)]
+
+    def _device(self) -> str:
+        return self.hyper.device
 
 
 def fit_particle_flow(
@@ -137,33 +102,19 @@ def fit_particle_flow(
     mean = x.features.mean(axis=0, dtype=np.float64).astype(np.float32)
     std = x.features.std(axis=0, dtype=np.float64).astype(np.float32)
     jets = tuple(name for name, block in x.blocks.items() if isinstance(block, Constituents))
-    columns = [
-        _standard(x.features, mean, std),
-        y.astype(np.float32),
-        *_padded(x, jets, hyper.particles),
-    ]
-    folds = np.unique(inner).tolist()
-    seeds = np.random.SeedSequence(seed).generate_state(len(folds) * members, np.uint64).tolist()
-    fitted: dict[int, list[ParticleFlowNetwork]] = {fold: [] for fold in folds}
-    for fold in folds:
-        for _ in range(members):
-            own = seeds.pop()
-            with seeded(own):
-                network = ParticleFlowNetwork(len(mean), len(jets), phi=hyper.phi, f=hyper.f)
-            train(
-                network,
-                _cross_entropy,
-                columns,
-                train=inner != fold,
-                validation=inner == fold,
-                hyper=hyper.training,
-                seed=own,
-                device=hyper.device,
-                weight=weight,
-            )
-            fitted[fold].append(network)
+    columns = [_standard(x.features, mean, std), *_padded(x, jets, hyper.particles)]
+    fitted = fit_modules(
+        lambda: _untrained(len(mean), len(jets), hyper),
+        columns,
+        y,
+        weight,
+        inner,
+        hyper=hyper,
+        members=members,
+        seed=seed,
+    )
     return {
-        fold: ParticleFlowEnsemble(tuple(networks), mean, std, jets, hyper)
+        fold: ParticleFlowEnsemble(networks, mean, std, jets, hyper)
         for fold, networks in fitted.items()
     }
 
@@ -175,11 +126,8 @@ def together(ensembles: Mapping[int, ParticleFlowEnsemble]) -> ParticleFlowEnsem
     return ParticleFlowEnsemble(networks, first.mean, first.std, first.jets, first.hyper)
 
 
-def _cross_entropy(
-    network: ParticleFlowNetwork, features: Tensor, y: Tensor, *jets: Tensor
-) -> Tensor:
-    logits = network(features, *jets)
-    return functional.softplus(logits) - y * logits
+def _untrained(features: int, jets: int, hyper: ParticleFlowHyper) -> ParticleFlowNetwork:
+    return ParticleFlowNetwork(features, jets, phi=hyper.phi, f=hyper.f)
 
 
 def _padded(x: Inputs, jets: tuple[str, ...], particles: int) -> list[Padded]:

@@ -8,14 +8,14 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["PARTICLE_INPUTS", "ParticleFlowNetwork", "particle_inputs"]
+__all__ = ["PARTICLE_INPUTS", "ParticleFlowNetwork", "SetNetwork", "particle_inputs"]
 
 PARTICLE_INPUTS = 5
 """Numbers of each particle that the networks see."""
 
 
-class ParticleFlowNetwork(nn.Module):
-    r"""Particle flow network: :math:`F(g, \sum_i \Phi(p_i), \dots)` with one sum for each jet.
+class SetNetwork(nn.Module):
+    r"""Network on the sets of particles of jets: :math:`F(g, \sum_i \Phi(p_i), \dots)`, one sum a jet.
 
     P. T. Komiske, E. M. Metodiev, J. Thaler, arXiv:1810.05165, equation (1.1); beside the sums of the
     jets, :math:`F` sees the numbers :math:`g` of the whole event. All jets share :math:`\Phi`.
@@ -28,6 +28,57 @@ class ParticleFlowNetwork(nn.Module):
         How many jets.
     phi, f : sequence of int
         Widths of the layers of both parts; ReLU after each.
+    outputs : int
+        Numbers that come out.
+
+    Examples
+    --------
+    >>> network = SetNetwork(0, 1, phi=(8, 4), f=(4,), outputs=2)
+    >>> network(torch.empty(1, 0), torch.tensor([[[0.7, 0.1, 0.0], [0.3, -0.2, 0.1]]])).shape
+    torch.Size([1, 2])
+    """
+
+    def __init__(
+        self, features: int, jets: int, *, phi: Sequence[int], f: Sequence[int], outputs: int
+    ) -> None:
+        super().__init__()
+        self.phi = _layers((PARTICLE_INPUTS, *phi))
+        self.f = nn.Sequential(_layers((features + jets * phi[-1], *f)), nn.Linear(f[-1], outputs))
+
+    def forward(self, features: Tensor, *jets: Tensor) -> Tensor:
+        """Return the outputs, shape (n_events, n_outputs).
+
+        Parameters
+        ----------
+        features : Tensor, shape (n_events, n_features)
+            Standardised numbers of the event.
+        *jets : Tensor, shape (n_events, longest, 3)
+            Normalised constituents of each jet: fraction of pT, eta and phi from the axis; zeros
+            are padding.
+        """
+        return self.f(torch.cat([features, *(self.summed(jet) for jet in jets)], dim=1))
+
+    def summed(self, jet: Tensor) -> Tensor:
+        """Return the sum over the particles of a jet of each event, shape (n_events, phi[-1])."""
+        mask = jet[..., 0] > 0
+        longest = max(1, int(mask.sum(dim=1).max())) if len(mask) else 1
+        if not bool(mask[:, longest:].any()):  # padding stands at the end
+            jet, mask = jet[:, :longest], mask[:, :longest]
+        inputs = particle_inputs(jet[mask])
+        seen = self.phi(inputs)
+        # Each particle has a place of its own, so that the sum is the same on every run.
+        placed = seen.new_zeros(*mask.shape, seen.shape[1])
+        placed[mask] = seen
+        return placed.sum(dim=1)
+
+
+class ParticleFlowNetwork(SetNetwork):
+    """Particle flow network (arXiv:1810.05165): one number comes out, the log-odds.
+
+    Parameters
+    ----------
+    features, jets, phi, f
+        As of :class:`SetNetwork`.
 
     Examples
     --------
@@ -39,34 +90,11 @@ class ParticleFlowNetwork(nn.Module):
     """
 
     def __init__(self, features: int, jets: int, *, phi: Sequence[int], f: Sequence[int]) -> None:
-        super().__init__()
-        self.phi = _layers((PARTICLE_INPUTS, *phi))
-        self.f = nn.Sequential(_layers((features + jets * phi[-1], *f)), nn.Linear(f[-1], 1))
+        super().__init__(features, jets, phi=phi, f=f, outputs=1)
 
     def forward(self, features: Tensor, *jets: Tensor) -> Tensor:
-        """Return the log-odds, shape (n_events,).
-
-        Parameters
-        ----------
-        features : Tensor, shape (n_events, n_features)
-            Standardised numbers of the event.
-        *jets : Tensor, shape (n_events, longest, 3)
-            Normalised constituents of each jet: fraction of pT, eta and phi from the axis; zeros
-            are padding.
-        """
-        return self.f(torch.cat([features, *(self._sum(jet) for jet in jets)], dim=1)).squeeze(1)
-
-    def _sum(self, jet: Tensor) -> Tensor:
-        mask = jet[..., 0] > 0
-        longest = max(1, int(mask.sum(dim=1).max())) if len(mask) else 1
-        if not bool(mask[:, longest:].any()):  # padding stands at the end
-            jet, mask = jet[:, :longest], mask[:, :longest]
-        inputs = particle_inputs(jet[mask])
-        seen = self.phi(inputs)
-        # Each particle has a place of its own, so that the sum is the same on every run.
-        placed = seen.new_zeros(*mask.shape, seen.shape[1])
-        placed[mask] = seen
-        return placed.sum(dim=1)
+        """Return the log-odds, shape (n_events,); see :meth:`SetNetwork.forward`."""
+        return super().forward(features, *jets).squeeze(1)
 
 
 def particle_inputs(particles: Tensor) -> Tensor:

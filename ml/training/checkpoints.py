@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -108,6 +109,15 @@ def save_checkpoint(
         torch.save(content, temporary)
 
 
+def _refuse_damage(path: str | os.PathLike[str]) -> None:
+    """Compare an archive with its checksums, at which torch does not look."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        msg = f"{damaged} is damaged"
+        raise ValueError(msg)
+
+
 def load_checkpoint(
     path: str | os.PathLike[str],
     key: str,
@@ -122,6 +132,7 @@ def load_checkpoint(
         If the file is no checkpoint, or one of a training with another ``key``.
     """
     try:
+        _refuse_damage(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         same = content["key"] == key
     except (
@@ -132,6 +143,7 @@ def load_checkpoint(
         TypeError,
         ValueError,
         pickle.UnpicklingError,
+        zipfile.BadZipFile,
     ) as error:
         why = (str(error).splitlines() or ["it ends too early"])[0]
         msg = f"{path}: not a checkpoint ({why}); remove it to start anew"

@@ -6,6 +6,7 @@ stopping, the epochs that are kept, checkpoints and the device are left to :func
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
@@ -27,6 +28,8 @@ from .training_hyper import TrainingHyper
 from .watching import Watch, watcher
 
 __all__ = ["Training", "one_thread", "seeded", "train"]
+
+logger = logging.getLogger(__name__)
 
 _BLOCK_ROWS = 131_072  # rows gathered at once: few enough to stay small, enough to cost no time
 _BLOCK_BYTES = 256 * 2**20  # of these in single precision
@@ -127,10 +130,14 @@ def train(
     values = [learn, check, *columns, *([] if weight is None else [weight])]
     key = fingerprint(module, values, hyper, seed)
     seen = watcher()
-    if checkpoint is None:
-        checkpoint = seen.checkpoint(key)
+    given, checkpoint = checkpoint, checkpoint or seen.checkpoint(key)
     if checkpoint is not None and Path(checkpoint).exists():
-        where = load_checkpoint(checkpoint, key, module, optimizer)
+        try:
+            where = load_checkpoint(checkpoint, key, module, optimizer)
+        except InputError as error:
+            if given is not None:
+                raise
+            logger.warning("%s", str(error).replace("remove it to start anew", "it starts anew"))
     written = time.monotonic()
 
     def forward(batch: tuple[Tensor, ...]) -> Tensor:

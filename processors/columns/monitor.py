@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import fsspec
 
 from ...core import progress
+from ...core.files.listing import file_names
 from ..sources.chunks import Chunk
 from .partitions import partition_names
 
@@ -162,5 +163,4 @@ def progress_bar(n_chunks: int) -> Iterator[Monitor]:
 
 def _n_failures(folder: str) -> int:
     fs, root = fsspec.core.url_to_fs(folder)
-    fs.invalidate_cache(root)
-    return len(fs.glob(f"{root.rstrip('/')}/*.json"))
+    return len(file_names(fs, root, ".json"))

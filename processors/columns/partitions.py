@@ -17,8 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...core import InputError, Record
+from ...core.files.listing import file_names
 from ...core.identity import json_digest
 from ..sources.remote import write_bytes
+from .checked_table import read_checked, write_checked
 
 __all__ = [
     "PartitionSummary",
@@ -32,7 +34,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _METADATA = b"overdensity"  # the key of our summary among the metadata of a Parquet file
-_LAYOUT = 3  # raised when the meaning of a column changes, so that old partitions are made again
+_LAYOUT = 4  # raised when the meaning of a column changes, so that old partitions are made again
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class PartitionSummary(Record):
         Sums of their weights; empty where events have none.
     hists : dict of str to dict
         Histograms in uhi's JSON form.
+    empty : int
+        Events that hold no particle at all, where particles are read.
 
     Examples
     --------
@@ -60,6 +64,7 @@ class PartitionSummary(Record):
     cutflow: dict[str, int]
     weighted: dict[str, float]
     hists: dict[str, Any]
+    empty: int = 0
 
 
 def settings_key(**settings: Any) -> str:
@@ -77,7 +82,9 @@ def settings_key(**settings: Any) -> str:
 
 
 def write_partition(path: str, columns: Mapping[str, Any], summary: PartitionSummary) -> None:
-    """Write columns as one Parquet file with zstd, under a temporary name that is then changed.
+    """Write columns as one Parquet file, under a temporary name that is then changed.
+
+    It knows a checksum of its values (`checked_table`).
 
     The same columns give the same bytes, so that a chunk done twice leaves one file.
 
@@ -110,7 +117,7 @@ def write_partition(path: str, columns: Mapping[str, Any], summary: PartitionSum
     table = pa.table({name: _as_arrow(column) for name, column in columns.items()})
     described = table.replace_schema_metadata({_METADATA: json.dumps(summary.to_dict())})
     buffer = io.BytesIO()
-    pq.write_table(described, buffer, compression="zstd")
+    write_checked(described, buffer)
     write_bytes(path, buffer.getvalue())
 
 
@@ -126,24 +133,45 @@ def _as_arrow(column: Any) -> pa.Array:
 
 
 def read_summary(path: str) -> PartitionSummary | None:
-    """Return the summary of a finished partition, or None where there is none to use."""
+    """Return the summary of a finished partition, or None where there is none to use.
+
+    The partition is read, so that one which is damaged, or was written anew with fewer rows, is
+    made again and not used.
+    """
     fs, final = fsspec.core.url_to_fs(path)
     try:
         if not fs.exists(final):
             return None
         with fs.open(final, "rb") as file:
-            metadata = pq.read_metadata(file).metadata
-        return PartitionSummary.from_dict(json.loads(metadata[_METADATA]))
+            table = read_checked(io.BytesIO(file.read()), path)
+        summary = _summary_of(table.schema.metadata)
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, InputError) as error:
         logger.warning("%s is not a partition of ours and is made again (%s)", path, error)
         return None
+    if summary.rows != len(table):
+        logger.warning("%s has %d of %d rows and is made again", path, len(table), summary.rows)
+        return None
+    return summary
+
+
+def _summary_of(metadata: dict[bytes, bytes] | None) -> PartitionSummary:
+    return PartitionSummary.from_dict(json.loads((metadata or {})[_METADATA]))
+
+
+def _is_ours(path: str) -> bool:
+    """Return whether a file says that it is a partition, whole or damaged."""
+    fs, final = fsspec.core.url_to_fs(path)
+    try:
+        with fs.open(final, "rb") as file:
+            return _METADATA in (pq.read_metadata(file).metadata or {})
+    except (pa.ArrowException, OSError, ValueError):
+        return False
 
 
 def partition_names(folder: str) -> set[str]:
     """Return the names of the Parquet files in a folder."""
     fs, root = fsspec.core.url_to_fs(folder)
-    fs.invalidate_cache(root)
-    return {path.rpartition("/")[2] for path in fs.glob(f"{root.rstrip('/')}/*.parquet")}
+    return set(file_names(fs, root, ".parquet"))
 
 
 def remove_others(folder: str, keep: Iterable[str]) -> list[str]:
@@ -154,9 +182,10 @@ def remove_others(folder: str, keep: Iterable[str]) -> list[str]:
     fs, root = fsspec.core.url_to_fs(folder)
     root = root.rstrip("/")
     others = sorted(partition_names(folder) - set(keep))
-    removed = [name for name in others if read_summary(f"{folder}/{name}") is not None]
+    removed = [name for name in others if _is_ours(f"{folder}/{name}")]
     for name in removed:
         fs.rm_file(f"{root}/{name}")
-    for leftover in fs.glob(f"{root}/.*.parquet.*.tmp"):
-        fs.rm_file(leftover)
+    for leftover in file_names(fs, root, ".tmp"):
+        if leftover.startswith(".") and ".parquet." in leftover:
+            fs.rm_file(f"{root}/{leftover}")
     return removed

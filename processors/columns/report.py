@@ -74,6 +74,8 @@ class ProcessingReport(ColumnSet):
         The other sets of columns.
     datasets : tuple of Dataset
         The files.
+    flags : tuple of str
+        What a reader of the numbers has to know, in sentences.
 
     Examples
     --------
@@ -104,6 +106,7 @@ class ProcessingReport(ColumnSet):
     seconds: float
     variations: dict[str, ColumnSet] = field(default_factory=dict)
     datasets: tuple[Dataset, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 def report_of(
@@ -112,6 +115,7 @@ def report_of(
     *,
     bad: dict[str, str],
     datasets: tuple[Dataset, ...],
+    flags: tuple[str, ...],
     seconds: float,
 ) -> ProcessingReport:
     """Return the report of a run.
@@ -126,6 +130,8 @@ def report_of(
         Files, or ranges of files, that could not be read, with the error.
     datasets : tuple of Dataset
         The files.
+    flags : tuple of str
+        What was noticed beside `bad`.
     seconds : float
         Wall time.
     """
@@ -142,7 +148,15 @@ def report_of(
         seconds=seconds,
         variations=sets,
         datasets=datasets,
+        flags=(*flags, *_empty(result["sets"][NOMINAL]["empty"], left[0])),
     )
+
+
+def _empty(empty: int, read: int) -> tuple[str, ...]:
+    """Say that events hold nothing, as those of a file that was not written to its end do."""
+    if not empty:
+        return ()
+    return (f"{empty} of {read} events hold no particle at all: are the files complete?",)
 
 
 def _column_set(folder: str, added: Mapping[str, Any]) -> ColumnSet:

@@ -151,6 +151,7 @@ class ColumnWriter:
         return _result(name, summaries, reused=1)
 
     def _make(self, name: str, events: ak.Array) -> dict[str, PartitionSummary]:
+        empty = _n_empty(events)
         varied = [(NOMINAL, events)] if self.variations is None else self.variations(events)
         summaries: dict[str, PartitionSummary] = {}
         for key, these in varied:
@@ -161,6 +162,7 @@ class ColumnWriter:
                 cutflow=selected.cutflow,
                 weighted=selected.weighted,
                 hists={title: to_uhi(histogram) for title, histogram in hists.items()},
+                empty=empty,
             )
             write_partition(f"{self.folder(key)}/{name}", selected.columns, summaries[key])
         return summaries
@@ -179,6 +181,13 @@ def _weighted(events: ak.Array, chunk: Chunk) -> ak.Array:
     return ak.with_field(events, weight * chunk.scale, "weight")
 
 
+def _n_empty(events: ak.Array) -> int:
+    """Return how many events have no particle: in files of particles, no collision is so empty."""
+    if "particles" not in events.fields:
+        return 0
+    return int(np.count_nonzero(ak.to_numpy(ak.num(events.particles, axis=1)) == 0))
+
+
 def _result(name: str, summaries: dict[str, PartitionSummary], *, reused: int) -> dict[str, Any]:
     counted = {key: _counted(name, summary) for key, summary in summaries.items()}
     return {"sets": counted, "reused": reused, "bad": {}}
@@ -190,4 +199,5 @@ def _counted(name: str, summary: PartitionSummary) -> dict[str, Any]:
         "weighted": summary.weighted,
         "hists": {key: from_uhi(histogram) for key, histogram in summary.hists.items()},
         "rows": {name: summary.rows},
+        "empty": summary.empty,
     }

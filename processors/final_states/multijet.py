@@ -57,6 +57,9 @@ class MultijetProcessor(LeadingJetsProcessor):
         See `LeadingJetsProcessor`.
     min_jets : int
         How many jets an event must have: 3, or 2 to keep the decays to two gluons as well.
+    described : int
+        How many jets have columns of their own, ``j4`` and so on beyond three: for networks on
+        the sequence of jets.
     event_features : tuple of str
         Features of the whole event by name, see `features.of_events`; made of the particles.
 
@@ -72,6 +75,7 @@ class MultijetProcessor(LeadingJetsProcessor):
     """
 
     min_jets: int = 3
+    described: int = 3
     event_features: tuple[str, ...] = ("m_rsd",)
 
     axes: ClassVar[dict[str, Any]] = {
@@ -92,6 +96,9 @@ class MultijetProcessor(LeadingJetsProcessor):
         if self.min_jets not in (2, 3):
             msg = f"{self.name}: min_jets is {self.min_jets}; it must be 2 or 3"
             raise ConfigError(msg)
+        if self.described < 3:
+            msg = f"{self.name}: described is {self.described}; it must be 3 or more jets"
+            raise ConfigError(msg)
 
     @property
     def collections(self) -> tuple[str, ...]:
@@ -108,7 +115,7 @@ class MultijetProcessor(LeadingJetsProcessor):
     def describe(self, events: Jagged, steps: Steps) -> tuple[Columns, NDArray[np.integer[Any]]]:
         """Return the columns of the class, see `ColumnProcessor.describe`."""
         source = self.source
-        jets, inside = source.find(events, min_pt=self.min_jet_pt, n_inside=3)
+        jets, inside = source.find(events, min_pt=self.min_jet_pt, n_inside=self.described)
         pt = np.hypot(jets.px, jets.py)
         n_jets = ak.to_numpy(ak.num(jets, axis=1))
         steps.cut({2: "two jets", 3: "three jets"}[self.min_jets], n_jets >= self.min_jets)
@@ -116,12 +123,12 @@ class MultijetProcessor(LeadingJetsProcessor):
 
         keep = steps.kept
         jets, n_jets = jets[keep], n_jets[keep]
-        counts = np.minimum(n_jets, 3)
-        leading: Jagged = ak.flatten(jets[:, :3], axis=1)
+        counts = np.minimum(n_jets, self.described)
+        leading: Jagged = ak.flatten(jets[:, : self.described], axis=1)
         columns = _masses(jets, n_jets > 2)
         of_jets = kinematics(leading)
         of_jets |= source.features(self.features, ak.flatten(inside[keep], axis=1))
-        for rank in range(3):
+        for rank in range(self.described):
             columns |= {
                 f"j{rank + 1}_{name}": at_rank(x, counts, rank) for name, x in of_jets.items()
             }

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InputError
+from ...core.identity import whole_numbers
 from ..jets.momentum import Jagged, momenta
 
 __all__ = [
@@ -149,7 +150,11 @@ class ObjectBranches:
             If lists that belong together differ in length.
         """
         pt_name = str(spelled(self.pt, branches))
-        counts = ak.to_numpy(ak.num(branches[pt_name], axis=1)).astype(np.int64)
+        counts = _numpy(ak.num(branches[pt_name], axis=1))
+        if missing := int(np.count_nonzero(np.isnan(counts))):
+            msg = f"{pt_name} is missing (masked) in {missing} of {len(counts)} events"
+            raise InputError(msg)
+        counts = counts.astype(np.int64)
         read = _Objects(branches, pt_name, int(counts.sum()))
         pt, eta, phi = (read.of(x).astype(np.float64) for x in (self.pt, self.eta, self.phi))
         result = {
@@ -281,9 +286,16 @@ def per_event(quantity: Quantity | None, branches: Branches) -> NDArray[np.float
     return _numpy(values).astype(np.float64) * quantity.scale
 
 
-def integers(array: Jagged) -> NDArray[np.uint64]:
-    """Return one number an event as unsigned integers."""
-    return _numpy(array).astype(np.uint64)
+def integers(array: Jagged, name: str) -> NDArray[np.uint64]:
+    """Return one number an event as unsigned integers.
+
+    Raises
+    ------
+    InputError
+        If one is missing, or no whole number: events would get the ids of others.
+    """
+    values = _numpy(array)
+    return whole_numbers(values, name).astype(np.uint64)
 
 
 def _quantities(extra: Extra) -> Iterable[Quantity]:
@@ -299,4 +311,10 @@ def _combined(parts: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _numpy(array: Jagged) -> NDArray[Any]:
-    return np.asarray(ak.to_numpy(array))
+    """Return numbers; what is masked is none, and never what lies below the mask."""
+    values = ak.to_numpy(array)
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            return np.ma.filled(values.astype(np.float64), np.nan)
+        values = values.data
+    return np.asarray(values)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InputError, Record
+from ...core.files.listing import local_path
 from ...core.identity import integer_digest
 
 __all__ = [
@@ -105,14 +106,14 @@ class Chunk(Record):
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """Return a path that means the same on every worker; URLs are so already.
+    """Return a path that means the same on every worker, without ``~``; URLs are so already.
 
     Examples
     --------
     >>> absolute("root://eos.example.org//store/a.root")
     'root://eos.example.org//store/a.root'
     """
-    path = os.fspath(path)
+    path = local_path(path)
     return path if "://" in path else os.path.abspath(path)
 
 

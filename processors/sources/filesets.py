@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import glob
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,6 +14,8 @@ from typing import Any, TypeAlias
 import fsspec
 
 from ...core import ConfigError, InputError, Record, nearest_names
+from ...core.files.json_values import json_value
+from ...core.files.listing import data_files, same_place
 from .chunks import absolute
 from .remote import read_bytes, reason
 from .source import formats_of_suffixes
@@ -24,6 +27,8 @@ FileSet: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]] 
 _KEYS = ("files", "metadata", "cross_section", "luminosity", "sum_weights")
 _SPELLINGS = {"xsec": "cross_section", "lumi": "luminosity"}
 _LIST_SUFFIXES = (".json", ".txt")
+_MOST_ALTERNATIVES = 10_000
+_BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")  # the innermost
 
 
 @dataclass(frozen=True)
@@ -88,8 +93,9 @@ def datasets(files: FileSet) -> tuple[Dataset, ...]:
     Parameters
     ----------
     files : path, sequence of paths, or mapping
-        A path may be a file, a pattern (``*.root``), a folder, a text file with one path a line,
-        or a JSON file with a mapping; each of them also behind any fsspec URL. A mapping goes from
+        A path may be a file, a pattern (``*.root``, ``run?.root``, ``{2017,2018}.root``), a folder,
+        also one divided as Hive does (``era=2017/part-0.parquet``), a text file with one path a
+        line, or a JSON file with a mapping; each of them also behind any fsspec URL. A mapping goes from
         the names of datasets to paths, or to ``{files: …, metadata: {…}}`` as in coffea, whose
         ``files`` may again be a mapping from paths to what coffea knows of them. That is not used:
         the layout knows the tree, and files are always looked at. ``cross_section`` (or ``xsec``,
@@ -114,14 +120,20 @@ def datasets(files: FileSet) -> tuple[Dataset, ...]:
     overdensity.core.errors.ConfigError: dataset 'qcd': unknown key 'xsek': did you mean 'xsec'?
     """
     found = tuple(_datasets(files))
-    seen: dict[str, str] = {}
+    seen: dict[tuple[int, int] | str, tuple[str, str]] = {}
     for dataset in found:
         for path in dataset.files:
-            if path in seen:
-                where = f" (datasets {seen[path]!r} and {dataset.name!r})" if dataset.name else ""
-                msg = f"{path} is given twice{where}; its events would count double"
+            if (place := same_place(path)) in seen:
+                other, of_other = seen[place]
+                where = f" (datasets {of_other!r} and {dataset.name!r})" if dataset.name else ""
+                what = (
+                    f"{path} is given twice"
+                    if path == other
+                    else f"{path} and {other} are one file"
+                )
+                msg = f"{what}{where}; its events would count double"
                 raise InputError(msg)
-            seen[path] = dataset.name
+            seen[place] = path, dataset.name
     if not seen:
         msg = "no event files were given"
         raise InputError(msg)
@@ -199,36 +211,32 @@ def _expanded(path: str) -> Iterable[str]:
     if path.endswith(".json"):
         msg = f"{path}: a JSON file set stands alone, not among other files"
         raise ConfigError(msg)
-    suffix = PurePosixPath(path).suffix.lower()
-    if any(letter in path for letter in "*["):
-        if os.path.exists(path):  # a name with such letters in it
-            yield absolute(path)
-            return
-        yield from _listed(path, path, "no file matches")
-    elif suffix in (suffixes := formats_of_suffixes()) or not _is_folder(path):
-        yield absolute(path)
+    if _is_pattern(path):
+        for each in _matching(path):
+            yield from _named(each)
     else:
-        kinds = [f"{path.rstrip('/')}/*{suffix}" for suffix in suffixes]
-        there = sorted(found for pattern in kinds for found in _listed(pattern, path, None))
-        if not there:
-            msg = f"{path}: the folder has no event files ({', '.join(suffixes)})"
-            raise InputError(msg)
-        yield from there
+        yield from _named(path)
 
 
-def _listed(pattern: str, given: str, complaint: str | None) -> list[str]:
-    fs, name = fsspec.core.url_to_fs(absolute(pattern))
+def _named(path: str) -> Iterable[str]:
+    """Return the file of a name, or the files of a folder."""
+    suffixes = formats_of_suffixes()
+    remote = "://" in path
+    told = remote and PurePosixPath(path).suffix.lower() in suffixes  # spares its server a request
+    if told or not _is_folder(path):
+        yield absolute(path)
+        return
+    fs, name = fsspec.core.url_to_fs(absolute(path))
     try:
-        found = sorted(fs.glob(name))
+        found = data_files(fs, name, suffixes)
     except (OSError, NotImplementedError) as error:
-        msg = f"{given}: its server does not list files ({reason(error)}); name them one by one"
+        msg = f"{path}: its server does not list files ({reason(error)}); name them one by one"
         raise InputError(msg) from None
-    if not found and complaint:
-        msg = f"{given}: {complaint}"
+    if not found:
+        msg = f"{path}: the folder has no event files ({', '.join(suffixes)})"
         raise InputError(msg)
-    if "://" not in pattern:
-        return found
-    return [str(fs.unstrip_protocol(path)) for path in found]
+    for each in found:
+        yield str(fs.unstrip_protocol(each)) if remote else each
 
 
 def _is_folder(path: str) -> bool:
@@ -239,12 +247,89 @@ def _is_folder(path: str) -> bool:
         return False
 
 
-def _read_json(path: str) -> Any:
+def _is_pattern(path: str) -> bool:
+    """Return whether a path stands for others: it has ``*``, ``?``, ``[…]`` or ``{a,b}`` in it.
+
+    A file or folder of exactly this name is itself, and the ``?`` of a web address is no pattern.
+    """
+    letters = "*[" if path.startswith(("http://", "https://")) else "*[?"
+    if not any(letter in path for letter in letters) and not _BRACES.search(path):
+        return False
+    return "://" in path or not os.path.lexists(absolute(path))
+
+
+def _matching(pattern: str) -> list[str]:
+    """Return what matches a pattern, absolute, in the order of the names.
+
+    Its first folders are those of their names, if they exist: in ``job[12]/*.root``, ``job[12]`` is.
+
+    Raises
+    ------
+    InputError
+        If a part of it matches nothing, or its server does not list files.
+    """
+    found: list[str] = []
+    folder, rest = ("", pattern) if "://" in pattern else _by_name(pattern)
+    for each in _alternatives(rest):
+        matches = _here(f"{folder}/{each}") if folder else _of_url(each, pattern)
+        if not matches:
+            more = "" if each == pattern else f" (of {pattern})"
+            msg = f"{each}: no file matches{more}"
+            raise InputError(msg)
+        found += matches
+    return list(dict.fromkeys(found))
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """Return a pattern once for each way to choose from its braces."""
+    found = [pattern]
+    while any(map(_BRACES.search, found)):
+        found = [chosen for each in found for chosen in _chosen(each)]
+        if len(found) > _MOST_ALTERNATIVES:
+            msg = (
+                f"{pattern}: means more than {_MOST_ALTERNATIVES} names; write a text file of them"
+            )
+            raise InputError(msg)
+    return found
+
+
+def _chosen(pattern: str) -> list[str]:
+    """Return a pattern once for each word of its first innermost braces."""
+    braces = _BRACES.search(pattern)
+    if braces is None:
+        return [pattern]
+    before, after = pattern[: braces.start()], pattern[braces.end() :]
+    return [f"{before}{word}{after}" for word in braces[1].split(",")]
+
+
+def _by_name(pattern: str) -> tuple[str, str]:
+    """Return the first folders of a pattern, those that are there by their names, and the rest."""
+    folder, rest = "/", absolute(pattern).lstrip("/").split("/")
+    while rest and os.path.lexists(os.path.join(folder, rest[0])):
+        folder, rest = os.path.join(folder, rest[0]), rest[1:]
+    return folder, "/".join(rest)
+
+
+def _here(pattern: str) -> list[str]:
+    """Return what matches on this machine."""
+    folder, rest = _by_name(pattern)
+    found = glob.glob(rest, root_dir=folder, recursive=True) if rest else [""]
+    return sorted(os.path.join(folder, name).rstrip("/") for name in found)
+
+
+def _of_url(pattern: str, given: str) -> list[str]:
+    fs, name = fsspec.core.url_to_fs(pattern)
     try:
-        values = json.loads(read_bytes(absolute(path)))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        msg = f"{path}: not a JSON file ({error})"
+        literal = not _is_pattern(pattern) or fs.exists(name)
+        found = [name] if literal else sorted(fs.glob(name))
+    except (OSError, NotImplementedError) as error:
+        msg = f"{given}: its server does not list files ({reason(error)}); name them one by one"
         raise InputError(msg) from None
+    return [str(fs.unstrip_protocol(path)) for path in found]
+
+
+def _read_json(path: str) -> Any:
+    values = json_value(read_bytes(absolute(path)), origin=path)
     if not isinstance(values, (dict, list)):
         msg = f"{path}: a file set is a JSON object or list, not {type(values).__name__}"
         raise InputError(msg)

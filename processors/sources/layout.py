@@ -239,18 +239,19 @@ class Layout:
         self, branches: Branches, n_events: int, lists: Mapping[str, Jagged]
     ) -> NDArray[np.uint64]:
         if self.event is not None and (name := spelled(self.event, branches)) is not None:
-            return integers(branches[str(name)])
+            return integers(branches[str(name)], str(name))
         if not self.numbers:
             hashes: list[NDArray[np.uint64]] = []
             for name in self.named_by(branches):
                 objects = lists[name] if name in lists else self._joined(name, branches)
                 hashes.append(content_ids_of_lists(*_directions(objects)))
             return reduce(lambda ids, more: splitmix64(splitmix64(ids) ^ more), hashes)
-        given = [integers(branches[str(spelled(branch, branches))]) for branch in self.numbers]
+        numbers = [str(spelled(branch, branches)) for branch in self.numbers]
+        given = [integers(branches[name], name) for name in numbers]
         zeros = [np.zeros(n_events, np.uint64) for _ in range(3 - len(given))]
         run, block, number = (*zeros, *given)
         if self.channel is not None and (name := spelled(self.channel, branches)) is not None:
-            number = number + mix64(integers(branches[str(name)]))
+            number = number + mix64(integers(branches[str(name)], str(name)))
         return mix64(mix64((run << np.uint64(32)) | block) + number)
 
     def _joined(self, collection: str, branches: Branches) -> Jagged:

@@ -22,6 +22,7 @@ from ..jets.momentum import momenta
 from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary, absolute, content_identity
 from .remote import read_bytes, reason, unreadable
 from .source import Source, register_source
+from .written import refuse_unwritten
 
 __all__ = ["LhcoSource"]
 
@@ -98,11 +99,13 @@ class LhcoSource(Source):
         Raises
         ------
         InputError
-            As of `Source.inspect`, and if the dataset is missing or not a table of particles.
+            As of `Source.inspect`, and if the dataset is missing, not a table of particles, or was
+            not written to its end.
         """
         path = os.fspath(path)
         _only_particles(path, collections)
         with self._open(path) as table:
+            refuse_unwritten(table, path)
             n_events = table.shape[0]
             first, counts = _unpad(_rows(table, path, 0, FINGERPRINT_EVENTS))
         return FileSummary(
@@ -230,7 +233,9 @@ def _read_key(path: str, dataset: str, start: int, stop: int) -> NDArray[np.floa
     content = read_bytes(path)
     if content.startswith(b"\x89HDF\r\n\x1a\n"):
         with _open_hdf5(path) as file:
-            key = np.asarray(_rows(_dataset(file, dataset, path), path, start, stop))
+            table = _dataset(file, dataset, path)
+            refuse_unwritten(table, path)
+            key = np.asarray(_rows(table, path, start, stop))
     else:
         try:
             key = np.loadtxt(io.BytesIO(content), skiprows=start, max_rows=stop - start, ndmin=1)

@@ -9,9 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ...core import ConfigError, OverdensityError, nearest_names
+from ...core.files.yaml_values import yaml_file, yaml_value
 from ..processes.kind import ProcessKind
 from ..settings import DetectorSettings, GeneratorSettings, Selection
 from .recipe import Process, Recipe
@@ -130,21 +129,9 @@ def yaml_of(source: str | os.PathLike[str]) -> dict[str, Any]:
                 f"{', '.join(known)}"
             )
             raise ConfigError(msg)
-        text = (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
+        values = yaml_value((_PRESETS / f"{name}.yaml").read_text(encoding="utf-8"), origin=name)
     else:
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            msg = f"{name}: no such recipe"
-            raise ConfigError(msg) from None
-        except (OSError, UnicodeDecodeError) as error:
-            msg = f"{name}: cannot be read ({error})"
-            raise ConfigError(msg) from None
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        msg = f"{name}: not valid YAML: {' '.join(str(error).split())}"
-        raise ConfigError(msg) from None
+        values = yaml_file(name, kind="recipe")
     if not isinstance(values, dict):
         msg = f"{name}: expected keys such as 'processes:', found {type(values).__name__}"
         raise ConfigError(msg)

@@ -17,6 +17,7 @@ from ..p_values.local import z_of_log_p
 from ..search.flags import inclusive_p
 from ..search.hunt_result import SelectionResult
 from ..search.pseudo_experiments import Mapper, global_p
+from ..search.repeats import RepeatedStep
 from .joint import Combination, HuntChannel, combine_channels
 from .joint_result import ChannelPeak, ChannelSummary, CombinedResult, Hypothesis
 from .statistic import joint_statistic
@@ -146,18 +147,23 @@ def _summary(combined: Combination, name: str, seed: int) -> ChannelSummary:
         global_p=None if best is None else global_p(*step.smallest(toys)),
         unselected_p_value=inclusive_p(step.scan),
         flags=step.flags(toys, seed),
+        repeats=step.repeats(toys) if isinstance(step, RepeatedStep) else None,
     )
 
 
 def _peaks(combined: Combination, chosen: Sequence[int], seed: int) -> tuple[ChannelPeak, ...]:
     """Fit a peak in every channel that has a point at the best hypothesis."""
-    return tuple(
-        ChannelPeak(
-            channel=name,
-            efficiency=step.scan.efficiencies[k % step.scan.shape[1]],
-            resonance=step.peak(k),
-            spectrum=step.spectrum(k, seed),
+    peaks = []
+    for (name, step), k in zip(combined.steps.items(), chosen, strict=True):
+        if k < 0:
+            continue
+        shown = step.sources(combined.toys[name])[k]
+        peaks.append(
+            ChannelPeak(
+                channel=name,
+                efficiency=step.scan.efficiencies[k % step.scan.shape[1]],
+                resonance=shown.peak(k),
+                spectrum=shown.spectrum(k, seed),
+            )
         )
-        for (name, step), k in zip(combined.steps.items(), chosen, strict=True)
-        if k >= 0
-    )
+    return tuple(peaks)

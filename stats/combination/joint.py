@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,8 @@ from ...core import FitError, InputError
 from ...core.identity import text_digest
 from ..p_values.local import z_of_log_p, z_of_p
 from ..search.pseudo_experiments import Mapper, Toys, is_enough, join_toys, throw_toys
-from ..search.statistical_step import StatisticalStep, settled_step, statistical_step
+from ..search.repeats import repeated_step
+from ..search.statistical_step import StatisticalStep, settled_step
 from ..selection.patterns import Patterns
 from ..spectra.fit_model import FitModel
 from .statistic import JointTail, joint_statistic, joint_tail
@@ -31,25 +32,30 @@ class HuntChannel:
 
     Attributes
     ----------
-    patterns : Patterns
-        Its events, counted in the bins of the fits; one column of levels per mass hypothesis.
+    patterns : Patterns or sequence of Patterns
+        Its events, counted in the bins of the fits; one column of levels per mass hypothesis. Of
+        each partition into folds, where there are several.
     efficiencies : sequence of float
         Its selections, decreasing. With 1 in front, the unselected spectrum is searched too.
     model : FitModel, optional
         How its background is fitted, and which fits may be quoted; by default ``FitModel()``.
     spurious : array_like of shape (n_windows,), optional
         Spurious signal as a fraction of the background.
-    refused : array_like of bool, shape (n_windows, n_selections), optional
+    refused : array_like of bool, shape ([n_repeats,] n_windows, n_selections), optional
         Selections that sculpt the spectrum.
+    variance : array_like of shape (n_windows, n_selections + 1), optional
+        Of the mean over partitions, from the events that they share
+        (:func:`~overdensity.stats.search.repeats.shared_variance`).
     searched : array_like of bool, shape (n_windows,), optional
         Mass hypotheses for which this channel is searched; by default all.
     """
 
-    patterns: Patterns
+    patterns: Patterns | Sequence[Patterns]
     efficiencies: Sequence[float]
     model: FitModel | None = None
     spurious: ArrayLike | None = None
     refused: ArrayLike | None = None
+    variance: ArrayLike | None = None
     searched: ArrayLike | None = None
 
 
@@ -138,12 +144,10 @@ def combine_channels(
         raise InputError(msg)
     goals = [*(goal for goal in _ROUNDS if goal < pseudo_experiments), pseudo_experiments]
 
-    def throw(name: str, step: StatisticalStep, index: int) -> Toys:
-        n, own = goals[index] - (goals[index - 1] if index else 0), _seed_of(seed, name, index)
-        return throw_toys(step.scan, step.null, n=n, seed=own, mapper=mapper)
-
     first = {
-        name: settled_step(_step(name, channel, windows), partial(throw, name, index=0))
+        name: settled_step(
+            _step(name, channel, windows), n=goals[0], seed=_seed_of(seed, name, 0), mapper=mapper
+        )
         for name, channel in channels.items()
     }
     steps = {name: step for name, (step, _) in first.items()}
@@ -153,7 +157,8 @@ def combine_channels(
         if combined.enough():
             break
         for name, step in steps.items():
-            thrown[name].append(throw(name, step, index))
+            n, own = goals[index] - goals[index - 1], _seed_of(seed, name, index)
+            thrown[name].append(throw_toys(step.scan, step.null, n=n, seed=own, mapper=mapper))
         combined = Combination(steps, {name: join_toys(toys) for name, toys in thrown.items()})
     return combined
 
@@ -161,13 +166,14 @@ def combine_channels(
 def _step(name: str, channel: HuntChannel, windows: ArrayLike) -> StatisticalStep:
     """Fit a channel; errors name it."""
     try:
-        return statistical_step(
-            channel.patterns,
+        return repeated_step(
+            [channel.patterns] if isinstance(channel.patterns, Patterns) else channel.patterns,
             windows,
             channel.efficiencies,
             model=channel.model,
             spurious=channel.spurious,
             refused=channel.refused,
+            variance=channel.variance,
             searched=channel.searched,
         )
     except (FitError, InputError) as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...core import Record
 from ...core.tables import Printed, Style, Table
-from ..search.hunt_result import SelectionResult
+from ..search.hunt_result import Repeats, SelectionResult
 from ..search.printed import selection_name, significances
 from ..search.pseudo_experiments import GlobalP
 from ..spectra.resonance import Resonance
@@ -69,6 +69,8 @@ class ChannelSummary(Record):
         Goodness of the fit of its unselected spectrum in all bins.
     flags : tuple of str
         What a reader must know about the channel.
+    repeats : Repeats or None
+        Where it has several partitions into folds: what each says alone.
     """
 
     name: str
@@ -80,6 +82,7 @@ class ChannelSummary(Record):
     global_p: GlobalP | None
     unselected_p_value: float
     flags: tuple[str, ...]
+    repeats: Repeats | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..spectra.binning import subdivide
 from ..spectra.fit_model import FitModel
 from .flags import inclusive_p
 from .hunt_result import Best, HuntResult, SelectionResult, WindowResult
-from .pseudo_experiments import GlobalP, Mapper, Toys, global_p, is_enough, throw_toys
+from .pseudo_experiments import GlobalP, Mapper, Toys, global_p
 from .repeats import RepeatedStep, repeated_step, shared_variance
 from .statistical_step import StatisticalStep, settled_step
 from .trials import Trials, beyond_pseudo_experiments
@@ -163,15 +163,6 @@ def hunt_patterns(
     (True, 1)
     """
     parts = [patterns] if isinstance(patterns, Patterns) else patterns
-
-    def throw(step: StatisticalStep) -> Toys:
-        def enough(toys: Toys) -> bool:
-            return is_enough(*step.smallest(toys))
-
-        return throw_toys(
-            step.scan, step.null, n=pseudo_experiments, seed=seed, enough=enough, mapper=mapper
-        )
-
     step = repeated_step(
         *(parts, windows, efficiencies),
         model=model,
@@ -179,7 +170,8 @@ def hunt_patterns(
         refused=refused,
         variance=variance,
     )
-    return _result(*settled_step(step, throw), seed)
+    step, toys = settled_step(step, n=pseudo_experiments, seed=seed, in_rounds=True, mapper=mapper)
+    return _result(step, toys, seed)
 
 
 def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:

@@ -33,6 +33,7 @@ __all__ = [
     "scan_batch",
     "throw_batch",
     "throw_toys",
+    "toys_in_rounds",
 ]
 
 Array = NDArray[np.float64]
@@ -236,16 +237,12 @@ def mispredicted(
     return p_local, fits.converged & ~against
 
 
-def throw_toys(
-    scan: Scan,
-    null: Null,
-    *,
-    n: int,
-    seed: int,
-    enough: Callable[[Toys], bool] | None = None,
-    mapper: Mapper | None = None,
-) -> Toys:
-    """Throw pseudo-experiments, in rounds, until there are enough.
+def toys_in_rounds(
+    scan: Scan, null: Null, *, n: int, seed: int, mapper: Mapper | None = None
+) -> Iterator[Toys]:
+    """Throw pseudo-experiments, and show all that there are after 1000, 2000, 5000 and n.
+
+    Whoever asks for the next ones decides whether more are wanted.
 
     Parameters
     ----------
@@ -257,14 +254,43 @@ def throw_toys(
         How many at most, rounded up to batches of `BATCH`.
     seed : int
         Seed.
-    enough : callable, optional
-        Asked after 1000, 2000 and 5000 whether to stop.
     mapper : callable, optional
         Runs the batches; without, threads on all cores of this machine.
 
-    Returns
-    -------
+    Yields
+    ------
     Toys
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats import count_patterns, log_edges
+    >>> from overdensity.stats.search.scanning import scan
+    >>> rng, edges = np.random.default_rng(1), log_edges(2632, 6000, 16)
+    >>> mass = 2632 * rng.random(5000) ** (-1 / 8)
+    >>> patterns = count_patterns(mass, rng.random((5000, 1)) < 0.1, edges)
+    >>> fits = scan(patterns, [(edges[5], edges[8])], (0.1,))
+    >>> from overdensity.stats.search.null import null_hypothesis
+    >>> null = null_hypothesis(patterns, fits)
+    >>> [len(toys.p_local) for toys in toys_in_rounds(fits, null, n=1400, seed=1)]
+    [1000, 1500]
+    """
+    task = partial(throw_batch, null=null, problem=scan.problem, spurious=scan.spurious, seed=seed)
+    goals = [-(-goal // BATCH) for goal in (*(goal for goal in _ROUNDS if goal < n), n)]
+    done: list[Toys] = []
+    with progress("pseudo-experiments", goals[-1] * BATCH) as advance:
+        for goal in goals:
+            for batch in run_batches(task, range(len(done), goal), mapper):
+                done.append(batch)
+                advance(BATCH)
+            try:
+                yield join_toys(done)
+            except GeneratorExit:  # no more are wanted
+                return
+
+
+def throw_toys(scan: Scan, null: Null, *, n: int, seed: int, mapper: Mapper | None = None) -> Toys:
+    """Throw all pseudo-experiments; parameters are those of `toys_in_rounds`.
 
     Examples
     --------
@@ -280,17 +306,8 @@ def throw_toys(
     >>> len(toys.p_local)  # full batches
     500
     """
-    task = partial(throw_batch, null=null, problem=scan.problem, spurious=scan.spurious, seed=seed)
-    goals = [-(-goal // BATCH) for goal in (*(goal for goal in _ROUNDS if goal < n), n)]
-    done: list[Toys] = []
-    with progress("pseudo-experiments", goals[-1] * BATCH) as advance:
-        for goal in goals:
-            for batch in run_batches(task, range(len(done), goal), mapper):
-                done.append(batch)
-                advance(BATCH)
-            if enough is not None and goal != goals[-1] and enough(join_toys(done)):
-                break
-    return join_toys(done)
+    *_, toys = toys_in_rounds(scan, null, n=n, seed=seed, mapper=mapper)
+    return toys
 
 
 def global_p(observed: float, smallest: Array) -> GlobalP:

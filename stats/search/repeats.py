@@ -175,6 +175,7 @@ def repeated_step(
     spurious: ArrayLike | None = None,
     refused: ArrayLike | None = None,
     variance: ArrayLike | None = None,
+    searched: ArrayLike | None = None,
 ) -> StatisticalStep:
     """Take the statistical step of several partitions into folds, or of one.
 
@@ -182,7 +183,7 @@ def repeated_step(
     ----------
     parts : sequence of Patterns
         The same events, selected by the models of each partition.
-    windows, efficiencies, model, spurious
+    windows, efficiencies, model, spurious, searched
         As in `statistical_step`.
     refused : array_like of bool, shape ([n_repeats,] n_windows, n_selections), optional
         Selections that sculpt the spectrum.
@@ -220,6 +221,7 @@ def repeated_step(
             model=model,
             spurious=spurious,
             refused=of_part,
+            searched=searched,
         )
         for part, of_part in zip(parts, every, strict=True)
     )

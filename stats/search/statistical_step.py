@@ -8,7 +8,7 @@ too.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self, TypeVar
@@ -26,7 +26,7 @@ from ..spectra.spectrum import SpectrumFit, fit
 from .flags import flag_sentences
 from .hunt_result import SelectionResult
 from .null import Null, null_hypothesis
-from .pseudo_experiments import Toys
+from .pseudo_experiments import Mapper, Toys, is_enough, toys_in_rounds
 from .scanning import Scan, hiding, scan
 from .selected_spectrum import selected_peak, selected_spectrum
 from .trials import NOT_COUNTED, Trials, trials
@@ -123,7 +123,9 @@ def statistical_step(
     )
 
 
-def settled_step(step: StepT, throw: Callable[[StatisticalStep], Toys]) -> tuple[StepT, Toys]:
+def settled_step(
+    step: StepT, *, n: int, seed: int, in_rounds: bool = False, mapper: Mapper | None = None
+) -> tuple[StepT, Toys]:
     """Throw the pseudo-experiments of a step, and again where they show that others are needed.
 
     Goodness of fit is known from pseudo-experiments only, and these from the background-only
@@ -134,8 +136,14 @@ def settled_step(step: StepT, throw: Callable[[StatisticalStep], Toys]) -> tuple
     ----------
     step : StatisticalStep
         The step.
-    throw : callable
-        Throws the pseudo-experiments of a step.
+    n : int
+        How many pseudo-experiments.
+    seed : int
+        Their seed.
+    in_rounds : bool
+        Throw fewer where the global p-value is soon known well enough (`is_enough`).
+    mapper : callable, optional
+        Runs the batches of them.
 
     Returns
     -------
@@ -144,21 +152,20 @@ def settled_step(step: StepT, throw: Callable[[StatisticalStep], Toys]) -> tuple
     Examples
     --------
     >>> from overdensity.stats import count_patterns, log_edges
-    >>> from overdensity.stats.search.pseudo_experiments import throw_toys
     >>> edges = log_edges(2500, 6000, 32)
     >>> mass = 2500 / np.random.default_rng(1).random(5000) ** 0.2
     >>> events = count_patterns(mass, (np.arange(5000) % 10 == 0)[:, None] * 1, edges)
     >>> step = statistical_step(events, [edges[[8, 14]]], [0.1], model=FitModel("dijet3"))
-    >>> step, toys = settled_step(step, lambda step: throw_toys(step.scan, step.null, n=250, seed=1))
+    >>> step, toys = settled_step(step, n=250, seed=1)
     >>> step.hidden == step.best(toys) // 2
     True
     """
-    toys = throw(step)
+    toys = step.thrown(n, seed, in_rounds=in_rounds, mapper=mapper)
     for _ in range(step.number):
         settled = step.settled(toys)
         if settled is step:
             break
-        step, toys = settled, throw(settled)
+        step, toys = settled, settled.thrown(n, seed, in_rounds=in_rounds, mapper=mapper)
     return step, toys
 
 
@@ -214,6 +221,17 @@ class StatisticalStep:
         best = self.best(toys)
         window = self.hidden if best is None else best // self.scan.shape[1]
         return self if window == self.hidden else replace(self, scan=hiding(self.scan, window))
+
+    def thrown(self, n: int, seed: int, *, in_rounds: bool, mapper: Mapper | None) -> Toys:
+        """Throw pseudo-experiments, as in `settled_step`."""
+        rounds = toys_in_rounds(self.scan, self.null, n=n, seed=seed, mapper=mapper)
+        toys = next(rounds)
+        while not (in_rounds and is_enough(*self.smallest(toys))):
+            more = next(rounds, None)
+            if more is None:
+                break
+            toys = more
+        return toys
 
     @cached_property
     def log_p(self) -> Array:

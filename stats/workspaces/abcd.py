@@ -21,6 +21,7 @@ __all__ = [
     "AbcdEstimate",
     "abcd_channels",
     "abcd_closure",
+    "abcd_counts",
     "abcd_estimate",
     "abcd_workspace",
 ]
@@ -114,6 +115,48 @@ def abcd_estimate(counts: ArrayLike, *, closure: float = 0.0) -> AbcdEstimate:
         p_local=float(np.exp(log_p)),
         z_local=float(z_of_log_p(log_p)),
     )
+
+
+def abcd_counts(
+    first: ArrayLike, second: ArrayLike, cuts: tuple[float, float]
+) -> tuple[int, int, int, int]:
+    """Count the events that pass both cuts, the first alone, the second alone, and none.
+
+    Parameters
+    ----------
+    first, second : array_like of shape (n_events,)
+        The two scores, which background has independent of each other.
+    cuts : (float, float)
+        What an event must reach in each.
+
+    Returns
+    -------
+    tuple of 4 int
+        Events in A, B, C and D.
+
+    Raises
+    ------
+    InputError
+        If there are not as many scores of each kind.
+
+    Examples
+    --------
+    >>> abcd_counts([0.9, 0.8, 0.1, 0.2], [0.7, 0.1, 0.9, 0.2], (0.5, 0.5))
+    (1, 1, 1, 1)
+    """
+    one, two = np.asarray(first), np.asarray(second)
+    if one.shape != two.shape or one.ndim != 1:
+        msg = f"ABCD needs two scores of each event; the shapes are {one.shape} and {two.shape}"
+        raise InputError(msg)
+    passed = one >= cuts[0], two >= cuts[1]
+    regions = (
+        passed[0] & passed[1],
+        passed[0] & ~passed[1],
+        ~passed[0] & passed[1],
+        ~passed[0] & ~passed[1],
+    )
+    a, b, c, d = (int(np.count_nonzero(region)) for region in regions)
+    return a, b, c, d
 
 
 def abcd_closure(counts: ArrayLike) -> float:

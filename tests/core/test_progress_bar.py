@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from overdensity.core import progress
-from overdensity.core.progress_bar import live_table
+from overdensity.core.progress_bar import _Style, live_table, quietly
 
 
 def test_progress_logs_a_plain_line_where_there_is_no_terminal(
@@ -59,3 +59,9 @@ def test_a_task_that_stands_still_is_logged_more_rarely(
             advance(n)
     told = [record.getMessage() for record in caplog.records]
     assert told[:-1] == ["training: 1 of 3 folds", "training: 3 of 3 folds"]
+
+
+def test_bars_come_back_after_a_quiet_context() -> None:
+    with quietly():
+        assert _Style.quiet
+    assert not _Style.quiet

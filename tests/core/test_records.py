@@ -53,7 +53,8 @@ def test_record_comes_back_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_numbers_that_are_not_finite_become_null(value: float, tmp_path: Path) -> None:
     path = Point("a", value).to_json(tmp_path / "point.json")
-    assert json.loads(path.read_text()) == {"name": "a", "z": None}
+    values = json.loads(path.read_text())
+    assert (values["name"], values["z"]) == ("a", None)
 
 
 def test_numpy_values_become_plain_numbers() -> None:
@@ -146,3 +147,41 @@ def test_what_an_earlier_run_left_is_read_where_it_can_be(
     (message,) = caplog.messages
     assert message.startswith(f"{path}: Changed is of schema 1")
     assert message.endswith("reads schema 3; it is made again")
+
+
+def test_a_file_that_was_changed_is_refused_and_made_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = Point("a", 1.25).to_json(tmp_path / "point.json")
+    assert Point.from_json(path) == Point("a", 1.25)
+    path.write_text(path.read_text().replace("1.25", "1.35"))
+    with pytest.raises(
+        InputError, match=r"point\.json: its checksum is of other values: it is damaged"
+    ):
+        Point.from_json(path)
+    assert Point.earlier(path) is None
+    assert len(caplog.messages) == 1
+    values = json.loads(path.read_text())
+    del values["checksum"]  # as the message says
+    path.write_text(json.dumps(values))
+    assert Point.from_json(path) == Point("a", 1.35)
+
+
+def test_no_changed_bit_changes_a_record(tmp_path: Path) -> None:
+    path = Point("a", 0.1).to_json(tmp_path / "point.json")
+    good = path.read_bytes()
+    for at in range(len(good)):
+        for bit in range(8):
+            bad = bytearray(good)
+            bad[at] ^= 1 << bit
+            try:
+                found = Point.from_text(bytes(bad), "a.json")
+            except InputError:
+                continue
+            assert found == Point("a", 0.1) or b"checksum" not in bad
+
+
+def test_layout_of_the_text_does_not_matter(tmp_path: Path) -> None:
+    path = Point("é", 1e-300).to_json(tmp_path / "point.json")
+    text = json.dumps(json.loads(path.read_text()), sort_keys=True, ensure_ascii=False)
+    assert Point.from_text(text, "a.json") == Point("é", 1e-300)

@@ -174,11 +174,17 @@ def test_events_of_one_mass_get_running_numbers_in_the_order_of_their_features(t
     np.testing.assert_array_equal(turned, ids)
 
 
-def test_equal_events_are_all_kept(tmp_path):
-    table = pa.concat_tables([columns(), columns()])
-    pq.write_table(table, tmp_path / "a.parquet")
-    sample = Sample.from_parquet(tmp_path, features=FEATURES)
-    assert len(np.unique(sample.event)) == 2 * N
+def test_equal_rounded_events_are_all_kept(tmp_path):
+    """Chance makes them: 500 masses of 35 values, with a feature of 5."""
+    rng = np.random.default_rng(0)
+    rounded = {
+        "mjj": rng.uniform(26, 60, N).round() * 100,
+        "j1_tau21": rng.uniform(0, 4, N).round(),
+    }
+    pq.write_table(columns(**rounded), tmp_path / "a.parquet")
+    sample = Sample.from_parquet(tmp_path, features=["j1_tau21"])
+    assert len(np.unique(sample.event)) == N
+    assert len(set(zip(sample.mass, sample.features[:, 0], strict=True))) < 0.5 * N
 
 
 def test_constant_feature_is_named(file):

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from coffea.nanoevents import BaseSchema, NanoAODSchema
 from coffea.processor import IterativeExecutor, Runner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from overdensity.core import ConfigError, InputError
 from overdensity.processors import (
@@ -368,3 +370,49 @@ def test_a_processor_of_ones_own_is_one_class(events) -> None:
     expected = ak.to_numpy(ak.min(events.particles.pt, axis=1))
     np.testing.assert_allclose(selected.columns["pt"], expected[expected > 1.0], rtol=1e-6)
     assert list(selected.cutflow) == ["events read", "finite particles", "hard enough"]
+
+
+NUMBERS = st.floats(width=64) | st.sampled_from([0.0, -1.0, 1e38, 1e39, 1e100, 1e300, 20.0, 500.0])
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS), min_size=2, max_size=2))
+def test_columns_are_finite_whatever_an_event_holds(jets):
+    """Finite were particles of 1e39 GeV, before they were written in single precision."""
+    good = [(600.0, 0.5, 0.0, 50.0), (500.0, -0.5, 3.0, 40.0)]
+    pt, eta, phi, mass = np.array([*jets, *good]).T
+    events = ak.zip(
+        {"jets": momenta(pt, eta, phi, np.array([2, 2]), mass=mass), "event": [1, 2]}, depth_limit=1
+    )
+    selected = DijetProcessor(collection="jets", features=()).select(events)
+    assert 2 in selected.columns["event"]
+    for column in selected.columns.values():
+        assert np.all(np.isfinite(column))
+    of_one = selected.columns["mjj"][selected.columns["event"] == 1]
+    assert np.all(of_one < 2.1e6)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.int32, np.bool_])
+def test_what_is_masked_is_never_what_lies_below_the_mask(kind):
+    @dataclass(frozen=True)
+    class Masking(ColumnProcessor):
+        collections = ("jets",)
+
+        def describe(self, events, steps):
+            values = np.ma.masked_array(np.ones(len(events), kind), mask=[True, False])
+            option = ak.mask(ak.Array(np.ones(len(events), kind)), [True, False])
+            return {"numpy": values, "awkward": option}, np.arange(len(events))
+
+    jets = momenta(np.ones(2), np.zeros(2), np.zeros(2), np.array([1, 1]))
+    events = ak.zip({"jets": jets, "event": [1, 2]}, depth_limit=1)
+    columns = Masking().select(events).columns
+    np.testing.assert_array_equal(columns["numpy"], [np.nan, 1])
+    np.testing.assert_array_equal(columns["awkward"], [1, np.nan])
+
+
+def test_events_without_an_id_are_refused():
+    jets = momenta(np.ones(2), np.zeros(2), np.zeros(2), np.array([1, 1]))
+    event = ak.mask(ak.Array([1, 2]), [True, False])
+    with pytest.raises(InputError, match="1 of 2 events have no id"):
+        JetProcessor(collection="jets", features=()).select(
+            ak.zip({"jets": jets, "event": event}, depth_limit=1)
+        )

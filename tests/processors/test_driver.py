@@ -96,6 +96,69 @@ def test_chunks_have_no_influence_on_the_events(
     assert report.hists == expected[1].hists
 
 
+@pytest.mark.parametrize("name", ["job[12]", "job?", "job*", "era=2017"])
+def test_a_folder_is_the_one_of_its_name(expected, lhco_file, tmp_path, name) -> None:
+    """Files of ``job1`` were once removed by a run in ``job[12]``."""
+    other, out = tmp_path / "job1", tmp_path / name
+    run(lhco_file, other, chunk_events=60)
+    run(lhco_file, out, chunk_events=20)
+    report = run(lhco_file, out)
+    assert contents(out) == contents(expected[0])
+    assert len(contents(other)) == 1
+    assert run(lhco_file, out).reused == len(report.partitions)
+
+
+def test_two_runs_into_one_folder_are_one_too_many(lhco_file, tmp_path) -> None:
+    """Both were done, and the report of one listed partitions that the other had removed."""
+    said: list[str] = []
+
+    def second() -> None:
+        with pytest.raises(InputError) as error:
+            run(lhco_file, tmp_path, chunk_events=7)
+        said.append(str(error.value))
+
+    def start_another(_: object) -> None:
+        if not said:
+            thread = threading.Thread(target=second)
+            thread.start()
+            thread.join()
+
+    report = run(lhco_file, tmp_path, monitor=start_another)
+    assert "is at work in it; wait for it, or choose another folder" in said[0]
+    assert sorted(contents(tmp_path)) == list(report.partitions)
+    assert not (tmp_path / ".lock").exists()
+
+
+def test_partitions_that_another_removes_are_not_listed(lhco_file, tmp_path) -> None:
+    """On a file system of another machine, which knows of no lock."""
+
+    def executor(items, function, accumulator):
+        made = IterativeExecutor(status=False)(items, function, accumulator)
+        for path in (tmp_path / "columns").glob("*-000000000-*"):
+            path.unlink()
+        return made
+
+    with pytest.raises(InputError, match="1 partitions were removed while others were made"):
+        run(lhco_file, tmp_path, executor=executor)
+    assert not (tmp_path / "processing.json").exists()
+
+
+@pytest.mark.parametrize("damage", ["one bit", "fewer rows"])
+def test_a_damaged_partition_is_made_again(expected, lhco_file, tmp_path, damage, caplog) -> None:
+    run(lhco_file, tmp_path)
+    path = sorted((tmp_path / "columns").iterdir())[1]
+    if damage == "one bit":
+        content = bytearray(path.read_bytes())
+        content[200] ^= 4  # among the values of the first column
+        path.write_bytes(content)
+    else:
+        pq.write_table(pq.read_table(path).slice(0, 20), path)
+    report = run(lhco_file, tmp_path)
+    assert contents(tmp_path) == contents(expected[0])
+    assert report.reused == 2
+    assert sum("made again" in message for message in caplog.messages) == 1
+
+
 _CLIENT = """
 import sys
 from overdensity.processors import LhcoSource, process
@@ -219,6 +282,29 @@ def test_a_chunk_that_cannot_be_read_leaves_a_note(tmp_path, lhco_file, monkeypa
     monkeypatch.undo()
     run(lhco_file, tmp_path)
     assert os.listdir(tmp_path / "failures") == []
+
+
+def test_simulation_that_lost_events_says_that_its_yields_are_too_small(
+    tmp_path, make_rows, write, monkeypatch
+) -> None:
+    """The weights of skipped events stay in the sum by which the cross section is shared."""
+    file = write(tmp_path / "a.h5", make_rows(30, seed=0))
+    data = write(tmp_path / "b.h5", make_rows(30, seed=1))
+    read = LhcoSource.read
+
+    def broken(self, chunk, collections):
+        if chunk.start == 20:
+            msg = f"{chunk.path}: damaged"
+            raise InputError(msg)
+        return read(self, chunk, collections)
+
+    monkeypatch.setattr(LhcoSource, "read", broken)
+    fileset = {"qcd": {"files": [file], "xsec": 2.0, "lumi": 300.0}, "data": [data]}
+    report = run(fileset, tmp_path / "run", chunk_events=20, skip_bad_files=True)
+    (flag,) = report.flags
+    assert flag.startswith("dataset 'qcd': 10 of 30 simulated events could not be read")
+    assert "too small by some 33 %" in flag
+    assert table(tmp_path / "run").weight.sum() == pytest.approx(400 + 20)
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(tmp_path, make_rows, write) -> None:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from overdensity.core import InputError
+from overdensity.core.local_workers import InProcess
 from overdensity.simulation import chunks
 from overdensity.simulation.chunks import (
     ChunkResult,
     ChunkTask,
-    InProcess,
     Tally,
     run_chunk,
     selected_events,

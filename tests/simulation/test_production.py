@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from overdensity.core import InputError, OverdensityError
+from overdensity.core.local_workers import InProcess
 from overdensity.simulation import (
     SimulationReport,
     ZprimeMasses,
@@ -24,7 +25,6 @@ from overdensity.simulation import (
     simulate,
     simulate_recipe,
 )
-from overdensity.simulation.chunks import InProcess
 from overdensity.simulation.production import _chunk_size
 
 pytest.importorskip("pythia8mc")

@@ -47,6 +47,31 @@ def repeated_run(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -
     return made_once(tmp_path_factory, "repeated", search) / "run"
 
 
+@pytest.fixture(scope="session")
+def suite_pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of 5000 background and 900 signal events, a file each."""
+    from .challenge.conftest import write_two_jets
+
+    def make(folder: Path) -> None:
+        write_two_jets(folder / "background.parquet", background=5000, signal=0, seed=1)
+        write_two_jets(folder / "signal.parquet", background=0, signal=900, seed=2)
+
+    return made_once(tmp_path_factory, "suite-pool", make)
+
+
+@pytest.fixture(scope="session")
+def finished_suite(suite_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a suite of sealed boxes that is done; copy it to change it."""
+    from overdensity.workflow.suite.suite_run import run_suite
+
+    from .suite.conftest import suite_of, suite_values
+
+    def make(folder: Path) -> None:
+        run_suite(suite_of(suite_values(suite_pool, folder / "suite")))
+
+    return made_once(tmp_path_factory, "suite", make) / "suite"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _drawing() -> Iterator[Callable[..., None]]:
     """Draw no figure, but keep at hand what would."""

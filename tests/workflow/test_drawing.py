@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from overdensity.workflow.drawing import (
     plot_repeats,
     plot_scan,
     plot_spectrum,
+    save_figure,
 )
 
 EDGES = np.geomspace(2632, 6000, 9)
@@ -107,6 +109,17 @@ def test_figure_becomes_the_same_svg_each_time(spectrum: DrawnSpectrum) -> None:
     first, second = (as_svg_uri(plot_spectrum(spectrum)) for _ in range(2))
     assert first == second
     assert base64.b64decode(first.partition(",")[2]).startswith(b"<?xml")
+
+
+@pytest.mark.parametrize("name", ["$x_{$", "$\\frac$", "cost $5", "$", "a_{b}", "$m_{jj}$ $x^{$"])
+def test_any_name_can_be_drawn(name: str, tmp_path: Path) -> None:
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([1, 2], label=name)
+    axes.set(xlabel=name, title=r"$\sqrt{s}$")
+    axes.legend()
+    assert as_svg_uri(figure)
+    assert save_figure(figure, tmp_path / "named.png").stat().st_size > 0
 
 
 def test_trainings_of_one_kind_share_a_panel() -> None:

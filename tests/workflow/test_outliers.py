@@ -32,6 +32,7 @@ def test_delphes_events_without_resonance_are_quiet(
                     "seed": seed,
                     "out": str(tmp_path / str(seed)),
                     "method": method,
+                    "repeats": 1,
                     "pseudo_experiments": 1000,
                 }
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,7 @@ BACKGROUND, SIGNAL, MASS = 40_000, 250, 3500.0  # as in `make demo`; S/B = 0.6 %
 SEEDS = (1, 2, 3)
 
 
-def search(columns: list[Path], out: Path, seed: int) -> SearchResults:
+def search(columns: list[Path], out: Path, seed: int, **more: Any) -> SearchResults:
     """Do the search of the quickstart on columns."""
     return run_search(
         parse_config(
@@ -30,6 +31,7 @@ def search(columns: list[Path], out: Path, seed: int) -> SearchResults:
                 "events": {"format": "columns", "files": [str(path) for path in columns]},
                 "seed": seed,
                 "out": str(out),
+                **more,
             }
         )
     )
@@ -86,7 +88,7 @@ def test_resonance_among_delphes_events_is_found_in_at_least_two_of_three_boxes(
     reference_boxes: list[tuple[Path, Path]], tmp_path: Path
 ) -> None:
     found = [
-        search(list(files), tmp_path / str(seed), seed)
+        search(list(files), tmp_path / str(seed), seed, repeats=1)
         for seed, files in zip(SEEDS, reference_boxes, strict=True)
     ]
     assert_found(found, at_least=2)
@@ -97,7 +99,7 @@ def test_delphes_events_without_resonance_are_quiet_in_at_least_two_of_three_box
     reference_boxes: list[tuple[Path, Path]], tmp_path: Path
 ) -> None:
     found = [
-        search([background], tmp_path / str(seed), seed)
+        search([background], tmp_path / str(seed), seed, repeats=1)
         for seed, (background, _) in zip(SEEDS, reference_boxes, strict=True)
     ]
     assert_quiet(found, at_least=2)
@@ -131,5 +133,5 @@ def test_resonance_in_the_box_of_the_demo_is_found(
 def test_box_of_the_demo_without_its_signal_is_quiet(
     simulated_box: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    best = search([simulated_box[1]], tmp_path, 1).best
+    best = search([simulated_box[1]], tmp_path, 1, repeats=1).best
     assert best is None or best.p_global > 0.01

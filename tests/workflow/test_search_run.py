@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pyhf
 import pytest
 
 from overdensity.core import InputError
+from overdensity.core.files.locks import locked
 from overdensity.processors.columns.histograms import from_uhi
 from overdensity.stats import WindowResult
 from overdensity.workflow import SearchResults, load_config, run_search
@@ -339,3 +342,24 @@ def test_thin_windows_do_not_end_a_search_and_are_named(
     assert SearchResults.from_json(Path(config.out or "") / "results.json") == results
     if results.best is not None:
         assert len(calibrate_search(config).datasets) == 1
+
+
+def test_a_folder_in_which_another_run_is_at_work_is_left_alone(search_file: Path) -> None:
+    folder = search_file.parent / "run"
+    config = load_config(search_file)
+    said: list[str] = []
+
+    def second() -> None:
+        for command in (run_search, hunt_search, calibrate_search):
+            with pytest.raises(InputError) as error:
+                command(config)
+            said.append(str(error.value))
+
+    with locked(folder / ".lock", what="run"):
+        before = sorted(folder.iterdir())
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+        assert sorted(folder.iterdir()) == before
+    assert len(said) == 3
+    assert all(f"{folder}: process {os.getpid()} on " in each for each in said)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import ConfigError, nearest_names, progress
+from ...core import ConfigError, nearest_names
+from ...core.files.locks import locked
 from ...core.records import write_text_atomic
 from ...ml import Folding, Sample, fit_guarded, make_method, mass_sculpting, performance, train_fold
 from ...ml.decorrelation.decorrelated import decorrelated
 from ...ml.evaluation.metrics import efficiency_in_fold, sic_at_efficiencies
-from ..cluster.campaign import run_campaign
+from ..cluster.campaign import in_file_names, make_files
 from ..cluster.connecting import connect
 from ..config.benchmark import BenchmarkConfig
 from ..stages.provenance import Provenance, stage_key
@@ -86,21 +86,24 @@ def run_benchmark(config: BenchmarkConfig, *, only: tuple[str, ...] = ()) -> Ben
     config = _chosen(config, only)
     check_benchmark(config)
     out = Path(config.out)
+    with locked(out / ".lock", what=str(out)):
+        return _run(config, out)
+
+
+def _run(config: BenchmarkConfig, out: Path) -> BenchmarkResults:
     files = {
         task: out / "trainings" / training_file(config, task) for task in benchmark_tasks(config)
     }
-    missing = {str(task): task for task, path in files.items() if not path.is_file()}
-    if missing:
-        with (
-            connect(config.cluster, config.workers) as client,
-            progress("benchmark", len(missing), unit="trainings") as advance,
-        ):
-            run_campaign(
+    if any(BenchmarkRun.earlier(path) is None for path in files.values()):
+        with connect(config.cluster, config.workers) as client:
+            make_files(
                 client,
                 run_task,
-                {name: (config, task, files[task].absolute()) for name, task in missing.items()},
+                config,
+                files,
+                read=BenchmarkRun.earlier,
                 description="benchmark",
-                done=lambda _: advance(1),
+                unit="trainings",
             )
     runs = tuple(  # the name in the table is none of the things that a training depends on
         dataclasses.replace(BenchmarkRun.from_json(path), method=task.label)
@@ -290,6 +293,5 @@ def training_file(config: BenchmarkConfig, task: BenchmarkTask) -> str:
         EPS_S,
         dataclasses.astuple(task)[1:],
     )
-    label = re.sub(r"[^A-Za-z0-9_.-]", "_", task.label)
     signal = "labels" if task.n_signal is None else f"s{task.n_signal}"
-    return f"{label}-{signal}-seed{task.seed}-{key}.json"
+    return f"{in_file_names(task.label)}-{signal}-seed{task.seed}-{key}.json"

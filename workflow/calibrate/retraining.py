@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from ...core import FitError, InputError
+from ...core.arrays import read_arrays, write_arrays
 from ...core.identity import row_ids
-from ...core.records import atomic_path
 from ...ml import Folding, Sample, score_fold
 from ...stats import count_patterns, z_of_p
 from ...stats.search.null import null_hypothesis
@@ -120,7 +120,7 @@ def repeat_search(run: Run, results: SearchResults, client: Client) -> Retrained
         for index in range(config.pseudo_datasets.number)
     ]
     _remove_stale(out / "pseudodata", recipe.key)
-    missing = [index for index, path in enumerate(files) if not path.is_file()]
+    missing = [index for index, path in enumerate(files) if PseudoDataset.earlier(path) is None]
     made_in = run.training_windows
     tasks_each = len(set(made_in)) * config.folds * config.repeats
     threads = sum(cast("dict[str, int]", client.nthreads()).values())
@@ -133,7 +133,7 @@ def repeat_search(run: Run, results: SearchResults, client: Client) -> Retrained
             for index in now
             for part in run.partitions
             for (window, fold), path in _score_files(part, files[index]).items()
-            if made_in[window] == window and not path.is_file()
+            if made_in[window] == window and read_arrays(path) is None
         ]
         run_tasks(client, _train_task, training, description=f"{name}: training", unit="folds")
         hunting = [(recipe, index, files[index]) for index in now]
@@ -278,8 +278,7 @@ def _train_task(recipe: _Recipe, index: int, window: int, fold: int, path: Path)
         _folding(run, index),
         simulation=load_simulation(run),
     )
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, scores)
+    write_arrays(path, scores=scores)
 
 
 def _hunt_task(recipe: _Recipe, index: int, path: Path) -> None:
@@ -313,7 +312,10 @@ def _read(run: Run, sample: Sample, index: int, path: Path) -> Scores:
     fold = _folding(run, index).of(sample.event)
     values = np.full((len(run.windows), len(sample)), np.nan, np.float32)
     for (window, each), file in _score_files(run, path).items():
-        values[window, fold == each] = np.load(file)
+        if (stored := read_arrays(file)) is None:
+            msg = f"{file}: no scores since they were written; run 'overdensity calibrate' again"
+            raise InputError(msg)
+        values[window, fold == each] = stored["scores"]
     return Scores(sample, fold, values)
 
 
@@ -383,7 +385,7 @@ def _score_files(run: Run, result: Path) -> dict[tuple[int, int], Path]:
     """Return where a pseudo-dataset keeps its scores until it has a result."""
     stem = f"{result.stem}-partition{run.repeat}"
     return {
-        (window, fold): result.with_name(f"{stem}-window{made_in:02d}-fold{fold}.npy")
+        (window, fold): result.with_name(f"{stem}-window{made_in:02d}-fold{fold}.npz")
         for window, made_in in enumerate(run.training_windows)
         for fold in range(run.config.folds)
     }

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from ...core import InputError, Record
+from ...core.files.json_values import json_value
 from .score_rules import probability_of_signal
 
 __all__ = [
@@ -102,6 +103,7 @@ class AnswerSheet(Record):
     """
 
     made_by = "'overdensity challenge answer'"
+    by_hand = True
 
     name: str
     box: AnsweredBox
@@ -153,16 +155,14 @@ def read_answer(path: Path) -> AnswerSheet:
         key that is wrong.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except FileNotFoundError:
         msg = f"{path}: no such file"
         raise InputError(msg) from None
     except IsADirectoryError:
         msg = f"{path} is a folder; give the answer in it, such as {path / ANSWER}"
         raise InputError(msg) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        msg = f"{path}: not a JSON file ({error})"
-        raise InputError(msg) from None
+    values = json_value(text, origin=str(path))
     wrong = best_match(Draft202012Validator(answer_schema()).iter_errors(values))
     if wrong is not None:
         place = ".".join(str(part) for part in wrong.absolute_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -10,10 +11,9 @@ import numpy as np
 from ...core import InputError
 from ...stats.search.printed import significances
 from ...stats.signal.yields import NumberOfEvents
-from ..config.reading import parse_config
 from ..stages.inputs import event_files, event_format
 from ..stages.run import Run
-from ..stages.search_result import BestResult, SearchResults
+from ..stages.search_result import BestResult, SearchResults, run_of_results
 from .answer_sheet import ANSWER, JETS, AnsweredBox, AnswerSheet, Daughter, Measured
 from .jets_of_excess import JetOfExcess, JetsOfExcess, jets_of_excess
 from .score_rules import probability_of_signal
@@ -74,14 +74,11 @@ def answer_run(
             "fit.spurious: none and run again"
         )
         raise InputError(msg)
-    stored = results.provenance.configuration | {"out": str(folder)}  # the folder may have moved
-    config = parse_config(stored, origin=str(path))
-    run = Run(config, results.partition).leaving_out(results.left_out)
-    best = results.best
+    run, best = run_of_results(results, folder), results.best
     jets = None
     if best is not None and best.p_global <= level:
         jets = jets_of_excess(run, results, best)
-    return _sheet(run, results, jets, name or config.method.name, _box_of(run, box)), jets
+    return _sheet(run, results, jets, name or run.config.method.name, _box_of(run, box)), jets
 
 
 def write_answer(
@@ -151,9 +148,12 @@ def _sheet(
 def _box_of(run: Run, box: Path | None) -> AnsweredBox:
     """Return which box was searched, with the commitment where its file is there."""
     events = run.config.events
-    if box is None and event_format(events) == "lhco":
-        files = event_files(events)
-        box = Path(files[0]) if len(files) == 1 else None
+    files, kind = event_files(events), event_format(events)
+    if box is None and len(files) == 1:
+        if kind == "columns":
+            with suppress(InputError):  # which are of no box, or of one that they do not tell
+                return AnsweredBox(Path(files[0]).stem, commitment_in(Path(files[0])))
+        box = Path(files[0]) if kind == "lhco" else None
     if box is None:
         return AnsweredBox(run.folder.resolve().name)
     try:

@@ -159,8 +159,7 @@ def read_key(path: Path) -> Key:
     try:
         return Key.from_json(path)
     except InputError as error:  # a key must not be deleted, whatever is wrong with it
-        msg = f"{str(error).partition('; delete it and run')[0]}; give the key of a box"
-        raise InputError(msg) from None
+        raise InputError(error.problem, remedy="give the key of a box") from None
 
 
 def write_secretly(record: Record, path: Path) -> Path:

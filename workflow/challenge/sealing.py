@@ -7,6 +7,8 @@ What could tell signal from background or how much signal there is, and why it d
 - the number of events: round, whatever the number of signal events;
 - names, attributes, sizes of chunks: the same for all boxes, and the file is named by the user;
 - the recipe: its seed is replaced, so that the events of a published recipe are not those of a box.
+
+A box is an LHC Olympics file, or one of columns (Parquet), which holds the commitment in its metadata.
 """
 
 from __future__ import annotations
@@ -16,27 +18,39 @@ import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import h5py
 import hdf5plugin  # noqa: F401 - reads compressed files
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core import InputError
-from ...simulation import Recipe
+from ...core.records import atomic_path
+from ...simulation import ProcessFacts, Recipe
 from ...simulation.event_files import HDF5
 from .key import Key, Secret, write_secretly
 from .writing import must_be_free, writing_to
 
-__all__ = ["COMMITMENT", "commitment_in", "make_box", "round_recipe", "verify_box"]
+__all__ = [
+    "COMMITMENT",
+    "commitment_in",
+    "make_box",
+    "round_recipe",
+    "seal_columns",
+    "verify_box",
+]
 
 COMMITMENT = "overdensity_commitment"
-"""Attribute of a box's file."""
+"""Attribute of a box's file, or key of its metadata."""
 
 _VALUES = "df/block0_values"  # where pandas keeps a frame
 _ROWS = 1024  # read at a time
 _PACKAGES = ("overdensity", "pythia8mc", "numpy")
+_PACKAGES_OF_COLUMNS = ("overdensity", "numpy", "pyarrow")
+_COLUMNS = ".parquet"
 
 
 def make_box(
@@ -104,6 +118,60 @@ def make_box(
     return key
 
 
+def seal_columns(
+    events: pa.Table,
+    out: Path,
+    key_file: Path,
+    *,
+    secret: Secret,
+    recipe: dict[str, Any],
+    processes: tuple[ProcessFacts, ...],
+    signal_rows: NDArray[np.integer[Any]],
+) -> Key:
+    """Write events that have been drawn from columns as a sealed box, and its key before it.
+
+    Parameters
+    ----------
+    events : pyarrow.Table
+        Without labels, in an order that follows from the secret.
+    out, key_file : Path
+        The box (Parquet) and its key. A key without its box, of an interrupted call, is replaced.
+    secret : Secret
+        What the events were drawn with.
+    recipe : dict
+        How they can be drawn again.
+    processes : tuple of ProcessFacts
+        What is in the box.
+    signal_rows : ndarray of int
+        Rows that are signal.
+
+    Returns
+    -------
+    Key
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+    """
+    key = Key(
+        box=out.stem,
+        secret=secret,
+        recipe=recipe,
+        processes=processes,
+        n_events=len(events),
+        signal_rows=tuple(signal_rows.tolist()),
+        events_sha256=_digest_of_columns(events),
+        versions={name: version(name) for name in _PACKAGES_OF_COLUMNS},
+    )
+    with writing_to(key_file):
+        key_file.unlink(missing_ok=True)
+        write_secretly(key, key_file)
+    with writing_to(out), atomic_path(out) as temporary:
+        pq.write_table(events.replace_schema_metadata({COMMITMENT: key.commitment}), temporary)
+    return key
+
+
 def round_recipe(recipe: Recipe, total: int | None = None) -> Recipe:
     """Return a recipe with a number of events that does not tell how many of them are signal.
 
@@ -152,19 +220,21 @@ def commitment_in(box: Path) -> str:
     Raises
     ------
     InputError
-        If the file is missing, is not HDF5, or is no sealed box.
+        If the file is missing, is neither HDF5 nor Parquet, or is no sealed box.
     """
+    of_columns = box.suffix == _COLUMNS
     try:
-        with h5py.File(box) as file:
-            found = file.attrs.get(COMMITMENT)
+        found = _commitment_of_columns(box) if of_columns else _commitment_of_events(box)
     except FileNotFoundError:
         msg = f"{box}: no such file"
         raise InputError(msg) from None
-    except OSError as error:
-        msg = f"{box}: not an HDF5 file that can be read ({error})"
+    except (OSError, pa.ArrowInvalid) as error:
+        what = "a Parquet" if of_columns else "an HDF5"
+        msg = f"{box}: not {what} file that can be read ({error})"
         raise InputError(msg) from None
     if not isinstance(found, str):
-        msg = f"{box}: not a sealed box, since it has no attribute {COMMITMENT}"
+        where = "metadata have no" if of_columns else "attributes have no"
+        msg = f"{box}: not a sealed box, since its {where} {COMMITMENT}"
         raise InputError(msg)
     return found
 
@@ -183,7 +253,8 @@ def verify_box(box: Path, key: Key, *, named: str = "the key") -> None:
             "was sealed"
         )
         raise InputError(msg)
-    if _digest(box) != key.events_sha256:
+    digest = _digest_of_columns(pq.read_table(box)) if box.suffix == _COLUMNS else _digest(box)
+    if digest != key.events_sha256:
         msg = f"{box}: its events are not those it was sealed with; take the original file"
         raise InputError(msg)
 
@@ -224,3 +295,23 @@ def _digest(events: Path) -> str:
             rows = values[first : first + _ROWS]
             found.update(np.ascontiguousarray(rows, dtype="<f8").tobytes())
     return found.hexdigest()
+
+
+def _digest_of_columns(events: pa.Table) -> str:
+    """Return the SHA-256 of the numbers of columns, with their names and types."""
+    found = hashlib.sha256()
+    for field in events.schema:
+        values = events[field.name].to_numpy()
+        found.update(f"{field.name} {field.type} {len(values)}\n".encode())
+        found.update(np.ascontiguousarray(values).tobytes())
+    return found.hexdigest()
+
+
+def _commitment_of_events(box: Path) -> object:
+    with h5py.File(box) as file:
+        return file.attrs.get(COMMITMENT)
+
+
+def _commitment_of_columns(box: Path) -> str | None:
+    found = (pq.read_schema(box).metadata or {}).get(COMMITMENT.encode())
+    return None if found is None else found.decode()

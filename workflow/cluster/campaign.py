@@ -3,20 +3,83 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, cast
 
 from distributed import CancelledError, Client, Future, wait
 
-from ...core import OverdensityError
+from ...core import OverdensityError, progress
 from .patience import Desertion
 
-__all__ = ["run_campaign"]
+__all__ = ["in_file_names", "make_files", "run_campaign"]
 
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 5.0  # seconds, at least, for workers that are gone
+
+
+def make_files(
+    client: Client,
+    function: Callable[..., Any],
+    whole: Any,
+    files: Mapping[Any, Path],
+    *,
+    read: Callable[[Path], object | None] | None = None,
+    description: str,
+    unit: str = "",
+) -> None:
+    """Make the files that are not there yet, each by a task; a bar shows how many there are.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Of the cluster.
+    function : callable
+        ``function(whole, task, path)`` writes a file; runs on a worker.
+    whole : object
+        What all tasks are part of, such as a configuration.
+    files : mapping of object to Path
+        File of each task. What a task is called follows from its ``str``.
+    read : callable, optional
+        Returns what a file holds, or None where it is damaged and made again (`Record.earlier`); by
+        default, a file that is there is whole.
+    description, unit : str
+        What the bar and errors call the whole, and what the bar calls a task.
+
+    Raises
+    ------
+    OverdensityError
+        If tasks failed; the files of the others are kept.
+    """
+    wanted = {task: path for task, path in files.items() if not path.is_file()}
+    if read is not None:
+        wanted |= {task: path for task, path in files.items() if read(path) is None}
+    missing = {str(task): task for task in wanted}
+    if not missing:
+        return
+    with progress(description, len(files), unit=unit) as advance:
+        advance(len(files) - len(missing))
+        run_campaign(
+            client,
+            function,
+            {name: (whole, task, files[task].absolute()) for name, task in missing.items()},
+            description=description,
+            done=lambda _: advance(1),
+        )
+
+
+def in_file_names(name: object) -> str:
+    """Return a name with an underscore in place of what does not belong into names of files.
+
+    Examples
+    --------
+    >>> in_file_names("Z' → X Y, 3.5 TeV")
+    'Z_X_Y_3.5_TeV'
+    """
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", str(name))
 
 
 def run_campaign(

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ...core import ConfigError, FitError, InputError, Record
+from ...core.files.locks import locked
 from ...core.identity import splitmix64
 from ...core.records import write_text_atomic
 from ...stats import count_patterns, selection_levels
@@ -26,6 +27,7 @@ from ...stats.combination.joint import HuntChannel
 from ...stats.combination.joint_result import CombinedResult
 from ...stats.combination.overlap import remove_overlap
 from ...stats.combination.workspace import combined_workspace
+from ...stats.search.repeats import shared_variance
 from ..config.search import SearchConfig
 from ..drawing import COLOURS, STYLE, save_figure
 from ..stages.hunting import fabricated_fraction, spurious_of
@@ -86,7 +88,7 @@ class CombinedSearch(Record):
         Versions, configurations by channel, inputs.
     """
 
-    schema = 2  # since the points of the channels are whole rows
+    schema = 3  # since all partitions into folds of a channel count
     made_by = "'overdensity combine'"
 
     result: CombinedResult
@@ -125,6 +127,11 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
         If a channel has too few events to fit.
     """
     _check_windows(configs)
+    with locked(out / ".lock", what=str(out)):
+        return _combined(configs, out)
+
+
+def _combined(configs: Mapping[str, SearchConfig], out: Path) -> CombinedSearch:
     runs = {name: Run(config) for name, config in configs.items()}
     key = stage_key([(name, run.key("combination")) for name, run in runs.items()])
     found = CombinedSearch.earlier(out / "combination.json")
@@ -134,8 +141,8 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
     owned = _owned(runs)
     channels, events, regions = {}, [], _regions(runs)
     for name, run in runs.items():
-        scores = read_scores(run)
-        kept = np.isin(scores.sample.event, owned[name])
+        parts = [read_scores(part) for part in run.partitions]
+        kept = np.isin(parts[0].sample.event, owned[name])
         events.append(ChannelEvents(name, run.config.mass, kept.size, int(np.count_nonzero(~kept))))
         if not kept.any():
             msg = (
@@ -143,7 +150,7 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
                 "with the more special events first"
             )
             raise InputError(msg)
-        channels[name] = _channel(run, _kept(scores, kept), regions)
+        channels[name] = _channel(run, [_kept(scores, kept) for scores in parts], regions)
     first = next(iter(runs.values()))
     result = hunt_channels(
         channels,
@@ -267,31 +274,45 @@ def _regions(runs: Mapping[str, Run]) -> list[tuple[float, float]]:
     return sorted({region for run in runs.values() for region in run.regions})
 
 
-def _channel(run: Run, scores: Scores, regions: Sequence[tuple[float, float]]) -> HuntChannel:
-    """Select among the events of a channel as its own search would.
-
-    Of regions that it does not search, no selection counts; events are drawn for them at random.
-    """
-    config = run.config
-    cut_on = calibrated_scores(run, scores)
-    levels = levels_of(run, cut_on)
-    spurious, bent = spurious_of(run, scores), sculpting_of(run, cut_on)
-    searched = [region in run.regions for region in regions]
-    ids = splitmix64(scores.sample.event)
-    drawn = selection_levels(np.zeros(len(ids)), scores.fold, config.cuts, events=ids)
-    passed = np.repeat(drawn[:, None], len(regions), axis=1)
-    passed[:, searched] = levels
-    refused, fraction = np.zeros((len(regions), len(config.cuts)), bool), np.zeros(len(regions))
-    refused[searched] = bent.refused
-    fraction[searched] = fabricated_fraction(run, scores, spurious)
+def _channel(
+    run: Run, scores: Sequence[Scores], regions: Sequence[tuple[float, float]]
+) -> HuntChannel:
+    """Select among the events of a channel as its own search would, in all its partitions."""
+    config, first = run.config, scores[0]
+    searched = np.array([region in run.regions for region in regions])
+    selected = [
+        _selected(part, of_part, searched)
+        for part, of_part in zip(run.partitions, scores, strict=True)
+    ]
+    levels = np.stack([passed for passed, _ in selected])
+    fraction = np.zeros(len(regions))
+    fraction[searched] = fabricated_fraction(run, first, spurious_of(run, first))
     return HuntChannel(
-        patterns=count_patterns(scores.sample.mass, passed, run.fit_edges),
+        patterns=[count_patterns(first.sample.mass, each, run.fit_edges) for each in levels],
         efficiencies=config.selections,
         model=run.fit_model,
         spurious=fraction,
-        refused=refused,
+        refused=np.stack([refused for _, refused in selected]),
+        variance=shared_variance(first.sample.mass, levels, regions, len(config.cuts)),
         searched=searched,
     )
+
+
+def _selected(
+    run: Run, scores: Scores, searched: NDArray[np.bool_]
+) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    """Return the selections that events pass in each region, and which of them are refused.
+
+    Of regions that are not searched, no selection counts; events are drawn for them at random.
+    """
+    cuts, ids = run.config.cuts, splitmix64(scores.sample.event)
+    cut_on = calibrated_scores(run, scores)
+    drawn = selection_levels(np.zeros(len(ids)), scores.fold, cuts, events=ids)
+    passed = np.repeat(drawn[:, None], len(searched), axis=1)
+    passed[:, searched] = levels_of(run, cut_on)
+    refused = np.zeros((len(searched), len(cuts)), dtype=bool)
+    refused[searched] = sculpting_of(run, cut_on).refused
+    return passed, refused
 
 
 def search_flags(configs: Mapping[str, SearchConfig], *, shared: bool) -> tuple[str, ...]:
@@ -321,12 +342,6 @@ def search_flags(configs: Mapping[str, SearchConfig], *, shared: bool) -> tuple[
         f"{name}: cross_fitting: all lets folds learn from each other: the p-values are too small"
         for name, config in configs.items()
         if config.cross_fitting == "all"
-    ]
-    flags += [
-        f"{name}: of its {config.repeats} partitions into folds the first alone is combined, so that "
-        "its seed matters"
-        for name, config in configs.items()
-        if config.repeats > 1
     ]
     if shared and len({(config.folds, config.seed) for config in configs.values()}) > 1:
         flags.append(

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
-from ..tables import say, say_flags, show_table
+from ...core.tables import Table
+from ..tables import print_table, say, say_flags, show_table
+from .options import Out, Set
 from .simulating import SetKey, Workers
 
-__all__ = ["answer", "challenge", "make", "score", "verify"]
+__all__ = ["answer", "challenge", "make", "score", "suite", "verify"]
 
 challenge = typer.Typer(
     name="challenge", help="Seal boxes, answer them, score answers.", no_args_is_help=True
@@ -75,10 +77,8 @@ def score(
     from ..challenge.contest import score_answers
 
     scores, figures = score_answers(answers, keys, boxes or [], out)
-    for table in (scores.details(), scores.table()):
-        show_table(table.columns, table.rows, title=table.title, words=table.left)
-    for line in scores.table().notes:
-        say(line)
+    print_table(scores.details())
+    _show(scores.table())
     for path in (out / "scores.json", *figures):
         typer.echo(f"written: {path}")
 
@@ -137,3 +137,30 @@ def make(  # noqa: PLR0917 - typer knows arguments by their names
         f"box: {out}, {made.n_events} events, commitment {made.commitment}\n"
         f"key: {key}; keep it where those who search do not look"
     )
+
+
+@challenge.command()
+def suite(
+    suite_file: Annotated[
+        Path, typer.Argument(help="The suite, a YAML file.", metavar="SUITE.yaml")
+    ],
+    out: Out = None,
+    overrides: Set = None,
+) -> None:
+    """Seal boxes with and without signal, search, answer and score each: rates against strength."""
+    from ..suite.suite_config import load_suite
+    from ..suite.suite_run import run_suite
+
+    config = load_suite(suite_file, overrides or [], out=out)
+    result = run_suite(config)
+    _show(result.scores.table())
+    _show(result.table())
+    for name in ("suite.json", "suite.md", "suite.png"):
+        typer.echo(f"written: {Path(config.out) / name}")
+
+
+def _show(table: Table) -> None:
+    """Print a table with its notes."""
+    print_table(table)
+    for line in table.notes:
+        say(line)

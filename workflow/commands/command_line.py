@@ -6,18 +6,20 @@ import logging
 import sys
 import warnings
 from importlib.metadata import version
-from typing import Annotated
+from io import TextIOWrapper
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from ...core import OverdensityError, extra_for
+from ...core import extra_for
 from ...core.progress_bar import set_quiet
 from .challenging import challenge
 from .combining import combine
 from .comparing import benchmark
+from .door import exit_code_and_sentence
 from .expecting import expect
 from .limiting import limits
 from .listing import features, methods, processors
@@ -29,6 +31,7 @@ from .validating import validate
 __all__ = ["app", "main"]
 
 GLOBAL_FLAGS = ("--quiet", "--debug")
+_INTERRUPTED = 130
 
 app = typer.Typer(
     name="overdensity",
@@ -49,7 +52,7 @@ logger = logging.getLogger("overdensity")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line: errors of the user are one sentence and exit code 2.
+    """Run the command line: an error is one sentence, with exit code 2 if it is the user's, else 1.
 
     Parameters
     ----------
@@ -71,17 +74,30 @@ def main(arguments: list[str] | None = None) -> None:
     flags = {word for word in words if word in GLOBAL_FLAGS}  # anywhere on the line
     words = [word for word in words if word not in GLOBAL_FLAGS]
     _set_up(quiet="--quiet" in flags)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal may not know σ or ±
+            stream.reconfigure(errors="replace")
     try:
         with extra_for(f"overdensity {words[0]}" if words else "overdensity"):
             app(words, prog_name="overdensity")
-    except OverdensityError as error:
+    except KeyboardInterrupt:
+        _end_interrupted()
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # typer makes one of a Ctrl-C, and says nothing
+            _end_interrupted()
+        raise
+    except Exception as error:
         if "--debug" in flags:
             raise
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; run again to go on from here")
-        sys.exit(130)
+        code, sentence = exit_code_and_sentence(error)
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(sentence)}", soft_wrap=True)
+        sys.exit(code)
+
+
+def _end_interrupted() -> NoReturn:
+    """Say what Ctrl-C did, and end the process."""
+    Console(stderr=True).print("interrupted; run again to go on from here")
+    sys.exit(_INTERRUPTED)
 
 
 def _print_version(asked: bool) -> None:

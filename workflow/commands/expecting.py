@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ..tables import say, say_flags, show_table
+from ..tables import print_table, say, say_flags
 from .options import ConfigFile, Out, Set
 
 __all__ = ["expect"]
@@ -19,8 +19,7 @@ def expect(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     config = load_config(file, overrides or [], out=out)
     found, folder = expect_reach(config), Run(config).folder
     say_flags(found.flags)
-    table = found.table()
-    show_table(table.columns, table.rows, title=table.title, words=table.left)
+    print_table(found.table())
     for sentence in found.assumptions:
         say(f"- {sentence}")
     typer.echo(f"expected reach: {folder / 'expected.json'}, figures in {folder / 'expected'}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..tables import say, say_flags, show_table
+from ..tables import print_table, say, say_flags
 from .options import ConfigFile, Out, Set
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ def calibrate(
 def _show(results: SearchResults, folder: Path) -> None:
     """Print the summary table; its last line names the mass and both significances."""
     say_flags(results.flags)
-    table = results.table()
-    show_table(table.columns, table.rows, title=table.title, styles=table.styles)
+    print_table(results.table())
     if (folder / "report.html").is_file():
         typer.echo(f"report: {folder / 'report.html'}")
     say(results.sentence, style=None if results.best is None else "bold")

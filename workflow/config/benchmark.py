@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ...core.windows import geometric_center, log_edges
 from ...ml import Window
 from .cluster import ClusterConfig
 from .search import MethodConfig
-from .sections import Decorrelate, FilesSection, Section
+from .sections import Decorrelate, FilesSection, LocalFolder, Section, by_label
 
 __all__ = [
     "BenchmarkConfig",
@@ -191,7 +191,7 @@ class BenchmarkConfig(Section):
     )
     shift: dict[str, float] = Field(default_factory=dict)
     window: WindowConfig
-    methods: Annotated[dict[str, BenchmarkMethod], Field(min_length=1)]
+    methods: Annotated[dict[str, BenchmarkMethod], BeforeValidator(by_label), Field(min_length=1)]
     strengths: tuple[Annotated[float, Field(ge=0)], ...] = ()
     signal_to_background: tuple[Annotated[float, Field(ge=0)], ...] = ()
     draw: Literal["random", "first"] = "random"
@@ -202,23 +202,7 @@ class BenchmarkConfig(Section):
     spectrum: SpectrumConfig = SpectrumConfig()
     cluster: ClusterConfig = ClusterConfig()
     workers: Annotated[int, Field(ge=1)] | None = None
-    out: str = "runs/benchmark"
-
-    @field_validator("methods", mode="before")
-    @classmethod
-    def _names_are_methods(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = [value]
-        if isinstance(value, (list, tuple)):
-            value = {str(name): None for name in value}
-        if not isinstance(value, dict):
-            return value
-        return {
-            label: {"name": label, **({} if given is None else given)}
-            if given is None or isinstance(given, dict)
-            else given
-            for label, given in value.items()
-        }
+    out: LocalFolder = "runs/benchmark"
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -241,14 +225,6 @@ class BenchmarkConfig(Section):
                 msg = f"a selection is a background efficiency between 0 and 1, not {efficiency:g}"
                 raise ValueError(msg)
         return tuple(sorted(value, reverse=True))
-
-    @field_validator("out")
-    @classmethod
-    def _the_folder_is_local(cls, value: str) -> str:
-        if "://" in value:
-            msg = "the folder of the result must be on a file system, not behind a URL"
-            raise ValueError(msg)
-        return value
 
     @model_validator(mode="after")
     def _keys_go_together(self) -> Self:

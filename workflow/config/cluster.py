@@ -16,7 +16,7 @@ from pydantic import (
 
 from ...core import ConfigError, nearest_names
 from .complaints import complaints
-from .sections import Section
+from .sections import PathText, Section
 
 __all__ = ["BATCH_KINDS", "ClusterConfig", "Kind", "Started", "check_options"]
 
@@ -73,7 +73,7 @@ class ClusterConfig(Section):
     patience: Annotated[float, Field(gt=0)] | None = None
     dashboard: bool = False
     dashboard_address: str | None = None
-    performance_report: str | None = None
+    performance_report: PathText | None = None
 
     @classmethod
     def of(cls, cluster: str | Self, workers: int | None = None) -> Self:

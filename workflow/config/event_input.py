@@ -8,7 +8,7 @@ from dask.utils import parse_bytes
 from pydantic import Field, field_validator
 
 from .registries import FormatName
-from .sections import Files, Section
+from .sections import Files, PathText, Section
 
 __all__ = ["EventsConfig"]
 
@@ -48,7 +48,7 @@ class EventsConfig(Section):
     files: Files | dict[str, Any]
     format: FormatName = "auto"
     layout: str | dict[str, Any] = "auto"
-    key_file: str | None = None
+    key_file: PathText | None = None
     chunk_events: Annotated[int, Field(ge=1)] | None = None
     chunk_memory: str = "256 MB"
     skip_bad_files: bool = False

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from ...core import ConfigError
+from ...core.files.yaml_values import yaml_file, yaml_value
 from .benchmark import BenchmarkConfig
 from .complaints import complaints
 from .search import SearchConfig
@@ -128,23 +128,14 @@ def read_yaml(path: str | os.PathLike[str], *, out: str | None, first_key: str) 
         If the file is missing or not YAML.
     """
     path = Path(path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        msg = f"{path}: no such configuration file"
-        raise ConfigError(msg) from None
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path}: cannot be read ({error})"
-        raise ConfigError(msg) from None
-    except yaml.YAMLError as error:
-        msg = f"{path}: not valid YAML: {' '.join(str(error).split())}"
-        raise ConfigError(msg) from None
+    values = yaml_file(path, kind="configuration file")
     if not isinstance(values, dict):
         msg = f"{path}: expected keys such as '{first_key}:', found {type(values).__name__}"
         raise ConfigError(msg)
     if out is not None:
         values["out"] = out
-    values.setdefault("out", f"runs/{path.stem}")
+    if values.get("out") is None:
+        values["out"] = f"runs/{path.stem}"
     return values
 
 
@@ -200,11 +191,7 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     if not equals or not key:
         msg = f"--set takes key=value, such as scan.bins=20, not {override!r}"
         raise ConfigError(msg)
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        msg = f"--set {key}: {text!r} is not a YAML value"
-        raise ConfigError(msg) from None
+    value = yaml_value(text, origin=f"--set {key}")
     *parents, last = key.split(".")
     level = values
     for parent in parents:

@@ -14,7 +14,7 @@ from ...simulation import Recipe, recipe_of
 from ...simulation.recipes.reading import yaml_of
 from .cluster import ClusterConfig
 from .reading import apply_override, validated
-from .sections import Section
+from .sections import PathText, Section
 
 __all__ = ["SimulationConfig", "load_recipe", "running_of"]
 
@@ -22,7 +22,7 @@ __all__ = ["SimulationConfig", "load_recipe", "running_of"]
 class _Running(Section):
     """Keys of a recipe's file that do not change its events."""
 
-    out: str | None = None
+    out: PathText | None = None
     cluster: ClusterConfig = ClusterConfig()
     workers: Annotated[int, Field(ge=1)] | None = None
 

@@ -13,7 +13,7 @@ from .expect import ExpectConfig
 from .limits import LimitsConfig
 from .region import RegionConfig
 from .registries import FunctionName, MethodName, ProcessorName, check_bins
-from .sections import Decorrelate, MaybeFiles, NamedSection, Section
+from .sections import Decorrelate, MaybeFiles, NamedSection, PathText, Section
 from .uncertainties import UncertaintiesConfig
 
 __all__ = [
@@ -105,7 +105,9 @@ class FitConfig(Section):
     bins_per_bin: Annotated[int, Field(ge=1)] = 2
     efficiency: EfficiencyConfig = EfficiencyConfig()
     gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
-    spurious: Literal["data", "none"] | Annotated[tuple[str, ...], Field(min_length=1)] = "none"
+    spurious: Literal["data", "none"] | Annotated[tuple[PathText, ...], Field(min_length=1)] = (
+        "none"
+    )
 
 
 class PseudoDatasetsConfig(Section):
@@ -224,7 +226,7 @@ class SearchConfig(Section):
     calibration: Literal["conformal", "none"] = "conformal"
     folds: Annotated[int, Field(ge=2)] = 7
     cross_fitting: Literal["tournament", "all"] = "tournament"
-    repeats: Annotated[int, Field(ge=1)] = 1
+    repeats: Annotated[int, Field(ge=1)] = 3
     fit: FitConfig = FitConfig()
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
     uncertainties: UncertaintiesConfig = UncertaintiesConfig()
@@ -236,8 +238,8 @@ class SearchConfig(Section):
     seed: Annotated[int, Field(ge=0)] = 1
     cluster: ClusterConfig = ClusterConfig()
     workers: Annotated[int, Field(ge=1)] | None = None
-    columns: str | None = None
-    out: str | None = None
+    columns: PathText | None = None
+    out: PathText | None = None
 
     @property
     def cuts(self) -> tuple[float, ...]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from ...core.files.listing import local_path
 
 __all__ = [
     "Decorrelate",
     "Files",
     "FilesSection",
+    "LocalFolder",
     "MaybeFiles",
     "NamedSection",
+    "PathText",
     "Section",
+    "by_label",
     "listed",
 ]
 
@@ -22,10 +27,45 @@ def listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-MaybeFiles = Annotated[tuple[str, ...], BeforeValidator(listed)]
+def _at_home(paths: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(local_path, paths))
+
+
+def by_label(value: Any) -> Any:
+    """Return methods by their names in a table; a list of registered names will do."""
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, (list, tuple)):
+        value = {str(name): None for name in value}
+    if not isinstance(value, dict):
+        return value
+    return {
+        label: {"name": label, **({} if given is None else given)}
+        if given is None or isinstance(given, dict)
+        else given
+        for label, given in value.items()
+    }
+
+
+def _local(value: str) -> str:
+    if "://" in value:
+        msg = "the folder of the result must be on a file system, not behind a URL"
+        raise ValueError(msg)
+    return local_path(value)
+
+
+PathText = Annotated[str, AfterValidator(local_path)]
+"""A path or URL; ``~`` is the home folder."""
+
+LocalFolder = Annotated[str, AfterValidator(_local)]
+"""Where a command writes its results."""
+
+MaybeFiles = Annotated[tuple[str, ...], BeforeValidator(listed), AfterValidator(_at_home)]
 """Paths of files, or none; one needs no list."""
 
-Files = Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)]
+Files = Annotated[
+    tuple[str, ...], BeforeValidator(listed), AfterValidator(_at_home), Field(min_length=1)
+]
 """Paths of files, at least one; one needs no list."""
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from distributed import Client
 
-from ...core import ConfigError, progress
+from ...core import ConfigError
 from ...stats.spectra.binning import window_bins
-from ..cluster.campaign import run_campaign
+from ..cluster.campaign import in_file_names, make_files
 from ..config.limits import LimitsConfig
 from ..limits.injected_events import InjectionTask, check_strengths
 from ..limits.signal_models import SignalModel, read_signal_models
@@ -20,7 +18,7 @@ from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
 from ..stages.run import Run
 from .blind_data import blind_fit, check_blind
-from .blind_training import BlindTraining, measure_response, training_key
+from .blind_training import BlindTraining, TrainedResponse, measure_response, training_key
 from .expected_point import (
     PointTask,
     gaussian_tasks,
@@ -92,11 +90,18 @@ def make_expected(run: Run, client: Client) -> ExpectedReach:
     folder = run.folder.absolute() / "expected"
     folder.mkdir(parents=True, exist_ok=True)
     trained = {
-        task: folder / f"{_slug(task)}-{training_key(run, task)}.json"
+        task: folder / f"{in_file_names(task)}-{training_key(run, task)}.json"
         for some in trainings.values()
         for task in some
     }
-    _campaign(run, client, measure_response, trained, "trainings with signal")
+    make_files(
+        client,
+        measure_response,
+        run,
+        trained,
+        read=TrainedResponse.earlier,
+        description="trainings with signal",
+    )
     tasks = [
         PointTask(
             name=signal.name,
@@ -108,8 +113,10 @@ def make_expected(run: Run, client: Client) -> ExpectedReach:
         for signal in signals
     ]
     tasks += gaussian_tasks(run, run.windows)
-    points = {task: folder / f"{_slug(task)}-{point_key(run, task)}.json" for task in tasks}
-    _campaign(run, client, make_point, points, "expected reach")
+    points = {task: folder / f"{in_file_names(task)}-{point_key(run, task)}.json" for task in tasks}
+    make_files(
+        client, make_point, run, points, read=ExpectedPoint.earlier, description="expected reach"
+    )
     found = [ExpectedPoint.from_json(points[task]) for task in tasks]
     inputs = [*run.columns, *(name for signal in signals for name in signal.files), *(pool or ())]
     made = ExpectedReach(
@@ -167,32 +174,6 @@ def _trainings(run: Run, signal: SignalModel, pool: tuple[str, ...] | None) -> l
     ]
 
 
-def _campaign(
-    run: Run,
-    client: Client,
-    function: Callable[..., None],
-    files: Mapping[Any, Path],
-    description: str,
-) -> None:
-    """Make the files that are not there yet."""
-    missing = {str(task): task for task, path in files.items() if not path.is_file()}
-    if not missing:
-        return
-    with progress(description, len(files)) as advance:
-        advance(len(files) - len(missing))
-        run_campaign(
-            client,
-            function,
-            {name: (run, task, files[task]) for name, task in missing.items()},
-            description=description,
-            done=lambda _: advance(1),
-        )
-
-
-def _slug(task: object) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", str(task))
-
-
 def _assumptions(run: Run, points: Sequence[ExpectedPoint]) -> Iterator[str]:
     """Say what the numbers rest on."""
     yield (
@@ -217,6 +198,11 @@ def _assumptions(run: Run, points: Sequence[ExpectedPoint]) -> Iterator[str]:
             f"strength, on {into} with signal among them; between strengths the efficiency is "
             "interpolated"
         )
+    if run.config.repeats > 1:
+        yield (
+            f"the reach is that of one partition into folds; the mean of {run.config.repeats}, as the "
+            "search has it, varies less"
+        )
     yield (
         "global significances count all windows and selections as trials, selections of different "
         "windows as independent, which is too many if anything"
@@ -230,11 +216,6 @@ def _flags(run: Run, points: Sequence[ExpectedPoint]) -> Iterator[str]:
         yield (
             "limits.signals is left out: expect.strengths is missing, the numbers of signal events "
             "with which the search is trained"
-        )
-    if run.config.repeats > 1:
-        yield (
-            f"repeats: {run.config.repeats}: the reach is that of one partition into folds; the mean "
-            "of several varies less"
         )
     threshold = run.config.fit.gof_threshold
     bad = {(each.low, each.high): each for each in points if each.sideband_p < threshold}

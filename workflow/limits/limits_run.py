@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,7 @@ from distributed import Client
 
 from ...core.progress_bar import live_table
 from ..calibrate.retraining import background_parameters
-from ..cluster.campaign import run_campaign
+from ..cluster.campaign import in_file_names, run_campaign
 from ..config.limits import LimitsConfig
 from ..stages.hunting import make_results
 from ..stages.inputs import column_paths
@@ -25,7 +24,7 @@ from .injection import inject, injection_key
 from .injection_results import Injection
 from .limits_flags import limit_flags
 from .limits_result import LimitsResults
-from .signal_models import SignalModel, read_signal_models
+from .signal_models import SignalModel, accepted_flags, read_signal_models
 from .signal_nuisances import nuisances_of
 from .summary import signal_limits
 from .yield_limits import window_limits
@@ -103,7 +102,7 @@ def make_limits(run: Run, client: Client) -> LimitsResults:
         windows=windows,
         signals=tuple(found),
         luminosity=limits.luminosity,
-        flags=tuple(limit_flags(limits, windows, found, results)),
+        flags=(*limit_flags(limits, windows, found, results), *accepted_flags(signals)),
         provenance=Provenance.of(config.model_dump(mode="json"), config.seed, inputs),
     )
     made.to_json(run.folder / "limits.json")
@@ -159,7 +158,8 @@ def _campaign(
     folder = run.folder / "limits"
     files = {task: folder / _file_name(run, task) for task in tasks}
     folder.mkdir(parents=True, exist_ok=True)
-    done = {task: Injection.from_json(path) for task, path in files.items() if path.is_file()}
+    there = {task: Injection.earlier(path) for task, path in files.items()}
+    done = {task: found for task, found in there.items() if found is not None}
     missing = {str(task): task for task in tasks if task not in done}
     with live_table("injections") as show:
 
@@ -181,8 +181,7 @@ def _campaign(
 
 
 def _file_name(run: Run, task: InjectionTask) -> str:
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", task.model)
-    return f"{name}-s{task.strength:g}-r{task.repeat}-{injection_key(run, task)}.json"
+    return f"{in_file_names(task.model)}-s{task.strength:g}-r{task.repeat}-{injection_key(run, task)}.json"
 
 
 def _progress(

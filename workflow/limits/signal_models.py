@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...core import InputError
+from ...core import ConfigError, InputError
 from ...ml import Sample
 from ..config.limits import LimitsConfig, SignalConfig
 from ..stages.inputs import column_paths
 from ..stages.run import Run
 from ..stages.samples import load_signal, signal_total
 
-__all__ = ["SignalModel", "read_signal_models"]
+__all__ = ["SignalModel", "accepted_flags", "read_signal_models"]
 
 _FEWEST = 20  # signal events in the signal region, of which half are kept back to measure with
+_FEW_ACCEPTED = 1e-3  # of the generated events, which hardly any signal has
+_ROUNDED = 1e-6  # sums of weights are
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class SignalModel:
         The window with the largest share of its events.
     share : float
         That share.
+    whole : float, optional
+        Events in the files, or the sum of their weights, outside the region of the search as well.
     """
 
     name: str
@@ -47,6 +52,12 @@ class SignalModel:
     total: float
     window: int
     share: float
+    whole: float | None = None
+
+    @property
+    def generated(self) -> float:
+        """Events before any cut, or their sum of weights, by default all those in the files."""
+        return self.config.generated or self.whole or self.total
 
     def per_event(self, luminosity: float | None) -> float | None:
         """Return the cross section (fb) of one event in the files; None without luminosity (1/fb).
@@ -59,8 +70,32 @@ class SignalModel:
         """
         if luminosity is None:
             return None
-        generated = self.config.generated or self.total
-        return generated / self.total / luminosity
+        return self.generated / self.total / luminosity
+
+
+def accepted_flags(signals: Sequence[SignalModel]) -> tuple[str, ...]:
+    """Say which signals have hardly any of their generated events in their files."""
+    flags = []
+    for signal in signals:
+        share = (signal.whole or signal.total) / signal.generated
+        if share < _FEW_ACCEPTED:
+            flags.append(
+                f"{signal.name}: its files hold {share:.1g} of what was generated (limits.signals."
+                f"{signal.name}.generated: {signal.config.generated:g}); is that a number of events, "
+                "where the files have weights of another sum?"
+            )
+    return tuple(flags)
+
+
+def _check_generated(name: str, signal: SignalConfig, total: float) -> None:
+    """Refuse fewer generated events than there are: limits would be too strong by the ratio."""
+    if signal.generated is not None and signal.generated < (1 - _ROUNDED) * total:
+        msg = (
+            f"limits.signals.{name}.generated is {signal.generated:g}, but the files hold {total:g} "
+            "events (or sum of weights) of it: give the number before any cut, or leave it out where "
+            "nothing was cut"
+        )
+        raise ConfigError(msg)
 
 
 def read_signal_models(run: Run, limits: LimitsConfig) -> list[SignalModel]:
@@ -69,7 +104,8 @@ def read_signal_models(run: Run, limits: LimitsConfig) -> list[SignalModel]:
     Raises
     ------
     InputError
-        If files or columns cannot be used, or hardly an event lies in a window.
+        If files or columns cannot be used, hardly an event lies in a window, or fewer events were
+        generated than the files hold.
     """
     found = []
     for name, signal in limits.signals.items():
@@ -92,6 +128,8 @@ def read_signal_models(run: Run, limits: LimitsConfig) -> list[SignalModel]:
                 f"at least{thin}"
             )
             raise InputError(msg)
-        total = signal_total(run, files)
-        found.append(SignalModel(name, signal, files, sample, total, window, float(inside[window])))
+        total, whole = signal_total(run, files), signal_total(run, files, everywhere=True)
+        _check_generated(name, signal, whole)
+        share = float(inside[window])
+        found.append(SignalModel(name, signal, files, sample, total, window, share, whole))
     return found

@@ -7,23 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import yaml
 from matplotlib.figure import Figure
 
 from ...core import InputError
+from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
 from ...stats import SelectionResult, WindowResult
 from ...stats.sculpting.sculpting_result import SelectionSculpting, WindowSculpting
 from ...stats.search.printed import error_of, selection_name
 from ...stats.signal.yields import NumberOfEvents
 from ..calibrate.retrained import Retrained, retrained_figure
-from ..config.reading import parse_config
 from ..drawing import as_svg_uri, plot_losses, plot_reliability
 from ..expect.expected_figures import expected_figures
 from ..expect.expected_result import ExpectedReach
 from ..limits.limits_figures import limits_figures
 from ..limits.limits_result import LimitsResults
-from ..stages.run import Run
 from ..stages.scores import read_trainings
 from ..stages.search_figures import (
     feature_figure,
@@ -31,7 +29,7 @@ from ..stages.search_figures import (
     scan_figure,
     spectrum_figures,
 )
-from ..stages.search_result import SearchResults
+from ..stages.search_result import SearchResults, run_of_results
 from .answer_section import answer_section
 from .headline import corrections, headline, numbers
 from .repeats_section import repeats_section
@@ -131,7 +129,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
             (selection_name(row.efficiency), row.signal, row.background) for row in results.truth
         ],
         "cutflow": _cutflow(results.cutflow),
-        "configuration": yaml.safe_dump(provenance.configuration, sort_keys=False),
+        "configuration": yaml_text(provenance.configuration),
         "inputs": provenance.inputs,
         "versions": provenance.versions,
         "platform": provenance.platform,
@@ -296,10 +294,7 @@ def _training_pictures(results: SearchResults, out: Path) -> list[_Picture]:
     """Return how the trainings of the best window went."""
     if results.best is None:
         return []
-    stored = results.provenance.configuration | {"out": str(out)}  # the folder may have moved
-    config = parse_config(stored, origin=f"{out}/results.json")
-    run = Run(config, results.partition).leaving_out(results.left_out)
-    seen, pictures = read_trainings(run, results.best.window), []
+    seen, pictures = read_trainings(run_of_results(results, out), results.best.window), []
     losses = {fold: of_fold.losses for fold, of_fold in seen.items() if of_fold.losses}
     if losses:
         caption = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from distributed import Client
 
+from ...core import InputError
 from ...processors import ProcessingReport, process
 from ..cluster.patience import PatientExecutor
 from ..config.search import SearchConfig
@@ -43,7 +44,7 @@ def make_columns(run: Run, client: Client) -> ProcessingReport | None:
     Raises
     ------
     InputError
-        If a file cannot be read and bad files are not to be skipped.
+        If a file cannot be read and bad files are not to be skipped, or no event is left.
     OverdensityError
         If no worker is left for longer than `connect` was told, or workers die again and again.
     """
@@ -64,9 +65,23 @@ def make_columns(run: Run, client: Client) -> ProcessingReport | None:
             skip_bad_files=events.skip_bad_files,
             monitor=monitor,
         )
+    _refuse_nothing(report)
     run.forget_columns()  # those of an earlier configuration, if it had them
     write_control_plots(report, run.folder / "control")
     return report
+
+
+def _refuse_nothing(report: ProcessingReport) -> None:
+    """Say which cut took the last events, if none is left."""
+    before = report.events_read
+    for step, left in report.cutflow.items():
+        if not left:
+            what = f"the cut {step!r} takes all {before} events that are left before it"
+            if not before:
+                what = "the files hold no events"
+            msg = f"{report.columns}: no event is left of {report.events_read}: {what}"
+            raise InputError(msg)
+        before = left
 
 
 def check_events(config: SearchConfig) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import hist
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core import InputError
+from ...core.files.json_values import json_value
 from ...core.identity import splitmix64
 from ...core.records import write_text_atomic
 from ...processors.columns.histograms import to_uhi
@@ -78,7 +81,7 @@ def make_results(run: Run) -> SearchResults:
     """
     out, key = run.folder, run.key("results")
     found = SearchResults.earlier(out / "results.json")
-    if found is not None and found.key == key and (out / "histograms.json").is_file():
+    if found is not None and found.key == key and _is_json(out / "histograms.json"):
         return found
     selected = [selected_events(part) for part in run.partitions]
     spurious = spurious_of(run, selected[0].scores)
@@ -117,6 +120,14 @@ def make_results(run: Run) -> SearchResults:
         (out / stale).unlink(missing_ok=True)
     results.to_json(out / "results.json")
     return results
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json_value(path.read_bytes(), origin=str(path))
+    except (FileNotFoundError, InputError):
+        return False
+    return True
 
 
 def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:
@@ -234,13 +245,22 @@ def _results(
     hiding = (HIDES_SIGNAL,) if config.fit.spurious == "data" else ()
     mutual = (_MUTUAL_FOLDS,) if config.cross_fitting == "all" else ()
     skipped = tuple(f"skipped {name}: {error}" for name, error in bad_files.items())
+    noticed = () if processing is None else processing.flags
     return SearchResults(
         windows=result.windows,
         best=_best(result),
         trials=result.trials,
         **checks,
         fit=_fit_quality(result),
-        flags=(*hiding, *result.flags, *unsure, *mutual, *map(str, run.left_out), *skipped),
+        flags=(
+            *hiding,
+            *result.flags,
+            *unsure,
+            *mutual,
+            *map(str, run.left_out),
+            *skipped,
+            *noticed,
+        ),
         left_out=run.left_out,
         repeats=result.repeats,
         n_events=len(scores.sample),
@@ -338,7 +358,7 @@ def _feature_hists(
         low, high = np.quantile(column[inside], [0.0, 0.999])
         filled = hist.Hist(
             hist.axis.StrCategory(list(groups), name="group"),
-            hist.axis.Regular(_FEATURE_BINS, low, max(high, low + 1e-6), name=name, label=name),
+            hist.axis.Regular(_FEATURE_BINS, low, max(high, low + 1e-6), label=name),
         )
         for group, members in groups.items():
             filled.fill(group, column[members])

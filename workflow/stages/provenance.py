@@ -15,6 +15,7 @@ from typing import Any
 import fsspec
 
 from ...core import InputError, Record
+from ...core.files.listing import data_files
 from ...core.identity import json_digest
 
 __all__ = ["InputFile", "Provenance", "file_states", "input_files", "stage_key"]
@@ -100,7 +101,7 @@ class Provenance(Record):
 
 
 def input_files(files: Sequence[str | os.PathLike[str]]) -> tuple[InputFile, ...]:
-    """Describe the input files, here or behind any fsspec URL.
+    """Describe the input files, here or behind any fsspec URL; a folder is the data files in it.
 
     Raises
     ------
@@ -108,10 +109,11 @@ def input_files(files: Sequence[str | os.PathLike[str]]) -> tuple[InputFile, ...
         If one does not exist.
     """
     with ThreadPoolExecutor(_SERVER_REQUESTS) as pool:
-        return tuple(pool.map(_input_file, [os.fspath(name) for name in files]))
+        found = pool.map(_input_files, [os.fspath(name) for name in files])
+        return tuple(file for some in found for file in some)
 
 
-def _input_file(name: str) -> InputFile:
+def _input_files(name: str) -> list[InputFile]:
     fs, path = fsspec.core.url_to_fs(name)
     try:
         info = fs.info(path)
@@ -120,10 +122,16 @@ def _input_file(name: str) -> InputFile:
         where = f" (looked at {looked})" if looked else ""
         msg = f"{name}: no such file{where}"
         raise InputError(msg) from None
+    if info.get("type") == "directory":
+        return [
+            each
+            for path in data_files(fs, path, (".parquet",))
+            for each in _input_files(fs.unstrip_protocol(path) if "://" in name else path)
+        ]
     changed = info.get("mtime") or info.get("LastModified") or info.get("ETag") or ""
     if isinstance(changed, (int, float)):
         changed = datetime.fromtimestamp(changed, UTC).isoformat()
-    return InputFile(name, int(info["size"] or 0), str(changed))
+    return [InputFile(name, int(info["size"] or 0), str(changed))]
 
 
 def file_states(files: Sequence[str | os.PathLike[str]]) -> list[tuple[str, int, str]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
+from ...core.files.locks import locked
+from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
 from ...ml import Folding, Method, Window, make_method, scan_edges, scan_windows
 from ...ml.decorrelation.decorrelated import decorrelated
@@ -24,7 +26,7 @@ from ..config.search import SearchConfig
 from .inputs import column_files, events_in_region, varied_columns
 from .provenance import file_states, stage_key
 
-__all__ = ["Run", "derived_seed", "open_run"]
+__all__ = ["Run", "derived_seed", "held_run", "open_run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,10 +286,24 @@ def derived_seed(seed: int, *path: int) -> int:
     return int(sequence.generate_state(1, np.uint32)[0])
 
 
+@contextmanager
+def held_run(config: SearchConfig) -> Iterator[Run]:
+    """Open the run of a configuration, which no other process works on meanwhile.
+
+    Raises
+    ------
+    InputError
+        If one does.
+    """
+    folder = Run(config).folder
+    with locked(folder / ".lock", what=str(folder)):
+        yield open_run(config)
+
+
 def open_run(config: SearchConfig) -> Run:
     """Return the run of a configuration; its folder is made, with a copy of the whole of it."""
     run = Run(config)
     run.folder.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    text = yaml_text(config.model_dump(mode="json"))
     write_text_atomic(run.folder / "config.yaml", text)
     return run

@@ -177,9 +177,14 @@ def load_varied(run: Run, name: str) -> Sample:
     return load_signal(run, varied_columns(run.config.signal, name), weights="refused")
 
 
-def signal_total(run: Run, files: Sequence[str]) -> float:
-    """Return the number of events in the files of a signal, or the sum of their weights."""
-    return _signal(run, files, "thinned").total
+def signal_total(run: Run, files: Sequence[str], *, everywhere: bool = False) -> float:
+    """Return the number of events in the files of a signal, or the sum of their weights.
+
+    Those outside the region of the search count only `everywhere`.
+    """
+    if not everywhere or run.config.region is None:
+        return _signal(run, files, "thinned").total
+    return read_columns(files, mass=run.config.mass, features=(), weights="kept").total
 
 
 def load_masses(run: Run, files: Sequence[str]) -> Sample:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core import InputError, Record
 from ...core.records import atomic_path
 from ...ml import LossCurve, Reliability, Sample, Watch
+from ...processors.columns.checked_table import read_checked, write_checked
 from .run import Run
 from .samples import load_numbers, load_signal, load_varied
 
@@ -21,6 +22,7 @@ __all__ = [
     "Scores",
     "SignalScores",
     "Trainings",
+    "are_intact",
     "read_scores",
     "read_signal_scores",
     "read_trainings",
@@ -29,6 +31,8 @@ __all__ = [
     "varied_file",
     "write_scores",
 ]
+
+logger = logging.getLogger(__name__)
 
 _TRAININGS = b"overdensity trainings"  # key in the metadata of a file of scores
 
@@ -102,10 +106,11 @@ def read_scores(run: Run) -> Scores:
         if not path.is_file():
             msg = f"{path}: no such scores; run 'overdensity score' first, or 'overdensity run'"
             raise InputError(msg)
-        table = pq.read_table(path)
+        table = _table(path)
         event = table["event"].to_numpy()
-        rows = order[np.searchsorted(sample.event, event, sorter=order)]
-        if len(event) != np.count_nonzero(fold == of_fold):
+        there = np.searchsorted(sample.event, event, sorter=order)
+        rows = order[np.minimum(there, len(order) - 1)]
+        if len(event) != np.count_nonzero(fold == of_fold) or np.any(sample.event[rows] != event):
             msg = f"{path}: holds {len(event)} events, not those of the fold; delete it and rerun"
             raise InputError(msg)
         values[window, rows] = table["score"].to_numpy()
@@ -131,7 +136,7 @@ def read_signal_scores(run: Run, window: int, *, varied: str | None = None) -> S
         if not path.is_file():
             msg = f"{path}: no scores of the signal; run 'overdensity score' again"
             raise InputError(msg)
-        values.append(pq.read_table(path)["score"].to_numpy())
+        values.append(_table(path)["score"].to_numpy())
         if len(values[-1]) != len(sample):
             msg = f"{path}: holds {len(values[-1])} of {len(sample)} events; delete it and rerun"
             raise InputError(msg)
@@ -143,7 +148,7 @@ def read_trainings(run: Run, window: int) -> dict[int, Trainings]:
     found = {}
     for (of_window, fold), path in score_files(run).items():
         if of_window == window and path.is_file():
-            stored = (pq.read_schema(path).metadata or {}).get(_TRAININGS, b"{}")
+            stored = (_table(path).schema.metadata or {}).get(_TRAININGS, b"{}")
             found[fold] = Trainings.from_text(stored, path)
     return found
 
@@ -182,4 +187,24 @@ def write_scores(path: Path, sample: Sample, scores: NDArray[np.float32], seen: 
     table = pa.table({"event": sample.event, "score": scores})
     table = table.replace_schema_metadata({_TRAININGS: json.dumps(trainings.to_dict())})
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        write_checked(table, temporary)
+
+
+def are_intact(path: Path) -> bool:
+    """Return whether scores are there as they were written; damaged ones are said to be made again."""
+    if not path.is_file():
+        return False
+    try:
+        read_checked(path, str(path))
+    except InputError as error:
+        logger.warning("%s; it is made again", error)
+        return False
+    return True
+
+
+def _table(path: Path) -> pa.Table:
+    try:
+        return read_checked(path, str(path))
+    except InputError as error:
+        msg = f"{error}; run 'overdensity score' again, which makes it anew"
+        raise InputError(msg) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 from distributed import Client
 
@@ -19,10 +20,10 @@ from .samples import (
     load_simulation,
     load_varied,
 )
-from .scores import score_files, signal_score_files, varied_file, write_scores
+from .scores import are_intact, score_files, signal_score_files, varied_file, write_scores
 from .selecting import check_selections
 
-__all__ = ["make_scores"]
+__all__ = ["make_scores", "make_scores_here"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,23 @@ def make_scores(run: Run, client: Client) -> None:
     ConfigError
         If the method or a hyperparameter is unknown, or it needs simulation and there is none.
     """
+    run_tasks(client, _score_task, _missing_tasks(run), description="training", unit="folds")
+
+
+def make_scores_here(run: Run) -> None:
+    """Do what `make_scores` does in this process: where the whole search is a task of its own.
+
+    Raises
+    ------
+    InputError, ConfigError
+        As `make_scores`.
+    """
+    for task in _missing_tasks(run):
+        _score_task(*task)
+
+
+def _missing_tasks(run: Run) -> list[tuple[Any, ...]]:
+    """Return the arguments of `_score_task` for what is not there; remove what is of other settings."""
     n_events = len(load_numbers(run))  # what is unusable fails before anything is sent out
     run.method.shown(first_events(run))
     load_simulation(run)
@@ -74,10 +92,12 @@ def make_scores(run: Run, client: Client) -> None:
             if run.training_windows[window] != window:
                 continue
             todo = [path, of_signal.get((window, fold))]
-            missing = [None if each is None or each.is_file() else each.absolute() for each in todo]
+            missing = [
+                None if each is None or are_intact(each) else each.absolute() for each in todo
+            ]
             if any(missing):
                 tasks.append((part, window, fold, *missing))
-    run_tasks(client, _score_task, tasks, description="training", unit="folds")
+    return tasks
 
 
 def _score_task(

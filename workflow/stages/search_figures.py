@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from ...core.files.json_values import json_value
 from ...processors.columns.histograms import from_uhi
 from ...stats import SpectrumFit
 from ...stats.search.printed import selection_name
@@ -96,7 +96,7 @@ def feature_figure(histograms: Path) -> Figure | None:
     if not histograms.is_file():
         return None
     shapes = []
-    for name, stored in json.loads(histograms.read_text(encoding="utf-8")).items():
+    for name, stored in json_value(histograms.read_bytes(), origin=str(histograms)).items():
         filled = from_uhi(stored)
         shapes.append(
             FeatureShape(

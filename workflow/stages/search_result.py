@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from ...core import Record
@@ -21,8 +22,10 @@ from ...stats import (
 from ...stats.search.hunt_result import Repeats, windows_table
 from ...stats.search.printed import error_of, significances
 from ...stats.signal.daughters import DaughterMass
+from ..config.reading import parse_config
 from .before_selection import BeforeSelection
 from .provenance import Provenance
+from .run import Run
 
 __all__ = [
     "HIDES_SIGNAL",
@@ -30,6 +33,7 @@ __all__ = [
     "FitQuality",
     "SearchResults",
     "TruthSummary",
+    "run_of_results",
 ]
 
 HIDES_SIGNAL = (
@@ -240,7 +244,7 @@ class SearchResults(Printed, Record):
     def table(self) -> Table:
         """Return one line a window, with its most significant selection."""
         return windows_table(
-            f"{self.n_events} events in the scan range{self.of_all_windows}",
+            f"{self.n_events} events in the scan range{self.of_all_windows}{self.of_partitions}",
             self.windows,
             best=None if self.best is None else self.best.window,
             notes=(self.sentence, *self.flags),
@@ -250,6 +254,12 @@ class SearchResults(Printed, Record):
     def partition(self) -> int:
         """The partition into folds that spectra, yields and limits are of."""
         return 0 if self.repeats is None else self.repeats.representative
+
+    @property
+    def of_partitions(self) -> str:
+        """What is of all partitions into folds, in words, where there are several."""
+        number = 0 if self.repeats is None else self.repeats.number
+        return f"; p and z of {number} partitions, counts of one" if number else ""
 
     @property
     def sentence(self) -> str:
@@ -267,3 +277,23 @@ class SearchResults(Printed, Record):
                 extrapolated=best.p_global_extrapolated,
             )
         )
+
+
+def run_of_results(results: SearchResults, folder: Path) -> Run:
+    """Return the run that results are of, in the partition into folds that they are of.
+
+    Parameters
+    ----------
+    results : SearchResults
+        Of the search.
+    folder : Path
+        Where they are now, which need not be where the search was made.
+
+    Raises
+    ------
+    ConfigError
+        If this version cannot use their configuration.
+    """
+    stored = results.provenance.configuration | {"out": str(folder)}
+    config = parse_config(stored, origin=str(folder / "results.json"))
+    return Run(config, results.partition).leaving_out(results.left_out)

@@ -26,7 +26,7 @@ __all__ = [
     "refuse_few_to_learn",
 ]
 
-Combination = Literal["mean", "cuts"]
+Combination = Literal["mean", "max", "cuts"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class ReconstructionHyper:
 
     Attributes
     ----------
-    combine : {"mean", "cuts"}
-        The mean of the errors, or the tightest simultaneous cut that an event passes.
+    combine : {"mean", "max", "cuts"}
+        The mean of the errors, the largest, or the tightest simultaneous cut that an event passes.
     cuts : tuple of float
         For ``"cuts"``: a point on the line of simultaneous cuts, as the fraction of events that the
         cut on each jet keeps, in the order of the jets. Published: 2.5 % of the lighter jet and
@@ -94,8 +94,14 @@ class JetOutliers(Method[HyperT], Generic[HyperT, InputT, ModelT]):
     """One model for each jet, learnt from all events whatever their mass; subclasses bring it.
 
     The window does not matter: a rare signal is too rare to be learnt.
+
+    Attributes
+    ----------
+    shared : bool
+        Whether one model learns from all jets, and is that of each.
     """
 
+    shared: ClassVar[bool] = False
     windowed: ClassVar[bool] = False
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"
 
@@ -113,11 +119,7 @@ class JetOutliers(Method[HyperT], Generic[HyperT, InputT, ModelT]):
                 f"{', '.join(jets)}, found cuts = {self.hyper.cuts}"
             )
             raise ConfigError(msg)
-        seeds = np.random.SeedSequence(seed).generate_state(len(jets)).tolist()
-        self._models = {
-            jet: self._learn(x, weight=data.weight, seed=each)
-            for (jet, x), each in zip(jets.items(), seeds, strict=True)
-        }
+        self._models = self._models_of(jets, weight=data.weight, seed=seed)
         self._known = np.empty((0, len(jets)), np.float32)
         if self.hyper.combine == "cuts":
             self._known = np.sort(self.errors(data), axis=0)
@@ -133,6 +135,8 @@ class JetOutliers(Method[HyperT], Generic[HyperT, InputT, ModelT]):
         errors = self.errors(data)
         if self.hyper.combine == "mean":
             return errors.mean(axis=1)
+        if self.hyper.combine == "max":
+            return errors.max(axis=1)
         n = len(self._known)
         worse = [
             n - np.searchsorted(known, error, side="right")
@@ -174,6 +178,24 @@ class JetOutliers(Method[HyperT], Generic[HyperT, InputT, ModelT]):
             head = f"{jet}."
             mine = {name[len(head) :]: arrays[name] for name in arrays if name.startswith(head)}
             self._models[jet] = self._model_of(mine)
+
+    def _models_of(
+        self, jets: Mapping[str, InputT], *, weight: NDArray[np.float64] | None, seed: int
+    ) -> dict[str, ModelT]:
+        """Return the model of each jet."""
+        if self.shared:
+            weights = None if weight is None else np.tile(weight, len(jets))
+            model = self._learn(self._together(list(jets.values())), weight=weights, seed=seed)
+            return dict.fromkeys(jets, model)
+        seeds = np.random.SeedSequence(seed).generate_state(len(jets)).tolist()
+        return {
+            jet: self._learn(x, weight=weight, seed=each)
+            for (jet, x), each in zip(jets.items(), seeds, strict=True)
+        }
+
+    def _together(self, jets: Sequence[InputT]) -> InputT:
+        """Return what a shared model learns from: the first jets of all events, then the second."""
+        raise NotImplementedError
 
     def _sorted(self, data: Sample) -> Sample:
         return sort_jets(data) if self.hyper.sort else data
@@ -224,8 +246,13 @@ class Reconstruction(JetOutliers[HyperT, NDArray[np.float32], ModelT], Generic[H
         self._std = x.std(axis=0, dtype=np.float64).astype(np.float32)
 
     def _jets(self, data: Sample) -> dict[str, NDArray[np.float32]]:
-        x = ((self._sorted(data).features - self._mean) / self._std).astype(np.float32, copy=False)
+        x = self._standardised(data)
         return {jet: x[:, mine] for jet, mine in jet_columns(self._names).items()}
+
+    def _standardised(self, data: Sample) -> NDArray[np.float32]:
+        """Return all features in units of their standard deviations."""
+        x = (self._sorted(data).features - self._mean) / self._std
+        return x.astype(np.float32, copy=False)
 
 
 def jet_columns(names: Sequence[str]) -> dict[str, list[int]]:

@@ -142,3 +142,17 @@ def test_unmet_needs_are_refused_by_name(file):
         InputError, match=r"'x' needs images; no column of features is one \(j1_image\?\)"
     ):
         read(file, ("j1_tau21", "j1_constituents")).showing(("images",), method="x")
+
+
+def test_a_changed_bit_of_a_column_is_noticed_where_pages_have_checksums(tmp_path):
+    """Partitions of a run have them; they are read again and again, and compared each time."""
+    path = tmp_path / "a.parquet"
+    whole = table()
+    pq.write_table(whole, path, write_page_checksum=True, compression="none", use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    content[content.find(whole["mjj"].to_numpy().tobytes()) + 70] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(
+        InputError, match=r"a\.parquet: its values cannot be read, the file is damaged"
+    ):
+        read(path)

@@ -95,3 +95,16 @@ def test_what_is_no_checkpoint_is_said_in_one_sentence(tmp_path: Path, content: 
     (tmp_path / "a.pt").write_bytes(content)
     with pytest.raises(InputError, match=r"a\.pt: not a checkpoint .* remove it to start anew"):
         load_checkpoint(tmp_path / "a.pt", "key", *trained())
+
+
+def test_a_changed_bit_of_a_weight_is_noticed(tmp_path: Path) -> None:
+    """torch looks at no checksum."""
+    path = tmp_path / "a.pt"
+    module, optimizer = trained()
+    save_checkpoint(path, "key", module, optimizer, Progress())
+    weight = next(module.parameters()).detach().numpy().tobytes()
+    content = bytearray(path.read_bytes())
+    content[content.find(weight)] ^= 16
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.pt: not a checkpoint \(.* is damaged\)"):
+        load_checkpoint(path, "key", *trained())

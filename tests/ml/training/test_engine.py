@@ -12,6 +12,7 @@ import torch
 from overdensity.core import ConfigError, FitError, InputError
 from overdensity.ml.training.engine import seeded, train
 from overdensity.ml.training.training_hyper import TrainingHyper
+from overdensity.ml.training.watching import watch
 
 HYPER = TrainingHyper(epochs=6, batch=64, learning_rate=1e-2)
 N = 1000
@@ -249,3 +250,17 @@ def test_bad_input_is_one_clear_sentence():
         run(columns=(data()[0], np.full(N, np.nan, np.float32)))
     with pytest.raises(ConfigError, match="average = 7 cannot be used"):
         replace(HYPER, average=7)
+
+
+def test_a_training_whose_own_checkpoint_is_damaged_starts_anew(tmp_path, caplog):
+    with watch(tmp_path):
+        first = run()
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-100])
+    with watch(tmp_path):
+        again = run()
+    assert len(caplog.messages) == 1
+    np.testing.assert_array_equal(first.train_loss, again.train_loss)
+    file.write_bytes(b"")
+    with pytest.raises(InputError, match="not a checkpoint"):
+        run(checkpoint=file)

@@ -106,3 +106,23 @@ def test_the_key_knows_each_setting_and_not_their_order() -> None:
 def test_write_needs_a_folder_that_exists(tmp_path: Path, summary) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         write_partition(f"{tmp_path}/nowhere/a.parquet", COLUMNS, summary)
+
+
+def test_a_partition_written_anew_with_fewer_rows_has_no_summary(tmp_path, summary, caplog) -> None:
+    path = tmp_path / "a.parquet"
+    write_partition(str(path), COLUMNS, summary)
+    pq.write_table(pq.read_table(path).slice(0, 1), path)
+    assert read_summary(str(path)) is None
+    write_partition(str(path), {name: column[:1] for name, column in COLUMNS.items()}, summary)
+    assert read_summary(str(path)) is None
+    assert len(caplog.messages) == 2
+    assert remove_others(str(tmp_path), ()) == ["a.parquet"]
+
+
+def test_a_changed_bit_of_a_partition_is_noticed(tmp_path, summary) -> None:
+    path = tmp_path / "a.parquet"
+    write_partition(str(path), COLUMNS, summary)
+    content = bytearray(path.read_bytes())
+    content[content.find(np.float32(2).tobytes()) + 1] ^= 1
+    path.write_bytes(content)
+    assert read_summary(str(path)) is None

@@ -21,6 +21,7 @@ def report() -> ProcessingReport:
         "weighted": {},
         "hists": {"mjj": hist.Hist(AXIS).fill([1.0, 1.0, 5.0])},
         "rows": {"b.parquet": 3, "a.parquet": 4},
+        "empty": 2,
     }
     writer = ColumnWriter(DijetProcessor(), "/run")
     return report_of(
@@ -28,6 +29,7 @@ def report() -> ProcessingReport:
         {"sets": {"nominal": counted}, "reused": 1, "bad": {}},
         bad={"/x.root": "no such file"},
         datasets=(Dataset("", ("/a.root",)),),
+        flags=("noticed",),
         seconds=2.0,
     )
 
@@ -36,6 +38,11 @@ def test_numbers_are_those_of_the_cutflow(report) -> None:
     assert (report.events_read, report.events_kept, report.rows) == (30, 7, 7)
     assert report.reused == 1
     assert report.columns == "/run/columns"
+
+
+def test_what_was_noticed_is_flagged(report) -> None:
+    empty = "2 of 30 events hold no particle at all: are the files complete?"
+    assert report.flags == ("noticed", empty)
 
 
 def test_partitions_are_in_order(report) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from overdensity.core import ConfigError
 from overdensity.processors import DijetProcessor
 from overdensity.processors.features.event_shape import event_shape
 from overdensity.processors.final_states.multijet import MultijetProcessor
@@ -67,6 +68,21 @@ def loop_over_events(events: ak.Array) -> list[dict[str, float]]:
             row |= {name: (jets[i] + jets[j]).m() for name, (i, j) in PAIRS.items()}
         found.append(row)
     return found
+
+
+def test_more_jets_are_described_and_missing_ones_are_zero(events) -> None:
+    columns, fewer = select(events, min_jets=2, described=5), select(events, min_jets=2)
+    for name in fewer:
+        np.testing.assert_array_equal(columns[name], fewer[name])
+    pt = np.stack([columns[f"j{rank}_pt"] for rank in range(1, 6)], axis=1)
+    np.testing.assert_array_equal((pt > 0).sum(axis=1), columns["n_jets"].clip(max=5))
+    assert (np.diff(pt, axis=1) <= 0).all()
+    assert (pt[:, 3] > 0).any()
+
+
+def test_fewer_than_three_described_jets_are_refused() -> None:
+    with pytest.raises(ConfigError, match="described is 2"):
+        MultijetProcessor(described=2)
 
 
 @pytest.mark.parametrize("min_jets", [2, 3])

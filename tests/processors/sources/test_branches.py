@@ -102,4 +102,25 @@ def test_weights_of_data_that_are_empty_lists_are_none() -> None:
 
 
 def test_numbers_become_unsigned() -> None:
-    assert integers(ak.Array([1, 2])).dtype == np.uint64
+    assert integers(ak.Array([1, 2]), "n").dtype == np.uint64
+
+
+def test_masked_numbers_are_none():
+    """What lies below a mask, 0 or -1, was taken for the number."""
+    branches = {
+        "pt": ak.Array([[40.0, None], [30.0]]),
+        "w": ak.mask(ak.Array([2.0, 3.0]), [True, False]),
+        "n": ak.mask(ak.Array([2, 3]), [True, False]),
+        "none": ak.Array([[1.0], None]),
+    }
+    objects = ObjectBranches("pt", eta=0.0, phi=0.0, mass=0.0)
+    flat, counts = objects.flat(branches)
+    np.testing.assert_array_equal(flat["pt"], [40, np.nan, 30])
+    assert counts.tolist() == [2, 1]
+    np.testing.assert_array_equal(per_event(Quantity("w"), branches), [2, np.nan])
+    with pytest.raises(
+        InputError, match="column 'n': 1 of 2 values, the first nan, are not a whole"
+    ):
+        integers(branches["n"], "n")
+    with pytest.raises(InputError, match=r"none is missing \(masked\) in 1 of 2 events"):
+        ObjectBranches("none", eta=0.0, phi=0.0, mass=0.0).flat(branches)

@@ -22,6 +22,7 @@ from overdensity.stats.combination.joint import HuntChannel, combine_channels
 from overdensity.stats.combination.joint_result import CombinedResult
 from overdensity.stats.combination.statistic import joint_statistic
 from overdensity.stats.p_values.local import z_of_p
+from overdensity.stats.search.repeats import combined_z, shared_variance
 
 EDGES = log_edges(2700.0, 6400.0, 12)
 WINDOWS = np.array([(EDGES[i], EDGES[i + 3]) for i in range(2, 8)])
@@ -31,8 +32,11 @@ DIJET, TRIJET = 66, 110  # inclusive yields, 1200 : 2000
 SHIFT = {"mjj": 1.4, "mjjj": 1.0}  # of the scores of signal: each alone has about 1.5σ global
 
 
-def make_channel(rng, n_signal=0.0, *, shift=1.4, background=10_000, far=0.0, **options):
-    """Make a channel of dijet-like background; ``far`` more signal events have no peak in mass."""
+def make_channel(rng, n_signal=0.0, *, shift=1.4, background=10_000, far=0.0, repeats=1, **options):
+    """Make a channel of dijet-like background; ``far`` more signal events have no peak in mass.
+
+    Scores of several partitions into folds have half of their variance in common.
+    """
     grid = np.linspace(EDGES[0], EDGES[-1], 20_001)
     y = (grid[1:] + grid[:-1]) / 2 / 13e3
     cdf = np.concatenate([[0], np.cumsum((1 - y) ** 4 / y**3)])
@@ -48,9 +52,21 @@ def make_channel(rng, n_signal=0.0, *, shift=1.4, background=10_000, far=0.0, **
     scores = scores / np.sqrt(2) + shift * (np.arange(mass.size) >= n_background)[:, None]
     inside = (mass >= EDGES[0]) & (mass < EDGES[-1])
     folds = rng.integers(0, 5, mass.size)
-    levels = [selection_levels(column, folds, EFFICIENCIES, within=inside) for column in scores.T]
-    patterns = count_patterns(mass, np.stack(levels, axis=1), subdivide(EDGES, 2))
-    return HuntChannel(patterns, EFFICIENCIES, model=FitModel("dijet4"), **options)
+
+    def levels_of(scores):
+        each = [selection_levels(column, folds, EFFICIENCIES, within=inside) for column in scores.T]
+        return np.stack(each, axis=1)
+
+    if repeats == 1:
+        levels = [levels_of(scores)]
+    else:
+        own = rng.normal(size=(repeats, *scores.shape))
+        levels = [levels_of(scores + each) for each in own]
+        options["variance"] = shared_variance(mass, levels, WINDOWS, len(EFFICIENCIES))
+    patterns = [count_patterns(mass, each, subdivide(EDGES, 2)) for each in levels]
+    return HuntChannel(
+        patterns[0] if repeats == 1 else patterns, EFFICIENCIES, model=FitModel("dijet4"), **options
+    )
 
 
 def make_channels(seed, dijet=0.0, trijet=0.0):
@@ -202,6 +218,51 @@ def test_a_refused_selection_does_not_count():
     assert any("refused" in flag and flag.startswith("a: ") for flag in result.flags)
 
 
+@pytest.fixture(scope="module")
+def repeated():
+    """Two channels of three partitions into folds each."""
+    rng = np.random.default_rng(13)
+    return {
+        name: make_channel(rng, 200, shift=2.0, repeats=3, background=5000) for name in ("a", "b")
+    }
+
+
+def test_partitions_that_select_the_same_change_nothing(channels):
+    one = {"mjj": channels["mjj"]}
+    thrice = {"mjj": dataclasses.replace(one["mjj"], patterns=[one["mjj"].patterns] * 3)}
+    single, three = (
+        hunt_channels(each, WINDOWS, pseudo_experiments=250, seed=1) for each in (one, thrice)
+    )
+    assert three.channels[0].repeats.spread == pytest.approx(0.0)
+    assert single.channels[0].repeats is None
+    for before, after in zip(single.hypotheses, three.hypotheses, strict=True):
+        assert after.p_local == pytest.approx(before.p_local)
+        assert after.channels[0].observed == before.channels[0].observed
+
+
+def test_all_partitions_of_a_channel_are_in_its_significance(repeated):
+    found = hunt_channels(repeated, WINDOWS, pseudo_experiments=250, seed=1)
+    best = found.hypotheses[found.best]
+    for channel, summary, row in zip(repeated.values(), found.channels, best.channels, strict=True):
+        place = (1.0, *EFFICIENCIES).index(row.efficiency)
+        z = np.array(summary.repeats.z_local, dtype=float)[:, found.best, place]
+        assert np.ptp(z) > 0
+        expected = combined_z(z, np.isfinite(z), channel.variance[found.best, place])
+        assert row.z_local == pytest.approx(expected)
+        assert row.z_local > z.mean()
+        peak = found.peaks[list(repeated).index(summary.name)]
+        assert peak.spectrum.observed == row.observed  # of the partition that is shown
+
+
+def test_a_selection_refused_in_most_partitions_does_not_count(repeated):
+    refused = np.zeros((3, len(WINDOWS), 2), dtype=bool)
+    refused[:2] = True
+    channels = repeated | {"a": dataclasses.replace(repeated["a"], refused=refused)}
+    found = hunt_channels(channels, WINDOWS, pseudo_experiments=250, seed=1)
+    assert all(one.channels[0] is None for one in found.hypotheses)
+    assert found.hypotheses[found.best].channels[1] is not None
+
+
 def test_no_usable_fit_is_no_result():
     rng = np.random.default_rng(12)
     refused = np.ones((len(WINDOWS), 2), dtype=bool)
@@ -233,6 +294,41 @@ def test_errors_name_the_channel(channels):
         hunt_channels({"bad": bad}, WINDOWS)
     with pytest.raises(InputError, match="no channel"):
         hunt_channels({}, WINDOWS)
+
+
+@pytest.mark.slow(seconds=20)
+def test_partitions_leave_the_p_value_right_and_add_power():
+    """Without signal no small p-value comes too often; with it, three say more than the first."""
+    p, z = [], []
+    for seed in range(30):
+        rng = np.random.default_rng([14, seed])
+        channels = {name: make_channel(rng, repeats=3, background=4000) for name in ("a", "b")}
+        found = hunt_channels(channels, WINDOWS, pseudo_experiments=250, seed=seed)
+        p.append(found.global_p.p_global)
+    assert kstest(p, "uniform", alternative="greater").pvalue > 0.01, sorted(p)
+    for seed in range(10):
+        rng = np.random.default_rng([15, seed])
+        three = {
+            name: make_channel(rng, 80, repeats=3, shift=2.0, background=4000)
+            for name in ("a", "b")
+        }
+        first = {
+            name: dataclasses.replace(each, patterns=each.patterns[0], variance=None)
+            for name, each in three.items()
+        }
+        z.append(
+            [
+                max(
+                    row.z_local
+                    for row in hunt_channels(
+                        each, WINDOWS, seed=seed, pseudo_experiments=250
+                    ).hypotheses
+                )
+                for each in (first, three)
+            ]
+        )
+    gained = np.diff(z, axis=1)
+    assert gained.mean() > 3 * gained.std(ddof=1) / np.sqrt(len(gained)), z
 
 
 def _z_global(seed, dijet, trijet):

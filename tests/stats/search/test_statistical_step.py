@@ -138,18 +138,23 @@ def test_what_may_not_be_quoted_hides_no_window_from_the_null(patterns, step):
 
 
 def test_the_headline_hides_its_window_where_a_better_fit_is_flagged(step, toys):
-    thrown, best = [], step.best(toys) // SHAPE[1]
+    best = step.best(toys) // SHAPE[1]
     other = (best + 5) % SHAPE[0]
     away = dataclasses.replace(step, scan=hiding(step.scan, other))  # as if that fit were flagged
-
-    def throw(step):
-        thrown.append(step.hidden)
-        return toys
-
-    found, _ = settled_step(away, throw)
-    assert thrown == [other, best]
+    found, thrown = settled_step(away, n=250, seed=1, mapper=map)
+    assert (away.hidden, found.hidden) == (other, best)
     np.testing.assert_allclose(found.scan.null, step.scan.null, rtol=1e-6)
-    assert settled_step(found, throw)[0] is found
+    again, same = settled_step(found, n=250, seed=1, mapper=map)
+    assert again is found
+    np.testing.assert_array_equal(same.p_local, thrown.p_local)
+
+
+def test_no_more_pseudo_experiments_are_thrown_than_the_p_value_needs(patterns):
+    made, _ = patterns
+    one = count_patterns(made.mass, made.levels[:, :1], subdivide(made.edges, 2))
+    weak = statistical_step(one, made.windows[:1], made.efficiencies)
+    few, enough = (settled_step(weak, n=1250, seed=1, in_rounds=each)[1] for each in (True, False))
+    assert (len(few.p_local), len(enough.p_local)) == (1000, 1250)
 
 
 def test_the_null_hypothesis_is_found_when_it_is_asked_for(patterns):

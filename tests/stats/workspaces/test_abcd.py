@@ -12,7 +12,12 @@ from scipy.stats import chi2_contingency, fisher_exact, kstest, nchypergeom_fish
 from overdensity.core import InputError
 from overdensity.stats.limits.cls import upper_limit
 from overdensity.stats.limits.discoveries import discovery
-from overdensity.stats.workspaces.abcd import abcd_closure, abcd_estimate, abcd_workspace
+from overdensity.stats.workspaces.abcd import (
+    abcd_closure,
+    abcd_counts,
+    abcd_estimate,
+    abcd_workspace,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf
 
@@ -135,3 +140,16 @@ def test_bad_input_is_refused(counts, options, words):
 def test_signal_must_be_given_in_every_region():
     with pytest.raises(InputError, match="A, B, C and D"):
         abcd_workspace((1, 2, 3, 4), signal_events=(1, 2))
+
+
+def test_events_are_counted_by_what_they_pass():
+    rng = np.random.default_rng(0)
+    first, second = rng.random((2, 1000))
+    counts = abcd_counts(first, second, (0.7, 0.4))
+    table = np.histogram2d(first >= 0.7, second >= 0.4, bins=2)[0]
+    assert counts == (table[1, 1], table[1, 0], table[0, 1], table[0, 0])
+
+
+def test_scores_of_other_events_are_refused():
+    with pytest.raises(InputError, match=r"the shapes are \(3,\) and \(2,\)"):
+        abcd_counts([1, 2, 3], [1, 2], (0, 0))

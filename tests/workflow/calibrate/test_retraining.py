@@ -144,7 +144,7 @@ def test_interrupted_calibration_goes_on_to_the_same_result(
     monkeypatch.setattr(pseudodata, "score_fold", tired)
     with pytest.raises(InputError, match="no more"):
         calibrate_search(copy)
-    kept = len(list(folder.glob("*.npy")))
+    kept = len(list(folder.glob("*.npz")))
     assert 0 < kept < 9
     monkeypatch.setattr(
         pseudodata, "score_fold", lambda *a, **o: (calls.append(a[3]), real(*a, **o))[1]

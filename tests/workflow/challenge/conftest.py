@@ -93,6 +93,7 @@ def two_jets_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "scan": {"low": 3000, "high": 5000, "bins": 9},
             "selections": [0.1, 0.02],
             "folds": 3,
+            "repeats": 1,
             "fit": {"function": "dijet3"},
             "pseudo_experiments": 100,
             "cluster": "threads",

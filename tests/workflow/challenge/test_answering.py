@@ -5,11 +5,15 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from overdensity.core import InputError
 from overdensity.workflow.challenge.answer_sheet import ANSWER, JETS, read_answer
 from overdensity.workflow.challenge.answering import answer_run, write_answer
+from overdensity.workflow.challenge.key import Secret
+from overdensity.workflow.challenge.sealing import seal_columns
 
 from .conftest import Sealed
 
@@ -32,7 +36,8 @@ def run(two_jets_run: Path, tmp_path: Path) -> Path:
 def change(run: Path, **values: object) -> None:
     """Change the results of a run."""
     path = run / "results.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    changed = json.loads(path.read_text()) | values
+    path.write_text(json.dumps({key: changed[key] for key in changed if key != "checksum"}))
 
 
 def test_the_sheet_has_what_the_olympics_asked_for(answered: Path) -> None:
@@ -120,11 +125,24 @@ def test_an_answer_carries_the_commitment_of_its_box(
 
 def test_the_file_of_a_search_is_its_box(run: Path, seal: Callable[..., Sealed]) -> None:
     box, _, key = seal("box8")
-    values = json.loads((run / "results.json").read_text())
-    values["provenance"]["configuration"]["events"] |= {"files": [str(box)], "format": "auto"}
-    (run / "results.json").write_text(json.dumps(values))
+    provenance = json.loads((run / "results.json").read_text())["provenance"]
+    provenance["configuration"]["events"] |= {"files": [str(box)], "format": "auto"}
+    change(run, provenance=provenance)
     sheet, _ = answer_run(run, level=0.0)
     assert (sheet.box.name, sheet.box.commitment) == ("box8", key.commitment)
+
+
+def test_columns_that_were_sealed_are_their_box(run: Path, tmp_path: Path) -> None:
+    values = json.loads((run / "results.json").read_text())
+    events = values["provenance"]["configuration"]["events"]
+    box = tmp_path / "box9.parquet"
+    of_box = {"secret": Secret(1, "00"), "recipe": {}, "processes": ()}
+    table = pq.read_table(events["files"][0])
+    key = seal_columns(table, box, tmp_path / "k.json", signal_rows=np.array([2]), **of_box)
+    events["files"] = [str(box)]
+    (run / "results.json").write_text(json.dumps(values))
+    sheet, _ = answer_run(run, level=0.0)
+    assert (sheet.box.name, sheet.box.commitment) == ("box9", key.commitment)
 
 
 def test_an_answer_that_cannot_be_written_is_one_sentence(run: Path) -> None:

@@ -8,17 +8,20 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy.stats import mannwhitneyu
 
 from overdensity.core import InputError
-from overdensity.simulation import Recipe
-from overdensity.workflow.challenge.key import read_key
+from overdensity.simulation import Recipe, simulate_recipe
+from overdensity.workflow.challenge.key import Secret, read_key
 from overdensity.workflow.challenge.sealing import (
     COMMITMENT,
     commitment_in,
     make_box,
     round_recipe,
+    seal_columns,
     verify_box,
 )
 
@@ -109,6 +112,34 @@ def test_the_secret_of_a_key_makes_the_same_box_again(seal: Seal, tmp_path: Path
     assert again.read_bytes() == box.read_bytes()
 
 
+@pytest.mark.slow(seconds=20)
+def test_a_simulated_box_is_the_same_bit_for_bit_on_another_number_of_workers(
+    tmp_path: Path,
+) -> None:
+    recipe = dataclasses.replace(recipe_of_box(36, 14), chunk_events=15)
+    made, files = [], []
+    for workers in (1, 3):
+        folder = tmp_path / f"{workers}"
+        folder.mkdir()
+        numbers: list[int] = []
+
+        def simulated(
+            recipe: Recipe, path: Path, seed: int, workers: int = workers, numbers=numbers
+        ) -> None:
+            report = simulate_recipe(recipe, path, seed=seed, key_file=True, workers=workers)
+            numbers.extend(each.chunks for each in report.processes.values())
+
+        secret = made[0].secret if made else None
+        key = make_box(
+            recipe, folder / "box.h5", folder / "key.json", simulate=simulated, secret=secret
+        )
+        assert min(numbers) > 1  # more than one chunk of each process, for several workers
+        made.append(key)
+        files.append([(folder / name).read_bytes() for name in ("box.h5", "key.json")])
+    assert made[0] == made[1]
+    assert files[0] == files[1]
+
+
 def test_an_interrupted_box_goes_on_with_the_same_secret(tmp_path: Path) -> None:
     recipe, box, path = recipe_of_box(90, 10), tmp_path / "box.h5", tmp_path / "key.json"
     seeds: list[int] = []
@@ -161,16 +192,42 @@ def test_nothing_is_written_over_and_nothing_simulated_in_vain(seal: Seal, tmp_p
     assert path.read_bytes() == kept
 
 
+def test_columns_are_sealed_in_their_metadata(tmp_path: Path) -> None:
+    table = pa.table({"mjj": np.arange(3.0), "n": np.arange(3, dtype=np.int16)})
+    box, path = tmp_path / "box.parquet", tmp_path / "box.key.json"
+    of_box = {"secret": Secret(1, "00"), "recipe": {}, "processes": ()}
+    path.write_text("of an interrupted call")
+    key = seal_columns(table, box, path, signal_rows=np.array([2]), **of_box)
+    assert (key.box, key.n_events, key.signal_rows) == ("box", 3, (2,))
+    assert pq.read_table(box).equals(table)
+    assert commitment_in(box) == key.commitment
+    verify_box(box, read_key(path))
+    for changed in (
+        table.set_column(0, "mjj", pa.array([0.0, 1.0, 2.5])),
+        table.rename_columns(["mjj", "m"]),
+        table.take([0, 2, 1]),
+    ):
+        metadata = {COMMITMENT: key.commitment}
+        pq.write_table(changed.replace_schema_metadata(metadata), box)
+        with pytest.raises(InputError, match="not those it was sealed with"):
+            verify_box(box, key)
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
         ("none.h5", "no such file"),
+        ("none.parquet", "no such file"),
+        ("text.parquet", "not a Parquet file"),
+        ("plain.parquet", "not a sealed box, since its metadata have no overdensity_commitment"),
         ("text.h5", "not an HDF5 file"),
         ("plain.h5", "not a sealed box"),
     ],
 )
 def test_what_is_no_box_is_refused(name: str, says: str, seal: Seal, tmp_path: Path) -> None:
-    (tmp_path / "text.h5").write_text("events")
+    for suffix in ("h5", "parquet"):
+        (tmp_path / f"text.{suffix}").write_text("events")
+    pq.write_table(pa.table({"mjj": [1.0]}), tmp_path / "plain.parquet")
     shutil.copy(seal()[0], tmp_path / "plain.h5")
     with h5py.File(tmp_path / "plain.h5", "r+") as file:
         del file.attrs[COMMITMENT]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from overdensity.core import InputError, OverdensityError
-from overdensity.workflow.cluster.campaign import run_campaign
+from overdensity.workflow.cluster.campaign import in_file_names, make_files, run_campaign
 from overdensity.workflow.cluster.connecting import connect
 
 
@@ -50,3 +50,21 @@ def test_what_is_refused_is_not_tried_again(tmp_path: Path) -> None:
 
 def test_no_tasks_no_work(tmp_path: Path) -> None:
     assert run(tmp_path, {}) == []
+
+
+def put(whole: str, task: int, path: Path) -> None:
+    """Write a file, whose folder is made for it."""
+    assert path.is_absolute()
+    path.write_text(f"{whole} {task}")
+
+
+def test_files_that_are_there_are_not_made_again(tmp_path: Path) -> None:
+    files = {task: tmp_path / f"{task}.txt" for task in range(3)}
+    files[1].write_text("kept")
+    with connect("threads", 2) as client:
+        make_files(client, put, "all", files, description="files")
+    assert [path.read_text() for path in files.values()] == ["all 0", "kept", "all 2"]
+
+
+def test_names_become_those_of_files() -> None:
+    assert in_file_names("a/b: 3 %.json") == "a_b_3_.json"

@@ -72,6 +72,7 @@ def write_search(path: Path, events: Path, mass: str, **changes) -> Path:
         "scan": {"low": LOW, "high": HIGH, "bins": 9},
         "selections": [1, 0.1, 0.02],
         "folds": 3,
+        "repeats": 2,
         "fit": {"function": "dijet3"},
         "pseudo_experiments": 500,
         "cluster": "threads",
@@ -134,6 +135,24 @@ def test_the_result_is_written_whole(combined):
     assert set(found.provenance.configuration) == {"trijet", "dijet"}
 
 
+def test_all_partitions_of_the_channels_are_combined(combined, searches, tmp_path):
+    found, _ = combined
+    first = combine_searches(
+        {name: load_config(path, ["repeats=1"]) for name, path in searches.items()}, tmp_path
+    )
+    for one, both in zip(first.result.channels, found.result.channels, strict=True):
+        assert one.repeats is None
+        assert len(both.repeats.z_local) == 2
+    best = found.result.best
+    for c, row in enumerate(found.result.hypotheses[best].channels):
+        of_first, of_both = (
+            each.hypotheses[best].channels[c] for each in (first.result, found.result)
+        )
+        assert of_first.z_local != of_both.z_local == row.z_local
+    assert first.key != found.key
+    assert not any("partition" in flag for flag in found.flags)
+
+
 def test_an_unchanged_combination_is_not_made_again(combined, searches):
     found, out = combined
     before = (out / "combination.json").stat().st_mtime_ns
@@ -145,7 +164,7 @@ def test_a_combination_of_another_version_is_made_again(combined, searches, tmp_
     found, out = combined
     shutil.copytree(out, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "combination.json"
-    path.write_text(path.read_text().replace('"schema": 2', '"schema": 1'))
+    path.write_text(path.read_text().replace('"schema": 3', '"schema": 2'))
     again = combine_searches({n: load_config(p) for n, p in searches.items()}, tmp_path)
     assert again.result == found.result
     assert CombinedSearch.from_json(path) == again
@@ -239,4 +258,5 @@ def test_what_other_functions_say_of_the_background_is_in_a_channel_too(combined
     scores = read_scores(run)
     fraction = fabricated_fraction(run, scores, None)
     assert (fraction > 0).any()
-    np.testing.assert_array_equal(_channel(run, scores, run.regions).spurious, fraction)
+    other = read_scores(run.partition(1))
+    np.testing.assert_array_equal(_channel(run, [scores, other], run.regions).spurious, fraction)

@@ -17,6 +17,7 @@ from overdensity.workflow.config.recipe import SimulationConfig
 
 from ..challenge.conftest import drawn_events
 from ..challenge.test_answer_sheet import FOUND, NOTHING
+from ..suite.conftest import suite_values
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -124,6 +125,24 @@ def test_what_cannot_be_used_is_one_sentence(
         (("verify", wrong, "--key", key), "none.json: no such file"),
     ):
         assert says in one_sentence(call("challenge", *words))
+
+
+def test_a_suite_prints_rates_and_scores(
+    finished_suite: Path, suite_pool: Path, call: Call, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(finished_suite, tmp_path / "suite"))
+    (folder / "suite.json").unlink()
+    file = tmp_path / "suite.yaml"
+    file.write_text(yaml.safe_dump(suite_values(suite_pool, folder)))
+    code, out, err = call("challenge", "suite", file)
+    assert code == 0, err
+    assert out.index("The metric is the log score") < out.index("Signals found in sealed boxes")
+    assert f"written: {folder / 'suite.json'}" in out
+    assert json.loads((folder / "suite.json").read_text())["rates"][0]["boxes"] == 2
+    assert (folder / "suite.md").read_text().startswith("| method | S/√B | boxes | found |")
+    refused = one_sentence(call("challenge", "suite", file, "--set", "boxes.events=5"))
+    assert "another folder with --out" in refused
+    assert "none.yaml: no such" in one_sentence(call("challenge", "suite", tmp_path / "none.yaml"))
 
 
 @pytest.mark.slow(seconds=8)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from overdensity.core import ConfigError
-from overdensity.workflow.config.reading import read_yaml, validated
+from overdensity.workflow.config.reading import load_config, parse_config, read_yaml, validated
 from overdensity.workflow.config.sections import Section
 
 
@@ -59,3 +59,39 @@ def test_all_complaints_are_said_a_line_each() -> None:
         "  one must be a whole number (got 'a')",
         "  unknown key 'tow': did you mean 'two'?",
     ]
+
+
+def test_home_is_meant_by_a_tilde(tmp_path, monkeypatch):
+    """A folder called ``~`` was made in the current one."""
+    monkeypatch.setenv("HOME", "/home/someone")
+    values = {
+        "events": {"files": ["~/box.h5", "s3://bucket/~"], "key_file": "~/key.txt"},
+        "signal": "~/signal.parquet",
+        "out": "~/runs/box",
+        "columns": "~/columns",
+        "fit": {"spurious": ["~/qcd.parquet"]},
+    }
+    config = parse_config(values)
+    assert config.events.files == ("/home/someone/box.h5", "s3://bucket/~")
+    assert config.events.key_file == "/home/someone/key.txt"
+    assert config.signal == ("/home/someone/signal.parquet",)
+    assert (config.out, config.columns) == ("/home/someone/runs/box", "/home/someone/columns")
+    assert config.fit.spurious == ("/home/someone/qcd.parquet",)
+    (tmp_path / "box.yaml").write_text("events: {files: a.h5}\nout: ~")  # YAML's word for nothing
+    assert load_config(tmp_path / "box.yaml").out == "runs/box"
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    (tmp_path / "box.yaml").write_text("events: {files: a.h5}\nseed: 1\nseed: 2")
+    with pytest.raises(
+        ConfigError, match=r"box\.yaml: .*the key 'seed' stands twice \(lines 2 and 3\)"
+    ):
+        load_config(tmp_path / "box.yaml")
+
+
+def test_small_numbers_are_numbers_wherever_they_stand(tmp_path):
+    text = "events: {files: a.h5}\nmethod: {name: cathode, lr: 1e-3}\nsystematics: {x: 1:30}"
+    (tmp_path / "box.yaml").write_text(text)
+    config = load_config(tmp_path / "box.yaml", ["method.weight_decay=1e-5"])
+    assert config.method.options == {"lr": 1e-3, "weight_decay": 1e-5}
+    assert config.systematics == {"x": "1:30"}

@@ -156,5 +156,7 @@ def test_flags_say_what_is_not_there(again: Path, found: ExpectedReach) -> None:
     worse = replace(found.points[1], sideband_p=1e-4)
     flags = list(expected_run._flags(run, [worse]))
     assert any("limits.signals is left out: expect.strengths is missing" in flag for flag in flags)
-    assert any("one partition into folds" in flag for flag in flags)
     assert any("does not describe the spectrum outside" in flag for flag in flags)
+    assert "one partition into folds; the mean of 3" in str(
+        list(expected_run._assumptions(run, found.points))
+    )

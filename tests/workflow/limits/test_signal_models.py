@@ -2,13 +2,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
-from overdensity.core import InputError
+from overdensity.core import ConfigError, InputError
 from overdensity.ml import Sample
 from overdensity.workflow import load_config
 from overdensity.workflow.config.limits import LimitsConfig, SignalConfig
-from overdensity.workflow.limits.signal_models import SignalModel, read_signal_models
+from overdensity.workflow.limits.signal_models import (
+    SignalModel,
+    accepted_flags,
+    read_signal_models,
+)
 from overdensity.workflow.stages.run import Run
 
 from ...conftest import make_box
@@ -54,3 +60,30 @@ def test_an_event_stands_for_the_events_that_were_generated(
     config = SignalConfig(files=("a",), generated=generated)
     model = SignalModel("A", config, ("a",), sample, 200.0, 0, 1.0)
     assert model.per_event(luminosity) == expected
+
+
+def test_no_fewer_events_were_generated_than_there_are(run: Run, tmp_path: Path) -> None:
+    """With 5 for a file of 2000, the limit was 400 times too strong."""
+    path = make_box(tmp_path / "signal.parquet", background=0, signal=500, seed=7)
+    with pytest.raises(ConfigError, match=r"A.generated is 5, but the files hold 500 events"):
+        read_signal_models(run, LimitsConfig(signals={"A": {"files": str(path), "generated": 5}}))
+
+
+@pytest.mark.parametrize(("generated", "flagged"), [(500, 0), (5e5, 0), (1e6, 1), (None, 0)])
+def test_files_with_hardly_any_of_what_was_generated_are_flagged(
+    run: Run, tmp_path: Path, generated: float | None, flagged: int
+) -> None:
+    path = make_box(tmp_path / "signal.parquet", background=0, signal=500, seed=7)
+    limits = LimitsConfig(signals={"A": {"files": str(path), "generated": generated}})
+    assert len(accepted_flags(read_signal_models(run, limits))) == flagged
+
+
+def test_what_a_region_leaves_out_was_generated_too(search_file: Path, tmp_path: Path) -> None:
+    """The cross section of an event in the region grows by what the region leaves out."""
+    path = make_box(tmp_path / "signal.parquet", background=0, signal=500, seed=7)
+    middle = float(np.median(pq.read_table(path)["j1_mass"].to_numpy()))
+    cuts = f"region={{cuts: {{j1_mass: {{above: {middle}}}}}}}"
+    run = Run(load_config(search_file, [cuts, "features=[j1_tau21]", "method={name: pca}"]))
+    (model,) = read_signal_models(run, LimitsConfig(signals={"A": {"files": str(path)}}))
+    assert model.total < model.whole == 500
+    assert model.per_event(10.0) == pytest.approx(500 / model.total / 10)

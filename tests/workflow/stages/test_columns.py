@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,13 +13,14 @@ import pytest
 from overdensity.core import ConfigError, InputError
 from overdensity.processors import (
     SOURCES,
+    ProcessingReport,
     Source,
     register_source,
 )
 from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.config.reading import parse_config
 from overdensity.workflow.config.search import SearchConfig
-from overdensity.workflow.stages.columns import check_events, make_columns
+from overdensity.workflow.stages.columns import _refuse_nothing, check_events, make_columns
 from overdensity.workflow.stages.inputs import event_format, event_source, processing_report
 from overdensity.workflow.stages.run import Run
 
@@ -117,3 +118,25 @@ def test_columns_may_lie_where_the_run_does_not(simulated_events: Path, tmp_path
     assert all(fsspec.filesystem("memory").exists(name.removeprefix("memory:/")) for name in files)
     assert not (tmp_path / "columns").exists()
     assert (tmp_path / "control" / "cutflow.png").is_file()
+
+
+def test_a_processing_that_keeps_nothing_names_the_cut() -> None:
+    taken = {"events read": 60, "finite particles": 60, "two jets": 0, "central": 0}
+    report = ProcessingReport(
+        columns="run/columns",
+        rows=0,
+        cutflow=taken,
+        cutflow_weighted={},
+        hists={},
+        partitions=(),
+        events_read=60,
+        events_kept=0,
+        reused=0,
+        bad_files={},
+        seconds=0.0,
+    )
+    with pytest.raises(InputError, match="no event is left of 60: the cut 'two jets' takes all 60"):
+        _refuse_nothing(report)
+    none = replace(report, events_read=0, cutflow=dict.fromkeys(taken, 0))
+    with pytest.raises(InputError, match="the files hold no events"):
+        _refuse_nothing(none)

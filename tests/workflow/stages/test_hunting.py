@@ -93,6 +93,9 @@ def test_a_result_of_the_unselected_spectrum_has_all_that_others_have(run: Run) 
     assert truth.signal + truth.background == window.unselected.observed
     inside, beside = from_uhi(shown["j1_mass"]).values(flow=True).sum(axis=1)[:2]
     assert (inside, inside + beside) == (window.unselected.observed, mass.size)
+    named = dataclasses.replace(scores.sample, names=("group", "sample"))  # words that hist keeps
+    shown = _feature_hists(run, dataclasses.replace(scores, sample=named), levels, result)
+    assert list(shown) == ["group", "sample"]
     found = before_selection(run, scores=scores, cut_on=cut_on, levels=levels, result=result)
     assert found is not None
     assert found.unselected is not None

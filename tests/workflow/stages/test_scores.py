@@ -6,14 +6,17 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from overdensity.core import InputError
 from overdensity.ml import LossCurve, Sample, Watch, fold_of
+from overdensity.processors.columns.checked_table import write_checked
 from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scores import (
+    are_intact,
     read_scores,
     read_signal_scores,
     read_trainings,
@@ -72,7 +75,7 @@ def test_missing_scores_say_what_to_do(run: Run) -> None:
 
 def test_scores_of_other_events_are_refused(run: Run) -> None:
     path = score_files(run)[0, 0]
-    pq.write_table(pq.read_table(path).slice(0, 7), path)
+    write_checked(pq.read_table(path).slice(0, 7), path)
     with pytest.raises(InputError, match="holds 7 events, not those of the fold"):
         read_scores(run)
 
@@ -112,3 +115,17 @@ def test_what_was_seen_of_a_training_lies_beside_its_scores(search_file: Path) -
         fold: (curve,) * fold for fold in range(3)
     }
     assert all(of.reliability == () for of in found.values())
+
+
+def test_damaged_scores_are_named_with_what_makes_them_again(run: Run) -> None:
+    """One bit of them moved p_global from 0.44 to 0.18 or 0.97."""
+    path = score_files(run)[0, 0]
+    good = pq.read_table(path)
+    scores = good["score"].to_numpy().copy()
+    scores.view(np.uint32)[3] ^= 1 << 22
+    pq.write_table(good.set_column(1, "score", pa.array(scores)), path)  # with the old checksum
+    assert not are_intact(path)
+    with pytest.raises(InputError, match=r"window00-fold0.*damaged.*run 'overdensity score' again"):
+        read_scores(run)
+    with pytest.raises(InputError, match="damaged"):
+        read_trainings(run, 0)

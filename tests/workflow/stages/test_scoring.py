@@ -15,7 +15,7 @@ from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.stages import scoring
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scores import score_files, signal_score_files
-from overdensity.workflow.stages.scoring import make_scores
+from overdensity.workflow.stages.scoring import make_scores, make_scores_here
 
 from ...conftest import make_box
 
@@ -99,3 +99,24 @@ def test_unusable_input_fails_before_anything_is_sent_out(
     with pytest.raises(error, match=complaint):
         make_scores(run, NOWHERE)
     assert not (run.folder / "scores").exists()
+
+
+def test_damaged_scores_are_made_again_with_one_log_line(
+    run: Run, tasks, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = score_files(run)[0, 1]
+    before, content = pq.read_table(path), bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 4
+    path.write_bytes(content)
+    make_scores(run, NOWHERE)
+    assert [task[1:3] for task in tasks] == [(0, 1)]
+    assert pq.read_table(path).equals(before)
+    assert sum("it is made again" in message for message in caplog.messages) == 1
+
+
+def test_scores_made_in_this_process_are_the_same(run: Run) -> None:
+    path = score_files(run)[0, 1]
+    before = pq.read_table(path)
+    path.unlink()
+    make_scores_here(run)
+    assert pq.read_table(path).equals(before)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 from overdensity.stats import SelectionResult, WindowResult
-from overdensity.workflow.stages.search_result import BestResult, SearchResults
+from overdensity.workflow.stages.search_result import BestResult, SearchResults, run_of_results
 
 
 def test_results_come_back_from_their_file(finished_run: Path) -> None:
     path = finished_run / "results.json"
     results = SearchResults.from_json(path)
-    assert results.to_dict() == json.loads(path.read_text())
+    stored = json.loads(path.read_text())
+    assert stored.pop("checksum")
+    assert results.to_dict() == stored
     assert isinstance(results.best, BestResult)
     assert all(isinstance(window, WindowResult) for window in results.windows)
     assert all(
@@ -49,9 +52,23 @@ def test_results_print_as_a_table_of_forty_lines_at_most(finished_run: Path) -> 
     assert any(f"mass {results.best.mass:.0f} ± " in line for line in lines)
 
 
+def test_the_table_says_what_is_of_several_partitions(repeated_run: Path) -> None:
+    title = str(SearchResults.from_json(repeated_run / "results.json")).splitlines()[0]
+    assert title.endswith("; p and z of 3 partitions, counts of one")
+
+
 def test_the_file_keeps_the_keys_that_others_read(finished_run: Path) -> None:
     row = json.loads((finished_run / "results.json").read_text())["windows"][0]["selections"][0]
     assert list(row) == [
         *("efficiency", "observed", "expected", "expected_error", "spurious", "p_local", "z_local"),
         *("chi2", "ndf", "fit_p_value", "flagged", "refused", "searched"),
     ]
+
+
+def test_results_know_their_run_wherever_they_are(repeated_run: Path, tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(repeated_run, tmp_path / "moved"))
+    results = SearchResults.from_json(moved / "results.json")
+    run = run_of_results(results, moved)
+    assert (run.folder, run.repeat) == (moved, results.partition)
+    assert len(run.windows) == len(results.windows)
+    assert run.partition(0).key("results") == results.key

@@ -1,0 +1,47 @@
+"""Arrays that a long task leaves on disk until it is done; damaged ones are made again."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .records import atomic_path
+
+__all__ = ["read_arrays", "write_arrays"]
+
+logger = logging.getLogger(__name__)
+
+
+def write_arrays(path: str | os.PathLike[str], **arrays: Any) -> None:
+    """Write arrays by their names into one file, atomically; its format has checksums (npz).
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_arrays(f"{folder}/a.npz", scores=np.ones(2))
+    ...     read_arrays(f"{folder}/a.npz")
+    {'scores': array([1., 1.])}
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **{name: np.asarray(value) for name, value in arrays.items()})  # pyright: ignore[reportArgumentType]
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]] | None:
+    """Return the arrays of a file by their names; None where there are none that can be used.
+
+    What is damaged is said to be made again, which is up to the caller.
+    """
+    try:
+        with Path(path).open("rb") as file, np.load(file) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except Exception as error:  # noqa: BLE001 - damaged bytes raise whatever the decoders choose
+        logger.warning("%s: damaged, and is made again (%s)", path, error or type(error).__name__)
+        return None

@@ -1,0 +1,122 @@
+"""What lies in a folder, by its name as it is written: no letter of it is a pattern.
+
+File systems are those of fsspec, here or elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import PurePosixPath
+from typing import Any
+
+__all__ = ["data_files", "file_names", "folder_names", "local_path", "same_place"]
+
+
+def file_names(fs: Any, folder: str, suffix: str = "") -> list[str]:
+    """Return the names of the files in a folder, in their order; none where there is no folder.
+
+    Parameters
+    ----------
+    fs : fsspec file system
+        Where it is; what it remembers of the folder is not used.
+    folder : str
+        Its path there.
+    suffix : str
+        How the names end.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from fsspec.implementations.local import LocalFileSystem
+    >>> with TemporaryDirectory(suffix="[12]") as folder:
+    ...     for name in ("b.json", "a.json", "notes.md"):
+    ...         Path(folder, name).touch()
+    ...     file_names(LocalFileSystem(), folder, ".json")
+    ['a.json', 'b.json']
+    """
+    return [name for name in _names(fs, folder, folders=False) if name.endswith(suffix)]
+
+
+def folder_names(fs: Any, folder: str) -> list[str]:
+    """Return the names of the folders in a folder, in their order, as `file_names` does."""
+    return _names(fs, folder, folders=True)
+
+
+def data_files(fs: Any, folder: str, suffixes: Collection[str]) -> list[str]:
+    """Return the paths of the files of a folder that hold data, in the order of their names.
+
+    Folders inside are looked into where they are those of a divided table, as Hive and Spark write
+    it (``era=2017/part-0.parquet``). Hidden files are not data.
+
+    Parameters
+    ----------
+    fs : fsspec file system
+        Where it is.
+    folder : str
+        Its path there.
+    suffixes : collection of str
+        How the names of the files may end, in small letters.
+    """
+    found: list[str] = []
+    for each in _inside(fs, folder):
+        path = str(each["name"])
+        name = PurePosixPath(path).name
+        if name.startswith("."):
+            continue
+        if PurePosixPath(name).suffix.lower() in suffixes:  # a folder too, as Spark writes a table
+            found += data_files(fs, path, suffixes) if each["type"] == "directory" else [path]
+        elif each["type"] == "directory" and "=" in name:
+            found += data_files(fs, path, suffixes)
+    return sorted(found)
+
+
+def same_place(path: str) -> tuple[int, int] | str:
+    """Return what two paths have in common if they are one file: links lead to one place.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     Path(folder, "a").touch()
+    ...     os.symlink(f"{folder}/a", f"{folder}/b")
+    ...     same_place(f"{folder}/a") == same_place(f"{folder}/b")
+    True
+    """
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # behind a URL, or not there
+        return path
+    return found.st_dev, found.st_ino
+
+
+def local_path(path: str | os.PathLike[str]) -> str:
+    """Return a path with the home folder in place of ``~``; URLs are as they were.
+
+    Examples
+    --------
+    >>> local_path("~/box.h5") == os.path.join(os.path.expanduser("~"), "box.h5")
+    True
+    >>> local_path("s3://bucket/~/box.h5")
+    's3://bucket/~/box.h5'
+    """
+    path = os.fspath(path)
+    return path if "://" in path else os.path.expanduser(path)
+
+
+def _names(fs: Any, folder: str, *, folders: bool) -> list[str]:
+    found = (each for each in _inside(fs, folder) if (each["type"] == "directory") == folders)
+    return sorted(PurePosixPath(each["name"]).name for each in found)
+
+
+def _inside(fs: Any, folder: str) -> list[dict[str, Any]]:
+    """Return what a folder holds, as its file system describes it."""
+    folder = folder.rstrip("/") or "/"
+    fs.invalidate_cache(folder)
+    try:
+        found = fs.ls(folder, detail=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [each for each in found if str(each["name"]).rstrip("/") != folder]

@@ -1,0 +1,146 @@
+"""The same events twice in files of columns, whatever their names and ids are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ...core import InputError
+from ...core.identity import content_ids, content_ids_of_lists
+from .reading import ColumnFiles
+
+__all__ = ["refuse_equal_events", "refuse_repeated_ids"]
+
+_CORRELATED = 10  # times more equal events than independent columns would have are still chance
+_SIGMA = 5
+
+
+def refuse_repeated_ids(files: ColumnFiles, ids: NDArray[np.uint64]) -> None:
+    """Raise an InputError if an id occurs more than once, with the names of the files.
+
+    Parameters
+    ----------
+    files : ColumnFiles
+        Where the events are from, in this order.
+    ids : ndarray of uint64, shape (n_events,)
+        Their ids.
+    """
+    first, later = _repeated(ids)
+    if not len(later):
+        return
+    msg = (
+        f"{_names(files, first, later)}: {len(later)} event ids occur more than once, as of overlapping "
+        "datasets, with events of equal run, luminosity block and event; give each event once. "
+        "Where the ids of each file start anew, drop the column 'event'"
+    )
+    raise InputError(msg)
+
+
+def refuse_equal_events(
+    files: ColumnFiles, mass: NDArray[np.float64], features: NDArray[np.float32]
+) -> None:
+    r"""Raise an InputError if more events are equal than chance can make, with the names of the files.
+
+    Equal are events with the same mass, the same features and the same momenta of jets, as precisely
+    as all files store them; where there is no feature of numbers, all columns of numbers and the lists decide. Events
+    without a mass above zero are not compared: they have what stands for none.
+
+    Of n different events, two are equal by chance in n (n - 1) / 2 p_m p_f cases, where p_m and p_f
+    are the shares of pairs that are equal in the mass and in the most telling feature. Rounded
+    columns have such events; in numbers of single precision they do not occur.
+
+    Parameters
+    ----------
+    files : ColumnFiles
+        Where the events are from, in this order.
+    mass : ndarray, shape (n_events,)
+        Their resonant mass in GeV.
+    features : ndarray, shape (n_events, n_features)
+        Their features of numbers.
+    """
+    others = sorted(files.compared() - set(files.features))
+    if not files.features and not others:
+        return
+    rows = np.flatnonzero(mass > 0)
+    columns = [mass[rows].astype(np.float32), *features[rows].T]
+    suspects = _members(content_ids(*columns))
+    if not suspects.any():
+        return
+    chosen = np.zeros(len(mass), np.bool_)
+    chosen[rows[suspects]] = True
+    names = [files.mass, *files.features, *others]
+    hashed = [
+        _of_column(column, single=_is_single(files, name))
+        for name, column in files.of_rows(chosen, names).items()
+    ]
+    first, later = _repeated(content_ids(*hashed))
+    if not len(later):
+        return
+    different = np.ones(len(rows), np.bool_)
+    different[np.flatnonzero(suspects)[later]] = False
+    shares = [_equal_pairs(each[different]) for each in columns]
+    n = len(rows) - len(later)
+    chance = n * (n - 1) / 2 * shares[0] * min(shares[1:], default=0.0)
+    if len(later) <= _CORRELATED * chance + _SIGMA * math.sqrt(_CORRELATED * chance):
+        return
+    places = np.flatnonzero(chosen)
+    msg = (
+        f"{_names(files, places[first], places[later])}: {len(later)} of {len(mass)} events are equal "
+        "to another in the mass and all features, and would count twice; a file is a copy, datasets "
+        "overlap, or two simulations had one seed: give each event once"
+    )
+    raise InputError(msg)
+
+
+def _members(ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return which ids occur more than once."""
+    found, inverse, counts = np.unique(ids, return_inverse=True, return_counts=True)
+    del found
+    return counts[inverse] > 1
+
+
+def _repeated(ids: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return for each id that was there before where it first was, and where it is."""
+    _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
+    later = np.flatnonzero(first[inverse] != np.arange(len(ids)))
+    return first[inverse[later]], later
+
+
+def _equal_pairs(column: NDArray[np.float32]) -> float:
+    """Return the share of pairs of different events that are equal in a column."""
+    counts = np.unique(column, return_counts=True)[1].astype(np.float64)
+    n = len(column)
+    return float(np.sum(counts * (counts - 1)) / max(n * (n - 1), 1))
+
+
+def _is_single(files: ColumnFiles, name: str) -> bool:
+    """Return whether a file stores a column in single precision, beside which another is rounded."""
+    types = (file.schema_arrow.field(name).type for _, file in files.files)
+    return any(pa.types.is_float32(each) or pa.types.is_float16(each) for each in types)
+
+
+def _of_column(column: pa.Array, *, single: bool) -> NDArray[np.uint64]:
+    """Return a hash of each row, a number or a list."""
+    if not pa.types.is_nested(column.type):
+        values = column.to_numpy(zero_copy_only=False)
+        return content_ids(values.astype(np.float32) if single else values)
+    if pa.types.is_struct(column.type.value_type):
+        offsets = column.offsets.to_numpy().astype(np.int64)
+        inside = column.flatten()
+        fields = [
+            inside.field(each).to_numpy(zero_copy_only=False) for each in ("pt", "eta", "phi")
+        ]
+        return content_ids_of_lists(np.diff(offsets), *fields)
+    pixels = column.flatten().flatten().to_numpy(zero_copy_only=False)
+    counts = np.full(len(column), len(pixels) // max(len(column), 1))
+    return content_ids_of_lists(counts, pixels)
+
+
+def _names(files: ColumnFiles, first: NDArray[np.intp], later: NDArray[np.intp]) -> str:
+    """Return the names of the two files, or the one, that the first of the repeated events is in."""
+    ends = np.cumsum([file.metadata.num_rows for _, file in files.files])
+    pair = [files.files[int(np.searchsorted(ends, x[0], side="right"))][0] for x in (first, later)]
+    return " and ".join(dict.fromkeys(pair))

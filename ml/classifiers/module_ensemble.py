@@ -1,0 +1,170 @@
+"""Ensembles of torch modules, one after the other: what kinds with networks of their own share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import logit
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..training.checkpoints import Rows
+from ..training.device import pick_device
+from ..training.engine import one_thread, seeded, train
+from ..training.training_hyper import TrainingHyper
+from .kinds import Shown
+
+__all__ = ["ModuleEnsemble", "ModuleHyper", "fit_modules", "restored_modules"]
+
+_SCORE_ROWS = 4096
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+class ModuleHyper(Protocol):
+    """What hyperparameters of such a kind have: how to train, and where."""
+
+    @property
+    def training(self) -> TrainingHyper:
+        """Return how the networks are trained."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Return where they run."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleEnsemble(ABC):
+    """The mean probability of networks, each of which gives log-odds.
+
+    Attributes
+    ----------
+    networks : tuple of Module
+        On the CPU.
+    """
+
+    networks: tuple[Any, ...]
+
+    @abstractmethod
+    def _columns(self, x: Any) -> Sequence[Rows]:
+        """Return what the networks are shown of events."""
+
+    @abstractmethod
+    def _device(self) -> str:
+        """Return the name of the device where they run."""
+
+    def score(self, x: Shown) -> NDArray[np.float32]:
+        """Return the mean probability of the first class, shape (n_events,)."""
+        return self._probability(x).astype(np.float32)
+
+    def log_odds(self, x: Shown) -> NDArray[np.float32]:
+        """Return the log-odds of the mean probability, shape (n_events,)."""
+        return logit(self._probability(x)).astype(np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the weights of all networks; :func:`restored_modules` takes them back."""
+        return {
+            f"networks.{i}.{name}": value.cpu().numpy()
+            for i, network in enumerate(self.networks)
+            for name, value in network.state_dict().items()
+        }
+
+    def _probability(self, x: Shown) -> NDArray[np.float64]:
+        device, columns = pick_device(self._device()), self._columns(x)
+        probability = np.zeros(len(x))
+        with torch.no_grad(), one_thread():
+            for start in range(0, len(probability), _SCORE_ROWS):
+                rows = slice(start, start + _SCORE_ROWS)
+                batch = [torch.as_tensor(column[rows], device=device) for column in columns]
+                for network in self.networks:
+                    logits = network.to(device)(*batch).double()
+                    probability[rows] += torch.sigmoid(logits).cpu().numpy() / len(self.networks)
+        return probability
+
+
+def fit_modules(
+    make: Callable[[], ModuleT],
+    columns: Sequence[Rows],
+    y: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    inner: NDArray[np.int64],
+    *,
+    hyper: ModuleHyper,
+    members: int,
+    seed: int,
+) -> dict[int, tuple[ModuleT, ...]]:
+    """Train networks that give log-odds, some for each inner fold, which stops them.
+
+    Parameters
+    ----------
+    make : callable
+        Returns a network with its initial weights.
+    columns : sequence of Rows
+        What it is shown.
+    y, weight, inner : ndarray, shape (n_events,)
+        Class, event weight and inner fold of each event.
+    hyper : ModuleHyper
+        How to train, and where.
+    members : int
+        Networks an inner fold.
+    seed : int
+        Decides initial weights and batches.
+
+    Returns
+    -------
+    dict of int to tuple of Module
+        The networks that each inner fold has stopped.
+    """
+    folds = np.unique(inner).tolist()
+    seeds = np.random.SeedSequence(seed).generate_state(len(folds) * members, np.uint64).tolist()
+    fitted: dict[int, tuple[ModuleT, ...]] = {}
+    for fold in folds:
+        networks = []
+        for _ in range(members):
+            own = seeds.pop()
+            with seeded(own):
+                network = make()
+            train(
+                network,
+                _cross_entropy,
+                [y.astype(np.float32), *columns],
+                train=inner != fold,
+                validation=inner == fold,
+                hyper=hyper.training,
+                seed=own,
+                device=hyper.device,
+                weight=weight,
+            )
+            networks.append(network)
+        fitted[fold] = tuple(networks)
+    return fitted
+
+
+def restored_modules(
+    arrays: Mapping[str, NDArray[Any]], make: Callable[[], ModuleT]
+) -> tuple[ModuleT, ...]:
+    """Return the networks whose weights :meth:`ModuleEnsemble.arrays` returned."""
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in arrays.items():
+        if key.startswith("networks."):
+            _, number, name = key.split(".", 2)
+            states.setdefault(int(number), {})[name] = torch.from_numpy(value)
+    networks = []
+    for _, state in sorted(states.items()):
+        network = make()
+        network.load_state_dict(state)
+        networks.append(network.eval())
+    return tuple(networks)
+
+
+def _cross_entropy(network: nn.Module, y: Tensor, *columns: Tensor) -> Tensor:
+    logits = network(*columns)
+    return functional.softplus(logits) - y * logits

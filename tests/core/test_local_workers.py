@@ -1,0 +1,92 @@
+"""Workers go when the simulation is interrupted, fails or is killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from overdensity.core.local_workers import local_workers
+
+BUSY = """
+import os, signal, sys, time
+from overdensity.core.local_workers import local_workers
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
+    with local_workers(2) as pool:
+        first = [pool.submit(os.getpid) for _ in range(8)]
+        pids = {each.result() for each in first}
+        busy = [pool.submit(time.sleep, 600) for _ in range(4)]
+        print(*pids, flush=True)
+        busy[0].result()
+"""
+
+
+def gone(pids: list[int], seconds: float = 20.0) -> bool:
+    """Wait until none of the processes is left."""
+    until = time.monotonic() + seconds
+    while any(running(pid) for pid in pids):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def running(pid: int) -> bool:
+    """Tell whether a process is there and no zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_the_one_that_started_them(how: signal.Signals, tmp_path) -> None:
+    script = tmp_path / "busy.py"
+    script.write_text(BUSY)
+    started = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert started.stdout is not None
+    pids = [int(word) for word in started.stdout.readline().split()]
+    assert pids
+    if how is signal.SIGINT:  # a terminal sends it to all of them
+        os.killpg(started.pid, how)
+    else:
+        started.kill()
+    _, said = started.communicate(timeout=60)
+    assert gone(pids)
+    assert said.count("Traceback") == (how is signal.SIGINT)  # of the parent, which raises it
+    assert "SpawnProcess" not in said
+
+
+def test_workers_end_where_the_caller_fails() -> None:
+    pids: set[int] = set()
+
+    def fail() -> None:
+        with local_workers(2) as pool:
+            pids.update(pool.submit(os.getpid).result() for _ in range(4))
+            pool.submit(time.sleep, 600)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert pids
+    assert gone(list(pids))
+    assert not multiprocessing.active_children()
+
+
+def test_one_worker_is_this_process() -> None:
+    with local_workers(1) as pool:
+        assert pool.submit(os.getpid).result() == os.getpid()
