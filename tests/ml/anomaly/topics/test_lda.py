@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, InputError
-from overdensity.ml import Images, Sample, make_method, performance
+from overdensity.ml import Images, Sample, Window, make_method, performance
+from overdensity.processors import DijetProcessor, LhcoSource, process
 
+logger = logging.getLogger("overdensity.tests")
 FAST = {"alphas": [[0.9, 0.1]], "restarts": 1, "passes": 2, "scale": 12.0, "batch": 500}
 
 
@@ -89,3 +92,35 @@ def test_planes_without_any_splitting_are_refused(sample, window):
 def test_values_that_cannot_be_used_are_refused(name, value):
     with pytest.raises(ConfigError, match=f"{name} = .*cannot be used"):
         make_method("lda", **{name: value})
+
+
+@pytest.fixture(scope="module")
+def planes(shared_data, tmp_path_factory):
+    """The planes of 13 000 reference events, 1000 of them signal; about 15 seconds."""
+    processor = DijetProcessor(features=("mass_plane", "lund_plane"))
+    file = str(shared_data / "reference" / "rnd_events_13k.h5")
+    out = str(tmp_path_factory.mktemp("planes"))
+    return process(file, out, source=LhcoSource(), processor=processor).columns
+
+
+@pytest.mark.slow(seconds=30)
+@pytest.mark.parametrize("basis", ["mass_plane", "lund_plane"])
+def test_reference_signal_has_larger_scores_with_it_and_without(basis, planes):
+    window = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
+    names = [f"{jet}_{name}" for name in ("mass", basis) for jet in ("j1", "j2")]
+    sample = Sample.from_parquet(planes, features=names)
+    background, signal = (np.flatnonzero(sample.label == label) for label in (0, 1))
+    found = {}
+    for n_signal in (474, 0):  # 5 % and none
+        method = make_method("lda", region="all", alphas=[[0.9, 0.1]])
+        shown = method.shown(sample)
+        learnt = np.sort(np.r_[background[:9000], signal[:n_signal]])
+        method.fit(shown.take(learnt), window, seed=1)
+        test = np.r_[background[9000:], signal[n_signal:]]
+        reached = performance(method.score(shown.take(test)), sample.label[test], eps_b=(0.01,))
+        found[n_signal] = (reached.auc, reached.sic[0].sic, float(method.shares.min()))
+    logger.info("%s: AUC, SIC(1 %%), share of the theme: %s", basis, found)
+    assert found[474][0] > 0.75
+    if basis == "mass_plane":  # the other has it from hard splittings alone, signal or not
+        assert found[474][0] > found[0][0] + 0.1
+        assert found[474][1] > found[0][1] + 1
