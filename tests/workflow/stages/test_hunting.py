@@ -131,3 +131,14 @@ def test_independence_is_tested_in_every_window(run: Run) -> None:
 
 def test_function_is_chosen_for_the_spectrum_without_selection(run: Run) -> None:
     assert function_choice(run, read_scores(run)).function in ("dijet3", "dijet4", "dijet5")
+
+
+def test_a_damaged_model_is_made_again_and_limits_are_kept(run: Run) -> None:
+    limits, model = run.folder / "limits.json", run.folder / "workspace.json"
+    limits.write_text("{}")
+    before = model.read_text()
+    model.write_text(before.replace("1", "2", 1))
+    again = make_results(run)
+    assert model.read_text() == before
+    assert limits.exists()
+    assert again == make_results(run)
