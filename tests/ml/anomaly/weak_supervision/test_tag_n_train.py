@@ -61,6 +61,15 @@ def test_window_finds_more_than_tags_alone_and_both_more_than_the_autoencoder(au
     assert resonant > anywhere > outliers
 
 
+def test_signal_with_jets_that_look_ordinary_to_the_autoencoder_ranks_below_background(window):
+    events = toy_sample(background=4000, signal=200)
+    learnt, scored = (events.take(events.event % 2 == half) for half in (0, 1))
+    method = make_method("tag_n_train", **TagNTrain.fast)
+    scores = method.fit(method.shown(learnt), window, seed=1).score(method.shown(scored))
+    inside = window.signal(scored.mass)
+    assert performance(scores[inside], scored.label[inside], eps_b=(0.1,)).auc < 0.5
+
+
 @pytest.mark.parametrize("resonant", [True, False])
 def test_nothing_is_found_where_nothing_is(resonant, excess_of):
     method = make_method("tag_n_train", **TagNTrain.fast, resonant=resonant)
