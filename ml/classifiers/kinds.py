@@ -126,8 +126,8 @@ class ClassifierKind(ABC):
 
     Examples
     --------
-    >>> [(name, CLASSIFIERS[name].needs) for name in CLASSIFIERS.names() if name != "networks"]
-    [('lstm', ('features',)), ('pfn', ('constituents',)), ('trees', ('features',))]
+    >>> [name for name in CLASSIFIERS.names() if name != "networks"]
+    ['lstm', 'part', 'particlenet', 'pfn', 'trees']
     """
 
     name: ClassVar[str]
