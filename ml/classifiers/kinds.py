@@ -127,7 +127,9 @@ class ClassifierKind(ABC):
     Examples
     --------
     >>> [name for name in CLASSIFIERS.names() if name != "networks"]
-    ['lstm', 'part', 'particlenet', 'pfn', 'trees']
+    ['argos', 'lstm', 'part', 'particlenet', 'pfn', 'quadratic', 'trees']
+    >>> CLASSIFIERS["trees"].needs, CLASSIFIERS["pfn"].needs
+    (('features',), ('constituents',))
     """
 
     name: ClassVar[str]
