@@ -61,6 +61,10 @@ class ModuleEnsemble(ABC):
     def _device(self) -> str:
         """Return the name of the device where they run."""
 
+    def _rows(self) -> int:
+        """Return how many events are scored at a time."""
+        return _SCORE_ROWS
+
     def score(self, x: Shown) -> NDArray[np.float32]:
         """Return the mean probability of the first class, shape (n_events,)."""
         return self._probability(x).astype(np.float32)
@@ -81,8 +85,8 @@ class ModuleEnsemble(ABC):
         device, columns = pick_device(self._device()), self._columns(x)
         probability = np.zeros(len(x))
         with torch.no_grad(), one_thread():
-            for start in range(0, len(probability), _SCORE_ROWS):
-                rows = slice(start, start + _SCORE_ROWS)
+            for start in range(0, len(probability), self._rows()):
+                rows = slice(start, start + self._rows())
                 batch = [torch.as_tensor(column[rows], device=device) for column in columns]
                 for network in self.networks:
                     logits = network.to(device)(*batch).double()

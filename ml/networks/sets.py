@@ -8,7 +8,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["PARTICLE_INPUTS", "ParticleFlowNetwork", "SetNetwork", "particle_inputs"]
+__all__ = [
+    "PARTICLE_INPUTS",
+    "ParticleFlowNetwork",
+    "SetNetwork",
+    "particle_inputs",
+    "without_padding",
+]
 
 PARTICLE_INPUTS = 5
 """Numbers of each particle that the networks see."""
@@ -60,10 +66,7 @@ class SetNetwork(nn.Module):
 
     def summed(self, jet: Tensor) -> Tensor:
         """Return the sum over the particles of a jet of each event, shape (n_events, phi[-1])."""
-        mask = jet[..., 0] > 0
-        longest = max(1, int(mask.sum(dim=1).max())) if len(mask) else 1
-        if not bool(mask[:, longest:].any()):  # padding stands at the end
-            jet, mask = jet[:, :longest], mask[:, :longest]
+        jet, mask = without_padding(jet)
         inputs = particle_inputs(jet[mask])
         seen = self.phi(inputs)
         # Each particle has a place of its own, so that the sum is the same on every run.
@@ -127,6 +130,23 @@ def particle_inputs(particles: Tensor) -> Tensor:
         ],
         dim=1,
     )
+
+
+def without_padding(jet: Tensor) -> tuple[Tensor, Tensor]:
+    """Return jets as long as the longest of them, and a mask of the particles that are there.
+
+    Examples
+    --------
+    >>> jets = torch.tensor([[[0.7, 0.1, 0.0], [0.3, -0.2, 0.1], [0.0, 0.0, 0.0]]])
+    >>> jets, mask = without_padding(jets)
+    >>> jets.shape, mask.tolist()
+    (torch.Size([1, 2, 3]), [[True, True]])
+    """
+    mask = jet[..., 0] > 0
+    longest = max(1, int(mask.sum(dim=1).max())) if len(mask) else 1
+    if not bool(mask[:, longest:].any()):  # padding stands at the end
+        jet, mask = jet[:, :longest], mask[:, :longest]
+    return jet, mask
 
 
 def _layers(widths: Sequence[int]) -> nn.Sequential:

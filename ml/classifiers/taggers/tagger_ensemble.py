@@ -1,45 +1,62 @@
-"""Ensembles of particle flow networks: the classifiers of kind ``pfn``, on constituents of jets."""
+"""Ensembles of networks on the constituents of jets, whatever the network."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
-from ...core import InputError
-from ..blocks.constituents import Constituents, Padded
-from ..networks.sets import ParticleFlowNetwork
-from ..training.checkpoints import Rows
-from .kinds import Inputs
-from .module_ensemble import ModuleEnsemble, fit_modules, restored_modules
-from .particle_flow_hyper import ParticleFlowHyper
+from ....core import InputError
+from ...blocks.constituents import Constituents, Padded
+from ...training.checkpoints import Rows
+from ..kinds import Inputs
+from ..module_ensemble import ModuleEnsemble, ModuleHyper, fit_modules, restored_modules
 
-__all__ = ["ParticleFlowEnsemble", "fit_particle_flow", "together"]
+__all__ = ["TaggerEnsemble", "TaggerHyper", "fit_taggers", "together"]
+
+
+class TaggerHyper(ModuleHyper, Protocol):
+    """What hyperparameters of a kind on constituents have, beside how to train and where."""
+
+    @property
+    def particles(self) -> int:
+        """Return how many constituents of a jet are read: the first."""
+        ...
+
+    @property
+    def score_rows(self) -> int:
+        """Return how many events are scored at a time."""
+        ...
+
+    def network(self, features: int, jets: int) -> nn.Module:
+        """Return an untrained network that gives log-odds for so many numbers of the event and jets."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
-class ParticleFlowEnsemble(ModuleEnsemble):
-    """The mean probability of particle flow networks.
+class TaggerEnsemble(ModuleEnsemble):
+    """The mean probability of networks on constituents.
 
     Attributes
     ----------
-    networks : tuple of ParticleFlowNetwork
+    networks : tuple of Module
         On the CPU.
     mean, std : ndarray of float32, shape (n_features,)
         Features of the event are standardised by them.
     jets : tuple of str
         Names of the columns of constituents.
-    hyper : ParticleFlowHyper
+    hyper : TaggerHyper
         Shape of the networks.
     """
 
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
     jets: tuple[str, ...]
-    hyper: ParticleFlowHyper
+    hyper: TaggerHyper
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; :meth:`from_arrays` takes it back."""
@@ -47,10 +64,10 @@ class ParticleFlowEnsemble(ModuleEnsemble):
         return own | super().arrays()
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, hyper: ParticleFlowHyper) -> Self:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, hyper: TaggerHyper) -> Self:
         """Take over what :meth:`arrays` returned; the shapes are those of the hyperparameters."""
         jets, mean = tuple(map(str, arrays["jets"])), arrays["mean"]
-        networks = restored_modules(arrays, lambda: _untrained(len(mean), len(jets), hyper))
+        networks = restored_modules(arrays, lambda: hyper.network(len(mean), len(jets)))
         return cls(networks, mean, arrays["std"], jets, hyper)
 
     def _columns(self, x: Inputs) -> list[Rows]:
@@ -64,18 +81,21 @@ class ParticleFlowEnsemble(ModuleEnsemble):
     def _device(self) -> str:
         return self.hyper.device
 
+    def _rows(self) -> int:
+        return self.hyper.score_rows
 
-def fit_particle_flow(
+
+def fit_taggers(
     x: Inputs,
     y: NDArray[np.bool_],
     weight: NDArray[np.float64],
     inner: NDArray[np.int64],
     *,
-    hyper: ParticleFlowHyper,
+    hyper: TaggerHyper,
     members: int,
     seed: int,
-) -> dict[int, ParticleFlowEnsemble]:
-    """Train particle flow networks, some for each inner fold, which stops them.
+) -> dict[int, TaggerEnsemble]:
+    """Train networks on constituents, some for each inner fold, which stops them.
 
     Parameters
     ----------
@@ -87,7 +107,7 @@ def fit_particle_flow(
         Event weights.
     inner : ndarray of int64, shape (n_events,)
         Inner fold of each event, from 0.
-    hyper : ParticleFlowHyper
+    hyper : TaggerHyper
         Shape and training.
     members : int
         Networks an inner fold.
@@ -96,7 +116,7 @@ def fit_particle_flow(
 
     Returns
     -------
-    dict of int to ParticleFlowEnsemble
+    dict of int to TaggerEnsemble
         The networks that each inner fold has stopped.
     """
     mean = x.features.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -104,7 +124,7 @@ def fit_particle_flow(
     jets = tuple(name for name, block in x.blocks.items() if isinstance(block, Constituents))
     columns = [_standard(x.features, mean, std), *_padded(x, jets, hyper.particles)]
     fitted = fit_modules(
-        lambda: _untrained(len(mean), len(jets), hyper),
+        lambda: hyper.network(len(mean), len(jets)),
         columns,
         y,
         weight,
@@ -114,20 +134,15 @@ def fit_particle_flow(
         seed=seed,
     )
     return {
-        fold: ParticleFlowEnsemble(networks, mean, std, jets, hyper)
-        for fold, networks in fitted.items()
+        fold: TaggerEnsemble(networks, mean, std, jets, hyper) for fold, networks in fitted.items()
     }
 
 
-def together(ensembles: Mapping[int, ParticleFlowEnsemble]) -> ParticleFlowEnsemble:
+def together(ensembles: Mapping[int, TaggerEnsemble]) -> TaggerEnsemble:
     """Return all networks as one ensemble."""
     first = next(iter(ensembles.values()))
     networks = tuple(network for each in ensembles.values() for network in each.networks)
-    return ParticleFlowEnsemble(networks, first.mean, first.std, first.jets, first.hyper)
-
-
-def _untrained(features: int, jets: int, hyper: ParticleFlowHyper) -> ParticleFlowNetwork:
-    return ParticleFlowNetwork(features, jets, phi=hyper.phi, f=hyper.f)
+    return TaggerEnsemble(networks, first.mean, first.std, first.jets, first.hyper)
 
 
 def _padded(x: Inputs, jets: tuple[str, ...], particles: int) -> list[Padded]:

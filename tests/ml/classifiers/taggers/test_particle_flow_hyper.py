@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from overdensity.core import ConfigError
-from overdensity.ml.classifiers.particle_flow_hyper import ParticleFlowHyper
+from overdensity.ml.classifiers.taggers.particle_flow_hyper import ParticleFlowHyper
 
 
 @pytest.mark.parametrize("wrong", [{"phi": ()}, {"f": (0,)}, {"particles": 0}])

@@ -1,4 +1,4 @@
-"""Ensembles of particle flow networks: training, storage, and what they read."""
+"""Ensembles of networks on constituents: training, storage, and what they read."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from scipy.special import expit
 
 from overdensity.core import InputError
 from overdensity.ml.classifiers.kinds import Inputs
-from overdensity.ml.classifiers.particle_flow_ensemble import (
-    ParticleFlowEnsemble,
-    fit_particle_flow,
+from overdensity.ml.classifiers.taggers.particle_flow_hyper import ParticleFlowHyper
+from overdensity.ml.classifiers.taggers.tagger_ensemble import (
+    TaggerEnsemble,
+    fit_taggers,
     together,
 )
-from overdensity.ml.classifiers.particle_flow_hyper import ParticleFlowHyper
 from overdensity.ml.toy_events import toy_blocks
 from overdensity.ml.training.training_hyper import TrainingHyper
 
@@ -32,7 +32,7 @@ def problem():
 def by_fold(problem):
     x, y = problem
     inner = np.arange(len(y)) // 2 % 2
-    return fit_particle_flow(x, y, np.ones(len(y)), inner, hyper=HYPER, members=2, seed=1)
+    return fit_taggers(x, y, np.ones(len(y)), inner, hyper=HYPER, members=2, seed=1)
 
 
 def test_each_inner_fold_stops_its_own_networks(by_fold):
@@ -53,7 +53,7 @@ def test_log_odds_are_those_of_the_mean_probability(by_fold, problem):
 
 def test_ensemble_survives_its_arrays(by_fold, problem):
     ensemble = together(by_fold)
-    again = ParticleFlowEnsemble.from_arrays(ensemble.arrays(), hyper=HYPER)
+    again = TaggerEnsemble.from_arrays(ensemble.arrays(), hyper=HYPER)
     np.testing.assert_array_equal(again.score(problem[0]), ensemble.score(problem[0]))
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ...core import ConfigError
-from ..hyper_checks import refuse_unusable
-from ..training.training_hyper import TrainingHyper
+from ....core import ConfigError
+from ...hyper_checks import refuse_unusable
+from ...training.training_hyper import TrainingHyper
+
+if TYPE_CHECKING:
+    from ...networks.sets import ParticleFlowNetwork
 
 __all__ = ["ParticleFlowHyper"]
 
@@ -42,3 +46,14 @@ class ParticleFlowHyper:
                 msg = f"pfn: {name} = {widths!r} cannot be used; give widths, such as [128, 128]"
                 raise ConfigError(msg)
         refuse_unusable("pfn", self, particles=self.particles >= 1)
+
+    @property
+    def score_rows(self) -> int:
+        """Return how many events are scored at a time."""
+        return 4096
+
+    def network(self, features: int, jets: int) -> ParticleFlowNetwork:
+        """Return an untrained network for so many numbers of the event and jets."""
+        from ...networks.sets import ParticleFlowNetwork  # noqa: PLC0415 - imports torch
+
+        return ParticleFlowNetwork(features, jets, phi=self.phi, f=self.f)

@@ -1,4 +1,4 @@
-"""The classifier kind ``pfn``: particle flow networks on the constituents of jets."""
+"""What kinds of classifiers on the constituents of jets share: how they are trained and read back."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..training.watching import is_watched
-from .kinds import Classifier, ClassifierKind, EnsembleHyper, Inputs, register_classifier
-from .members import note_reliability
-from .particle_flow_hyper import ParticleFlowHyper
+from ...training.watching import is_watched
+from ..kinds import Classifier, ClassifierKind, EnsembleHyper, Inputs
+from ..members import note_reliability
 
-__all__ = ["ParticleFlow"]
+__all__ = ["TaggerKind"]
 
 
-@register_classifier("pfn")
-class ParticleFlow(ClassifierKind):
-    """Particle flow networks on constituents, beside numbers of the event where there are any."""
+class TaggerKind(ClassifierKind):
+    """Networks on constituents, beside numbers of the event where there are any.
+
+    A kind of its own names the hyperparameters, which make an untrained network
+    (:class:`~overdensity.ml.classifiers.taggers.tagger_ensemble.TaggerHyper`).
+    """
 
     needs: ClassVar[tuple[Literal["features", "constituents", "images"], ...]] = ("constituents",)
     requires: ClassVar[tuple[str, ...]] = ("torch",)
-    Hyper: ClassVar[type[ParticleFlowHyper]] = ParticleFlowHyper
 
     def fit(
         self,
@@ -35,9 +36,9 @@ class ParticleFlow(ClassifierKind):
         seed: int,
     ) -> Classifier:
         """Train the networks; see :meth:`ClassifierKind.fit`."""
-        from .particle_flow_ensemble import fit_particle_flow, together  # noqa: PLC0415 - torch
+        from .tagger_ensemble import fit_taggers, together  # noqa: PLC0415 - imports torch
 
-        fitted = fit_particle_flow(
+        fitted = fit_taggers(
             x, y, weight, inner, hyper=hyper.settings, members=hyper.members, seed=seed
         )
         if is_watched():
@@ -47,6 +48,6 @@ class ParticleFlow(ClassifierKind):
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], *, hyper: EnsembleHyper) -> Classifier:
         """Return the ensemble that these arrays are of."""
-        from .particle_flow_ensemble import ParticleFlowEnsemble  # noqa: PLC0415 - imports torch
+        from .tagger_ensemble import TaggerEnsemble  # noqa: PLC0415 - imports torch
 
-        return ParticleFlowEnsemble.from_arrays(arrays, hyper=hyper.settings)
+        return TaggerEnsemble.from_arrays(arrays, hyper=hyper.settings)
