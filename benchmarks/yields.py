@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from overdensity.core import Record
+from overdensity.core.identity import splitmix64
 from overdensity.core.json_lines import add_line, read_lines
 from overdensity.ml import Folding, Sample, make_method, scan_windows, train_fold
 from overdensity.stats import log_edges, selection_levels, subdivide
-from overdensity.stats.selection.conformal import conformal_p
+from overdensity.stats.selection.conformal import conformal_p, conformal_p_of_new
 from overdensity.stats.selection.efficiency import passes
 from overdensity.stats.signal.peak_template import peak_template
 from overdensity.stats.signal.yields import (
@@ -95,25 +97,13 @@ def one_search(background: Sample, signal: Sample, injected: int, number: int) -
         rows = np.flatnonzero(fold == each)
         scores[rows] = model.score(sample.take(rows))
         of_signal.append(model.score(simulation))
-    cut_on = -conformal_p(scores, sample.mass, fold, window=(window.low, window.high))
-    levels = selection_levels(cut_on, fold, SELECTIONS)
+    region, event = (window.low, window.high), splitmix64(sample.event)
+    cut_on = -conformal_p(scores, sample.mass, fold, window=region, events=event)
+    levels = selection_levels(cut_on, fold, SELECTIONS, events=event)
     edges = subdivide(log_edges(LOW, HIGH, BINS), 2)
     shells = np.array([np.histogram(sample.mass[levels == k], edges)[0] for k in range(4)])
-    passing = [np.ones(len(simulation))]
-    for efficiency in SELECTIONS:
-        would = [
-            passes(
-                scores[fold == each],
-                cut_on[fold == each],
-                np.log(sample.mass[fold == each]),
-                efficiency,
-                new_scores=of_signal[each],
-                new_log_mass=np.log(simulation.mass),
-            )
-            for each in range(FOLDS)
-        ]
-        passing.append(np.minimum(np.mean(would, axis=0), passing[-1]))
-    in_shell = -np.diff(np.vstack([*passing, np.zeros(len(simulation))]), axis=0)
+    passing = _passing(scores, sample, fold, region, simulation=simulation, of_signal=of_signal)
+    in_shell = -np.diff(np.vstack([passing, np.zeros(len(simulation))]), axis=0)
     templates = np.array([sample_template(edges, simulation.mass, each) for each in in_shell])
     level = 1 + SELECTIONS.index(BEST)
     peak = passing_failing_yield(
@@ -134,6 +124,37 @@ def one_search(background: Sample, signal: Sample, injected: int, number: int) -
         simulated=simulated_yield(edges, shells, templates),
         cpu=round(time.process_time() - started, 1),
     )
+
+
+def _passing(
+    scores: NDArray,
+    sample: Sample,
+    fold: NDArray,
+    region: tuple[float, float],
+    *,
+    simulation: Sample,
+    of_signal: list[NDArray],
+) -> NDArray:
+    """Return the probability of each simulated event to pass, in a fold drawn at random."""
+    passing = np.ones((1 + len(SELECTIONS), FOLDS, len(simulation)))
+    event, new_event = splitmix64(sample.event), splitmix64(simulation.event)
+    for each, new_scores in enumerate(of_signal):
+        rows = np.flatnonzero(fold == each)
+        in_fold = {
+            "mass": sample.mass[rows],
+            "events": event[rows],
+            "new_mass": simulation.mass,
+            "new_events": new_event,
+        }
+        cut_on = -conformal_p(
+            scores[rows], in_fold["mass"], fold[rows], window=region, events=event[rows]
+        )
+        new = -conformal_p_of_new(scores[rows], window=region, new_scores=new_scores, **in_fold)
+        for level, efficiency in enumerate(SELECTIONS, start=1):
+            passing[level, each] = passes(
+                cut_on, event[rows], efficiency, new_cut_on=new, new_events=new_event
+            )
+    return passing.mean(axis=1)
 
 
 def read(folder: Path) -> list[Found]:

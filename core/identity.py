@@ -202,13 +202,16 @@ def keyed(ids: NDArray[np.uint64], key: str) -> NDArray[np.uint64]:
     return splitmix64(splitmix64(ids) ^ np.uint64(text_digest(key)))
 
 
+_KINDS = 127  # of signal; labels are int8
+
+
 def whole_numbers(values: NDArray[Any], name: str, where: str = "") -> NDArray[Any]:
     """Return the values of ``event``, ``label`` or ``group``, refused where they are none of these.
 
     Parameters
     ----------
     values : ndarray, shape (n_events,)
-        Ids and groups are whole numbers, labels 0 or 1.
+        Ids and groups are whole numbers; labels 0, for background, or the number of a kind of signal.
     name : str
         Which of them they are.
     where : str
@@ -226,8 +229,8 @@ def whole_numbers(values: NDArray[Any], name: str, where: str = "") -> NDArray[A
     overdensity.core.errors.InputError: column 'event': 1 of 2 values, the first 0.5, are not a whole...
     """
     if name == "label":
-        bad = (values != 0) & (values != 1)
-        wanted = "0 (background) or 1 (signal)"
+        bad = ~((values >= 0) & (values <= _KINDS)) | (values != np.floor(values))
+        wanted = f"0 (background) or 1 to {_KINDS} (kinds of signal)"
     elif values.dtype.kind == "f":  # beyond 2^53, neighbours are one real number
         bad = ~(np.abs(values) < 2**53) | (values != np.floor(values))
         wanted = "a whole number below 2^53, or stored as an integer"

@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from threading import RLock
 from typing import Any, TypeVar
 
 from .errors import ConfigError, nearest_names
@@ -97,7 +98,7 @@ class Registry(Mapping[str, T]):
         self.decorator, self.unknown = decorator, unknown
         self._known: dict[str, T] = {}
         self._broken: set[str] = set()
-        self._imported = False
+        self._imported, self._importing = False, RLock()
 
     def add(self, name: str, item: Any) -> None:
         """Make an item known by its name.
@@ -219,10 +220,12 @@ class Registry(Mapping[str, T]):
         """Return what is ours: listed in the sources, or known since all of it is imported."""
         if self.decorator:
             return self.listings
-        if self.package and not self._imported:
-            self._imported = True  # beforehand: what is imported may look, too
-            for module, _ in _sources(files(self.package), self.package):
-                import_module(module)
+        if self.package:
+            with self._importing:  # another thread would see what is known so far
+                if not self._imported:
+                    self._imported = True  # beforehand: what is imported may look, too
+                    for module, _ in _sources(files(self.package), self.package):
+                        import_module(module)
         return self._known
 
     @cached_property

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError, OverdensityError
 from ..core.windows import Window
-from .crossfit import shown_to, train_fold
+from .crossfit import shown_to, train_fold, unseen_simulation
 from .evaluation.metrics import performance
 from .folds import Folding
 from .hyperparameters import replaced
@@ -284,8 +284,8 @@ def does_not_look_at_the_truth(case: MethodCase) -> None:
     order = np.argsort(case.sample.event, kind="stable")
     lies = replace(case.shown, label=(1 - label).astype(np.int8))
     lie = lies.take(order[case.folding.training(case.sample.event[order], 0)])
-    simulation = case.simulation.take(np.argsort(case.simulation.event, kind="stable"))
-    simulation = case.method.shown(simulation.take(case.folding.of(simulation.event) != 0))
+    unseen = unseen_simulation(case.method, case.simulation, case.sample, 0, case.folding)
+    simulation = case.method.shown(unseen.take(np.argsort(unseen.event, kind="stable")))
     method = type(case.method)(case.method.hyper)
     method.fit(lie, case.window, simulation=simulation, seed=case.folding.training_seed(0))
     if not np.array_equal(method.score(lies), case.scores):

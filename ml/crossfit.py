@@ -13,7 +13,14 @@ from .folds import Folding
 from .method import Method
 from .sample import Sample, simulated, truth
 
-__all__ = ["cross_fit", "fit_guarded", "score_fold", "shown_to", "train_fold"]
+__all__ = [
+    "cross_fit",
+    "fit_guarded",
+    "score_fold",
+    "shown_to",
+    "train_fold",
+    "unseen_simulation",
+]
 
 
 def cross_fit(
@@ -131,7 +138,9 @@ def train_fold(
     It may also score events that are in no fold, such as simulated signal. Simulated background is
     divided as the data are, by a hash of the event id, and the model is not trained on the events
     of this fold: it may score these too, and an event that is in both the data and the simulation
-    is not scored by a model that was trained on it. The method given is not changed.
+    is not scored by a model that was trained on it. A method that learns from simulation alone needs no
+    folds: it learns from all simulated events but those of the data, the same for every fold. The method
+    given is not changed.
 
     Parameters
     ----------
@@ -161,13 +170,13 @@ def train_fold(
     if never_scored is not None:
         learnt |= never_scored
     if simulation is not None:
-        simulation = simulation.take(folding.of(simulation.event) != fold)
+        simulation = unseen_simulation(method, simulation, sample, fold, folding)
     return fit_guarded(
         method,
         sample.take(learnt),
         window,
         simulation=simulation,
-        seed=folding.training_seed(fold),
+        seed=folding.training_seed(0 if method.trained_on == "simulation" else fold),
     )
 
 
@@ -228,6 +237,27 @@ def fit_guarded(
         simulation = _by_id(simulation.without_label())
     fresh = type(method)(method.hyper)
     return fresh.fit(data, window, simulation=simulation, seed=seed)
+
+
+def unseen_simulation(
+    method: Method[Any], simulation: Sample, sample: Sample, fold: int, folding: Folding
+) -> Sample:
+    """Return the simulated events from which the model of a fold may learn.
+
+    Those of other folds; of a method that is trained on simulation alone, all that are not data.
+
+    Examples
+    --------
+    >>> from overdensity.ml import Folding, make_method
+    >>> from overdensity.ml.contract import toy_sample, toy_simulation
+    >>> folding, simulation, data = Folding(seed=1, folds=3), toy_simulation(), toy_sample()
+    >>> [len(unseen_simulation(make_method(name), simulation, data, 0, folding))
+    ...  for name in ("idealised", "quak")]
+    [3972, 6000]
+    """
+    if method.trained_on == "simulation":
+        return simulation.take(~np.isin(simulation.event, sample.event))
+    return simulation.take(folding.of(simulation.event) != fold)
 
 
 def shown_to(method: Method[Any], sample: Sample) -> Sample:

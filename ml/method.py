@@ -65,6 +65,9 @@ class Method(ABC, Generic[HyperT]):
     windowed : bool
         Whether what it learns depends on the window. Where it does not, one training of a fold
         serves all windows of a scan.
+    trained_on : {"data", "simulation"}
+        Whether it learns from data at all. Where it learns from simulation alone, no event that is
+        scored was learnt, and the same model serves all folds.
     Hyper : type
         The frozen dataclass of its hyperparameters.
     requires : tuple of str
@@ -118,6 +121,7 @@ class Method(ABC, Generic[HyperT]):
     needs: tuple[Need, ...] = ("features",)
     source: ClassVar[str]
     windowed: ClassVar[bool] = True
+    trained_on: ClassVar[Literal["data", "simulation"]] = "data"
     Hyper: ClassVar[type[Any]]
     requires: ClassVar[tuple[str, ...]] = ()
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "overdensities"

@@ -17,6 +17,7 @@ from hist.storage import Weight
 from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError
+from ..core.identity import whole_numbers
 from ..core.records import to_plain
 from .jets.momentum import Jagged, cartesian
 from .options import checked
@@ -279,11 +280,15 @@ class ColumnProcessor(ProcessorABC):
         if np.ma.is_masked(ids):
             msg = f"{np.ma.count_masked(ids)} of {len(ids)} events have no id (masked)"
             raise InputError(msg)
-        columns = {"event": np.asarray(ids)[rows], **described}
+        ids = whole_numbers(np.asarray(ids), "event")
+        if ids.dtype.kind == "f":  # in single precision, many would be one
+            ids = ids.astype(np.uint64)
+        columns = {"event": ids[rows], **described}
         if weight is not None:
             columns["weight"] = weight[rows]
         if "label" in events.fields:
-            columns["label"] = ak.to_numpy(events.label)[rows].astype(np.int8)
+            label = np.ma.filled(ak.to_numpy(events.label).astype(np.float64), np.nan)
+            columns["label"] = whole_numbers(label, "label")[rows].astype(np.int8)
         return _Batch({name: _single(column) for name, column in columns.items()}, after)
 
 

@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import coffea.util
-import fsspec
 from coffea.processor import IterativeExecutor
 from distributed import KilledWorker
 
 from ..core import InputError, OverdensityError
+from ..core.file_systems import file_system
 from ..core.files.listing import file_names, folder_names
 from ..core.files.locks import locked
 from .base import ColumnProcessor
@@ -220,10 +220,10 @@ def _refuse_missing(writer: ColumnWriter, names: Iterable[str]) -> None:
 
 
 def _make_folders(writer: ColumnWriter) -> None:
-    fs, root = fsspec.core.url_to_fs(writer.out)
+    fs, root = file_system(writer.out)
     try:
         for folder in (*(writer.folder(name) for name in writer.names), writer.failures):
-            fs.makedirs(fsspec.core.url_to_fs(folder)[1], exist_ok=True)
+            fs.makedirs(file_system(folder)[1], exist_ok=True)
         for note in file_names(fs, f"{root}/failures", ".json"):  # of an earlier attempt
             fs.rm_file(f"{root}/failures/{note}")
     except OSError as error:
@@ -233,7 +233,7 @@ def _make_folders(writer: ColumnWriter) -> None:
 
 def _remove_others(writer: ColumnWriter, keep: Iterable[str]) -> int:
     """Remove what other settings or files have left, variations included; returns how many."""
-    fs, root = fsspec.core.url_to_fs(writer.out)
+    fs, root = file_system(writer.out)
     found = folder_names(fs, f"{root}/variations")
     n_removed = sum(
         len(remove_others(writer.folder(name), ())) for name in found if name not in writer.names

@@ -14,6 +14,7 @@ from ..core import InputError
 from .columns.partitions import settings_key
 from .sources.chunks import Chunk, FileSummary, file_stamp, split
 from .sources.filesets import Dataset
+from .sources.remote import readable
 from .sources.source import Executor, Source
 
 __all__ = ["FoundFile", "complaint", "find_files", "plan_chunks"]
@@ -144,8 +145,9 @@ def _look(files: Sequence[str], *, source: Source, collections: tuple[str, ...])
     bad: dict[str, str] = {}
     for path in files:
         try:
-            summary = source.inspect(path, collections)
-            found[path] = (summary, *file_stamp(path))
+            with readable(path, "event"):  # whatever goes wrong with one file costs that file alone
+                summary = source.inspect(path, collections)
+                found[path] = (summary, *file_stamp(path))
         except InputError as error:
             said = str(error)
             bad[path] = said if path in said else f"{path}: {said}"

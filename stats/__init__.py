@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .p_values.local import local_p, z_of_p
     from .sculpting.fabricated import FabricatedExcess, fabricated_excess, refuse_fabricated
     from .sculpting.sculpting_result import Sculpting
+    from .search.fit_start import choose_start
     from .search.hunt_result import Best, HuntResult, SelectionResult, WindowResult
     from .search.hunting import hunt, hunt_patterns
     from .search.trials import Trials
@@ -65,6 +66,7 @@ __all__ = [
     "background_functions",
     "best_workspace",
     "choose_function",
+    "choose_start",
     "conformal_p",
     "count_patterns",
     "counting_workspace",

@@ -76,6 +76,6 @@ def test_methods_are_compared_and_one_searches() -> None:
 def test_challenge_seals_boxes_and_finds_the_strong_signal() -> None:
     text = execute("05_challenge.ipynb")
     assert "the commitment is that of the key: True" in text
-    assert "does not match boxes/box" in text
+    assert "the key does not match suite/boxes/box" in text
     assert "There is an excess at" in text
     assert "log score: mean of ln P(what is true)" in text

@@ -27,7 +27,8 @@ _REAL = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
-_MERGE = "tag:yaml.org,2002:merge"
+_CORE = "tag:yaml.org,2002:"
+_MERGE = f"{_CORE}merge"
 
 
 def yaml_file(path: str | os.PathLike[str], *, kind: str) -> Any:
@@ -162,6 +163,12 @@ class _Loader(yaml.SafeLoader):
         self._refuse(not fits, f"no number: {text[:40]!r}", None)
         return float(re.sub(r"\.(inf|nan)$", r"\1", text.lower()))
 
+    def construct_truth(self, node: Any) -> bool:
+        """Return true or false."""
+        text = str(self.construct_scalar(node)).lower()
+        self._refuse(text not in {"true", "false"}, f"neither true nor false: {text[:40]!r}", None)
+        return text == "true"
+
     @staticmethod
     def _refuse(wrong: bool, what: str, event: Any) -> None:  # noqa: FBT001
         if wrong:
@@ -171,7 +178,7 @@ class _Loader(yaml.SafeLoader):
 
 def _resolved(kind: str, pattern: str | re.Pattern[str], first: str) -> None:
     """Let plain words of a pattern be of a kind; `first` are the letters they begin with."""
-    tag = f"tag:yaml.org,2002:{kind}"
+    tag = f"{_CORE}{kind}"
     whole = re.compile(rf"^(?:{getattr(pattern, 'pattern', pattern)})$")
     for each in (_Loader, _Dumper):
         each.add_implicit_resolver(tag, whole, list(first))
@@ -182,6 +189,11 @@ _resolved("bool", "true|True|TRUE|false|False|FALSE", "tTfF")
 _resolved("int", _INTEGER, "-+0123456789")
 _resolved("float", _REAL, "-+.0123456789")
 _resolved("merge", "<<", "<")
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^$"), [""])
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_integer)
-_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_real)
+_Loader.add_implicit_resolver(f"{_CORE}null", re.compile(r"^$"), [""])
+_Loader.yaml_constructors = {  # of all that YAML 1.1 knows, the core schema; others are refused
+    tag: yaml.SafeLoader.yaml_constructors[tag]
+    for tag in (None, *(f"{_CORE}{kind}" for kind in ("null", "str", "seq", "map")))
+}
+_Loader.add_constructor(f"{_CORE}bool", _Loader.construct_truth)
+_Loader.add_constructor(f"{_CORE}int", _Loader.construct_integer)
+_Loader.add_constructor(f"{_CORE}float", _Loader.construct_real)

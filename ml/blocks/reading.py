@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core import InputError, nearest_names
+from ...core.file_systems import file_system
 from ...core.files.listing import data_files, same_place
 from ...core.identity import content_ids, number_ties
 from .block import Block, BlockKind
@@ -284,7 +285,7 @@ def _files(paths: Paths) -> Iterable[tuple[fsspec.AbstractFileSystem, str]]:
         paths = [paths]
     found = False
     for path in paths:
-        fs, name = fsspec.core.url_to_fs(os.fspath(path))
+        fs, name = file_system(os.fspath(path))
         if not fs.exists(name):
             msg = f"{path}: no such file"
             raise InputError(msg)

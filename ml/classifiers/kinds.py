@@ -126,8 +126,10 @@ class ClassifierKind(ABC):
 
     Examples
     --------
-    >>> [(name, CLASSIFIERS[name].needs) for name in CLASSIFIERS.names() if name != "networks"]
-    [('lstm', ('features',)), ('pfn', ('constituents',)), ('trees', ('features',))]
+    >>> [name for name in CLASSIFIERS.names() if name != "networks"]
+    ['argos', 'lstm', 'pfn', 'quadratic', 'trees']
+    >>> CLASSIFIERS["trees"].needs, CLASSIFIERS["pfn"].needs
+    (('features',), ('constituents',))
     """
 
     name: ClassVar[str]

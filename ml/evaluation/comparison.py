@@ -119,7 +119,7 @@ def compare(
     events = both.of(np.isin(both.group, kept))
     rng = np.random.default_rng(seed)
     scores = _scores(events, kept, folds, hyper, rng)
-    statistic = _statistics(events, kept, scores, folds, permutations, rng)
+    statistic = _statistics(events, kept, scores, permutations, rng)
     local, of_all = p_values(statistic, rng)
     named = [str(group) for group in kept] if data.group is not None else [EVERYWHERE]
     named += [EVERYWHERE] * (len(kept) > 1)
@@ -268,11 +268,11 @@ def _statistics(
     events: _Events,
     kept: Sequence[int],
     scores: NDArray[np.float32],
-    folds: int,
     permutations: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Return the statistics of :func:`p_values`: of each region, then of all together."""
+    folds = int(events.fold.max()) + 1
     found = np.zeros((len(kept) + (len(kept) > 1), folds - 1, permutations + 1))
     for k in range(folds - 1):
         summed = np.zeros((2, permutations + 1))

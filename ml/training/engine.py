@@ -125,9 +125,7 @@ def train(
     scale = 1.0 if weight is None else float(np.mean(weight[learn], dtype=np.float64))
     batches = _Batches(columns, weight, scale, on)
     module.to(on)
-    optimizer = torch.optim.Adam(
-        module.parameters(), lr=hyper.learning_rate, weight_decay=hyper.weight_decay, fused=True
-    )
+    optimizer = _optimizer(module, hyper)
     where = Progress()
     values = [learn, check, *columns, *([] if weight is None else [weight])]
     key = fingerprint(module, values, hyper, seed)
@@ -216,8 +214,15 @@ class _Batches:
         return torch.as_tensor(values, device=self.device)
 
 
+def _optimizer(module: torch.nn.Module, hyper: TrainingHyper) -> torch.optim.Optimizer:
+    parameters, decay = module.parameters(), hyper.weight_decay
+    if hyper.optimizer == "adadelta":
+        return torch.optim.Adadelta(parameters, lr=hyper.learning_rate, weight_decay=decay)
+    return torch.optim.Adam(parameters, lr=hyper.learning_rate, weight_decay=decay, fused=True)
+
+
 def _epoch(
-    optimizer: torch.optim.Adam,
+    optimizer: torch.optim.Optimizer,
     forward: Callable[[tuple[Tensor, ...]], Tensor],
     batches: _Batches,
     order: NDArray[np.int64],
@@ -245,7 +250,7 @@ def _finished(module: torch.nn.Module, where: Progress, seen: Watch) -> Training
 
 
 def _step(
-    optimizer: torch.optim.Adam,
+    optimizer: torch.optim.Optimizer,
     losses: Tensor,
     weight: Tensor | None,
     *,

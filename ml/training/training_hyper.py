@@ -13,7 +13,7 @@ __all__ = ["TrainingHyper"]
 
 @dataclass(frozen=True)
 class TrainingHyper:
-    """How a module is trained; Adam throughout.
+    """How a module is trained.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class TrainingHyper:
     batch : int
         Events a step. The events of an epoch are divided evenly into steps of at most so many.
     learning_rate, weight_decay : float
-        Of Adam; the decay is added to the gradient (L2).
+        Of the optimizer; the decay is added to the gradient (L2).
     schedule : {"constant", "cosine"}
         ``cosine``: the learning rate falls to zero along half a cosine over ``epochs``.
     clip : float
@@ -35,6 +35,8 @@ class TrainingHyper:
         How many epochs are kept.
     mixed : bool
         On a GPU, matrix products in bfloat16; no effect on a CPU.
+    optimizer : {"adam", "adadelta"}
+        Adam (arXiv:1412.6980), or Adadelta (arXiv:1212.5701), which has no momentum.
     """
 
     epochs: int = 100
@@ -47,6 +49,7 @@ class TrainingHyper:
     keep: Literal["best", "last"] = "best"
     average: int = 1
     mixed: bool = True
+    optimizer: Literal["adam", "adadelta"] = "adam"
 
     def __post_init__(self) -> None:
         refuse_unusable(
@@ -61,4 +64,5 @@ class TrainingHyper:
             patience=self.patience >= 0,
             keep=self.keep in ("best", "last"),
             average=1 <= self.average <= self.epochs,
+            optimizer=self.optimizer in ("adam", "adadelta"),
         )

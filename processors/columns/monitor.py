@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import fsspec
-
 from ...core import progress
+from ...core.file_systems import file_system
 from ...core.files.listing import file_names
 from ..sources.chunks import Chunk
 from .partitions import partition_names
@@ -162,5 +161,5 @@ def progress_bar(n_chunks: int) -> Iterator[Monitor]:
 
 
 def _n_failures(folder: str) -> int:
-    fs, root = fsspec.core.url_to_fs(folder)
+    fs, root = file_system(folder)
     return len(file_names(fs, root, ".json"))

@@ -11,12 +11,12 @@ from importlib.metadata import version
 from typing import Any
 
 import awkward as ak
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...core import InputError, Record
+from ...core.file_systems import file_system
 from ...core.files.listing import file_names
 from ...core.identity import json_digest
 from ..sources.remote import write_bytes
@@ -138,7 +138,7 @@ def read_summary(path: str) -> PartitionSummary | None:
     The partition is read, so that one which is damaged, or was written anew with fewer rows, is
     made again and not used.
     """
-    fs, final = fsspec.core.url_to_fs(path)
+    fs, final = file_system(path)
     try:
         if not fs.exists(final):
             return None
@@ -160,7 +160,7 @@ def _summary_of(metadata: dict[bytes, bytes] | None) -> PartitionSummary:
 
 def _is_ours(path: str) -> bool:
     """Return whether a file says that it is a partition, whole or damaged."""
-    fs, final = fsspec.core.url_to_fs(path)
+    fs, final = file_system(path)
     try:
         with fs.open(final, "rb") as file:
             return _METADATA in (pq.read_metadata(file).metadata or {})
@@ -170,7 +170,7 @@ def _is_ours(path: str) -> bool:
 
 def partition_names(folder: str) -> set[str]:
     """Return the names of the Parquet files in a folder."""
-    fs, root = fsspec.core.url_to_fs(folder)
+    fs, root = file_system(folder)
     return set(file_names(fs, root, ".parquet"))
 
 
@@ -179,7 +179,7 @@ def remove_others(folder: str, keep: Iterable[str]) -> list[str]:
 
     Only files that carry our summary are touched, and what a killed worker left half written.
     """
-    fs, root = fsspec.core.url_to_fs(folder)
+    fs, root = file_system(folder)
     root = root.rstrip("/")
     others = sorted(partition_names(folder) - set(keep))
     removed = [name for name in others if _is_ours(f"{folder}/{name}")]

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import awkward as ak
 import numpy as np
 
-from ...core import ConfigError, InputError
-from ..base import ColumnProcessor
+from ...core import ConfigError, InputError, MissingExtraError
+from ..base import ColumnProcessor, Columns
 from ..jets.momentum import Jagged
 from ..sources.chunks import Chunk
-from ..sources.remote import write_bytes
+from ..sources.remote import readable, reason, write_bytes
 from .histograms import from_uhi, to_uhi
 from .partitions import PartitionSummary, read_summary, write_partition
 
@@ -135,11 +135,19 @@ class ColumnWriter:
         if (there := self.finished(name, chunk)) is not None:
             return there
         try:
-            read = events()
+            with readable(chunk.path, "event"):
+                read = events()
         except InputError as error:
             # Not raised: the executor would give up, and the good chunks beside it be lost.
             return self._failure(name, chunk, error)
-        return _result(name, self._make(name, _weighted(read, chunk)), reused=0)
+        summaries: dict[str, PartitionSummary] = {}
+        try:
+            for key, columns, summary in self._selections(chunk, _weighted(read, chunk)):
+                write_partition(f"{self.folder(key)}/{name}", columns, summary)
+                summaries[key] = summary
+        except _NotSelectedError as error:
+            return self._failure(name, chunk, error)
+        return _result(name, summaries, reused=0)
 
     def finished(self, name: str, chunk: Chunk) -> dict[str, Any] | None:  # noqa: ARG002 - see Writer
         """Return what `write` returns of a chunk that is there already; None if it is not."""
@@ -150,27 +158,41 @@ class ColumnWriter:
             summaries[key] = summary
         return _result(name, summaries, reused=1)
 
-    def _make(self, name: str, events: ak.Array) -> dict[str, PartitionSummary]:
+    def _selections(
+        self, chunk: Chunk, events: ak.Array
+    ) -> Iterator[tuple[str, Columns, PartitionSummary]]:
+        """Yield the columns of each variation; what goes wrong is the fault of these events."""
         empty = _n_empty(events)
-        varied = [(NOMINAL, events)] if self.variations is None else self.variations(events)
-        summaries: dict[str, PartitionSummary] = {}
-        for key, these in varied:
-            selected = self.processor.select(these)
-            hists = self.processor.histograms(selected.columns)
-            summaries[key] = PartitionSummary(
-                rows=len(selected.columns["event"]),
-                cutflow=selected.cutflow,
-                weighted=selected.weighted,
-                hists={title: to_uhi(histogram) for title, histogram in hists.items()},
-                empty=empty,
-            )
-            write_partition(f"{self.folder(key)}/{name}", selected.columns, summaries[key])
-        return summaries
+        try:
+            varied = [(NOMINAL, events)] if self.variations is None else self.variations(events)
+            for key, these in varied:
+                selected = self.processor.select(these)
+                hists = self.processor.histograms(selected.columns)
+                yield (
+                    key,
+                    selected.columns,
+                    PartitionSummary(
+                        rows=len(selected.columns["event"]),
+                        cutflow=selected.cutflow,
+                        weighted=selected.weighted,
+                        hists={title: to_uhi(histogram) for title, histogram in hists.items()},
+                        empty=empty,
+                    ),
+                )
+        except (ConfigError, MissingExtraError, MemoryError):
+            raise  # of no event
+        except Exception as error:
+            msg = f"{chunk.path}: events {chunk.start} to {chunk.stop} cannot be selected ({reason(error)})"
+            raise _NotSelectedError(msg) from error
 
     def _failure(self, name: str, chunk: Chunk, error: InputError) -> dict[str, Any]:
         note = json.dumps({"chunk": chunk.to_dict(), "error": str(error)}, indent=2)
         write_bytes(f"{self.failures}/{name}.json", note.encode())
         return {"sets": {}, "reused": 0, "bad": {chunk.place: str(error)}}
+
+
+class _NotSelectedError(InputError):
+    """Events that the processor cannot select from: they alone are lost."""
 
 
 def _weighted(events: ak.Array, chunk: Chunk) -> ak.Array:

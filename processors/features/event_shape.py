@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..jets.constituents import flat_jets
-from ..jets.momentum import Jagged
+from ..jets.momentum import Jagged, mass_of
 from .cambridge import cambridge_aachen
 from .declustering import recursive_soft_drop
 from .n_subjettiness import n_subjettiness
@@ -25,6 +25,8 @@ class EventShape(NamedTuple):
     ----------
     ht : array, shape (n_events,)
         The scalar sum of the pT of all particles, in GeV.
+    mass : array, shape (n_events,)
+        The invariant mass of all particles, in GeV: that of the event as one jet.
     m_rsd : array, shape (n_events,)
         The mass of what recursive soft drop leaves of the event, in GeV.
     n_rsd : array of int, shape (n_events,)
@@ -34,6 +36,7 @@ class EventShape(NamedTuple):
     """
 
     ht: NDArray[np.float64]
+    mass: NDArray[np.float64]
     m_rsd: NDArray[np.float64]
     n_rsd: NDArray[np.int64]
     tau: NDArray[np.float64]
@@ -82,6 +85,7 @@ def event_shape(
     rest: Jagged = particles[groomed.kept]
     return EventShape(
         ht=flat.total(flat.places[0]),
+        mass=mass_of(*(flat.total(flat.momenta[i]) for i in range(4))),
         m_rsd=groomed.mass,
         n_rsd=ak.to_numpy(ak.num(rest, axis=1)),
         tau=n_subjettiness(rest, n, radius=radius, threads=threads),

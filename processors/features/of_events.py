@@ -19,7 +19,7 @@ __all__ = ["check_event_features", "event_features"]
 
 _TAU = re.compile(r"tau([1-9])_rsd")
 _RATIO = re.compile(rf"tau({'|'.join(f'{n + 1}{n}' for n in range(1, 9))})_rsd")
-_PLAIN = ("m_rsd", "n_rsd", "ht_particles")
+_PLAIN = ("m_rsd", "n_rsd", "ht_particles", "m_particles")
 _KNOWN = (
     *_PLAIN,
     *(f"tau{n}_rsd" for n in range(1, 10)),
@@ -59,7 +59,8 @@ def event_features(names: Sequence[str], particles: ak.Array) -> dict[str, NDArr
         dynamic R0), in GeV; ``n_rsd`` (int16), how many particles are left; ``tau1_rsd`` to
         ``tau9_rsd``, their N-subjettiness, and its ratios ``tau21_rsd`` to ``tau98_rsd``, zero
         where the denominator is; ``ht_particles``, the scalar sum of the pT of all particles
-        before grooming, in GeV.
+        before grooming, and ``m_particles``, the mass of the event as one jet (arXiv:2609.00132),
+        both in GeV.
     particles : ak.Array, shape (n_events, var)
         Momentum4D with px, py, pz, E, in GeV.
 
@@ -80,6 +81,7 @@ def event_features(names: Sequence[str], particles: ak.Array) -> dict[str, NDArr
         "m_rsd": shape.m_rsd,
         "n_rsd": shape.n_rsd.astype(np.int16),
         "ht_particles": shape.ht,
+        "m_particles": shape.mass,
     }
     tau = dict(zip(axes, shape.tau.T, strict=False))
     for name in names:

@@ -15,7 +15,7 @@ __all__ = ["LUND_PLANE", "MASS_PLANE", "lund_plane", "mass_plane"]
 
 _LEAST_MASS = 30.0  # GeV, of a subjet whose splitting counts (section 3.6.1)
 _MASSES = np.concatenate([np.arange(30.0, 200.0, 10.0), np.arange(200.0, 801.0, 50.0), [np.inf]])
-_DROPS = np.linspace(0.0, 1.0, 11)
+_DROPS = np.linspace(0.0, 0.8, 9)  # above, an emission so soft that it tells little
 _LN_INV_DELTA = np.linspace(0.0, 5.0, 11)
 _LN_KT = np.linspace(-1.0, 7.0, 17)
 
@@ -28,9 +28,10 @@ LUND_PLANE = (len(_LN_KT) - 1, len(_LN_INV_DELTA) - 1)
 def mass_plane(trees: Trees) -> NDArray[np.uint8]:
     """Return how many splittings jets have in cells of subjet mass and mass drop.
 
-    The mass basis: all splittings of subjets above 30 GeV, on all branches; the mass drop is the
-    mass of the heavier piece over that of the subjet. Bins of 10 GeV to 200 GeV and of 50 GeV to 800 GeV,
-    with what is above in the last row; ten equal bins of the mass drop.
+    The mass basis: splittings of subjets above 30 GeV, on all branches, whose heavier piece has no more than
+    0.8 of the mass of the subjet, its mass drop: half of all splittings are softer, and topics describe
+    them in place of a signal. Bins of 10 GeV to 200 GeV and of 50 GeV to 800 GeV, with what is above in the
+    last row; eight equal bins of the mass drop.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def mass_plane(trees: Trees) -> NDArray[np.uint8]:
     parents = np.flatnonzero((trees.pieces[0] >= 0) & (masses > _LEAST_MASS))
     drop = masses[trees.pieces[:, parents]].max(axis=0) / masses[parents]
     jet = np.repeat(np.arange(len(trees)), np.diff(trees.offsets))[parents]
-    return _counts(jet, (masses[parents], _MASSES), (drop.clip(0.0, 1.0), _DROPS), len(trees))
+    return _counts(jet, (masses[parents], _MASSES), (drop, _DROPS), len(trees))
 
 
 def lund_plane(

@@ -289,7 +289,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "mass_plane",
-        "how many splittings of subjets above 30 GeV lie in cells of subjet mass and mass drop",
+        "how many splittings of subjets above 30 GeV lie in cells of subjet mass and mass drop (up to 0.8)",
         "LDA, LHCO section 3.6, arXiv:2101.08320",
         declustered,
         dtype="uint8",

@@ -21,6 +21,7 @@ from .of_jets import LeadingJetsProcessor
 
 __all__ = ["MultijetProcessor"]
 
+_BOTH = ("j1", "j2")
 _PAIRS = {"m12": (0, 1), "m13": (0, 2), "m23": (1, 2)}
 
 
@@ -38,10 +39,19 @@ class MultijetProcessor(LeadingJetsProcessor):
     there is none):
 
     ``event`` (uint64); ``mjj`` and ``mjjj``, the masses of the two and three leading jets;
-    ``m12, m13, m23``, those of the pairs (``m12`` is ``mjj``), and the same in order of mass,
+    ``m_jets``, that of three where there are so many, else of two; ``m12, m13, m23``, those of the
+    pairs (``m12`` is ``mjj``), and the same in order of mass,
     ``m_low, m_mid, m_high``; for ``j1, j2, j3`` in order of pT: ``pt, eta, phi, mass`` and the
     features; ``ht`` and ``n_jets`` (int16), the scalar sum of pT and the number of jets above
-    `min_jet_pt`; the event features; ``weight`` and ``label`` (int8) where the events have them.
+    `min_jet_pt`; ``j1_mass_over_pt, j2_mass_over_pt`` and ``j3_pt_over_m``, below; the event
+    features; ``weight`` and ``label`` (int8) where the events have them.
+
+    *One channel.* With ``min_jets: 2`` the mass ``m_jets`` of all events is where both decays of
+    Black Box 3 peak. Beside it stand features without a scale: the multiplicities of both jets
+    (``j1_n, j2_n``), their masses over their pT, and pT3 over ``m_jets``. (What is tied to
+    the trigger's edge, such as pT2 over the mass, and ratios of the masses of pairs follow the mass
+    itself.) For a splitting of momentum fraction z over an angle ΔR, m² ≈ z (1 − z) pT² ΔR²
+    (arXiv:0802.2470, eq. 1), so that mass over pT has no scale. The five are ours, of no paper.
 
     *Which pair is R.* The squared masses of the two other pairs share M² − m_R² evenly, if R has
     no spin. With q = 2 m_R² / (M² − m_R²), R is ``m_mid`` with probability q and ``m_low``
@@ -81,6 +91,7 @@ class MultijetProcessor(LeadingJetsProcessor):
     axes: ClassVar[dict[str, Any]] = {
         "mjj": hist.axis.Regular(180, 1000, 10000, name="mjj", label="$m_{jj}$ [GeV]"),
         "mjjj": hist.axis.Regular(180, 1000, 10000, name="mjjj", label="$m_{jjj}$ [GeV]"),
+        "m_jets": hist.axis.Regular(180, 1000, 10000, name="m_jets", label="jets' mass [GeV]"),
         "m_mid": hist.axis.Regular(100, 0, 5000, name="m_mid", label="middle pair mass [GeV]"),
         "m_rsd": hist.axis.Regular(200, 0, 10000, name="m_rsd", label=r"$M_{\rm RSD}$ [GeV]"),
         "j1_pt": hist.axis.Regular(100, 0, 5000, name="j1_pt", label="leading jet $p_T$ [GeV]"),
@@ -132,6 +143,7 @@ class MultijetProcessor(LeadingJetsProcessor):
             columns |= {
                 f"j{rank + 1}_{name}": at_rank(x, counts, rank) for name, x in of_jets.items()
             }
+        columns |= _without_scale(columns)
         columns["ht"] = ak.to_numpy(ak.sum(pt[keep], axis=1))
         columns["n_jets"] = n_jets.astype(np.int16)
         if self.event_features:
@@ -149,8 +161,15 @@ def _masses(jets: Jagged, three: NDArray[np.bool_]) -> Columns:
         for name, (one, other) in _PAIRS.items()
     }
     pairs["m12"] = columns["mjj"]
+    columns["m_jets"] = np.where(three, columns["mjjj"], columns["mjj"])
     ordered = np.sort(np.stack(list(pairs.values())), axis=0)
     return columns | pairs | dict(zip(("m_low", "m_mid", "m_high"), ordered, strict=True))
+
+
+def _without_scale(columns: Columns) -> Columns:
+    """Return the masses of both jets over their pT, and the third jet's pT over the mass of all."""
+    ratios = {f"{jet}_mass_over_pt": columns[f"{jet}_mass"] / columns[f"{jet}_pt"] for jet in _BOTH}
+    return ratios | {"j3_pt_over_m": columns["j3_pt"] / columns["m_jets"]}
 
 
 def _where(there: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-import fsspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InputError, Record
+from ...core.file_systems import file_system
 from ...core.files.listing import local_path
 from ...core.identity import integer_digest
 
@@ -163,7 +163,7 @@ def file_stamp(path: str) -> tuple[int, str]:
     ...     file_stamp(file.name)[0]
     5
     """
-    fs, name = fsspec.core.url_to_fs(path)
+    fs, name = file_system(path)
     info = fs.info(name)
     changed = next((info[key] for key in ("mtime", "ETag", "LastModified") if key in info), "")
     size = int(info["size"] or 0)

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
-import fsspec
-
 from ...core import ConfigError, InputError, Record, nearest_names
+from ...core.file_systems import file_system
 from ...core.files.json_values import json_value
 from ...core.files.listing import data_files, same_place
 from .chunks import absolute
@@ -226,7 +225,7 @@ def _named(path: str) -> Iterable[str]:
     if told or not _is_folder(path):
         yield absolute(path)
         return
-    fs, name = fsspec.core.url_to_fs(absolute(path))
+    fs, name = file_system(absolute(path))
     try:
         found = data_files(fs, name, suffixes)
     except (OSError, NotImplementedError) as error:
@@ -240,7 +239,7 @@ def _named(path: str) -> Iterable[str]:
 
 
 def _is_folder(path: str) -> bool:
-    fs, name = fsspec.core.url_to_fs(absolute(path))
+    fs, name = file_system(absolute(path))
     try:
         return bool(fs.isdir(name))
     except OSError:
@@ -318,7 +317,7 @@ def _here(pattern: str) -> list[str]:
 
 
 def _of_url(pattern: str, given: str) -> list[str]:
-    fs, name = fsspec.core.url_to_fs(pattern)
+    fs, name = file_system(pattern)
     try:
         literal = not _is_pattern(pattern) or fs.exists(name)
         found = [name] if literal else sorted(fs.glob(name))

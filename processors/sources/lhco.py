@@ -5,22 +5,22 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import awkward as ak
-import fsspec
 import h5py
 import hdf5plugin  # noqa: F401 - registers blosc, with which the official files are compressed
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
-from ...core.identity import content_ids_of_lists, hex_digest
+from ...core.file_systems import file_system
+from ...core.identity import content_ids_of_lists, hex_digest, whole_numbers
 from ..jets.momentum import momenta
 from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary, absolute, content_identity
-from .remote import read_bytes, reason, unreadable
+from .remote import read_bytes, readable, reason
 from .source import Source, register_source
 from .written import refuse_unwritten
 
@@ -153,8 +153,7 @@ class LhcoSource(Source):
             "event": content_ids_of_lists(n_particles, *particles.T),
         }
         if (key_file := self._keys.get(absolute(chunk.path))) is not None:
-            key = _read_key(key_file, self.dataset, chunk.start, chunk.stop)
-            fields["label"] = _as_label(key, key_file, chunk.start)
+            fields["label"] = _read_key(key_file, self.dataset, chunk.start, chunk.stop)
         elif has_truth:
             truth = np.concatenate(labels) if labels else np.empty(0)
             fields["label"] = _as_label(truth, chunk.path, chunk.start)
@@ -182,20 +181,12 @@ def _only_particles(path: str, collections: Sequence[str]) -> None:
 @contextmanager
 def _open_hdf5(path: str) -> Iterator[h5py.File]:
     """Open an HDF5 file, here or behind any fsspec URL, with errors a user can act on."""
-    handle = None
-    try:
+    with readable(path, "HDF5"), ExitStack() as stack:
+        source: Any = path
         if "://" in path:
-            fs, name = fsspec.core.url_to_fs(path)
-            handle = fs.open(name, "rb")
-        file = h5py.File(handle or path, "r")
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error, "HDF5") from None
-    try:
-        with file:
-            yield file
-    finally:
-        if handle is not None:
-            handle.close()
+            fs, name = file_system(path)
+            source = stack.enter_context(fs.open(name, "rb"))
+        yield stack.enter_context(h5py.File(source, "r"))
 
 
 def _dataset(file: h5py.File, name: str, path: str) -> h5py.Dataset:
@@ -229,7 +220,8 @@ def _unpad(rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     return triples[present], np.count_nonzero(present, axis=1).astype(np.int64)
 
 
-def _read_key(path: str, dataset: str, start: int, stop: int) -> NDArray[np.float64]:
+def _read_key(path: str, dataset: str, start: int, stop: int) -> NDArray[np.int8]:
+    """Return the kinds of events; the key of Black Box 3 has two of signal, 1 and 2."""
     content = read_bytes(path)
     if content.startswith(b"\x89HDF\r\n\x1a\n"):
         with _open_hdf5(path) as file:
@@ -240,13 +232,13 @@ def _read_key(path: str, dataset: str, start: int, stop: int) -> NDArray[np.floa
         try:
             key = np.loadtxt(io.BytesIO(content), skiprows=start, max_rows=stop - start, ndmin=1)
         except ValueError as error:
-            msg = f"{path}: a key file has one 0 or 1 a line ({error})"
+            msg = f"{path}: a key file has one number a line, 0 for background ({error})"
             raise InputError(msg) from None
     key = key.reshape(len(key), -1)
     if key.shape != (stop - start, 1):
         msg = f"{path}: no truth for events {start} to {stop}; the key must have one number each"
         raise InputError(msg)
-    return key[:, 0].astype(np.float64)
+    return whole_numbers(key[:, 0].astype(np.float64), "label", f"{path}: ").astype(np.int8)
 
 
 def _as_label(values: NDArray[np.float64], path: str, start: int) -> NDArray[np.int8]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import awkward as ak
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...core import InputError
+from ...core.file_systems import file_system
 from ..jets.momentum import Jagged
 from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary
 from .layout import COLLECTIONS, Layout
@@ -167,7 +167,7 @@ def _columns(file: pq.ParquetFile, wanted: frozenset[str], start: int, stop: int
 def _opened(path: str) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file, with errors a user can act on, also those of reading it later."""
     try:
-        fs, name = fsspec.core.url_to_fs(path)
+        fs, name = file_system(path)
         with fs.open(name, "rb") as handle, pq.ParquetFile(handle) as file:
             yield file
     except InputError as error:

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import fsspec
-
 from ...core import InputError, OverdensityError
+from ...core.file_systems import file_system
 
 __all__ = ["is_missing", "read_bytes", "readable", "reason", "unreadable", "write_bytes"]
 
@@ -36,7 +35,7 @@ def read_bytes(path: str) -> bytes:
     Traceback (most recent call last):
     overdensity.core.errors.InputError: nowhere/a.txt: no such file
     """
-    fs, name = fsspec.core.url_to_fs(path)
+    fs, name = file_system(path)
     try:
         # Not cat_file: fsspec-xrootd keeps its handle, which goes on to show a replaced file.
         with fs.open(name, "rb") as file:
@@ -72,7 +71,7 @@ def write_bytes(path: str, content: bytes) -> None:
     ...     read_bytes(f"{folder}/a.txt")
     b'whole or not at all'
     """
-    fs, final = fsspec.core.url_to_fs(path)
+    fs, final = file_system(path)
     folder, _, name = final.rpartition("/")
     temporary = f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
     try:
@@ -159,7 +158,7 @@ def _is_unanswered(error: BaseException) -> bool:
 
 
 def _gives_parts(path: str) -> bool:
-    fs, name = fsspec.core.url_to_fs(path)
+    fs, name = file_system(path)
     try:
         with fs.open(name, "rb", cache_type="none") as file:
             file.seek(1)

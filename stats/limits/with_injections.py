@@ -18,7 +18,9 @@ from the yields :math:`y_r = \epsilon_r(S)\,S` of the R repetitions: with
 Student's t standing for the few repetitions (Geisser, Predictive Inference, 1993, §2.2), with the
 degrees of freedom of Welch and Satterthwaite, :math:`\nu = (R - 1)(s^2(1 + 1/R) + v)^2 /
 (s^2(1 + 1/R))^2`. The term v is what a Poisson count of mean :math:`\epsilon S` leaves out: data
-with fewer signal events than expected train a worse selection, too, and lose twice.
+with fewer signal events than expected train a worse selection, too, and lose twice. To it is added
+the square of the relative error that all :math:`\epsilon_r` share, as they are measured with the same
+simulated events.
 
 Nuisances of the signal are averaged over with y, as in the limit of a count
 (`overdensity.stats.limits.counting`). Where the data hold :math:`f` times the signal (luminosity,
@@ -92,6 +94,7 @@ def injected_limit(
     level: float = 0.95,
     bands: Sequence[float] = _BANDS,
     nuisances: Sequence[SignalFactor] = (),
+    errors: ArrayLike | None = None,
 ) -> InjectedLimit:
     r"""Return the CLs limit on the strength of a signal that the selection was trained with.
 
@@ -114,6 +117,9 @@ def injected_limit(
         In σ, where the expected limit is wanted.
     nuisances : sequence of SignalFactor
         Uncertainties of the signal, over which the yields are averaged.
+    errors : array_like of shape (n_strengths,), optional
+        Relative error of the efficiencies at each strength that all repetitions have in common, from
+        the number of simulated events that they are measured with. It adds to the variance.
 
     Returns
     -------
@@ -137,7 +143,12 @@ def injected_limit(
         msg = f"the confidence level must be between 0 and 1, got {level:g}"
         raise InputError(msg)
     _check_background(observed, expected, error)
-    training = _Training(*_checked(strengths, efficiencies), nuisances)
+    at, eps = _checked(strengths, efficiencies)
+    common = np.zeros(at.size) if errors is None else np.asarray(errors, dtype=float)
+    if common.shape != at.shape or not np.all(np.isfinite(common) & (common >= 0)):
+        msg = f"errors are {at.size} numbers, finite and not negative, got {common.tolist()}"
+        raise InputError(msg)
+    training = _Training(at, eps, common, nuisances)
     counts = (observed, *(_quantile(special.ndtr(q), expected, error) for q in bands))
     limits = [_limit(_Count(n, expected, error), training, 1 - level) for n in counts]
     return InjectedLimit(limits[0], tuple(limits[1:]), level)
@@ -195,11 +206,15 @@ class _Training:
     """Selected signal events against the strength, as one more training would have them."""
 
     def __init__(
-        self, strengths: Array, efficiencies: list[Array], nuisances: Sequence[SignalFactor]
+        self,
+        strengths: Array,
+        efficiencies: list[Array],
+        errors: Array,
+        nuisances: Sequence[SignalFactor],
     ) -> None:
         ranks = max(map(len, efficiencies))
         at = (np.arange(ranks) + 0.5) / ranks
-        self.strengths = strengths
+        self.strengths, self.errors = strengths, errors
         self.ranked = np.stack([np.quantile(e, at, method="inverted_cdf") for e in efficiencies])
         self.repeats = min(map(len, efficiencies))
         self.drawn = DrawnFactors.of(nuisances) if nuisances else None
@@ -228,9 +243,11 @@ class _Training:
         found = (1 - part) * below + part * above
         rise = (above.mean(axis=1) - below.mean(axis=1)) / (high - low)
         slope = np.maximum(rise * inside / np.maximum(found.mean(axis=1), 1e-300), 0.0)
-        u = np.log(strengths[:, None] * found + _HALF)
+        y = strengths[:, None] * found
+        u = np.log(y + _HALF)
         spread = u.var(axis=1, ddof=1) * (1 + 1 / self.repeats)
-        together = spread + 2 * slope / np.maximum(strengths, 1.0)
+        common = np.interp(inside, self.strengths, self.errors) * (y / (y + _HALF)).mean(axis=1)
+        together = spread + 2 * slope / np.maximum(strengths, 1.0) + common**2
         share = np.maximum(spread, together / _NORMAL) / np.maximum(together, 1e-300)
         nu = (self.repeats - 1) / np.maximum(share, 1 / _NORMAL) ** 2
         return u.mean(axis=1), together, np.minimum(nu, _NORMAL)

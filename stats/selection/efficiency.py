@@ -6,17 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from ...core import InputError, Record
+from .levels import events_before, n_selected
 
 __all__ = ["SignalEfficiency", "passes", "signal_efficiency"]
-
-Array = NDArray[np.float64]
-
-_DEGREE = 3  # in ln m, of the line between events that pass and those that do not
-_NEAR = 0.4  # in standard deviations of the normal score: events that tell where the line is
-_FEWEST = 60
 
 
 @dataclass(frozen=True)
@@ -53,74 +47,46 @@ class SignalEfficiency(Record):
 
 
 def passes(
-    scores: ArrayLike,
     cut_on: ArrayLike,
-    log_mass: ArrayLike,
+    events: ArrayLike,
     efficiency: float,
     *,
-    new_scores: ArrayLike,
-    new_log_mass: ArrayLike,
+    new_cut_on: ArrayLike,
+    new_events: ArrayLike,
 ) -> NDArray[np.bool_]:
-    r"""Return which new events would pass the selection of one fold, had they been among its events.
+    """Return which new events would pass the selection of one fold, had they been among its events.
 
-    What is cut on may be a calibrated score, which depends on the mass and is defined for the
-    events of the fold only. Both it and the score are turned into normal scores (the normal
-    quantile of the rank) u and z, and the line between selected and not selected,
-
-    .. math:: z_\mathrm{cut}(m) = \sum_{k=0}^{3} c_k \ln^k m + \beta\,u_\mathrm{cut},
-
-    is fitted to the events near it. Without a calibration u = z, and the line is the threshold.
+    They pass where fewer events of the fold stand before them than the selection keeps. So a signal
+    that fills the selection by itself crowds out its own simulated events too.
 
     Parameters
     ----------
-    scores, cut_on, log_mass : array_like of shape (n_events,)
-        Score by the model, what the selection cut on (larger is more anomalous), and ln m, of the
-        events of one fold in the range of the scan.
+    cut_on : array_like of shape (n_events,)
+        What the selection cut on (larger is more anomalous), of the events of one fold.
+    events : array_like of uint64, shape (n_events,)
+        Their ids, by which ties are broken.
     efficiency : float
         Fraction of them that was selected.
-    new_scores, new_log_mass : array_like of shape (n_new,)
-        Score by the same model, and ln m, of other events in that range.
+    new_cut_on, new_events : array_like of shape (n_new,)
+        The same of other events; of a calibrated score, `conformal_p_of_new`.
 
     Returns
     -------
     ndarray of bool, shape (n_new,)
 
-    Raises
-    ------
-    InputError
-        If the fold has too few events.
-
     Examples
     --------
-    >>> import numpy as np
-    >>> rng = np.random.default_rng(1)
-    >>> scores, log_mass = rng.normal(size=1000), rng.uniform(8, 8.6, 1000)
-    >>> passes(
-    ...     scores, scores, log_mass, 0.1, new_scores=[0.0, 3.0], new_log_mass=[8.2, 8.2]
-    ... ).tolist()
+    >>> passes([0.1, 0.9, 0.5, 0.3], [1, 2, 3, 4], 0.5, new_cut_on=[0.4, 0.6], new_events=[5, 6]).tolist()
     [False, True]
     """
-    scores, cut_on, log_mass = (np.asarray(x, dtype=float) for x in (scores, cut_on, log_mass))
-    n = scores.size
-    if n < _FEWEST:
-        msg = f"a fold of {n} events cannot tell the efficiency of a signal; it needs {_FEWEST}"
-        raise InputError(msg)
-    z, u = _normal_scores(scores), _normal_scores(cut_on)
-    distance = np.abs(u - ndtri(1 - efficiency))
-    near = np.argsort(distance)[: max(_FEWEST, np.count_nonzero(distance < _NEAR))]
-    middle, half = log_mass.mean(), max(float(np.ptp(log_mass)) / 2, 1e-9)
-
-    def columns(at: Array, cut: Array) -> Array:
-        powers = np.polynomial.legendre.legvander((at - middle) / half, _DEGREE)
-        return np.column_stack([powers, cut])
-
-    line, *_ = np.linalg.lstsq(columns(log_mass[near], u[near]), z[near], rcond=1e-10)
-    new_log_mass = np.asarray(new_log_mass, dtype=float)
-    threshold = columns(new_log_mass, np.full(new_log_mass.size, ndtri(1 - efficiency))) @ line
-    ordered, new_scores = np.sort(scores), np.asarray(new_scores, dtype=float)
-    rank = np.searchsorted(ordered, new_scores) + np.searchsorted(ordered, new_scores, "right")
-    new_z = ndtri((rank / 2 + 0.5) / (n + 1))
-    return new_z > threshold
+    cut_on = np.asarray(cut_on)
+    before = events_before(
+        cut_on,
+        np.asarray(events),
+        new_scores=np.asarray(new_cut_on),
+        new_ids=np.asarray(new_events),
+    )
+    return before < n_selected(efficiency, cut_on.size)
 
 
 def signal_efficiency(passed: ArrayLike, weights: ArrayLike) -> SignalEfficiency:
@@ -165,10 +131,3 @@ def signal_efficiency(passed: ArrayLike, weights: ArrayLike) -> SignalEfficiency
         folds=tuple(folds.tolist()),
         n_simulated=n,
     )
-
-
-def _normal_scores(values: Array) -> Array:
-    """Return the normal quantile of the rank of each value; equal values share theirs."""
-    ordered = np.sort(values)
-    rank = np.searchsorted(ordered, values) + np.searchsorted(ordered, values, "right")
-    return ndtri(rank / (2 * values.size))

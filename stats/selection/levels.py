@@ -13,6 +13,8 @@ from ...core import ConfigError, InputError
 __all__ = [
     "check_one_per_event",
     "checked_efficiencies",
+    "events_before",
+    "n_selected",
     "normal_scores",
     "rank_order",
     "selection_levels",
@@ -79,7 +81,7 @@ def selection_levels(
         members = np.flatnonzero(inside & (folds == fold))
         ranked = members[rank_order(scores[members], ids[members])]
         for efficiency in efficiencies:
-            levels[ranked[: int(efficiency * members.size + 0.5)]] += 1
+            levels[ranked[: n_selected(efficiency, members.size)]] += 1
     return levels
 
 
@@ -109,6 +111,38 @@ def rank_order(scores: NDArray, ids: NDArray) -> NDArray[np.int64]:
     [1, 2, 0]
     """
     return np.lexsort((ids, -scores))
+
+
+def n_selected(efficiency: float, n: int) -> int:
+    """Return how many of n events of a fold a selection keeps.
+
+    Examples
+    --------
+    >>> n_selected(0.02, 1666)
+    33
+    """
+    return int(efficiency * n + 0.5)
+
+
+def events_before(
+    scores: NDArray, ids: NDArray, *, new_scores: NDArray, new_ids: NDArray
+) -> NDArray[np.int64]:
+    """Return how many events stand before each new one in `rank_order`, had it been among them.
+
+    Examples
+    --------
+    >>> scores, ids = np.array([0.5, 0.9, 0.5]), np.array([7, 8, 3])
+    >>> events_before(scores, ids, new_scores=np.array([0.5, 1.0]), new_ids=np.array([5, 5])).tolist()
+    [2, 0]
+    """
+    # the new ones first, so that an event does not stand before itself
+    order = rank_order(
+        np.concatenate([new_scores, scores]), np.concatenate([new_ids.astype(ids.dtype), ids])
+    )
+    is_new = order < new_scores.size
+    before = np.empty(new_scores.size, dtype=np.int64)
+    before[order[is_new]] = np.cumsum(~is_new)[is_new]
+    return before
 
 
 def checked_efficiencies(efficiencies: Sequence[float]) -> tuple[float, ...]:

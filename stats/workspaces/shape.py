@@ -6,7 +6,8 @@ is linear in its parameters, and a ``normsys`` is the power of a factor: with a 
 .. math:: b_i(\alpha) = b_i \prod_k \kappa_{ik}^{\alpha_k}, \qquad
     \ln \kappa_{ik} = w_k\, \frac{\partial \ln b_i}{\partial \theta_k},
 
-is the function itself, and not its linearisation, but for the change of the slope within a bin. Two
+is the function itself, and not its linearisation, but for the change of the slope within a bin: the
+slopes make it exact at the fit with signal and at that without, at which limits are expected. Two
 things are approximate. pyhf interpolates :math:`\kappa^\alpha` for :math:`|\alpha| < 1` by a
 polynomial of sixth order (its code 4), good to some :math:`|\ln\kappa|^6 / 5040`. And a ``normsys``
 has a unit Gaussian constraint, where the parameters of the function have none: their unit
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import FitError
+from ..limits.profiled import data_of, fit_data
 from ..search.hunt_result import HuntResult
 from ..spectra.binning import gaussian_fractions
 from ..spectra.fit_model import FitModel
@@ -55,6 +57,7 @@ Array = NDArray[np.float64]
 Workspace = dict[str, Any]
 
 _MOST_ERRORS, _FEWEST_ERRORS = 50.0, 5.0
+_SAME = 1e-6  # square of the distance of two fits, in units of the workspace
 _FREE = (1.0, 1e-3, 1e3)  # start and bounds of factors without constraint
 
 
@@ -96,20 +99,54 @@ def factors_of(known: Categories) -> Factors:
     >>> list(found.free), list(found.log)
     (['background_0'], ['background_1', 'background_2'])
     """
-    nominal = known.best.copy()
-    nominal[1 : 1 + known.n_log][known.precision[1 : 1 + known.n_log] > 0] = 0.0
-    slopes = known.log_slopes(known.best) * _units(known)
+    inside, units = slice(1, 1 + known.n_log), _units(known)
+    is_free = np.isin(np.arange(known.n_log), [0, known.n_function])
+    slopes = _slopes(known, np.where(is_free, 0.0, 1 / units**2))
     free, log = {}, {}
-    for k, name in enumerate(known.names[1 : 1 + known.n_log]):
-        if k in {0, known.n_function}:
+    for k, name in enumerate(known.names[inside]):
+        if is_free[k]:
             free[name] = slopes[:, 0, k] != 0
         else:
-            log[name] = slopes[..., k]
+            log[name] = slopes[..., k] * units[k]
     for name, slope in known.fabricated.items():
         log[name] = np.zeros(known.signal.shape)
         log[name][0] = slope
-    background = np.maximum(known.background(nominal[None])[0], LEAST)
+    from_nominal = np.where(known.precision[inside] > 0, known.best[inside], 0.0)
+    at_best = known.background(known.best[None])[0]
+    background = np.maximum(at_best * np.exp(-slopes @ from_nominal), LEAST)
     return Factors(background, free, log)
+
+
+def _slopes(known: Categories, metric: Array) -> Array:
+    r"""Return slopes of ln b with which the factors are exact at the fits with signal and without.
+
+    With :math:`\hat\theta` and :math:`\theta_0` the two fits and d from one to the other, the slope
+    in the middle between them, and what it misses,
+
+    .. math:: s_i = \nabla \ln b_i\!\left(\tfrac{\hat\theta + \theta_0}{2}\right)
+        + \frac{r_i\,W d}{d^T W d}, \qquad
+        r_i = \ln\frac{b_i(\theta_0)}{b_i(\hat\theta)} - \nabla \ln b_i \cdot d.
+
+    Parameters
+    ----------
+    known : Categories
+        The likelihood.
+    metric : ndarray of shape (n_log,)
+        The diagonal W, 0 for factors without constraint, whose slope is 1 everywhere.
+
+    Returns
+    -------
+    ndarray of shape (n_categories, n_bins, n_log)
+    """
+    without = fit_data(known, *data_of(known), start=known.best, strength=0.0).theta[0]
+    slopes = known.log_slopes((known.best + without) / 2)
+    change = (without - known.best)[1 : 1 + known.n_log]
+    size = float(metric @ change**2)
+    if size < _SAME:
+        return slopes
+    background = np.maximum(known.background(np.stack([known.best, without])), LEAST)
+    missed = np.log(background[1] / background[0]) - slopes @ change
+    return slopes + missed[..., None] * (metric * change / size)
 
 
 def categories_workspace(known: Categories) -> Workspace:

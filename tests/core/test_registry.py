@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,23 @@ def test_the_modules_of_a_package_register_themselves(tmp_path: Path, monkeypatc
     monkeypatch.setattr(shapes_of_a_test, "SHAPES", shapes)
     assert shapes.find("disc") == 0
     for name in [name for name in sys.modules if name.startswith("shapes_of_a_test")]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+def test_a_thread_waits_for_what_another_one_imports(tmp_path: Path, monkeypatch) -> None:
+    package = tmp_path / "late_shapes_of_a_test"
+    package.mkdir()
+    (package / "__init__.py").write_text("SHAPES = None\n")
+    (package / "disc.py").write_text(
+        "import time\nimport late_shapes_of_a_test\ntime.sleep(0.2)\n"
+        "late_shapes_of_a_test.SHAPES.add('disc', 0)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    shapes = empty(package=package.name)
+    monkeypatch.setattr(importlib.import_module(package.name), "SHAPES", shapes)
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(shapes.find, ["disc"] * 4)) == [0] * 4
+    for name in [name for name in sys.modules if name.startswith(package.name)]:
         monkeypatch.delitem(sys.modules, name)
 
 

@@ -11,7 +11,10 @@ import pytest
 
 from overdensity.core import InputError
 from overdensity.ml import Sample, Window, make_method, performance
-from overdensity.processors import DijetProcessor, LhcoSource, process
+from overdensity.ml.classifiers.ensemble import ClassifierHyper, balance_classes, fit_classifier
+from overdensity.ml.classifiers.lstm import LstmHyper
+from overdensity.ml.training.training_hyper import TrainingHyper
+from overdensity.processors import DijetProcessor, LhcoSource, MultijetProcessor, process
 
 logger = logging.getLogger("overdensity.tests")
 
@@ -20,7 +23,7 @@ FEATURES = ("j1_constituents_30", "j2_constituents_30", "j1_image", "j2_image")
 WINDOW = Window(3500.0, 3300.0, 3700.0, 2800.0, 4200.0)
 
 pytestmark = [
-    pytest.mark.slow(seconds=85),
+    pytest.mark.slow(seconds=105),
     pytest.mark.skipif(not REFERENCE.is_file(), reason="needs the reference data"),
 ]
 
@@ -123,3 +126,33 @@ def test_a_cluster_is_rich_in_signal_and_the_one_that_peaks_is_among_the_rich(ha
         *(ratio.max(), ratio[chosen], b[chosen], method.excess[chosen], method.p_value),
     )
     assert ratio.max() > 0.03
+
+
+def test_recurrent_networks_on_jets_learn_the_signal_by_the_truth(tmp_path):
+    """About 25 seconds: half of the events to learn from, by their labels."""
+    processor = MultijetProcessor(
+        radius=0.7, features=(), event_features=(), min_jets=2, described=6
+    )
+    report = process(str(REFERENCE), str(tmp_path), source=LhcoSource(), processor=processor)
+    names = [f"j{i}_{each}" for i in range(1, 7) for each in ("pt", "eta", "phi", "mass")]
+    jets = Sample.from_parquet(report.columns, features=names)
+    learnt = np.arange(len(jets)) < 6500
+    auc = {}
+    for relative in (True, False):
+        settings = LstmHyper(
+            memory=(32, 64),
+            dense=(64, 64),
+            relative=relative,
+            training=TrainingHyper(epochs=12, batch=128, learning_rate=3e-3, patience=4),
+            device="cpu",
+        )
+        hyper = ClassifierHyper(kind="lstm", inner_folds=2, members=1, settings=settings)
+        some, test = jets.take(learnt), jets.take(~learnt)
+        y = some.label == 1
+        classifier = fit_classifier(
+            some.features, y, weight=balance_classes(y), hyper=hyper, seed=1, event=some.event
+        )
+        auc[relative] = performance(classifier.score(test.features), test.label, eps_b=(0.1,)).auc
+        logger.info("lstm, relative %s: AUC %.3f", relative, auc[relative])
+    assert auc[False] > 0.85
+    assert auc[True] > 0.75

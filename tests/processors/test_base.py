@@ -416,3 +416,29 @@ def test_events_without_an_id_are_refused():
         JetProcessor(collection="jets", features=()).select(
             ak.zip({"jets": jets, "event": event}, depth_limit=1)
         )
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"event": [1.0, np.nan]}, "column 'event': 1 of 2 values"),
+        ({"event": [1.0, 0.5]}, "column 'event': 1 of 2 values"),
+        ({"event": [1, 2], "label": [0, 200]}, "column 'label': 1 of 2 values, the first 200"),
+        ({"event": [1, 2], "label": [0, -1]}, "column 'label': 1 of 2 values, the first -1"),
+        ({"event": [1, 2], "label": ak.Array([0, None])}, "column 'label': 1 of 2 values"),
+    ],
+)
+def test_ids_and_truth_of_any_source_are_what_they_say(fields, complaint):
+    jets = momenta(np.ones(2), np.zeros(2), np.zeros(2), np.array([1, 1]))
+    with pytest.raises(InputError, match=complaint):
+        JetProcessor(collection="jets", features=()).select(
+            ak.zip({"jets": jets, **fields}, depth_limit=1)
+        )
+
+
+def test_large_ids_of_real_numbers_stay_apart():
+    ids = 2.0**40 + np.arange(20)
+    jets = momenta(np.full(20, 300.0), np.zeros(20), np.zeros(20), np.ones(20, int))
+    events = ak.zip({"jets": jets, "event": ids}, depth_limit=1)
+    columns = JetProcessor(collection="jets", features=()).select(events).columns
+    assert len(np.unique(columns["event"])) == 20

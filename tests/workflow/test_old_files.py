@@ -21,6 +21,7 @@ from overdensity.workflow.expect.blind_training import TrainedResponse
 from overdensity.workflow.expect.expected_result import ExpectedPoint, ExpectedReach
 from overdensity.workflow.limits.injection_results import Injection
 from overdensity.workflow.limits.limits_result import LimitsResults
+from overdensity.workflow.models.written_files import WrittenFiles
 from overdensity.workflow.stages.scores import Trainings
 from overdensity.workflow.stages.search_result import SearchResults
 from overdensity.workflow.uncertainties.uncertainties_result import Uncertainties
@@ -30,6 +31,7 @@ READ: dict[str, tuple[type[Record], str]] = {
     "processing.json": (ProcessingReport, "process"),
     "scores.parquet": (Trainings, "score"),
     "results.json": (SearchResults, "hunt"),
+    "written.json": (WrittenFiles, "hunt"),
     "uncertainties.json": (Uncertainties, "hunt"),
     "pseudodata.json": (Retrained, "calibrate"),
     "dataset0001.json": (PseudoDataset, "calibrate"),

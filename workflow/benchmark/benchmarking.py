@@ -214,7 +214,7 @@ def _scored(
     # Only background is held out, and of data that are not the test background nothing is.
     never_scored = np.full(len(data), fill_value=True)
     if task.n_signal is None:
-        never_scored = data.label == 1
+        never_scored = data.label != 0
     fold = folding.of(test.event)
     score = np.empty(len(test), np.float32)
     for each in range(config.folds):
@@ -252,7 +252,7 @@ def _counted(config: BenchmarkConfig, task: BenchmarkTask) -> tuple[int | None, 
     data, _ = training_events(config, task.label, n_signal=task.n_signal, seed=task.seed)
     assert data.label is not None  # every source has them
     region = config.window.window().signal(data.mass)
-    n_signal = int(np.count_nonzero(region & (data.label == 1)))
+    n_signal = int(np.count_nonzero(region & (data.label != 0)))
     return n_signal, int(np.count_nonzero(region)) - n_signal
 
 

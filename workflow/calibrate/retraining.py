@@ -133,7 +133,7 @@ def repeat_search(run: Run, results: SearchResults, client: Client) -> Retrained
             for index in now
             for part in run.partitions
             for (window, fold), path in _score_files(part, files[index]).items()
-            if made_in[window] == window and read_arrays(path) is None
+            if run.own_training[window] and read_arrays(path) is None
         ]
         run_tasks(client, _train_task, training, description=f"{name}: training", unit="folds")
         hunting = [(recipe, index, files[index]) for index in now]
@@ -213,8 +213,9 @@ def with_new_masses(run: Run, events: Sample, theta: Sequence[float], index: int
         Without truth and weights.
     """
     config = run.config
-    masses = smeared_masses(
-        events.mass,
+    masses, fitted = events.mass.copy(), events.mass >= run.start  # the others keep their own
+    masses[fitted] = smeared_masses(
+        events.mass[fitted],
         basis(config.fit.function, run.fit_edges),
         np.array(theta),
         smearing=config.pseudo_datasets.smearing,

@@ -94,6 +94,11 @@ class FitConfig(Section):
         How a selection may bend the spectrum.
     gof_threshold : float
         Goodness of fit below which a selection is flagged and not quoted.
+    start : float or 'auto', optional
+        Where fits and searched windows begin, in GeV, by default at the lower end of the scan; rounded
+        up to an edge of the scan. Events below it are learnt from, and calibrate the scores. ``auto``:
+        the lowest edge from which fits describe what lies outside their windows
+        (`overdensity.stats.choose_start`).
     spurious : {'none', 'data'} or tuple of str
         Where the spurious signal of the function is measured, which enters as a nuisance: nowhere,
         on the unselected data, or on simulated background (Parquet files with the mass). ``data``
@@ -105,6 +110,7 @@ class FitConfig(Section):
     bins_per_bin: Annotated[int, Field(ge=1)] = 2
     efficiency: EfficiencyConfig = EfficiencyConfig()
     gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
+    start: Literal["auto"] | Annotated[float, Field(gt=0)] | None = None
     spurious: Literal["data", "none"] | Annotated[tuple[PathText, ...], Field(min_length=1)] = (
         "none"
     )
@@ -289,6 +295,17 @@ class SearchConfig(Section):
         check_bins("fit.function", self.fit.function, bins)
         for name in self.uncertainties.functions:
             check_bins("uncertainties.functions", name, bins)
+        return self
+
+    @model_validator(mode="after")
+    def _fits_begin_in_the_scan(self) -> Self:
+        start, scan = self.fit.start, self.scan
+        if isinstance(start, float) and not scan.low <= start < scan.high:
+            msg = (
+                f"fit.start: {start:g} GeV is not in the scan, from {scan.low:g} to {scan.high:g} GeV; "
+                "choose a mass in it"
+            )
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

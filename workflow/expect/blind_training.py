@@ -65,6 +65,7 @@ class TrainedResponse(Record):
         bin of the fits.
     """
 
+    schema = 2  # since what passes is asked of the selection itself
     made_by = "'overdensity expect'"
 
     model: str
@@ -117,7 +118,9 @@ def measure_response(run: Run, task: BlindTraining, path: Path) -> None:
     probe = signal.take(in_scan[:MOST_SCORED])
     fold, _, passing = trained_selection(run, sample, probe, window)
     weight = len(in_scan) / (max(len(probe), 1) * len(kept_back))
-    fractions = [np.histogram(probe.mass, run.fit_edges, weights=row)[0] for row in passing]
+    fractions = [
+        np.histogram(probe.mass, run.fit_edges, weights=row)[0] for row in passing.mean(axis=1)
+    ]
     TrainedResponse(
         model=injected.model,
         strength=injected.strength,

@@ -8,9 +8,8 @@ import numpy as np
 
 from ...stats import z_of_p
 from ...stats.limits.with_injections import QUANTILES, reach
-from .injection_results import Injection
+from .injection_results import InjectedSelection, Injection
 from .limits_result import InjectionPoint, PointSelection, Reach
-from .strength_limits import absorbed_fraction
 
 __all__ = ["discovery_reach", "injection_points", "z_global_of"]
 
@@ -85,12 +84,18 @@ def _point(strength: float, some: Sequence[Injection], pseudo_z: Sequence[float]
                 efficiency=these[0].selection.efficiency,
                 z_local=_quantiles([row.z_or_zero for row in these]),
                 eps_s=_quantiles([row.eps_s for row in these]),
-                absorbed=absorbed_fraction(these),
+                absorbed=_absorbed(these),
                 selected_signal=float(np.mean([row.selected_signal for row in these])),
             )
             for these in rows
         ),
     )
+
+
+def _absorbed(rows: Sequence[InjectedSelection]) -> float:
+    """Return the fraction of the selected signal that the sideband fits take for background."""
+    selected = sum(row.eps_s for row in rows)
+    return 1 - sum(row.net_efficiency for row in rows) / selected if selected > 0 else 0.0
 
 
 def _quantiles(values: Sequence[float]) -> tuple[float, ...]:

@@ -14,11 +14,11 @@ from ...stats import count_patterns, selection_levels
 from ...stats.search.pseudo_experiments import throw_toys
 from ...stats.search.scan_fits import fit_scan
 from ...stats.search.statistical_step import statistical_step
-from ...stats.selection.efficiency import passes
+from ...stats.selection.efficiency import signal_efficiency
 from ..stages.provenance import file_states
 from ..stages.run import Run
 from ..stages.samples import load_signal, load_simulation
-from ..stages.selecting import calibrated
+from ..stages.selecting import calibrated, passing_new
 from .injected_events import InjectionTask, draw_signal, events_with_signal, load_base
 from .injection_results import InjectedSelection, Injection
 
@@ -27,6 +27,7 @@ __all__ = ["MOST_SCORED", "inject", "injection_key", "trained_selection"]
 _PSEUDO_EXPERIMENTS = 1000  # behind the goodness of fit, whose threshold is a few in a thousand
 MOST_SCORED = 20_000
 """Signal events that an efficiency is measured with, at most."""
+_MORE = 10.0  # signal events that are added to see what a fit makes of one
 
 
 def injection_key(run: Run, task: InjectionTask) -> str:
@@ -65,22 +66,19 @@ def inject(run: Run, task: InjectionTask, path: Path) -> None:
     signal = load_signal(run, task.signal, weights="thinned")
     base, window = load_base(run, task), run.windows[task.window]
     chosen, kept_back = draw_signal(len(signal), task, run.config.seed)
-    injected = signal.take(chosen[run.in_scan(signal.mass[chosen])])
-    probe = signal.take(kept_back)
-    n_probe = len(probe)
-    in_region = probe.take(np.flatnonzero(window.signal(probe.mass))[:MOST_SCORED])
-    share = np.count_nonzero(window.signal(probe.mass)) / n_probe
-
-    sample = events_with_signal(base, injected)
-    fold, levels, passing = trained_selection(run, sample, in_region, window)
-    is_signal = np.arange(len(sample)) >= len(base)
+    sample = events_with_signal(base, signal.take(chosen[run.in_scan(signal.mass[chosen])]))
+    in_scan = kept_back[run.in_scan(signal.mass[kept_back])]
+    probe = signal.take(in_scan[:MOST_SCORED])
+    fold, levels, passing = trained_selection(run, sample, probe, window)
     selections = _fitted(
         run,
         task,
         sample,
         levels=levels,
-        is_signal=is_signal,
-        eps_s=share * passing.mean(axis=1),
+        is_signal=np.arange(len(sample)) >= len(base),
+        probe=probe,
+        passing=passing,
+        in_scan=len(in_scan) / len(kept_back),
     )
     Injection(
         model=task.model,
@@ -88,14 +86,14 @@ def inject(run: Run, task: InjectionTask, path: Path) -> None:
         repeat=task.repeat,
         injected=len(chosen),
         events=len(fold),
-        scored=len(in_region),
+        scored=len(probe),
         selections=selections,
     ).to_json(path)
 
 
 def trained_selection(
     run: Run, sample: Sample, probe: Sample, window: Window
-) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.float64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.bool_]]:
     """Train every fold, select the events, and measure what would pass of a probe.
 
     Parameters
@@ -115,8 +113,8 @@ def trained_selection(
         Of each event.
     levels : ndarray of int8, shape (n_events,)
         Selections passed.
-    passing : ndarray of float64, shape (n_selections + 1, n_probe)
-        Fraction of the folds in which each event of the probe passes; 1 before any selection.
+    passing : ndarray of bool, shape (n_selections + 1, n_folds, n_probe)
+        Whether each event of the probe passes in each fold; all do before any selection.
     """
     config, shown, simulation = run.config, sample.without_label(), load_simulation(run)
     fold = run.folding.of(sample.event)
@@ -129,23 +127,16 @@ def trained_selection(
         probe_scores[each] = model.score(probe)
     cut_on = calibrated(run, scores, mass=sample.mass, fold=fold, event=sample.event, window=window)
     levels = selection_levels(cut_on, fold, config.cuts, events=splitmix64(sample.event))
-
-    def passing(each: int, efficiency: float) -> NDArray[np.bool_]:
-        of_fold = fold == each
-        return passes(
-            scores[of_fold],
-            cut_on[of_fold],
-            np.log(sample.mass[of_fold]),
-            efficiency,
-            new_scores=probe_scores[each],
-            new_log_mass=np.log(probe.mass),
-        )
-
-    fractions = [
-        np.mean([passing(each, efficiency) for each in range(config.folds)], axis=0)
-        for efficiency in config.cuts
-    ]
-    return fold, levels, np.stack([np.ones(len(probe)), *fractions])
+    passing = passing_new(
+        run,
+        scores,
+        sample=sample,
+        fold=fold,
+        window=window,
+        new=probe,
+        new_values=probe_scores,
+    )
+    return fold, levels, np.concatenate([np.ones_like(passing[:1]), passing])
 
 
 def _fitted(
@@ -155,9 +146,14 @@ def _fitted(
     *,
     levels: NDArray[np.int8],
     is_signal: NDArray[np.bool_],
-    eps_s: NDArray[np.float64],
+    probe: Sample,
+    passing: NDArray[np.bool_],
+    in_scan: float,
 ) -> tuple[InjectedSelection, ...]:
-    """Take the statistical step in the window, and see what its fits make of the injected signal."""
+    """Take the statistical step in the window, and see what its fits make of signal.
+
+    The fraction `in_scan` of the signal events lies in the range of the scan, as the probe does.
+    """
     window, seed = run.windows[task.window], run.config.seed
     step = statistical_step(
         count_patterns(sample.mass, levels[:, None], run.fit_edges),
@@ -169,18 +165,22 @@ def _fitted(
         odds_widths=task.odds_widths or None,
     )
     toys = throw_toys(step.scan, step.null, n=_PSEUDO_EXPERIMENTS, seed=seed)
-    # The same fits to the same selected events, less the injected ones: what they absorb of these.
-    others = count_patterns(sample.mass[~is_signal], levels[~is_signal, None], run.fit_edges)
-    counts = others.spectra(len(run.config.cuts))[0].astype(float)
-    without = fit_scan(step.scan.problem, counts[None]).expected[0]
-    absorbed = step.scan.fits.expected[0] - without if is_signal.any() else np.zeros(len(counts))
-    in_region = window.signal(sample.mass) & is_signal
+    # The same fits to a little more signal: what they absorb of an event.
+    more = [
+        np.histogram(probe.mass, run.fit_edges, weights=each * _MORE * in_scan / len(probe))[0]
+        for each in passing.mean(axis=1)
+    ]
+    raised = fit_scan(step.scan.problem, (step.scan.counts + more)[None]).expected[0]
+    absorbed = (raised - step.scan.fits.expected[0]) / _MORE
+    in_region, share = window.signal(sample.mass) & is_signal, np.full(run.config.folds, 1.0)
+    found = [signal_efficiency(each & window.signal(probe.mass), share) for each in passing]
     return tuple(
         InjectedSelection(
             selection=row,
             selected_signal=int(np.count_nonzero(in_region & (levels >= level))),
             absorbed=float(absorbed[level]),
-            eps_s=float(eps_s[level]),
+            eps_s=in_scan * found[level].value,
+            eps_error=in_scan * found[level].simulation_error,
         )
         for level, row in enumerate(step.rows(toys))
         if row.searched

@@ -9,6 +9,8 @@ from ...stats import SelectionResult
 
 __all__ = ["InjectedSelection", "Injection"]
 
+_MOST_ABSORBED = 0.9
+
 
 @dataclass(frozen=True)
 class InjectedSelection(Record):
@@ -21,17 +23,29 @@ class InjectedSelection(Record):
     selected_signal : int
         Injected events among those observed.
     absorbed : float
-        Events by which the injected signal outside the signal region raises the expected
-        background.
+        Events by which a signal event (before selection) raises the expected background, as it may
+        lie outside the signal region.
     eps_s : float
         Fraction of all signal events that ends up selected in the signal region, measured with
         events that were not injected.
+    eps_error : float
+        Of it, from the number of those events. The spread of the folds' models is none of it: each
+        selects among the events of its own fold, so that their mean is what all events have.
     """
 
     selection: SelectionResult
     selected_signal: int
     absorbed: float
     eps_s: float
+    eps_error: float
+
+    @property
+    def net_efficiency(self) -> float:
+        """Events by which a signal event raises the observed count above the expected one.
+
+        The sideband fit takes nine tenths of the selected signal at most.
+        """
+        return self.eps_s - min(max(self.absorbed, 0.0), _MOST_ABSORBED * self.eps_s)
 
     @property
     def z_or_zero(self) -> float:
@@ -56,12 +70,12 @@ class Injection(Record):
     events : int
         Events in the scan range, signal included.
     scored : int
-        Signal events behind `eps_s`.
+        Signal events in the range of the scan behind `eps_s`.
     selections : tuple of InjectedSelection
         From loose to tight.
     """
 
-    schema = 2  # since a selection is a whole row
+    schema = 3  # since the efficiency is that of the selection itself, and has its errors
     made_by = "'overdensity limits'"
 
     model: str

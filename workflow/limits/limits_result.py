@@ -74,8 +74,9 @@ class StrengthLimit(Record):
         Limits of the pseudo-datasets without injected signal, one for each repeat; empty for a
         limit without retraining.
     eps_s : float or None
-        Fraction of the signal events that ends up selected, at the median expected limit; None
-        where that is beyond the largest injected strength.
+        Fraction of the signal events that ends up selected, less what the sideband fit takes for
+        background, at the median expected limit; None where that is beyond the largest injected
+        strength.
     cross_section_observed : float or None
         In fb; None without luminosity.
     cross_section_expected : tuple of float or None

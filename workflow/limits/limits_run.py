@@ -26,6 +26,7 @@ from .limits_flags import limit_flags
 from .limits_result import LimitsResults
 from .signal_models import SignalModel, accepted_flags, read_signal_models
 from .signal_nuisances import nuisances_of
+from .strength_limits import efficiency_errors
 from .summary import signal_limits
 from .yield_limits import window_limits
 
@@ -86,13 +87,15 @@ def make_limits(run: Run, client: Client) -> LimitsResults:
     found = []
     for signal in signals:
         nuisances, window = nuisances_of(run, signal), results.windows[signal.window]
+        of_signal = [done[task] for task in tasks[signal.name]]
+        errors = efficiency_errors(of_signal[0])
         found.append(
             signal_limits(
                 limits,
                 signal,
                 results,
-                window=window_limits(window, limits.level, nuisances),
-                done=[done[task] for task in tasks[signal.name]],
+                window=window_limits(window, limits.level, nuisances, of_rows=errors),
+                done=of_signal,
                 nuisances=nuisances,
             )
         )

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...stats.limits.signal_factors import SignalFactor
 from ...stats.limits.with_injections import injected_limit
@@ -14,14 +13,11 @@ from .injection_results import InjectedSelection, Injection
 from .limits_result import StrengthLimit, WindowLimits
 
 __all__ = [
-    "absorbed_fraction",
     "best_expected",
+    "efficiency_errors",
     "limit_with_retraining",
     "limit_without_retraining",
-    "net_efficiencies",
 ]
-
-_MOST_ABSORBED = 0.9
 
 
 def limit_without_retraining(
@@ -34,7 +30,7 @@ def limit_without_retraining(
     plain : Injection
         The run's own training, which has measured the efficiency of the signal.
     window : WindowLimits
-        The limits on its yields.
+        The limits on its yields, with `efficiency_errors` among the nuisances.
     per_event : float or None
         Cross section (fb) of one event.
 
@@ -45,18 +41,32 @@ def limit_without_retraining(
     """
     found = []
     for row, measured in zip(window.selections, plain.selections, strict=True):
-        if row.observed is not None and measured.eps_s > 0:
-            expected = tuple(None if x is None else x / measured.eps_s for x in row.expected)
+        net = measured.net_efficiency
+        if row.observed is not None and net > 0:
+            expected = tuple(None if x is None else x / net for x in row.expected)
+            observed = row.observed / net
             found.append(
-                _strength_limit(
-                    row.efficiency,
-                    row.observed / measured.eps_s,
-                    expected,
-                    eps_s=measured.eps_s,
-                    per_event=per_event,
-                )
+                _strength_limit(row.efficiency, observed, expected, eps_s=net, per_event=per_event)
             )
     return best_expected(found)
+
+
+def efficiency_errors(plain: Injection) -> tuple[tuple[SignalFactor, ...], ...]:
+    """Return for each selection the error of its efficiency as a nuisance, ``tagger_simulation``.
+
+    It is that of the number of simulated events; no nuisance where nothing passes.
+
+    Parameters
+    ----------
+    plain : Injection
+        The run's own training.
+    """
+    found = []
+    for each in plain.selections:
+        more = 1 + min(each.eps_error / each.eps_s, 1.0) if each.eps_s > 0 else 1.0
+        named = SignalFactor("tagger_simulation", more, 1 / more, trained=False)
+        found.append((named,) if more > 1 else ())
+    return tuple(found)
 
 
 def limit_with_retraining(
@@ -92,13 +102,15 @@ def limit_with_retraining(
     for index, row in enumerate(each.selection for each in window.selections):
         if row.flagged:
             continue
-        eps = net_efficiencies(by_strength, index)
+        rows = [[each.selections[index] for each in some] for some in by_strength.values()]
+        eps = [np.array([each.net_efficiency for each in some]) for some in rows]
         if not np.any(np.concatenate(eps)):
             continue
         limit_of = partial(
             injected_limit,
             strengths=strengths,
             efficiencies=eps,
+            errors=[_common_error(some) for some in rows],
             level=level,
             nuisances=nuisances,
         )
@@ -127,31 +139,15 @@ def limit_with_retraining(
     return best_expected(found)
 
 
-def net_efficiencies(
-    by_strength: Mapping[float, Sequence[Injection]], index: int
-) -> list[NDArray[np.float64]]:
-    """Return the efficiencies of a selection at each strength, less what the sideband fit absorbs.
+def _common_error(rows: Sequence[InjectedSelection]) -> float:
+    """Return the relative error that the efficiencies of all repeats of a strength share.
 
-    What it absorbs of the selected signal is one fraction for all repeats of a strength: that of a
-    single repeat is as noisy as a handful of events. Without signal it is that of the weakest.
+    They are measured with halves of the same simulated events: the errors of two have a
+    correlation of one half. What is not common is in the spread of the repeats.
     """
-    absorbed = {
-        strength: absorbed_fraction([each.selections[index] for each in some])
-        for strength, some in by_strength.items()
-        if strength
-    }
-    absorbed[0.0] = next(iter(absorbed.values()))
-    return [
-        np.array([each.selections[index].eps_s for each in some]) * (1 - absorbed[strength])
-        for strength, some in by_strength.items()
-    ]
-
-
-def absorbed_fraction(rows: Sequence[InjectedSelection]) -> float:
-    """Return the fraction of the selected signal by which the sideband fits rise, 0.9 at most."""
-    selected = sum(row.selected_signal for row in rows)
-    gained = sum(row.absorbed for row in rows)
-    return float(np.clip(gained / selected, 0.0, _MOST_ABSORBED)) if selected else 0.0
+    eps = sum(each.eps_s for each in rows)
+    variance = sum(each.eps_error**2 for each in rows) / (2 * len(rows))
+    return float(np.sqrt(variance)) / (eps / len(rows)) if eps > 0 else 0.0
 
 
 def best_expected(found: Sequence[StrengthLimit]) -> StrengthLimit | None:

@@ -20,11 +20,16 @@ logger = logging.getLogger(__name__)
 
 
 def window_limits(
-    window: WindowResult, level: float, nuisances: Sequence[SignalFactor] = ()
+    window: WindowResult,
+    level: float,
+    nuisances: Sequence[SignalFactor] = (),
+    *,
+    of_rows: Sequence[Sequence[SignalFactor]] | None = None,
 ) -> WindowLimits:
     """Return the limits on the selected yields of one window, at a confidence level.
 
-    With nuisances of the signal, they are limits on the yield that is expected of it.
+    With nuisances of the signal, they are limits on the yield that is expected of it; `of_rows` are
+    those of each selection beside those of all.
 
     Examples
     --------
@@ -36,7 +41,11 @@ def window_limits(
     >>> [round(limit.observed, 1) for limit in limits.selections]
     [10.2]
     """
-    rows = tuple(yield_limit(row, level, nuisances) for row in window.searched)
+    own = [()] * len(window.searched) if of_rows is None else of_rows
+    rows = tuple(
+        yield_limit(row, level, (*nuisances, *each))
+        for row, each in zip(window.searched, own, strict=True)
+    )
     return WindowLimits(window.center, window.low, window.high, rows)
 
 

@@ -14,14 +14,18 @@ from ...stats import FitModel, HuntResult, best_workspace
 from ...stats.workspaces.categories import Categories
 from ...stats.workspaces.datacard import write_datacard
 from ...stats.workspaces.shape import best_categories, categories_workspace
+from .written_files import note_files
 
-__all__ = ["MODELS", "write_models", "write_whole_range"]
+__all__ = ["HISTOGRAMS", "MODELS", "write_models", "write_whole_range"]
 
 logger = logging.getLogger(__name__)
 
 _WINDOW, _WHOLE = ("workspace.json",), ("workspace_shape.json", "datacard.txt", "datacard.root")
 MODELS = (*_WINDOW, *_WHOLE)
 """The files that are there where a result can be modelled."""
+
+HISTOGRAMS = "histograms.json"
+"""The features of the selected events, beside the models."""
 
 
 def write_models(folder: Path, result: HuntResult, model: FitModel) -> None:
@@ -60,6 +64,7 @@ def write_whole_range(folder: Path, make: Callable[[], Categories]) -> None:
         write_datacard(whole, folder / _WHOLE[1])
     except FitError as error:
         _without(folder, _WHOLE, error)
+    note_files(folder, (HISTOGRAMS, *MODELS))
 
 
 def _without(folder: Path, names: tuple[str, ...], error: FitError) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...core import FitError, InputError, Record
 from ...stats import Best, HuntResult
-from ...stats.selection.efficiency import SignalEfficiency, passes, signal_efficiency
+from ...stats.selection.efficiency import SignalEfficiency, signal_efficiency
 from ...stats.signal.daughters import DaughterMass, daughter_mass
 from ...stats.signal.peak_template import peak_template
 from ...stats.signal.yields import (
@@ -22,9 +22,9 @@ from ...stats.signal.yields import (
     simulated_yield,
     unselected_yield,
 )
-from ..config.search import SearchConfig
 from .run import Run
 from .scores import Scores, SignalScores, read_signal_scores
+from .selecting import passing_new
 
 __all__ = ["BeforeSelection", "before_selection", "daughters_of", "passing_signal"]
 
@@ -79,7 +79,7 @@ class BeforeSelection(Record):
 
 
 def before_selection(
-    run: Run, *, scores: Scores, cut_on: Scores, levels: NDArray[np.int8], result: HuntResult
+    run: Run, *, scores: Scores, levels: NDArray[np.int8], result: HuntResult
 ) -> BeforeSelection | None:
     """Estimate the number of signal events before selection, in the best window.
 
@@ -87,8 +87,8 @@ def before_selection(
     ----------
     run : Run
         The search.
-    scores, cut_on : Scores
-        Scores as the models gave them, and the calibrated ones that selections cut on.
+    scores : Scores
+        As the models gave them.
     levels : ndarray of shape (n_events, n_windows)
         Selections passed (`levels_of`).
     result : HuntResult
@@ -118,7 +118,7 @@ def before_selection(
     shape, simulated, efficiencies = peak_template(run.fit_edges, mass, width), None, ()
     if run.config.signal:
         signal = read_signal_scores(run, best.window)
-        passing = passing_signal(run.config, signal, scores, cut_on, best.window)
+        passing = passing_signal(run, signal, scores, best.window)
         share = np.bincount(scores.fold, minlength=run.config.folds)
         efficiencies = tuple(signal_efficiency(each, share) for each in passing[1:])
         probability = np.average(passing, axis=1, weights=share)  # by level and event
@@ -238,28 +238,25 @@ def daughters_of(
 
 
 def passing_signal(
-    config: SearchConfig, signal: SignalScores, scores: Scores, cut_on: Scores, window: int
+    run: Run, signal: SignalScores, scores: Scores, window: int
 ) -> NDArray[np.bool_]:
     """Return which simulated events pass, shape (n_selections + 1, n_folds, n_events).
 
     A tighter selection keeps none that a looser one does not.
     """
-    mass, log_mass = signal.sample.mass, np.log(scores.sample.mass)
-    inside = (mass >= config.scan.low) & (mass < config.scan.high)
-    passing = np.zeros((len(config.spectra), config.folds, mass.size), dtype=bool)
-    passing[0] = inside
-    for fold in range(config.folds):
-        rows = scores.fold == fold
-        for level, efficiency in enumerate(config.cuts, start=1):
-            passing[level, fold, inside] = passes(
-                scores.values[window, rows],
-                cut_on.values[window, rows],
-                log_mass[rows],
-                efficiency,
-                new_scores=signal.values[fold, inside],
-                new_log_mass=np.log(mass[inside]),
-            )
-    return np.logical_and.accumulate(passing, axis=0)
+    inside = np.flatnonzero(run.in_scan(signal.sample.mass))
+    passing = np.zeros((len(run.config.spectra), *signal.values.shape), dtype=np.bool_)
+    passing[0][:, inside] = True
+    passing[1:, :, inside] = passing_new(
+        run,
+        scores.values[window],
+        sample=scores.sample,
+        fold=scores.fold,
+        window=run.windows[window],
+        new=signal.sample.take(inside),
+        new_values=signal.values[:, inside],
+    )
+    return passing
 
 
 def _or_problem(estimate: Callable[[], T], name: str, problems: list[str]) -> T | None:

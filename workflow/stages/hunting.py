@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import InputError
-from ...core.files.json_values import json_value
 from ...core.identity import splitmix64
 from ...core.records import write_text_atomic
 from ...processors.columns.histograms import to_uhi
@@ -31,7 +28,8 @@ from ...stats.uncertainties.of_functions import (
     background_fractions,
     function_nuisances,
 )
-from ..models.result_models import write_models
+from ..models.result_models import HISTOGRAMS, write_models
+from ..models.written_files import are_as_written
 from .before_selection import before_selection, daughters_of
 from .block_numbers import block_numbers
 from .inputs import event_files, processing_report
@@ -40,7 +38,7 @@ from .run import Run
 from .samples import load_masses
 from .scores import Scores
 from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
-from .selecting import selected_events
+from .selecting import about_start, selected_events, with_start
 
 __all__ = [
     "fabricated_fraction",
@@ -81,8 +79,10 @@ def make_results(run: Run) -> SearchResults:
     """
     out, key = run.folder, run.key("results")
     found = SearchResults.earlier(out / "results.json")
-    if found is not None and found.key == key and _is_json(out / "histograms.json"):
+    same = found is not None and found.key == key
+    if found is not None and same and (out / HISTOGRAMS).is_file() and are_as_written(out):
         return found
+    run, start = with_start(run)
     selected = [selected_events(part) for part in run.partitions]
     spurious = spurious_of(run, selected[0].scores)
     result = hunt_scores(
@@ -94,40 +94,27 @@ def make_results(run: Run) -> SearchResults:
     )
     chosen = 0 if result.repeats is None else result.repeats.representative
     run, (scores, cut_on, levels, bent) = run.partition(chosen), selected[chosen]
+    about = about_start(run, result, start, selected[chosen])
     del selected
     checks = {
+        "fit_start": start,
         "spurious": spurious,
         "sculpting": bent,
         "independence": independence_of(run, cut_on),
         "function_choice": function_choice(run, scores),
-        "before_selection": before_selection(
-            run, scores=scores, cut_on=cut_on, levels=levels, result=result
-        ),
+        "before_selection": before_selection(run, scores=scores, levels=levels, result=result),
         "daughters": daughters_of(run, scores, levels, result),
     }
-    results = _results(run, scores, levels, result, checks=checks, key=key)
-    write_text_atomic(
-        out / "histograms.json", json.dumps(_feature_hists(run, scores, levels, result))
-    )
+    results = _results(run, scores, levels, result, about=about, checks=checks, key=key)
+    write_text_atomic(out / HISTOGRAMS, json.dumps(_feature_hists(run, scores, levels, result)))
     write_models(run.folder, result, run.fit_model)
-    for stale in (
-        "report.html",
-        "limits.json",
-        "pseudodata.json",
-        "uncertainties.json",
-        "answer.json",
-    ):  # of an earlier result
+    stale_files = ("report.html", "uncertainties.json")
+    if not same:  # of an earlier result
+        stale_files += ("limits.json", "pseudodata.json", "answer.json")
+    for stale in stale_files:
         (out / stale).unlink(missing_ok=True)
     results.to_json(out / "results.json")
     return results
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json_value(path.read_bytes(), origin=str(path))
-    except (FileNotFoundError, InputError):
-        return False
-    return True
 
 
 def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:
@@ -234,6 +221,7 @@ def _results(
     levels: NDArray[np.int8],
     result: HuntResult,
     *,
+    about: tuple[str, ...],
     checks: dict[str, Any],
     key: str,
 ) -> SearchResults:
@@ -255,6 +243,7 @@ def _results(
         flags=(
             *hiding,
             *result.flags,
+            *about,
             *unsure,
             *mutual,
             *map(str, run.left_out),
@@ -323,7 +312,7 @@ def _truth(
     return tuple(
         TruthSummary(
             efficiency=efficiency,
-            signal=int(np.count_nonzero(inside & (passed >= level) & (label == 1))),
+            signal=int(np.count_nonzero(inside & (passed >= level) & (label != 0))),
             background=int(np.count_nonzero(inside & (passed >= level) & (label == 0))),
         )
         for level, efficiency in enumerate(run.config.spectra)

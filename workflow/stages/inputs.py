@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path, PurePosixPath
 
-import fsspec
-
 from ...core import ConfigError, InputError, nearest_names
+from ...core.file_systems import file_system
 from ...ml import Sample
 from ...processors import (
     ColumnProcessor,
@@ -67,7 +66,7 @@ def varied_columns(names: Sequence[str], variation: str) -> list[str]:
     for path in column_paths(names):
         folder, columns, name = path.rpartition("/columns/")
         varied = f"{folder}/variations/{variation}{columns}{name}"
-        fs, place = fsspec.core.url_to_fs(varied)
+        fs, place = file_system(varied)
         if not columns or not fs.exists(place):
             msg = (
                 f"{path}: this signal has no columns {variation!r} beside it "
@@ -172,7 +171,7 @@ def column_files(config: SearchConfig, out: Path) -> list[str]:
 def processing_report(config: SearchConfig, out: Path) -> ProcessingReport | None:
     """Return the processing report of a run; None if they are not processed."""
     path = f"{processed_folder(config, out)}/processing.json"
-    fs, name = fsspec.core.url_to_fs(path)
+    fs, name = file_system(path)
     if event_format(config.events) == _COLUMNS or not fs.exists(name):
         return None
     return ProcessingReport.from_text(read_bytes(path), path)

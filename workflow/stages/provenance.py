@@ -12,9 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
 from ...core import InputError, Record
+from ...core.file_systems import file_system
 from ...core.files.listing import data_files
 from ...core.identity import json_digest
 
@@ -114,7 +113,7 @@ def input_files(files: Sequence[str | os.PathLike[str]]) -> tuple[InputFile, ...
 
 
 def _input_files(name: str) -> list[InputFile]:
-    fs, path = fsspec.core.url_to_fs(name)
+    fs, path = file_system(name)
     try:
         info = fs.info(path)
     except OSError:

@@ -21,12 +21,16 @@ from ...ml import Folding, Method, Window, make_method, scan_edges, scan_windows
 from ...ml.decorrelation.decorrelated import decorrelated
 from ...ml.thin_windows import ThinWindow, all_are_thin, thin_window
 from ...stats import FitModel, subdivide
+from ...stats.search.fit_start import FitStart, beyond_start
 from ..config.dependencies import Stage, keys_of, value_of
 from ..config.search import SearchConfig
 from .inputs import column_files, events_in_region, varied_columns
 from .provenance import file_states, stage_key
 
-__all__ = ["Run", "derived_seed", "held_run", "open_run"]
+__all__ = ["START_FILE", "Run", "derived_seed", "held_run", "open_run"]
+
+START_FILE = "start.json"
+"""Where a run keeps the start of its fits, if it is chosen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +111,63 @@ class Run:
         return tuple(thin[low] for low in sorted(thin))
 
     @cached_property
-    def windows(self) -> tuple[Window, ...]:
-        """The windows that are searched: those of the scan without the ones left out."""
+    def start(self) -> float:
+        """The mass at which fits begin, GeV, an edge of the scan (``fit.start``).
+
+        With ``auto`` it is the lower end of the scan until it has been chosen (`starting_at`).
+        """
+        wanted, edges = self.config.fit.start, self._all_edges
+        if wanted is None:
+            return float(edges[0])
+        if wanted != "auto":
+            return float(edges[np.searchsorted(edges, wanted * (1 - 1e-9))])
+        path = self.folder / START_FILE
+        return FitStart.from_json(path).start if path.is_file() else float(edges[0])
+
+    def starting_at(self, start: float) -> Run:
+        """Return the run whose fits begin at a mass, an edge of the scan in GeV."""
+        other = replace(self)
+        for found in ("columns", "left_out"):
+            if found in self.__dict__:
+                other.__dict__[found] = self.__dict__[found]
+        other.__dict__["start"] = start
+        return other
+
+    @property
+    def for_training(self) -> Run:
+        """The run with all windows that may be searched: the start is not chosen before there are scores."""
+        return self.starting_at(self.lowest_start) if self.config.fit.start == "auto" else self
+
+    @property
+    def lowest_start(self) -> float:
+        """The lower end of the scan, GeV."""
+        return float(self._all_edges[0])
+
+    @property
+    def bins_below(self) -> int:
+        """Bins of the fits between their start and the signal region of a window that is searched."""
+        scan = self.config.scan
+        if self.config.fit.start is None:
+            return scan.sideband_bins * self.config.fit.bins_per_bin
+        return max(1, scan.sideband_bins // 2) * self.config.fit.bins_per_bin
+
+    @cached_property
+    def _trained(self) -> tuple[Window, ...]:
+        """The windows of the scan without those that are too thin, in the order of their scores."""
         thin = {window.low for window in self.left_out}
         return tuple(window for window in self.all_windows if window.low not in thin)
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        """The windows that are searched: neither too thin nor too near the start of the fits."""
+        regions = [(window.low, window.high) for window in self._trained]
+        far = beyond_start(
+            subdivide(self._all_edges, self.config.fit.bins_per_bin),
+            regions,
+            self.start,
+            self.bins_below,
+        )
+        return tuple(window for window, good in zip(self._trained, far, strict=True) if good)
 
     @cached_property
     def regions(self) -> list[tuple[float, float]]:
@@ -118,14 +175,19 @@ class Run:
         return [(window.low, window.high) for window in self.windows]
 
     @cached_property
-    def edges(self) -> NDArray[np.float64]:
+    def _all_edges(self) -> NDArray[np.float64]:
         """Edges of the bins of the scan, GeV, shape (scan.bins + 1,)."""
         scan = self.config.scan
         return scan_edges(scan.low, scan.high, scan.bins)
 
     @cached_property
+    def edges(self) -> NDArray[np.float64]:
+        """Edges of the bins of the scan from the start of the fits on, GeV, shape (n_bins + 1,)."""
+        return self._all_edges[self._all_edges >= self.start * (1 - 1e-9)]
+
+    @cached_property
     def fit_edges(self) -> NDArray[np.float64]:
-        """Edges of the bins of the fits, GeV, shape (scan.bins * fit.bins_per_bin + 1,)."""
+        """Edges of the bins of the fits, GeV, ``fit.bins_per_bin`` in each bin of the scan."""
         return subdivide(self.edges, self.config.fit.bins_per_bin)
 
     @cached_property
@@ -188,7 +250,7 @@ class Run:
         if repeat == self.repeat:
             return self
         other = replace(self, repeat=repeat)
-        for found in ("columns", "left_out"):
+        for found in ("columns", "left_out", "start"):
             if found in self.__dict__:
                 other.__dict__[found] = self.__dict__[found]
         return other
@@ -200,12 +262,20 @@ class Run:
 
     @cached_property
     def training_windows(self) -> tuple[int, ...]:
-        """For each window, that in which its scores are made.
+        """For each window, the number of that in which its scores are made.
 
-        It is the window itself, or the first where the method learns the same in all.
+        It is the window itself, or the first where the method learns the same in all; windows before
+        the start of the fits are counted, too.
         """
-        windowed = self.method.windowed
-        return tuple(window if windowed else 0 for window in range(len(self.windows)))
+        if not self.method.windowed:
+            return (0,) * len(self.windows)
+        numbers = {window.low: number for number, window in enumerate(self._trained)}
+        return tuple(numbers[window.low] for window in self.windows)
+
+    @property
+    def own_training(self) -> tuple[bool, ...]:
+        """For each window, whether it has trainings of its own."""
+        return tuple(self.method.windowed or not number for number in range(len(self.windows)))
 
     @property
     def varied(self) -> tuple[str, ...]:
@@ -229,7 +299,7 @@ class Run:
 
     def forget_columns(self) -> None:
         """Look for the columns anew when they are next asked for: others have been made."""
-        for found in ("columns", "left_out", "windows", "regions", "training_windows"):
+        for found in ("columns", "left_out", "_trained", "windows", "regions", "training_windows"):
             self.__dict__.pop(found, None)
 
     def in_scan(self, mass: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
@@ -270,7 +340,7 @@ class Run:
 
     def __getstate__(self) -> dict[str, Any]:
         """Send a worker the configuration, and what it need not find: columns and thin windows."""
-        kept = ("config", "repeat", "columns", "left_out")
+        kept = ("config", "repeat", "columns", "left_out", "start")
         return {key: self.__dict__[key] for key in kept if key in self.__dict__}
 
 

@@ -67,6 +67,7 @@ def make_scores_here(run: Run) -> None:
 
 def _missing_tasks(run: Run) -> list[tuple[Any, ...]]:
     """Return the arguments of `_score_task` for what is not there; remove what is of other settings."""
+    run = run.for_training
     n_events = len(load_numbers(run))  # what is unusable fails before anything is sent out
     run.method.shown(first_events(run))
     load_simulation(run)
@@ -89,7 +90,7 @@ def _missing_tasks(run: Run) -> list[tuple[Any, ...]]:
     tasks = []
     for part, files, of_signal in parts:
         for (window, fold), path in files.items():
-            if run.training_windows[window] != window:
+            if not run.own_training[window]:
                 continue
             todo = [path, of_signal.get((window, fold))]
             missing = [

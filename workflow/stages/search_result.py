@@ -19,6 +19,7 @@ from ...stats import (
     Trials,
     WindowResult,
 )
+from ...stats.search.fit_start import FitStart
 from ...stats.search.hunt_result import Repeats, windows_table
 from ...stats.search.printed import error_of, significances
 from ...stats.signal.daughters import DaughterMass
@@ -196,6 +197,8 @@ class SearchResults(Printed, Record):
         (`overdensity.stats.HuntResult`).
     left_out : tuple of ThinWindow
         Windows that are not searched, since they are too thin to be trained on.
+    fit_start : FitStart or None
+        Where the fits begin and what was tried, where the start was chosen (``fit.start: auto``).
 
     Examples
     --------
@@ -229,6 +232,7 @@ class SearchResults(Printed, Record):
     provenance: Provenance
     odds_widths: tuple[tuple[float, ...], ...]
     left_out: tuple[ThinWindow, ...] = ()
+    fit_start: FitStart | None = None
 
     @property
     def of_all_windows(self) -> str:

@@ -8,23 +8,39 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import InputError
+from ...core import FitError, InputError
 from ...core.identity import splitmix64
-from ...ml import Window
-from ...stats import Sculpting, conformal_p, fabricated_excess, refuse_fabricated, selection_levels
-from .run import Run
+from ...ml import Sample, Window
+from ...stats import (
+    Sculpting,
+    choose_start,
+    conformal_p,
+    count_patterns,
+    fabricated_excess,
+    refuse_fabricated,
+    selection_levels,
+)
+from ...stats.search.fit_start import FitStart
+from ...stats.search.hunt_result import HuntResult
+from ...stats.selection.conformal import conformal_p_of_new
+from ...stats.selection.efficiency import passes
+from .run import START_FILE, Run
 from .scores import Scores, read_scores
 
 __all__ = [
     "Selected",
+    "about_start",
     "calibrated",
     "calibrated_scores",
     "check_selections",
     "levels_of",
+    "passing_new",
     "sculpting_of",
     "selected_events",
+    "with_start",
 ]
 
+_NO_START = "no start of the fits is good enough; choose another function or a narrower scan"
 _BULK = 0.9  # the fraction of events, lowest in score, that shows how a score knows the mass
 
 
@@ -115,6 +131,69 @@ def calibrated(
     return -conformal_p(values, mass, fold, window=(window.low, window.high), events=ids)
 
 
+def passing_new(
+    run: Run,
+    values: NDArray[np.float32],
+    *,
+    sample: Sample,
+    fold: NDArray[np.int64],
+    window: Window,
+    new: Sample,
+    new_values: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """Return which new events pass the selections of one window, had they been in each fold.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    values, fold : ndarray of shape (n_events,)
+        Scores of the window, and outer fold of each event.
+    sample : Sample
+        The events of the scan range.
+    window : Window
+        The window.
+    new : Sample
+        Events in the scan range that no model saw, such as simulated signal.
+    new_values : ndarray of shape (n_folds, n_new)
+        Their scores by the model of each fold.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_selections, n_folds, n_new)
+        From the loosest selection on.
+
+    Raises
+    ------
+    InputError
+        If a fold has too few events beside the signal region.
+    """
+    event, new_event = splitmix64(sample.event), splitmix64(new.event)
+    cut_on = calibrated(run, values, mass=sample.mass, fold=fold, event=sample.event, window=window)
+    passing = np.empty((len(run.config.cuts), *new_values.shape), dtype=np.bool_)
+    for each, scores in enumerate(new_values):
+        rows, new_cut_on = np.flatnonzero(fold == each), scores
+        if run.config.calibration != "none":
+            new_cut_on = -conformal_p_of_new(
+                values[rows],
+                sample.mass[rows],
+                window=(window.low, window.high),
+                events=event[rows],
+                new_scores=scores,
+                new_mass=new.mass,
+                new_events=new_event,
+            )
+        for index, efficiency in enumerate(run.config.cuts):
+            passing[index, each] = passes(
+                cut_on[rows],
+                event[rows],
+                efficiency,
+                new_cut_on=new_cut_on,
+                new_events=new_event,
+            )
+    return passing
+
+
 def calibrated_scores(run: Run, scores: Scores) -> Scores:
     """Return the scores of all windows as `calibrated` ones."""
     sample = scores.sample
@@ -155,15 +234,77 @@ def sculpting_of(run: Run, scores: Scores) -> Sculpting:
         If there are too few events to fit.
     """
     config = run.config
+    fitted = scores.sample.mass >= run.start
     found = fabricated_excess(
-        scores.values.T,
-        scores.sample.mass,
-        scores.fold,
+        scores.values[:, fitted].T,
+        scores.sample.mass[fitted],
+        scores.fold[fitted],
         edges=run.fit_edges,
         windows=run.regions,
         efficiencies=config.cuts,
-        events=splitmix64(scores.sample.event),
+        events=splitmix64(scores.sample.event[fitted]),
         model=run.fit_model,
         bulk=min(_BULK, 1 - config.cuts[0]),
     )
     return refuse_fabricated(found)
+
+
+def with_start(run: Run) -> tuple[Run, FitStart | None]:
+    """Return the run with the start of its fits, and what was tried where it is to be chosen.
+
+    The fits of the first partition decide (`choose_start`). The choice is written for the commands
+    that go on with the run.
+
+    Raises
+    ------
+    InputError
+        If scores are missing.
+    FitError
+        If there are too few events to fit.
+    """
+    path = run.folder / START_FILE
+    path.unlink(missing_ok=True)
+    if run.config.fit.start != "auto":
+        return run, None
+    whole = run.for_training
+    scores = calibrated_scores(whole, read_scores(whole))
+    found = _start(whole, scores.sample.mass, levels_of(whole, scores))
+    found.to_json(path)
+    return run.starting_at(found.start), found
+
+
+def about_start(
+    run: Run, result: HuntResult, found: FitStart | None, selected: Selected
+) -> tuple[str, ...]:
+    """Say where a chosen start does not hold, and where fits that fail might begin."""
+    if found is not None:
+        return () if found.holds else (f"{found}: {_NO_START}",)
+    threshold = run.config.fit.gof_threshold
+    goodness = [row.fit_p_value for window in result.windows for row in window.rows]
+    if run.config.fit.start is not None or min(result.unselected_p_value, *goodness) >= threshold:
+        return ()
+    try:
+        better = _start(run, selected.scores.sample.mass, selected.levels)
+    except FitError:
+        return ()
+    if not better.holds or better.start <= run.start:
+        return ()
+    first = better.candidates[0]
+    advice = (
+        f"{first.bad} of {first.fits} fits do not describe what lies outside their windows; from "
+        f"{better.start:.0f} GeV on they do: set fit.start: auto, or that mass"
+    )
+    return (advice,)
+
+
+def _start(run: Run, mass: NDArray[np.floating], levels: NDArray[np.int8]) -> FitStart:
+    """Choose the start among the edges of a scan that is fitted from its lower end."""
+    scan = run.config.scan
+    return choose_start(
+        count_patterns(mass, levels, run.fit_edges),
+        run.regions,
+        run.config.selections,
+        starts=run.edges[: -scan.signal_bins],
+        below=max(1, scan.sideband_bins // 2) * run.config.fit.bins_per_bin,
+        model=run.fit_model,
+    )

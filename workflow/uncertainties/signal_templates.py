@@ -71,9 +71,7 @@ def peak_templates(run: Run, best: BestResult) -> SignalTemplates:
     return SignalTemplates(events, found)
 
 
-def simulated_templates(
-    run: Run, best: BestResult, scores: Scores, cut_on: Scores
-) -> SignalTemplates:
+def simulated_templates(run: Run, best: BestResult, scores: Scores) -> SignalTemplates:
     """Return the simulated signal, scaled to the number of selected events that were found.
 
     Parameters
@@ -82,8 +80,8 @@ def simulated_templates(
         The search, whose models have scored the signal and its varied columns.
     best : BestResult
         Its best window and selection.
-    scores, cut_on : Scores
-        As models gave them, and the calibrated ones that selections cut on.
+    scores : Scores
+        As models gave them.
 
     Raises
     ------
@@ -99,7 +97,7 @@ def simulated_templates(
         return np.array([np.histogram(mass, edges, weights=each)[0] for each in rows])
 
     signal = read_signal_scores(run, best.window)
-    passing = passing_signal(run.config, signal, scores, cut_on, best.window)
+    passing = passing_signal(run, signal, scores, best.window)
     probability = np.average(passing, axis=1, weights=share)
     nominal = filled(signal.sample.mass, probability)
     if not nominal[0].any():
@@ -118,7 +116,7 @@ def simulated_templates(
         pair = []
         for sign in ("up", "down"):
             varied = read_signal_scores(run, best.window, varied=f"{name}_{sign}")
-            passes = passing_signal(run.config, varied, scores, cut_on, best.window)
+            passes = passing_signal(run, varied, scores, best.window)
             chance = np.average(passes, axis=1, weights=share)
             pair.append(scale * filled(varied.sample.mass, chance))
         shapes[name] = tuple(pair)

@@ -23,7 +23,6 @@ from ..stages.hunting import functions_of
 from ..stages.run import Run
 from ..stages.scores import Scores, read_scores
 from ..stages.search_result import BestResult, SearchResults
-from ..stages.selecting import calibrated_scores
 from .signal_templates import SignalTemplates, peak_templates, simulated_templates
 from .uncertainties_result import Uncertainties
 from .uncertainty_figures import plot_impacts, plot_strength
@@ -69,9 +68,7 @@ def make_uncertainties(run: Run, results: SearchResults) -> Uncertainties | None
     run = run.partition(results.partition)
     scores = read_scores(run)
     signal = (
-        simulated_templates(run, best, scores, calibrated_scores(run, scores))
-        if run.config.signal
-        else peak_templates(run, best)
+        simulated_templates(run, best, scores) if run.config.signal else peak_templates(run, best)
     )
     try:
         made, model = _uncertainties(run, results, best, scores, signal, key=key)

@@ -227,7 +227,7 @@ class FactorizedTopics(Method[FactorizedTopicsHyper]):
     @property
     def _centers(self) -> Array:
         width = self.hyper.highest / self.hyper.bins
-        return (np.arange(self.hyper.bins) + 0.5) * width
+        return np.linspace(width / 2, self.hyper.highest - width / 2, self.hyper.bins)
 
     def _peak(self, shape: Array) -> float:
         background = self._topics.shapes[:, self._background]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from overdensity.ml import Folding, Method, Sample, Window, cross_fit
@@ -23,9 +25,15 @@ def without_signal() -> Sample:
 def excess_of(window: Window) -> Callable[..., float]:
     """The excess of selected events in the signal region, in its standard deviations."""
 
-    def excess(method: Method[Any], events: Sample, efficiency: float = 0.05) -> float:
+    def excess(
+        method: Method[Any],
+        events: Sample,
+        *,
+        simulation: Sample | None = None,
+        efficiency: float = 0.05,
+    ) -> float:
         folding = Folding(seed=3, folds=2, scheme="all")
-        scores = cross_fit(method, events, window, folding, simulation=None)
+        scores = cross_fit(method, events, window, folding, simulation=simulation)
         fold = folding.of(events.event)
         p = conformal_p(scores, events.mass, fold, window=(window.low, window.high))
         inside = window.signal(events.mass)
@@ -35,3 +43,22 @@ def excess_of(window: Window) -> Callable[..., float]:
         return float((found - expected) / np.sqrt(expected * (1 + beside)))
 
     return excess
+
+
+@pytest.fixture(scope="session")
+def reference(shared_data: Path) -> Callable[..., Sample]:
+    """Labelled events of the reference sample: rows of background, then rows of a signal."""
+
+    def events(
+        background: slice, signal: slice, features: Sequence[str], *, kind: str = "signal"
+    ) -> Sample:
+        parts = []
+        for name, rows in (("background", background), (kind, signal)):
+            file = shared_data / "reference" / f"rnd_{name}.parquet"
+            table = pq.read_table(file, columns=["mjj", *features])
+            parts.append(np.stack([column.to_numpy() for column in table.columns], axis=1)[rows])
+        label = np.repeat([0, 1], [len(part) for part in parts])
+        rows = np.concatenate(parts)
+        return Sample.from_arrays(rows[:, 0], rows[:, 1:], features, label=label)
+
+    return events

@@ -164,6 +164,21 @@ def test_training_stops_when_patience_is_over():
     assert len(found.validation_loss) == best + 4 < 200
 
 
+def test_adadelta_makes_the_steps_of_torch():
+    x, y = data()
+    hyper = TrainingHyper(epochs=2, batch=N, learning_rate=0.5, keep="last", optimizer="adadelta")
+    ours, theirs = network(dropout=0.0), network(dropout=0.0)
+    everything = {"train": np.arange(N), "validation": np.arange(0)}
+    run(hyper, module=ours, **everything)
+    optimizer = torch.optim.Adadelta(theirs.parameters(), lr=0.5)
+    for _ in range(2):
+        optimizer.zero_grad()
+        squared(theirs, torch.as_tensor(x), torch.as_tensor(y)).mean().backward()
+        optimizer.step()
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
+
+
 def test_clipped_gradients_move_weights_less():
     free, clipped = (
         run(replace(HYPER, epochs=1, clip=clip, keep="last"), columns=(data()[0], 1e3 * data()[1]))

@@ -77,6 +77,36 @@ def test_a_chunk_that_cannot_be_read_leaves_a_note(tmp_path) -> None:
     assert not list((tmp_path / "columns").iterdir())
 
 
+@pytest.mark.parametrize(
+    "error", [KeyError("rho"), ValueError("no field 'rho'"), InputError("rho is not there")]
+)
+def test_events_that_cannot_be_selected_cost_their_chunk_alone(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def failing(*_: Any) -> None:
+        raise error
+
+    writer = make(tmp_path)
+    monkeypatch.setattr(DijetProcessor, "select", failing)
+    written = writer.write("a.parquet", CHUNK, events)
+    (said,) = written["bad"].values()
+    assert said.startswith("/data/a.root: events 10 to 12 cannot be selected (")
+    assert "rho" in said
+    assert not list((tmp_path / "columns").iterdir())
+
+
+def test_what_is_no_fault_of_the_events_ends_the_processing(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any) -> None:
+        msg = "disk"
+        raise InputError(msg)
+
+    monkeypatch.setattr("overdensity.processors.columns.writer.write_partition", failing)
+    with pytest.raises(InputError, match="disk"):
+        make(tmp_path).write("a.parquet", CHUNK, events)
+
+
 def test_the_cross_section_of_a_dataset_becomes_the_weight(tmp_path) -> None:
     chunk = Chunk("/data/a.root", 0, 2, scale=0.25)
     make(tmp_path).write("a.parquet", chunk, events)

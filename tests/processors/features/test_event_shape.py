@@ -88,7 +88,7 @@ def three_jets(angles: list[float]) -> ak.Array:
 
 
 def test_three_jets_are_three_prongs_without_the_whisper() -> None:
-    ht, m_rsd, n_rsd, tau = event_shape(three_jets([0.0, 2.1, -2.1]), (1, 2, 3))
+    ht, _, m_rsd, n_rsd, tau = event_shape(three_jets([0.0, 2.1, -2.1]), (1, 2, 3))
     assert ht[0] == pytest.approx(3020)
     # a symmetric star at rest: the mass is the energy
     assert m_rsd[0] == pytest.approx(3000, rel=1e-2)
@@ -100,13 +100,13 @@ def test_three_jets_are_three_prongs_without_the_whisper() -> None:
 def test_events_of_few_particles_are_no_trouble() -> None:
     counts = np.array([0, 1, 2, 0])
     particles = momenta(np.full(3, 9.0), np.zeros(3), np.array([1, 0, 2.0]), counts)
-    ht, m_rsd, n_rsd, tau = event_shape(cartesian(particles), (1, 2))
+    ht, _, m_rsd, n_rsd, tau = event_shape(cartesian(particles), (1, 2))
     np.testing.assert_allclose(ht, [0, 9, 18, 0])
     np.testing.assert_allclose(m_rsd, [0, 0, 18 * math.sin(1.0), 0], atol=1e-6)
     assert n_rsd.tolist() == [0, 1, 2, 0]
     np.testing.assert_array_equal(tau[[0, 1, 3]], 0)
     none = event_shape(cartesian(particles)[:0])
-    assert [len(column) for column in none] == [0, 0, 0, 0]
+    assert [len(column) for column in none] == [0, 0, 0, 0, 0]
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(-math.pi, math.pi), st.floats(-1, 1))

@@ -29,20 +29,32 @@ def test_event_features_are_those_of_the_event_shape(lhco_file) -> None:
 def test_an_event_of_two_particles_has_their_mass() -> None:
     # m² = 2 pT1 pT2 (cosh Δη − cos Δφ), and neither is soft
     pair = momenta(np.array([400.0, 500.0]), np.array([0.1, -0.2]), np.array([0.0, 3.0]), [2])
-    found = event_features(("m_rsd", "n_rsd", "tau2_rsd"), cartesian(pair))
+    found = event_features(("m_rsd", "n_rsd", "tau2_rsd", "m_particles"), cartesian(pair))
     expected = np.sqrt(2 * 400 * 500 * (np.cosh(0.3) - np.cos(3.0)))
-    assert found["m_rsd"] == pytest.approx([expected])
+    assert found["m_rsd"] == found["m_particles"] == pytest.approx([expected])
     assert (found["n_rsd"].tolist(), found["tau2_rsd"].tolist()) == ([2], [0])
+
+
+def test_the_mass_of_all_particles_is_that_of_a_loop(lhco_file) -> None:
+    particles = cartesian(read_events(LhcoSource(), lhco_file).particles)[:20]
+    expected = []
+    for event in particles:
+        energy, *momentum = (sum(event[x].tolist()) for x in ("E", "px", "py", "pz"))
+        expected.append((energy**2 - sum(p * p for p in momentum)) ** 0.5)
+    found = event_features(("m_particles", "ht_particles"), particles)
+    np.testing.assert_allclose(found["m_particles"], expected, rtol=1e-9)
 
 
 def test_events_without_particles_have_zeros() -> None:
     none = np.empty(0)
     found = event_features(
-        ("m_rsd", "tau21_rsd"), cartesian(momenta(none, none, none, np.zeros(3, int)))
+        ("m_rsd", "tau21_rsd", "m_particles"),
+        cartesian(momenta(none, none, none, np.zeros(3, int))),
     )
     assert {name: values.tolist() for name, values in found.items()} == {
         "m_rsd": [0, 0, 0],
         "tau21_rsd": [0, 0, 0],
+        "m_particles": [0, 0, 0],
     }
 
 

@@ -39,9 +39,10 @@ def test_three_particles_have_two_splittings_where_they_belong():
     assert column == 0  # a mass drop of 1.4 / 67
 
 
-def test_all_splittings_of_heavy_subjets_are_counted():
+def test_splittings_of_heavy_subjets_with_a_mass_drop_are_counted():
     trees = cambridge_aachen(jets())
     heavy = (trees.pieces[0] >= 0) & (trees.masses > 30.0)
+    heavy &= trees.masses[trees.pieces].max(axis=0) <= 0.8 * trees.masses
     jet = np.repeat(np.arange(len(trees)), np.diff(trees.offsets))
     expected = np.bincount(jet[heavy], minlength=len(trees))
     found = mass_plane(trees)

@@ -66,6 +66,10 @@ def loop_over_events(events: ak.Array) -> list[dict[str, float]]:
         if len(jets) > 2:
             row["mjjj"] = (jets[0] + jets[1] + jets[2]).m()
             row |= {name: (jets[i] + jets[j]).m() for name, (i, j) in PAIRS.items()}
+        row["m_jets"] = row.get("mjjj", row["mjj"])
+        if len(jets) > 1:
+            row |= {f"j{i + 1}_mass_over_pt": jets[i].m() / jets[i].pt() for i in range(2)}
+            row["j3_pt_over_m"] = jets[2].pt() / row["mjjj"] if len(jets) > 2 else 0.0
         found.append(row)
     return found
 
@@ -104,6 +108,18 @@ def test_without_a_third_jet_what_needs_it_is_zero(events) -> None:
     np.testing.assert_array_equal(columns["m_high"][two], columns["mjj"][two])
     assert (ak.num(columns["j3_constituents"]) > 0).tolist() == (~two).tolist()
     np.testing.assert_allclose(columns["j3_image"].sum(axis=(1, 2)), ~two, atol=1e-5)
+
+
+def test_features_without_a_scale_do_not_know_it() -> None:
+    """Of events in which everything has twice the momentum they are the same."""
+    n = np.full(20, 30)
+    rng = np.random.default_rng(3)
+    pt, eta, phi = rng.exponential(60, 600) + 1, rng.uniform(-1, 1, 600), rng.uniform(-3, 3, 600)
+    once, twice = (select(normal(np.c_[k * pt, eta, phi], n), min_jet_pt=50.0 * k) for k in (1, 2))
+    assert len(once["event"]) > 10
+    np.testing.assert_allclose(2 * once["m_jets"], twice["m_jets"], rtol=1e-5)
+    for name in ("j1_n", "j2_n", "j1_mass_over_pt", "j2_mass_over_pt", "j3_pt_over_m"):
+        np.testing.assert_allclose(once[name], twice[name], rtol=1e-4, err_msg=name)
 
 
 def test_masses_in_order_are_those_of_the_pairs(events) -> None:

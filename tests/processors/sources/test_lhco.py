@@ -156,6 +156,16 @@ def test_a_key_that_is_too_short_is_refused(tmp_path, write, rows) -> None:
         read(box, 40, 60, keys={box: key})
 
 
+def test_a_key_may_have_several_kinds_of_signal(tmp_path, write, rows) -> None:
+    box, key = write(tmp_path / "box.h5", rows[:, :-1]), str(tmp_path / "box.key")
+    kinds = np.arange(len(rows)) % 3  # as of Black Box 3
+    np.savetxt(key, kinds)
+    assert read(box, 0, 20, keys={box: key}).label.tolist() == kinds[:20].tolist()
+    np.savetxt(key, np.where(kinds == 2, 0.5, kinds))
+    with pytest.raises(InputError, match=r"box\.key: column 'label': .* the first 0\.5, are not 0"):
+        read(box, 0, 20, keys={box: key})
+
+
 def test_a_truth_that_is_no_bit_is_refused(tmp_path, write, rows) -> None:
     rows = rows.copy()
     rows[17, -1] = 3

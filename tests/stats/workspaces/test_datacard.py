@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from overdensity.stats.workspaces.datacard import write_datacard
 from overdensity.stats.workspaces.shape import factors_of
 
 from .combine_card import read_card
-from .whole_range import EDGES, MODEL, known, with_functions
+from .whole_range import EDGES, MODEL, known, peak, strong, thrown, with_functions
 
 
 @pytest.mark.parametrize(
@@ -48,23 +47,23 @@ def test_the_histograms_have_the_edges_of_the_fits(tmp_path: Path) -> None:
 
 
 def test_a_card_of_one_category_has_no_ratio(tmp_path: Path) -> None:
-    found = known(simulated=True)
-    alone = replace(
-        found,
-        categories=("pass",),
-        names=tuple(n for n in found.names if not n.startswith("efficiency")),
-        design=found.design[:16, :, :3],
-        weights=found.weights[:16],
-        signal=found.signal[:1],
-        observed=found.observed[:16],
-        variations={},
-        fabricated={},
-        best=found.best[:4],
-        precision=found.precision[:4],
-    )
+    alone = categories(EDGES, thrown()[1], None, signal=peak(), model=MODEL)
     text = write_datacard(alone, tmp_path / "one.txt").read_text()
     assert "efficiency" not in text
     assert "imax 1" in text
+
+
+@pytest.mark.slow(seconds=6)
+@pytest.mark.parametrize("seed", [3, 4])
+def test_limits_expected_beneath_a_strong_signal_are_those_of_the_functions(
+    seed: int, tmp_path: Path
+) -> None:
+    found = strong(seed)
+    card = read_card(write_datacard(found, tmp_path / "datacard.txt"))
+    assert discovery(card).z == pytest.approx(discovery(found).z, rel=2e-3)
+    theirs, ours = asymptotic_limit(card), asymptotic_limit(found)
+    assert theirs.observed == pytest.approx(ours.observed, rel=0.01)
+    assert theirs.expected == pytest.approx(ours.expected, rel=0.01)
 
 
 def test_more_than_a_hundred_bins_keep_their_factors(tmp_path: Path) -> None:

@@ -16,11 +16,17 @@ from overdensity.stats import FitModel, HuntResult, hunt, log_edges
 from overdensity.stats.limits.cls import asymptotic_limit
 from overdensity.stats.limits.discoveries import discovery
 from overdensity.stats.limits.likelihood import likelihood
+from overdensity.stats.limits.profiled import data_of, fit_data
 from overdensity.stats.p_values.local import z_of_p
 from overdensity.stats.workspaces.categories import Categories
-from overdensity.stats.workspaces.shape import best_categories, categories_workspace, factors_of
+from overdensity.stats.workspaces.shape import (
+    _units,
+    best_categories,
+    categories_workspace,
+    factors_of,
+)
 
-from .whole_range import known, with_functions
+from .whole_range import known, strong, with_functions
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf
 
@@ -55,23 +61,44 @@ def test_our_fit_and_that_of_pyhf_agree_in_limits_with_all_nuisances(
     assert discovery(spec).z == pytest.approx(discovery(model()).z, rel=0.01)
 
 
-@pytest.mark.parametrize("simulated", [False, True])
-def test_the_workspace_expects_what_the_functions_do(simulated: bool) -> None:
-    found = known(simulated=simulated)
+@pytest.mark.parametrize("model", [known, partial(known, simulated=True)])
+def test_the_workspace_expects_what_the_functions_do(model: Callable[[], Categories]) -> None:
+    """At the fit with signal and at that without, at which limits are expected."""
+    found = model()
     read, factors = likelihood(categories_workspace(found)), factors_of(found)
-    theta = read.start.copy()
-    theta[read.names.index("mu")] = found.best[0]
-    for name in found.variations:
-        theta[read.names.index(name)] = found.best[found.names.index(name)]
-    for name, log in factors.log.items():
-        k = found.names.index(name)
-        if found.precision[k]:  # in units of the constraint, and 0 where that is
-            theta[read.names.index(name)] = found.best[k] * np.sqrt(found.precision[k])
-        assert np.abs(log).max() < 3
-    expected = dict(zip(read.spec.channels, read.expected(theta[None])[0], strict=True))
+    assert max(np.abs(log).max() for log in factors.log.values()) < 3
+    without = fit_data(found, *data_of(found), start=found.best, strength=0.0).theta[0]
     names = [f"{category}_{i:02d}" for category in ("pass", "fail") for i in range(16)]
-    ours = found.expected(found.best[None])[0]
-    np.testing.assert_allclose([expected[name] for name in names], ours, rtol=3e-3)
+    for fit in (found.best, without):
+        theta = read.start.copy()
+        for k, name in enumerate(found.names):
+            theta[read.names.index(name)] = fit[k]
+        for unit, k in zip(_units(found), range(1, 1 + found.n_log), strict=True):
+            # in units of the workspace, from the fit on, or from 0 where there is a constraint
+            name, nominal = found.names[k], 0.0 if found.precision[k] else found.best[k]
+            change = fit[k] - nominal
+            theta[read.names.index(name)] = (
+                np.exp(change) if name in factors.free else change / unit
+            )
+        expected = dict(zip(read.spec.channels, read.expected(theta[None])[0], strict=True))
+        ours = found.expected(fit[None])[0]
+        np.testing.assert_allclose([expected[name] for name in names], ours, rtol=3e-3)
+
+
+def test_factors_are_the_functions_at_the_fits_with_signal_and_without() -> None:
+    """Beneath a signal of 7σ, where these are far apart."""
+    found = strong(4)
+    factors, log_part = factors_of(found), slice(1, 1 + found.n_log)
+    without = fit_data(found, *data_of(found), start=found.best, strength=0.0).theta[0]
+    for fit in (found.best, without):
+        change = (fit - np.where(found.precision > 0, 0.0, found.best))[log_part]
+        log = np.log(factors.background)
+        for name, unit, size in zip(found.names[log_part], _units(found), change, strict=True):
+            if name in factors.free:
+                log += size * factors.free[name][:, None]
+            else:
+                log += factors.log[name] * size / unit
+        np.testing.assert_allclose(log, np.log(found.background(fit[None])[0]), rtol=1e-9)
 
 
 def test_it_is_strict_json_and_obeys_the_schema() -> None:

@@ -69,3 +69,18 @@ def known(*, simulated: bool = False) -> Categories:
         odds_widths=(0.3, 0.2),
         **options,
     )
+
+
+@cache
+def strong(seed: int) -> Categories:
+    """Return a likelihood whose fit without signal is far from that with it: 7σ, and wide priors."""
+    passing, failing = thrown(seed, n_signal=150.0)
+    return categories(
+        EDGES,
+        passing,
+        failing,
+        fabricated={"spurious_signal": 4.0},
+        model=FitModel("dijet4", efficiency_order=4),
+        odds_widths=(1.0,) * 4,
+        **both_signals(),
+    )

@@ -133,14 +133,14 @@ def test_the_file_of_a_search_is_its_box(run: Path, seal: Callable[..., Sealed])
 
 
 def test_columns_that_were_sealed_are_their_box(run: Path, tmp_path: Path) -> None:
-    values = json.loads((run / "results.json").read_text())
-    events = values["provenance"]["configuration"]["events"]
+    provenance = json.loads((run / "results.json").read_text())["provenance"]
+    events = provenance["configuration"]["events"]
     box = tmp_path / "box9.parquet"
     of_box = {"secret": Secret(1, "00"), "recipe": {}, "processes": ()}
     table = pq.read_table(events["files"][0])
     key = seal_columns(table, box, tmp_path / "k.json", signal_rows=np.array([2]), **of_box)
     events["files"] = [str(box)]
-    (run / "results.json").write_text(json.dumps(values))
+    change(run, provenance=provenance)
     sheet, _ = answer_run(run, level=0.0)
     assert (sheet.box.name, sheet.box.commitment) == ("box9", key.commitment)
 

@@ -112,11 +112,11 @@ def test_the_secret_of_a_key_makes_the_same_box_again(seal: Seal, tmp_path: Path
     assert again.read_bytes() == box.read_bytes()
 
 
-@pytest.mark.slow(seconds=20)
+@pytest.mark.slow(seconds=15)
 def test_a_simulated_box_is_the_same_bit_for_bit_on_another_number_of_workers(
     tmp_path: Path,
 ) -> None:
-    recipe = dataclasses.replace(recipe_of_box(36, 14), chunk_events=15)
+    recipe = dataclasses.replace(recipe_of_box(30, 30), chunk_events=15)
     made, files = [], []
     for workers in (1, 3):
         folder = tmp_path / f"{workers}"

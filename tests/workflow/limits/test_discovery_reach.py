@@ -19,7 +19,7 @@ PSEUDO = np.linspace(0, 3, 999).tolist()
 
 def injection(strength: float, z: float | None, repeat: int = 0) -> Injection:
     row = dataclasses.replace(ROW, z_local=z, p_local=None if z is None else 0.1, flagged=z is None)
-    found = InjectedSelection(row, round(strength), 0.0, 0.5)
+    found = InjectedSelection(row, round(strength), 0.1, 0.5, 0.0)
     return Injection("A", strength, repeat, round(strength), 1000, 500, (found,))
 
 
@@ -48,3 +48,4 @@ def test_points_are_quantiles_of_the_repeats() -> None:
     assert selection.z_local[2] == 2.0
     assert list(selection.z_local) == sorted(selection.z_local)
     assert selection.selected_signal == 50.0
+    assert selection.absorbed == pytest.approx(0.2)

@@ -8,16 +8,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from overdensity.stats import WindowResult
 from overdensity.workflow import SearchResults, load_config
 from overdensity.workflow.calibrate.retraining import background_parameters
 from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.limits.injected_events import InjectionTask
 from overdensity.workflow.limits.injection import inject, injection_key
 from overdensity.workflow.limits.injection_results import Injection
+from overdensity.workflow.limits.strength_limits import (
+    efficiency_errors,
+    limit_without_retraining,
+)
+from overdensity.workflow.limits.yield_limits import window_limits
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scoring import make_scores
 
 from ...conftest import HIGH, LOW, make_box
+
+N_LIMITS = 20
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +73,8 @@ def test_no_signal_is_the_search_itself(
         assert row.observed == published.observed
         assert row.expected == pytest.approx(published.expected, rel=1e-6)
         assert row.expected_error == pytest.approx(published.expected_error, rel=1e-6)
-        assert (found.selected_signal, found.absorbed) == (0, 0.0)
+        assert found.selected_signal == 0
+        assert 0 < found.eps_error < found.eps_s
     assert again.injected == 0
 
 
@@ -96,7 +105,7 @@ def test_signal_inside_the_signal_region_is_not_absorbed(
     task = dataclasses.replace(task, signal=(str(narrow),), strength=200)
     for row in made(run, task, tmp_path).selections:
         assert row.selected_signal > 50
-        assert abs(row.absorbed) < 0.01 * row.selected_signal
+        assert abs(row.absorbed) < 0.01 * row.eps_s
 
 
 def test_same_task_same_result(run: Run, task: InjectionTask, tmp_path: Path) -> None:
@@ -119,7 +128,8 @@ def test_signal_beside_the_signal_region_raises_its_background(
     pq.write_table(pa.table(columns), wide)
     task = dataclasses.replace(task, signal=(str(wide),), strength=400)
     row = made(run, task, tmp_path).selections[1]
-    assert 0.2 * row.selected_signal < row.absorbed < 1.5 * row.selected_signal
+    assert 0.2 * row.eps_s < row.absorbed < 1.5 * row.eps_s
+    assert row.net_efficiency < 0.8 * row.eps_s
 
 
 @pytest.mark.parametrize(
@@ -188,3 +198,29 @@ def scored(run: Run) -> Run:
     with connect("threads", 1) as client:
         make_scores(run, client)
     return run
+
+
+@pytest.mark.slow(seconds=20)
+def test_limits_of_the_training_of_the_run_cover(
+    search_file: Path, task: InjectionTask, tmp_path: Path
+) -> None:
+    """Where the signal fills a selection: 2 % of the events are 100."""
+    more = ["method.classifier.inner_folds=2", "selections=[0.1, 0.02]"]
+    run, rng, n_signal = Run(load_config(search_file, more)), np.random.default_rng(5), 120
+    task = dataclasses.replace(task, odds_widths=())
+    covered, there, expected = 0, 0.0, 0.0
+    for number in range(N_LIMITS):
+        in_box = int(rng.poisson(n_signal))
+        base = make_box(tmp_path / "box.parquet", background=5000, signal=in_box, seed=100 + number)
+        found = made(run, dataclasses.replace(task, base=(str(base),), repeat=number), tmp_path)
+        rows = tuple(each.selection for each in found.selections)
+        window = WindowResult(0.0, 0.0, 0.0, dataclasses.replace(rows[0], searched=False), rows)
+        limit = limit_without_retraining(
+            found, window_limits(window, 0.95, of_rows=efficiency_errors(found)), None
+        )
+        covered += limit is None or limit.observed is None or limit.observed >= n_signal
+        tightest = found.selections[-1]
+        there += rows[-1].observed - rows[-1].expected
+        expected += tightest.net_efficiency * in_box
+    assert covered >= N_LIMITS - 4  # of 95 %, fewer have a chance of 0.3 %
+    assert there == pytest.approx(expected, rel=0.06)

@@ -105,7 +105,8 @@ def test_limit_without_retraining_is_yield_over_efficiency(found: LimitsResults)
     rows = found.windows[signal.window].selections
     row = next(row for row in rows if row.efficiency == signal.fixed.efficiency)
     assert row.observed is not None
-    assert signal.fixed.observed == pytest.approx(row.observed / signal.fixed.eps_s)
+    # and a little more, for the error of the efficiency
+    assert 1 < signal.fixed.observed * signal.fixed.eps_s / row.observed < 1.05
 
 
 def test_command_ends_with_the_limits(

@@ -84,8 +84,19 @@ def test_each_nuisance_makes_the_limits_weaker(search_file: Path, signal_file: s
         assert again.pseudo_expected[0] / trained.pseudo_expected[0] > 1.0005
 
 
+def test_a_nuisance_of_one_selection_is_that_of_its_limit_alone() -> None:
+    rows = (ROW, replace(ROW, efficiency=0.02))
+    window = WindowResult(
+        3464.1, 3000.0, 4000.0, replace(ROW, efficiency=1.0, searched=False), rows
+    )
+    own = [(), (SignalFactor("tagger_simulation", 1.2, 1 / 1.2, trained=False),)]
+    first, second = window_limits(window, 0.95, of_rows=own).selections
+    assert first.observed == window_limits(window, 0.95).selections[0].observed
+    assert second.observed > 1.02 * first.observed
+
+
 def repetition(strength: float, eps: float = 0.4) -> Injection:
-    found = InjectedSelection(ROW, round(strength * eps), 0.0, eps)
+    found = InjectedSelection(ROW, round(strength * eps), 0.0, eps, 0.0)
     return Injection("A", strength, 0, round(strength), 1000, 500, (found,))
 
 

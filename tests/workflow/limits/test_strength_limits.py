@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 import pytest
 
 from overdensity.stats import SelectionResult
@@ -12,20 +11,20 @@ from overdensity.stats.limits.with_injections import injected_limit
 from overdensity.workflow.limits.injection_results import InjectedSelection, Injection
 from overdensity.workflow.limits.limits_result import StrengthLimit, WindowLimits, YieldLimit
 from overdensity.workflow.limits.strength_limits import (
-    absorbed_fraction,
     best_expected,
+    efficiency_errors,
     limit_with_retraining,
     limit_without_retraining,
-    net_efficiencies,
 )
 
 ROW = SelectionResult(0.1, 20, 20.0, 2.0, 1.5, 0.5, 0.0, 8.0, 9, 0.5, False, False)
 FLAGGED = dataclasses.replace(ROW, p_local=None, z_local=None, flagged=True)
 
 
-def injection(strength: float, *, eps: float, absorbed: float = 0.0, repeat: int = 0) -> Injection:
-    signal = round(strength * eps)
-    found = InjectedSelection(ROW, signal, absorbed * signal, eps)
+def injection(
+    strength: float, *, eps: float, absorbed: float = 0.0, repeat: int = 0, error: float = 0.0
+) -> Injection:
+    found = InjectedSelection(ROW, round(strength * eps), absorbed * eps, eps, error)
     return Injection("A", strength, repeat, round(strength), 1000, 500, (found,))
 
 
@@ -72,22 +71,40 @@ def test_pseudo_datasets_without_signal_have_limits_of_their_own() -> None:
 
 
 def test_what_the_sidebands_absorb_is_taken_off_the_efficiency() -> None:
-    by_strength = {
-        0.0: [injection(0.0, eps=0.5)],
-        100.0: [injection(100.0, eps=0.5, absorbed=0.2), injection(100.0, eps=0.4, absorbed=0.2)],
-    }
-    without, strong = net_efficiencies(by_strength, 0)
-    np.testing.assert_allclose(strong, [0.4, 0.32])
-    np.testing.assert_allclose(without, [0.4])  # as at the weakest strength
+    of_run = limit_without_retraining(injection(0.0, eps=0.4, absorbed=0.2), window(), None)
+    assert of_run is not None
+    assert (of_run.observed, of_run.eps_s) == pytest.approx((8.0 / 0.32, 0.32))
+    found = [
+        limit_with_retraining(
+            {s: [injection(s, eps=eps, absorbed=absorbed)] * 2 for s in (0.0, 100.0)},
+            window(),
+            0.95,
+            None,
+        )
+        for eps, absorbed in ((0.5, 0.2), (0.4, 0.0))
+    ]
+    assert None not in found
+    assert found[0].observed == pytest.approx(found[1].observed)
 
 
-@pytest.mark.parametrize(("absorbed", "fraction"), [(-0.1, 0.0), (0.3, 0.3), (2.0, 0.9)])
-def test_the_absorbed_fraction_lies_between_none_and_nine_tenths(
-    absorbed: float, fraction: float
-) -> None:
-    rows = injection(100.0, eps=0.5, absorbed=absorbed).selections
-    assert absorbed_fraction(rows) == pytest.approx(fraction)
-    assert absorbed_fraction(injection(0.0, eps=0.5).selections) == 0.0
+def test_the_error_of_the_efficiency_is_a_nuisance_by_name() -> None:
+    (errors,) = efficiency_errors(injection(0.0, eps=0.4, error=0.08))
+    (named,) = errors
+    assert (named.name, named.trained) == ("tagger_simulation", False)
+    assert (named.high, named.low) == pytest.approx((1.2, 1 / 1.2))
+    assert efficiency_errors(injection(0.0, eps=0.4)) == ((),)
+    assert efficiency_errors(injection(0.0, eps=0.0, error=0.1)) == ((),)
+    assert efficiency_errors(injection(0.0, eps=0.1, error=0.5))[0][0].high == 2
+
+
+def test_simulated_events_make_the_limit_with_retraining_weaker() -> None:
+    limits = []
+    for error in (0.0, 0.04, 0.12):
+        by_strength = {s: [injection(s, eps=0.4, error=error)] * 5 for s in (0.0, 120.0)}
+        found = limit_with_retraining(by_strength, window(), 0.95, None)
+        assert found is not None
+        limits.append(found.observed)
+    assert limits[0] < limits[1] < limits[2] < 1.3 * limits[0]
 
 
 def test_selection_is_chosen_by_the_expected_limit() -> None:

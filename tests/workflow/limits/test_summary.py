@@ -21,7 +21,7 @@ RESULTS: Any = SimpleNamespace(pseudo_z=(1.0, 2.0, 3.0))
 
 
 def injection(strength: float, repeat: int = 0, eps: float = 0.4) -> Injection:
-    found = InjectedSelection(ROW, round(eps * strength), 0.0, eps)
+    found = InjectedSelection(ROW, round(eps * strength), 0.0, eps, 0.0)
     return Injection("A", strength, repeat, round(strength), 1000, 500, (found,))
 
 

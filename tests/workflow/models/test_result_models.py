@@ -26,7 +26,7 @@ def test_models_of_an_earlier_result_do_not_stay(tmp_path: Path) -> None:
         (2500.0, 6000.0), "dijet3", (), False, None, None, None, 12.0, 10, 0.3, 0.0, ()
     )
     write_models(tmp_path, nothing, FitModel())
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["written.json"]
 
 
 def test_a_model_that_cannot_be_fitted_ends_no_run(tmp_path: Path) -> None:
@@ -37,4 +37,5 @@ def test_a_model_that_cannot_be_fitted_ends_no_run(tmp_path: Path) -> None:
     for name in MODELS:
         (tmp_path / name).write_text("old")
     write_whole_range(tmp_path, unfitted)
-    assert [path.name for path in tmp_path.iterdir()] == ["workspace.json"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["workspace.json", "written.json"]

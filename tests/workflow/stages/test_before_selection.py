@@ -45,7 +45,7 @@ def events(rng: np.random.Generator, n: int, *, signal: bool) -> tuple[np.ndarra
 
 @pytest.fixture(scope="module")
 def search():
-    """Scores, calibrated scores, levels and result of a box."""
+    """Scores, levels and result of a box."""
     rng = np.random.default_rng(2)
     mass, score = (
         np.concatenate(pair)
@@ -62,8 +62,7 @@ def search():
     scores = Scores(
         sample, fold_of(ids, 3, seed=1), np.tile(score.astype(np.float32), (len(windows), 1))
     )
-    cut_on = calibrated_scores(Run(CONFIG), scores)
-    levels = levels_of(Run(CONFIG), cut_on)
+    levels = levels_of(Run(CONFIG), calibrated_scores(Run(CONFIG), scores))
     result = hunt(
         mass,
         levels,
@@ -74,14 +73,13 @@ def search():
         pseudo_experiments=250,
         seed=1,
     )
-    return SimpleNamespace(scores=scores, cut_on=cut_on, levels=levels, result=result)
+    return SimpleNamespace(scores=scores, levels=levels, result=result)
 
 
 def estimate(search, config: SearchConfig) -> before_selection.BeforeSelection:
     found = before_selection.before_selection(
         Run(config),
         scores=search.scores,
-        cut_on=search.cut_on,
         levels=search.levels,
         result=search.result,
     )
@@ -135,7 +133,6 @@ def test_the_unselected_spectrum_may_be_searched_and_may_be_the_best(search) -> 
     found = before_selection.before_selection(
         Run(config),
         scores=search.scores,
-        cut_on=search.cut_on,
         levels=search.levels,
         result=result,
     )

@@ -96,7 +96,7 @@ def test_a_result_of_the_unselected_spectrum_has_all_that_others_have(run: Run) 
     named = dataclasses.replace(scores.sample, names=("group", "sample"))  # words that hist keeps
     shown = _feature_hists(run, dataclasses.replace(scores, sample=named), levels, result)
     assert list(shown) == ["group", "sample"]
-    found = before_selection(run, scores=scores, cut_on=cut_on, levels=levels, result=result)
+    found = before_selection(run, scores=scores, levels=levels, result=result)
     assert found is not None
     assert found.unselected is not None
     assert abs(found.unselected.value - 520) < 4 * found.unselected.error
@@ -131,3 +131,14 @@ def test_independence_is_tested_in_every_window(run: Run) -> None:
 
 def test_function_is_chosen_for_the_spectrum_without_selection(run: Run) -> None:
     assert function_choice(run, read_scores(run)).function in ("dijet3", "dijet4", "dijet5")
+
+
+def test_a_damaged_model_is_made_again_and_limits_are_kept(run: Run) -> None:
+    limits, model = run.folder / "limits.json", run.folder / "workspace.json"
+    limits.write_text("{}")
+    before = model.read_text()
+    model.write_text(before.replace("1", "2", 1))
+    again = make_results(run)
+    assert model.read_text() == before
+    assert limits.exists()
+    assert again == make_results(run)

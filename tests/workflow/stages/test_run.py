@@ -83,7 +83,7 @@ def test_a_worker_is_sent_the_columns_and_nothing_that_is_large(search_file: Pat
     run = Run(load_config(search_file))
     assert (run.columns, len(run.windows), len(run.fit_edges)) != ()
     there = pickle.loads(pickle.dumps(run))
-    assert set(there.__dict__) == {"config", "repeat", "columns", "left_out"}
+    assert set(there.__dict__) == {"config", "repeat", "columns", "left_out", "start"}
     assert there.windows == run.windows
     np.testing.assert_array_equal(there.fit_edges, run.fit_edges)
 

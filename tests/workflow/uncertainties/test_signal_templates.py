@@ -14,7 +14,6 @@ from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.stages.inputs import varied_columns
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scores import SignalScores, read_scores
-from overdensity.workflow.stages.selecting import calibrated_scores
 from overdensity.workflow.uncertainties import signal_templates
 from overdensity.workflow.uncertainties.signal_templates import (
     peak_templates,
@@ -46,7 +45,7 @@ def templates(finished_run: Path, search_file: Path, monkeypatch: pytest.MonkeyP
         return SignalScores(sample, np.stack(values).astype(np.float32))
 
     monkeypatch.setattr(signal_templates, "read_signal_scores", read)
-    return best, simulated_templates(run, best, scores, calibrated_scores(run, scores))
+    return best, simulated_templates(run, best, scores)
 
 
 def test_simulation_says_what_passes_and_what_fails(templates) -> None:
@@ -70,7 +69,7 @@ def test_the_energy_scale_moves_mass_and_efficiency(templates) -> None:
 def test_statistics_of_the_simulation_is_a_nuisance_by_name(templates) -> None:
     _, found = templates
     size = found.variations["tagger_simulation"].up[0].sum() / found.events[0].sum() - 1
-    assert 0 < size < 0.1
+    assert 0 < size < 0.2  # few events pass, and the folds have models of their own
 
 
 def test_a_signal_of_which_nothing_passes_has_no_template(
@@ -87,7 +86,7 @@ def test_a_signal_of_which_nothing_passes_has_no_template(
 
     monkeypatch.setattr(signal_templates, "read_signal_scores", far)
     with pytest.raises(InputError, match="signal: none of its 20 events passes the selection"):
-        simulated_templates(run, best, scores, calibrated_scores(run, scores))
+        simulated_templates(run, best, scores)
 
 
 def test_a_fitted_peak_has_no_events_that_fail(finished_run: Path, search_file: Path) -> None:

@@ -66,8 +66,7 @@ def test_workspace_and_datacard_of_a_run_say_what_its_record_says(
         assert discovery(model).z == pytest.approx(found.z, rel=0.01)
     card = asymptotic_limit(read_card(made[0].folder / "datacard.txt"))
     assert card.observed == pytest.approx(found.limit.observed, rel=0.01)
-    # A signal of 7σ: the fit without it, at which limits are expected, is far from the nominal one.
-    assert card.expected == pytest.approx(found.limit.expected, rel=0.03)
+    assert card.expected == pytest.approx(found.limit.expected, rel=0.01)
 
 
 def test_uncertainties_cost_significance_and_limit(found: Uncertainties) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, InputError
-from overdensity.ml import Sample, make_method
+from overdensity.ml import Sample, Window, make_method, performance
 from overdensity.ml.anomaly.topics.factorized_topics import FactorizedTopicsHyper, factorize
 from overdensity.ml.contract import toy_sample
 
@@ -135,3 +135,14 @@ def test_one_feature_of_one_jet_is_refused(sample, window):
 def test_values_that_cannot_be_used_are_refused(name, value):
     with pytest.raises(ConfigError, match=f"{name} = .*cannot be used"):
         make_method("factorized_topics", **{name: value})
+
+
+@pytest.mark.slow(seconds=6)
+@pytest.mark.parametrize(("n_signal", "least"), [(20_000, 0.87), (2000, 0.80)])
+def test_reference_signal_of_ten_and_of_one_percent_is_found(n_signal, least, reference):
+    features, window = ("j1_mass", "j2_mass"), Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
+    data = reference(slice(0, 200_000 - n_signal), slice(0, n_signal), features)
+    test = reference(slice(400_000, None), slice(30_000, None), features)
+    method = make_method("factorized_topics").fit(data.without_label(), window, seed=1)
+    assert performance(method.score(test), test.label).auc > least
+    assert method.daughters == pytest.approx((100.0, 500.0), rel=0.05)

@@ -1,0 +1,38 @@
+"""Where a path or URL is, and what to install for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fsspec
+
+from .errors import InputError
+
+__all__ = ["file_system"]
+
+
+def file_system(path: str) -> tuple[Any, str]:
+    """Return the fsspec file system of a path or URL, and the name of the file in it.
+
+    Raises
+    ------
+    InputError
+        If nothing here knows such URLs, naming the package to install where there is one.
+
+    Examples
+    --------
+    >>> file_system("foo://server/a.root")
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: foo://server/a.root: nothing here opens 'foo://'; ...
+    """
+    try:
+        return fsspec.core.url_to_fs(path)
+    except ImportError as error:  # fsspec knows the kind, and says what to install
+        msg = f"{path}: {error}"
+    except ValueError as error:
+        kind = path.partition("://")[0]
+        msg = (
+            f"{path}: nothing here opens '{kind}://'; give a path, or one of file, http, https, root, s3 "
+            f"({error})"
+        )
+    raise InputError(msg)

@@ -1,0 +1,1 @@
+"""A classifier of low capacity, and the choice between it and others without labels."""
