@@ -14,7 +14,7 @@ from coffea.processor import IterativeExecutor
 from distributed import KilledWorker
 
 from ..core import InputError, OverdensityError
-from ..core.file_systems import file_system
+from ..core.files.file_systems import file_system
 from ..core.files.listing import file_names, folder_names
 from ..core.files.locks import locked
 from .base import ColumnProcessor

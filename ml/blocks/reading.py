@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core import InputError, nearest_names
-from ...core.file_systems import file_system
+from ...core.files.file_systems import file_system
 from ...core.files.listing import data_files, same_place
 from ...core.identity import content_ids, number_ties
 from .block import Block, BlockKind

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ...core import progress
-from ...core.file_systems import file_system
+from ...core.files.file_systems import file_system
 from ...core.files.listing import file_names
 from ..sources.chunks import Chunk
 from .partitions import partition_names

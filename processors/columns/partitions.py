@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...core import InputError, Record
-from ...core.file_systems import file_system
+from ...core.files.file_systems import file_system
 from ...core.files.listing import file_names
 from ...core.identity import json_digest
 from ..sources.remote import write_bytes

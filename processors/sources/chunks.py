@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InputError, Record
-from ...core.file_systems import file_system
+from ...core.files.file_systems import file_system
 from ...core.files.listing import local_path
 from ...core.identity import integer_digest
 

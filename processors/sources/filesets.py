@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from ...core import ConfigError, InputError, Record, nearest_names
-from ...core.file_systems import file_system
+from ...core.files.file_systems import file_system
 from ...core.files.json_values import json_value
 from ...core.files.listing import data_files, same_place
 from .chunks import absolute

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
-from ...core.file_systems import file_system
+from ...core.files.file_systems import file_system
 from ...core.identity import content_ids_of_lists, hex_digest, whole_numbers
 from ..jets.momentum import momenta
 from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary, absolute, content_identity

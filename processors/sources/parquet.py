@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...core import InputError
-from ...core.file_systems import file_system
+from ...core.files.file_systems import file_system
 from ..jets.momentum import Jagged
 from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary
 from .layout import COLLECTIONS, Layout

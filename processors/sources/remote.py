@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ...core import InputError, OverdensityError
-from ...core.file_systems import file_system
+from ...core.files.file_systems import file_system
 
 __all__ = ["is_missing", "read_bytes", "readable", "reason", "unreadable", "write_bytes"]
 

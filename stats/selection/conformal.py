@@ -169,7 +169,7 @@ def conformal_p_of_new(
     ...     scores, mass, window=window, events=np.arange(2000), new_scores=scores[inside],
     ...     new_mass=mass[inside], new_events=np.arange(2000)[inside],
     ... )
-    >>> bool(np.abs(again - p[inside]).max() < 2e-3)
+    >>> bool(np.abs(again - p[inside]).max() < 5e-3)
     True
     """
     scores, mass, ids = np.asarray(scores), np.asarray(mass, dtype=float), np.asarray(events)

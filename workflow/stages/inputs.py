@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path, PurePosixPath
 
 from ...core import ConfigError, InputError, nearest_names
-from ...core.file_systems import file_system
+from ...core.files.file_systems import file_system
 from ...ml import Sample
 from ...processors import (
     ColumnProcessor,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core import InputError, Record
-from ...core.file_systems import file_system
+from ...core.files.file_systems import file_system
 from ...core.files.listing import data_files
 from ...core.identity import json_digest
 

@@ -227,7 +227,7 @@ class FactorizedTopics(Method[FactorizedTopicsHyper]):
     @property
     def _centers(self) -> Array:
         width = self.hyper.highest / self.hyper.bins
-        return np.linspace(width / 2, self.hyper.highest - width / 2, self.hyper.bins)
+        return np.asarray(width * (np.arange(self.hyper.bins) + 0.5), dtype=np.float64)
 
     def _peak(self, shape: Array) -> float:
         background = self._topics.shapes[:, self._background]

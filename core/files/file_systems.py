@@ -6,7 +6,7 @@ from typing import Any
 
 import fsspec
 
-from .errors import InputError
+from ..errors import InputError
 
 __all__ = ["file_system"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from overdensity.core import InputError
-from overdensity.core.file_systems import file_system
+from overdensity.core.files.file_systems import file_system
 
 
 def test_a_path_is_a_file_of_this_machine(tmp_path: Path) -> None:
