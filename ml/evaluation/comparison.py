@@ -133,7 +133,7 @@ def compare(
         regions=tuple(regions),
         p_global=of_all,
         z_global=_z(of_all),
-        is_limit=of_all * (permutations + 1) < 1.5,
+        is_limit=bool(local.min() * (permutations + 1) < 1.5),
         permutations=permutations,
         folds=folds,
         seed=seed,

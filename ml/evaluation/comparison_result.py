@@ -81,7 +81,7 @@ class Comparison(Record):
     p_global, z_global : float
         Of the smallest local p-value, among as many regions.
     is_limit : bool
-        No permutation has as small a p-value: the true one may be smaller still.
+        In the best region no permutation differs as much: the p-values may be smaller still.
     permutations, folds, seed : int
         As they were asked for.
     flags : tuple of str
