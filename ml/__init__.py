@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .classifiers.kinds import ClassifierKind, register_classifier
     from .contract import ContractError, check_method
     from .crossfit import cross_fit, fit_guarded, score_fold, train_fold
+    from .evaluation.comparison import compare
+    from .evaluation.comparison_result import Comparison, FeatureDifference, RegionComparison
     from .evaluation.discovery import SmallestSignificance, smallest_significance
     from .evaluation.generated import Closure, closure
     from .evaluation.mass_dependence import MassSculpting, mass_sculpting
@@ -35,8 +37,10 @@ __all__ = [
     "ClassifierHyper",
     "ClassifierKind",
     "Closure",
+    "Comparison",
     "Constituents",
     "ContractError",
+    "FeatureDifference",
     "Folding",
     "Images",
     "LossCurve",
@@ -44,6 +48,7 @@ __all__ = [
     "Method",
     "MethodInfo",
     "Performance",
+    "RegionComparison",
     "Reliability",
     "Sample",
     "SampleStream",
@@ -52,6 +57,7 @@ __all__ = [
     "Window",
     "check_method",
     "closure",
+    "compare",
     "cross_fit",
     "fit_guarded",
     "fold_of",

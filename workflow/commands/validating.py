@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..tables import say, say_flags, show_table
 from .options import ConfigFile, Out, Set
 
-__all__ = ["bias", "region", "validate"]
+if TYPE_CHECKING:
+    from ...ml import Comparison
+
+__all__ = ["bias", "compare", "region", "validate"]
 
 validate = typer.Typer(
     name="validate", help="Test what a search assumes of its background.", no_args_is_help=True
@@ -64,3 +68,55 @@ def region(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     typer.echo(f"report: {folder / 'validation' / 'report.html'}")
     if searched:
         typer.echo(f"beside the search: {folder / 'report.html'}")
+
+
+@validate.command()
+def compare(  # noqa: PLR0917 - typer knows arguments by their names
+    data: Annotated[str, typer.Argument(help="Columns of data: Parquet, a folder or a pattern.")],
+    simulation: Annotated[str, typer.Argument(help="Columns of simulation; 'weight' counts.")],
+    features: Annotated[str, typer.Option(help="Columns that are compared, commas between them.")],
+    groups: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Whole numbers: the region of an event.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the result.")] = Path("comparison"),
+    folds: Annotated[int, typer.Option(help="The first is learnt from, and never tested.")] = 5,
+    permutations: Annotated[int, typer.Option(help="Of data and simulation.")] = 9999,
+    seed: Annotated[int, typer.Option(help="Of folds, trainings and permutations.")] = 1,
+) -> None:
+    """Do data and simulation differ in any region? One global p; writes comparison.json."""
+    from ..compare.compared_run import compare_files
+
+    found = compare_files(
+        data,
+        simulation,
+        out,
+        features=[name.strip() for name in features.split(",") if name.strip()],
+        groups=groups,
+        folds=folds,
+        permutations=permutations,
+        seed=seed,
+    )
+    _show_comparison(found.result)
+    typer.echo(f"figure: {out / 'comparison.png'}; record: {out / 'comparison.json'}")
+
+
+def _show_comparison(found: Comparison) -> None:
+    """Print a line a region, and the global p-value below."""
+    say_flags(found.flags)
+    columns = ("region", "differs most", "by", "data", "simulation", "AUC", "p local", "z local")
+    rows = [
+        (
+            region.name,
+            region.features[0].name,
+            f"{region.features[0].distance:.3f}",
+            f"{region.n_data}",
+            f"{region.expected:.1f}",
+            f"{region.auc:.3f}",
+            f"{region.p_local:.2g}",
+            f"{region.z_local:.1f}",
+        )
+        for region in found.regions
+    ]
+    show_table(columns, rows, title="shapes of data and simulation", words=2)
+    relation = "≤" if found.is_limit else "="
+    say(f"global p {relation} {found.p_global:.2g} ({found.z_global:.1f}σ)", style="bold")

@@ -1,0 +1,1 @@
+"""Data and simulation compared in all regions at once."""

@@ -1,0 +1,117 @@
+"""``comparison.json`` and its figure: columns of data against columns of simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from ...core import ConfigError, Record
+from ...core.identity import whole_numbers
+from ...ml import Comparison, Sample, compare
+from ..drawing import save_figure
+from ..stages.inputs import column_paths
+from ..stages.provenance import Provenance
+from .comparison_figure import plot_comparison
+
+__all__ = ["ComparedFiles", "compare_files"]
+
+
+@dataclass(frozen=True)
+class ComparedFiles(Record):
+    """What ``comparison.json`` holds.
+
+    Attributes
+    ----------
+    result : Comparison
+        All regions.
+    provenance : Provenance
+        Files, options and versions.
+    """
+
+    made_by: ClassVar[str] = "overdensity validate compare"
+
+    result: Comparison
+    provenance: Provenance
+
+
+def compare_files(
+    data: str,
+    simulation: str,
+    out: Path,
+    *,
+    features: Sequence[str],
+    groups: str | None = None,
+    folds: int = 5,
+    permutations: int = 9999,
+    seed: int = 1,
+) -> ComparedFiles:
+    """Compare files of columns, and write ``comparison.json`` and ``comparison.png``.
+
+    Parameters
+    ----------
+    data, simulation : str
+        Parquet files of columns: a file, a folder or a pattern. A column ``weight`` is the weights.
+    out : Path
+        Folder of the result.
+    features : sequence of str
+        Columns of numbers that are compared.
+    groups : str, optional
+        Column of whole numbers that divides the events into regions.
+    folds, permutations, seed : int
+        As :func:`~overdensity.ml.compare` takes them.
+
+    Raises
+    ------
+    InputError
+        If a file, column or region cannot be compared.
+    ConfigError
+        If an option cannot be used.
+    """
+    doubled = sorted({name for name in features if list(features).count(name) > 1})
+    if not features or doubled or groups in features:
+        wrong = doubled[0] if doubled else groups if features else ""
+        msg = (
+            f"--features: {wrong!r} cannot be compared; name columns once, without that of --groups"
+        )
+        raise ConfigError(msg)
+    paths = [column_paths([each]) for each in (data, simulation)]
+    samples = [_read(files, features, groups) for files in paths]
+    result = compare(*samples, folds=folds, permutations=permutations, seed=seed)
+    options = {
+        "data": data,
+        "simulation": simulation,
+        "features": list(features),
+        "groups": groups,
+        "folds": folds,
+        "permutations": permutations,
+    }
+    found = ComparedFiles(result, Provenance.of(options, seed, [*paths[0], *paths[1]]))
+    out.mkdir(parents=True, exist_ok=True)
+    save_figure(plot_comparison(result, *samples), out / "comparison.png")
+    found.to_json(out / "comparison.json")
+    return found
+
+
+def _read(files: Sequence[str], features: Sequence[str], groups: str | None) -> Sample:
+    """Read the features, and the regions from any column; the first feature stands for the mass."""
+    wanted = [*features, groups] if groups else list(features)
+    sample = Sample.from_parquet(files, features=wanted, mass=features[0])
+    group = None
+    if groups:
+        if groups not in sample.names:
+            msg = f"--groups: column {groups!r} holds lists; give one of whole numbers"
+            raise ConfigError(msg)
+        column = sample.features[:, sample.names.index(groups)].astype(np.float64)
+        group = whole_numbers(column, groups, f"{files[0]}: ").astype(np.int64)
+    kept = [i for i, name in enumerate(sample.names) if name != groups]
+    return replace(
+        sample,
+        features=np.ascontiguousarray(sample.features[:, kept]),
+        names=tuple(sample.names[i] for i in kept),
+        group=group,
+        label=None,
+    )
