@@ -59,6 +59,35 @@ class ReconstructionHyper:
             min_events=self.min_events >= 2,
         )
 
+    def combined(
+        self, errors: NDArray[np.float32], known: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return one score an event.
+
+        Parameters
+        ----------
+        errors : ndarray of float32, shape (n_events, n_jets)
+            How anomalous each jet is.
+        known : ndarray of float32, shape (n_known, n_jets)
+            For ``"cuts"``: those of other events, each column in rising order.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_events,)
+        """
+        if self.combine == "mean":
+            return errors.mean(axis=1)
+        if self.combine == "max":
+            return errors.max(axis=1)
+        n = len(known)
+        worse = [
+            n - np.searchsorted(column, error, side="right")
+            for column, error in zip(known.T, errors.T, strict=True)
+        ]
+        cuts = np.log(self.cuts[: len(worse)])
+        passed = np.log((1 + np.stack(worse, axis=1)) / (1 + n)) / cuts
+        return passed.min(axis=1).astype(np.float32)
+
     def _refuse(self, **allowed: bool) -> None:
         refuse_unusable(type(self).__name__, self, **allowed)
 
@@ -132,19 +161,7 @@ class JetOutliers(Method[HyperT], Generic[HyperT, InputT, ModelT]):
         fraction of the training events that are rebuilt worse: 1 or more is what passes the
         simultaneous cuts.
         """
-        errors = self.errors(data)
-        if self.hyper.combine == "mean":
-            return errors.mean(axis=1)
-        if self.hyper.combine == "max":
-            return errors.max(axis=1)
-        n = len(self._known)
-        worse = [
-            n - np.searchsorted(known, error, side="right")
-            for known, error in zip(self._known.T, errors.T, strict=True)
-        ]
-        cuts = np.log(self.hyper.cuts[: len(worse)])
-        passed = np.log((1 + np.stack(worse, axis=1)) / (1 + n)) / cuts
-        return passed.min(axis=1).astype(np.float32)
+        return self.hyper.combined(self.errors(data), self._known)
 
     def errors(self, data: Sample) -> NDArray[np.float32]:
         """Return the reconstruction error of each jet, shape (n_events, n_jets).
