@@ -127,7 +127,7 @@ class ClassifierKind(ABC):
     Examples
     --------
     >>> [name for name in CLASSIFIERS.names() if name != "networks"]
-    ['argos', 'lstm', 'part', 'particlenet', 'pfn', 'quadratic', 'trees']
+    ['argos', 'lorentznet', 'lstm', 'part', 'particlenet', 'pcnn', 'pfn', 'quadratic', 'trees']
     >>> CLASSIFIERS["trees"].needs, CLASSIFIERS["pfn"].needs
     (('features',), ('constituents',))
     """

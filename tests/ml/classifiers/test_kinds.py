@@ -12,7 +12,9 @@ from overdensity.ml.toy_events import toy_events
 
 
 def test_our_kinds_are_found_by_reading() -> None:
-    assert {"networks", "part", "particlenet", "pfn", "trees"} <= set(CLASSIFIERS.listings)
+    assert {"lorentznet", "networks", "part", "particlenet", "pcnn", "pfn", "trees"} <= set(
+        CLASSIFIERS.listings
+    )
 
 
 def test_a_name_cannot_be_taken_twice() -> None:

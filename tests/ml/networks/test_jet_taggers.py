@@ -9,6 +9,8 @@ from torch import nn
 
 from overdensity.ml.networks.attention import ParticleTransformerNetwork
 from overdensity.ml.networks.jet_taggers import ParticleNorm, placed_inputs
+from overdensity.ml.networks.lorentz import LorentzNetwork
+from overdensity.ml.networks.ordered_particles import ParticleConvolutions
 from overdensity.ml.networks.point_clouds import ParticleNetwork
 from overdensity.ml.networks.sets import particle_inputs
 from overdensity.ml.training.engine import seeded
@@ -18,6 +20,8 @@ NETWORKS = {
     "part": lambda: ParticleTransformerNetwork(
         2, 2, embedding=(8, 8), pairs=(4,), heads=2, layers=2, class_layers=1, dropout=0.1
     ),
+    "lorentznet": lambda: LorentzNetwork(2, 2, hidden=6, layers=2, step=5e-3, dropout=0.2),
+    "pcnn": lambda: ParticleConvolutions(2, 2, first=4, stages=(6, 8), dense=8, dropout=0.5),
 }
 
 

@@ -21,6 +21,8 @@ from overdensity.ml.toy_events import toy_blocks
 SHAPES = {
     "particlenet": {"edges": [8, 16], "neighbors": 3, "dense": 16},
     "part": {"embedding": [16], "pairs": [8], "heads": 2, "layers": 1, "class_layers": 1},
+    "lorentznet": {"hidden": 12, "layers": 2},
+    "pcnn": {"first": 8, "stages": [8, 16], "dense": 16, "dropout": 0.1},
 }
 SEARCHED = {"epochs": 4, "batch": 128, "learning_rate": 1e-2}
 

@@ -1,0 +1,159 @@
+"""Taggers on top and QCD jets at the settings of the landscape of top taggers: one row each.
+
+    python -P benchmarks/taggers.py --make [--jets 400000] --out runs/taggers
+    python -P benchmarks/taggers.py [--taggers pfn pcnn particlenet part lorentznet] [--seeds 1 2 3]
+        [--train 200000] [--test 100000] [--reduced] [--device cuda] --out runs/taggers
+
+``--make`` simulates the preset ``top_jets`` (jets of 550 to 650 GeV, arXiv:1902.09914) and keeps 200 constituents of
+each leading jet; what is there is not made again. Then each tagger learns with each seed, on all jets but those of the
+test, a tenth of them to stop it, and is scored on the test. A row has accuracy, AUC, background rejection at 50 % and
+30 % of the tops, parameters, and multiply-adds a jet of as many constituents as are read. What is done is in ``results.json`` of the
+folder and not done again. ``--reduced`` takes widths for a CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from overdensity.ml import Sample
+from overdensity.ml.classifiers.kinds import CLASSIFIERS, Inputs
+from overdensity.ml.classifiers.taggers.tagger_ensemble import fit_taggers
+from overdensity.ml.evaluation.metrics import auc, roc
+from overdensity.ml.hyperparameters import replaced
+from overdensity.processors import JetProcessor, LhcoSource, process
+from overdensity.simulation import read_recipe, simulate_recipe
+
+COLUMN = "constituents_200"
+REDUCED: dict[str, dict[str, Any]] = {
+    "pfn": {"phi": [64, 64], "f": [64, 64]},
+    "pcnn": {"first": 16, "stages": [16, 32], "dense": 64},
+    "particlenet": {"edges": [16, 32], "neighbors": 8, "dense": 64},
+    "part": {"embedding": [32, 32], "pairs": [16], "heads": 4, "layers": 2, "class_layers": 1},
+    "lorentznet": {"hidden": 16, "layers": 3},
+}
+SMALL = {"particles": 40, "training": {"epochs": 8, "batch": 256, "learning_rate": 3e-3}}
+
+
+def make(jets: int, folder: Path) -> None:
+    """Simulate so many jets and write their columns; what is there is left."""
+    file, columns = folder / "top_jets.h5", folder / "jets"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not file.is_file():
+        simulate_recipe(read_recipe("top_jets").scaled(jets), file)
+    if not columns.is_dir():
+        processor = JetProcessor(radius=0.8, n_jets=1, min_jet_pt=550.0, features=(COLUMN,))
+        process(str(file), str(columns), source=LhcoSource(), processor=processor)
+
+
+def jets_of(folder: Path) -> tuple[Inputs, NDArray[np.bool_]]:
+    """Return the constituents of all jets, and which are of tops."""
+    sample = Sample.from_parquet(folder / "jets" / "columns", features=(COLUMN,))
+    if sample.label is None:
+        msg = f"the jets of {folder} have no label; simulate them with --make"
+        raise SystemExit(msg)
+    return Inputs(np.empty((len(sample), 0), np.float32), sample.blocks), sample.label == 1
+
+
+def learnt(
+    tagger: str, jets: Inputs, tops: NDArray[np.bool_], *, given: argparse.Namespace, seed: int
+) -> dict[str, float]:
+    """Train a tagger and return what it reaches on the test."""
+    small = REDUCED[tagger] | SMALL if given.reduced else {}
+    hyper = replaced(CLASSIFIERS.find(tagger).Hyper(), small | {"device": given.device}, of=tagger)
+    order = np.random.default_rng([seed, 7]).permutation(len(tops))
+    test, learn = order[: given.test], order[given.test :][: given.train]
+    inner = (np.arange(len(learn)) % 10 == 0).astype(np.int64)
+    began = time.process_time()
+    # the networks of both inner folds are trained; the one that a tenth has stopped is looked at
+    fitted = fit_taggers(
+        jets[learn], tops[learn], np.ones(len(learn)), inner, hyper=hyper, members=1, seed=seed
+    )
+    spent, score = time.process_time() - began, fitted[1].score(jets[test])
+    network = fitted[1].networks[0]
+    return {
+        "accuracy": float(np.mean((score > 0.5) == tops[test])),
+        "auc": auc(score, tops[test].astype(np.int8)),
+        "rejection_50": rejection(score, tops[test], 0.5),
+        "rejection_30": rejection(score, tops[test], 0.3),
+        "parameters": float(sum(each.numel() for each in network.parameters())),
+        "multiply_adds": multiply_adds(network, hyper.particles),
+        "cpu_s": spent,
+    }
+
+
+def rejection(score: NDArray[np.float32], tops: NDArray[np.bool_], efficiency: float) -> float:
+    """Return one over the fraction of QCD jets that pass where so many tops do; infinite if none does."""
+    background, signal = roc(score, tops.astype(np.int8))
+    at = np.searchsorted(signal, efficiency * signal[-1])
+    return float(background[-1] / background[at]) if background[at] else float("inf")
+
+
+def multiply_adds(network: nn.Module, particles: int) -> float:
+    """Return the multiply-adds of matrix products, convolutions and attention for a full jet."""
+    jet = torch.rand(1, particles, 3)
+    jet[..., 0] /= jet[..., 0].sum()
+    with FlopCounterMode(display=False) as counted:
+        network(torch.empty(1, 0), jet)
+    return counted.get_total_flops() / 2
+
+
+def table(given: argparse.Namespace) -> None:
+    """Train what has not been trained, and print a row for each tagger."""
+    kept = given.out / "results.json"
+    done: dict[str, dict[str, float]] = json.loads(kept.read_text()) if kept.is_file() else {}
+    jets, tops = jets_of(given.out)
+    for tagger in given.taggers:
+        for seed in given.seeds:
+            width = "reduced" if given.reduced else "published"
+            key = f"{tagger} {width} {given.train} {given.test} {seed}"
+            if key not in done:
+                done[key] = learnt(tagger, jets, tops, given=given, seed=seed)
+                kept.write_text(json.dumps(done, indent=1))
+    header = ("tagger", "accuracy", "AUC", "rejection, 50 %", "rejection, 30 %", "parameters", "multiply-adds a jet", "CPU s")  # fmt: skip
+    print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
+    for tagger in given.taggers:
+        width = "reduced" if given.reduced else "published"
+        keys = [f"{tagger} {width} {given.train} {given.test} {seed}" for seed in given.seeds]
+        runs = np.array([list(done[key].values()) for key in keys])
+        mean = runs.mean(axis=0)
+        with np.errstate(invalid="ignore"):  # no background passed
+            spread = runs.std(axis=0, ddof=1) if len(runs) > 1 else np.full(len(mean), np.nan)
+        cells = [
+            f"{m:.{d}f} ± {e:.{d}f}"
+            for m, e, d in zip(mean[:4], spread[:4], (4, 4, 0, 0), strict=True)
+        ]
+        sizes = (f"{mean[4]:.0f}", f"{mean[5] / 1e6:.1f} M", f"{mean[6]:.0f}")
+        print(f"| `{tagger}` | {' | '.join((*cells, *sizes))} |")
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--make", action="store_true", help="simulate the jets, and no more")
+    parser.add_argument("--jets", type=int, default=400_000)
+    parser.add_argument("--taggers", nargs="+", choices=tuple(REDUCED), default=list(REDUCED))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--train", type=int, default=200_000)
+    parser.add_argument("--test", type=int, default=100_000)
+    parser.add_argument("--reduced", action="store_true", help="widths for a CPU")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--out", type=Path, default=Path("runs/taggers"))
+    given = parser.parse_args()
+    if given.make:
+        make(given.jets, given.out)
+    else:
+        table(given)
+
+
+if __name__ == "__main__":
+    main()
