@@ -58,12 +58,13 @@ def local_workers(workers: int) -> Iterator[Executor]:
     others = multiprocessing.active_children()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_parent) as pool:
+        pool.submit(int)  # starts all of them, from the thread that they follow
+        own = [each for each in multiprocessing.active_children() if each not in others]
         try:
             yield pool
         except BaseException:
-            for process in multiprocessing.active_children():
-                if process not in others:
-                    process.terminate()
+            for process in own:
+                process.terminate()
             raise
 
 

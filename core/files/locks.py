@@ -27,6 +27,7 @@ __all__ = ["locked"]
 
 logger = logging.getLogger(__name__)
 
+_UNSEEN = "?"  # of a process that is there, and of which nothing is told
 _BEAT = 60.0  # seconds between two touches
 _SILENT = 1800.0  # seconds after which an owner that cannot be asked is taken for dead
 _ATTEMPTS = 10
@@ -143,9 +144,10 @@ def _ended(owner: dict[str, Any], age: float) -> str | None:
     if not owner or any(owner.get(key) != here[key] for key in ("host", "boot", "namespace")):
         return silent
     pid, started = owner.get("pid"), owner.get("started")
-    if not isinstance(pid, int) or _started(pid) != started:
-        return "which has ended"
-    return None
+    now = _started(pid) if isinstance(pid, int) else None
+    if now == _UNSEEN != started:  # a process of another user, of which /proc does not tell
+        return silent
+    return None if now == started and now is not None else "which has ended"
 
 
 def _self() -> dict[str, Any]:
@@ -178,7 +180,7 @@ def _started(pid: int) -> str | None:
         return None
     except OSError:
         pass
-    return "?"
+    return _UNSEEN
 
 
 def _owner(lock: Path) -> dict[str, Any]:
@@ -200,7 +202,8 @@ def _age(lock: Path, mine: Path) -> float:
 
 def _beat(lock: Path, token: str, ended: threading.Event) -> None:
     while not ended.wait(_BEAT):
-        if _owner(lock).get("token") != token:
+        found = _owner(lock)
+        if (found or not lock.exists()) and found.get("token") != token:
             logger.error("%s: another process has taken over; what this one writes may mix", lock)
             return
         with suppress(OSError):

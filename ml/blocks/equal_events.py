@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from .reading import ColumnFiles
 
 __all__ = ["refuse_equal_events", "refuse_repeated_ids"]
 
+_NEIGHBORS = 10  # in mass, on one side
 _CORRELATED = 10  # times more equal events than independent columns would have are still chance
 _SIGMA = 5
 
@@ -49,8 +51,9 @@ def refuse_equal_events(
     without a mass above zero are not compared: they have what stands for none.
 
     Of n different events, two are equal by chance in n (n - 1) / 2 p_m p_f cases, where p_m and p_f
-    are the shares of pairs that are equal in the mass and in the most telling feature. Rounded
-    columns have such events; in numbers of single precision they do not occur.
+    are the shares of pairs that are equal in the mass and in the most telling feature, among all
+    events or among those of similar masses. Rounded columns have such events; in numbers of single
+    precision they do not occur.
 
     Parameters
     ----------
@@ -81,15 +84,21 @@ def refuse_equal_events(
         return
     different = np.ones(len(rows), np.bool_)
     different[np.flatnonzero(suspects)[later]] = False
-    shares = [_equal_pairs(each[different]) for each in columns]
-    n = len(rows) - len(later)
-    chance = n * (n - 1) / 2 * shares[0] * min(shares[1:], default=0.0)
+    n, by_mass = len(rows) - len(later), np.argsort(columns[0], kind="stable")
+    shares = [
+        max(_equal_pairs(each[different]), _equal_neighbors(columns[0][by_mass], each[by_mass]))
+        for each in columns[1:]
+    ]
+    # of the others, what is known is that of events of equal masses
+    shares += [_equal_pairs(np.delete(each, later)) for each in hashed[len(columns) :]]
+    chance = n * (n - 1) / 2 * _equal_pairs(columns[0][different]) * min(shares)
     if len(later) <= _CORRELATED * chance + _SIGMA * math.sqrt(_CORRELATED * chance):
         return
     places = np.flatnonzero(chosen)
     msg = (
         f"{_names(files, places[first], places[later])}: {len(later)} of {len(mass)} events are equal "
-        "to another in the mass and all features, and would count twice; a file is a copy, datasets "
+        f"to another in the mass and all {'features' if files.features else 'other columns'}, and "
+        "would count twice; a file is a copy, datasets "
         "overlap, or two simulations had one seed: give each event once"
     )
     raise InputError(msg)
@@ -109,11 +118,21 @@ def _repeated(ids: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.int
     return first[inverse[later]], later
 
 
-def _equal_pairs(column: NDArray[np.float32]) -> float:
+def _equal_pairs(column: NDArray[Any]) -> float:
     """Return the share of pairs of different events that are equal in a column."""
     counts = np.unique(column, return_counts=True)[1].astype(np.float64)
     n = len(column)
     return float(np.sum(counts * (counts - 1)) / max(n * (n - 1), 1))
+
+
+def _equal_neighbors(mass: NDArray[np.float32], column: NDArray[np.float32]) -> float:
+    """Return the share of pairs equal in a column, of events of similar masses that are not equal."""
+    equal = pairs = 0
+    for k in range(1, min(_NEIGHBORS + 1, len(mass))):
+        apart = mass[k:] != mass[:-k]
+        pairs += int(np.count_nonzero(apart))
+        equal += int(np.count_nonzero(apart & (column[k:] == column[:-k])))
+    return equal / max(pairs, 1)
 
 
 def _is_single(files: ColumnFiles, name: str) -> bool:

@@ -24,6 +24,7 @@ FEWEST = 50
 """Events of data, and effective ones of simulation, from which on a region is compared."""
 EVERYWHERE = "all"
 _FEWEST_IN_FOLD = 3
+_EQUAL = 0.7  # effective events per event, below which weights are far from equal
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,8 +199,14 @@ def _enough(events: _Events, folds: int) -> tuple[list[int], tuple[str, ...]]:
                 f"region {group} is not compared: {n_data} events of data and {effective:.0f} effective "
                 f"ones of simulation; {FEWEST} of each are needed, in every fold some of positive weight"
             )
-        else:
-            kept.append(group)
+            continue
+        kept.append(group)
+        n_simulated = int((~inside.is_data).sum())
+        if effective < _EQUAL * n_simulated:
+            flags.append(
+                f"region {group}: {n_simulated} simulated events are worth {effective:.0f}, so unequal are "
+                "their weights, and its p-value may be several times too small; unweight the simulation"
+            )
     if not kept:
         msg = (
             f"compare: {'; '.join(flags) or 'there are no events'}; give more events or fewer folds"

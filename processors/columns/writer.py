@@ -179,8 +179,8 @@ class ColumnWriter:
                         empty=empty,
                     ),
                 )
-        except (ConfigError, MissingExtraError, MemoryError):
-            raise  # of no event
+        except (ConfigError, MissingExtraError, MemoryError, *_NO_FAULT_OF_EVENTS):
+            raise
         except Exception as error:
             msg = f"{chunk.path}: events {chunk.start} to {chunk.stop} cannot be selected ({reason(error)})"
             raise _NotSelectedError(msg) from error
@@ -189,6 +189,10 @@ class ColumnWriter:
         note = json.dumps({"chunk": chunk.to_dict(), "error": str(error)}, indent=2)
         write_bytes(f"{self.failures}/{name}.json", note.encode())
         return {"sets": {}, "reused": 0, "bad": {chunk.place: str(error)}}
+
+
+# What a disk, an installation or a misspelt name in the code raises.
+_NO_FAULT_OF_EVENTS = (OSError, ImportError, AttributeError, NameError)
 
 
 class _NotSelectedError(InputError):

@@ -12,7 +12,8 @@ import pytest
 
 from overdensity.core import ConfigError
 from overdensity.workflow import parse_config, run_search
-from overdensity.workflow.stages.run import START_FILE, Run
+from overdensity.workflow.models.written_files import START_FILE
+from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.search_result import SearchResults
 
 

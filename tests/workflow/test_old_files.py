@@ -47,8 +47,9 @@ READ: dict[str, tuple[type[Record], str]] = {
 
 # A key is never to be deleted (tests/workflow/challenge/test_key.py); what a simulation that was
 # stopped has left is begun again where it does not fit; boxes that a suite of another version has
-# sealed are refused (tests/workflow/suite/test_suite_run.py).
-READ_OTHERWISE = {"Key", "Secret", "Recipe", "SealedSuite"}
+# sealed are refused (tests/workflow/suite/test_suite_run.py); the start of the fits is made again
+# with the result (tests/workflow/test_fit_start.py).
+READ_OTHERWISE = {"Key", "Secret", "Recipe", "SealedSuite", "FitStart"}
 
 
 def set_schema(path: Path, schema: int | None) -> None:

@@ -127,6 +127,13 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
         If a channel has too few events to fit.
     """
     _check_windows(configs)
+    for name, config in configs.items():
+        if config.fit.start == "auto":
+            msg = (
+                f"{name}: fit.start: auto is chosen by a search alone; for a combination give the mass "
+                "that results.json has under fit_start"
+            )
+            raise ConfigError(msg)
     with locked(out / ".lock", what=str(out)):
         return _combined(configs, out)
 

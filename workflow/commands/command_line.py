@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+import threading
 import warnings
 from importlib.metadata import version
 from io import TextIOWrapper
@@ -77,6 +79,8 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal may not know σ or ±
             stream.reconfigure(errors="replace")
+    if threading.current_thread() is threading.main_thread():  # a batch system asks to stop
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         with extra_for(f"overdensity {words[0]}" if words else "overdensity"):
             app(words, prog_name="overdensity")

@@ -23,6 +23,10 @@ _FULL = re.compile(
     "|PytorchStreamWriter failed writing",
     re.IGNORECASE,
 )
+# fsspec's "Install s3fs to access S3", and what other packages write in place of it
+_INSTALL = re.compile(
+    r"(?:^Install|pip install) ['`\"]?([A-Za-z][\w.-]*)['`\"]?(?: to access|['`\"]|$)"
+)
 _MENDED = {
     errno.EACCES: "permission denied; choose another folder, or have the permission changed",
     errno.EPERM: "permission denied; choose another folder, or have the permission changed",
@@ -74,7 +78,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        error = error.__cause__  # what it was raised from, and not what was handled meanwhile
 
 
 def _of_users(error: BaseException) -> str | None:
@@ -82,7 +86,7 @@ def _of_users(error: BaseException) -> str | None:
     place = _place(error)
     if _FULL.search(str(error)) or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
         return f"{place}no space left on the disk; free some, and {_GO_ON}"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "out of memory" in str(error):
         return f"not enough memory ({_first_line(error)}); take fewer workers, and {_GO_ON}"
     origin = type(error).__module__.partition(".")[0]
     if origin == "distributed" or (origin == "asyncio" and isinstance(error, TimeoutError)):
@@ -95,6 +99,8 @@ def _of_users(error: BaseException) -> str | None:
         )
     if isinstance(error, ImportError):
         return _of_import(error)
+    if isinstance(error, ConnectionError):
+        return f"{place}a server does not answer ({_first_line(error)}); start it, and {_GO_ON}"
     if isinstance(error, OSError) and error.errno in _MENDED:
         return f"{place}{_MENDED[error.errno]}"
     if isinstance(error, OSError) and place and error.strerror:
@@ -104,7 +110,7 @@ def _of_users(error: BaseException) -> str | None:
 
 def _of_import(error: ImportError) -> str | None:
     """Return what to install, where a package of another is missing; else None."""
-    asked = re.search(r"[Ii]nstall (?:the )?[`'\"]?([A-Za-z][\w.-]*)", str(error))
+    asked = _INSTALL.search(str(error))
     if asked is None and not isinstance(error, ModuleNotFoundError):
         return None  # a name that a package should have: ours to mend
     package = asked[1] if asked else (error.name or "").partition(".")[0]

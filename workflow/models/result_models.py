@@ -14,7 +14,7 @@ from ...stats import FitModel, HuntResult, best_workspace
 from ...stats.workspaces.categories import Categories
 from ...stats.workspaces.datacard import write_datacard
 from ...stats.workspaces.shape import best_categories, categories_workspace
-from .written_files import note_files
+from .written_files import START_FILE, note_files
 
 __all__ = ["HISTOGRAMS", "MODELS", "write_models", "write_whole_range"]
 
@@ -64,7 +64,7 @@ def write_whole_range(folder: Path, make: Callable[[], Categories]) -> None:
         write_datacard(whole, folder / _WHOLE[1])
     except FitError as error:
         _without(folder, _WHOLE, error)
-    note_files(folder, (HISTOGRAMS, *MODELS))
+    note_files(folder, (START_FILE, HISTOGRAMS, *MODELS))
 
 
 def _without(folder: Path, names: tuple[str, ...], error: FitError) -> None:

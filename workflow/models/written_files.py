@@ -10,11 +10,12 @@ from pathlib import Path
 from ...core import Record
 from ...core.identity import hex_digest
 
-__all__ = ["WrittenFiles", "are_as_written", "note_files"]
+__all__ = ["START_FILE", "WrittenFiles", "are_as_written", "note_files"]
 
 logger = logging.getLogger(__name__)
 
 _NAME = "written.json"
+START_FILE = "start.json"  # where the fits begin, if the fits of the data chose
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,12 @@ from ...stats import FitModel, subdivide
 from ...stats.search.fit_start import FitStart, beyond_start
 from ..config.dependencies import Stage, keys_of, value_of
 from ..config.search import SearchConfig
+from ..models.written_files import START_FILE
 from .inputs import column_files, events_in_region, varied_columns
 from .provenance import file_states, stage_key
 
-__all__ = ["START_FILE", "Run", "derived_seed", "held_run", "open_run"]
+__all__ = ["Run", "derived_seed", "held_run", "open_run"]
 
-START_FILE = "start.json"
 """Where a run keeps the start of its fits, if it is chosen."""
 
 

@@ -300,4 +300,5 @@ def run_of_results(results: SearchResults, folder: Path) -> Run:
     """
     stored = results.provenance.configuration | {"out": str(folder)}
     config = parse_config(stored, origin=str(folder / "results.json"))
-    return Run(config, results.partition).leaving_out(results.left_out)
+    run = Run(config, results.partition).leaving_out(results.left_out)
+    return run if results.fit_start is None else run.starting_at(results.fit_start.start)

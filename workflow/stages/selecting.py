@@ -24,7 +24,8 @@ from ...stats.search.fit_start import FitStart
 from ...stats.search.hunt_result import HuntResult
 from ...stats.selection.conformal import conformal_p_of_new
 from ...stats.selection.efficiency import passes
-from .run import START_FILE, Run
+from ..models.written_files import START_FILE
+from .run import Run
 from .scores import Scores, read_scores
 
 __all__ = [

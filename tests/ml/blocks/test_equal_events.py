@@ -166,3 +166,23 @@ def test_numbers_are_compared_as_precisely_as_they_are_stored(tmp_path):
     assert len(np.unique(made["mjj"].to_numpy().astype(np.float32))) < len(x)
     pq.write_table(made, tmp_path / "a.parquet")
     assert len(read(tmp_path)) == len(x)
+
+
+def test_a_feature_that_follows_the_mass_makes_chance_larger(tmp_path):
+    rng = np.random.default_rng(5)
+    mass = np.round(2000 + rng.exponential(700, 20_000), 1)
+    beside = np.round(mass + rng.normal(0, 5, len(mass)))  # nearly the mass itself
+    table = pa.table({"mjj": mass.astype("f4"), "m_rsd": beside.astype("f4")})
+    pq.write_table(table, tmp_path / "a.parquet")
+    Sample.from_parquet(tmp_path / "a.parquet", features=["m_rsd"])
+
+
+def test_without_features_the_other_columns_say_how_much_is_chance(tmp_path):
+    rng = np.random.default_rng(6)
+    mass = (2000 + rng.exponential(700, 50_000)).astype("f4")
+    table = pa.table({"mjj": mass, "j_n": rng.poisson(40, len(mass)).astype("f4")})
+    pq.write_table(table, tmp_path / "a.parquet")
+    Sample.from_parquet(tmp_path / "a.parquet", features=[])
+    pq.write_table(table.slice(0, 5000), tmp_path / "b.parquet")
+    with pytest.raises(InputError, match="equal to another in the mass and all other columns"):
+        Sample.from_parquet([tmp_path / "a.parquet", tmp_path / "b.parquet"], features=[])

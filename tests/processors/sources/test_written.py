@@ -44,7 +44,7 @@ def test_chunks_that_were_never_written_are_counted(tmp_path, rows, inspect, wri
     missing = 12 - -(-written // 5)
     if missing:
         with pytest.raises(
-            InputError, match=rf"box\.h5: {missing} of the 12 pieces .* never written"
+            InputError, match=rf"box\.h5: of {missing} of the 12 ranges .* ever written"
         ):
             inspect()
     else:
@@ -97,7 +97,7 @@ def test_a_part_that_was_not_written_is_named(tmp_path, rows, inspect):
     virtual(tmp_path, rows)
     with h5py.File(tmp_path / "part1.h5", "w") as file:
         file.create_dataset(TABLE, (30, rows.shape[1]), "f8", chunks=(5, rows.shape[1]))
-    with pytest.raises(InputError, match=r"part1\.h5: 6 of the 6 pieces"):
+    with pytest.raises(InputError, match=r"part1\.h5: of 6 of the 6 ranges"):
         inspect()
 
 

@@ -75,6 +75,28 @@ def test_a_signal_moves_the_start_little_and_is_found() -> None:
     assert p_global < 0.01
 
 
+@pytest.mark.parametrize("n_signal", [80, 150, 600])
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_start_does_not_avoid_a_signal(n_signal: int, seed: int) -> None:
+    """It lies in the sidebands of all other windows, whose fits are bad for no fault of the function."""
+    rng, edges = np.random.default_rng(seed), log_edges(2632, 5500, 28)
+    regions = np.array([edges[[2 * k, 2 * k + 6]] for k in range(1, 10)])
+    mass = 2632 * (1 - rng.random(40_000)) ** (-1 / 7)
+    mass = np.r_[mass[mass < 5500], rng.normal(3400, 100, n_signal)]
+    tail = np.where(rng.random(n_signal) < 0.5, 0.002, 0.1) * rng.random(n_signal)
+    score = np.r_[rng.random(len(mass) - n_signal), tail]
+    passed = (score < 0.1).astype(int) + (score < 0.01) + (score < 0.002)
+    found = choose_start(
+        count_patterns(mass, np.repeat(passed[:, None], len(regions), axis=1), edges),
+        regions,
+        (1, 0.1, 0.01, 0.002),
+        starts=edges[:-6:2],
+        below=2,
+        model=FitModel(),
+    )
+    assert (found.start, found.holds) == (edges[0], True)
+
+
 def test_windows_too_near_the_start_are_not_searched() -> None:
     assert beyond_start(EDGES, REGIONS, EDGES[0], 4).all()
     assert beyond_start(EDGES, REGIONS, EDGES[6], 4).tolist() == [False, True, True, True, True]

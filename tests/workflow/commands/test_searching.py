@@ -20,7 +20,7 @@ def test_run_ends_with_mass_and_both_significances(call: Call, search_file: Path
     assert "global significance" in last
     run = search_file.parent / "run"
     names = {"results.json", "workspace.json", "histograms.json", "report.html", "config.yaml"}
-    names |= {"workspace_shape.json", "datacard.txt", "datacard.root"}
+    names |= {"workspace_shape.json", "datacard.txt", "datacard.root", "written.json"}
     assert {path.name for path in run.iterdir()} == {*names, "scores"}
 
 
