@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..training.calibration_of_scores import reliability
-from ..training.watching import watcher
+from ..training.watching import is_watched, watcher
 
 __all__ = ["features_of_members", "note_reliability"]
 
 
 def note_reliability(
-    held_out: Sequence[NDArray[np.float32]],
+    held_out: Callable[[int], NDArray[np.float32]],
     y: NDArray[np.bool_],
     weight: NDArray[np.float64],
     inner: NDArray[np.int64],
 ) -> None:
-    """Add the reliability diagram of held-out events to the record of trainings.
+    """Add the reliability diagram of held-out events to the record of trainings, if there is one.
 
     Parameters
     ----------
-    held_out : sequence of ndarray of float32
-        For each inner fold the probabilities of its events, by the members that it stopped.
+    held_out : callable
+        Returns the probabilities of the events of an inner fold, by the members that it stopped.
     y, weight, inner
         As in :meth:`ClassifierKind.fit`.
     """
+    if not is_watched():
+        return
     probability = np.empty(len(inner))
-    for fold, of_fold in enumerate(held_out):
-        probability[inner == fold] = of_fold
+    for fold in np.unique(inner).tolist():
+        probability[inner == fold] = held_out(fold)
     watcher().reliability.append(reliability(probability, y, weight))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -18,9 +18,10 @@ from ..training.checkpoints import Rows
 from ..training.device import pick_device
 from ..training.engine import one_thread, seeded, train
 from ..training.training_hyper import TrainingHyper
+from ..training.weights import weights_of, with_weights
 from .kinds import Shown
 
-__all__ = ["ModuleEnsemble", "ModuleHyper", "fit_modules", "restored_modules"]
+__all__ = ["ModuleEnsemble", "ModuleHyper", "fit_modules", "restored_modules", "together"]
 
 _SCORE_ROWS = 4096
 
@@ -75,11 +76,10 @@ class ModuleEnsemble(ABC):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the weights of all networks; :func:`restored_modules` takes them back."""
-        return {
-            f"networks.{i}.{name}": value.cpu().numpy()
-            for i, network in enumerate(self.networks)
-            for name, value in network.state_dict().items()
-        }
+        weights: dict[str, NDArray[Any]] = {}
+        for i, network in enumerate(self.networks):
+            weights |= weights_of(network, f"networks.{i}.")
+        return weights
 
     def _probability(self, x: Shown) -> NDArray[np.float64]:
         device, columns = pick_device(self._device()), self._columns(x)
@@ -92,6 +92,9 @@ class ModuleEnsemble(ABC):
                     logits = network.to(device)(*batch).double()
                     probability[rows] += torch.sigmoid(logits).cpu().numpy() / len(self.networks)
         return probability
+
+
+EnsembleT = TypeVar("EnsembleT", bound=ModuleEnsemble)
 
 
 def fit_modules(
@@ -152,21 +155,22 @@ def fit_modules(
     return fitted
 
 
+def together(ensembles: Mapping[int, EnsembleT]) -> EnsembleT:
+    """Return all networks of some ensembles as one."""
+    networks = tuple(network for each in ensembles.values() for network in each.networks)
+    return replace(next(iter(ensembles.values())), networks=networks)
+
+
 def restored_modules(
     arrays: Mapping[str, NDArray[Any]], make: Callable[[], ModuleT]
 ) -> tuple[ModuleT, ...]:
     """Return the networks whose weights :meth:`ModuleEnsemble.arrays` returned."""
-    states: dict[int, dict[str, Tensor]] = {}
+    weights: dict[int, dict[str, NDArray[Any]]] = {}
     for key, value in arrays.items():
         if key.startswith("networks."):
             _, number, name = key.split(".", 2)
-            states.setdefault(int(number), {})[name] = torch.from_numpy(value)
-    networks = []
-    for _, state in sorted(states.items()):
-        network = make()
-        network.load_state_dict(state)
-        networks.append(network.eval())
-    return tuple(networks)
+            weights.setdefault(int(number), {})[name] = value
+    return tuple(with_weights(make(), of_one) for _, of_one in sorted(weights.items()))
 
 
 def _cross_entropy(network: nn.Module, y: Tensor, *columns: Tensor) -> Tensor:

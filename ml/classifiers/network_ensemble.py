@@ -14,7 +14,6 @@ from scipy.special import logit
 
 from ..training.bank import Bank, train_bank
 from ..training.device import pick_device
-from ..training.watching import is_watched
 from .kinds import EnsembleHyper
 from .members import features_of_members, note_reliability
 
@@ -100,8 +99,8 @@ def fit_networks(
             bank.take((epochs + chosen).ravel().tolist()), mean, std, networks.device
         )
 
-    if is_watched():
-        stopped = winners.reshape(hyper.inner_folds, -1)
-        held_out = [of_winners(each).score(x[inner == i]) for i, each in enumerate(stopped)]
-        note_reliability(held_out, y, weight, inner)
+    stopped = winners.reshape(hyper.inner_folds, -1)
+    note_reliability(
+        lambda fold: of_winners(stopped[fold]).score(x[inner == fold]), y, weight, inner
+    )
     return of_winners(winners)

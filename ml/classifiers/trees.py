@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from ..hyper_checks import refuse_unusable
-from ..training.watching import is_watched
 from .boosting import Growth, boost
 from .kinds import ClassifierKind, EnsembleHyper, register_classifier
 from .members import features_of_members, note_reliability
@@ -273,8 +272,7 @@ class BoostedTrees(ClassifierKind):
             stopped = TreeEnsemble.joined(fitted[members], columns and columns[members])
             return stopped.score(x[inner == fold])
 
-        if is_watched():
-            note_reliability([held_out(i) for i in range(hyper.inner_folds)], y, weight, inner)
+        note_reliability(held_out, y, weight, inner)
         return TreeEnsemble.joined(fitted, columns)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], *, hyper: EnsembleHyper) -> TreeEnsemble:

@@ -18,9 +18,10 @@ from ...inputs.jet_columns import sort_jets
 from ...method import Method, Need, register_method, within
 from ...networks.variational_autoencoder import VariationalAutoencoder
 from ...sample import Sample
-from ...training.device import pick_device
 from ...training.engine import one_thread, seeded, train
+from ...training.in_rows import in_rows
 from ...training.training_hyper import TrainingHyper
+from ...training.weights import weights_of, with_weights
 from .reconstruction import refuse_few_to_learn
 
 __all__ = ["BumpHuntInLatentSpace", "BumpHuntInLatentSpaceHyper"]
@@ -181,8 +182,7 @@ class BumpHuntInLatentSpace(Method[BumpHuntInLatentSpaceHyper]):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; see :meth:`Method.arrays`."""
-        weights = {f"vae.{k}": v.cpu().numpy() for k, v in self._model.state_dict().items()}
-        return weights | {
+        return weights_of(self._model, "vae.") | {
             "names": np.array(self._names),
             "scale": self._scale,
             "heaviest": self._heaviest,
@@ -196,10 +196,7 @@ class BumpHuntInLatentSpace(Method[BumpHuntInLatentSpaceHyper]):
         self._scale, self._heaviest = arrays["scale"], arrays["heaviest"]
         self._center = arrays["center"]
         self.spreads, self.epoch = arrays["spreads"], int(arrays["spreads"].argmin())
-        self._model = self._untrained()
-        weights = within(arrays, "vae.")
-        self._model.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
-        self._model.eval()
+        self._model = with_weights(self._untrained(), within(arrays, "vae."))
 
     def _ordered(self, data: Sample) -> Sample:
         return sort_jets(data) if self.hyper.sort else data
@@ -248,18 +245,10 @@ class BumpHuntInLatentSpace(Method[BumpHuntInLatentSpaceHyper]):
     ) -> NDArray[np.float32]:
         return np.linalg.norm(self._latent(model, data) - center, axis=1)
 
-    @torch.no_grad()
     def _latent(self, model: VariationalAutoencoder, data: Sample) -> NDArray[np.float32]:
         """Return the means of the latent numbers, shape (n_events, latent)."""
-        device = pick_device(self.hyper.device)
-        x, latent = self._columns(data)[0], np.empty((len(data), self.hyper.latent), np.float32)
-        model.to(device)
-        with one_thread():
-            for start in range(0, len(x), _ROWS):
-                part = torch.as_tensor(x[start : start + _ROWS], device=device)
-                latent[start : start + _ROWS] = model.means(part).cpu().numpy()
-        model.cpu()
-        return latent
+        x, shape = self._columns(data)[0], (self.hyper.latent,)
+        return in_rows(model, model.means, x, device=self.hyper.device, rows=_ROWS, shape=shape)
 
 
 def _keeping_all(hyper: TrainingHyper) -> TrainingHyper:

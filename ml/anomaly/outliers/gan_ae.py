@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -17,9 +16,10 @@ from ...losses.distance_correlation import squared_distance_correlation
 from ...method import Method, Need, register_method, within
 from ...networks.adversarial import AdversarialAutoencoder
 from ...sample import Sample
-from ...training.device import pick_device
-from ...training.engine import one_thread, seeded, train
+from ...training.engine import seeded, train
+from ...training.in_rows import in_rows
 from ...training.training_hyper import TrainingHyper
+from ...training.weights import weights_of, with_weights
 from .reconstruction import refuse_few_to_learn
 
 __all__ = ["GanAe", "GanAeHyper"]
@@ -137,29 +137,20 @@ class GanAe(Method[GanAeHyper]):
     def score(self, data: Sample) -> NDArray[np.float32]:
         """Return the distances between events and what is rebuilt; see :meth:`Method.score`."""
         self.refuse_unlike(data)
-        x, on = self._scaled(data), pick_device(self.hyper.device)
-        network = self._network.to(on).eval()
-        with one_thread(), torch.no_grad():
-            parts = [
-                network.distances(torch.as_tensor(x[start : start + _ROWS], device=on)).cpu()
-                for start in range(0, len(x), _ROWS)
-            ]
-        network.cpu()
-        return torch.cat([torch.empty(0), *parts]).numpy()
+        network, x = self._network, self._scaled(data)
+        return in_rows(network, network.distances, x, device=self.hyper.device, rows=_ROWS)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; see :meth:`Method.arrays`."""
-        weights = {f"network.{k}": v.numpy() for k, v in self._network.state_dict().items()}
-        return {"names": np.array(self._names), "low": self._low, "range": self._range} | weights
+        own = {"names": np.array(self._names), "low": self._low, "range": self._range}
+        return own | weights_of(self._network, "network.")
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
         self._names = tuple(map(str, arrays["names"]))
         self._low, self._range = arrays["low"], arrays["range"]
-        self._network = self._untrained(len(self._names))
-        weights = within(arrays, "network.")
-        state = {name: torch.as_tensor(value) for name, value in weights.items()}
-        self._network.load_state_dict(state)
+        untrained = self._untrained(len(self._names))
+        self._network = with_weights(untrained, within(arrays, "network."))
 
     def _scaled(self, data: Sample) -> NDArray[np.float32]:
         """Return the features in units of their ranges in training: one scale for all events."""

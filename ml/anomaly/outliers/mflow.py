@@ -22,6 +22,7 @@ from ...method import Method, Need, register_method, within
 from ...sample import Sample
 from ...training.device import pick_device
 from ...training.engine import one_thread, seeded, train
+from ...training.weights import weights_of, with_weights
 from ..densities.outer_density import FEW_EPOCHS
 from .reconstruction import refuse_few_to_learn
 
@@ -169,23 +170,21 @@ class ManifoldFlow(Method[ManifoldFlowHyper]):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; see :meth:`Method.arrays`."""
-        weights = {f"flow.{k}": v.cpu().numpy() for k, v in self._module.state_dict().items()}
         return {
             "names": np.array(self._names),
             "mean": self._mean,
             "std": self._std,
             "mass": self._mass,
             "mass_density": self._mass_density,
-        } | weights
+        } | weights_of(self._module, "flow.")
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
         self._names = tuple(map(str, arrays["names"]))
         self._mean, self._std = arrays["mean"], arrays["std"]
         self._mass, self._mass_density = arrays["mass"], arrays["mass_density"]
-        self._module = _Manifold(len(self._names), self.hyper)
-        weights = within(arrays, "flow.")
-        self._module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
+        untrained = _Manifold(len(self._names), self.hyper)
+        self._module = with_weights(untrained, within(arrays, "flow."))
 
     def _inputs(self, data: Sample) -> NDArray[np.float32]:
         return (sort_jets(data) if self.hyper.sort else data).features

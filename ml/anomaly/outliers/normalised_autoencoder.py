@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -15,8 +14,9 @@ from ...method import register_method
 from ...networks.normalised import ChainHyper, NormalisedNumbers, WithNegatives
 from ...training.checkpoints import Rows
 from ...training.engine import seeded, train
-from ...training.errors import errors_of
+from ...training.in_rows import in_rows
 from ...training.training_hyper import TrainingHyper
+from ...training.weights import weights_of, with_weights
 from .reconstruction import Reconstruction, ReconstructionHyper
 
 __all__ = [
@@ -173,15 +173,13 @@ class NormalisedAutoencoder(Reconstruction[NormalisedAutoencoderHyper, Normalise
         return energy
 
     def _errors(self, model: NormalisedNumbers, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return errors_of(model, x, device=self.hyper.device)
+        return in_rows(model, model.errors, x, device=self.hyper.device)
 
     def _model_arrays(self, model: NormalisedNumbers) -> dict[str, NDArray[Any]]:
-        return {name: value.cpu().numpy() for name, value in model.state_dict().items()}
+        return weights_of(model)
 
     def _model_of(self, arrays: Mapping[str, NDArray[Any]]) -> NormalisedNumbers:
-        model = self._untrained(arrays["encoder.0.weight"].shape[1])
-        model.load_state_dict({name: torch.as_tensor(value) for name, value in arrays.items()})
-        return model.eval()
+        return with_weights(self._untrained(arrays["encoder.0.weight"].shape[1]), arrays)
 
     def _untrained(self, features: int) -> NormalisedNumbers:
         hyper = self.hyper

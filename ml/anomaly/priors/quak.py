@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 from torch import Tensor, nn
@@ -20,9 +19,10 @@ from ...inputs.jet_columns import sort_jets
 from ...method import Method, Need, register_method, within
 from ...networks.variational_autoencoder import VariationalAutoencoder
 from ...sample import Sample, simulated
-from ...training.device import pick_device
-from ...training.engine import one_thread, seeded, train
+from ...training.engine import seeded, train
+from ...training.in_rows import in_rows
 from ...training.training_hyper import TrainingHyper
+from ...training.weights import weights_of, with_weights
 
 __all__ = ["Quak", "QuakHyper"]
 
@@ -175,11 +175,9 @@ class Quak(Method[QuakHyper]):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; see :meth:`Method.arrays`."""
-        weights = {
-            f"prior{i}.{name}": value.cpu().numpy()
-            for i, model in enumerate(self._models)
-            for name, value in model.state_dict().items()
-        }
+        weights: dict[str, NDArray[Any]] = {}
+        for i, model in enumerate(self._models):
+            weights |= weights_of(model, f"prior{i}.")
         return weights | {
             "names": np.array(self._names),
             "mean": self._mean,
@@ -191,12 +189,10 @@ class Quak(Method[QuakHyper]):
         """Take over what :meth:`arrays` returned."""
         self._names = tuple(map(str, arrays["names"]))
         self._mean, self._std, self._points = (arrays[key] for key in ("mean", "std", "points"))
-        self._models = []
-        for i in range(1 + len(self.hyper.priors)):
-            model = self._untrained()
-            weights = within(arrays, f"prior{i}.")
-            model.load_state_dict({name: torch.from_numpy(v) for name, v in weights.items()})
-            self._models.append(model.eval())
+        self._models = [
+            with_weights(self._untrained(), within(arrays, f"prior{i}."))
+            for i in range(1 + len(self.hyper.priors))
+        ]
 
     def _prior(self, path: str) -> Sample:
         try:
@@ -248,14 +244,10 @@ class Quak(Method[QuakHyper]):
         return model
 
     def _losses(self, model: VariationalAutoencoder, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        device = pick_device(self.hyper.device)
-        found = np.empty(len(x), np.float32)
-        model.to(device).eval()
-        with torch.no_grad(), one_thread():
-            for start in range(0, len(x), _ROWS):
-                part = torch.as_tensor(x[start : start + _ROWS], device=device)
-                error = (model(part)[0] - part).square().sum(dim=1)
-                found[start : start + _ROWS] = error.cpu().numpy()
+        def errors(batch: Tensor) -> Tensor:
+            return (model(batch)[0] - batch).square().sum(dim=1)
+
+        found = in_rows(model, errors, x, device=self.hyper.device, rows=_ROWS)
         return found + np.finfo(np.float32).tiny
 
     def _drawn(self, sample: Sample, rng: np.random.Generator) -> NDArray[np.float32]:

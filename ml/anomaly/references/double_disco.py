@@ -21,9 +21,10 @@ from ...losses.distance_correlation import squared_distance_correlation
 from ...method import Method, Need, register_method, within
 from ...networks.pairs import PairOfNetworks
 from ...sample import Sample, truth
-from ...training.device import pick_device
-from ...training.engine import one_thread, seeded, train
+from ...training.engine import seeded, train
+from ...training.in_rows import in_rows
 from ...training.training_hyper import TrainingHyper
+from ...training.weights import weights_of, with_weights
 
 __all__ = ["DoubleDisco", "DoubleDiscoHyper"]
 
@@ -149,22 +150,20 @@ class DoubleDisco(Method[DoubleDiscoHyper]):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; see :meth:`Method.arrays`."""
-        weights = {f"pair.{k}": v.cpu().numpy() for k, v in self._pair.state_dict().items()}
         return {
             "names": np.array(self._names),
             "mean": self._mean,
             "std": self._std,
             "background": self._background,
-        } | weights
+        } | weights_of(self._pair, "pair.")
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
         self._names = tuple(map(str, arrays["names"]))
         self._mean, self._std = arrays["mean"], arrays["std"]
         self._background = arrays["background"]
-        self._pair = PairOfNetworks(len(self._names), nodes=self.hyper.nodes)
-        weights = within(arrays, "pair.")
-        self._pair.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
+        untrained = PairOfNetworks(len(self._names), nodes=self.hyper.nodes)
+        self._pair = with_weights(untrained, within(arrays, "pair."))
 
     def _refuse_few(self, signal: NDArray[np.bool_], window: Window) -> None:
         for kind, members in (("signal", signal), ("background", ~signal)):
@@ -178,15 +177,7 @@ class DoubleDisco(Method[DoubleDiscoHyper]):
 
     def _log_odds(self, data: Sample) -> NDArray[np.float32]:
         x = ((data.features - self._mean) / self._std).astype(np.float32)
-        on = pick_device(self.hyper.device)
-        pair = self._pair.to(on).eval()
-        with one_thread(), torch.no_grad():
-            found = [
-                pair(torch.as_tensor(x[start : start + _ROWS], device=on)).cpu()
-                for start in range(0, len(x), _ROWS)
-            ]
-        pair.cpu()
-        return torch.cat([torch.empty(0, 2), *found]).numpy()
+        return in_rows(self._pair, self._pair, x, device=self.hyper.device, rows=_ROWS, shape=(2,))
 
     def _losses(self, pair: PairOfNetworks, x: Tensor, signal: Tensor, share: Tensor) -> Tensor:
         log_odds = pair(x)

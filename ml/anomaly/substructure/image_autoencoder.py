@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ....core import ConfigError, InputError
@@ -15,14 +14,14 @@ from ...blocks.images import Images
 from ...method import Need, register_method
 from ...networks.convolutions import ConvolutionalAutoencoder
 from ...sample import Sample
-from ...training.device import pick_device
-from ...training.engine import one_thread, seeded, train
+from ...training.engine import seeded, train
+from ...training.in_rows import in_rows
 from ...training.training_hyper import TrainingHyper
+from ...training.weights import weights_of, with_weights
 from ..outliers.reconstruction import JetOutliers, ReconstructionHyper
 
 __all__ = ["ImageAutoencoder", "ImageAutoencoderHyper"]
 
-_SCORE_ROWS = 1024
 _VALIDATION = 10  # every so many-th event: the published 10 %
 
 
@@ -124,26 +123,16 @@ class ImageAutoencoder(JetOutliers[ImageAutoencoderHyper, Images, ConvolutionalA
                 f"pixels, and is to score {x.shape[1]} x {x.shape[2]}"
             )
             raise InputError(msg)
-        device = pick_device(self.hyper.device)
-        errors = np.empty(len(x), np.float32)
-        model.to(device)
-        with torch.no_grad(), one_thread():
-            for start in range(0, len(x), _SCORE_ROWS):
-                rows = slice(start, start + _SCORE_ROWS)
-                errors[rows] = model.errors(torch.as_tensor(x[rows], device=device)).cpu().numpy()
-        model.cpu()
-        return errors
+        return in_rows(model, model.errors, x, device=self.hyper.device)
 
     def _model_arrays(self, model: ConvolutionalAutoencoder) -> dict[str, NDArray[Any]]:
         size = {"size": np.array([model.height, model.width])}
-        return size | {name: value.cpu().numpy() for name, value in model.state_dict().items()}
+        return size | weights_of(model)
 
     def _model_of(self, arrays: Mapping[str, NDArray[Any]]) -> ConvolutionalAutoencoder:
         height, width = arrays["size"].tolist()
-        model = self._untrained(height, width)
-        state = {name: torch.from_numpy(arrays[name]) for name in arrays if name != "size"}
-        model.load_state_dict(state)
-        return model.eval()
+        weights = {name: each for name, each in arrays.items() if name != "size"}
+        return with_weights(self._untrained(height, width), weights)
 
     def _untrained(self, height: int, width: int) -> ConvolutionalAutoencoder:
         hyper = self.hyper

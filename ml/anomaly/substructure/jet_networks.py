@@ -19,6 +19,7 @@ from ...sample import Sample
 from ...training.device import pick_device
 from ...training.engine import one_thread, seeded, train
 from ...training.training_hyper import TrainingHyper
+from ...training.weights import weights_of, with_weights
 from ..outliers.reconstruction import JetOutliers, ReconstructionHyper
 
 __all__ = ["JetNetworkHyper", "JetNetworks"]
@@ -154,9 +155,7 @@ class JetNetworks(JetOutliers[HyperT, Padded, NetworkT], Generic[HyperT, Network
         return errors
 
     def _model_arrays(self, model: NetworkT) -> dict[str, NDArray[Any]]:
-        return {name: value.cpu().numpy() for name, value in model.state_dict().items()}
+        return weights_of(model)
 
     def _model_of(self, arrays: Mapping[str, NDArray[Any]]) -> NetworkT:
-        model = self._untrained()
-        model.load_state_dict({name: torch.from_numpy(each) for name, each in arrays.items()})
-        return model.eval()
+        return with_weights(self._untrained(), arrays)

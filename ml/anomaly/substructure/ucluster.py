@@ -17,12 +17,13 @@ from ....core import InputError
 from ....core.windows import Window
 from ...blocks.constituents import Constituents, Padded
 from ...hyper_checks import refuse_unusable
-from ...method import Method, Need, register_method
+from ...method import Method, Need, register_method, within
 from ...networks.clustering import ClusteringNetwork
 from ...sample import Sample
-from ...training.device import pick_device
-from ...training.engine import one_thread, seeded, train
+from ...training.engine import seeded, train
+from ...training.in_rows import in_rows
 from ...training.training_hyper import TrainingHyper
+from ...training.weights import weights_of, with_weights
 
 __all__ = ["UCluster", "UClusterHyper", "excesses"]
 
@@ -183,19 +184,14 @@ class UCluster(Method[UClusterHyper]):
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; see :meth:`Method.arrays`."""
         names = {"names": np.array(self._names, np.str_), "blocks": np.array(self._blocks, np.str_)}
-        state = self._network.state_dict().items()
-        weights = {f"network.{name}": value.cpu().numpy() for name, value in state}
-        return names | {"excess": self.excess, "distances": self._distances} | weights
+        own = {"excess": self.excess, "distances": self._distances}
+        return names | own | weights_of(self._network, "network.")
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
         self._names, self._blocks = (tuple(map(str, arrays[key])) for key in ("names", "blocks"))
         self.excess, self._distances = arrays["excess"], arrays["distances"]
-        self._network = self._untrained()
-        head = "network."
-        state = {key: torch.from_numpy(a) for key, a in arrays.items() if key.startswith(head)}
-        self._network.load_state_dict({key.removeprefix(head): a for key, a in state.items()})
-        self._network.eval()
+        self._network = with_weights(self._untrained(), within(arrays, "network."))
 
     def inputs_of(self, data: Sample) -> Sample:
         """Return the constituents alone; see :meth:`Method.inputs_of`."""
@@ -265,16 +261,8 @@ class UCluster(Method[UClusterHyper]):
         return network
 
     def _embedded(self, network: ClusteringNetwork, jets: list[Padded]) -> NDArray[np.float32]:
-        device = pick_device(self.hyper.device)
-        embedded = np.empty((len(jets[0]), self.hyper.embedding), np.float32)
-        network.to(device)
-        with torch.no_grad(), one_thread():
-            for start in range(0, len(embedded), _ROWS):
-                rows = slice(start, start + _ROWS)
-                batch = [torch.as_tensor(jet[rows], device=device) for jet in jets]
-                embedded[rows] = network.embedded(*batch).cpu().numpy()
-        network.cpu()
-        return embedded
+        shape, device = (self.hyper.embedding,), self.hyper.device
+        return in_rows(network, network.embedded, *jets, device=device, rows=_ROWS, shape=shape)
 
     def _nearest(self, data: Sample) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         embedded = torch.from_numpy(self._embedded(self._network, self._jets(data)))

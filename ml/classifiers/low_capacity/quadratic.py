@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
 from ...hyper_checks import refuse_unusable
-from ...training.watching import is_watched
 from ..kinds import ClassifierKind, EnsembleHyper, register_classifier
 from ..members import features_of_members, note_reliability
 
@@ -161,23 +160,14 @@ class QuadraticLogistic(ClassifierKind):
             intercept[i], coefficient[i, used] = fit_ridge(
                 terms[:, used], y, learnt, penalty=hyper.settings.penalty
             )
-        ensemble = QuadraticEnsemble(at, normal, intercept, coefficient)
-        if is_watched():
-            note_reliability(
-                [
-                    QuadraticEnsemble(
-                        at,
-                        normal,
-                        intercept[fold :: hyper.inner_folds],
-                        coefficient[fold :: hyper.inner_folds],
-                    ).score(x[inner == fold])
-                    for fold in range(hyper.inner_folds)
-                ],
-                y,
-                weight,
-                inner,
-            )
-        return ensemble
+
+        def held_out(fold: int) -> NDArray[np.float32]:
+            members = slice(fold, None, hyper.inner_folds)
+            stopped = QuadraticEnsemble(at, normal, intercept[members], coefficient[members])
+            return stopped.score(x[inner == fold])
+
+        note_reliability(held_out, y, weight, inner)
+        return QuadraticEnsemble(at, normal, intercept, coefficient)
 
     def restore(
         self, arrays: Mapping[str, NDArray[Any]], *, hyper: EnsembleHyper

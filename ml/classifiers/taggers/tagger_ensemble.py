@@ -16,7 +16,7 @@ from ...training.checkpoints import Rows
 from ..kinds import Inputs
 from ..module_ensemble import ModuleEnsemble, ModuleHyper, fit_modules, restored_modules
 
-__all__ = ["TaggerEnsemble", "TaggerHyper", "fit_taggers", "together"]
+__all__ = ["TaggerEnsemble", "TaggerHyper", "fit_taggers"]
 
 
 class TaggerHyper(ModuleHyper, Protocol):
@@ -136,13 +136,6 @@ def fit_taggers(
     return {
         fold: TaggerEnsemble(networks, mean, std, jets, hyper) for fold, networks in fitted.items()
     }
-
-
-def together(ensembles: Mapping[int, TaggerEnsemble]) -> TaggerEnsemble:
-    """Return all networks as one ensemble."""
-    first = next(iter(ensembles.values()))
-    networks = tuple(network for each in ensembles.values() for network in each.networks)
-    return TaggerEnsemble(networks, first.mean, first.std, first.jets, first.hyper)
 
 
 def _padded(x: Inputs, jets: tuple[str, ...], particles: int) -> list[Padded]:

@@ -137,5 +137,6 @@ def test_events_are_judged_by_the_trees_that_their_inner_fold_stopped(monkeypatc
     held_out = np.where(inner == 0, alone[0].score(x), alone[1].score(x))
     assert seen.reliability == [reliability(held_out, y, np.ones(1000))]
 
-    monkeypatch.setattr(trees, "note_reliability", pytest.fail)  # only where trainings are recorded
+    # only where trainings are recorded
+    monkeypatch.setattr("overdensity.ml.classifiers.members.reliability", pytest.fail)
     BoostedTrees().fit(*data, hyper=hyper, seed=1)

@@ -14,7 +14,7 @@ from overdensity.ml.anomaly.outliers.normalised_autoencoder import (
     train_normalised,
 )
 from overdensity.ml.networks.normalised import ChainHyper, NormalisedNumbers
-from overdensity.ml.training.errors import errors_of
+from overdensity.ml.training.in_rows import in_rows
 from overdensity.ml.training.training_hyper import TrainingHyper
 
 FIRST = TrainingHyper(epochs=4, batch=200, learning_rate=5e-3, keep="last")
@@ -49,7 +49,9 @@ def test_what_was_never_seen_is_rebuilt_worse_after_the_second_training(events):
     ratio = []
     for normalise in (False, True):
         network = trained(events, normalise=normalise)
-        errors = [errors_of(network, x, device="cpu").mean() for x in (middle, events)]
+        errors = [
+            in_rows(network, network.errors, x, device="cpu").mean() for x in (middle, events)
+        ]
         ratio.append(errors[0] / errors[1])
     assert ratio[1] > 2 * ratio[0]
 
@@ -59,7 +61,8 @@ def test_without_the_second_training_it_is_a_plain_autoencoder(events):
     x = torch.as_tensor(events)
     rebuilt = network.decode(torch.nn.functional.normalize(network.encoder(x), dim=1))
     expected = (rebuilt - x).square().mean(dim=1).detach().numpy()
-    np.testing.assert_allclose(errors_of(network, events, device="cpu"), expected, rtol=1e-4)
+    found = in_rows(network, network.errors, events, device="cpu")
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_default_network_is_that_of_the_plain_autoencoders():

@@ -8,11 +8,11 @@ from scipy.special import expit
 
 from overdensity.core import InputError
 from overdensity.ml.classifiers.kinds import Inputs
+from overdensity.ml.classifiers.module_ensemble import together
 from overdensity.ml.classifiers.taggers.particle_flow_hyper import ParticleFlowHyper
 from overdensity.ml.classifiers.taggers.tagger_ensemble import (
     TaggerEnsemble,
     fit_taggers,
-    together,
 )
 from overdensity.ml.toy_events import toy_blocks
 from overdensity.ml.training.training_hyper import TrainingHyper
