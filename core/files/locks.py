@@ -145,7 +145,7 @@ def _ended(owner: dict[str, Any], age: float) -> str | None:
         return silent
     pid, started = owner.get("pid"), owner.get("started")
     now = _started(pid) if isinstance(pid, int) else None
-    if now == _UNSEEN != started:  # a process of another user, of which /proc does not tell
+    if now == _UNSEEN and started != _UNSEEN:  # of another user, where /proc does not tell
         return silent
     return None if now == started and now is not None else "which has ended"
 

@@ -90,3 +90,19 @@ def test_workers_end_where_the_caller_fails() -> None:
 def test_one_worker_is_this_process() -> None:
     with local_workers(1) as pool:
         assert pool.submit(os.getpid).result() == os.getpid()
+
+
+def test_other_children_of_the_caller_stay() -> None:
+    context = multiprocessing.get_context("spawn")
+
+    def fail() -> None:
+        with local_workers(2):
+            own.start()
+            raise ZeroDivisionError
+
+    own = context.Process(target=time.sleep, args=(600,))
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert own.is_alive()
+    own.kill()
+    own.join()

@@ -14,7 +14,7 @@ from overdensity.core import ConfigError
 from overdensity.workflow import parse_config, run_search
 from overdensity.workflow.models.written_files import START_FILE
 from overdensity.workflow.stages.run import Run
-from overdensity.workflow.stages.search_result import SearchResults
+from overdensity.workflow.stages.search_result import SearchResults, run_of_results
 
 
 def settings(folder: Path, start: Any, out: str = "run") -> dict[str, Any]:
@@ -61,6 +61,20 @@ def test_a_chosen_start_is_written_down_and_above_the_turn_on(
     assert [window.low for window in run.windows] == [window.low for window in chosen.windows]
     assert run.edges[0] == run.start
     assert chosen.windows[0].low > run.start
+
+
+def test_a_result_has_its_own_start_and_a_damaged_file_is_made_again(
+    chosen: SearchResults, folder: Path
+) -> None:
+    assert chosen.fit_start is not None
+    path = folder / "run" / START_FILE
+    whole = path.read_text()
+    path.unlink()
+    run = run_of_results(chosen, folder / "run")
+    assert run.start == chosen.fit_start.start
+    assert [window.low for window in run.windows] == [window.low for window in chosen.windows]
+    again = run_search(parse_config(settings(folder, "auto")))
+    assert (again.windows, path.read_text()) == (chosen.windows, whole)
 
 
 @pytest.mark.slow(seconds=5)

@@ -30,8 +30,14 @@ def check_blind(run: Run) -> None:
     Raises
     ------
     ConfigError
-        If the spurious signal is measured on the data.
+        If the spurious signal is measured on the data, or the start of the fits chosen by them.
     """
+    if run.config.fit.start == "auto":
+        msg = (
+            "fit.start: auto asks where the largest excess of the data is, which the expected reach must "
+            "not see; give the mass at which fits begin"
+        )
+        raise ConfigError(msg)
     if run.config.fit.spurious == "data":
         msg = (
             "fit.spurious: data measures the function on the signal regions too, which the expected "

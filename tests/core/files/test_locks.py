@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from overdensity.core import InputError
+from overdensity.core.files import locks
 from overdensity.core.files.locks import locked
 
 HOLD = """
@@ -162,3 +163,26 @@ def test_where_nothing_can_be_written_there_is_no_lock(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with locked(tmp_path / "file" / ".lock", what="box"):
         pass
+
+
+def test_a_process_that_cannot_be_seen_is_believed(lock: Path, other, monkeypatch) -> None:
+    """Where /proc hides the processes of others (hidepid=2), a signal says that one is there."""
+    real = locks._text
+    monkeypatch.setattr(locks, "_text", lambda path: "" if f"/{other.pid}/" in path else real(path))
+    with pytest.raises(InputError, match=f"process {other.pid} on"), locked(lock, what="box"):
+        pass
+
+
+def test_a_heartbeat_survives_a_file_that_cannot_be_read_for_a_moment(
+    lock: Path, monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(locks, "_BEAT", 0.01)
+    real, failing = locks._owner, iter([{}, {}])
+    monkeypatch.setattr(locks, "_owner", lambda path: next(failing, None) or real(path))
+    with locked(lock, what="box"):
+        os.utime(lock, (0, 0))
+        until = time.time() + 10
+        while lock.stat().st_mtime == 0 and time.time() < until:
+            time.sleep(0.01)
+        assert lock.stat().st_mtime > 0
+    assert "another process has taken over" not in caplog.text

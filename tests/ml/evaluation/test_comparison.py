@@ -115,3 +115,13 @@ def test_p_is_uniform_without_a_difference_and_small_with_one() -> None:
         compare(*four_leptons(seed, excess=30), seed=seed, **options).p_global for seed in range(10)
     ]
     assert np.median(injected) < 0.01
+
+
+def test_very_unequal_weights_are_told() -> None:
+    data, simulation = four_leptons(3)
+    x = simulation.features[:, 0]
+    unequal = replace(simulation, weight=np.exp(0.6 * (x - x.mean()) / x.std()))
+    found = compare(data, unequal, hyper=FEW, permutations=99, seed=1)
+    assert len(found.flags) == 3
+    assert all("so unequal are their weights" in flag for flag in found.flags)
+    assert not compare(data, simulation, hyper=FEW, permutations=99, seed=1).flags

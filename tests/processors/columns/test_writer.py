@@ -95,6 +95,18 @@ def test_events_that_cannot_be_selected_cost_their_chunk_alone(
     assert not list((tmp_path / "columns").iterdir())
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), AttributeError("typo"), NameError])
+def test_faults_of_ours_or_of_the_disk_are_no_bad_events(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def failing(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(DijetProcessor, "select", failing)
+    with pytest.raises(type(error) if isinstance(error, Exception) else error):
+        make(tmp_path).write("a.parquet", CHUNK, events)
+
+
 def test_what_is_no_fault_of_the_events_ends_the_processing(
     tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,3 +151,12 @@ def test_events_without_particles_are_counted_and_flagged(tmp_path, rows, caplog
     assert flag in caplog.messages
     again = process(tmp_path / "box.h5", tmp_path / "run", **options)
     assert (again.reused, again.flags) == (3, (flag,))
+
+
+def test_zeros_that_pad_all_rows_need_not_be_written(tmp_path, rows, inspect):
+    with h5py.File(tmp_path / "box.h5", "w") as file:
+        table = file.create_dataset(TABLE, rows.shape, "f8", chunks=(5, 30))
+        for i, row in enumerate(rows):
+            table[i, :30] = row[:30]
+        assert table.id.get_num_chunks() == 12  # of 12 times 13
+    assert inspect().n_events == len(rows)

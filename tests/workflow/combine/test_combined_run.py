@@ -260,3 +260,10 @@ def test_what_other_functions_say_of_the_background_is_in_a_channel_too(combined
     assert (fraction > 0).any()
     other = read_scores(run.partition(1))
     np.testing.assert_array_equal(_channel(run, [scores, other], run.regions).spurious, fraction)
+
+
+def test_a_start_that_a_search_chooses_is_refused(searches, tmp_path):
+    configs = {name: load_config(path, ["fit.start=auto"]) for name, path in searches.items()}
+    with pytest.raises(ConfigError, match=r"fit\.start: auto is chosen by a search alone"):
+        combine_searches(configs, tmp_path / "none")
+    assert not (tmp_path / "none").exists()

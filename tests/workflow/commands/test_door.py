@@ -33,6 +33,14 @@ def of_a_cause(error: Exception) -> Exception:
     return outer
 
 
+def while_handling(error: Exception) -> object:
+    """Make a mistake of ours while another error is handled."""
+    try:
+        raise error
+    except type(error):
+        return {}["key"]
+
+
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/scores.parquet")
 
 
@@ -57,6 +65,9 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/scores.parquet")
         (OSError(errno.EMFILE, "Too many open files"), ["too many open files", "ulimit"]),
         (OSError(errno.EBUSY, "Device busy", "tape"), ["tape: Device busy"]),
         (MemoryError("Unable to allocate 3 TiB"), ["not enough memory", "3 TiB", "fewer workers"]),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), ["not enough memory", "CUDA"]),
+        (ConnectionRefusedError(111, "Connection refused"), ["a server does not answer"]),
+        (ImportError("please pip install 'adlfs'"), ["pip install adlfs"]),
         (ImportError("Install s3fs to access S3"), ["s3fs is needed", "pip install s3fs"]),
         (ModuleNotFoundError("No module named 'adlfs'", name="adlfs"), ["pip install adlfs"]),
     ],
@@ -92,6 +103,10 @@ def test_a_worker_that_died_is_said_to_be() -> None:
         lambda: np.zeros(2) @ np.zeros(3),
         lambda: (_ for _ in ()).throw(AssertionError),
         lambda: (_ for _ in ()).throw(ImportError("cannot import name 'x' from 'overdensity'")),
+        lambda: (_ for _ in ()).throw(
+            ImportError("Please either conda or pip install as follows: x")
+        ),
+        lambda: while_handling(FileNotFoundError(2, "No such file", "a.root")),
     ],
 )
 def test_our_own_fault_is_one_sentence_and_leaves_a_log(
@@ -164,3 +179,30 @@ def test_a_closed_pipe_ends_without_a_word() -> None:
     _, said = listing.communicate(timeout=60)
     assert b"Traceback" not in said
     assert listing.returncode in (0, 1, -signal.SIGPIPE)
+
+
+def test_a_batch_system_that_asks_to_stop_leaves_nothing_locked(tmp_path: Path) -> None:
+    code = """
+import sys, time
+from overdensity.core.files.locks import locked
+from overdensity.workflow.commands import command_line
+from overdensity.workflow.config import reading
+
+def waiting(*_, **__):
+    with locked(sys.argv[1], what="run"):
+        print("inside", flush=True)
+        time.sleep(60)
+
+reading.load_config = waiting
+command_line.main(["run", "x.yaml"])
+"""
+    lock = tmp_path / ".lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(lock)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"inside\n"
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (128 + signal.SIGTERM, b"")
+    assert not lock.exists()

@@ -90,3 +90,9 @@ def test_a_spurious_signal_measured_on_the_data_is_refused(search_file: Path) ->
     run = Run(load_config(search_file, ["fit.spurious=data"]))
     with pytest.raises(ConfigError, match=r"fit\.spurious: data measures the function"):
         check_blind(run)
+
+
+def test_a_start_that_the_data_choose_is_refused(search_file: Path) -> None:
+    run = Run(load_config(search_file, ["fit.start=auto"]))
+    with pytest.raises(ConfigError, match=r"fit\.start: auto asks where the largest excess"):
+        check_blind(run)
