@@ -30,8 +30,6 @@ from .provenance import file_states, stage_key
 
 __all__ = ["Run", "derived_seed", "held_run", "open_run"]
 
-"""Where a run keeps the start of its fits, if it is chosen."""
-
 
 @dataclass(frozen=True, eq=False)
 class Run:
