@@ -14,6 +14,7 @@ from coffea.processor import IterativeExecutor
 from distributed import KilledWorker
 
 from ..core import InputError, OverdensityError
+from ..core.files.file_errors import reason
 from ..core.files.file_systems import file_system
 from ..core.files.listing import file_names, folder_names
 from ..core.files.locks import locked
@@ -26,7 +27,7 @@ from .final_states.dijet import DijetProcessor
 from .planning import complaint, find_files, plan_chunks
 from .sources.chunks import Chunk, absolute
 from .sources.filesets import Dataset, FileSet, datasets
-from .sources.remote import reason, write_bytes
+from .sources.remote import write_bytes
 from .sources.source import Executor, Source
 
 __all__ = ["process"]

@@ -10,6 +10,8 @@ from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Any
 
+from .file_errors import is_missing
+
 __all__ = ["data_files", "file_names", "folder_names", "local_path", "same_place"]
 
 
@@ -117,6 +119,8 @@ def _inside(fs: Any, folder: str) -> list[dict[str, Any]]:
     fs.invalidate_cache(folder)
     try:
         found = fs.ls(folder, detail=True)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    except OSError as error:
+        if is_missing(error) or isinstance(error, NotADirectoryError):
+            return []
+        raise
     return [each for each in found if str(each["name"]).rstrip("/") != folder]

@@ -11,10 +11,11 @@ import awkward as ak
 import numpy as np
 
 from ...core import ConfigError, InputError, MissingExtraError
+from ...core.files.file_errors import reason
 from ..base import ColumnProcessor, Columns
 from ..jets.momentum import Jagged
 from ..sources.chunks import Chunk
-from ..sources.remote import readable, reason, write_bytes
+from ..sources.remote import readable, write_bytes
 from .histograms import from_uhi, to_uhi
 from .partitions import PartitionSummary, read_summary, write_partition
 

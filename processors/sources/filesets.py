@@ -12,11 +12,12 @@ from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from ...core import ConfigError, InputError, Record, nearest_names
+from ...core.files.file_errors import reason
 from ...core.files.file_systems import file_system
 from ...core.files.json_values import json_value
 from ...core.files.listing import data_files, same_place
 from .chunks import absolute
-from .remote import read_bytes, reason
+from .remote import read_bytes
 from .source import formats_of_suffixes
 
 __all__ = ["Dataset", "FileSet", "datasets"]

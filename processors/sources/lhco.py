@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
+from ...core.files.file_errors import reason
 from ...core.files.file_systems import file_system
 from ...core.identity import content_ids_of_lists, hex_digest, whole_numbers
 from ..jets.momentum import momenta
 from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary, absolute, content_identity
-from .remote import read_bytes, readable, reason
+from .remote import read_bytes, readable
 from .source import Source, register_source
 from .written import refuse_unwritten
 

@@ -10,15 +10,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ...core import InputError, OverdensityError
+from ...core.files.file_errors import is_missing, is_unanswered, reason
 from ...core.files.file_systems import file_system
 
-__all__ = ["is_missing", "read_bytes", "readable", "reason", "unreadable", "write_bytes"]
-
-# XRootD's kXR_NotFound, and what its client says of it; fsspec-xrootd raises a bare OSError.
-_NOT_FOUND = ("[3011]", "no such file or directory")
-
-# XRootD's client without a connection or an answer in time; aiohttp without a connection.
-_NO_ANSWER = ("[fatal]", "operation expired", "cannot connect to host")
+__all__ = ["read_bytes", "readable", "unreadable", "write_bytes"]
 
 
 def read_bytes(path: str) -> bytes:
@@ -90,22 +85,6 @@ def write_bytes(path: str, content: bytes) -> None:
         raise InputError(msg) from error
 
 
-def is_missing(error: Exception) -> bool:
-    """Return whether an error of opening a file says that there is none."""
-    if isinstance(error, FileNotFoundError):
-        return not _is_unanswered(error)
-    return isinstance(error, OSError) and any(words in str(error) for words in _NOT_FOUND)
-
-
-def reason(error: Exception) -> str:
-    """Return the first line of an error, with its kind where that says more than OSError."""
-    lines = str(error).strip().splitlines()
-    kind = type(error).__name__
-    if not lines:
-        return kind
-    return lines[0] if isinstance(error, OSError) else f"{kind}: {lines[0]}"
-
-
 def unreadable(path: str, error: Exception, kind: str) -> InputError:
     """Return the error to raise where an event file cannot be opened or read.
 
@@ -126,7 +105,7 @@ def unreadable(path: str, error: Exception, kind: str) -> InputError:
     """
     if is_missing(error):
         return InputError(f"{path}: no such file")
-    if "://" in path and _is_unanswered(error):
+    if "://" in path and is_unanswered(error):
         return InputError(f"{path}: its server does not answer ({reason(error)}); try again later")
     if "://" in path and not _gives_parts(path):
         return InputError(
@@ -147,14 +126,6 @@ def readable(path: str, kind: str) -> Iterator[None]:
         raise
     except Exception as error:  # damaged bytes raise whatever the decoders choose
         raise unreadable(path, error, kind) from error
-
-
-def _is_unanswered(error: BaseException) -> bool:
-    text = str(error).lower()
-    if isinstance(error, (ConnectionError, TimeoutError)) or any(x in text for x in _NO_ANSWER):
-        return True
-    # fsspec's HTTPFileSystem takes a server that is not there for a missing file.
-    return error.__cause__ is not None and _is_unanswered(error.__cause__)
 
 
 def _gives_parts(path: str) -> bool:

@@ -16,11 +16,12 @@ import uproot
 from coffea.processor.executor import ExecutorBase
 
 from ...core import ConfigError
+from ...core.files.file_errors import is_missing, reason
 from .branches import spelled
 from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary
 from .layout import Layout
 from .recognise import LayoutSource, choose_layout
-from .remote import is_missing, readable, reason
+from .remote import readable
 from .root_runner import ThroughRunner
 from .source import Executor, Writer, register_source
 

@@ -32,6 +32,27 @@ def test_no_folder_holds_nothing(tmp_path):
     assert file_names(LOCAL, f"{tmp_path}/none") == []
 
 
+@pytest.mark.parametrize(
+    ("says", "empty"),
+    [
+        ("File stat request failed: [ERROR] Server responded with an error: [3011] none", True),
+        ("File stat request failed: [FATAL] Connection error", False),
+        ("File stat request failed: [ERROR] Operation expired", False),
+    ],
+)
+def test_a_server_that_has_no_folder_is_not_one_that_is_silent(monkeypatch, says, empty):
+    def ls(*_: object, **__: object) -> None:
+        raise OSError(says)  # as fsspec-xrootd does
+
+    memory = fsspec.filesystem("memory")
+    monkeypatch.setattr(type(memory), "ls", ls)
+    if empty:
+        assert file_names(memory, "/none") == folder_names(memory, "/none") == []
+    else:
+        with pytest.raises(OSError, match="stat request failed"):
+            file_names(memory, "/none")
+
+
 def test_what_was_added_is_seen(folder):
     memory = fsspec.filesystem("memory")
     memory.pipe_file("/listing/a.json", b"")

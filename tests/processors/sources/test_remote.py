@@ -10,9 +10,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from overdensity.core import InputError
 from overdensity.processors.sources.remote import (
-    is_missing,
     read_bytes,
-    reason,
     unreadable,
     write_bytes,
 )
@@ -73,30 +71,6 @@ def test_a_server_that_keeps_a_part_and_says_nothing_is_found_out(monkeypatch) -
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(InputError, match=r"^memory://nowhere\.json: no such file$"):
         read_bytes("memory://nowhere.json")
-
-
-XROOTD = (
-    "File stat request failed: [ERROR] Server responded with an error: [3011] Unable to\nlocate"
-)
-
-
-@pytest.mark.parametrize(
-    ("error", "missing"),
-    [
-        (FileNotFoundError("a"), True),
-        (OSError(XROOTD), True),
-        (OSError("[3010] Unable to open; permission denied"), False),
-        (ValueError("[3011]"), False),
-    ],
-)
-def test_xrootd_says_in_words_that_a_file_is_missing(error, missing) -> None:
-    assert is_missing(error) is missing
-
-
-def test_a_reason_is_one_line() -> None:
-    assert reason(OSError("first\nsecond\n")) == "first"
-    assert reason(OSError()) == "OSError"
-    assert reason(KeyError("Events")) == "KeyError: 'Events'"
 
 
 def test_the_error_of_a_file_that_cannot_be_read_is_one_sentence() -> None:
