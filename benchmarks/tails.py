@@ -1,0 +1,187 @@
+"""Are searches with outlier scores quiet without signal, and do they find one? Markdown.
+
+    python -P benchmarks/tails.py score pca mahalanobis --boxes 40    # train, keep what is selected: 1 CPU-second a box
+    python -P benchmarks/tails.py score pca mahalanobis --boxes 8 --signal 600
+    python -P benchmarks/tails.py table                               # hunt in all boxes that are kept: 0.5
+
+An outlier score knows no window, and its tail may change with the mass where its bulk does not. Boxes are
+those of a suite of the challenge (`benchmarks/challenge.py suite`): random events of the reference
+sample, each energy smeared by 2 %, with the threshold of the simulation; and signal of two prongs at
+3.5 TeV. They are scored, calibrated and selected as `overdensity run` does by default, in three
+partitions into folds, and what passes is kept in ``--out``: models of the background are compared on
+the same events. Boxes share the events of the sample, any two about 4 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy.stats import binomtest
+
+from overdensity.stats import HuntResult, hunt
+from overdensity.workflow import parse_config
+from overdensity.workflow.stages.run import open_run
+from overdensity.workflow.stages.scoring import make_scores_here
+from overdensity.workflow.stages.selecting import selected_events
+
+REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
+ENERGIES = ("mjj", "j1_pt", "j1_mass", "j2_mass")
+COLUMNS = (*ENERGIES, "j1_tau21", "j2_tau21")
+THRESHOLD, SMEARING = 1200.0, 0.02  # of the leading jet in GeV, of all energies of an event
+SCAN = {"low": 2632.0, "high": 5500.0, "bins": 14}
+EVENTS, PSEUDO_EXPERIMENTS, LEVEL, LEAST = 20_000, 1000, 0.05, -3.0
+
+
+@dataclass(frozen=True)
+class Box:
+    """Which events, and who scores them."""
+
+    method: str
+    signal: int
+    index: int
+
+    @property
+    def name(self) -> str:
+        """Name of the file of what it selects."""
+        return f"{self.method}-{EVENTS}-{self.signal}-{self.index}"
+
+
+def drawn(name: str, number: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Draw so many events of a file, smeared, above the threshold."""
+    read = pq.read_table(REFERENCE / f"{name}.parquet", columns=list(COLUMNS))
+    order = rng.permutation(len(read))
+    factor = np.exp(SMEARING * rng.standard_normal(len(read)))
+    events = {column: read[column].to_numpy()[order] for column in COLUMNS}
+    events |= {column: events[column] * factor for column in ENERGIES}
+    rows = np.flatnonzero(events["j1_pt"] > THRESHOLD)[:number]
+    return {column: values[rows] for column, values in events.items()}
+
+
+def events_of(box: Box) -> pa.Table:
+    """Return the events of a box; those of another method are the same."""
+    rng = np.random.default_rng([77, box.index])
+    parts = [drawn("rnd_background", EVENTS - box.signal, rng)]
+    if box.signal:
+        parts.append(drawn("rnd_signal", box.signal, rng))
+    return pa.table({name: np.concatenate([part[name] for part in parts]) for name in COLUMNS})
+
+
+def score(box: Box, folder: Path) -> None:
+    """Train and select in a box, and keep what the statistical step needs."""
+    path = folder / f"{box.name}.npz"
+    if path.is_file():
+        return
+    with tempfile.TemporaryDirectory() as place:
+        pq.write_table(events_of(box), f"{place}/box.parquet")
+        values = {"events": {"files": [f"{place}/box.parquet"], "format": "columns"}}
+        values |= {"method": {"name": box.method}, "scan": SCAN, "out": f"{place}/run"}
+        run = open_run(parse_config(values | {"seed": box.index + 1, "cluster": "threads"}))
+        make_scores_here(run)
+        selected = [selected_events(part) for part in run.partitions]
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        path,
+        mass=selected[0].scores.sample.mass,
+        levels=np.stack([each.levels for each in selected]),
+        refused=np.stack([each.bent.refused for each in selected]),
+        edges=run.edges,
+        windows=np.array(run.regions),
+        selections=np.array(run.config.selections),
+    )
+
+
+def hunted(box: Box, folder: Path) -> HuntResult:
+    """Search a box that was scored."""
+    with np.load(folder / f"{box.name}.npz") as kept:
+        return hunt(
+            *(kept["mass"], kept["levels"]),
+            edges=kept["edges"],
+            windows=kept["windows"],
+            efficiencies=kept["selections"].tolist(),
+            refused=kept["refused"],
+            pseudo_experiments=PSEUDO_EXPERIMENTS,
+            seed=box.index + 1,
+        )
+
+
+def significances(result: HuntResult) -> np.ndarray:
+    """Return z of each window and selection, at least -3; NaN where it may not be quoted."""
+    rows = [
+        [np.nan if x.flagged or x.refused or x.z_local is None else x.z_local for x in each]
+        for each in (window.selections for window in result.windows)
+    ]
+    return np.maximum(np.array(rows, dtype=float), LEAST)
+
+
+def kept_boxes(folder: Path) -> list[Box]:
+    """Return the boxes that have been scored."""
+    names = [path.stem.rsplit("-", 3) for path in folder.glob("*.npz")]
+    return sorted(
+        (Box(method, int(signal), int(index)) for method, _, signal, index in names),
+        key=lambda box: (box.method, box.signal, box.index),
+    )
+
+
+def table(folder: Path) -> None:
+    """Print how often boxes are claimed, and the significances in their selections."""
+    found = {box: hunted(box, folder) for box in kept_boxes(folder)}
+    kinds = sorted({(box.signal, box.method) for box in found})
+    empty = [(method, signal) for signal, method in kinds if not signal]
+    print(f"boxes of {EVENTS} events without signal\n")
+    print(
+        "| method | boxes | p global ≤ 0.05 | p of 5 % | median | mean z, 10 % | 1 % | 0.2 % | above 2 "
+        "| above 3 |\n" + "| --- " * 10 + "|"
+    )
+    for kind in empty:
+        p, z = of_kind(found, *kind)
+        claims = int((p <= LEVEL).sum())
+        chance = binomtest(claims, p.size, LEVEL, alternative="greater").pvalue
+        means = " | ".join(f"{mean:+.2f}" for mean in np.nanmean(z, axis=(0, 1)))
+        known = z[~np.isnan(z)]
+        print(
+            f"| {kind[0]} | {p.size} | {claims} | {chance:.2g} | {np.median(p):.2f} | {means} | "
+            f"{100 * (known > 2).mean():.1f} % | {100 * (known > 3).mean():.1f} % |"
+        )
+    print("\n| method | signal events | boxes | p global ≤ 0.05 | p global of each |")
+    print("| --- " * 5 + "|")
+    for signal, method in kinds:
+        if signal:
+            p, _ = of_kind(found, method, signal)
+            each = ", ".join(f"{x:.2g}" for x in p)
+            print(f"| {method} | {signal} | {p.size} | {(p <= LEVEL).sum()} | {each} |")
+
+
+def of_kind(
+    found: dict[Box, HuntResult], method: str, signal: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return global p-values and significances of the boxes of a kind."""
+    results = [each for box, each in found.items() if (box.method, box.signal) == (method, signal)]
+    p = [1.0 if each.global_p is None else each.global_p.p_global for each in results]
+    return np.array(p), np.stack([significances(each) for each in results])
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("part", choices=["score", "table"])
+    parser.add_argument("methods", nargs="*", default=["pca"])
+    parser.add_argument("--boxes", type=int, default=40)
+    parser.add_argument("--signal", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("runs/tails"))
+    given = parser.parse_args()
+    if given.part == "table":
+        table(given.out)
+        return
+    for index in range(given.boxes):
+        for method in given.methods:
+            score(Box(method, given.signal, index), given.out)
+
+
+if __name__ == "__main__":
+    main()
