@@ -159,7 +159,8 @@ def table(found: Sequence[dict[str, Any]]) -> None:
     for signal, method in kinds:
         if signal:
             p, z = of_kind(found, method, signal)
-            means = " | ".join(f"{mean:.2f}" for mean in np.nanmean(z[:, OF_SIGNAL], axis=0))
+            known = [of_level[~np.isnan(of_level)] for of_level in z[:, OF_SIGNAL].T]
+            means = " | ".join(f"{each.mean():.2f}" if each.size else "refused" for each in known)
             print(f"| {method} | {signal} | {', '.join(f'{x:.2g}' for x in p)} | {means} |")
 
 
