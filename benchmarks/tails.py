@@ -3,6 +3,7 @@
     python -P benchmarks/tails.py search pca mahalanobis --boxes 40    # 1.5 CPU-seconds a box and method
     python -P benchmarks/tails.py search pca mahalanobis --boxes 4 --signal 1000
     python -P benchmarks/tails.py table                                # of all that are there
+    python -P benchmarks/tails.py bends                                # what passes in each window
 
 An outlier score knows no window, and its tail may change with the mass where its bulk does not. Boxes are
 those of a suite of the challenge (`benchmarks/challenge.py suite`): random events of the reference
@@ -166,7 +167,7 @@ def table(found: Sequence[dict[str, Any]]) -> None:
 
 def bends(folder: Path) -> None:
     """Print how many events pass inside the signal regions of boxes without signal, over those asked for."""
-    print("\n| method, selection | passing over asked, window 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 |")
+    print("| method, selection | passing over asked, window 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 |")
     print("| --- " * 9 + "|")
     for method in sorted({path.stem.split("-")[0] for path in folder.glob("*.npz")}):
         parts = [passing(path) for path in sorted(folder.glob(f"{method}-{EVENTS}-0-*.npz"))]
@@ -200,7 +201,7 @@ def of_kind(
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("part", choices=["search", "table"])
+    parser.add_argument("part", choices=["search", "table", "bends"])
     parser.add_argument("methods", nargs="*", default=["pca"])
     parser.add_argument("--boxes", type=int, default=40)
     parser.add_argument("--signal", type=int, default=0)
@@ -209,6 +210,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.part == "table":
         table(read_lines(given.out / given.found))
+        return
+    if given.part == "bends":
         bends(given.out)
         return
     boxes = [Box(name, given.signal, k) for k in range(given.boxes) for name in given.methods]
