@@ -269,14 +269,7 @@ def _fit_scan(counts, before, after, bins, start, counted, max_steps, tolerance,
                     precision[s - 1], odds_work, max_steps, tolerance,
                 )  # fmt: skip
                 odds_out[e, w, s - 1] = odds
-                odds_gradient[:] = 0.0
-                for b in range(n_bins):
-                    log_odds = 0.0
-                    for p in range(n_odds):
-                        log_odds += columns[b, p] * odds[p]
-                    kept[b] = 1.0 / (1.0 + np.exp(-min(max(log_odds, -30.0), 30.0)))
-                    if masked[j, b]:
-                        odds_gradient += content[b] * kept[b] * (1.0 - kept[b]) * columns[b]
+                _keep(odds, columns, content, masked[j], kept, odds_gradient)
                 expected_out[e, j], deviance_out[e, j] = _predict(
                     counts[e, j], masked[j], tested[j], content, slopes, kept, gradient
                 )
@@ -290,6 +283,19 @@ def _fit_scan(counts, before, after, bins, start, counted, max_steps, tolerance,
                     error_out[e, j] = np.sqrt(
                         variance + solve_lower(odds_info, odds_gradient, odds_step)
                     )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _keep(odds, columns, content, masked, kept, gradient):  # noqa: PLR0917
+    """Write the efficiency in each bin, and the gradient of the masked events with the log-odds."""
+    gradient[:] = 0.0
+    for b in range(content.size):
+        log_odds = 0.0
+        for p in range(odds.size):
+            log_odds += columns[b, p] * odds[p]
+        kept[b] = 1.0 / (1.0 + np.exp(-min(max(log_odds, -30.0), 30.0)))
+        if masked[b]:
+            gradient += content[b] * kept[b] * (1.0 - kept[b]) * columns[b]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
