@@ -34,7 +34,6 @@ WITHOUT_RECEIPT = {
     ("docs/methods/salad.md", "Without signal"),
     ("docs/performance.md", "Events to columns"),
     ("docs/performance.md", "Statistics"),
-    ("docs/wide.md", "The events"),
 }
 
 
