@@ -57,7 +57,7 @@ def check_method(method: str | type[Method[Any]], **hyper: Any) -> None:
     One finite float32 score an event; the same under the same seed and for events in any order;
     larger for a signal of the kind that it looks for; no look at the truth; the same after being
     stored; and bad input refused with one of our errors. The toy has 6300 events, and a method is
-    trained four times.
+    trained four to six times.
 
     Parameters
     ----------
