@@ -112,6 +112,7 @@ def fit_modules(
     members: int,
     seed: int,
     loss: Callable[..., Tensor] | None = None,
+    stopping: Sequence[int] | None = None,
 ) -> dict[int, tuple[ModuleT, ...]]:
     """Train networks that give log-odds, some for each inner fold, which stops them.
 
@@ -131,13 +132,15 @@ def fit_modules(
         Decides initial weights and batches.
     loss : callable, optional
         Of a network, the classes and the columns, shape (n_events,); by default the cross entropy.
+    stopping : sequence of int, optional
+        The inner folds that stop networks; by default all.
 
     Returns
     -------
     dict of int to tuple of Module
         The networks that each inner fold has stopped.
     """
-    folds = np.unique(inner).tolist()
+    folds = np.unique(inner).tolist() if stopping is None else list(stopping)
     seeds = np.random.SeedSequence(seed).generate_state(len(folds) * members, np.uint64).tolist()
     fitted: dict[int, tuple[ModuleT, ...]] = {}
     for fold in folds:
