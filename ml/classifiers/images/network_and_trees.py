@@ -19,7 +19,6 @@ from ...training.in_rows import in_rows
 from ..kinds import Ensemble, EnsembleHyper, Inputs
 from ..module_ensemble import fit_modules, restored_modules, weights_of_modules
 from ..trees import BoostedTrees, TreeEnsemble
-from .deep_ensemble import DeepEnsembleHyper
 
 __all__ = ["NetworkAndTrees", "fit_network_and_trees"]
 
@@ -45,7 +44,7 @@ class NetworkAndTrees:
     networks: tuple[ResidualNetwork, ...]
     trees: TreeEnsemble
     images: tuple[str, ...]
-    hyper: DeepEnsembleHyper
+    hyper: Any
 
     def score(self, x: Inputs) -> NDArray[np.float32]:
         """Return the mean probability of the first class, shape (n_events,)."""
@@ -61,7 +60,7 @@ class NetworkAndTrees:
         return own | self.trees.arrays()
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, hyper: DeepEnsembleHyper) -> Self:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, hyper: Any) -> Self:
         """Take over what :meth:`arrays` returned; the shapes are those of the hyperparameters."""
         images = tuple(map(str, arrays["images"]))
         networks = restored_modules(arrays, lambda: hyper.network(len(images)))
@@ -102,7 +101,7 @@ def fit_network_and_trees(
     InputError
         If images differ in size.
     """
-    settings: DeepEnsembleHyper = hyper.settings
+    settings = hyper.settings
     names = tuple(name for name, block in x.blocks.items() if isinstance(block, Images))
     columns = _images(x, names)
     sizes = {column.shape[1:] for column in columns}
