@@ -191,7 +191,7 @@ def test_without_features_the_other_columns_say_how_much_is_chance(tmp_path):
 def following(n: int, *, mass: float | None, copy: float | None, more: bool) -> pa.Table:
     """Masses and a copy of them in TeV, rounded to so many GeV or not; perhaps a rounded feature."""
     rng = np.random.default_rng(3)
-    masses = np.minimum(2500 * (1 + rng.pareto(6, n)), 8000)
+    masses = 2500 * (1 + rng.pareto(6, n))
     rounded = [masses if step is None else np.round(masses / step) * step for step in (mass, copy)]
     table = {"mjj": rounded[0], "x": -rounded[1] / 1000}
     return pa.table(table | ({"k": rng.beta(5, 4, n).round(2)} if more else {}))
