@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Any
 
+from ..errors import InputError
 from .file_errors import is_missing
 
 __all__ = [
@@ -20,11 +21,16 @@ __all__ = [
     "file_names",
     "folder_names",
     "local_path",
+    "refuse_declared",
     "same_place",
     "without_query",
 ]
 
 _COUNTED = re.compile(r"\.\d+$")  # of files in parts: DAOD_PHYSLITE.1234._000001.pool.root.1
+_MANY, _PER_BYTE = (
+    1_000_000,
+    1000,
+)  # events that a file may declare, whatever its size, and by a byte of it
 _WEB = re.compile(r"(^|::)https?://")
 
 
@@ -111,6 +117,23 @@ def data_suffix(path: str) -> str:
     '.root'
     """
     return PurePosixPath(_COUNTED.sub("", bare_name(path))).suffix.lower()
+
+
+def refuse_declared(events: int, size: int, path: str) -> None:
+    """Raise an InputError if a file says that it holds far more events than fit into it.
+
+    Examples
+    --------
+    >>> refuse_declared(10**9, 2000, "a.parquet")
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: a.parquet: says that it holds 1000000000 events in 2000 bytes; ...
+    """
+    if events > max(_MANY, _PER_BYTE * size):
+        msg = (
+            f"{path}: says that it holds {events} events in {size} bytes; it is damaged, or holds one "
+            "number over and over"
+        )
+        raise InputError(msg)
 
 
 def same_place(path: str) -> tuple[int, int] | str:

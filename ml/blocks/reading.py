@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...core import InputError, nearest_names
 from ...core.files.file_systems import file_system
-from ...core.files.listing import data_files, data_suffix, same_place
+from ...core.files.listing import data_files, data_suffix, refuse_declared, same_place
 from ...core.identity import content_ids, number_ties
 from .block import Block, BlockKind
 from .columns import is_number, list_column, number_column
@@ -128,6 +128,10 @@ class ColumnFiles:
             places[place] = name
         for name, file in files:
             present = file.schema_arrow.names
+            for column in sorted({each for each in present if present.count(each) > 1}):
+                if column in {mass, *features, "event", *EXTRAS} or _KINEMATICS.fullmatch(column):
+                    msg = f"{name}: has the column {column!r} twice; take one of them out"
+                    raise InputError(msg)
             for column in (mass, *features):
                 if column not in present:
                     msg = f"{name}: no column {column!r}; {nearest_names(column, present)}"
@@ -319,10 +323,12 @@ def _open(fs: fsspec.AbstractFileSystem, name: str) -> pq.ParquetFile:
     if data_suffix(name) in SUFFIXES:
         return parquet_of_hdf5(fs, name)
     try:
-        return pq.ParquetFile(name, filesystem=fs, page_checksum_verification=True)
+        file = pq.ParquetFile(name, filesystem=fs, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         msg = f"{name}: not a Parquet file, or truncated ({str(error).splitlines()[0]})"
         raise InputError(msg) from None
+    refuse_declared(file.metadata.num_rows, int(fs.size(name) or 0), name)
+    return file
 
 
 def _next(batches: Iterator[pa.RecordBatch], name: str) -> pa.RecordBatch | None:

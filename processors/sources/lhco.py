@@ -174,6 +174,9 @@ class LhcoSource(Source):
             if "shape" in table.attrs:  # one number in place of none, as pandas writes it
                 msg = f"{path}: no events in it; leave it out"
                 raise InputError(msg)
+            if table.dtype.kind not in "biuf":
+                msg = f"{path}: dataset {self.dataset!r} holds {table.dtype}, not real numbers"
+                raise InputError(msg)
             if table.ndim != 2 or table.shape[1] % 3 == 2 or table.shape[1] < 3:
                 msg = (
                     f"{path}: dataset {self.dataset!r} has the shape {table.shape}; an LHC Olympics"

@@ -120,7 +120,7 @@ class RootSource(LayoutSource):
         trees: dict[str, Any] = {}
         for name in dict.fromkeys(name for layout in self.candidates for name in layout.trees):
             if name in file:
-                trees[name] = file[name]
+                trees[name] = _tree(file[name], name, path)
         there = {name: _leaves(tree).keys() for name, tree in trees.items()}
         layout, name = choose_layout(self.candidates, there, collections, path)
         return layout, trees[name]
@@ -148,6 +148,15 @@ class RootSource(LayoutSource):
                 logger.info("%s: %s; trying again", path, reason(error))
                 time.sleep(2**attempt)
         return uproot.open(whole, timeout=self.timeout)
+
+
+def _tree(found: Any, name: str, path: str) -> Any:
+    """Return what goes by the name of a tree, if it is one."""
+    if hasattr(found, "iterkeys") and hasattr(found, "num_entries"):
+        return found
+    kind = getattr(found, "classname", type(found).__name__)
+    msg = f"{path}: its {name!r} is a {kind} and no tree of events"
+    raise InputError(msg)
 
 
 def _leaves(tree: Any) -> dict[str, str]:

@@ -238,3 +238,11 @@ def test_an_empty_box_has_no_events(tmp_path) -> None:
     pd.DataFrame(np.empty((0, 2101))).to_hdf(tmp_path / "b.h5", key="df")
     with pytest.raises(InputError, match=r"b\.h5: no events in it"):
         LhcoSource().inspect(tmp_path / "b.h5")
+
+
+@pytest.mark.parametrize("values", [np.ones((3, 4), complex), np.full((3, 4), b"a")])
+def test_what_are_no_real_numbers_is_refused(tmp_path, values) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["df/block0_values"] = values
+    with pytest.raises(InputError, match=r"a\.h5: dataset 'df/block0_values' holds .* not real"):
+        LhcoSource().inspect(tmp_path / "a.h5")

@@ -131,3 +131,40 @@ def test_two_colons_in_a_name_are_said_to_be_the_reason(tmp_path) -> None:
     (tmp_path / "a::b.root").touch()
     with pytest.raises(InputError, match=r"a::b\.root: .* rename the file"):
         RootSource().inspect(tmp_path / "a::b.root")
+
+
+def nano(path, **changed: Any) -> str:
+    """Write five events as NanoAOD has them, with other branches."""
+    two = ak.Array([[30.0, 20.0]] * 5)
+    columns = {"run": np.ones(5, np.uint32), "luminosityBlock": np.ones(5, np.uint32)}
+    columns |= {"event": np.arange(5, dtype=np.uint64), "genWeight": np.ones(5)}
+    columns |= {f"FatJet_{name}": two for name in ("pt", "eta", "phi", "mass")}
+    with uproot.recreate(path) as file:
+        file.mktree("Events", {name: x for name, x in (columns | changed).items() if x is not None})
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"FatJet_pt": np.ones(5)}, "FatJet_pt has one number an event, not a list"),
+        ({"FatJet_eta": np.ones(5)}, "FatJet_eta has one number an event, not a list"),
+        ({"event": ak.Array([[1.0, 2.0]] * 5)}, r"event holds lists or records \(var"),
+        ({"genWeight": ak.Array([[1.0]] * 5)}, r"genWeight holds lists or records \(var"),
+        (
+            {"FatJet_eta": None},
+            "no fat_jets in its tree Events, read as nano; it lacks FatJet_eta;",
+        ),
+    ],
+)
+def test_a_tree_of_another_layout_is_said_to_be_one(tmp_path, changed, said) -> None:
+    path = nano(tmp_path / "a.root", **changed)
+    with pytest.raises(InputError, match=rf"a\.root: {said}"):
+        read_events(RootSource(), path, collections=("fat_jets",))
+
+
+def test_what_is_no_tree_is_named_by_its_class(tmp_path) -> None:
+    with uproot.recreate(tmp_path / "a.root") as file:
+        file["Events"] = np.histogram([1.0, 2.0])
+    with pytest.raises(InputError, match=r"a\.root: its 'Events' is a TH1D and no tree"):
+        RootSource().inspect(tmp_path / "a.root")
