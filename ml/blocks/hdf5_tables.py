@@ -154,10 +154,10 @@ def _tables(file: h5py.File) -> dict[str, h5py.Group | h5py.Dataset]:
 
 def _of_blocks(group: h5py.Group, path: str) -> Iterator[tuple[str, NDArray[Any]]]:
     """Yield the columns of what pandas calls a fixed format."""
-    blocks = sorted(name for name in group if re.fullmatch(r"block\d+_items", name))
-    for block in blocks:
-        names = [_text(each) for each in group[block][()]]
-        table = group[block.replace("items", "values")]
+    inside: Mapping[str, Any] = {str(name): item for name, item in group.items()}
+    for block in sorted(name for name in inside if re.fullmatch(r"block\d+_items", name)):
+        names = [_text(each) for each in inside[block][()]]
+        table = inside[block.replace("items", "values")]
         if "shape" in table.attrs:  # of an empty table, in whose place there is one number
             values = np.empty((0, len(names)))
         elif table.ndim != 2 or table.shape[1] != len(names):

@@ -229,8 +229,8 @@ def _column_names(table: h5py.Dataset) -> tuple[str, ...]:
     """Return the names of the columns of a table, as pandas or records have them; none of numbers."""
     if table.dtype.names:
         return tuple(table.dtype.names)
-    place, _, block = table.name.rpartition("/")
-    items = table.file.get(f"{place}/{block.replace('values', 'items')}")
+    place, _, block = str(table.name).rpartition("/")
+    items: Any = table.file.get(f"{place}/{block.replace('values', 'items')}")
     named = isinstance(items, h5py.Dataset) and h5py.check_string_dtype(items.dtype)
     if not (named and block.endswith("_values")):
         return ()

@@ -30,9 +30,7 @@ from .provenance import file_states, stage_key
 
 __all__ = ["Run", "derived_seed", "held_run", "open_run"]
 
-_ONE_AT_A_TIME = (
-    "commands of one run go one after the other, as each may make its scores, results and report anew"
-)
+_ONE_AT_A_TIME = "commands of one run go one after the other, as each may make its scores, results and report anew"
 
 
 @dataclass(frozen=True, eq=False)
