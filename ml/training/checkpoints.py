@@ -18,7 +18,16 @@ from torch import Tensor
 from ...core import InputError
 from ...core.records import atomic_path
 
-__all__ = ["Progress", "Rows", "State", "fingerprint", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "Progress",
+    "Rows",
+    "State",
+    "fingerprint",
+    "load_checkpoint",
+    "read_content",
+    "save_checkpoint",
+    "write_content",
+]
 
 State = dict[str, Tensor]
 
@@ -98,15 +107,19 @@ def save_checkpoint(
 ) -> None:
     """Write a training's state, atomically; ``key`` is its :func:`fingerprint`."""
     content = {
-        "key": key,
         "module": module.state_dict(),
         "optimizer": optimizer.state_dict(),
         "train_loss": progress.train_loss,
         "validation_loss": progress.validation_loss,
         "kept": progress.kept,
     }
+    write_content(path, key, content)
+
+
+def write_content(path: str | os.PathLike[str], key: str, content: dict[str, Any]) -> None:
+    """Write tensors and plain values of what has this key, atomically."""
     with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+        torch.save({"key": key, **content}, temporary)
 
 
 def _refuse_damage(path: str | os.PathLike[str]) -> None:
@@ -131,6 +144,20 @@ def load_checkpoint(
     InputError
         If the file is no checkpoint, or one of a training with another ``key``.
     """
+    content = read_content(path, key)
+    module.load_state_dict(content["module"])
+    optimizer.load_state_dict(content["optimizer"])
+    return Progress(content["train_loss"], content["validation_loss"], content["kept"])
+
+
+def read_content(path: str | os.PathLike[str], key: str) -> dict[str, Any]:
+    """Read back what :func:`write_content` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is no checkpoint, or one with another ``key``.
+    """
     try:
         _refuse_damage(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -154,6 +181,4 @@ def load_checkpoint(
             "seed; remove it to start anew, or give another path"
         )
         raise InputError(msg)
-    module.load_state_dict(content["module"])
-    optimizer.load_state_dict(content["optimizer"])
-    return Progress(content["train_loss"], content["validation_loss"], content["kept"])
+    return content
