@@ -9,7 +9,7 @@ cwola   Background of the reference sample (rows 0 to 249 999 in random order) w
         seed has another order, another choice of signal, another flow and other trees. `of the stream`: the
         median over the seeds of the ratio of the maximum SIC on samples to that on the stream. Without a
         signal the test is background alone, events of the signal region against those of the
-        sidebands: an AUC of 0.5 says that nothing was invented.
+        sidebands: an AUC of 0.5 says that nothing was invented. What was measured stays in --work.
 memory  As `overdensity stream`: events of a toy, made while they are streamed. The resident memory of the process,
         the CPU time, and the size of what is kept, after each tenth.
 """
@@ -20,7 +20,7 @@ import argparse
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +31,8 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
+from overdensity.core.identity import json_digest
+from overdensity.core.json_lines import add_line, read_lines
 from overdensity.ml import OnlineFlow, OnlineHyper, Sample, Window, make_method, performance
 from overdensity.ml.hyperparameters import replaced
 from overdensity.ml.inputs.jet_columns import sort_jets
@@ -44,6 +46,7 @@ WINDOW = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
 ROWS = 250_000  # of background in the stream, and as many in the test
 SIGNAL_TEST_FROM = 20_000
 EPS_B = (1e-2, 1e-3)
+SOURCES = ("the stream", "samples of the flow")
 PER_SAMPLE = 20_000  # events that come together
 
 
@@ -100,15 +103,30 @@ def learned(data: Sample, hyper: OnlineHyper, seed: int) -> OnlineFlow:
     return online
 
 
-def cwola(fraction: float, seeds: list[int], hyper: OnlineHyper) -> None:
-    """Print a row for CWoLa on the stream, and one for CWoLa on samples of the flow."""
+def measured(fraction: float, seeds: list[int], hyper: OnlineHyper, work: Path) -> None:
+    """Add a line for each seed that is not in the file of these settings."""
+    path = lines_of(fraction, hyper, work)
     test = tested(signal=fraction > 0)
-    found: dict[str, list[list[float]]] = {"the stream": [], "samples of the flow": []}
-    for seed in seeds:
+    for seed in set(seeds) - {line["seed"] for line in read_lines(path)}:
         data = streamed(fraction, seed)
         drawn = learned(data, hyper, seed).summary().sample(seed=seed)
-        for name, sample in zip(found, (data, drawn), strict=True):
-            found[name].append(figures(sample, test, seed, signal=fraction > 0))
+        rows = [figures(sample, test, seed, signal=fraction > 0) for sample in (data, drawn)]
+        add_line(path, {"seed": seed, **dict(zip(SOURCES, rows, strict=True))})
+
+
+def lines_of(fraction: float, hyper: OnlineHyper, work: Path) -> Path:
+    """Return the file of the seeds that were measured with these settings."""
+    work.mkdir(parents=True, exist_ok=True)
+    return (
+        work / f"streaming-{json_digest([fraction, ROWS, FEATURES, asdict(hyper)], size=4)}.jsonl"
+    )
+
+
+def cwola(fraction: float, seeds: list[int], hyper: OnlineHyper, work: Path) -> None:
+    """Print a row for CWoLa on the stream, and one for CWoLa on samples of the flow."""
+    measured(fraction, seeds, hyper, work)
+    lines = [each for each in read_lines(lines_of(fraction, hyper, work)) if each["seed"] in seeds]
+    found = {name: [line[name] for line in lines] for name in SOURCES}
     names = ("AUC", "SIC(1 %)", "SIC(0.1 %)", "max SIC")[: len(found["the stream"][0])]
     of_stream = ("of the stream",) if fraction else ()
     print("|", " | ".join(("signal", "updates", "seeds", "CWoLa on", *names, *of_stream)), "|")
@@ -189,6 +207,7 @@ def main() -> None:
     parser.add_argument("--signal", type=float, default=0.01)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--work", type=Path, default=Path("runs/streaming"))
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -197,7 +216,7 @@ def main() -> None:
         apply_override(given, override)
     hyper = replaced(OnlineHyper(), given, of="stream")
     if arguments.what == "cwola":
-        cwola(arguments.signal, arguments.seeds, hyper)
+        cwola(arguments.signal, arguments.seeds, hyper, arguments.work)
     else:
         memory(arguments.events, hyper)
 

@@ -135,8 +135,8 @@ class OnlineFlow:
             msg = "stream: events with weights; a stream is of data, without a column 'weight'"
             raise InputError(msg)
         self._masses.add(sample.mass)
-        rows = np.column_stack([sample.mass, sample.features])
-        rows, batch = np.concatenate([self._waiting, rows]), self.hyper.batch
+        new = np.column_stack([sample.mass, sample.features.astype(np.float64)])
+        rows, batch = np.concatenate([self._waiting, new]), self.hyper.batch
         whole = len(rows) - len(rows) % batch
         self._waiting = rows[whole:].copy()
         with one_thread():
@@ -269,6 +269,7 @@ class OnlineFlow:
     def _update(self, updates: int, loss: float) -> None:
         """Make steps with events of the buffer; note the weights, and the loss before them."""
         inside = np.flatnonzero(np.isfinite(self._log_jacobian))
+        total = torch.zeros(())
         for _ in range(updates):
             rng = np.random.default_rng([self.seed, self._steps])
             rows = rng.choice(inside, min(self.hyper.batch, len(inside)), replace=False)
