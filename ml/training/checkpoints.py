@@ -24,9 +24,9 @@ __all__ = [
     "State",
     "fingerprint",
     "load_checkpoint",
-    "read_content",
+    "read_tensors",
     "save_checkpoint",
-    "write_content",
+    "write_tensors",
 ]
 
 State = dict[str, Tensor]
@@ -107,19 +107,20 @@ def save_checkpoint(
 ) -> None:
     """Write a training's state, atomically; ``key`` is its :func:`fingerprint`."""
     content = {
+        "key": key,
         "module": module.state_dict(),
         "optimizer": optimizer.state_dict(),
         "train_loss": progress.train_loss,
         "validation_loss": progress.validation_loss,
         "kept": progress.kept,
     }
-    write_content(path, key, content)
+    write_tensors(path, content)
 
 
-def write_content(path: str | os.PathLike[str], key: str, content: dict[str, Any]) -> None:
-    """Write tensors and plain values of what has this key, atomically."""
+def write_tensors(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
+    """Write tensors and plain values, atomically; :func:`read_tensors` reads them."""
     with atomic_path(path) as temporary:
-        torch.save({"key": key, **content}, temporary)
+        torch.save(content, temporary)
 
 
 def _refuse_damage(path: str | os.PathLike[str]) -> None:
@@ -129,6 +130,46 @@ def _refuse_damage(path: str | os.PathLike[str]) -> None:
     if damaged is not None:
         msg = f"{damaged} is damaged"
         raise ValueError(msg)
+
+
+def read_tensors(
+    path: str | os.PathLike[str], *keys: str, what: str, remedy: str
+) -> dict[str, Any]:
+    """Return what ``torch.save`` wrote, of tensors and plain values alone: no code of it is run.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    *keys : str
+        What must be in it.
+    what, remedy : str
+        What the file should be, and what to do where it is not, for the message.
+
+    Raises
+    ------
+    InputError
+        If it is something else, or damaged.
+    """
+    try:
+        _refuse_damage(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        for key in keys:
+            _ = content[key]
+    except (
+        RuntimeError,
+        OSError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as error:
+        why = (str(error).splitlines() or ["it ends too early"])[0]
+        msg = f"{path}: not {what} ({why}); {remedy}"
+        raise InputError(msg) from None
+    return content
 
 
 def load_checkpoint(
@@ -144,41 +185,13 @@ def load_checkpoint(
     InputError
         If the file is no checkpoint, or one of a training with another ``key``.
     """
-    content = read_content(path, key)
-    module.load_state_dict(content["module"])
-    optimizer.load_state_dict(content["optimizer"])
-    return Progress(content["train_loss"], content["validation_loss"], content["kept"])
-
-
-def read_content(path: str | os.PathLike[str], key: str) -> dict[str, Any]:
-    """Read back what :func:`write_content` wrote.
-
-    Raises
-    ------
-    InputError
-        If the file is no checkpoint, or one with another ``key``.
-    """
-    try:
-        _refuse_damage(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        same = content["key"] == key
-    except (
-        RuntimeError,
-        OSError,
-        EOFError,
-        LookupError,
-        TypeError,
-        ValueError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
-        why = (str(error).splitlines() or ["it ends too early"])[0]
-        msg = f"{path}: not a checkpoint ({why}); remove it to start anew"
-        raise InputError(msg) from None
-    if not same:
+    content = read_tensors(path, "key", what="a checkpoint", remedy="remove it to start anew")
+    if content["key"] != key:
         msg = (
             f"{path}: this checkpoint belongs to a training with other events, hyperparameters or "
             "seed; remove it to start anew, or give another path"
         )
         raise InputError(msg)
-    return content
+    module.load_state_dict(content["module"])
+    optimizer.load_state_dict(content["optimizer"])
+    return Progress(content["train_loss"], content["validation_loss"], content["kept"])

@@ -29,6 +29,7 @@ from .processing import process
 from .searching import calibrate, hunt, report, run, score
 from .simulating import simulate
 from .streaming import stream
+from .tagging import tag
 from .validating import validate
 
 __all__ = ["app", "main"]
@@ -50,6 +51,7 @@ for _command in (
     app.command()(_command)
 app.add_typer(validate)
 app.add_typer(challenge)
+app.add_typer(tag)
 
 logger = logging.getLogger("overdensity")
 

@@ -20,7 +20,7 @@ from ...core.records import atomic_path
 from ...ml.streams.online_flow import OnlineFlow
 from ...ml.streams.online_hyper import OnlineHyper
 from ...ml.streams.stream_summary import StreamSummary
-from ...ml.training.checkpoints import read_content, write_content
+from ...ml.training.checkpoints import read_tensors, write_tensors
 from .partitions import Counted, Partition, Source, first_events
 from .stream_report import LossPoint, StreamReport
 
@@ -132,7 +132,18 @@ class _Stream:
         path = self.out / STATE
         if not path.exists():
             return
-        content = read_content(path, self.online.key)
+        content = read_tensors(
+            path,
+            *("key", "flow", "counted"),
+            what="the state of a stream",
+            remedy="copy it back, or begin in another folder",
+        )
+        if content["key"] != self.online.key:
+            msg = (
+                f"{path}: of a stream with other features, hyperparameters or seed; give the same, or "
+                "begin in another folder"
+            )
+            raise InputError(msg)
         self.online.restore(content["flow"])
         self.counted = {name: Counted(**each) for name, each in content["counted"].items()}
         logger.info("%s: %d events are counted already", self.out, self.online.events)
@@ -140,8 +151,8 @@ class _Stream:
     def save(self) -> None:
         """Store the flow together with what was counted for it: both or neither."""
         counted = {name: asdict(each) for name, each in self.counted.items()}
-        content = {"flow": self.online.state(), "counted": counted}
-        write_content(self.out / STATE, self.online.key, content)
+        content = {"key": self.online.key, "flow": self.online.state(), "counted": counted}
+        write_tensors(self.out / STATE, content)
         self.saved = time.monotonic()
 
     def follow(self, source: Source, wait: float, show: Show) -> None:

@@ -18,6 +18,7 @@ from overdensity.core import InputError
 from overdensity.core.files.locks import locked
 from overdensity.ml.streams.online_flow import OnlineFlow
 from overdensity.ml.toy_events import TOY_FEATURES
+from overdensity.ml.training.checkpoints import read_tensors, write_tensors
 from overdensity.workflow.stream import stream_run
 from overdensity.workflow.stream.partitions import ArrowStream
 from overdensity.workflow.stream.stream_run import SUMMARY, draw_events
@@ -132,19 +133,13 @@ def test_events_under_another_name_are_not_counted_twice(
         said = "part3.parquet: it begins with the same events as part0.parquet"
     else:
         state = tmp_path / "out" / "state.pt"
-        content = stream_run.read_content(state, key := _key())
+        content = read_tensors(state, what="a state", remedy="")
         content["counted"]["part1.parquet"]["whole"] = False
-        stream_run.write_content(state, key, content)
+        write_tensors(state, content)
         pq.write_table(toy_table(9), partitions / "part1.parquet")
         said = "part1.parquet: it begins with other events than the 130"
     with pytest.raises(InputError, match=said):
         streamed(partitions, tmp_path / "out")
-
-
-def _key() -> str:
-    from .conftest import SMALL
-
-    return OnlineFlow(TOY_FEATURES, hyper=SMALL, seed=1).key
 
 
 def test_a_second_writer_is_refused(partitions: Path, tmp_path: Path) -> None:
@@ -161,10 +156,12 @@ def test_a_second_writer_is_refused(partitions: Path, tmp_path: Path) -> None:
 
 def test_a_folder_of_another_stream_is_refused(partitions: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    stream_run.write_content(tmp_path / "out" / "state.pt", "another", {})
-    with pytest.raises(
-        InputError, match=r"state.pt: this checkpoint belongs to a training with other"
-    ):
+    state = tmp_path / "out" / "state.pt"
+    write_tensors(state, {"key": "another", "flow": {}, "counted": {}})
+    with pytest.raises(InputError, match=r"state.pt: of a stream with other features"):
+        streamed(partitions, tmp_path / "out")
+    state.write_bytes(state.read_bytes()[:-50])
+    with pytest.raises(InputError, match=r"state.pt: not the state of a stream .*; copy it back"):
         streamed(partitions, tmp_path / "out")
 
 
@@ -213,7 +210,7 @@ def test_a_stream_that_was_killed_goes_on_to_the_same_bytes(
 
 def _counted(out: Path) -> int:
     try:
-        content = stream_run.read_content(out / "state.pt", _key())
+        content = read_tensors(out / "state.pt", "counted", what="a state", remedy="")
     except InputError:
         return 0
     return sum(each["rows"] for each in content["counted"].values())
