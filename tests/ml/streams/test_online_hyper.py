@@ -8,10 +8,9 @@ from overdensity.core import ConfigError
 from overdensity.ml.streams.online_hyper import OnlineHyper
 
 
-def test_the_published_recipe_is_the_default() -> None:
+def test_the_published_buffer_and_average_are_the_defaults() -> None:
     hyper = OnlineHyper()
-    assert (hyper.family, hyper.layers, hyper.width) == ("maf", 5, 64)
-    assert (hyper.batch, hyper.buffer, hyper.updates, hyper.average) == (1000, 10, 5, 0.2)
+    assert (hyper.batch, hyper.buffer, hyper.average, hyper.width) == (1000, 10, 0.2, 64)
 
 
 @pytest.mark.parametrize(("name", "value"), [("buffer", 0), ("average", 0.0), ("margin", 0.0)])
