@@ -121,10 +121,11 @@ class OnlineFlow:
         Raises
         ------
         InputError
-            If they have weights or other features, masses are not between 1 and 10⁶ GeV, a feature is
-            constant in the first full buffer, or all events lie beyond its range.
+            If they have weights or other features, or masses are not between 1 and 10⁶ GeV. Nothing of
+            them was taken then.
         FitError
-            If the loss becomes NaN or infinite.
+            If a feature is constant in the first full buffer, all events of a batch lie beyond its
+            range, or the loss becomes NaN or infinite. The flow cannot go on then.
         """
         if sample.names != self.names:
             msg = (
@@ -237,6 +238,11 @@ class OnlineFlow:
     def _begin(self) -> None:
         """Fix the ranges by the first full buffer, and make the updates of all its batches."""
         first = self._buffer
+        constant = np.ptp(first, axis=0) == 0
+        if constant[1:].any():
+            named = ", ".join(np.array(self.names)[constant[1:]])
+            msg = f"stream: {named}: the same in the first {len(first)} events; leave it out"
+            raise FitError(msg)
         self._preprocessing = Preprocessing.fit(first[:, 1:], margin=self.hyper.margin)
         self._mass_mean, self._mass_std = float(first[:, 0].mean()), float(first[:, 0].std()) or 1.0
         self._buffer, self._log_jacobian = self._seen(first)
@@ -263,7 +269,7 @@ class OnlineFlow:
                 f"stream: all {len(seen)} events of a batch lie beyond the range of the first "
                 f"{len(self._buffer)}; are the units the same?"
             )
-            raise InputError(msg)
+            raise FitError(msg)
         return -float(self._log_prob(seen[inside]).mean()) - float(log_jacobian[inside].mean())
 
     def _update(self, updates: int, loss: float) -> None:

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...core import InputError
+from ...core import FitError, InputError
 from ...core.files.locks import locked
 from ...core.progress_bar import live_table
 from ...core.records import atomic_path
+from ...ml import Sample
 from ...ml.streams.online_flow import OnlineFlow
 from ...ml.streams.online_hyper import OnlineHyper
 from ...ml.streams.stream_summary import StreamSummary
@@ -74,6 +75,8 @@ def run_stream(
     InputError
         If another process works in the folder, or a partition cannot be read to its end: then all
         events that could be read are counted and stored, and the same command goes on.
+    FitError
+        If the flow cannot learn from a partition; those before it are stored.
     """
     with locked(out / ".lock", what=str(out)):
         online = OnlineFlow(features, mass=mass, hyper=hyper, seed=seed, device=device)
@@ -193,7 +196,7 @@ class _Stream:
             new = sample.take(np.arange(min(max(done - rows, 0), len(sample)), len(sample)))
             rows += len(sample)
             if len(new):
-                self.online.learn(new)
+                self._learn(new, key)
                 self.taken += len(new)
                 self.counted[key] = Counted(rows, whole=False, first=first)
             now = time.perf_counter()
@@ -204,6 +207,14 @@ class _Stream:
         self.counted[key] = replace(
             self.counted.get(key, Counted(0, whole=True, first="")), whole=True
         )
+
+    def _learn(self, new: Sample, key: str) -> None:
+        """Learn from events; where that fails, the state on disk is the last one that was whole."""
+        try:
+            self.online.learn(new)
+        except FitError as error:
+            msg = f"{key}: {error}"
+            raise FitError(msg) from None
 
     def _refuse_others(self, key: str, first: str) -> None:
         """Refuse a partition that is another than was counted, or was counted under another name."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from overdensity.core import InputError
+from overdensity.core import FitError, InputError
 from overdensity.ml import Sample, Window, make_method, performance
 from overdensity.ml.streams.online_flow import OnlineFlow
 from overdensity.ml.streams.online_hyper import OnlineHyper
@@ -106,8 +106,15 @@ def test_what_cannot_be_learned_is_said(what: str, toy_stream: Sample) -> None:
             online.learn(replace(toy_stream, names=("a", "b", "c", "d")))
     else:
         online.learn(toy_stream)
-        with pytest.raises(InputError, match="are the units the same"):
+        with pytest.raises(FitError, match="are the units the same"):
             online.learn(replace(toy_stream, features=toy_stream.features * 1000))
+
+
+def test_a_constant_feature_is_named(toy_stream: Sample) -> None:
+    features = toy_stream.features.copy()
+    features[:, 2] = 0.5
+    with pytest.raises(FitError, match="j1_tau21: the same in the first 200 events; leave it out"):
+        small_flow().learn(replace(toy_stream, features=features))
 
 
 def on_stream_and_on_samples(n_signal: int, test: Sample, label: NDArray[Any]) -> list[float]:

@@ -11,10 +11,11 @@ import threading
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from overdensity.core import InputError
+from overdensity.core import FitError, InputError
 from overdensity.core.files.locks import locked
 from overdensity.ml.streams.online_flow import OnlineFlow
 from overdensity.ml.toy_events import TOY_FEATURES
@@ -140,6 +141,19 @@ def test_events_under_another_name_are_not_counted_twice(
         said = "part1.parquet: it begins with other events than the 130"
     with pytest.raises(InputError, match=said):
         streamed(partitions, tmp_path / "out")
+
+
+def test_a_partition_in_other_units_leaves_the_state_as_it_was(
+    partitions: Path, tmp_path: Path, at_once: bytes
+) -> None:
+    other = toy_table(7).to_pandas()
+    other["j1_mass"] *= 1000
+    pq.write_table(pa.Table.from_pandas(other), partitions / "part1b.parquet")
+    with pytest.raises(FitError, match=r"part1b.parquet: stream: all 50 events .* the units"):
+        streamed(partitions, tmp_path / "out")
+    (partitions / "part1b.parquet").unlink()
+    assert streamed(partitions, tmp_path / "out").events == 390
+    assert kept(tmp_path / "out") == at_once
 
 
 def test_a_second_writer_is_refused(partitions: Path, tmp_path: Path) -> None:
