@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ....core import ConfigError
 from ...method import register_method
-from ...networks.convolutions import ConvolutionalAutoencoder
+from ...networks.images.convolutions import ConvolutionalAutoencoder
 from ...training.training_hyper import TrainingHyper
 from .jet_images import ImageNetworkHyper, ImageNetworks
 

@@ -14,7 +14,7 @@ from ....core import ConfigError
 from ...blocks.images import Images
 from ...losses.transport import lit_pixels, transport_distances
 from ...method import register_method
-from ...networks.image_variational import ImageVariationalAutoencoder
+from ...networks.images.image_variational import ImageVariationalAutoencoder
 from ...training.in_rows import in_rows
 from ...training.training_hyper import TrainingHyper
 from .jet_images import ImageNetworkHyper, ImageNetworks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from overdensity.ml.networks.image_variational import ImageVariationalAutoencoder
+from overdensity.ml.networks.images.image_variational import ImageVariationalAutoencoder
 
 
 @pytest.fixture(scope="module")
