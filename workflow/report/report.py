@@ -114,7 +114,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
                 f"{test.p_f:.2g}",
                 test.reason,
             )
-            for test in results.function_choice.tests
+            for test in (() if results.function_choice is None else results.function_choice.tests)
         ],
         "scan_figures": _scan_pictures(results),
         "spectra": _spectrum_pictures(results),
@@ -201,10 +201,9 @@ def _yield_notes(results: SearchResults) -> tuple[str, ...]:
 
 def _retrained(out: Path) -> dict[str, Any] | None:
     """Return what the repeated training has shown, if it was repeated."""
-    path = out / "pseudodata.json"
-    if not path.is_file():
+    found = Retrained.found_at(out / "pseudodata.json")
+    if found is None:
         return None
-    found = Retrained.from_json(path)
     whole = found.global_p
     caption = (
         "The largest local significance anywhere in the scan, of pseudo-datasets that the search "
@@ -223,20 +222,20 @@ def _retrained(out: Path) -> dict[str, Any] | None:
 
 def _limits(out: Path) -> dict[str, Any] | None:
     """Return the figures and flags of the upper limits, if there are any."""
-    if not (out / "limits.json").is_file():
+    found = LimitsResults.found_at(out / "limits.json")
+    if found is None:
         return None
     return {
         "figures": [_picture(figure, name, text) for name, text, figure in limits_figures(out)],
-        "flags": LimitsResults.from_json(out / "limits.json").flags,
+        "flags": found.flags,
     }
 
 
 def _expected(out: Path) -> dict[str, Any] | None:
     """Return the figures of the expected reach, and what they rest on, if it was asked for."""
-    path = out / "expected.json"
-    if not path.is_file():
+    found = ExpectedReach.found_at(out / "expected.json")
+    if found is None:
         return None
-    found = ExpectedReach.from_json(path)
     return {
         "figures": [_picture(figure, name, text) for name, text, figure in expected_figures(found)],
         "flags": found.flags,
@@ -275,8 +274,8 @@ def _spectrum_pictures(results: SearchResults) -> list[_Picture]:
             figure,
             f"mass spectrum, {selection_name(efficiency)}",
             f"{selection_name(efficiency)}: {fit.observed} events in the signal region, "
-            f"{fit.total:.1f} ± {fit.total_error:.1f} expected from the {fit.function} fit "
-            "outside it.",
+            f"{fit.total:.1f} ± {fit.total_error:.1f} expected from the "
+            f"{fit.function} fit outside it.",
         )
         for (efficiency, figure), fit in zip(spectrum_figures(results).items(), fits, strict=True)
     ]
@@ -341,13 +340,18 @@ def _row(row: SelectionResult) -> dict[str, str]:
         "observed": f"{row.observed}",
         "expected": row.background,
         "spurious": f"{row.spurious:.1f}",
-        "p_local": ("refused" if row.refused else "flagged")
-        if row.p_local is None
-        else f"{row.p_local:.2g}",
+        "p_local": _unquoted(row) if row.p_local is None else f"{row.p_local:.2g}",
         "z_local": "" if row.z_local is None else f"{row.z_local:.1f}σ",
         "chi2": f"{row.chi2:.1f}/{row.ndf}",
         "fit_p": f"{row.fit_p_value:.2g}",
     }
+
+
+def _unquoted(row: SelectionResult) -> str:
+    """Say why a row has no p-value: a spectrum that is its own background is not tested."""
+    if row.refused:
+        return "refused" if row.efficiency < 1 else "not tested"
+    return "flagged"
 
 
 def _bending(bent: SelectionSculpting | None) -> dict[str, str]:
