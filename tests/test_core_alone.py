@@ -12,7 +12,7 @@ import pytest
 
 from overdensity.core.extras import EXTRAS
 
-BLOCKED = ("torch", "nflows", "hepdata_lib", "pyBumpHunter", "pythia8mc")
+BLOCKED = ("torch", "nflows", "onnx", "onnxruntime", "hepdata_lib", "pyBumpHunter", "pythia8mc")
 
 BLOCK = f"""
 import sys

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import yaml
+
+from overdensity.workflow import load_config
 
 from ..taggers.conftest import SMALL, write_jets
 
@@ -24,6 +28,25 @@ def test_a_tagger_is_trained_and_applied(call: Call, tmp_path: Path) -> None:
     assert "500 jets in 1 files" in out
     assert "learnt from; their scores are not those" in " ".join(out.split())
     assert "tag" in pq.read_schema(tmp_path / "out" / "jets.parquet").names
+    code, out, err = call("tag", "export", tmp_path / "t", "--out", tmp_path / "t.onnx")
+    assert code == 0, err
+    assert "reads constituents of a jet" in out
+    columns = json.loads(call("processors", "--json")[1])  # which lists what a processor takes
+    assert "features" in columns["jets"]
+    load_config(search_with_tagger(tmp_path))
+
+
+def search_with_tagger(folder: Path) -> Path:
+    """The configuration of a search whose processor has the tagger among its features."""
+    path = folder / "search.yaml"
+    features = ["tau21", {"tag": str(folder / "t.onnx"), "name": "top"}]
+    values = {
+        "events": {"files": ["box.h5"]},
+        "processor": {"name": "dijet", "features": features},
+        "features": ["j1_tau21", "j1_top"],
+    }
+    path.write_text(yaml.safe_dump(values))
+    return path
 
 
 def test_bad_input_is_one_sentence(call: Call, tmp_path: Path) -> None:
