@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
-from torch.onnx import register_custom_op_symbolic, symbolic_helper, unregister_custom_op_symbolic
+from torch.onnx import symbolic_helper
 
 from ...core import InputError
 from ...core.records import atomic_path
@@ -120,6 +120,7 @@ def export_tagger(tagger: Tagger, path: str | os.PathLike[str]) -> dict[str, Any
     # All of a jet is there while the network is followed, so that no step depends on this example.
     jets = torch.rand(2, max(_LEAST, tagger.hyper.particles) + 4, 3) + 0.1
     axes = {"constituents": {0: "jets", 1: "particles"}, "score": {0: "jets"}}
+    exporter: Any = torch.onnx  # its stubs know the newer exporter alone
     inputs: dict[str, Tensor] = {"constituents": jets}
     if tagger.names:
         inputs = {"numbers": torch.zeros(2, len(tagger.names)), **inputs}
@@ -127,7 +128,7 @@ def export_tagger(tagger: Tagger, path: str | os.PathLike[str]) -> dict[str, Any
     written = io.BytesIO()
     with torch.no_grad(), warnings.catch_warnings(), _operators():
         warnings.simplefilter("ignore")  # of the exporter, and of each shape that it follows
-        torch.onnx.export(
+        exporter.export(
             whole if tagger.names else _JetsAlone(whole).eval(),
             tuple(inputs.values()),
             written,
@@ -177,8 +178,9 @@ def _hypot(g: Any, x: Any, y: Any) -> Any:
 
 def _argsort(g: Any, x: Any, _stable: Any, dim: Any, descending: Any) -> Any:
     """Return the order of largest values first; equal ones keep theirs, as ONNX's TopK has it."""
-    constant = symbolic_helper._get_const  # noqa: SLF001 - as the exporter's own operators do
-    return symbolic_helper._sort_helper(  # noqa: SLF001
+    helper: Any = symbolic_helper
+    constant = helper._get_const  # noqa: SLF001 - as the exporter's own operators do
+    return helper._sort_helper(  # noqa: SLF001
         g, x, dim=constant(dim, "i", "dim"), descending=constant(descending, "b", "descending")
     )[1]
 
@@ -193,6 +195,7 @@ def _cdist(g: Any, a: Any, b: Any, _p: Any, _mode: Any) -> Any:
 @contextmanager
 def _operators() -> Iterator[None]:
     """Tell the exporter of operators that it does not know, and of one that it does otherwise."""
+    exporter: Any = torch.onnx
     made = {
         "aten::cosh": _of_one("Cosh"),
         "aten::sinh": _of_one("Sinh"),
@@ -201,9 +204,9 @@ def _operators() -> Iterator[None]:
         "aten::cdist": _cdist,
     }
     for name, operator in made.items():
-        register_custom_op_symbolic(name, operator, _OPSET)
+        exporter.register_custom_op_symbolic(name, operator, _OPSET)
     try:
         yield
     finally:
         for name in made:
-            unregister_custom_op_symbolic(name, _OPSET)
+            exporter.unregister_custom_op_symbolic(name, _OPSET)

@@ -56,6 +56,11 @@ class ModelInput:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.particles < 0 or self.least < 1 or not all(each > 0 for each in self.std):
+            msg = "particles, least and std are positive"
+            raise ValueError(msg)
+
     @property
     def width(self) -> int:
         """How many numbers it has of each constituent, or of each jet."""
@@ -72,8 +77,8 @@ class ModelInput:
             return values
         shape = [1] * values.ndim
         shape[axis] = self.width
-        mean = np.reshape(np.float32(self.mean or 0.0 * np.ones(self.width)), shape)
-        std = np.reshape(np.float32(self.std or np.ones(self.width)), shape)
+        mean = np.reshape(np.array(self.mean or (0.0,) * self.width, np.float32), shape)
+        std = np.reshape(np.array(self.std or (1.0,) * self.width, np.float32), shape)
         return ((values - mean) / std).astype(np.float32, copy=False)
 
 
@@ -166,12 +171,9 @@ def _input(given: Mapping[str, Any], what: str) -> ModelInput:
         for key in ("mean", "std"):
             values[key] = tuple(float(each) for each in values.get(key, ()))
         made = ModelInput(**values)
-        usable = made.particles >= 0 and made.least >= 1 and all(each > 0 for each in made.std)
     except (TypeError, ValueError):
-        usable = False
-    if not usable:
         msg = f"{what}: a number of it cannot be used; particles, mean and std are numbers, std > 0"
-        raise ConfigError(msg)
+        raise ConfigError(msg) from None
     if bool(made.constituents) == bool(made.features):
         msg = f"{what} reads either 'constituents' (the name of a list) or 'features' (names of numbers)"
         raise ConfigError(msg)

@@ -89,7 +89,7 @@ class OnnxTagger(nonserializable_attribute, numpy_call_wrapper):
                 msg = f"{self.file}: {bad} of {len(values)} jets have a {needs} that is not finite"
                 raise InputError(msg)
 
-    def numpy_call(self, **inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def numpy_call(self, **inputs: NDArray[np.float32]) -> NDArray[np.float32]:  # pyright: ignore[reportIncompatibleMethodOverride] - coffea annotates nothing
         """Return the score of each jet, shape (n_jets,)."""
         output = self.declaration.output or self.session.get_outputs()[0].name
         n, rows = len(next(iter(inputs.values()))), self.declaration.rows
