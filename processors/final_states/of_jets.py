@@ -9,12 +9,15 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from ...core.files.name_lists import expanded
 from ..base import ColumnProcessor, Steps
 from ..jets.momentum import Jagged
 from ..taggers.tag_option import JetScorer, tagger_of
 from .jet_source import JetSource, jet_source
 
 __all__ = ["JetColumnProcessor", "LeadingJetsProcessor"]
+
+_ALWAYS = ("pt", "eta", "phi", "mass")  # columns that need not be asked for, as a file of names may
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class JetColumnProcessor(ColumnProcessor):
         are taken as stored, with what is stored of their features.
     features : tuple of str or JetScorer
         Features of the jets by name, see `features.table`; and taggers, ``{tag: file.onnx}``, whose
-        scores they are (`taggers.tag_option.tagger_of`).
+        scores they are (`taggers.tag_option.tagger_of`); and ``{names: FILE}``, the features that
+        ``overdensity tag select`` has chosen.
     """
 
     radius: float = 1.0
@@ -57,6 +61,7 @@ class JetColumnProcessor(ColumnProcessor):
         if option != "features" or not isinstance(value, (list, tuple)):
             names = tuple[str, ...] if option == "features" else hint
             return super()._checked(option, value, names)
+        value = [each for each in expanded(value) if each in value or each not in _ALWAYS]
         made = [tagger_of(each) if isinstance(each, Mapping) else each for each in value]
         names = [each for each in made if not isinstance(each, JetScorer)]
         super()._checked(option, names, tuple[str, ...])

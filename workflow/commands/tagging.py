@@ -10,7 +10,7 @@ import typer
 from ..tables import say_flags, show_table
 from .options import Set
 
-__all__ = ["apply", "export", "tag", "train"]
+__all__ = ["apply", "export", "select", "tag", "train"]
 
 tag = typer.Typer(name="tag", help="Train a tagger of jets, and apply it.", no_args_is_help=True)
 
@@ -122,6 +122,48 @@ def export(
         each.get("features", [each.get("constituents")]) for each in declared["inputs"].values()
     ]
     typer.echo(f"reads {', '.join(name for names in reads for name in names)} of a jet: {out}")
+
+
+@tag.command()
+def select(  # noqa: PLR0917 - typer knows arguments by their names
+    files: Jets,
+    out: Annotated[Path, typer.Option("--out", help="The file of names.", metavar="FILE.json")],
+    candidates: Annotated[
+        str, typer.Option("--candidates", help="Columns of numbers; efps are one for each graph.")
+    ] = "efps",
+    start: Annotated[
+        str, typer.Option("--start", help="Columns that are known before; '' for none.")
+    ] = "mass,pt",
+    most: Annotated[int, typer.Option("--most", min=1, help="Features to choose.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Decides parts and networks.")] = 1,
+) -> None:
+    """Choose the few features that tell jets apart, one by one, by distance correlation."""
+    from ...ml.tagging.feature_choice import ChoiceHyper
+    from ..taggers.choosing import choose_to_file
+
+    found = choose_to_file(
+        files,
+        out,
+        candidates=_names(candidates),
+        start=_names(start) if start else [],
+        hyper=ChoiceHyper(most=most),
+        seed=seed,
+    )
+    show_table(
+        ("feature", "dCorr", "confused jets", "AUC", "rejection at 50 %", "at 30 %"),
+        [
+            (
+                each.name,
+                "" if each.dcorr is None else f"{each.dcorr:.3f}",
+                f"{each.confused}",
+                f"{each.auc:.4f}",
+                *("∞" if r is None else f"{r:.0f}" for r in (each.rejection_50, each.rejection_30)),
+            )
+            for each in found.rounds
+        ],
+        words=1,
+    )
+    typer.echo(f"{len(found.names)} features: {out}")
 
 
 def _names(columns: str) -> list[str]:

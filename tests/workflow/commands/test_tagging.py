@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from overdensity.core.files.name_lists import name_list
 from overdensity.workflow import load_config
 
 from ..taggers.conftest import SMALL, write_jets
@@ -47,6 +50,17 @@ def search_with_tagger(folder: Path) -> Path:
     }
     path.write_text(yaml.safe_dump(values))
     return path
+
+
+def test_features_are_chosen(call: Call, tmp_path: Path) -> None:
+    rng, n = np.random.default_rng(1), 300
+    table = {"event": np.arange(n), "label": np.arange(n) % 2, "x": rng.normal(np.arange(n) % 2)}
+    pq.write_table(pa.table(table), tmp_path / "jets.parquet")
+    words = ("tag", "select", tmp_path / "jets.parquet", "--candidates", "x", "--start", "")
+    code, out, err = call(*words, "--out", tmp_path / "chosen.json")
+    assert code == 0, err
+    assert "1 features" in out
+    assert name_list(tmp_path / "chosen.json") == ("x",)
 
 
 def test_bad_input_is_one_sentence(call: Call, tmp_path: Path) -> None:
