@@ -163,7 +163,8 @@ def choose_features(
     from ..losses.distance_correlation import distance_correlation  # noqa: PLC0415 - imports torch
 
     hyper = ChoiceHyper() if hyper is None else hyper
-    names, known = list(names), [_place(name, names) for name in start]
+    names = list(names)
+    known = [_place(name, names) for name in start]
     if not np.isfinite(x).all():
         bad = names[int(np.argmin(np.isfinite(x).all(axis=0)))]
         msg = f"column {bad!r} has values that are NaN or infinite; repair it, or leave it out"
@@ -180,8 +181,8 @@ def choose_features(
         score = np.full(len(x), 0.5)
         if known:
             score = _out_of_sample(scores[:, known], signal, part, seed)
-        feature = {"name": chosen, "dcorr": correlation, "confused": len(confused)}
-        rounds.append(_reached(score, signal, part, feature))
+        reached = _reached(score, signal, part)
+        rounds.append(ChosenFeature(chosen, correlation, len(confused), **reached))
         told(rounds[-1])
         confused = np.flatnonzero((score >= hyper.low) & (score <= hyper.high) & (part < 2))
         confused = rng.permutation(confused)[: hyper.jets]
@@ -199,7 +200,7 @@ def choose_features(
     return FeatureChoice(tuple(names[k] for k in known), tuple(rounds))
 
 
-def _place(name: str, names: list[str]) -> int:
+def _place(name: str, names: Sequence[str]) -> int:
     if name not in names:
         msg = f"{name!r} is to be known at the start, and is none of the columns"
         raise ConfigError(msg)
@@ -246,13 +247,11 @@ def _out_of_sample(
 
 
 def _reached(
-    score: NDArray[np.float64],
-    signal: NDArray[np.bool_],
-    part: NDArray[np.int64],
-    feature: dict[str, Any],
-) -> ChosenFeature:
+    score: NDArray[np.float64], signal: NDArray[np.bool_], part: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Return the figures of a round, on the part that tests."""
     test = part == 2
     label = signal[test].astype(np.int8)
     found = {f"rejection_{each}": rejection(score[test], label, each / 100) for each in (50, 30)}
     finite = {name: each if np.isfinite(each) else None for name, each in found.items()}
-    return ChosenFeature(**feature, auc=auc(score[test], label), **finite)
+    return {"auc": auc(score[test], label), **finite}
