@@ -13,7 +13,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 
-def linear(path: Path, shapes: dict[str, list[Any]], /, **declared: Any) -> Path:
+def linear(
+    path: Path, shapes: dict[str, list[Any]], /, *, called: str = "sums", **declared: Any
+) -> Path:
     """A model whose output is the sum of all numbers of each of its inputs, side by side."""
     nodes, names = [], []
     for name, shape in shapes.items():
@@ -22,12 +24,12 @@ def linear(path: Path, shapes: dict[str, list[Any]], /, **declared: Any) -> Path
         names.append(f"{name} sum")
     last = numpy_helper.from_array(np.array([-1]), "last")
     columns = [helper.make_node("Unsqueeze", [n, "last"], [f"{n} column"]) for n in names]
-    joined = helper.make_node("Concat", [f"{n} column" for n in names], ["sums"], axis=1)
+    joined = helper.make_node("Concat", [f"{n} column" for n in names], [called], axis=1)
     graph = helper.make_graph(
         [*(node for node, _ in nodes), *columns, joined],
         "sums",
         [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()],
-        [helper.make_tensor_value_info("sums", TensorProto.FLOAT, ["n", len(shapes)])],
+        [helper.make_tensor_value_info(called, TensorProto.FLOAT, ["n", len(shapes)])],
         [last, *(axes for _, axes in nodes)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
