@@ -16,6 +16,8 @@ EXTRAS = {
     "nflows": "networks",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "kmedoids": "transport",
+    "ot": "transport",
     "hepdata_lib": "hepdata",
     "pyBumpHunter": "bumphunter",
     "pythia8mc": "simulation",
