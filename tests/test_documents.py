@@ -138,7 +138,22 @@ def assert_searches(suite: SuiteConfig) -> None:
         assert_usable(suite.search_of(label, Path("box01.parquet"), 1))
 
 
-@pytest.mark.usefixtures("method_of_the_reader")
+@pytest.fixture
+def files_of_the_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """A file of names and, where it is asked for, a tagger of another's, in the current folder."""
+    (tmp_path / "chosen.json").write_text('{"names": ["mass", "efp12"]}')
+    if ".onnx" in request.getfixturevalue("text"):
+        from .processors.taggers.conftest import linear
+
+        points = {"pf_points": 2, "pf_features": 3, "pf_mask": 1}
+        shapes: dict[str, list[Any]] = {name: ["n", width, "p"] for name, width in points.items()}
+        linear(tmp_path / "particlenet.onnx", shapes | {"jet": ["n", 2]}, called="softmax")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("method_of_the_reader", "files_of_the_reader")
 @pytest.mark.parametrize("text", CONFIGURATIONS)
 def test_a_configuration_on_a_page_is_accepted(text: str) -> None:
     values = yaml.safe_load(text)
