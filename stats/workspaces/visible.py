@@ -131,10 +131,11 @@ def visible_counts(
         raise InputError(msg)
     counts = [_last_bin(region) for region in regions]
     background = background_draws(score_workspace(counts))
+    order = sorted(each.name for each in counts)  # pyhf's, of channels
     found, places = [], []
-    for j, each in enumerate(counts):
+    for each in counts:
         limit = counting_limit(score_workspace([each]), level=level)
-        observed, draws = round(each.observed[0]), background[:, j]
+        observed, draws = round(each.observed[0]), background[:, order.index(each.name)]
         p = float(counting_p(observed, draws))
         places.append(p)
         found.append(

@@ -140,18 +140,18 @@ class RegionSearchResults(Printed, Record):
                     f"{sum(region.observed):.0f}",
                     f"{region.expected:.1f}",
                     "–" if region.auc is None else f"{region.auc:.3f}",
-                    f"{count.observed}",
-                    f"{count.expected:.1f} ± {count.error:.1f}",
+                    f"{count.observed} ({count.expected:.1f} ± {count.error:.1f})",
                     f"{count.p_local:.2g}",
                     f"{observed:.3g}",
                     f"{median:.3g}",
                 )
             )
         return Table(
-            f"regions, and the most anomalous bin of each; limits at {100 * self.visible.level:g} % CL",
+            "regions, their most anomalous bins, and limits on visible cross sections, fb, "
+            f"{100 * self.visible.level:g} % CL",
             (
-                *("region", "data", "background", "AUC", "in last bin", "expected", "p local"),
-                *("σ visible [fb]", "expected [fb]"),
+                *("region", "data", "simulated", "AUC", "last bin (expected)", "p"),
+                *("σ vis", "median"),
             ),
             tuple(rows),
             left=1,
@@ -173,10 +173,11 @@ class RegionSearchResults(Printed, Record):
             for each in self.signals
         ]
         return Table(
-            f"benchmark signals, limits at {100 * self.visible.level:g} % CL",
+            "benchmark signals: cross sections and their limits, fb, and limit over prediction, "
+            f"{100 * self.visible.level:g} % CL",
             (
-                *("signal", "predicted [fb]", "events", "limit [fb]", "expected [fb]"),
-                *("limit / prediction", "z"),
+                *("signal", "predicted", "events", "limit", "expected [±1σ]"),
+                *("ratio", "z"),
             ),
             tuple(rows),
             left=1,
