@@ -26,6 +26,7 @@ from overdensity.workflow.config.benchmark import BenchmarkConfig
 from overdensity.workflow.config.reading import load_benchmark, validated
 from overdensity.workflow.config.recipe import load_recipe
 from overdensity.workflow.config.search import SearchConfig
+from overdensity.workflow.regions.region_config import RegionSearchConfig, load_regions
 from overdensity.workflow.stages.inputs import event_processor, event_source
 from overdensity.workflow.suite.suite_config import SuiteConfig, load_suite
 
@@ -154,6 +155,9 @@ def test_a_configuration_on_a_page_is_accepted(text: str) -> None:
         for method in benchmark_of(values).methods.values():
             assert make_method(method.name, **method.hyperparameters)
         return
+    if "groups" in values:
+        assert validated(RegionSearchConfig, values, origin="regions")
+        return
     values["events"] = {"files": ["events.h5"], **values.get("events", {})}
     assert_usable(parse_config(values))
 
@@ -173,6 +177,9 @@ def test_the_page_on_the_search_shows_every_key() -> None:
 def test_an_example_is_accepted(path: Path) -> None:
     if path.parent.name == "recipes":
         assert load_recipe(path)
+        return
+    if path.parent.name == "regions":
+        assert load_regions(path)
         return
     if path.parent.name == "suite":
         assert_searches(load_suite(path))

@@ -94,7 +94,9 @@ def counting_p(observed: ArrayLike, background: Array) -> Array:
     [1.0, 0.6321, 0.0803]
     """
     counts = np.asarray(observed, dtype=float)
-    found = [special.gammainc(max(n, 1.0), background).mean() if n > 0 else 1.0 for n in counts.ravel()]
+    found = [
+        special.gammainc(max(n, 1.0), background).mean() if n > 0 else 1.0 for n in counts.ravel()
+    ]
     return np.reshape(found, counts.shape)
 
 

@@ -168,7 +168,9 @@ class RegionSearchConfig(Section):
 
     @field_validator("signals")
     @classmethod
-    def _signals_have_cross_sections(cls, value: dict[str, SignalConfig]) -> dict[str, SignalConfig]:
+    def _signals_have_cross_sections(
+        cls, value: dict[str, SignalConfig]
+    ) -> dict[str, SignalConfig]:
         for name, each in value.items():
             if each.cross_section is None:
                 msg = f"{name!r} has no cross_section: give what is predicted, in fb"

@@ -97,7 +97,9 @@ def read_events(config: RegionSearchConfig) -> RegionEvents:
     names = config.regions or {int(number): str(number) for number in simulated}
     missing = [name for number, name in names.items() if number not in simulated]
     if missing:
-        msg = f"regions: no background was simulated in {missing[0]!r}; simulate it, or leave it out"
+        msg = (
+            f"regions: no background was simulated in {missing[0]!r}; simulate it, or leave it out"
+        )
         raise InputError(msg)
     if config.regions is None:
         beyond = np.setdiff1d(regions_of(data), simulated)

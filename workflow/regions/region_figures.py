@@ -31,7 +31,9 @@ def plot_region(region: RegionShape, z: float) -> Figure:
         for i, (name, template) in enumerate(region.backgrounds.items()):
             events = below + template.events
             colour = COLOURS[i % len(COLOURS)]
-            axes.stairs(events, edges, baseline=below, fill=True, color=colour, alpha=0.6, label=name)
+            axes.stairs(
+                events, edges, baseline=below, fill=True, color=colour, alpha=0.6, label=name
+            )
             below = events
         for i, (name, template) in enumerate(region.signals.items()):
             axes.stairs(template.events, edges, ls="--", color=COLOURS[-1 - i], lw=1.5, label=name)

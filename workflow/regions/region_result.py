@@ -13,7 +13,7 @@ from ...stats.workspaces.score_shape import Template
 from ...stats.workspaces.visible import VisibleCounts
 from ..stages.provenance import Provenance
 
-__all__ = ["BenchmarkLimit", "RegionShape", "RegionSearchResults"]
+__all__ = ["BenchmarkLimit", "RegionSearchResults", "RegionShape"]
 
 
 @dataclass(frozen=True)

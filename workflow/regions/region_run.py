@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-
 from ...core.files.locks import locked
 from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
@@ -114,9 +113,7 @@ def _shape(region: ScoredRegion, closure: Closure | None) -> RegionShape:
     )
 
 
-def _flags(
-    events: RegionEvents, scores: RegionScores, shapes: Sequence[RegionShape]
-) -> list[str]:
+def _flags(events: RegionEvents, scores: RegionScores, shapes: Sequence[RegionShape]) -> list[str]:
     flags = [
         f"region {events.names[number]}: too few simulated events for a flow; it is one bin"
         for number in sorted(scores.thin)

@@ -64,9 +64,7 @@ def test_global_p_is_uniform_and_limits_cover_on_pseudo_experiments() -> None:
     for _ in range(150):
         sizes = 1 + 0.02 * rng.normal()
         regions = [
-            region(
-                str(i), rng.poisson(max(b + e * rng.normal(), 0) * sizes + 6.0 * (i == 0)), b, e
-            )
+            region(str(i), rng.poisson(max(b + e * rng.normal(), 0) * sizes + 6.0 * (i == 0)), b, e)
             for i, (b, e) in enumerate([(8.0, 1.0), (30.0, 2.0), (4.0, 0.5)])
         ]
         quiet = replace(
