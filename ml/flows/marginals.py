@@ -14,10 +14,8 @@ __all__ = ["Marginal", "Marginals", "effective_number"]
 
 Array = NDArray[np.float64]
 
-_MOST_CELLS = 64
-_EVENTS_PER_CELL = 25  # effective ones, so that few events give a smooth density
-_TAIL = 0.005  # of the events on each side, in an exponential tail
-_EVENTS_IN_TAIL = 10
+_MOST_CELLS, _EVENTS_PER_CELL = 64, 25  # effective events, so that few give a smooth density
+_TAIL, _EVENTS_IN_TAIL = 0.005, 10  # the larger one, on each side, in an exponential tail
 _MOST_VALUES = 50  # that a column of whole numbers may have to get a cell for each
 _SPIKE = 0.02  # share of events with one and the same value, from which on it is no accident
 _SPIKE_WIDTH = 1e-3  # of the range of the others

@@ -49,7 +49,7 @@ class VisibleCount(Record):
     >>> region = Region("SR", (21.0, 9.0), {"zz": template}, Template((0.0, 1.0), (0.0, 0.0)))
     >>> found = visible_counts([region], luminosity=100.0).regions[0]
     >>> found.observed, round(found.events, 1), round(found.cross_section, 3)
-    (9, 12.8, 0.128)
+    (9, 12.7, 0.127)
     """
 
     region: str
