@@ -46,7 +46,8 @@ class SelectionResult(Record):
         and not counted.
     refused : bool
         The selection sculpts the spectrum more than the fit absorbs, or has an excess that the
-        spectrum before selection cannot hide.
+        spectrum before selection cannot hide; or it is the spectrum before selection, counted and not
+        fitted (``FitModel.background``).
     searched : bool
         The row is one of the tests of the search; if not, it is shown for comparison.
 
@@ -333,7 +334,8 @@ def windows_table(
                 f"{row.z_local:.1f}σ",
             )
         z_before = window.unselected.z_local
-        before = "flagged" if z_before is None else f"{z_before:.1f}σ"
+        untested = "-" if window.unselected.refused else "flagged"
+        before = untested if z_before is None else f"{z_before:.1f}σ"
         rows.append((f"{window.low:.0f}-{window.high:.0f}", *cells, before))
         if index == best:
             styles[index] = "bold"

@@ -6,6 +6,11 @@ Before selection, the sidebands of a window are fitted freely. After it, the exp
 
 the fit before selection times the efficiency, which passing over failing tells in the same sidebands
 (`overdensity.stats.spectra.pass_fit`). The two are independent, and their errors add in quadrature.
+
+Where no function is to be believed, the spectrum before selection is counted in place of fitted:
+:math:`b_s = \sum_i N_i\,\epsilon_i` with the events before selection (the shaping function), or
+:math:`b_s = \sum_i (N_i - n_i)\,\epsilon_i / (1 - \epsilon_i)` with those that fail (the transfer
+factor). A signal region then takes part with the events that are in it, whatever their spectrum.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ..spectra.fit_model import Background
 from ..spectra.functions import Basis
 from ..spectra.newton import bin_content, maximise, solve_lower
 from ..spectra.pass_fit import efficiency, fit_odds
@@ -36,7 +42,7 @@ class ScanProblem:
     Attributes
     ----------
     basis : Basis
-        The background function on its bins.
+        The background function on its bins, or the counted spectrum (`counted_spectrum`).
     columns : ndarray of shape (n_bins, n_coefficients)
         Those of the log-odds of passing (`odds_columns`).
     masked : ndarray of bool, shape (n_spectra, n_bins)
@@ -51,6 +57,8 @@ class ScanProblem:
         Center of their Gaussian constraint.
     precision : ndarray of shape (n_selections, n_coefficients)
         1/σ² of it.
+    background : {'function', 'shaping', 'transfer'}
+        What the efficiencies multiply (`FitModel`).
     """
 
     basis: Basis
@@ -61,6 +69,7 @@ class ScanProblem:
     odds: Array
     center: Array
     precision: Array
+    background: Background = "function"
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -154,7 +163,10 @@ def fit_scan(
 
     The error of a selection's expectation is
     :math:`\sigma^2 = g_\theta^T I_\theta^{-1} g_\theta + g_\delta^T I_\delta^{-1} g_\delta` with the
-    gradients g of the expectation and the Fisher informations I of the two fits.
+    gradients g of the expectation and the Fisher informations I of the two fits. Counted spectra are no
+    fits: given the events before selection there is the second term alone; failing events add their
+    Poisson error, :math:`\sum_i R_i^2 \max(N_i - n_i, 1)` with the odds R. The unselected spectrum
+    is then its own expectation, with no end to its error.
 
     Parameters
     ----------
@@ -203,6 +215,7 @@ def fit_scan(
         (after, problem.center, problem.precision),
         (problem.masked, problem.tested),
         (problem.start, problem.odds),
+        (problem.background != "function", problem.background == "transfer"),
         max_steps,
         tolerance,
         (fits.theta, fits.odds, fits.expected, fits.error, fits.deviance, fits.converged),
@@ -211,7 +224,7 @@ def fit_scan(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fit_scan(counts, before, after, bins, start, max_steps, tolerance, out):  # noqa: PLR0917
+def _fit_scan(counts, before, after, bins, start, counted, max_steps, tolerance, out):  # noqa: PLR0917
     """Fit experiment by experiment and window by window, first before selection."""
     (design, weights), (columns, center, precision) = before, after
     (masked, tested), (theta_start, odds_start) = bins, start
@@ -230,19 +243,23 @@ def _fit_scan(counts, before, after, bins, start, max_steps, tolerance, out):  #
         for w in range(n_windows):
             k = w * n_levels
             theta[:] = theta_start[w]
-            good, solved = maximise(
-                theta, counts[e, k], none, masked[k], (design, weights, free, free), work,
-                max_steps, tolerance,
-            )  # fmt: skip
+            good = solved = True
+            if counted[0]:
+                content[:] = counts[e, k]
+            else:
+                good, solved = maximise(
+                    theta, counts[e, k], none, masked[k], (design, weights, free, free), work,
+                    max_steps, tolerance,
+                )  # fmt: skip
+                for b in range(n_bins):
+                    content[b] = bin_content(theta, design[b], weights[b], slopes[b])
             theta_out[e, w] = theta
-            for b in range(n_bins):
-                content[b] = bin_content(theta, design[b], weights[b], slopes[b])
             kept[:] = 1.0
             expected_out[e, k], deviance_out[e, k] = _predict(
                 counts[e, k], masked[k], tested[k], content, slopes, kept, gradient
             )
             converged_out[e, k], error_out[e, k] = good, np.inf
-            if solved:
+            if solved and not counted[0]:
                 error_out[e, k] = np.sqrt(solve_lower(info, gradient, step))
             for s in range(1, n_levels):
                 j = k + s
@@ -252,23 +269,47 @@ def _fit_scan(counts, before, after, bins, start, max_steps, tolerance, out):  #
                     precision[s - 1], odds_work, max_steps, tolerance,
                 )  # fmt: skip
                 odds_out[e, w, s - 1] = odds
-                odds_gradient[:] = 0.0
-                for b in range(n_bins):
-                    log_odds = 0.0
-                    for p in range(n_odds):
-                        log_odds += columns[b, p] * odds[p]
-                    kept[b] = 1.0 / (1.0 + np.exp(-min(max(log_odds, -30.0), 30.0)))
-                    if masked[j, b]:
-                        odds_gradient += content[b] * kept[b] * (1.0 - kept[b]) * columns[b]
+                _keep(odds, columns, content, masked[j], kept, odds_gradient)
                 expected_out[e, j], deviance_out[e, j] = _predict(
                     counts[e, j], masked[j], tested[j], content, slopes, kept, gradient
                 )
                 converged_out[e, j], error_out[e, j] = good and found, np.inf
+                variance = solve_lower(info, gradient, step)
+                if counted[1]:
+                    expected_out[e, j], variance = _failing(
+                        counts[e, k] - counts[e, j], masked[j], kept, columns, odds_gradient
+                    )
                 if solved and known:
                     error_out[e, j] = np.sqrt(
-                        solve_lower(info, gradient, step)
-                        + solve_lower(odds_info, odds_gradient, odds_step)
+                        variance + solve_lower(odds_info, odds_gradient, odds_step)
                     )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _keep(odds, columns, content, masked, kept, gradient):  # noqa: PLR0917
+    """Write the efficiency in each bin, and the gradient of the masked events with the log-odds."""
+    gradient[:] = 0.0
+    for b in range(content.size):
+        log_odds = 0.0
+        for p in range(odds.size):
+            log_odds += columns[b, p] * odds[p]
+        kept[b] = 1.0 / (1.0 + np.exp(-min(max(log_odds, -30.0), 30.0)))
+        if masked[b]:
+            gradient += content[b] * kept[b] * (1.0 - kept[b]) * columns[b]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _failing(failing, masked, kept, columns, gradient):
+    """Return what failing events say of those that pass, its Poisson variance, and its gradient."""
+    total, variance = 0.0, 0.0
+    gradient[:] = 0.0
+    for b in range(failing.size):
+        if masked[b]:
+            ratio = kept[b] / (1.0 - kept[b])
+            total += ratio * failing[b]
+            variance += ratio * ratio * max(failing[b], 1.0)
+            gradient += ratio * failing[b] * columns[b]
+    return total, variance
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

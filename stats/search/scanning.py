@@ -18,7 +18,7 @@ from ..spectra.batch_fit import Fits, Problem, refit
 from ..spectra.binning import window_bins
 from ..spectra.fit_model import FitModel
 from ..spectra.functions import Basis, basis
-from ..spectra.pass_fit import odds_columns
+from ..spectra.pass_fit import counted_spectrum, odds_columns
 from ..spectra.poisson import seed_theta
 from .odds_prior import measured_precision
 from .scan_fits import ScanFits, ScanProblem, fit_scan
@@ -95,7 +95,8 @@ def scan(
     The fits of a window use all bins of the scan range but its signal region. The unselected
     spectrum is fitted freely; a selected one is expected to be that fit times the efficiency of the
     selection, which passing over failing tells in the same bins
-    (`overdensity.stats.spectra.pass_fit`).
+    (`overdensity.stats.spectra.pass_fit`). With a ``background`` that is counted, the unselected
+    spectrum is not compared with anything.
 
     Parameters
     ----------
@@ -134,8 +135,8 @@ def scan(
         msg = f"{len(windows)} windows given, but the levels are of {patterns.n_windows}"
         raise InputError(msg)
     model = model or FitModel()
-    function = basis(model.function, patterns.edges)
     counts = patterns.spectra(len(steps)).astype(float).reshape(-1, patterns.edges.size - 1)
+    function = _before_selection(model, patterns.edges, counts[0])
     signal = window_bins(patterns.edges, windows)
     _check_statistics(function, counts[0], signal)
 
@@ -153,6 +154,7 @@ def scan(
         odds=np.tile(center, (len(windows), 1, 1)),
         center=center,
         precision=np.tile(model.odds_precision(), (len(steps), 1)),
+        background=model.background,
     )
     if odds_widths is not None:
         problem.precision[:, 1:] = np.asarray(odds_widths, dtype=float) ** -2.0
@@ -177,6 +179,13 @@ def scan(
         observed=observed,
         p_local=p_local,
     )
+
+
+def _before_selection(model: FitModel, edges: Array, counts: Array) -> Basis:
+    """Return what the unselected spectrum is described by: a function, or itself."""
+    if model.background == "function":
+        return basis(model.function, edges)
+    return counted_spectrum(model.background, edges, counts)
 
 
 def _with_measured_precision(
@@ -257,7 +266,13 @@ def _grow(masked: NDArray[np.bool_], guard: int) -> NDArray[np.bool_]:
 
 
 def _fit_unmasked(model: Basis, counts: Array) -> Fits:
-    """Fit the unselected spectrum in all bins; FitError where it does not converge."""
+    """Fit the unselected spectrum in all bins; FitError where it does not converge.
+
+    One that is not fitted is as it is, without a deviance.
+    """
+    if not model.n_parameters:
+        zero = np.zeros((1, 1))
+        return Fits(np.zeros((1, 1, 0)), zero, zero, zero, zero, np.ones((1, 1), dtype=bool))
     none = np.zeros((1, counts.size), dtype=bool)
     free = np.zeros((1, model.n_parameters))
     start = seed_theta(model, counts)[None]

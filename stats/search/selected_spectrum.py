@@ -66,12 +66,16 @@ def selected_spectrum(scan: Scan, k: int, *, seed: int) -> SpectrumFit:
     mask, counts, total = problem.masked[k], scan.counts[k], scan.counts[k - selection]
     before, kept = problem.basis.expected(theta), efficiency(problem.columns, odds)
     slopes = kept[:, None] * problem.basis.jacobian(theta)
-    odds_slopes = (before * kept * (1 - kept))[:, None] * problem.columns
+    expected, sloping, variance = before * kept, before * kept * (1 - kept), np.zeros(before.size)
+    if problem.background == "transfer":
+        ratio = kept / (1 - kept)
+        expected = sloping = ratio * (total - counts)
+        variance = ratio**2 * np.maximum(total - counts, 1.0)
+    odds_slopes = sloping[:, None] * problem.columns
     precision = problem.precision[selection - 1]
     of_odds = odds_covariance(problem.columns, kept, np.where(mask, 0.0, total), precision)
     covariance = slopes @ problem.covariance(theta, window) @ slopes.T
-    covariance += odds_slopes @ of_odds @ odds_slopes.T
-    expected = before * kept
+    covariance += odds_slopes @ of_odds @ odds_slopes.T + np.diag(variance)
     chi2 = float(deviance(counts, expected)[~mask].sum())
     rng = np.random.default_rng(seed)
     thrown = rng.poisson(before, (_TOYS, before.size))

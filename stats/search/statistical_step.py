@@ -62,7 +62,8 @@ def statistical_step(
     windows : array_like of shape (n_windows, 2)
         Low and high edge of each signal region, GeV, on bin edges.
     efficiencies : sequence of float
-        The selections, decreasing. With 1 in front, the unselected spectrum counts too.
+        The selections, decreasing. With 1 in front, the unselected spectrum counts too, where a
+        function is fitted to it.
     model : FitModel, optional
         How the background is fitted, and which fits may be quoted.
     spurious : array_like of shape (n_windows,), optional
@@ -106,7 +107,7 @@ def statistical_step(
         odds_widths=odds_widths,
     )
     counted = np.ones(fits.shape, dtype=bool)
-    counted[:, 0] = float(efficiencies[0]) == 1.0
+    counted[:, 0] = float(efficiencies[0]) == 1.0 and model.background == "function"
     if searched is not None:
         counted &= np.asarray(searched, dtype=bool)[:, None]
     counted, sculpted, data = counted.ravel(), _checked_refused(refused, fits), fits.fits
@@ -184,7 +185,8 @@ class StatisticalStep:
     counted : ndarray of bool, shape (n_spectra,)
         Spectra that are searched.
     refused : ndarray of bool, shape (n_spectra,)
-        Selections that sculpt the spectrum; never the unselected ones.
+        Selections that sculpt the spectrum; the unselected ones only where they are their own
+        expectation (``FitModel.background``).
     contradicted : ndarray of bool, shape (n_spectra,)
         Selections, not refused already, whose excess the unselected spectrum cannot hide.
     """
@@ -303,7 +305,7 @@ class StatisticalStep:
                 efficiency=self.scan.efficiencies[k % self.scan.shape[1]],
                 observed=int(self.scan.observed[k]),
                 expected=float(fits.expected[0, k]),
-                expected_error=float(fits.error[0, k]),
+                expected_error=float(fits.error[0, k]) if np.isfinite(fits.error[0, k]) else None,
                 spurious=float(self._spurious[k]),
                 p_local=None if flagged[k] else float(self.scan.p_local[k]),
                 z_local=None if flagged[k] else float(z_of_log_p(self.log_p[k])),
@@ -352,6 +354,8 @@ class StatisticalStep:
         try:
             if selection:
                 return selected_spectrum(self.scan, k, seed=seed)
+            if problem.background != "function":
+                return None
             return fit(
                 problem.basis.edges,
                 self.scan.counts[k],
@@ -370,8 +374,9 @@ class StatisticalStep:
 
 
 def _checked_refused(refused: ArrayLike | None, fits: Scan) -> NDArray[np.bool_]:
-    """Return which spectra are refused, shape (n_spectra,); the unselected ones never are."""
+    """Return which spectra are refused, shape (n_spectra,); an unselected one that is not fitted is."""
     all_refused = np.zeros(fits.shape, dtype=bool)
+    all_refused[:, 0] = fits.problem.background != "function"
     if refused is not None:
         given = np.asarray(refused, dtype=bool)
         if given.shape != (fits.shape[0], fits.shape[1] - 1):

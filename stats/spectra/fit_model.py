@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import ConfigError, Record
+from ...core import ConfigError, Record, nearest_names
 
-__all__ = ["FitModel"]
+__all__ = ["Background", "FitModel"]
+
+Background = Literal["function", "shaping", "transfer"]
+"""What a selection is compared with: a function times its efficiency, or counted spectra."""
 
 _WIDE = 1.0  # rms of the log-odds of passing over the scan range
 
@@ -32,6 +36,11 @@ class FitModel(Record):
         log-odds over the scan range; by default it is measured in all windows of a search
         (`overdensity.stats.search.odds_prior`). At 1 it is far wider than what calibrated scores
         leave, and keeps the fit finite where hardly an event passes.
+    background : {'function', 'shaping', 'transfer'}
+        What the spectrum of a selection is expected to be: the function, fitted before selection, times
+        the efficiency :math:`\epsilon(m)`; the events before selection times it, the shaping function
+        of LHCO §3.4 (arXiv:2101.08320); or those that fail times the odds
+        :math:`\epsilon / (1 - \epsilon)`, the transfer factor of §3.7. The last two need no function.
     gof_threshold : float
         A fit whose goodness of fit has a smaller p-value is flagged, in data and
         pseudo-experiments alike.
@@ -39,8 +48,8 @@ class FitModel(Record):
     Raises
     ------
     ConfigError
-        If the guard or the order is negative, the prior not positive, or the threshold not between
-        0 and 1.
+        If the guard or the order is negative, the prior not positive, the threshold not between
+        0 and 1, or the background unknown.
 
     Examples
     --------
@@ -55,10 +64,14 @@ class FitModel(Record):
     guard: int = 2
     efficiency_order: int = 4
     efficiency_prior: float | None = None
+    background: Background = "function"
     gof_threshold: float = 0.003
 
     def __post_init__(self) -> None:
         """Refuse settings that no fit can have."""
+        if self.background not in get_args(Background):
+            msg = f"background {self.background!r}: {nearest_names(self.background, get_args(Background))}"
+            raise ConfigError(msg)
         for name, value, good, rule in (
             ("guard", self.guard, self.guard >= 0, "not negative"),
             ("efficiency_order", self.efficiency_order, self.efficiency_order >= 0, "not negative"),

@@ -26,10 +26,20 @@ from .functions import Basis, orthonormal
 from .newton import newton_step
 from .poisson import Constraint
 
-__all__ = ["efficiency", "fit_odds", "odds_columns", "odds_covariance", "selected_background"]
+__all__ = [
+    "counted_spectrum",
+    "efficiency",
+    "fit_odds",
+    "odds_columns",
+    "odds_covariance",
+    "selected_background",
+]
 
 Array = NDArray[np.float64]
 
+_EMPTY = (
+    1e-3  # events in a bin where none was counted: pseudo-experiments are thrown from a spectrum
+)
 _MAX_ODDS = 30.0  # of a logarithm: an efficiency of 1e-13
 
 
@@ -105,6 +115,34 @@ def odds_covariance(columns: Array, kept: Array, total: Array, precision: Array)
     weights = total * kept * (1 - kept)
     information = np.einsum("...b,bp,bq->...pq", weights, columns, columns)
     return np.linalg.inv(information + precision[..., None] * np.eye(columns.shape[1]))
+
+
+def counted_spectrum(name: str, edges: Array, counts: Array) -> Basis:
+    """Return the spectrum before selection as it was counted, in place of a fitted function.
+
+    Parameters
+    ----------
+    name : str
+        What it is called where functions are named.
+    edges : ndarray of shape (n_bins + 1,)
+        Bin edges, GeV.
+    counts : ndarray of shape (n_bins,)
+        Events.
+
+    Returns
+    -------
+    Basis
+        Without parameters; an empty bin holds a thousandth of an event.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> spectrum = counted_spectrum("shaping", np.array([1e3, 2e3, 3e3]), np.array([9.0, 4.0]))
+    >>> spectrum.n_parameters, spectrum.expected(np.empty(0)).tolist()
+    (0, [9.0, 4.0])
+    """
+    design = np.zeros((counts.size, 1, 0))
+    return Basis(name, edges, design, np.maximum(counts, _EMPTY)[:, None], np.eye(0))
 
 
 def selected_background(

@@ -108,9 +108,10 @@ def repeat_search(run: Run, results: SearchResults, client: Client) -> Retrained
     InputError
         If the search has no result.
     ConfigError
-        If the method cannot be repeated on pseudo-datasets.
+        If the method cannot be repeated on pseudo-datasets, or no function is fitted.
     """
     config, out = run.config, run.folder
+    config.fit.check_fitted("a pseudo-dataset")
     if results.best is None:
         msg = f"{out}: this search has no window with a quotable fit, so there is no p-value"
         raise InputError(msg)

@@ -128,6 +128,7 @@ def combine_searches(configs: Mapping[str, SearchConfig], out: Path) -> Combined
     """
     _check_windows(configs)
     for name, config in configs.items():
+        config.fit.check_fitted(f"a combination ({name})")
         if config.fit.start == "auto":
             msg = (
                 f"{name}: fit.start: auto is chosen by a search alone; for a combination give the mass "

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from ...core import ConfigError
+from ...stats.spectra.fit_model import Background
 from .bending import EfficiencyConfig
 from .cluster import ClusterConfig
 from .event_input import EventsConfig
@@ -81,10 +83,14 @@ class ScanConfig(Section):
 
 
 class FitConfig(Section):
-    """The smooth background fit.
+    """The background of the selections.
 
     Attributes
     ----------
+    background : {'function', 'shaping', 'transfer'}
+        What a selection is compared with: the function, fitted before selection, times the smooth
+        efficiency of the selection; or, without any function, the events before selection times that
+        efficiency (a shaping function), or the events that fail times its odds (a transfer factor).
     function : str
         The background function: ``dijet3``, ``dijet4`` (LHCO 2020 eq. 4.3), ``dijet5``, or one
         that another package registers (`overdensity.stats.register_function`).
@@ -106,6 +112,7 @@ class FitConfig(Section):
         p-values nor limits are to be quoted.
     """
 
+    background: Background = "function"
     function: FunctionName = "dijet5"
     bins_per_bin: Annotated[int, Field(ge=1)] = 2
     efficiency: EfficiencyConfig = EfficiencyConfig()
@@ -114,6 +121,21 @@ class FitConfig(Section):
     spurious: Literal["data", "none"] | Annotated[tuple[PathText, ...], Field(min_length=1)] = (
         "none"
     )
+
+    def check_fitted(self, what: str) -> None:
+        """Refuse what needs a function that is fitted to the spectrum, where none is.
+
+        Raises
+        ------
+        ConfigError
+            With a background that is counted.
+        """
+        if self.background != "function":
+            msg = (
+                f"fit.background: {self.background} fits no function to the spectrum, which {what} "
+                "would need; set fit.background: function"
+            )
+            raise ConfigError(msg)
 
 
 class PseudoDatasetsConfig(Section):
@@ -306,6 +328,18 @@ class SearchConfig(Section):
                 "choose a mass in it"
             )
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _counted_backgrounds_have_no_function(self) -> Self:
+        needing = {
+            "fit.start: auto": self.fit.start == "auto",
+            "fit.spurious": self.fit.spurious != "none",
+            "uncertainties": self.uncertainties != UncertaintiesConfig(),
+            "limits": self.limits is not None,
+        }
+        for what in (key for key, given in needing.items() if given):
+            self.fit.check_fitted(what)
         return self
 
     @model_validator(mode="after")

@@ -30,8 +30,10 @@ def check_blind(run: Run) -> None:
     Raises
     ------
     ConfigError
-        If the spurious signal is measured on the data, or the start of the fits chosen by them.
+        If the spurious signal is measured on the data, the start of the fits chosen by them, or the
+        background counted there.
     """
+    run.config.fit.check_fitted("the expected reach")
     if run.config.fit.start == "auto":
         msg = (
             "fit.start: auto asks where the largest excess of the data is, which the expected reach must "

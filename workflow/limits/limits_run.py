@@ -40,7 +40,10 @@ def check_limits(run: Run) -> None:
     ------
     InputError
         If files or columns cannot be used, or are too few for the strengths.
+    ConfigError
+        If no function is fitted.
     """
+    run.config.fit.check_fitted("an upper limit")
     limits = run.config.limits or LimitsConfig()
     for signal in read_signal_models(run, limits):
         nuisances_of(run, signal)

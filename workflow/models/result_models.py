@@ -16,7 +16,7 @@ from ...stats.workspaces.datacard import write_datacard
 from ...stats.workspaces.shape import best_categories, categories_workspace
 from .written_files import START_FILE, note_files
 
-__all__ = ["HISTOGRAMS", "MODELS", "write_models", "write_whole_range"]
+__all__ = ["HISTOGRAMS", "MODELS", "without_models", "write_models", "write_whole_range"]
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +67,24 @@ def write_whole_range(folder: Path, make: Callable[[], Categories]) -> None:
     note_files(folder, (START_FILE, HISTOGRAMS, *MODELS))
 
 
+def without_models(folder: Path) -> None:
+    """Take away the models of an earlier result, where this one has none.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    """
+    _take_away(folder, MODELS)
+    note_files(folder, (START_FILE, HISTOGRAMS))
+
+
 def _without(folder: Path, names: tuple[str, ...], error: FitError) -> None:
     """Say why there is no such model, and take away that of an earlier result."""
     logger.warning("no %s: %s", names[0], error)
+    _take_away(folder, names)
+
+
+def _take_away(folder: Path, names: tuple[str, ...]) -> None:
     for name in names:
         (folder / name).unlink(missing_ok=True)

@@ -109,7 +109,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
                 f"{test.p_f:.2g}",
                 test.reason,
             )
-            for test in results.function_choice.tests
+            for test in (() if results.function_choice is None else results.function_choice.tests)
         ],
         "scan_figures": _scan_pictures(results),
         "spectra": _spectrum_pictures(results),
@@ -270,8 +270,8 @@ def _spectrum_pictures(results: SearchResults) -> list[_Picture]:
             figure,
             f"mass spectrum, {selection_name(efficiency)}",
             f"{selection_name(efficiency)}: {fit.observed} events in the signal region, "
-            f"{fit.total:.1f} ± {fit.total_error:.1f} expected from the {fit.function} fit "
-            "outside it.",
+            f"{fit.total:.1f} ± {fit.total_error:.1f} expected from the "
+            f"{fit.function} fit outside it.",
         )
         for (efficiency, figure), fit in zip(spectrum_figures(results).items(), fits, strict=True)
     ]
@@ -336,13 +336,18 @@ def _row(row: SelectionResult) -> dict[str, str]:
         "observed": f"{row.observed}",
         "expected": row.background,
         "spurious": f"{row.spurious:.1f}",
-        "p_local": ("refused" if row.refused else "flagged")
-        if row.p_local is None
-        else f"{row.p_local:.2g}",
+        "p_local": _unquoted(row) if row.p_local is None else f"{row.p_local:.2g}",
         "z_local": "" if row.z_local is None else f"{row.z_local:.1f}σ",
         "chi2": f"{row.chi2:.1f}/{row.ndf}",
         "fit_p": f"{row.fit_p_value:.2g}",
     }
+
+
+def _unquoted(row: SelectionResult) -> str:
+    """Say why a row has no p-value: a spectrum that is its own background is not tested."""
+    if row.refused:
+        return "refused" if row.efficiency < 1 else "not tested"
+    return "flagged"
 
 
 def _bending(bent: SelectionSculpting | None) -> dict[str, str]:

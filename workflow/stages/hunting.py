@@ -28,7 +28,7 @@ from ...stats.uncertainties.of_functions import (
     background_fractions,
     function_nuisances,
 )
-from ..models.result_models import HISTOGRAMS, write_models
+from ..models.result_models import HISTOGRAMS, without_models, write_models
 from ..models.written_files import are_as_written
 from .before_selection import before_selection, daughters_of
 from .block_numbers import block_numbers
@@ -102,12 +102,17 @@ def make_results(run: Run) -> SearchResults:
         "sculpting": bent,
         "independence": independence_of(run, cut_on),
         "function_choice": function_choice(run, scores),
-        "before_selection": before_selection(run, scores=scores, levels=levels, result=result),
+        "before_selection": before_selection(run, scores=scores, levels=levels, result=result)
+        if run.fit_model.background == "function"
+        else None,
         "daughters": daughters_of(run, scores, levels, result),
     }
     results = _results(run, scores, levels, result, about=about, checks=checks, key=key)
     write_text_atomic(out / HISTOGRAMS, json.dumps(_feature_hists(run, scores, levels, result)))
-    write_models(run.folder, result, run.fit_model)
+    if run.fit_model.background == "function":
+        write_models(run.folder, result, run.fit_model)
+    else:
+        without_models(run.folder)
     stale_files = ("report.html", "uncertainties.json")
     if not same:  # of an earlier result
         stale_files += ("limits.json", "pseudodata.json", "answer.json")
@@ -181,8 +186,10 @@ def independence_of(run: Run, scores: Scores) -> tuple[Independence, ...]:
     )
 
 
-def function_choice(run: Run, scores: Scores) -> FunctionChoice:
-    """Ask the F-test how many parameters the unselected spectrum needs."""
+def function_choice(run: Run, scores: Scores) -> FunctionChoice | None:
+    """Ask the F-test how many parameters the unselected spectrum needs, if it is fitted."""
+    if run.fit_model.background != "function":
+        return None
     counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
     return choose_function(run.fit_edges, counts, seed=run.config.seed)
 

@@ -197,6 +197,7 @@ class Run:
             guard=fit.bins_per_bin,
             efficiency_order=fit.efficiency.order,
             efficiency_prior=None if fit.efficiency.prior == "measured" else fit.efficiency.prior,
+            background=fit.background,
             gof_threshold=fit.gof_threshold,
         )
 

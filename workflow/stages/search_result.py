@@ -153,7 +153,8 @@ class SearchResults(Printed, Record):
     best : BestResult or None
         None where no fit may be quoted.
     before_selection : BeforeSelection or None
-        Number of signal events before any selection; None without a best window.
+        Number of signal events before any selection; None without a best window, or where no function
+        is fitted (``fit.background``).
     daughters : tuple of DaughterMass
         Peaks of the features that are masses (named ``…mass``), among the selected events.
     trials : Trials or None
@@ -164,8 +165,8 @@ class SearchResults(Printed, Record):
         How the selections bend the spectrum, and which are refused for it.
     independence : tuple of Independence
         For each window with its sidebands, whether what is cut on knows the mass.
-    function_choice : FunctionChoice
-        What the F-test makes of the unselected spectrum.
+    function_choice : FunctionChoice or None
+        What the F-test makes of the unselected spectrum; None where that is not fitted.
     fit : tuple of FitQuality
         Per selection, in the best window.
     flags : tuple of str
@@ -176,7 +177,7 @@ class SearchResults(Printed, Record):
     n_events : int
         Events in the scan range.
     function : str
-        Background function.
+        Background function, or how the spectrum is counted in its place.
     spectra : tuple of SpectrumFit
         Mass spectra of the best window with their fits, from unselected to tightest; None where
         that fit did not converge.
@@ -217,7 +218,7 @@ class SearchResults(Printed, Record):
     spurious: SpuriousSignal | None
     sculpting: Sculpting
     independence: tuple[Independence, ...]
-    function_choice: FunctionChoice
+    function_choice: FunctionChoice | None
     fit: tuple[FitQuality, ...]
     flags: tuple[str, ...]
     repeats: Repeats | None

@@ -1,0 +1,112 @@
+"""A search that fits no function: `fit.background`, from the configuration to the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from overdensity.core import ConfigError
+from overdensity.workflow import parse_config, run_search
+from overdensity.workflow.combine.combined_run import combine_searches
+from overdensity.workflow.models.result_models import MODELS
+from overdensity.workflow.search_run import calibrate_search, expect_reach, run_limits
+from overdensity.workflow.stages.search_result import SearchResults
+
+
+def settings(folder: Path, background: str, signal: int = 80, seed: int = 1) -> dict[str, Any]:
+    """Events that turn on up to 3.2 TeV, with outliers whose features grow with the mass."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    mass = 2500 * (1 - 0.983 * rng.random(12_000)) ** -0.2
+    mass = mass[rng.random(len(mass)) < np.clip((mass - 2100) / 1100, 0.2, 1)]
+    features = rng.normal(size=(3, len(mass))) * np.sqrt(mass / 3500)
+    mass = np.r_[mass, rng.normal(3700, 80, signal)]
+    outliers = np.array([[3.0], [-3.0], [0.0]]) + rng.normal(size=(3, signal))
+    features = np.c_[features, outliers]
+    columns = dict(zip("xyz", features, strict=True))
+    if not (folder / "box.parquet").exists():
+        pq.write_table(pa.table({"mjj": mass, **columns}), folder / "box.parquet")
+    return {
+        "events": {"files": str(folder / "box.parquet")},
+        "features": ["x", "y", "z"],
+        "scan": {"low": 2500, "high": 5500, "bins": 14, "signal_bins": 2, "sideband_bins": 2},
+        "selections": [1, 0.1, 0.02],
+        "folds": 3,
+        "repeats": 1,
+        "calibration": "none",
+        "fit": {"background": background, "efficiency": {"order": 2}, "gof_threshold": 0.01},
+        "method": {"name": "mahalanobis"},
+        "pseudo_experiments": 250,
+        "cluster": "threads",
+        "out": str(folder / "run"),
+    }
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[SearchResults, Path]:
+    folder = tmp_path_factory.mktemp("transfer")
+    return run_search(parse_config(settings(folder, "transfer"))), folder / "run"
+
+
+def test_a_search_without_a_function_finds_a_signal(found: tuple[SearchResults, Path]) -> None:
+    results, folder = found
+    assert results.best is not None
+    assert results.best.z_local > 4
+    assert abs(results.best.mass - 3700) < 60
+    assert results.best.efficiency < 1  # the spectrum of all events is not tested
+    assert (results.function, results.function_choice, results.before_selection) == (
+        *("transfer", None, None),  # neither functions nor yields of them
+    )
+    assert SearchResults.from_json(folder / "results.json").best == results.best
+    again = run_search(parse_config(settings(folder.parent, "transfer")))
+    assert again == results  # read, not made again
+
+
+def test_its_report_says_so_and_it_has_no_models(found: tuple[SearchResults, Path]) -> None:
+    _, folder = found
+    page = (folder / "report.html").read_text()
+    assert "not tested" in page
+    assert "How many parameters the background needs" not in page
+    assert not any((folder / name).exists() for name in MODELS)
+
+
+@pytest.mark.slow(seconds=15)
+@pytest.mark.parametrize("background", ["shaping", "transfer"])
+def test_it_stays_quiet_without_a_signal(background: str, tmp_path: Path) -> None:
+    claimed = 0
+    for seed in range(4):
+        results = run_search(parse_config(settings(tmp_path / str(seed), background, 0, 10 + seed)))
+        assert results.best is not None
+        claimed += results.best.p_global < 0.05
+    assert claimed <= 1
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ({"limits": {}}, "limits"),
+        ({"fit": {"background": "transfer", "start": "auto"}}, r"fit\.start: auto"),
+        ({"fit": {"background": "transfer", "spurious": "data"}}, r"fit\.spurious"),
+        ({"uncertainties": {"luminosity": 0.02}}, "uncertainties"),
+    ],
+)
+def test_what_needs_a_function_is_refused(more: dict[str, Any], what: str, tmp_path: Path) -> None:
+    values = settings(tmp_path, "transfer") | more
+    with pytest.raises(ConfigError, match=rf"fit\.background: transfer fits no function.*{what}"):
+        parse_config(values)
+
+
+def test_commands_that_need_a_function_refuse_too(
+    found: tuple[SearchResults, Path], tmp_path: Path
+) -> None:
+    config = parse_config(settings(found[1].parent, "transfer"))
+    for command in (calibrate_search, expect_reach, run_limits):
+        with pytest.raises(ConfigError, match=r"fit\.background: transfer fits no function"):
+            command(config)
+    with pytest.raises(ConfigError, match=r"a combination \(one\)"):
+        combine_searches({"one": config, "other": config}, tmp_path / "both")
