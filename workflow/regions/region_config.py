@@ -119,6 +119,8 @@ class RegionSearchConfig(Section):
         Of the data, in 1/fb.
     uncertainties : RegionUncertainties
         Nuisance parameters beside those of the cross sections and of the statistics of simulation.
+    classifier : bool
+        Whether a classifier is trained for each signal, whose limit stands beside that of the flows.
     folds : int
         Simulated events are scored by models that learnt from the other folds.
     bins : int
@@ -151,6 +153,7 @@ class RegionSearchConfig(Section):
     signals: dict[str, SignalConfig] = Field(default_factory=dict)
     luminosity: Annotated[float, Field(gt=0)]
     uncertainties: RegionUncertainties = RegionUncertainties()
+    classifier: bool = True
     folds: Annotated[int, Field(ge=2)] = 3
     bins: Annotated[int, Field(ge=1)] = 8
     expected: Annotated[float, Field(gt=0)] = 3.0

@@ -76,6 +76,8 @@ class BenchmarkLimit(Record):
         At the quantiles -2, -1, 0, +1, +2 σ of the background-only expectation, fb.
     discovery : Discovery
         Strength and significance of the signal in the data.
+    classifier : UpperLimit or None
+        As `strength`, of a classifier that was trained on this signal; None where there is none.
     """
 
     name: str
@@ -86,6 +88,13 @@ class BenchmarkLimit(Record):
     observed: float
     expected: tuple[float, float, float, float, float]
     discovery: Discovery
+    classifier: UpperLimit | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Expected limit of the flows over that of the classifier; None where there is none."""
+        known = self.classifier
+        return None if known is None else self.strength.expected[2] / known.expected[2]
 
 
 @dataclass(frozen=True)
@@ -169,15 +178,19 @@ class RegionSearchResults(Printed, Record):
                 f"{each.expected[2]:.3g} [{each.expected[1]:.3g}, {each.expected[3]:.3g}]",
                 f"{each.strength.observed:.2f}",
                 f"{each.discovery.z:.1f}",
+                "–"
+                if each.classifier is None
+                else f"{each.classifier.expected[2] * each.cross_section:.3g}",
+                "–" if each.ratio is None else f"{each.ratio:.2f}",
             )
             for each in self.signals
         ]
         return Table(
-            "benchmark signals: cross sections and their limits, fb, and limit over prediction, "
+            "benchmark signals: cross sections and their limits, fb, and the median one of a classifier, "
             f"{100 * self.visible.level:g} % CL",
             (
                 *("signal", "predicted", "events", "limit", "expected [±1σ]"),
-                *("ratio", "z"),
+                *("of predicted", "z", "classifier", "flows / classifier"),
             ),
             tuple(rows),
             left=1,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...core.files.locks import locked
 from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
+from ...ml import Folding
 from ...ml.flows.marginals import effective_number
+from ...stats.limits.profiled import UpperLimit
 from ...stats.workspaces.visible import visible_counts
 from ..cluster.campaign import in_file_names
 from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
+from .region_classifier import learn_signal
 from .region_config import RegionSearchConfig
 from .region_events import RegionEvents, read_events
 from .region_fit import ScoredRegion, benchmark, scored_regions
@@ -70,6 +74,8 @@ def _results(
     signals = []
     for name in config.signals:
         limit, workspace = benchmark(config, name, regions)
+        if config.classifier:
+            limit = replace(limit, classifier=_classified(config, events, name, scores.folding))
         path = config.folder / f"workspace_{in_file_names(name)}.json"
         write_text_atomic(path, json.dumps(workspace, indent=2, allow_nan=False) + "\n")
         signals.append(limit)
@@ -92,6 +98,25 @@ def _results(
             config.model_dump(mode="json"), config.seed, column_paths(_files(config))
         ),
     )
+
+
+def _classified(
+    config: RegionSearchConfig, events: RegionEvents, name: str, folding: Folding
+) -> UpperLimit | None:
+    """Return the limit on a signal by a classifier of its own, in the same fit."""
+    classifier = learn_signal(events, name, folding, seed=config.seed)
+    if classifier is None:
+        return None
+    regions = scored_regions(
+        config,
+        replace(events, signals={name: events.signals[name]}),
+        classifier.of(events.data),
+        {
+            process: classifier.of(each.sample)
+            for process, each in (events.backgrounds | {name: events.signals[name]}).items()
+        },
+    )
+    return benchmark(config, name, regions)[0].strength
 
 
 def _files(config: RegionSearchConfig) -> Sequence[str]:

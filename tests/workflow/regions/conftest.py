@@ -66,6 +66,7 @@ def search_in_regions(
             "weights": {"pileup": {"up": "weight_up", "down": "weight_down"}},
         },
         "folds": 2,
+        "classifier": False,
         "out": str(folder / "run"),
     }
 

@@ -79,12 +79,16 @@ def test_negative_weights_of_a_whole_region_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow(seconds=20)
 def test_p_is_uniform_without_signal_and_the_signal_is_excluded(tmp_path: Path) -> None:
-    p, limits = [], []
+    p, limits, ratios = [], [], []
     for seed in range(101, 113):
         values = search_in_regions(tmp_path / str(seed), seed=seed)
-        found = run_regions(RegionSearchConfig(**values))
+        found = run_regions(RegionSearchConfig(**values | {"classifier": seed < 103}))
         p.append(found.visible.p_global)
         limits.append(found.signals[0].strength.observed)
+        if (ratio := found.signals[0].ratio) is not None:
+            ratios.append(ratio)
     assert kstest(p, "uniform", alternative="greater").pvalue > 0.01
     assert min(p) > 1e-3
+    assert len(ratios) == 2
+    assert all(0.7 < ratio < 3 for ratio in ratios)  # of the limit of a classifier
     assert np.median(limits) < 1.0  # 30 events are predicted
