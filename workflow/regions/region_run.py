@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from ...core import MissingExtraError, extra_for
 from ...core.files.locks import locked
 from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
@@ -26,6 +29,8 @@ from .region_scores import Closure, RegionScores, close, learn_regions
 
 __all__ = ["run_regions"]
 
+logger = logging.getLogger(__name__)
+
 _ALIKE = 0.55  # AUC up to which drawn events and background count as alike
 
 
@@ -33,7 +38,8 @@ def run_regions(config: RegionSearchConfig) -> RegionSearchResults:
     """Search in all regions; flows that are there already are not trained again.
 
     Writes ``regions.json``, ``workspace_<signal>.json`` of each signal, ``config.yaml`` and
-    ``report.html`` into the run's folder, the flows into ``flows/``.
+    ``report.html`` into the run's folder, the flows into ``flows/``, and ``regions.hepdata/`` (with the
+    extra ``hepdata``).
 
     Parameters
     ----------
@@ -61,7 +67,18 @@ def run_regions(config: RegionSearchConfig) -> RegionSearchResults:
         results = _results(config, events, scores, regions, closure)
         results.to_json(folder / "regions.json")
         write_region_report(folder)
+        _for_hepdata(results, folder)
     return results
+
+
+def _for_hepdata(results: RegionSearchResults, folder: Path) -> None:
+    try:
+        with extra_for("regions.hepdata is not written: it"):
+            from .region_hepdata import write_region_hepdata  # noqa: PLC0415 - an extra
+    except MissingExtraError as error:
+        logger.warning("%s", error)
+        return
+    write_region_hepdata(results, folder)
 
 
 def _results(
