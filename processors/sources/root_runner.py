@@ -61,6 +61,10 @@ class RootReader(Protocol):
         """Return what kind of file an opened one is, and its tree."""
         ...
 
+    def read(self, chunk: Chunk, collections: Sequence[str]) -> ak.Array:
+        """Read a chunk without coffea."""
+        ...
+
 
 @dataclass(frozen=True)
 class ThroughRunner:
@@ -140,6 +144,8 @@ class ThroughRunner:
         if len(names := {name for layout in self.source.candidates for name in layout.trees}) == 1:
             return names.pop()  # nothing to look up
         with self.source.opened(path) as file:
+            if len(there := [name for name in names if name in file]) == 1:
+                return there[0]  # without reading the tree, which takes a second
             tree = self.source.find(file, path, self.writer.collections)[1]
             return tree.object_path.strip("/").partition(";")[0]
 
@@ -203,7 +209,12 @@ class _Chunks(ProcessorABC):
     def _read(self, events: Jagged, tree: str, chunk: Chunk) -> ak.Array:
         there = {name.rpartition("/")[2]: name for name in events.fields}
         collections = self.writer.collections
-        layout, _ = choose_layout(self.source.candidates, {tree: there}, collections, chunk.path)
+        try:
+            layout, _ = choose_layout(
+                self.source.candidates, {tree: there}, collections, chunk.path
+            )
+        except InputError:  # lists of records of an RNTuple, which coffea's schemas leave out
+            return self.source.read(chunk, collections)
         with readable(chunk.path, "ROOT"):  # the columns are virtual: they are read here
             branches = find_branches(events, layout.to_read(there, collections))
             branches = {name: ak.materialize(column) for name, column in branches.items()}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from overdensity.core import InputError
-from overdensity.processors import Dataset, FileSummary, LhcoSource
+from overdensity.processors import Dataset, FileSummary, LhcoSource, RootSource
 from overdensity.processors.planning import FoundFile, complaint, find_files, plan_chunks
 
 
@@ -79,6 +79,24 @@ def test_a_file_that_should_know_how_many_were_generated_is_warned_of(caplog) ->
     assert "does not say how many events were generated" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("name", "sum_weights", "warned"),
+    [
+        ("nano_tt_v15", None, True),  # has lost its Runs tree
+        ("nano_tt_v15", 1e6, False),
+        ("nano_dy", None, False),
+    ],
+)
+def test_a_skim_that_does_not_know_what_it_is_of_is_warned_of(
+    shared_data, caplog, name, sum_weights, warned
+) -> None:
+    path = str(shared_data / "root" / f"{name}.root")
+    files, _ = find_files([path], RootSource(), ("jets",), in_this_process)
+    dataset = Dataset("mc", (path,), 1.0, 1.0, sum_weights)
+    plan_chunks([dataset], files, "settings", chunk_events=None, memory="256 MB")
+    assert ("does not say how many events were generated" in caplog.text) == warned
+
+
 def test_where_any_events_have_weights_all_get_one() -> None:
     assert plan(found(sum_weights=50.0))[0][1].scale == 1.0
     assert plan(found())[0][1].scale is None
@@ -89,3 +107,15 @@ def test_several_bad_files_are_counted() -> None:
     assert text.startswith("2 files or ranges of files cannot be read, the first: a: no such file")
     assert "1 good partition written" in text
     assert text.endswith("goes on without them")
+
+
+def test_a_file_cannot_hold_more_events_than_fit_into_it(tmp_path) -> None:
+    class Boasting(LhcoSource):
+        def inspect(self, path: Any, collections: Any = ()) -> FileSummary:
+            return FileSummary(path, 10**9, 7)
+
+    (tmp_path / "a.h5").write_bytes(b"x" * 2000)
+    with pytest.raises(
+        InputError, match=r"a\.h5: says that it holds 1000000000 events in 2000 bytes"
+    ):
+        find_files([f"{tmp_path}/a.h5"], Boasting(), ("particles",), in_this_process)
