@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from hepdata_lib import Table
+from typing import TYPE_CHECKING
 
 from ..limits.hepdata import column_of, expected_columns, new_table, write_submission
 from .region_result import RegionSearchResults
+
+if TYPE_CHECKING:
+    from hepdata_lib import Table
 
 __all__ = ["write_region_hepdata"]
 
