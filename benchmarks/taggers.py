@@ -28,8 +28,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from overdensity.ml import Sample
 from overdensity.ml.classifiers.kinds import CLASSIFIERS, Inputs
 from overdensity.ml.classifiers.taggers.tagger_ensemble import fit_taggers
-from overdensity.ml.evaluation.metrics import auc, roc
 from overdensity.ml.hyperparameters import replaced
+from overdensity.ml.tagging.tagger import Reached
 from overdensity.processors import JetProcessor, LhcoSource, process
 from overdensity.simulation import read_recipe, simulate_recipe
 
@@ -74,28 +74,28 @@ def learnt(
     test, learn = order[: given.test], order[given.test :][: given.train]
     inner = (np.arange(len(learn)) % 10 == 0).astype(np.int64)
     began = time.process_time()
-    # the networks of both inner folds are trained; the one that a tenth has stopped is looked at
     fitted = fit_taggers(
-        jets[learn], tops[learn], np.ones(len(learn)), inner, hyper=hyper, members=1, seed=seed
+        jets[learn],
+        tops[learn],
+        np.ones(len(learn)),
+        inner,
+        hyper=hyper,
+        members=1,
+        seed=seed,
+        stopping=(1,),
     )
     spent, score = time.process_time() - began, fitted[1].score(jets[test])
     network = fitted[1].networks[0]
+    reached = Reached.of(score, tops[test])
     return {
-        "accuracy": float(np.mean((score > 0.5) == tops[test])),
-        "auc": auc(score, tops[test].astype(np.int8)),
-        "rejection_50": rejection(score, tops[test], 0.5),
-        "rejection_30": rejection(score, tops[test], 0.3),
+        "accuracy": reached.accuracy,
+        "auc": reached.auc,
+        "rejection_50": reached.rejection_50,
+        "rejection_30": reached.rejection_30,
         "parameters": float(sum(each.numel() for each in network.parameters())),
         "multiply_adds": multiply_adds(network, hyper.particles),
         "cpu_s": spent,
     }
-
-
-def rejection(score: NDArray[np.float32], tops: NDArray[np.bool_], efficiency: float) -> float:
-    """Return one over the fraction of QCD jets that pass where so many tops do; infinite if none does."""
-    background, signal = roc(score, tops.astype(np.int8))
-    at = np.searchsorted(signal, efficiency * signal[-1])
-    return float(background[-1] / background[at]) if background[at] else float("inf")
 
 
 def multiply_adds(network: nn.Module, particles: int) -> float:

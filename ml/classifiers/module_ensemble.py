@@ -107,6 +107,7 @@ def fit_modules(
     hyper: ModuleHyper,
     members: int,
     seed: int,
+    stopping: Sequence[int] | None = None,
 ) -> dict[int, tuple[ModuleT, ...]]:
     """Train networks that give log-odds, some for each inner fold, which stops them.
 
@@ -124,13 +125,15 @@ def fit_modules(
         Networks an inner fold.
     seed : int
         Decides initial weights and batches.
+    stopping : sequence of int, optional
+        The inner folds that stop networks; by default all.
 
     Returns
     -------
     dict of int to tuple of Module
         The networks that each inner fold has stopped.
     """
-    folds = np.unique(inner).tolist()
+    folds = np.unique(inner).tolist() if stopping is None else list(stopping)
     seeds = np.random.SeedSequence(seed).generate_state(len(folds) * members, np.uint64).tolist()
     fitted: dict[int, tuple[ModuleT, ...]] = {}
     for fold in folds:

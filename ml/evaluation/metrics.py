@@ -15,6 +15,7 @@ __all__ = [
     "auc",
     "efficiency_in_fold",
     "performance",
+    "rejection",
     "roc",
     "sic_at_efficiencies",
     "sic_curve",
@@ -102,6 +103,26 @@ def auc(score: NDArray[np.floating], label: NDArray[np.integer]) -> float:
     """Return the area under the ROC curve; events of equal score count one half."""
     b, s = roc(score, label)
     return float(np.trapezoid(np.r_[0, s] / s[-1], np.r_[0, b] / b[-1]))
+
+
+def rejection(score: NDArray[np.floating], label: NDArray[np.integer], efficiency: float) -> float:
+    """Return one over the fraction of the background that is kept where so much signal is.
+
+    Parameters
+    ----------
+    score, label
+        As in :func:`roc`.
+    efficiency : float
+        Of the signal; the tightest threshold that keeps as much is taken.
+
+    Returns
+    -------
+    float
+        Infinite where no background is kept.
+    """
+    b, s = roc(score, label)
+    kept = b[np.searchsorted(s, efficiency * s[-1] - 1e-9)]
+    return float(b[-1] / kept) if kept else float("inf")
 
 
 def sic_curve(

@@ -18,7 +18,15 @@ from torch import Tensor
 from ...core import InputError
 from ...core.records import atomic_path
 
-__all__ = ["Progress", "Rows", "State", "fingerprint", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "Progress",
+    "Rows",
+    "State",
+    "fingerprint",
+    "load_checkpoint",
+    "read_tensors",
+    "save_checkpoint",
+]
 
 State = dict[str, Tensor]
 
@@ -118,6 +126,46 @@ def _refuse_damage(path: str | os.PathLike[str]) -> None:
         raise ValueError(msg)
 
 
+def read_tensors(
+    path: str | os.PathLike[str], *keys: str, what: str, remedy: str
+) -> dict[str, Any]:
+    """Return what ``torch.save`` wrote, of tensors and plain values alone: no code of it is run.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    *keys : str
+        What must be in it.
+    what, remedy : str
+        What the file should be, and what to do where it is not, for the message.
+
+    Raises
+    ------
+    InputError
+        If it is something else, or damaged.
+    """
+    try:
+        _refuse_damage(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        for key in keys:
+            _ = content[key]
+    except (
+        RuntimeError,
+        OSError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as error:
+        why = (str(error).splitlines() or ["it ends too early"])[0]
+        msg = f"{path}: not {what} ({why}); {remedy}"
+        raise InputError(msg) from None
+    return content
+
+
 def load_checkpoint(
     path: str | os.PathLike[str],
     key: str,
@@ -131,24 +179,8 @@ def load_checkpoint(
     InputError
         If the file is no checkpoint, or one of a training with another ``key``.
     """
-    try:
-        _refuse_damage(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        same = content["key"] == key
-    except (
-        RuntimeError,
-        OSError,
-        EOFError,
-        LookupError,
-        TypeError,
-        ValueError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
-        why = (str(error).splitlines() or ["it ends too early"])[0]
-        msg = f"{path}: not a checkpoint ({why}); remove it to start anew"
-        raise InputError(msg) from None
-    if not same:
+    content = read_tensors(path, "key", what="a checkpoint", remedy="remove it to start anew")
+    if content["key"] != key:
         msg = (
             f"{path}: this checkpoint belongs to a training with other events, hyperparameters or "
             "seed; remove it to start anew, or give another path"

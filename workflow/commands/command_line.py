@@ -28,6 +28,7 @@ from .listing import features, methods, processors
 from .processing import process
 from .searching import calibrate, hunt, report, run, score
 from .simulating import simulate
+from .tagging import tag
 from .validating import validate
 
 __all__ = ["app", "main"]
@@ -49,6 +50,7 @@ for _command in (
     app.command()(_command)
 app.add_typer(validate)
 app.add_typer(challenge)
+app.add_typer(tag)
 
 logger = logging.getLogger("overdensity")
 

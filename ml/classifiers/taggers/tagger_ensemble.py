@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -13,6 +13,7 @@ from torch import nn
 from ....core import InputError
 from ...blocks.constituents import Constituents, Padded
 from ...training.checkpoints import Rows
+from ...training.weights import weights_of, with_weights
 from ..kinds import Inputs
 from ..module_ensemble import ModuleEnsemble, ModuleHyper, fit_modules, restored_modules
 
@@ -94,6 +95,8 @@ def fit_taggers(
     hyper: TaggerHyper,
     members: int,
     seed: int,
+    stopping: Sequence[int] | None = None,
+    start: TaggerEnsemble | None = None,
 ) -> dict[int, TaggerEnsemble]:
     """Train networks on constituents, some for each inner fold, which stops them.
 
@@ -113,18 +116,32 @@ def fit_taggers(
         Networks an inner fold.
     seed : int
         Decides initial weights and batches.
+    stopping : sequence of int, optional
+        The inner folds that stop networks; by default all.
+    start : TaggerEnsemble, optional
+        Networks begin with the weights of its first, and features are standardised as it does; it
+        reads as many columns and its networks are of the same shape.
 
     Returns
     -------
     dict of int to TaggerEnsemble
         The networks that each inner fold has stopped.
     """
-    mean = x.features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    std = x.features.std(axis=0, dtype=np.float64).astype(np.float32)
     jets = tuple(name for name, block in x.blocks.items() if isinstance(block, Constituents))
+    if start is None:
+        mean = x.features.mean(axis=0, dtype=np.float64).astype(np.float32)
+        std = x.features.std(axis=0, dtype=np.float64).astype(np.float32)
+        known = {}
+    else:
+        mean, std, known = start.mean, start.std, weights_of(start.networks[0])
+
+    def make() -> nn.Module:
+        network = hyper.network(len(mean), len(jets))
+        return with_weights(network, known) if known else network
+
     columns = [_standard(x.features, mean, std), *_padded(x, jets, hyper.particles)]
     fitted = fit_modules(
-        lambda: hyper.network(len(mean), len(jets)),
+        make,
         columns,
         y,
         weight,
@@ -132,6 +149,7 @@ def fit_taggers(
         hyper=hyper,
         members=members,
         seed=seed,
+        stopping=stopping,
     )
     return {
         fold: TaggerEnsemble(networks, mean, std, jets, hyper) for fold, networks in fitted.items()

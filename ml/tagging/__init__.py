@@ -1,0 +1,1 @@
+"""Taggers by themselves: trained on labelled jets, kept in a file, applied to others."""

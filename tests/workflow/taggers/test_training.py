@@ -1,0 +1,57 @@
+"""A tagger from files: what it is trained on, and what is refused before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from overdensity.core import ConfigError, InputError
+from overdensity.ml.evaluation.metrics import auc
+from overdensity.ml.tagging.tagger_file import load_tagger
+from overdensity.workflow.taggers.training import labelled_jets, train_to_file
+
+from .conftest import write_jets
+
+
+def test_an_event_may_have_several_jets(jet_file: Path, tmp_path: Path) -> None:
+    both = [str(jet_file), str(write_jets(tmp_path / "second.parquet", 300))]  # of equal ids
+    assert len(labelled_jets(both, ("constituents",), "mjj")) == 800
+
+
+def test_what_was_trained_is_in_the_file(tagger_file: Path, tmp_path: Path) -> None:
+    other = labelled_jets([str(write_jets(tmp_path / "b.parquet", 300, first=9000))], ("constituents",), "mjj")  # fmt: skip
+    assert auc(load_tagger(tagger_file).score(other), other.label) > 0.85
+
+
+def test_a_training_begins_with_a_file(tagger_file: Path, jet_file: Path, tmp_path: Path) -> None:
+    kind, _ = train_to_file(
+        [str(jet_file)],
+        tmp_path / "tuned",
+        columns=("constituents",),
+        kind=None,
+        overrides=("training.epochs=1", "training.learning_rate=1e-5"),
+        start=tagger_file,
+    )
+    assert kind == "pfn"
+    old, new = load_tagger(tagger_file), load_tagger(tmp_path / "tuned")
+    assert (new.hyper.phi, new.hyper.training.epochs) == (old.hyper.phi, 1)
+    jets = labelled_jets([str(jet_file)], ("constituents",), "mjj")
+    np.testing.assert_allclose(new.score(jets), old.score(jets), atol=0.02)
+
+
+def test_a_wrong_word_is_refused_before_jets_are_read(tmp_path: Path) -> None:
+    def refused(error: type[Exception], said: str, kind: str, *overrides: str) -> None:
+        with pytest.raises(error, match=said):
+            train_to_file(["none"], tmp_path / "x", columns=("c",), kind=kind, overrides=overrides)
+        assert not list(tmp_path.iterdir())
+
+    refused(ConfigError, "'trees' reads no constituents; the taggers are", "trees")
+    refused(ConfigError, "no hyperparameter 'phy'", "pfn", "phy=[3]")
+    refused(InputError, "none: no such file", "pfn")
+
+
+def test_files_without_jets_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"empty.parquet: no jets in these files"):
+        labelled_jets([str(write_jets(tmp_path / "empty.parquet", 0))], ("constituents",), "mjj")

@@ -1,0 +1,111 @@
+"""``overdensity tag``: a tagger is trained on labelled jets, and applied to others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..tables import say_flags, show_table
+from .options import Set
+
+__all__ = ["apply", "tag", "train"]
+
+tag = typer.Typer(name="tag", help="Train a tagger of jets, and apply it.", no_args_is_help=True)
+
+Jets = Annotated[
+    list[str],
+    typer.Argument(help="Columns of jets: Parquet files, or folders.", metavar="COLUMNS..."),
+]
+Mass = Annotated[
+    str, typer.Option("--mass", help="Any column of numbers in GeV; taggers do not see it.")
+]
+
+
+@tag.command()
+def train(  # noqa: PLR0917 - typer knows arguments by their names
+    files: Jets,
+    out: Annotated[Path, typer.Option("--out", help="The file of the tagger.", metavar="FILE")],
+    columns: Annotated[
+        str,
+        typer.Option("--columns", help="Of constituents and numbers, with commas between them."),
+    ] = "constituents",
+    kind: Annotated[
+        str | None,
+        typer.Option(help="particlenet (default), part, lorentznet, pcnn or pfn."),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="A tagger whose weights to begin with.", metavar="FILE"),
+    ] = None,
+    members: Annotated[int, typer.Option(min=1, help="Networks, which are averaged.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Decides weights and batches.")] = 1,
+    overrides: Set = None,
+    mass: Mass = "mjj",
+) -> None:
+    """Train a tagger on labelled jets; a tenth of them tests it."""
+    from ..taggers.training import train_to_file
+
+    kind, reached = train_to_file(
+        files,
+        out,
+        columns=_names(columns),
+        kind=kind,
+        overrides=overrides or [],
+        start=start,
+        members=members,
+        seed=seed,
+        mass=mass,
+    )
+    show_table(
+        ("tagger", "test jets", "accuracy", "AUC", "rejection at 50 %", "at 30 %"),
+        [
+            (
+                kind,
+                f"{reached.jets}",
+                f"{reached.accuracy:.4f}",
+                f"{reached.auc:.4f}",
+                f"{reached.rejection_50:.0f}",
+                f"{reached.rejection_30:.0f}",
+            )
+        ],
+        words=1,
+    )
+    typer.echo(f"tagger: {out}")
+
+
+@tag.command()
+def apply(  # noqa: PLR0917 - typer knows arguments by their names
+    tagger: Annotated[Path, typer.Argument(help="The file of a tagger.", metavar="TAGGER")],
+    files: Jets,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the columns with the score.")],
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            help="What the columns are called here, if not as in training: numbers first.",
+        ),
+    ] = None,
+    column: Annotated[str, typer.Option("--column", help="Name of the score.")] = "tag",
+    mass: Mass = "mjj",
+) -> None:
+    """Write columns anew, with the score of each jet as one more."""
+    from ...ml.tagging.tagger_file import load_tagger
+    from ..taggers.applying import score_files
+
+    trained = load_tagger(tagger)
+    if columns is not None:
+        trained = trained.renamed(_names(columns))
+    scored = score_files(trained, files, out, column=column, mass=mass)
+    if scored.known:
+        flag = (
+            f"{scored.known} of {scored.jets} jets have the ids of events that the tagger learnt "
+            "from; their scores are not those of jets it has never seen"
+        )
+        say_flags([flag])
+    typer.echo(f"{scored.jets} jets in {len(scored.files)} files: {out}")
+
+
+def _names(columns: str) -> list[str]:
+    return [name.strip() for name in columns.split(",")]

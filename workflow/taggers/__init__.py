@@ -1,0 +1,1 @@
+"""What ``overdensity tag`` does with files: jets to learn from, jets to score."""
