@@ -90,8 +90,8 @@ class Combination(Method[CombinationHyper]):
     """
 
     source: ClassVar[str] = (
-        "R. A. Fisher, Statistical Methods for Research Workers, 1932, section 21.1; combinations "
-        "of anomaly scores: LHC Olympics 2020 (arXiv:2101.08320), section 6.3"
+        "R. A. Fisher, Statistical Methods for Research Workers, 1932, section 21.1; that methods "
+        "are complementary: LHC Olympics 2020 (arXiv:2101.08320), section 4.2.3"
     )
     Hyper: ClassVar[type[CombinationHyper]] = CombinationHyper
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"
