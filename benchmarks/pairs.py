@@ -1,10 +1,10 @@
 """Which methods fail differently: what they select of the background, and what a pair finds.
 
-    python -P benchmarks/pairs.py [METHOD ...] [--seeds 1 2 3] [--events 20000] [--signal 100]
+    python -P benchmarks/pairs.py [METHOD ...] [--seeds 1 2 3] [--events 20000] [--signal 200]
 
 Each seed is other background of the reference sample, with so many events of the two-prong and as many of the three-prong
-signal, cross-fitted in three folds in one window about 3500 GeV, truth unseen. First every method, and the method
-`combination` of all by its four rules: AUC and SIC at 1 % of background, for either signal. Then pairs: the
+signal, cross-fitted in three folds in one window about 3500 GeV, truth unseen. First every method, the method `combination` of
+all, and what its four rules make of the ranks in each fold: AUC and SIC at 1 % of background, for either signal. Then pairs: the
 correlation of passing the cut at 1 % on the background (0: other events are taken for signal), and the SIC of the
 better of both and of both by Fisher's rule, from the ranks in each fold. All numbers are means over the seeds, with the
 standard deviation of one seed behind.
@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from overdensity.ml import Folding, Sample, Window, cross_fit, make_method, performance
+from overdensity.ml.anomaly.combinations.combination import sideband_weights
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 WINDOW = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
 FILES = ("rnd_background", "rnd_signal", "rnd_signal_3prong")
 FEATURES = tuple(f"{jet}_{name}" for name in ("mass", "tau21", "tau32") for jet in ("j1", "j2"))
 METHODS = ("mahalanobis", "pca", "autoencoder", "cwola")
-RULES = ("rank_average", "fisher", "maximum", "sideband_weighted")
 EPS_B = 0.01
 Array = NDArray[np.float64]
 
@@ -59,6 +59,17 @@ def surprising(scores: NDArray[np.float32], fold: NDArray[np.int64]) -> Array:
         n = np.count_nonzero(members)
         found[members] = -np.log((n + 0.5 - rankdata(scores[members])) / n)
     return found
+
+
+def ruled(each: Array, mass: Array) -> dict[str, Array]:
+    """Return what the rules make of the ranks of all methods, shape (n_methods, n_events)."""
+    outside = ~WINDOW.signal(mass)
+    return {
+        "ranks, rank_average": np.mean(1 - np.exp(-each), axis=0),
+        "ranks, fisher": each.mean(axis=0),
+        "ranks, maximum": each.max(axis=0),
+        "ranks, sideband_weighted": sideband_weights(each[:, outside], mass[outside]) @ each,
+    }
 
 
 def judged(scores: Array, label: NDArray[np.integer]) -> list[float]:
@@ -94,7 +105,7 @@ def main() -> None:
     parser.add_argument("methods", nargs="*", default=list(METHODS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--signal", type=int, default=100)
+    parser.add_argument("--signal", type=int, default=200)
     given = parser.parse_args()
     torch.set_num_threads(1)
     alone: dict[str, list[list[float]]] = {}
@@ -104,12 +115,10 @@ def main() -> None:
         assert data.label is not None
         shown = data.without_label()
         made: dict[str, Any] = {name: make_method(name) for name in given.methods}
-        made |= {
-            f"combination, {by}": make_method("combination", of=given.methods, by=by)
-            for by in RULES
-        }
+        made["combination"] = make_method("combination", of=given.methods)
         found = {name: cross_fit(method, shown, WINDOW, folding) for name, method in made.items()}
         ranks = {name: surprising(each, folding.of(data.event)) for name, each in found.items()}
+        ranks |= ruled(np.stack([ranks[name] for name in given.methods]), data.mass)
         for name, each in ranks.items():
             alone.setdefault(name, []).append(judged(each, data.label))
         for one, other in combinations(given.methods, 2):
