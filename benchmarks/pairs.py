@@ -93,7 +93,7 @@ def pair(one: Array, other: Array, label: NDArray[np.integer]) -> list[float]:
     """Return the correlation of passing on background, and the SIC of the better and of both."""
     background = label == 0
     passed = [each[background] >= np.quantile(each[background], 1 - EPS_B) for each in (one, other)]
-    correlation = float(np.corrcoef(*passed)[0, 1])
+    correlation = float(np.corrcoef(np.stack(passed))[0, 1])
     alone, both = [judged(each, label) for each in (one, other)], judged(one + other, label)
     better = np.max(alone, axis=0)
     return [correlation, float(better[1]), both[1], float(better[3]), both[3]]
