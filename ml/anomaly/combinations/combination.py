@@ -46,7 +46,7 @@ class CombinationHyper:
     """
 
     of: tuple[Any, ...] = ("mahalanobis", "pca")
-    by: str = "fisher"
+    by: str = "sideband_weighted"
     parts: int = 4
 
     def __post_init__(self) -> None:
