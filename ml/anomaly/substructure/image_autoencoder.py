@@ -75,7 +75,7 @@ class ImageAutoencoder(JetOutliers[ImageAutoencoderHyper, Images, ConvolutionalA
     fast: ClassVar[Mapping[str, Any]] = {
         "filters": (4, 4, 2),
         "latent": 3,
-        "training": {"epochs": 4, "batch": 200, "learning_rate": 5e-3},
+        "training": {"epochs": 2, "batch": 100, "learning_rate": 5e-3},
         "device": "cpu",
     }
 
