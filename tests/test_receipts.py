@@ -21,7 +21,6 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 WITHOUT_RECEIPT = {
     ("docs/combination.md", "Does it find a split signal?"),
     ("docs/performance.md", "Events to columns"),
-    ("docs/performance.md", "Statistics"),
 }
 
 
