@@ -436,13 +436,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("study", choices=["kills", "disks"])
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--out", type=Path, default=Path("runs/interruptions"))
     given = parser.parse_args()
     folder = given.out.absolute()
     results = folder / f"{given.study}.jsonl"
-    reference(folder)
+    reference(folder, given.stages)
     lines = read_lines(results)
-    for stage in STAGES:
+    for stage in given.stages:
         victims = VICTIMS if stage != "hunting" else VICTIMS[:1]
         ways = victims if given.study == "kills" else SHARES
         for way in ways:
