@@ -17,6 +17,7 @@ __all__ = [
     "CLASSIFIERS",
     "Classifier",
     "ClassifierKind",
+    "Ensemble",
     "EnsembleHyper",
     "Inputs",
     "Shown",
@@ -109,6 +110,26 @@ class EnsembleHyper(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Ensemble:
+    """What one kind tells another that it trains: an :class:`EnsembleHyper`.
+
+    Attributes
+    ----------
+    inner_folds, members : int
+        Inner folds, and classifiers for each.
+    feature_fraction : float
+        Of the features, what a member sees.
+    settings : dataclass
+        Hyperparameters of the other kind.
+    """
+
+    inner_folds: int
+    members: int
+    feature_fraction: float
+    settings: Any
+
+
 class ClassifierKind(ABC):
     """A kind of classifier: how an ensemble of it is trained, and read back.
 
@@ -127,7 +148,7 @@ class ClassifierKind(ABC):
     Examples
     --------
     >>> [name for name in CLASSIFIERS.names() if name != "networks"]
-    ['argos', 'lorentznet', 'lstm', 'part', 'particlenet', 'pcnn', 'pfn', 'quadratic', 'trees']
+    ['argos', 'deep_ensemble', 'lorentznet', 'lstm', 'part', 'particlenet', 'pcnn', 'pfn', 'quadratic', 'trees']
     >>> CLASSIFIERS["trees"].needs, CLASSIFIERS["pfn"].needs
     (('features',), ('constituents',))
     """

@@ -21,7 +21,14 @@ from ..training.training_hyper import TrainingHyper
 from ..training.weights import weights_of, with_weights
 from .kinds import Shown
 
-__all__ = ["ModuleEnsemble", "ModuleHyper", "fit_modules", "restored_modules", "together"]
+__all__ = [
+    "ModuleEnsemble",
+    "ModuleHyper",
+    "fit_modules",
+    "restored_modules",
+    "together",
+    "weights_of_modules",
+]
 
 _SCORE_ROWS = 4096
 
@@ -75,11 +82,8 @@ class ModuleEnsemble(ABC):
         return logit(self._probability(x)).astype(np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the weights of all networks; :func:`restored_modules` takes them back."""
-        weights: dict[str, NDArray[Any]] = {}
-        for i, network in enumerate(self.networks):
-            weights |= weights_of(network, f"networks.{i}.")
-        return weights
+        """Return the weights of all networks; see :func:`weights_of_modules`."""
+        return weights_of_modules(self.networks)
 
     def _probability(self, x: Shown) -> NDArray[np.float64]:
         device, columns = pick_device(self._device()), self._columns(x)
@@ -101,12 +105,13 @@ def fit_modules(
     make: Callable[[], ModuleT],
     columns: Sequence[Rows],
     y: NDArray[np.bool_],
-    weight: NDArray[np.float64],
+    weight: NDArray[np.float64] | None,
     inner: NDArray[np.int64],
     *,
     hyper: ModuleHyper,
     members: int,
     seed: int,
+    loss: Callable[..., Tensor] | None = None,
     stopping: Sequence[int] | None = None,
 ) -> dict[int, tuple[ModuleT, ...]]:
     """Train networks that give log-odds, some for each inner fold, which stops them.
@@ -125,6 +130,8 @@ def fit_modules(
         Networks an inner fold.
     seed : int
         Decides initial weights and batches.
+    loss : callable, optional
+        Of a network, the classes and the columns, shape (n_events,); by default the cross entropy.
     stopping : sequence of int, optional
         The inner folds that stop networks; by default all.
 
@@ -144,7 +151,7 @@ def fit_modules(
                 network = make()
             train(
                 network,
-                _cross_entropy,
+                loss or _cross_entropy,
                 [y.astype(np.float32), *columns],
                 train=inner != fold,
                 validation=inner == fold,
@@ -164,10 +171,18 @@ def together(ensembles: Mapping[int, EnsembleT]) -> EnsembleT:
     return replace(next(iter(ensembles.values())), networks=networks)
 
 
+def weights_of_modules(networks: Sequence[nn.Module]) -> dict[str, NDArray[Any]]:
+    """Return the weights of some networks; :func:`restored_modules` takes them back."""
+    weights: dict[str, NDArray[Any]] = {}
+    for i, network in enumerate(networks):
+        weights |= weights_of(network, f"networks.{i}.")
+    return weights
+
+
 def restored_modules(
     arrays: Mapping[str, NDArray[Any]], make: Callable[[], ModuleT]
 ) -> tuple[ModuleT, ...]:
-    """Return the networks whose weights :meth:`ModuleEnsemble.arrays` returned."""
+    """Return the networks whose weights :func:`weights_of_modules` returned."""
     weights: dict[int, dict[str, NDArray[Any]]] = {}
     for key, value in arrays.items():
         if key.startswith("networks."):

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 _BLOCK_ROWS = 131_072  # rows gathered at once: few enough to stay small, enough to cost no time
 _BLOCK_BYTES = 256 * 2**20  # of these in single precision
 _CHECKPOINT_SECONDS = 20.0  # between two writes, so that short epochs are not slowed down
+_RISING, _START = 0.25, 1 / 25  # one cycle: how long the rate rises, and from which part of it
 
 Loss = Callable[..., Tensor]
 
@@ -273,7 +274,13 @@ def _step(
 def _rate(hyper: TrainingHyper, epoch: float) -> float:
     if hyper.schedule == "constant":
         return hyper.learning_rate
-    return hyper.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / hyper.epochs))
+    done = epoch / hyper.epochs
+    if hyper.schedule == "one_cycle":
+        if done < _RISING:
+            risen = 0.5 * (1 - math.cos(math.pi * done / _RISING))
+            return hyper.learning_rate * (_START + (1 - _START) * risen)
+        done = (done - _RISING) / (1 - _RISING)
+    return hyper.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
 @torch.no_grad()

@@ -23,8 +23,9 @@ class TrainingHyper:
         Events a step. The events of an epoch are divided evenly into steps of at most so many.
     learning_rate, weight_decay : float
         Of the optimizer; the decay is added to the gradient (L2).
-    schedule : {"constant", "cosine"}
-        ``cosine``: the learning rate falls to zero along half a cosine over ``epochs``.
+    schedule : {"constant", "cosine", "one_cycle"}
+        ``cosine``: the learning rate falls to zero along half a cosine over ``epochs``. ``one_cycle``:
+        before that it rises from a 25th, likewise, for a quarter of the epochs (arXiv:1803.09820).
     clip : float
         Largest norm of a gradient; 0 leaves gradients as they are.
     patience : int
@@ -43,7 +44,7 @@ class TrainingHyper:
     batch: int = 1024
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
     clip: float = 0.0
     patience: int = 0
     keep: Literal["best", "last"] = "best"
@@ -59,7 +60,7 @@ class TrainingHyper:
             batch=self.batch >= 1,
             learning_rate=0 < self.learning_rate < math.inf,
             weight_decay=0 <= self.weight_decay < math.inf,
-            schedule=self.schedule in ("constant", "cosine"),
+            schedule=self.schedule in ("constant", "cosine", "one_cycle"),
             clip=0 <= self.clip < math.inf,
             patience=self.patience >= 0,
             keep=self.keep in ("best", "last"),

@@ -1,4 +1,4 @@
-"""Jet images: the transverse momentum of a jet on a grid, with what is arbitrary taken out."""
+"""Images: the transverse momentum of a jet or an event on a grid, what is arbitrary taken out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..jets.constituents import FlatJets
+from ..jets.momentum import turned
 
-__all__ = ["PIXELS", "jet_images"]
+__all__ = ["EVENT_PIXELS", "PIXELS", "event_images", "jet_images"]
 
 PIXELS = 40
 """Pixels a side, as in the code of Tag N' Train (LHCO section 4.3, arXiv:2101.08320)."""
+
+EVENT_PIXELS = 64
+"""Pixels a side of the images of events."""
+
+_LARGEST_ETA = 5.0
 
 # What lies on the border of two halves or pixels but for rounding (a lone particle is in the very
 # middle) belongs to the right or upper one, whichever way it was rounded. In units of the radius.
@@ -67,6 +73,51 @@ def jet_images(jets: FlatJets, *, radius: float, pixels: int = PIXELS) -> NDArra
     images = images.reshape(len(jets), pixels, pixels)
     total = images.sum(axis=(1, 2), keepdims=True)
     return np.divide(images, total, out=np.zeros(images.shape), where=total > 0).astype(np.float32)
+
+
+def event_images(events: FlatJets, *, pixels: int = EVENT_PIXELS) -> NDArray[np.float32]:
+    """Return images of whole events: pT of the particles relative to the brightest pixel.
+
+    LHC Olympics 2020, arXiv:2101.08320, section 5.1: pseudorapidity from -5 to 5 and the azimuth
+    once around; with 224 pixels a side there. The hardest particle is turned to the middle of
+    the azimuth, which is arbitrary.
+
+    Parameters
+    ----------
+    events : FlatJets
+        The particles of each event, in the place of the constituents of a jet.
+    pixels : int
+        Pixels a side.
+
+    Returns
+    -------
+    array of float32, shape (n_events, pixels, pixels)
+        Rows in azimuth, columns in pseudorapidity; zero for an event without particles.
+
+    Examples
+    --------
+    >>> from overdensity.processors.jets.constituents import flat_jets
+    >>> from overdensity.processors.jets.momentum import cartesian, momenta
+    >>> pt, eta, phi = np.array([10.0, 40.0]), np.array([-1.0, 1.0]), np.array([3.1, 0.1])
+    >>> events = flat_jets(cartesian(momenta(pt, eta, phi, np.array([2]))))
+    >>> image = event_images(events, pixels=8)[0]
+    >>> [(row.item(), column.item(), image[row, column].item()) for row, column in np.argwhere(image)]
+    [(4, 4, 1.0), (7, 3, 0.25)]
+    """
+    pt, n = events.places[0], len(events)
+    hardest_last = np.lexsort((pt, events.jet_of))
+    there = events.counts > 0
+    phi = np.zeros(n)
+    phi[there] = events.places[2][hardest_last[events.offsets[1:][there] - 1]]
+    row = _pixel(turned(events.places[2] - phi[events.jet_of]) / np.pi, pixels)
+    column = _pixel(events.eta / _LARGEST_ETA, pixels)
+    inside = (column >= 0) & (column < pixels)
+    place = (events.jet_of * pixels + row % pixels) * pixels + column
+    images = np.bincount(place[inside], weights=pt[inside], minlength=n * pixels * pixels)
+    images = images.reshape(n, pixels, pixels)
+    brightest = images.max(axis=(1, 2), keepdims=True)
+    lit = np.divide(images, brightest, out=np.zeros(images.shape), where=brightest > 0)
+    return lit.astype(np.float32)
 
 
 def _mean(jets: FlatJets, values: NDArray[np.float64]) -> NDArray[np.float64]:

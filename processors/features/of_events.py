@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, nearest_names
+from ..jets.constituents import flat_jets
 from .event_shape import event_shape
+from .images import event_images
 from .n_subjettiness import ratio
 from .table import check_once
 
@@ -20,8 +22,10 @@ __all__ = ["check_event_features", "event_features"]
 _TAU = re.compile(r"tau([1-9])_rsd")
 _RATIO = re.compile(rf"tau({'|'.join(f'{n + 1}{n}' for n in range(1, 9))})_rsd")
 _PLAIN = ("m_rsd", "n_rsd", "ht_particles", "m_particles")
+_IMAGE = "event_image"
 _KNOWN = (
     *_PLAIN,
+    _IMAGE,
     *(f"tau{n}_rsd" for n in range(1, 10)),
     *(f"tau{n + 1}{n}_rsd" for n in range(1, 9)),
 )
@@ -50,24 +54,24 @@ def check_event_features(names: Iterable[str]) -> None:
 
 
 def event_features(names: Sequence[str], particles: ak.Array) -> dict[str, NDArray[Any]]:
-    """Return features of events, all made of one clustering of the particles (`event_shape`).
+    """Return features of events, all but images made of one clustering of the particles.
 
     Parameters
     ----------
     names : sequence of str
-        ``m_rsd``, the mass of the event groomed by recursive soft drop (z_cut 0.15, β 0.7,
+        Of the `event_shape`: ``m_rsd``, the mass of the event groomed by recursive soft drop (z_cut 0.15, β 0.7,
         dynamic R0), in GeV; ``n_rsd`` (int16), how many particles are left; ``tau1_rsd`` to
         ``tau9_rsd``, their N-subjettiness, and its ratios ``tau21_rsd`` to ``tau98_rsd``, zero
         where the denominator is; ``ht_particles``, the scalar sum of the pT of all particles
         before grooming, and ``m_particles``, the mass of the event as one jet (arXiv:2609.00132),
-        both in GeV.
+        both in GeV. And ``event_image``, the pT of all particles on a grid (`images.event_images`).
     particles : ak.Array, shape (n_events, var)
         Momentum4D with px, py, pz, E, in GeV.
 
     Returns
     -------
     dict of str to array, each of shape (n_events,)
-        In the order of the names.
+        In the order of the names; images have their pixels as further axes.
 
     Raises
     ------
@@ -75,6 +79,17 @@ def event_features(names: Sequence[str], particles: ak.Array) -> dict[str, NDArr
         If a name is unknown or there twice.
     """
     check_event_features(names)
+    columns: dict[str, NDArray[Any]] = {}
+    if _IMAGE in names:
+        columns[_IMAGE] = event_images(flat_jets(particles))
+    of_shape = [name for name in names if name != _IMAGE]
+    if of_shape:
+        columns |= _of_shape(of_shape, particles)
+    return {name: columns[name] for name in names}
+
+
+def _of_shape(names: Sequence[str], particles: ak.Array) -> dict[str, NDArray[Any]]:
+    """Return what is read off the event shape, and perhaps more."""
     axes = sorted({int(n) for name in names if name not in _PLAIN for n in _digits(name)})
     shape = event_shape(particles, axes or (1,))
     columns: dict[str, NDArray[Any]] = {
@@ -90,7 +105,7 @@ def event_features(names: Sequence[str], particles: ak.Array) -> dict[str, NDArr
         elif _RATIO.fullmatch(name):
             above, below = _digits(name)
             columns[name] = ratio(tau[int(above)], tau[int(below)])
-    return {name: columns[name] for name in names}
+    return columns
 
 
 def _digits(name: str) -> str:

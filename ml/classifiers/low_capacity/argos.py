@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from ....core import ConfigError
 from ...hyper_checks import refuse_unusable
 from ...training.watching import watch
-from ..kinds import CLASSIFIERS, Classifier, ClassifierKind, EnsembleHyper, register_classifier
+from ..kinds import (
+    CLASSIFIERS,
+    Classifier,
+    ClassifierKind,
+    Ensemble,
+    EnsembleHyper,
+    register_classifier,
+)
 
 __all__ = ["ArgosHyper", "BestByArgos", "ChosenClassifier", "argos_metric"]
 
@@ -177,19 +184,9 @@ def argos_metric(
     return float(np.mean(found))
 
 
-@dataclass(frozen=True)
-class _Ensemble:
-    """What a kind is told of its ensemble (:class:`EnsembleHyper`)."""
-
-    inner_folds: int
-    members: int
-    feature_fraction: float
-    settings: Any
-
-
-def _with_defaults(hyper: EnsembleHyper, kind: type[ClassifierKind]) -> _Ensemble:
+def _with_defaults(hyper: EnsembleHyper, kind: type[ClassifierKind]) -> Ensemble:
     """Return the same ensemble of another kind, with the default settings of that."""
-    return _Ensemble(hyper.inner_folds, hyper.members, hyper.feature_fraction, kind.Hyper())
+    return Ensemble(hyper.inner_folds, hyper.members, hyper.feature_fraction, kind.Hyper())
 
 
 def _trained(  # noqa: PLR0917 - what `ClassifierKind.fit` is given

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from overdensity.core import ConfigError, FitError, InputError
+from overdensity.ml.training import engine
 from overdensity.ml.training.engine import seeded, train
 from overdensity.ml.training.training_hyper import TrainingHyper
 from overdensity.ml.training.watching import watch
@@ -57,6 +58,12 @@ def test_linear_regression_finds_the_least_squares_solution():
     expected = np.linalg.lstsq(np.c_[x[:800], np.ones(800)], y[:800])[0]
     found = np.append(module.weight.detach().numpy(), module.bias.detach().numpy())
     np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_the_rate_of_one_cycle_rises_for_a_quarter_and_falls_to_nothing():
+    hyper = replace(HYPER, epochs=8, learning_rate=0.5, schedule="one_cycle")
+    rates = [engine._rate(hyper, epoch) for epoch in (0, 1, 2, 5, 8)]
+    assert rates == pytest.approx([0.02, 0.26, 0.5, 0.25, 0])
 
 
 def test_same_seed_repeats_exactly_and_another_does_not():

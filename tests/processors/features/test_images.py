@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from overdensity.processors.features.images import PIXELS, jet_images
+from overdensity.processors.features.images import PIXELS, event_images, jet_images
 from overdensity.processors.jets.constituents import FlatJets, flat_jets
 from overdensity.processors.jets.momentum import cartesian, momenta
 
@@ -101,3 +101,20 @@ def test_what_is_outside_is_lost_and_the_rest_adds_up_to_one() -> None:
     pt, x = np.array([[100.0, 100, 1]]), np.array([[-0.1, 0.1, 3.0]])
     image = jet_images(jets_of(pt, x, np.zeros((1, 3))), radius=0.4)[0]
     np.testing.assert_allclose(np.sort(image.ravel())[-3:], [0, 0.5, 0.5], atol=1e-6)
+
+
+def test_an_event_is_turned_about_the_beam_and_its_hardest_particle_is_in_the_middle() -> None:
+    rng = np.random.default_rng(1)
+    pt, eta, phi = rng.exponential(20, 40), rng.uniform(-5, 5, 40), rng.uniform(-np.pi, np.pi, 40)
+    counts = np.array([25, 0, 15])
+
+    def image(turn: float) -> np.ndarray:
+        azimuth = np.arctan2(np.sin(phi + turn), np.cos(phi + turn))
+        return event_images(flat_jets(cartesian(momenta(pt, eta, azimuth, counts))), pixels=16)
+
+    found = image(0.0)
+    np.testing.assert_allclose(image(2.3), found, atol=1e-6)
+    assert found.max(axis=(1, 2)).tolist() == [1, 0, 1]
+    hardest = np.array([pt[:25].argmax(), 25 + pt[25:].argmax()])
+    column = np.floor((eta[hardest] / 5 + 1) * 8).astype(int)
+    assert (found[[0, 2], 8, column] > 0).all()

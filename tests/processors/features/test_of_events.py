@@ -7,7 +7,9 @@ import pytest
 
 from overdensity.core import ConfigError
 from overdensity.processors import LhcoSource, read_events
+from overdensity.processors.features import of_events
 from overdensity.processors.features.event_shape import event_shape
+from overdensity.processors.features.images import EVENT_PIXELS
 from overdensity.processors.features.of_events import check_event_features, event_features
 from overdensity.processors.jets.momentum import cartesian, momenta
 
@@ -33,6 +35,14 @@ def test_an_event_of_two_particles_has_their_mass() -> None:
     expected = np.sqrt(2 * 400 * 500 * (np.cosh(0.3) - np.cos(3.0)))
     assert found["m_rsd"] == found["m_particles"] == pytest.approx([expected])
     assert (found["n_rsd"].tolist(), found["tau2_rsd"].tolist()) == ([2], [0])
+
+
+def test_the_image_of_an_event_needs_no_event_shape(monkeypatch) -> None:
+    monkeypatch.setattr(of_events, "event_shape", None)
+    pair = momenta(np.array([400.0, 500.0]), np.array([0.1, -0.2]), np.array([0.0, 3.0]), [2])
+    image = event_features(("event_image",), cartesian(pair))["event_image"]
+    assert image.shape == (1, EVENT_PIXELS, EVENT_PIXELS)
+    assert sorted(image[image > 0].tolist()) == pytest.approx([0.8, 1.0])
 
 
 def test_the_mass_of_all_particles_is_that_of_a_loop(lhco_file) -> None:

@@ -6,8 +6,22 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError
-from overdensity.ml import Sample, make_method
+from overdensity.ml import Sample, check_method, make_method
 from overdensity.ml.anomaly.weak_supervision.cwola import balanced_weights
+
+IMAGES = {
+    "kind": "deep_ensemble",
+    "inner_folds": 2,
+    "members": 1,
+    "deep_ensemble": {
+        "widths": [6],
+        "blocks": [1],
+        "dense": 8,
+        "training": {"epochs": 4, "batch": 100, "schedule": "one_cycle", "learning_rate": 1e-2},
+        "trees": {"leaves": 8, "events_per_leaf": 20},
+        "device": "cpu",
+    },
+}
 
 
 def test_sidebands_weigh_the_same_and_together_as_the_signal_region(sample, window):
@@ -40,3 +54,16 @@ def test_ensemble_has_a_part_for_each_inner_fold(sample, window):
 def test_one_inner_fold_is_refused():
     with pytest.raises(ConfigError, match="inner_folds"):
         make_method("cwola", classifier={"inner_folds": 1})
+
+
+@pytest.mark.slow(seconds=15)
+def test_with_images_beside_the_columns_it_does_what_every_method_must():
+    """Finds the toy's signal among other things."""
+    check_method("cwola", classifier=IMAGES)
+
+
+@pytest.mark.slow(seconds=5)
+def test_with_images_beside_the_columns_it_finds_no_excess_without_signal(
+    without_signal, excess_of
+):
+    assert abs(excess_of(make_method("cwola", classifier=IMAGES), without_signal)) < 3
