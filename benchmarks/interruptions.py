@@ -436,15 +436,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("study", choices=["kills", "disks"])
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    parser.add_argument("--shares", nargs="+", type=float, default=list(SHARES))
     parser.add_argument("--out", type=Path, default=Path("runs/interruptions"))
     given = parser.parse_args()
     folder = given.out.absolute()
     results = folder / f"{given.study}.jsonl"
-    reference(folder)
+    reference(folder, given.stages)
     lines = read_lines(results)
-    for stage in STAGES:
+    for stage in given.stages:
         victims = VICTIMS if stage != "hunting" else VICTIMS[:1]
-        ways = victims if given.study == "kills" else SHARES
+        ways = victims if given.study == "kills" else given.shares
         for way in ways:
             for repeat in range(given.repeats):
                 if any((x["stage"], x["way"], x["repeat"]) == (stage, way, repeat) for x in lines):

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +49,8 @@ VALUES = (
 )  # fmt: skip
 
 
-def valid_files(folder: Path) -> dict[str, Path]:
-    """Make the files that are damaged, where they are missing."""
+def valid_files(folder: Path, kinds: Sequence[str] = KINDS) -> dict[str, Path]:
+    """Make the files that are damaged, where they are missing; the search only if its artefacts are."""
     folder.mkdir(parents=True, exist_ok=True)
     found = {
         "hdf5": folder / "box.h5",
@@ -92,7 +92,7 @@ def valid_files(folder: Path) -> dict[str, Path]:
     }
     for name in ("yaml", "columns"):
         found[name].with_suffix(".yaml").write_text(yaml.safe_dump(values))
-    if not (found["artefacts"] / "results.json").is_file():
+    if "artefacts" in kinds and not (found["artefacts"] / "results.json").is_file():
         search(found["yaml"])
     return found
 
@@ -285,7 +285,7 @@ def main() -> None:
     given = parser.parse_args()
     results = given.out / "mutations.jsonl"
     if given.study == "run":
-        valid = valid_files((given.out / "valid").absolute())
+        valid = valid_files((given.out / "valid").absolute(), given.kinds)
         check(valid, given.out.absolute() / "now")
         done = {
             (line["kind"], line["index"])

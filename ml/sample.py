@@ -142,7 +142,7 @@ class Sample:
         Parameters
         ----------
         paths : path or iterable of paths
-            Files, or folders of ``*.parquet`` files; anything fsspec opens.
+            Files, or folders of them; anything fsspec opens. HDF5 tables are read as Parquet is (`hdf5_tables`).
         features : sequence of str
             Names of the feature columns, of numbers or of lists.
         mass : str

@@ -75,7 +75,7 @@ def process(
     chunk_events : int, optional
         Events in a partition; by default as many as `chunk_memory` allows, and at most 10 000.
     chunk_memory : str or int
-        How much memory a worker may need for a chunk, beside some 400 MB for the libraries.
+        How much memory a worker may need for a chunk, beside its libraries (docs/facilities.md).
     skip_bad_files : bool
         List files that cannot be read in the report. Otherwise they are an error, which is raised
         after all good chunks are written.

@@ -122,13 +122,15 @@ def data_suffix(path: str) -> str:
 def refuse_declared(events: int, size: int, path: str) -> None:
     """Raise an InputError if a file says that it holds far more events than fit into it.
 
+    Where a server does not tell the size of a file, that is taken for zero, and nothing is refused.
+
     Examples
     --------
     >>> refuse_declared(10**9, 2000, "a.parquet")
     Traceback (most recent call last):
     overdensity.core.errors.InputError: a.parquet: says that it holds 1000000000 events in 2000 bytes; ...
     """
-    if events > max(_MANY, _PER_BYTE * size):
+    if size and events > max(_MANY, _PER_BYTE * size):
         msg = (
             f"{path}: says that it holds {events} events in {size} bytes; it is damaged, or holds one "
             "number over and over"

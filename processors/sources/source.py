@@ -211,7 +211,7 @@ def make_source(name: str, files: Sequence[str] = (), **options: Any) -> Source:
     files : sequence of str
         The event files, absolute.
     **options
-        What the configuration says beside the format: ``layout``, ``key_file``.
+        What the configuration says beside the format: ``layout``, ``key_file``, ``dataset``.
 
     Raises
     ------

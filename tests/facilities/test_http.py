@@ -101,6 +101,12 @@ def test_events_are_read_from_a_web_server(server, kind, tmp_path, expected) -> 
     assert run(f"{server}/events.{kind}", f"{tmp_path}/out", kind).reused == 3
 
 
+def test_a_url_may_have_a_query(server, kind, tmp_path, expected) -> None:
+    report = run(f"{server}/events.{kind}?token=a/b.c*[1]&x={{1,2}}", f"{tmp_path}/out", kind)
+    assert columns(tmp_path / "out") == expected
+    assert all(name.startswith("events-0000") for name in report.partitions)
+
+
 def test_a_file_is_copied_first_where_asked(plain_server, kind, tmp_path, expected) -> None:
     run(f"simplecache::{plain_server}/events.{kind}", f"{tmp_path}/out", kind)
     assert columns(tmp_path / "out") == expected

@@ -7,7 +7,14 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from overdensity.core.files.listing import data_files, file_names, folder_names, local_path
+from overdensity.core import InputError
+from overdensity.core.files.listing import (
+    data_files,
+    file_names,
+    folder_names,
+    local_path,
+    refuse_declared,
+)
 
 LOCAL = fsspec.filesystem("file")
 NAMES = ["job[12]", "job?", "job*", "{a,b}", "era=2017", "a b", "plain", "[!x]"]
@@ -91,3 +98,12 @@ def test_home_is_meant_by_a_tilde_only_at_the_beginning(monkeypatch):
     monkeypatch.setenv("HOME", "/home/someone")
     assert local_path("~/a.h5") == "/home/someone/a.h5"
     assert local_path("runs/~") == "runs/~"
+
+
+def test_more_events_than_fit_are_refused_where_the_size_is_known():
+    for events, size in ((10**6, 1), (10**9, 10**6), (10**9, 0)):
+        refuse_declared(events, size, "a.root")
+    with pytest.raises(
+        InputError, match=r"a\.root: says that it holds 1000001 events in 1000 bytes"
+    ):
+        refuse_declared(10**6 + 1, 1000, "a.root")
