@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, InputError
-from overdensity.ml import Sample, make_method, performance
+from overdensity.ml import Sample, check_method, make_method, performance
 from overdensity.ml.anomaly.weak_supervision.tag_n_train import TagNTrain
 from overdensity.ml.contract import toy_sample
 
@@ -135,3 +135,42 @@ def test_thin_windows_are_known_beforehand():
 def test_values_that_cannot_be_used_are_refused(name, value):
     with pytest.raises(ConfigError, match=f"{name} = .*cannot be used"):
         make_method("tag_n_train", **{name: value})
+
+
+IMAGES = {
+    "min_events": 20,
+    "signal_like": [0.2],
+    "images": {"filters": [4, 4, 2], "latent": 3, "device": "cpu"}
+    | {"training": {"epochs": 4, "batch": 100, "learning_rate": 1e-2}},
+    "classifier": {
+        "kind": "cnn",
+        "inner_folds": 2,
+        "members": 1,
+        "cnn": {"filters": [6, 4, 4, 4], "dense": 8, "device": "cpu"}
+        | {"training": {"epochs": 8, "batch": 50, "learning_rate": 1e-2}},
+    },
+}
+
+
+@pytest.mark.slow(seconds=20)
+@pytest.mark.parametrize("resonant", [True, False])
+def test_on_images_it_does_what_every_method_must(resonant):
+    """Finds two prongs among one prong, among other things."""
+    check_method("tag_n_train", **IMAGES, resonant=resonant)
+
+
+@pytest.mark.slow(seconds=5)
+@pytest.mark.parametrize("resonant", [True, False])
+def test_on_images_nothing_is_found_where_nothing_is(resonant, without_signal, excess_of):
+    method = make_method("tag_n_train", **IMAGES, resonant=resonant)
+    assert abs(excess_of(method, without_signal)) < 3
+
+
+def test_images_of_two_jets_are_needed_and_a_classifier_that_reads_either(events, window):
+    method = make_method("tag_n_train", **IMAGES)
+    assert method.needs == ("images",)
+    one = replace(events, blocks={"j1_image": events.blocks["j1_image"]})
+    with pytest.raises(InputError, match=r"needs an image of two jets, .* found j1_image"):
+        method.fit(method.shown(one), window, seed=1)
+    with pytest.raises(ConfigError, match=r"'pfn' reads constituents; take one"):
+        make_method("tag_n_train", classifier={"kind": "pfn"})
