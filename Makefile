@@ -17,6 +17,8 @@ OR_NONE = $(if $(ONLY), || test $$? = 5)
 
 # One thread a process for OpenMP and BLAS: the parallelism is over tasks.
 export OMP_NUM_THREADS ?= 1
+# Tests are rewritten and compiled once, not in every run and process.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test slow coverage lint format docs constraints clean
 

@@ -1,6 +1,7 @@
 """CWoLa against autoencoder at falling signal strength (arXiv:2101.08320, section 4.2.2, figure 37).
 
     python -P benchmarks/crossing.py [--signal COLUMNS] [--work FOLDER] [--seeds 0 1 2 3 4] [--figure FILE]
+                                     [--strengths 0 6e-4 1.2e-3 2e-3 3e-3 4e-3 6e-3]
 
 At each S/B in the signal region and for each seed, a random subset of the signal is added to the
 500 000 background events of the reference sample; both methods are trained on four fifths of them
@@ -117,32 +118,42 @@ def _auc(b: NDArray[np.float32], s: NDArray[np.float32]) -> float:
     return auc(np.r_[b, s], label)
 
 
-def run(signal: Sample, store: Path, seeds: list[int]) -> list[dict[str, float]]:
-    """Measure what is not in the store yet, and return all."""
+def run(
+    signal: Sample, store: Path, seeds: list[int], strengths: list[float]
+) -> list[dict[str, float]]:
+    """Measure what is not in the store yet, and return what was asked for."""
+    asked = [(k, seed) for seed in seeds for k in strengths]
     known = {(each["strength"], each["seed"]) for each in read_lines(store)}
-    missing = [(k, seed) for seed in seeds for k in STRENGTHS if (k, seed) not in known]
+    missing = [pair for pair in asked if pair not in known]
     background = read(REFERENCE / "rnd_background.parquet", 0) if missing else signal
     for strength, seed in missing:
         add_line(store, measure(background, signal, strength, seed))
-    return read_lines(store)
+    return [each for each in read_lines(store) if (each["strength"], each["seed"]) in asked]
+
+
+def strengths_of(results: list[dict[str, float]]) -> list[float]:
+    """Return the strengths of the results, from none to the largest."""
+    return sorted({each["strength"] for each in results})
 
 
 def column(results: list[dict[str, float]], key: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return mean and standard deviation over the seeds, one a strength; 0 for a single seed."""
-    groups = [[r[key] for r in results if r["strength"] == strength] for strength in STRENGTHS]
+    groups = [
+        [r[key] for r in results if r["strength"] == strength] for strength in strengths_of(results)
+    ]
     std = [np.std(g, ddof=1) if len(g) > 1 else 0.0 for g in groups]
     return np.array([np.mean(g) for g in groups]), np.array(std)
 
 
-def crossing(a: NDArray[Any], b: NDArray[Any]) -> str:
+def crossing(strengths: list[float], a: NDArray[Any], b: NDArray[Any]) -> str:
     """Return the S/B from which on a stays above b, between strengths linear in the logarithm."""
     below = np.flatnonzero(a <= b)
     i = below[-1] if len(below) else 0
     if i == 0:
-        return f"below {STRENGTHS[1]:.1e}"
-    if i == len(STRENGTHS) - 1:
-        return f"above {STRENGTHS[-1]:.1e}"
-    x = np.log(STRENGTHS[i : i + 2])
+        return f"below {strengths[1]:.1e}"
+    if i == len(strengths) - 1:
+        return f"above {strengths[-1]:.1e}"
+    x = np.log(strengths[i : i + 2])
     gap = (a - b)[i : i + 2]
     return f"{np.exp(x[0] - gap[0] * (x[1] - x[0]) / (gap[1] - gap[0])):.1e}"
 
@@ -165,15 +176,16 @@ def report(results: list[dict[str, float]], figure: Path | None, title: str) -> 
     keys[f"z, AE {best:.1%}"] = f"z autoencoder {best:g}"
     found = {name: column(results, key) for name, key in keys.items()}
     print(f"| S/B | {' | '.join(found)} |\n|{' --- |' * (1 + len(found))}")
-    for i, strength in enumerate(STRENGTHS):
+    strengths = strengths_of(results)
+    for i, strength in enumerate(strengths):
         cells = [
             f"{mean[i]:.{3 if 'z' not in name else 1}f} ± {std[i]:.{3 if 'z' not in name else 1}f}"
             for name, (mean, std) in found.items()
         ]
         print(f"| {strength:g} | {' | '.join(cells)} |")
-    print(f"\nAUC cross at S/B = {crossing(found['AUC CWoLa'][0], found['AUC AE'][0])}")
+    print(f"\nAUC cross at S/B = {crossing(strengths, found['AUC CWoLa'][0], found['AUC AE'][0])}")
     for name in ("z, AE published cuts", f"z, AE {best:.1%}", "z, all"):
-        at = crossing(found[f"z, CWoLa {SELECTION:.1%}"][0], found[name][0])
+        at = crossing(strengths, found[f"z, CWoLa {SELECTION:.1%}"][0], found[name][0])
         print(f"CWoLa passes {name!r} at S/B = {at}")
     for name in ("cwola", "autoencoder"):
         mean, std = column(results, f"sr-sb {name}")
@@ -181,14 +193,13 @@ def report(results: list[dict[str, float]], figure: Path | None, title: str) -> 
             f"AUC of SR against the other background, no signal, {name}: {mean[0]:.3f} ± {std[0]:.3f}"
         )
     if figure is not None:
-        draw(found, best, title).savefig(figure, dpi=110)
+        draw(strengths[1:], found, best, title).savefig(figure, dpi=110)
 
 
-def draw(found: dict[str, Any], best: float, title: str) -> Figure:
-    """Draw both panels of the published figure."""
+def draw(x: list[float], found: dict[str, Any], best: float, title: str) -> Figure:
+    """Draw both panels of the published figure, at strengths x."""
     plot = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = plot.subplots(1, 2)
-    x = np.array(STRENGTHS[1:])
     lines = {
         left: {
             "AUC CWoLa": ("CWoLa", "C0", "-"),
@@ -231,6 +242,9 @@ def main() -> None:
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[*range(5)], help="subsets of the signal"
     )
+    parser.add_argument(
+        "--strengths", type=float, nargs="+", default=[*STRENGTHS], help="S/B, 0 among them"
+    )
     parser.add_argument("--figure", type=Path, help="where the figure goes")
     parser.add_argument("--title", default="", help="above the figure")
     arguments = parser.parse_args()
@@ -239,7 +253,7 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     start = time.process_time()
     signal = read(path, 10**7)
-    results = run(signal, arguments.work / "results.jsonl", arguments.seeds)
+    results = run(signal, arguments.work / "results.jsonl", arguments.seeds, arguments.strengths)
     report(results, arguments.figure, arguments.title)
     print(f"({time.process_time() - start:.0f} s of CPU)")
 

@@ -1,9 +1,9 @@
 """Speed of conditional flows with each backend, and the density of each family at equal time.
 
-    python -P benchmarks/flows.py [speed] [density] [mflow] [--quick]
+    python -P benchmarks/flows.py [speed] [density] [mflow] [--seconds 60] [--quick]
 
-speed    a training step, densities and samples per second: our element-wise maps on nflows, nflows
-         alone, and zuko where it is installed
+speed    a training step, densities and samples: our element-wise maps on nflows beside nflows
+         alone, and zuko where it is installed, measured in turns
 density  each family fitted for the same CPU time on the benchmark split of DATA.md: held-out
          log-likelihood, and closure of samples in the signal region
 mflow    regularised likelihood on that split, with 4 and with the 12 published features
@@ -35,7 +35,6 @@ REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "re
 FEATURES = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 WINDOW = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
 FLOW = FlowHyper()
-SECONDS = 60.0  # of CPU time for each family's fit
 SHAPE: dict[str, Any] = {key: getattr(FLOW, key) for key in ("layers", "width", "depth", "bins")}
 
 
@@ -58,8 +57,12 @@ def speed(*, quick: bool) -> None:
             candidates["zuko"] = _zuko(family)
         timings = _speeds(candidates, repeats=3 if quick else 9)
         rows += [f"{family} | {name} | {cells}" for name, cells in timings.items()]
-    print(f"4 features and a mass; {SHAPE}; float32; CPU time of one thread, best of several\n")
-    table("family | backend | ms a step of 1024 | densities 1e3/s | samples 1e3/s", rows)
+    print(f"4 features and a mass; {SHAPE}; float32; CPU time of one thread\n")
+    table(
+        "family | backend | ms a step of 1024, the fastest | times that of ours: step | densities "
+        "| samples",
+        rows,
+    )
 
 
 class _Backend(NamedTuple):
@@ -147,11 +150,11 @@ def _zuko(family: Family) -> _Backend:
 
 
 def _speeds(backends: dict[str, _Backend], repeats: int) -> dict[str, str]:
-    """Return step time, densities and samples per second, measured in turns."""
+    """Return the time of a step, and times relative to ours: medians (ranges) of the turns."""
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(16_384, 4, generator=generator)
     c = torch.randn(16_384, 1, generator=generator)
-    times: dict[str, list[list[float]]] = {name: [[], [], []] for name in backends}
+    times: dict[str, list[tuple[float, ...]]] = {name: [] for name in backends}
     optimizers = {
         name: torch.optim.Adam(each.parameters, fused=True) for name, each in backends.items()
     }
@@ -164,14 +167,20 @@ def _speeds(backends: dict[str, _Backend], repeats: int) -> dict[str, str]:
 
     for _ in range(repeats):
         for name, backend in backends.items():
-            times[name][0] += [_seconds(lambda name=name: step(name)) for _ in range(5)]
+            steps = min(_seconds(lambda name=name: step(name)) for _ in range(5))
             with torch.no_grad():
-                times[name][1].append(_seconds(lambda b=backend: b.log_prob(x, c)))
-                times[name][2].append(_seconds(lambda b=backend: b.inverse(x / 2, c)))
-    return {
-        name: f"{1e3 * min(a):.1f} | {len(x) / min(b) / 1e3:.0f} | {len(x) / min(d) / 1e3:.0f}"
-        for name, (a, b, d) in times.items()
-    }
+                densities = _seconds(lambda b=backend: b.log_prob(x, c))
+                samples = _seconds(lambda b=backend: b.inverse(x / 2, c))
+            times[name].append((steps, densities, samples))
+    ours = np.array(times["ours on nflows"])
+    cells = {}
+    for name, each in times.items():
+        ratio = np.sort(np.array(each) / ours, axis=0)
+        middle = np.median(ratio, axis=0)
+        columns = zip(middle, ratio[0], ratio[-1], strict=True)
+        relative = [f"{mid:.2f} ({low:.2f} to {high:.2f})" for mid, low, high in columns]
+        cells[name] = " | ".join([f"{1e3 * min(each)[0]:.1f}", *relative])
+    return cells
 
 
 def _seconds(function: Callable[[], Any]) -> float:
@@ -183,9 +192,9 @@ def _seconds(function: Callable[[], Any]) -> float:
 # --- densities -----------------------------------------------------------------------------------
 
 
-def density(*, quick: bool) -> None:
+def density(*, seconds: float) -> None:
     """Fit each family for the same CPU time."""
-    rows = [_density(family, SECONDS / (10 if quick else 1)) for family in FAMILIES]
+    rows = [_density(family, seconds) for family in FAMILIES]
     print("Split of DATA.md without the SR; held-out background outside of it and in it\n")
     table("family | CPU s | epochs | log p, sidebands | log p, SR | closure AUC in the SR", rows)
 
@@ -294,19 +303,23 @@ def _join(background: Sample, signal: Sample) -> Sample:
     )
 
 
-PARTS = {"speed": speed, "density": density, "mflow": mflow}
+PARTS = ("speed", "density", "mflow")
 
 
 def main() -> None:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=", ".join(PARTS))
-    parser.add_argument("--quick", action="store_true", help="fewer repeats, a tenth of the time")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of CPU, for a fit of density")
+    parser.add_argument("--quick", action="store_true", help="fewer repeats and epochs")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     for part in arguments.parts or PARTS:
         print(f"### {part}\n")
-        PARTS[part](quick=arguments.quick)
+        if part == "density":
+            density(seconds=arguments.seconds)
+        else:
+            {"speed": speed, "mflow": mflow}[part](quick=arguments.quick)
 
 
 if __name__ == "__main__":

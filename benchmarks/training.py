@@ -124,7 +124,7 @@ def spread(values: list[float], digits: int = 1) -> str:
 
 def scan(*, quick: bool) -> None:
     """Time the scan at equal data, and measure the SIC of one fold's model on other events."""
-    n_signal, epochs = 300, EPOCHS
+    n_signal, epochs = 300, 100 if quick else EPOCHS
     data, rest = box(40_000, n_signal, seed=1)
     windows = scan_windows()
     window = windows[AT_3500]
@@ -393,7 +393,7 @@ def _selections(data: Sample, scores: NDArray[np.float32], seed: int) -> Any:
 
 def few(*, quick: bool) -> None:
     """Measure the idealised detector with ever fewer background events, and SALAD beside it."""
-    seeds = range(1 if quick else 10)
+    seeds = range(3 if quick else 10)
     found = parallel(_few, [(seed,) for seed in seeds])
     rows = []
     for name in found[0]:

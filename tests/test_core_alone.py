@@ -12,6 +12,8 @@ import pytest
 
 from overdensity.core.extras import EXTRAS
 
+from .conftest import write_search
+
 BLOCKED = ("torch", "nflows", "hepdata_lib", "pyBumpHunter", "pythia8mc")
 
 BLOCK = f"""
@@ -25,29 +27,6 @@ class Blocker:
 
 sys.meta_path.insert(0, Blocker)
 """
-
-
-def run(code: str) -> str:
-    """Run code in a process that has none of the extras; returns what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", BLOCK + code], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_what_is_blocked_is_what_extras_bring() -> None:
-    assert set(BLOCKED) <= set(EXTRAS)
-
-
-def test_a_whole_search_needs_no_extra(search_file: Path, finished_run: Path) -> None:
-    run(f"from overdensity.workflow.commands import main\ntry:\n    main(['run', {str(search_file)!r}])"
-        "\nexcept SystemExit as stopped:\n    assert not stopped.code")  # fmt: skip
-    found, expected = (
-        json.loads((folder / "results.json").read_text())["best"]
-        for folder in (search_file.parent / "run", finished_run)
-    )
-    assert found == expected
 
 
 WITHOUT = {
@@ -72,15 +51,16 @@ WITHOUT = {
     ),
 }
 
-
-@pytest.fixture(scope="module")
-def said() -> dict[str, str]:
-    """What is said of each extra that is missing, by one process, which starts in seconds."""
-    code = f"""
+ALONE = """
 import contextlib, io, json, logging
+import overdensity.stats
 from overdensity.core import MissingExtraError
+
+for name in overdensity.stats.__all__:
+    getattr(overdensity.stats, name)
+
 said = {{}}
-for name, (code, _) in {WITHOUT!r}.items():
+for name, (code, _) in {without!r}.items():
     with contextlib.redirect_stdout(io.StringIO()) as out:
         logging.basicConfig(level="WARNING", stream=out, force=True)
         try:
@@ -88,15 +68,56 @@ for name, (code, _) in {WITHOUT!r}.items():
         except MissingExtraError as error:
             print(error)
     said[name] = out.getvalue()
+
+from matplotlib.figure import Figure
+from overdensity.workflow.commands import main
+
+def savefig(figure, target, **options):
+    getattr(target, "write", getattr(target, "write_bytes", None))(b"<svg/>")
+
+Figure.savefig = savefig
+try:
+    main(["run", {search!r}])
+except SystemExit as stopped:
+    assert not stopped.code
 print(json.dumps(said))
 """
-    return json.loads(run(code).splitlines()[-1])
+
+
+def write_alone(folder: Path, box: Path) -> dict[str, str]:
+    """Ask a process that has none of the extras, and starts in seconds, for all that is tested."""
+    code = ALONE.format(without=WITHOUT, search=str(write_search(folder, box)))
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCK + code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def alone(box: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """The folder of a search without extras, and what is said of each extra that is missing.
+
+    Every public name of the statistics was there.
+    """
+    folder = tmp_path_factory.mktemp("alone")
+    return folder / "run", write_alone(folder, box)
+
+
+def test_what_is_blocked_is_what_extras_bring() -> None:
+    assert set(BLOCKED) <= set(EXTRAS)
+
+
+def test_a_whole_search_needs_no_extra(
+    alone: tuple[Path, dict[str, str]], finished_run: Path
+) -> None:
+    found, expected = (
+        json.loads((folder / "results.json").read_text())["best"]
+        for folder in (alone[0], finished_run)
+    )
+    assert found == expected
 
 
 @pytest.mark.parametrize("name", WITHOUT)
-def test_what_needs_an_extra_says_which(name: str, said: dict[str, str]) -> None:
-    assert re.search(WITHOUT[name][1], said[name])
-
-
-def test_every_name_of_the_statistics_is_there_without_extras() -> None:
-    run("import overdensity.stats as stats\nfor name in stats.__all__: getattr(stats, name)")
+def test_what_needs_an_extra_says_which(name: str, alone: tuple[Path, dict[str, str]]) -> None:
+    assert re.search(WITHOUT[name][1], alone[1][name])

@@ -25,12 +25,8 @@ WITHOUT_RECEIPT = {
     ("docs/methods/anode.md", "Without signal"),
     ("docs/methods/autoencoder.md", "CWoLa against autoencoders"),
     ("docs/methods/autoencoder.md", "Where it fails"),
-    ("docs/methods/autoencoder.md", "Without signal"),
-    ("docs/methods/cathode.md", "Beside sk_cathode"),
     ("docs/methods/cathode.md", "Without signal"),
-    ("docs/methods/cwola.md", "The benchmark split"),
     ("docs/methods/cwola.md", "Time"),
-    ("docs/methods/idealised.md", "Without signal"),
     ("docs/methods/lacathode.md", "Without signal"),
     ("docs/methods/mflow.md", "Without signal"),
     ("docs/methods/sa_cwola.md", "Without signal"),
@@ -38,9 +34,6 @@ WITHOUT_RECEIPT = {
     ("docs/methods/salad.md", "Without signal"),
     ("docs/performance.md", "Events to columns"),
     ("docs/performance.md", "Statistics"),
-    ("docs/simulation.md", "What the official signal is"),
-    ("docs/wide.md", "The events"),
-    ("docs/wide.md", "What it reaches"),
 }
 
 

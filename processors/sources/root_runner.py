@@ -140,6 +140,8 @@ class ThroughRunner:
         if len(names := {name for layout in self.source.candidates for name in layout.trees}) == 1:
             return names.pop()  # nothing to look up
         with self.source.opened(path) as file:
+            if len(there := [name for name in names if name in file]) == 1:
+                return there[0]  # without reading the tree, which takes a second
             tree = self.source.find(file, path, self.writer.collections)[1]
             return tree.object_path.strip("/").partition(";")[0]
 

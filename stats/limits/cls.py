@@ -80,13 +80,13 @@ def upper_limit(workspace: Workspace, *, level: float = 0.95, seed: int = 0) -> 
     """
     model = likelihood(workspace)
     if is_count(model):
-        return counting_limit(workspace, level=level)
-    if effective_background(workspace) >= FEW_EVENTS:
-        return asymptotic_limit(workspace, level=level)
-    return toy_limit(workspace, level=level, seed=seed)
+        return counting_limit(model, level=level)
+    if effective_background(model) >= FEW_EVENTS:
+        return asymptotic_limit(model, level=level)
+    return toy_limit(model, level=level, seed=seed)
 
 
-def effective_background(workspace: Workspace) -> float:
+def effective_background(workspace: Workspace | Likelihood) -> float:
     r"""Return the number of background events that a signal competes with.
 
     For signal s and background b in the bins, as fitted without signal,
@@ -147,7 +147,7 @@ def asymptotic_limit(workspace: Workspace | Likelihood, *, level: float = 0.95) 
 
 
 def toy_limit(
-    workspace: Workspace, *, level: float = 0.95, n: int = 10_000, seed: int = 0
+    workspace: Workspace | Likelihood, *, level: float = 0.95, n: int = 10_000, seed: int = 0
 ) -> UpperLimit:
     r"""Return the CLs limit from pseudo-experiments of :math:`\tilde q_\mu`, each refitted.
 
@@ -159,7 +159,7 @@ def toy_limit(
 
     Parameters
     ----------
-    workspace : dict
+    workspace : dict or Likelihood
         A pyhf workspace.
     level : float
         Confidence level.

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 Workspace = dict[str, Any]
 
 
-def counting_limit(workspace: Workspace, *, level: float = 0.95) -> UpperLimit:
+def counting_limit(workspace: Workspace | Likelihood, *, level: float = 0.95) -> UpperLimit:
     r"""Return the CLs limit of a single count from the sum over all smaller counts.
 
     .. math:: \mathrm{CL_s} = \frac{\langle P(N \le n \mid \mu s + b)\rangle}
@@ -63,12 +63,13 @@ def counting_limit(workspace: Workspace, *, level: float = 0.95) -> UpperLimit:
         raise InputError(msg)
     background, signal = (values[:, 0] for values in yields_of(model, _drawn(model)))
     counts = [round(float(model.observed[0])), *_quantile_counts(background)]
+    without = [special.pdtr(n, background).mean() for n in counts]
 
     def function(mu: Array) -> Array:
         out = np.empty(mu.size)
         for k, (n, strength) in enumerate(zip(counts, mu, strict=True)):
             both = special.pdtr(n, background + strength * signal).mean()
-            out[k] = np.log(alpha * special.pdtr(n, background).mean() / max(both, 1e-300))
+            out[k] = np.log(alpha * without[k] / max(both, 1e-300))
         return out
 
     if not signal.mean() > 0:

@@ -134,7 +134,8 @@ class Likelihood:
 
     def _model(self, size: int) -> pyhf.Model:
         if size not in self._models:
-            self._models[size] = _quietly(self.spec.model, batch_size=size)
+            # `likelihood` has validated it already
+            self._models[size] = _quietly(self.spec.model, batch_size=size, validate=False)
         return self._models[size]
 
 

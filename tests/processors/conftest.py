@@ -5,15 +5,19 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import dask
 import h5py
 import hdf5plugin
 import numpy as np
 import pytest
+from distributed.utils import get_mp_context
 from numpy.typing import NDArray
 
 Rows = NDArray[np.float64]
@@ -75,6 +79,25 @@ def rows() -> Rows:
 def lhco_file(rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A file of these events."""
     return write_lhco(tmp_path_factory.mktemp("lhco") / "events.h5", rows)
+
+
+@pytest.fixture(scope="session")
+def forked() -> Iterator[BaseContext]:
+    """Let workers be forked from a process that has imported what they need, which takes seconds."""
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        context = get_mp_context()
+        modules = ("processors.driver", "processors.final_states", "processors.sources")
+        context.set_forkserver_preload(
+            ["coffea.processor", "distributed", *(f"overdensity.{module}" for module in modules)]
+        )
+        yield context
+
+
+@pytest.fixture(scope="session")
+def pool(forked: BaseContext) -> Iterator[ProcessPoolExecutor]:
+    """Two processes."""
+    with ProcessPoolExecutor(2, mp_context=forked) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

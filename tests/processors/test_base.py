@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, dataclass
 from typing import Any, ClassVar
 
@@ -26,7 +27,7 @@ from overdensity.processors import (
     read_events,
     to_uhi,
 )
-from overdensity.processors.base import ColumnProcessor, Steps
+from overdensity.processors.base import ColumnProcessor, Selected, Steps
 from overdensity.processors.final_states.leptons import LeptonProcessor
 from overdensity.processors.final_states.multijet import MultijetProcessor
 from overdensity.processors.final_states.single_jets import JetProcessor
@@ -135,21 +136,42 @@ def processor(request: pytest.FixtureRequest) -> ColumnProcessor:
     return make_processor(name, **options)
 
 
+@pytest.fixture(scope="module")
+def selections() -> dict[tuple[str, int], Selected]:
+    """What was selected already."""
+    return {}
+
+
+@pytest.fixture
+def select(
+    processor: ColumnProcessor, selections: dict[tuple[str, int], Selected]
+) -> Callable[[ak.Array], Selected]:
+    """Select events of a module's fixture, by each processor once."""
+
+    def of(events: ak.Array) -> Selected:
+        key = json.dumps(processor.settings()), id(events)
+        if key not in selections:
+            selections[key] = processor.select(events)
+        return selections[key]
+
+    return of
+
+
 def test_every_processor_is_under_the_contract() -> None:
     ours = {DijetProcessor, MultijetProcessor, JetProcessor, LeptonProcessor}
     assert set(PROCESSORS.values()) == ours
     assert {name for name, _ in ALL} == {processor.name for processor in ours}
 
 
-def test_something_is_selected_and_something_is_not(processor, events) -> None:
-    cutflow = list(processor.select(events).cutflow.values())
+def test_something_is_selected_and_something_is_not(processor, select, events) -> None:
+    cutflow = list(select(events).cutflow.values())
     assert cutflow[0] == len(events)
     assert cutflow == sorted(cutflow, reverse=True)
     assert 5 < cutflow[-1] < len(events)
 
 
-def test_columns_are_of_one_length_and_in_single_precision(processor, events) -> None:
-    columns = processor.select(events).columns
+def test_columns_are_of_one_length_and_in_single_precision(processor, select, events) -> None:
+    columns = select(events).columns
     assert len({len(column) for column in columns.values()}) == 1
     for kind in kinds(columns).values():
         assert "float64" not in kind
@@ -157,26 +179,28 @@ def test_columns_are_of_one_length_and_in_single_precision(processor, events) ->
     assert (columns["event"].dtype, columns["label"].dtype) == (np.uint64, np.int8)
 
 
-def test_events_keep_their_order_and_their_label(processor, events) -> None:
-    columns = processor.select(events).columns
+def test_events_keep_their_order_and_their_label(processor, select, events) -> None:
+    columns = select(events).columns
     place = {event: k for k, event in enumerate(events.event.tolist())}
     places = [place[event] for event in columns["event"].tolist()]
     assert places == sorted(places)
     np.testing.assert_array_equal(columns["label"], events.label[places])
 
 
-def test_an_empty_chunk_has_the_same_columns(processor, events) -> None:
-    full, empty = processor.select(events), processor.select(events[:0])
+def test_an_empty_chunk_has_the_same_columns(processor, select, events) -> None:
+    full, empty = select(events), processor.select(events[:0])
     assert kinds(empty.columns) == kinds(full.columns)
     assert {len(column) for column in empty.columns.values()} == {0}
     assert empty.cutflow == dict.fromkeys(full.cutflow, 0)
 
 
-def test_a_chunk_of_which_nothing_is_selected_has_the_same_columns(processor, events) -> None:
+def test_a_chunk_of_which_nothing_is_selected_has_the_same_columns(
+    processor, select, events
+) -> None:
     nothing = ak.with_field(events, ak.Array(events.event), "event")
     for name in ("particles", "fat_jets", "jets", "leptons"):
         nothing[name] = events[name][:, :0]
-    full, empty = processor.select(events), processor.select(nothing)
+    full, empty = select(events), processor.select(nothing)
     assert kinds(empty.columns) == kinds(full.columns)
     assert list(empty.cutflow.values())[:3] == [len(events), len(events), 0]
 
@@ -223,8 +247,8 @@ def test_a_weight_that_is_not_finite_is_dropped_and_counted(processor, weighted)
     assert np.isfinite(list(selected.weighted.values())).all()
 
 
-def test_weights_are_summed_after_each_step(processor, weighted) -> None:
-    selected = processor.select(weighted)
+def test_weights_are_summed_after_each_step(processor, select, weighted) -> None:
+    selected = select(weighted)
     assert list(selected.weighted) == list(selected.cutflow)
     weight = dict(zip(weighted.event.tolist(), weighted.weight.tolist(), strict=True))
     kept = np.unique(selected.columns["event"]).tolist()
@@ -234,14 +258,14 @@ def test_weights_are_summed_after_each_step(processor, weighted) -> None:
     np.testing.assert_array_equal(selected.columns["weight"], np.float32(expected))
 
 
-def test_events_without_weight_have_no_weighted_cutflow(processor, events) -> None:
-    selected = processor.select(events)
+def test_events_without_weight_have_no_weighted_cutflow(processor, select, events) -> None:
+    selected = select(events)
     assert selected.weighted == {}
     assert "weight" not in selected.columns
 
 
-def test_histograms_hold_the_columns(processor, weighted) -> None:
-    columns = processor.select(weighted).columns
+def test_histograms_hold_the_columns(processor, select, weighted) -> None:
+    columns = select(weighted).columns
     for weight in (None, columns["weight"]):
         given = {k: v for k, v in columns.items() if k != "weight" or weight is not None}
         histograms = processor.histograms(given)
@@ -268,9 +292,9 @@ def test_processors_travel_to_workers(processor, events) -> None:
         processor.batch_events = 3
 
 
-def test_the_runner_gets_what_it_adds_up(processor, weighted) -> None:
+def test_the_runner_gets_what_it_adds_up(processor, select, weighted) -> None:
     result = processor.process(weighted)
-    selected = processor.select(weighted)
+    selected = select(weighted)
     assert result["cutflow"] == selected.cutflow
     assert result["cutflow_weighted"] == selected.weighted
     assert result["hists"] == processor.histograms(selected.columns)

@@ -247,24 +247,6 @@ def test_a_cross_section_is_shared_among_the_events_of_its_dataset(
     assert report.histogram("mjj").sum(flow=True).value == pytest.approx(630)
 
 
-@pytest.mark.parametrize(
-    ("name", "keys", "warned"),
-    [
-        ("nano_tt_v15", {}, True),  # has lost its Runs tree
-        ("nano_tt_v15", {"sum_weights": 1e6}, False),
-        ("nano_dy", {}, False),
-    ],
-)
-def test_a_skim_that_does_not_know_what_it_is_of_is_warned_of(  # noqa: PLR0917 - fixtures
-    shared_data, tmp_path, caplog, name, keys, warned
-) -> None:
-    files = str(shared_data / "root" / f"{name}.root")
-    fileset = {"mc": {"files": files, "xsec": 1.0, "lumi": 1.0, **keys}}
-    jets = DijetProcessor(collection="jets", features=())
-    run(fileset, tmp_path, source=RootSource(), processor=jets, chunk_events=None)
-    assert ("does not say how many events were generated" in caplog.text) == warned
-
-
 def test_a_chunk_that_cannot_be_read_leaves_a_note(tmp_path, lhco_file, monkeypatch) -> None:
     read = LhcoSource.read
 
@@ -307,6 +289,7 @@ def test_simulation_that_lost_events_says_that_its_yields_are_too_small(
     assert table(tmp_path / "run").weight.sum() == pytest.approx(400 + 20)
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_killed_worker_loses_and_doubles_nothing(tmp_path, make_rows, write) -> None:
     file = write(tmp_path / "events.h5", make_rows(320, seed=3))
     alone = run(file, tmp_path / "alone", chunk_events=10)
@@ -340,6 +323,7 @@ class DeadlySource(LhcoSource):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_chunk_that_kills_all_workers_is_an_error_in_words(lhco_file, tmp_path) -> None:
     module = sys.modules[__name__]
     cloudpickle.register_pickle_by_value(module)  # workers cannot import a test

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import loky
 import pandas as pd
 import pytest
 import uproot
@@ -46,10 +45,9 @@ def expected(formats, tmp_path_factory) -> tuple[pd.DataFrame, ProcessingReport]
 
 
 @pytest.fixture(scope="module")
-def executors() -> Iterator[dict[str, Any]]:
+def executors(pool) -> Iterator[dict[str, Any]]:
     """One of each kind; their processes live as long as the tests of this module."""
     with (
-        loky.ProcessPoolExecutor(2) as pool,
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from overdensity.core import InputError
-from overdensity.processors import Dataset, FileSummary, LhcoSource
+from overdensity.processors import Dataset, FileSummary, LhcoSource, RootSource
 from overdensity.processors.planning import FoundFile, complaint, find_files, plan_chunks
 
 
@@ -77,6 +77,24 @@ def test_a_file_that_should_know_how_many_were_generated_is_warned_of(caplog) ->
     dataset = Dataset("qcd", ("/data/a.root",), cross_section=2.0, luminosity=100.0)
     plan(found(sum_weights=50.0, knows_generated=False), dataset)
     assert "does not say how many events were generated" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "sum_weights", "warned"),
+    [
+        ("nano_tt_v15", None, True),  # has lost its Runs tree
+        ("nano_tt_v15", 1e6, False),
+        ("nano_dy", None, False),
+    ],
+)
+def test_a_skim_that_does_not_know_what_it_is_of_is_warned_of(
+    shared_data, caplog, name, sum_weights, warned
+) -> None:
+    path = str(shared_data / "root" / f"{name}.root")
+    files, _ = find_files([path], RootSource(), ("jets",), in_this_process)
+    dataset = Dataset("mc", (path,), 1.0, 1.0, sum_weights)
+    plan_chunks([dataset], files, "settings", chunk_events=None, memory="256 MB")
+    assert ("does not say how many events were generated" in caplog.text) == warned
 
 
 def test_where_any_events_have_weights_all_get_one() -> None:

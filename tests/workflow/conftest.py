@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
 from overdensity.workflow import load_config, run_search
 from overdensity.workflow.commands import command_line
@@ -73,16 +72,18 @@ def finished_suite(suite_pool: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _drawing() -> Iterator[Callable[..., None]]:
+def _drawing() -> Iterator[Callable[[pytest.MonkeyPatch], None]]:
     """Draw no figure, but keep at hand what would."""
-    with nothing_drawn() as drawing:
-        yield drawing
+    with nothing_drawn() as draw_in:
+        yield draw_in
 
 
 @pytest.fixture(autouse=True)
 def _figures_are_drawn_where_a_test_is_about_them(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _drawing: Callable[..., None]
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    _drawing: Callable[[pytest.MonkeyPatch], None],
 ) -> None:
     """Draw in a test that is marked ``figures``; nothing is in a fixture of a module or session."""
     if request.node.get_closest_marker("figures") is not None:
-        monkeypatch.setattr(Figure, "savefig", _drawing)
+        _drawing(monkeypatch)

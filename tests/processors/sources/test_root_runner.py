@@ -49,7 +49,11 @@ def pieces(files: list[str]) -> dict[str, Any]:
     return {c.name: c for f in files for c in split(source.inspect(f, ("fat_jets",)), 100)}
 
 
-@pytest.mark.parametrize("executor", [IterativeExecutor(), FuturesExecutor(workers=1)])
+@pytest.fixture(params=["here", "elsewhere"])
+def executor(request, pool) -> IterativeExecutor | FuturesExecutor:
+    return IterativeExecutor() if request.param == "here" else FuturesExecutor(pool=pool)
+
+
 def test_the_runner_reads_what_uproot_reads(files, executor) -> None:
     result = RootSource().execute(executor, pieces(files[:1]), Counter())
     expected = read_events(RootSource(), files[0], collections=("fat_jets",)).event.to_list()
@@ -59,7 +63,6 @@ def test_the_runner_reads_what_uproot_reads(files, executor) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:coffea")
-@pytest.mark.parametrize("executor", [IterativeExecutor(), FuturesExecutor(workers=1)])
 def test_files_lost_or_damaged_after_inspection_do_not_stop_the_others(files, executor) -> None:
     chunks = pieces(files)
     Path(files[1]).unlink()

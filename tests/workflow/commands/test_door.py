@@ -186,14 +186,13 @@ def test_a_batch_system_that_asks_to_stop_leaves_nothing_locked(tmp_path: Path) 
 import sys, time
 from overdensity.core.files.locks import locked
 from overdensity.workflow.commands import command_line
-from overdensity.workflow.config import reading
 
 def waiting(*_, **__):
     with locked(sys.argv[1], what="run"):
         print("inside", flush=True)
         time.sleep(60)
 
-reading.load_config = waiting
+command_line.app = waiting
 command_line.main(["run", "x.yaml"])
 """
     lock = tmp_path / ".lock"

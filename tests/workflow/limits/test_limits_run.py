@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -10,9 +12,11 @@ import pytest
 import yaml
 
 from overdensity.core import ConfigError, OverdensityError
+from overdensity.stats.limits.cls import upper_limit
 from overdensity.workflow import SearchResults, load_config
 from overdensity.workflow.commands import command_line
 from overdensity.workflow.limits import limits_run as limits
+from overdensity.workflow.limits import yield_limits
 from overdensity.workflow.limits.injection import inject
 from overdensity.workflow.limits.injection_results import Injection
 from overdensity.workflow.limits.limits_figures import limits_figures
@@ -24,6 +28,22 @@ from overdensity.workflow.stages.run import Run
 from ...conftest import make_box, write_search
 
 STRENGTHS, REPEATS = (100,), 5
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _limits_of_the_same_counts_are_found_once() -> Iterator[None]:
+    """Every test limits the yields of the same run."""
+    found: dict[str, Any] = {}
+
+    def once(workspace: dict[str, Any], *, level: float) -> Any:
+        key = json.dumps([workspace, level])
+        if key not in found:
+            found[key] = upper_limit(workspace, level=level)
+        return found[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(yield_limits, "upper_limit", once)
+        yield
 
 
 @pytest.fixture(scope="module")
