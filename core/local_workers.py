@@ -13,7 +13,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
-__all__ = ["InProcess", "local_workers"]
+__all__ = ["InProcess", "available_cores", "local_workers"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -32,6 +32,19 @@ class InProcess(Executor):
         except Exception as error:  # noqa: BLE001 - handed to whoever asks for the result
             future.set_exception(error)
         return future
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use, which batch systems restrict.
+
+    Examples
+    --------
+    >>> available_cores() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS
 
 
 @contextmanager

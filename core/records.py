@@ -160,12 +160,27 @@ class Record:
         Record or None
             None where there is no file, or one that this version does not read.
         """
+        return cls._if_usable(path, "it is made again")
+
+    @classmethod
+    def found_at(cls, path: str | os.PathLike[str]) -> Self | None:
+        """Read what another command left in a file; where it is not usable, what shows it does without.
+
+        Returns
+        -------
+        Record or None
+            None where there is no file, or one that this version does not read.
+        """
+        return cls._if_usable(path, f"it is left out; run {cls.made_by} to make it again")
+
+    @classmethod
+    def _if_usable(cls, path: str | os.PathLike[str], otherwise: str) -> Self | None:
         if not Path(path).is_file():
             return None
         try:
             return cls.from_json(path)
         except InputError as error:
-            logger.warning("%s; it is made again", error.problem)
+            logger.warning("%s; %s", error.problem, otherwise)
             return None
 
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .method import Method, register_method
     from .sample import Sample
     from .sample_stream import SampleStream
+    from .streams.online_flow import OnlineFlow
+    from .streams.online_hyper import OnlineHyper
+    from .streams.stream_summary import StreamSummary
     from .training.calibration_of_scores import Reliability, reliability
     from .training.watching import LossCurve, Watch, watch
 
@@ -47,12 +50,15 @@ __all__ = [
     "MassSculpting",
     "Method",
     "MethodInfo",
+    "OnlineFlow",
+    "OnlineHyper",
     "Performance",
     "RegionComparison",
     "Reliability",
     "Sample",
     "SampleStream",
     "SmallestSignificance",
+    "StreamSummary",
     "Watch",
     "Window",
     "check_method",

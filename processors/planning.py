@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from dask.utils import parse_bytes
 
 from ..core import InputError
+from ..core.files.listing import refuse_declared
 from .columns.partitions import settings_key
 from .sources.chunks import Chunk, FileSummary, file_stamp, split
 from .sources.filesets import Dataset
@@ -147,7 +148,9 @@ def _look(files: Sequence[str], *, source: Source, collections: tuple[str, ...])
         try:
             with readable(path, "event"):  # whatever goes wrong with one file costs that file alone
                 summary = source.inspect(path, collections)
-                found[path] = (summary, *file_stamp(path))
+                size, stamp = file_stamp(path)
+                refuse_declared(summary.n_events, size, path)
+                found[path] = (summary, size, stamp)
         except InputError as error:
             said = str(error)
             bad[path] = said if path in said else f"{path}: {said}"

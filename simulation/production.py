@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core import InputError, OverdensityError, Record, progress
-from ..core.local_workers import local_workers
+from ..core.local_workers import available_cores, local_workers
 from .chunks import ChunkTask, Tally, selected_events
 from .event_files import EventQueue, check_output, key_of, shuffled, write_events
 from .generator import check_process, require_pythia
@@ -245,7 +245,7 @@ def simulate_recipe(
     start = time.monotonic()
     path = Path(out)
     recipe = recipe if seed is None else replace(recipe, seed=seed)
-    workers = _available_cores() if workers is None else workers
+    workers = available_cores() if workers is None else workers
     if workers < 1:
         msg = f"workers must be at least 1, not {workers}"
         raise InputError(msg)
@@ -364,8 +364,3 @@ def _report(process: Process, generator: GeneratorSettings, tally: Tally) -> Pro
         cross_section=tally.weighted_cross_section / generated if known else None,
         chunks=tally.chunks,
     )
-
-
-def _available_cores() -> int:
-    """Return the number of cores this process may use, which batch systems restrict."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -20,18 +20,6 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 # gets shorter: run `python -P benchmarks/receipts.py make …`, then take the section out.
 WITHOUT_RECEIPT = {
     ("docs/combination.md", "Does it find a split signal?"),
-    ("docs/flows.md", "Density"),
-    ("docs/flows.md", "Speed"),
-    ("docs/methods/anode.md", "Without signal"),
-    ("docs/methods/autoencoder.md", "CWoLa against autoencoders"),
-    ("docs/methods/autoencoder.md", "Where it fails"),
-    ("docs/methods/cathode.md", "Without signal"),
-    ("docs/methods/cwola.md", "Time"),
-    ("docs/methods/lacathode.md", "Without signal"),
-    ("docs/methods/mflow.md", "Without signal"),
-    ("docs/methods/sa_cwola.md", "Without signal"),
-    ("docs/methods/salad.md", "What it reaches"),
-    ("docs/methods/salad.md", "Without signal"),
     ("docs/performance.md", "Events to columns"),
     ("docs/performance.md", "Statistics"),
 }

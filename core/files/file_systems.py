@@ -14,6 +14,8 @@ __all__ = ["file_system"]
 def file_system(path: str) -> tuple[Any, str]:
     """Return the fsspec file system of a path or URL, and the name of the file in it.
 
+    The name of a file on this machine may have ``::`` in it; in a URL these join what fsspec chains.
+
     Raises
     ------
     InputError
@@ -25,6 +27,9 @@ def file_system(path: str) -> tuple[Any, str]:
     Traceback (most recent call last):
     overdensity.core.errors.InputError: foo://server/a.root: nothing here opens 'foo://'; ...
     """
+    if "://" not in path:
+        here: Any = fsspec.filesystem("file")
+        return here, here._strip_protocol(path)  # noqa: SLF001 - as url_to_fs does
     try:
         return fsspec.core.url_to_fs(path)
     except ImportError as error:  # fsspec knows the kind, and says what to install

@@ -6,13 +6,32 @@ File systems are those of fsspec, here or elsewhere.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Any
 
+from ..errors import InputError
 from .file_errors import is_missing
 
-__all__ = ["data_files", "file_names", "folder_names", "local_path", "same_place"]
+__all__ = [
+    "bare_name",
+    "data_files",
+    "data_suffix",
+    "file_names",
+    "folder_names",
+    "local_path",
+    "refuse_declared",
+    "same_place",
+    "without_query",
+]
+
+_COUNTED = re.compile(r"\.\d+$")  # of files in parts: DAOD_PHYSLITE.1234._000001.pool.root.1
+_MANY, _PER_BYTE = (
+    1_000_000,
+    1000,
+)  # events that a file may declare, whatever its size, and by a byte of it
+_WEB = re.compile(r"(^|::)https?://")
 
 
 def file_names(fs: Any, folder: str, suffix: str = "") -> list[str]:
@@ -67,11 +86,54 @@ def data_files(fs: Any, folder: str, suffixes: Collection[str]) -> list[str]:
         name = PurePosixPath(path).name
         if name.startswith("."):
             continue
-        if PurePosixPath(name).suffix.lower() in suffixes:  # a folder too, as Spark writes a table
+        if data_suffix(name) in suffixes:  # a folder too, as Spark writes a table
             found += data_files(fs, path, suffixes) if each["type"] == "directory" else [path]
         elif each["type"] == "directory" and "=" in name:
             found += data_files(fs, path, suffixes)
     return sorted(found)
+
+
+def bare_name(path: str) -> str:
+    """Return the name of a file without its folder, and of a URL without its query.
+
+    Examples
+    --------
+    >>> bare_name("https://example.org/get/a.root?token=b/c.d")
+    'a.root'
+    >>> bare_name("/data/what?.root")
+    'what?.root'
+    """
+    return PurePosixPath(without_query(path)).name
+
+
+def data_suffix(path: str) -> str:
+    """Return the end of a file's name that tells its format, in small letters with the dot.
+
+    Numbers behind it, as ATLAS gives them to the parts of a dataset, do not count.
+
+    Examples
+    --------
+    >>> data_suffix("DAOD_PHYSLITE.37019878._000001.pool.root.1")
+    '.root'
+    """
+    return PurePosixPath(_COUNTED.sub("", bare_name(path))).suffix.lower()
+
+
+def refuse_declared(events: int, size: int, path: str) -> None:
+    """Raise an InputError if a file says that it holds far more events than fit into it.
+
+    Examples
+    --------
+    >>> refuse_declared(10**9, 2000, "a.parquet")
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: a.parquet: says that it holds 1000000000 events in 2000 bytes; ...
+    """
+    if events > max(_MANY, _PER_BYTE * size):
+        msg = (
+            f"{path}: says that it holds {events} events in {size} bytes; it is damaged, or holds one "
+            "number over and over"
+        )
+        raise InputError(msg)
 
 
 def same_place(path: str) -> tuple[int, int] | str:
@@ -106,6 +168,21 @@ def local_path(path: str | os.PathLike[str]) -> str:
     """
     path = os.fspath(path)
     return path if "://" in path else os.path.expanduser(path)
+
+
+def without_query(path: str) -> str:
+    """Return a URL without its query; a path, and a URL with a ``?`` that is a pattern, as they are.
+
+    Examples
+    --------
+    >>> without_query("root://eos.example.org//store/a.root?authz=1*2")
+    'root://eos.example.org//store/a.root'
+    >>> without_query("s3://bucket/run?.root")
+    's3://bucket/run?.root'
+    """
+    before, _, query = path.partition("?")
+    told = "://" in path and ("=" in query or _WEB.search(path) is not None)
+    return before if told else path
 
 
 def _names(fs: Any, folder: str, *, folders: bool) -> list[str]:

@@ -36,7 +36,7 @@ _held: dict[tuple[str, int], int] = {}  # how often the thread of a process is i
 
 
 @contextmanager
-def locked(path: str | os.PathLike[str], *, what: str) -> Iterator[None]:
+def locked(path: str | os.PathLike[str], *, what: str, why: str = "") -> Iterator[None]:
     """Hold a lock while something is done; a thread may hold one several times over.
 
     Where no file can be written, there is no lock: what is done then fails by itself.
@@ -47,6 +47,8 @@ def locked(path: str | os.PathLike[str], *, what: str) -> Iterator[None]:
         The file of the lock; its folder is made.
     what : str
         What is locked, as the message begins: ``"runs/box"``.
+    why : str
+        Why one has to wait for the other, for the message.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def locked(path: str | os.PathLike[str], *, what: str) -> Iterator[None]:
     """
     lock = Path(path).absolute()
     key = (f"{os.getpid()} {os.path.realpath(lock)}", threading.get_ident())
-    token = None if key in _held else _taken(lock, what)
+    token = None if key in _held else _taken(lock, what, why)
     _held[key] = _held.get(key, 0) + 1
     ended = threading.Event()
     if token is not None:
@@ -81,7 +83,7 @@ def locked(path: str | os.PathLike[str], *, what: str) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def _taken(lock: Path, what: str) -> str | None:
+def _taken(lock: Path, what: str, why: str) -> str | None:
     """Take a lock; return its token, or None where there can be none."""
     ours = _self()
     mine = lock.with_name(f"{lock.name}.{ours['token']}")
@@ -97,12 +99,12 @@ def _taken(lock: Path, what: str) -> str | None:
             theirs = _owner(lock)
             if not lock.exists():  # given back meanwhile
                 continue
-            why = _ended(theirs, _age(lock, mine))
-            if why is None:
-                raise InputError(_refusal(lock, what, theirs, _age(lock, mine)))
+            end = _ended(theirs, _age(lock, mine))
+            if end is None:
+                raise InputError(_refusal(lock, what, theirs, _age(lock, mine), why))
             if _removed(lock, theirs):
-                logger.warning("%s: took over the lock of %s, %s", what, _named(theirs), why)
-        raise InputError(_refusal(lock, what, _owner(lock), 0.0))
+                logger.warning("%s: took over the lock of %s, %s", what, _named(theirs), end)
+        raise InputError(_refusal(lock, what, _owner(lock), 0.0, why))
     finally:
         mine.unlink(missing_ok=True)
 
@@ -217,11 +219,13 @@ def _named(owner: dict[str, Any]) -> str:
     return "process {pid} on {host} (user {user}, since {since})".format(**known)
 
 
-def _refusal(lock: Path, what: str, owner: dict[str, Any], age: float) -> str:
+def _refusal(lock: Path, what: str, owner: dict[str, Any], age: float, why: str) -> str:
     seen = f", last seen {max(age, 0) / 60:.0f} minutes ago" if age > 2 * _BEAT else ""
+    doing = f" ({owner['command']})" if owner.get("command") else ""
+    reason = f": {why}" if why else ""
     return (
-        f"{what}: {_named(owner)}{seen} is at work in it; wait for it, or choose another folder. If you "
-        f"know that it has ended, remove {lock}"
+        f"{what}: {_named(owner)}{seen} is at work in it{doing}{reason}; wait for it, or choose another "
+        f"folder. If you know that it has ended, remove {lock}"
     )
 
 

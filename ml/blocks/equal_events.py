@@ -18,6 +18,10 @@ __all__ = ["refuse_equal_events", "refuse_repeated_ids"]
 _NEIGHBORS = 10  # in mass, on one side
 _CORRELATED = 10  # times more equal events than independent columns would have are still chance
 _SIGMA = 5
+_FOLLOWS = (
+    0.99  # rank correlation above which a column is one of the mass: a factor 7 for normal columns
+)
+_STEPS = 10
 
 
 def refuse_repeated_ids(files: ColumnFiles, ids: NDArray[np.uint64]) -> None:
@@ -53,7 +57,9 @@ def refuse_equal_events(
     Of n different events, two are equal by chance in n (n - 1) / 2 p_m p_f cases, where p_m and p_f
     are the shares of pairs that are equal in the mass and in the most telling feature, among all
     events or among those of similar masses. Rounded columns have such events; in numbers of single
-    precision they do not occur.
+    precision they do not occur. A column that follows the mass (a copy of it, rounded or in other units)
+    tells nothing that the mass does not: of such pairs there are n (n - 1) / 2 min(p_m, p_f), with shares by
+    the density of the values and the steps between them, for after the equal events none may be left.
 
     Parameters
     ----------
@@ -84,14 +90,21 @@ def refuse_equal_events(
         return
     different = np.ones(len(rows), np.bool_)
     different[np.flatnonzero(suspects)[later]] = False
+    ranks = _ranks(columns[0])
+    follows = [abs(np.corrcoef(ranks, _ranks(each))[0, 1]) > _FOLLOWS for each in columns[1:]]
     n, by_mass = len(rows) - len(later), np.argsort(columns[0], kind="stable")
     shares = [
         max(_equal_pairs(each[different]), _equal_neighbors(columns[0][by_mass], each[by_mass]))
-        for each in columns[1:]
+        for each, like_mass in zip(columns[1:], follows, strict=True)
+        if not like_mass
     ]
     # of the others, what is known is that of events of equal masses
     shares += [_equal_pairs(np.delete(each, later)) for each in hashed[len(columns) :]]
-    chance = n * (n - 1) / 2 * _equal_pairs(columns[0][different]) * min(shares)
+    chances = [n * (n - 1) / 2 * _equal_pairs(columns[0][different]) * each for each in shares]
+    if any(follows):
+        names = [name for name, like in zip(files.features, follows, strict=True) if like]
+        chances.append(_chance_of_following(files, mass > 0, names))
+    chance = min(chances)
     if len(later) <= _CORRELATED * chance + _SIGMA * math.sqrt(_CORRELATED * chance):
         return
     places = np.flatnonzero(chosen)
@@ -102,6 +115,37 @@ def refuse_equal_events(
         "overlap, or two simulations had one seed: give each event once"
     )
     raise InputError(msg)
+
+
+def _chance_of_following(files: ColumnFiles, events: NDArray[np.bool_], names: list[str]) -> float:
+    """Return how many pairs chance makes equal in the mass and in columns that follow it."""
+    columns = files.of_rows(events, [files.mass, *names])
+    values = [
+        each.to_numpy(zero_copy_only=False).astype(np.float32 if _is_single(files, name) else float)
+        for name, each in columns.items()
+    ]
+    n = int(events.sum())
+    return n * (n - 1) / 2 * min(_equal_by_steps(each) for each in values)
+
+
+def _ranks(column: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the mean ranks of the values, with a little that keeps those of a constant from being one."""
+    ordered = np.sort(column)
+    ranks = np.searchsorted(ordered, column, "left") + np.searchsorted(ordered, column, "right")
+    return ranks + np.linspace(0, 1e-6, len(column))
+
+
+def _equal_by_steps(column: NDArray[np.floating[Any]]) -> float:
+    """Return the share of pairs that chance makes equal in rounded values, by pairs a few steps apart."""
+    values = np.sort(column.astype(np.float64))
+    steps = np.diff(values)
+    step = float(np.min(steps[steps > 0], initial=np.inf))
+    if not math.isfinite(step):
+        return 1.0
+    inside = np.searchsorted(values, values + (_STEPS + 0.5) * step, "right")
+    pairs = int(np.sum(inside - np.searchsorted(values, values, "right")))
+    n = len(values)
+    return pairs / _STEPS / max(n * (n - 1) / 2, 1) / 2
 
 
 def _members(ids: NDArray[np.uint64]) -> NDArray[np.bool_]:

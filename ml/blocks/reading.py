@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from ...core import InputError, nearest_names
 from ...core.files.file_systems import file_system
-from ...core.files.listing import data_files, same_place
+from ...core.files.listing import data_files, data_suffix, refuse_declared, same_place
 from ...core.identity import content_ids, number_ties
 from .block import Block, BlockKind
 from .columns import is_number, list_column, number_column
 from .constituents import ConstituentsReader
+from .hdf5_tables import SUFFIXES, parquet_of_hdf5
 from .images import ImagesReader
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "add_lists",
     "block_of",
     "block_reader",
+    "column_names",
 ]
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -126,6 +128,10 @@ class ColumnFiles:
             places[place] = name
         for name, file in files:
             present = file.schema_arrow.names
+            for column in sorted({each for each in present if present.count(each) > 1}):
+                if column in {mass, *features, "event", *EXTRAS} or _KINEMATICS.fullmatch(column):
+                    msg = f"{name}: has the column {column!r} twice; take one of them out"
+                    raise InputError(msg)
             for column in (mass, *features):
                 if column not in present:
                     msg = f"{name}: no column {column!r}; {nearest_names(column, present)}"
@@ -243,6 +249,19 @@ class ColumnFiles:
         return block_reader(schema.field(column).type, len(self), bound)
 
 
+def column_names(path: str) -> list[str]:
+    """Return the names of the columns of a file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    fs, name = file_system(path)
+    with _open(fs, name) as file:
+        return list(file.schema_arrow.names)
+
+
 def block_reader(arrow: pa.DataType, events: int, particles: int) -> BlockReader:
     """Return what so many events of an Arrow type are to be put into."""
     if pa.types.is_struct(arrow.value_type):
@@ -289,7 +308,7 @@ def _files(paths: Paths) -> Iterable[tuple[fsspec.AbstractFileSystem, str]]:
         if not fs.exists(name):
             msg = f"{path}: no such file"
             raise InputError(msg)
-        inside = data_files(fs, name, (".parquet",)) if fs.isdir(name) else [name]
+        inside = data_files(fs, name, (".parquet", *SUFFIXES)) if fs.isdir(name) else [name]
         if not inside:
             msg = f"{path}: a folder without *.parquet files"
             raise InputError(msg)
@@ -301,11 +320,15 @@ def _files(paths: Paths) -> Iterable[tuple[fsspec.AbstractFileSystem, str]]:
 
 
 def _open(fs: fsspec.AbstractFileSystem, name: str) -> pq.ParquetFile:
+    if data_suffix(name) in SUFFIXES:
+        return parquet_of_hdf5(fs, name)
     try:
-        return pq.ParquetFile(name, filesystem=fs, page_checksum_verification=True)
+        file = pq.ParquetFile(name, filesystem=fs, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         msg = f"{name}: not a Parquet file, or truncated ({str(error).splitlines()[0]})"
         raise InputError(msg) from None
+    refuse_declared(file.metadata.num_rows, int(fs.size(name) or 0), name)
+    return file
 
 
 def _next(batches: Iterator[pa.RecordBatch], name: str) -> pa.RecordBatch | None:

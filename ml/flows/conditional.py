@@ -24,7 +24,7 @@ from ..training.training_hyper import TrainingHyper
 from .preprocessing import Preprocessing
 from .transforms import FAMILIES, Family, build_transform
 
-__all__ = ["ConditionalFlow", "FlowHyper", "fit_flow"]
+__all__ = ["ConditionalFlow", "FlowHyper", "fit_flow", "log_prob"]
 
 _ROWS = 16_384  # events that are evaluated at once
 
@@ -139,7 +139,7 @@ class ConditionalFlow:
         at = 0
         with one_thread(), torch.no_grad():
             for inputs, context in self._batches(z, m):
-                logs = [_log_prob(transform, inputs, context) for transform in self._on_device()]
+                logs = [log_prob(transform, inputs, context) for transform in self._on_device()]
                 total = torch.logsumexp(torch.stack(logs).double(), dim=0).cpu().numpy()
                 log_density[at : at + len(total)] += total
                 at += len(total)
@@ -357,7 +357,7 @@ def fit_flow(
     n_validation = round(validation_fraction * len(order))
     found = train(
         transform,
-        lambda module, inputs, condition: -_log_prob(module, inputs, condition),
+        lambda module, inputs, condition: -log_prob(module, inputs, condition),
         (z, context),
         train=order[n_validation:],
         validation=order[:n_validation],
@@ -376,7 +376,7 @@ def _transform(hyper: FlowHyper, features: int) -> Transform:
     return build_transform(features=features, **hyper.shape())
 
 
-def _log_prob(transform: Transform, inputs: Tensor, context: Tensor) -> Tensor:
-    """Return the log-density of what the flow sees: a standard normal and the Jacobian."""
+def log_prob(transform: Transform, inputs: Tensor, context: Tensor) -> Tensor:
+    """Return the log-density, shape (n_events,), of what the flow sees: a normal and the Jacobian."""
     u, log_jacobian = transform(inputs, context)
     return log_jacobian - 0.5 * (u.square().sum(dim=1) + u.shape[1] * math.log(2 * math.pi))

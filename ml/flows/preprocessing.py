@@ -45,7 +45,7 @@ class Preprocessing:
     std: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, x: NDArray[Any], *, identity: Sequence[int] = ()) -> Self:
+    def fit(cls, x: NDArray[Any], *, identity: Sequence[int] = (), margin: float = _MARGIN) -> Self:
         """Learn ranges, means and widths from events.
 
         Parameters
@@ -54,6 +54,8 @@ class Preprocessing:
             Training events.
         identity : sequence of int
             Columns that are to be left as they are.
+        margin : float
+            By how much of itself a range is wider than that of the events, on both sides.
 
         Raises
         ------
@@ -73,7 +75,7 @@ class Preprocessing:
                     "constant features and values that are not finite have no density, leave it out"
                 )
                 raise InputError(msg)
-        low, high = smallest - _MARGIN * width, largest + _MARGIN * width
+        low, high = smallest - margin * width, largest + margin * width
         left = np.isin(np.arange(x.shape[1]), identity)
         low[left], high[left] = -np.inf, np.inf
         mean, std = np.zeros(x.shape[1]), np.ones(x.shape[1])

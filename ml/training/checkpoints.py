@@ -26,6 +26,7 @@ __all__ = [
     "load_checkpoint",
     "read_tensors",
     "save_checkpoint",
+    "write_tensors",
 ]
 
 State = dict[str, Tensor]
@@ -113,6 +114,11 @@ def save_checkpoint(
         "validation_loss": progress.validation_loss,
         "kept": progress.kept,
     }
+    write_tensors(path, content)
+
+
+def write_tensors(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
+    """Write tensors and plain values, atomically; :func:`read_tensors` reads them."""
     with atomic_path(path) as temporary:
         torch.save(content, temporary)
 

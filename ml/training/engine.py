@@ -27,7 +27,7 @@ from .device import pick_device
 from .training_hyper import TrainingHyper
 from .watching import Watch, watcher
 
-__all__ = ["Training", "one_thread", "seeded", "train"]
+__all__ = ["Training", "make_optimizer", "make_step", "one_thread", "seeded", "train"]
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def train(
     scale = 1.0 if weight is None else float(np.mean(weight[learn], dtype=np.float64))
     batches = _Batches(columns, weight, scale, on)
     module.to(on)
-    optimizer = _optimizer(module, hyper)
+    optimizer = make_optimizer(module, hyper)
     where = Progress()
     values = [learn, check, *columns, *([] if weight is None else [weight])]
     key = fingerprint(module, values, hyper, seed)
@@ -215,7 +215,8 @@ class _Batches:
         return torch.as_tensor(values, device=self.device)
 
 
-def _optimizer(module: torch.nn.Module, hyper: TrainingHyper) -> torch.optim.Optimizer:
+def make_optimizer(module: torch.nn.Module, hyper: TrainingHyper) -> torch.optim.Optimizer:
+    """Return the optimizer of a module."""
     parameters, decay = module.parameters(), hyper.weight_decay
     if hyper.optimizer == "adadelta":
         return torch.optim.Adadelta(parameters, lr=hyper.learning_rate, weight_decay=decay)
@@ -236,7 +237,7 @@ def _epoch(
     steps = math.ceil(len(order) / hyper.batch)
     for step, (batch, w) in enumerate(batches.shuffled(order, steps)):
         rate = _rate(hyper, epoch + step / steps)
-        total += _step(optimizer, forward(batch), w, rate=rate, clip=hyper.clip)
+        total += make_step(optimizer, forward(batch), w, rate=rate, clip=hyper.clip)
     return float(total)
 
 
@@ -250,7 +251,7 @@ def _finished(module: torch.nn.Module, where: Progress, seen: Watch) -> Training
     return Training(states, epochs, np.array(where.train_loss), np.array(where.validation_loss))
 
 
-def _step(
+def make_step(
     optimizer: torch.optim.Optimizer,
     losses: Tensor,
     weight: Tensor | None,
@@ -258,7 +259,19 @@ def _step(
     rate: float,
     clip: float,
 ) -> Tensor:
-    """Make one step of the optimizer; returns the sum of the weighted losses."""
+    """Make one step of the optimizer; returns the sum of the weighted losses.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        That of :func:`make_optimizer`.
+    losses, weight : Tensor, shape (n_rows,)
+        Losses of events, and their weights of mean 1, or None for no weights.
+    rate : float
+        Learning rate.
+    clip : float
+        Largest norm of the gradient; 0 leaves it as it is.
+    """
     losses = losses.float()
     total = losses.sum() if weight is None else (losses * weight).sum()
     optimizer.zero_grad()

@@ -150,6 +150,7 @@ class ObjectBranches:
             If lists that belong together differ in length.
         """
         pt_name = str(spelled(self.pt, branches))
+        _refuse_single(branches[pt_name], pt_name)
         counts = _numpy(ak.num(branches[pt_name], axis=1))
         if missing := int(np.count_nonzero(np.isnan(counts))):
             msg = f"{pt_name} is missing (masked) in {missing} of {len(counts)} events"
@@ -195,7 +196,9 @@ class ObjectBranches:
             if any(spelled(q.branch, read.branches) is None for q in quantities):
                 continue
             with np.errstate(divide="ignore", invalid="ignore"):
-                parts = [q.of(read.of(q.branch), pt) for q in quantities]
+                parts = [
+                    q.of(read.of(q.branch, several=q.index is not None), pt) for q in quantities
+                ]
             total = _combined(parts) if parts else np.full(read.n_objects, extra)
             result[name] = total.astype(_TYPES.get(name, np.float64))
         return result
@@ -209,12 +212,16 @@ class _Objects:
     pt_name: str
     n_objects: int
 
-    def of(self, branch: Branch) -> NDArray[Any]:
-        """Return the numbers of a branch, or the constant that stands for it, one an object."""
+    def of(self, branch: Branch, *, several: bool = False) -> NDArray[Any]:
+        """Return the numbers of a branch, or the constant that stands for it, one an object.
+
+        Where a branch may have several an object, the result may have two dimensions.
+        """
         name = spelled(branch, self.branches)
         if not isinstance(name, str):
             return np.full(self.n_objects, np.nan if name is None else name)
-        flat = _numpy(ak.flatten(self.branches[name], axis=1))
+        _refuse_single(self.branches[name], name)
+        flat = _numbers(ak.flatten(self.branches[name], axis=1), name, most=2 if several else 1)
         if len(flat) != self.n_objects:
             msg = (
                 f"{name} has {len(flat)} numbers for the {self.n_objects} objects of {self.pt_name}"
@@ -282,8 +289,8 @@ def per_event(quantity: Quantity | None, branches: Branches) -> NDArray[np.float
     if values.ndim > 1 and quantity.index is not None:
         if len(values) and not ak.any(ak.num(values, axis=1)):
             return None  # lists that are always empty: data has no generator weights
-        return _numpy(values[:, quantity.index]).astype(np.float64) * quantity.scale
-    return _numpy(values).astype(np.float64) * quantity.scale
+        values = values[:, quantity.index]
+    return _numbers(values, name).astype(np.float64) * quantity.scale
 
 
 def integers(array: Jagged, name: str) -> NDArray[np.uint64]:
@@ -294,7 +301,7 @@ def integers(array: Jagged, name: str) -> NDArray[np.uint64]:
     InputError
         If one is missing, or no whole number: events would get the ids of others.
     """
-    values = _numpy(array)
+    values = _numbers(array, name)
     return whole_numbers(values, name).astype(np.uint64)
 
 
@@ -308,6 +315,25 @@ def _combined(parts: list[NDArray[Any]]) -> NDArray[Any]:
     if parts[0].dtype == np.bool_:
         return np.logical_and.reduce(parts)
     return np.sum(parts, axis=0)
+
+
+def _refuse_single(array: Jagged, name: str) -> None:
+    """Refuse a branch with one number an event where each event has a list of objects."""
+    if array.ndim < 2:
+        msg = f"{name} has one number an event, not a list of them"
+        raise InputError(msg)
+
+
+def _numbers(array: Jagged, name: str, *, most: int = 1) -> NDArray[Any]:
+    """Return numbers in so many dimensions at most; words, records and deeper lists are none."""
+    if array.ndim > most or ak.fields(array):
+        msg = f"{name} holds lists or records ({array.type.content}) in place of single numbers"
+        raise InputError(msg)
+    values = _numpy(array)
+    if values.dtype.kind not in "biuf":
+        msg = f"{name} holds no numbers ({array.type.content})"
+        raise InputError(msg)
+    return values
 
 
 def _numpy(array: Jagged) -> NDArray[Any]:

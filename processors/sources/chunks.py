@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...core import InputError, Record
 from ...core.files.file_systems import file_system
-from ...core.files.listing import local_path
+from ...core.files.listing import bare_name, local_path
 from ...core.identity import integer_digest
 
 __all__ = [
@@ -96,8 +97,12 @@ class Chunk(Record):
 
     @property
     def name(self) -> str:
-        """The file's name without folder and suffix, and the range; sorts in order of entry."""
-        return f"{PurePosixPath(self.path).stem}-{self.start:09d}-{self.stop:09d}"
+        """The file's name without folder and suffix, and the range; sorts in order of entry.
+
+        What a server or a shell would take for more than a letter is an underscore in it.
+        """
+        stem = re.sub(r"""[:?*"'<>|\\#%&]""", "_", PurePosixPath(bare_name(self.path)).stem)
+        return f"{stem}-{self.start:09d}-{self.stop:09d}"
 
     @property
     def place(self) -> str:

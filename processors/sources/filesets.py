@@ -8,14 +8,13 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from ...core import ConfigError, InputError, Record, nearest_names
 from ...core.files.file_errors import reason
 from ...core.files.file_systems import file_system
 from ...core.files.json_values import json_value
-from ...core.files.listing import data_files, same_place
+from ...core.files.listing import data_files, data_suffix, same_place, without_query
 from .chunks import absolute
 from .remote import read_bytes
 from .source import formats_of_suffixes
@@ -26,7 +25,7 @@ FileSet: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]] 
 
 _KEYS = ("files", "metadata", "cross_section", "luminosity", "sum_weights")
 _SPELLINGS = {"xsec": "cross_section", "lumi": "luminosity"}
-_LIST_SUFFIXES = (".json", ".txt")
+_OF_COFFEA = ("treename", "preload", "format", "form", "compressed_form", "did")  # not used
 _MOST_ALTERNATIVES = 10_000
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")  # the innermost
 
@@ -98,7 +97,8 @@ def datasets(files: FileSet) -> tuple[Dataset, ...]:
         line, or a JSON file with a mapping; each of them also behind any fsspec URL. A mapping goes from
         the names of datasets to paths, or to ``{files: …, metadata: {…}}`` as in coffea, whose
         ``files`` may again be a mapping from paths to what coffea knows of them. That is not used:
-        the layout knows the tree, and files are always looked at. ``cross_section`` (or ``xsec``,
+        the layout knows the tree, and files are always looked at, and read whole: ``steps`` that leave
+        entries out are refused. ``cross_section`` (or ``xsec``,
         in pb) and ``luminosity`` (``lumi``, in 1/pb), and ``sum_weights`` of a skim, stand in the
         metadata or beside the files; other metadata is not looked at.
 
@@ -141,7 +141,7 @@ def datasets(files: FileSet) -> tuple[Dataset, ...]:
 
 
 def _datasets(files: Any) -> Iterable[Dataset]:
-    if isinstance(files, (str, os.PathLike)) and os.fspath(files).endswith(".json"):
+    if isinstance(files, (str, os.PathLike)) and data_suffix(os.fspath(files)) == ".json":
         yield from _datasets(_read_json(os.fspath(files)))
     elif isinstance(files, Mapping):
         for name, value in files.items():
@@ -154,7 +154,7 @@ def _dataset(name: str, value: Any) -> Dataset:
     if not isinstance(value, Mapping):
         return Dataset(name, tuple(_paths(value, name)))
     for key in value:
-        if key not in (known := (*_KEYS, *_SPELLINGS, "treename", "preload")):
+        if key not in (known := (*_KEYS, *_SPELLINGS, *_OF_COFFEA)):
             msg = f"dataset {name!r}: unknown key {key!r}: {nearest_names(str(key), known)}"
             raise ConfigError(msg)
     if "files" not in value:
@@ -187,6 +187,8 @@ def _number(name: str, values: Mapping[str, Any], key: str) -> float | None:
 
 def _paths(files: Any, name: str) -> Iterable[str]:
     if isinstance(files, Mapping):  # coffea's {path: tree, or what it found in the file}
+        for path, told in files.items():
+            _refuse_parts(path, told, name)
         files = list(files)
     elif isinstance(files, (str, os.PathLike)):
         files = [files]
@@ -200,15 +202,35 @@ def _paths(files: Any, name: str) -> Iterable[str]:
         yield from _expanded(os.fspath(path))
 
 
+def _refuse_parts(path: Any, told: Any, name: str) -> None:
+    """Refuse a file of which coffea was told to read a part: all of its events are read here."""
+    steps = told.get("steps") if isinstance(told, Mapping) else None
+    if not steps:
+        return
+    try:
+        ranges = [(int(start), int(stop)) for start, stop in sorted(steps)]
+        end = int(ranges[-1][1] if told.get("num_entries") is None else told["num_entries"])
+    except (TypeError, ValueError):
+        msg = f"dataset {name!r}: the steps of {path} are {steps!r}, not pairs of entries"
+        raise ConfigError(msg) from None
+    edges = [0, *(stop for _, stop in ranges)]
+    if edges[:-1] != [start for start, _ in ranges] or edges[-1] != end:
+        msg = (
+            f"dataset {name!r}: the steps of {path} leave out some of its entries, and files are read whole "
+            "here; take 'steps' out to search all of them, or write a file of those you want"
+        )
+        raise ConfigError(msg)
+
+
 def _expanded(path: str) -> Iterable[str]:
     """Return the files that a path means."""
-    if path.endswith(".txt"):
+    if data_suffix(path) == ".txt":
         lines = read_bytes(absolute(path)).decode().splitlines()
         for line in lines:
             if line.strip() and not line.startswith("#"):
                 yield from _expanded(line.strip())
         return
-    if path.endswith(".json"):
+    if data_suffix(path) == ".json":
         msg = f"{path}: a JSON file set stands alone, not among other files"
         raise ConfigError(msg)
     if _is_pattern(path):
@@ -222,7 +244,7 @@ def _named(path: str) -> Iterable[str]:
     """Return the file of a name, or the files of a folder."""
     suffixes = formats_of_suffixes()
     remote = "://" in path
-    told = remote and PurePosixPath(path).suffix.lower() in suffixes  # spares its server a request
+    told = remote and data_suffix(path) in suffixes  # spares its server a request
     if told or not _is_folder(path):
         yield absolute(path)
         return
@@ -250,10 +272,10 @@ def _is_folder(path: str) -> bool:
 def _is_pattern(path: str) -> bool:
     """Return whether a path stands for others: it has ``*``, ``?``, ``[…]`` or ``{a,b}`` in it.
 
-    A file or folder of exactly this name is itself, and the ``?`` of a web address is no pattern.
+    A file or folder of exactly this name is itself, and the query of a URL is no pattern.
     """
-    letters = "*[" if path.startswith(("http://", "https://")) else "*[?"
-    if not any(letter in path for letter in letters) and not _BRACES.search(path):
+    name = without_query(path)
+    if not any(letter in name for letter in "*[?") and not _BRACES.search(name):
         return False
     return "://" in path or not os.path.lexists(absolute(path))
 

@@ -27,7 +27,9 @@ from .written import refuse_unwritten
 
 __all__ = ["LhcoSource"]
 
+_OF_PANDAS = "df/block0_values"  # what DataFrame.to_hdf(key="df") makes
 _SLAB_EVENTS = 2000  # rows unpacked at a time: 34 MB of padded float64
+_SHOWN = 6  # names of datasets or columns in a message
 _PARTICLE_BYTES = 32  # pt, eta, phi, mass in float64
 
 
@@ -61,26 +63,29 @@ class LhcoSource(Source):
     ([[40.0, 30.0], []], [1, 0])
     """
 
-    dataset: str = "df/block0_values"
+    dataset: str = _OF_PANDAS
     keys: Mapping[str, str] = field(default_factory=dict)
 
-    options: ClassVar[tuple[str, ...]] = ("key_file",)
+    options: ClassVar[tuple[str, ...]] = ("key_file", "dataset")
 
     @classmethod
     def configured(cls, files: Sequence[str], options: Mapping[str, Any]) -> Self:
         """Return the source of a box, perhaps with the file of its truth (``key_file``).
+
+        ``dataset`` names the table, where it is not the one of ``DataFrame.to_hdf(key="df")``.
 
         Raises
         ------
         ConfigError
             If one file of truth is given for several boxes.
         """
+        named = {name: options[name] for name in options if name == "dataset"}
         if "key_file" not in options:
-            return cls()
+            return cls(**named)
         if len(files) != 1:
             msg = f"events.key_file goes with one event file, not {len(files)}"
             raise ConfigError(msg)
-        return cls(keys={files[0]: options["key_file"]})
+        return cls(keys={files[0]: options["key_file"]}, **named)
 
     def settings(self) -> dict[str, Any]:
         """Return what the events depend on beside the file itself."""
@@ -164,6 +169,14 @@ class LhcoSource(Source):
     def _open(self, path: str) -> Iterator[h5py.Dataset]:
         with _open_hdf5(path) as file:
             table = _dataset(file, self.dataset, path)
+            if names := _column_names(table):
+                raise InputError(_of_features(path, names))
+            if "shape" in table.attrs:  # one number in place of none, as pandas writes it
+                msg = f"{path}: no events in it; leave it out"
+                raise InputError(msg)
+            if table.dtype.kind not in "biuf":
+                msg = f"{path}: dataset {self.dataset!r} holds {table.dtype}, not real numbers"
+                raise InputError(msg)
             if table.ndim != 2 or table.shape[1] % 3 == 2 or table.shape[1] < 3:
                 msg = (
                     f"{path}: dataset {self.dataset!r} has the shape {table.shape}; an LHC Olympics"
@@ -193,13 +206,44 @@ def _open_hdf5(path: str) -> Iterator[h5py.File]:
 def _dataset(file: h5py.File, name: str, path: str) -> h5py.Dataset:
     if isinstance(dataset := file.get(name), h5py.Dataset):
         return dataset
-    found: list[str] = []
-    file.visititems(lambda key, item: found.append(key) if hasattr(item, "shape") else None)
+    found: dict[str, h5py.Dataset] = {}
+
+    def look(key: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and "_i_table" not in key.split("/"):  # pandas' indices
+            found[key] = item
+
+    file.visititems(look)
+    for table in found.values():
+        if names := _column_names(table):
+            raise InputError(_of_features(path, names))
+    shown = [repr(key) for key in found][:_SHOWN]
+    more = f" and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
     msg = (
-        f"{path}: no dataset {name!r}; the file holds "
-        f"{', '.join(repr(key) for key in found) or 'no dataset at all'}"
+        f"{path}: no dataset {name!r}; the file holds {', '.join(shown) or 'no dataset at all'}{more}; "
+        "name the one with the particles in events.dataset"
     )
     raise InputError(msg)
+
+
+def _column_names(table: h5py.Dataset) -> tuple[str, ...]:
+    """Return the names of the columns of a table, as pandas or records have them; none of numbers."""
+    if table.dtype.names:
+        return tuple(table.dtype.names)
+    place, _, block = str(table.name).rpartition("/")
+    items: Any = table.file.get(f"{place}/{block.replace('values', 'items')}")
+    named = isinstance(items, h5py.Dataset) and h5py.check_string_dtype(items.dtype)
+    if not (named and block.endswith("_values")):
+        return ()
+    return tuple(os.fsdecode(each) for each in items[:_SHOWN])
+
+
+def _of_features(path: str, names: Sequence[str]) -> str:
+    """Say that a file holds features of events where particles were asked for."""
+    shown = ", ".join(names[:_SHOWN])
+    return (
+        f"{path}: a table of named columns ({shown}, …), which are features and no particles; "
+        "their format is columns (events.format: columns)"
+    )
 
 
 def _rows(table: h5py.Dataset, path: str, start: int, stop: int) -> NDArray[Any]:
@@ -226,7 +270,7 @@ def _read_key(path: str, dataset: str, start: int, stop: int) -> NDArray[np.int8
     content = read_bytes(path)
     if content.startswith(b"\x89HDF\r\n\x1a\n"):
         with _open_hdf5(path) as file:
-            table = _dataset(file, dataset, path)
+            table = _dataset(file, dataset if dataset in file else _OF_PANDAS, path)
             refuse_unwritten(table, path)
             key = np.asarray(_rows(table, path, start, stop))
     else:

@@ -67,14 +67,14 @@ class ParquetSource(LayoutSource):
             first = _columns(file, looked_at, 0, min(n_events, FINGERPRINT_EVENTS))
             stored = _bytes(file, layout.branches(collections))
             weights = _columns(file, layout.weights & there, 0, n_events)
-        return FileSummary(
-            path,
-            n_events,
-            layout.identity(first, n_events),
-            event_bytes=stored / max(n_events, 1),
-            sum_weights=layout.sum_of_weights(weights),
-            knows_generated=layout.sum_weights is None,
-        )
+            return FileSummary(
+                path,
+                n_events,
+                layout.identity(first, n_events),
+                event_bytes=stored / max(n_events, 1),
+                sum_weights=layout.sum_of_weights(weights),
+                knows_generated=layout.sum_weights is None,
+            )
 
     def read(self, chunk: Chunk, collections: Sequence[str] = PARTICLES) -> ak.Array:
         """Read a chunk, see `Source.read`."""
@@ -98,9 +98,11 @@ class ParquetSource(LayoutSource):
             )
             raise InputError(msg)
         candidates = self.candidates
-        every = (layout.branches((*COLLECTIONS, "rho")) for layout in candidates)
-        empty = ak.from_arrow(file.schema_arrow.empty_table())
-        there = find_branches(empty, frozenset[str]().union(*every)).keys()
+        every = frozenset[str]().union(
+            *(layout.branches((*COLLECTIONS, "rho")) for layout in candidates)
+        )
+        empty = ak.from_arrow(_usable(file.schema_arrow, every).empty_table())
+        there = find_branches(empty, every).keys()
         trees = {name: there for layout in candidates for name in layout.trees}
         return choose_layout(candidates, trees, collections, path)[0], set(there)
 
@@ -124,6 +126,28 @@ def write_flat(path: str | os.PathLike[str], events: ak.Array) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(table), sink)
     write_bytes(os.fspath(path), sink.getvalue().to_pybytes())
+
+
+def _usable(schema: pa.Schema, wanted: Collection[str]) -> pa.Schema:
+    """Return the columns of a file that can hold branches; one of their names that cannot is refused."""
+    kept: list[pa.Field] = []
+    for column in schema:
+        sort = column.type
+        while (
+            pa.types.is_list(sort)
+            or pa.types.is_large_list(sort)
+            or pa.types.is_fixed_size_list(sort)
+        ):
+            sort = sort.value_type
+        odd = pa.types.is_map(sort) or pa.types.is_decimal(sort) or pa.types.is_null(sort)
+        twice = len(schema.get_all_field_indices(column.name)) > 1
+        if not (odd or twice):
+            kept.append(column)
+        elif column.name in wanted:
+            what = "is there twice" if twice else f"holds {column.type}, not lists of numbers"
+            msg = f"its column {column.name!r} {what}; write the file without"
+            raise InputError(msg)
+    return pa.schema(kept)
 
 
 def _paths(file: pq.ParquetFile, wanted: Collection[str]) -> list[int]:

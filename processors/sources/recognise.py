@@ -127,7 +127,9 @@ def choose_layout(
         known = dict.fromkeys(name for layout in candidates for name in layout.trees)
         msg = f"{path}: no {asked}: it has none of the trees {', '.join(known)}"
         raise InputError(msg)
-    layout, name, has = max(kinds, key=lambda kind: len(kind[2]))
+    layout, name, has = max(
+        kinds, key=lambda kind: (len(kind[2]), -len(kind[0].missing(trees[kind[1]], collections)))
+    )
     lacks = layout.missing(trees[name], collections)
     msg = (
         f"{path}: no {asked} in its tree {name}, read as {layout.name}; it lacks "

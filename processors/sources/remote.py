@@ -105,6 +105,8 @@ def unreadable(path: str, error: Exception, kind: str) -> InputError:
     """
     if is_missing(error):
         return InputError(f"{path}: no such file")
+    if "://" not in path and (why := _refused_here(path, error)):
+        return InputError(f"{path}: {why}")
     if "://" in path and is_unanswered(error):
         return InputError(f"{path}: its server does not answer ({reason(error)}); try again later")
     if "://" in path and not _gives_parts(path):
@@ -119,13 +121,33 @@ def unreadable(path: str, error: Exception, kind: str) -> InputError:
 
 @contextmanager
 def readable(path: str, kind: str) -> Iterator[None]:
-    """Turn what a library raises of missing, damaged or foreign files into `unreadable`."""
+    """Turn what a library raises of missing, damaged or foreign files into `unreadable`.
+
+    Errors of ours get the name of the file where they have none.
+    """
     try:
         yield
+    except InputError as error:
+        if path in str(error):
+            raise
+        msg = f"{path}: {error.problem}"
+        raise InputError(msg, remedy=error.remedy) from None
     except (OverdensityError, MemoryError):
         raise
     except Exception as error:  # damaged bytes raise whatever the decoders choose
         raise unreadable(path, error, kind) from error
+
+
+def _refused_here(path: str, error: Exception) -> str | None:
+    """Return why a file of this machine cannot be opened, where that is not what is in it."""
+    if os.path.isdir(path):
+        return "a folder, not a file; give the files in it, or a folder that ends otherwise"
+    kind = error.errno if isinstance(error, OSError) else None
+    if kind in (errno.EACCES, errno.EPERM):
+        return "may not be read by you; have its permissions changed (chmod), or copy it"
+    if kind in (errno.EAGAIN, errno.EWOULDBLOCK) or "unable to lock file" in str(error):
+        return "is locked by a program that writes it; wait until it has closed the file"
+    return None
 
 
 def _gives_parts(path: str) -> bool:

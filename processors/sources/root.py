@@ -14,8 +14,9 @@ import awkward as ak
 import numpy as np
 import uproot
 from coffea.processor.executor import ExecutorBase
+from uproot.behaviors.RNTuple import HasFields
 
-from ...core import ConfigError
+from ...core import ConfigError, InputError
 from ...core.files.file_errors import is_missing, reason
 from .branches import spelled
 from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary
@@ -29,6 +30,7 @@ __all__ = ["RootSource"]
 
 logger = logging.getLogger(__name__)
 
+_SIZED_EVENTS = 100  # of an RNTuple that tell how large events are
 _FLOAT64 = 2  # bytes in memory for one in the file: most are float32 there and float64 here
 
 
@@ -74,7 +76,7 @@ class RootSource(LayoutSource):
             first = _branches(tree, layout.fingerprint(names), 0, FINGERPRINT_EVENTS)
             n_events = int(tree.num_entries)
             read = layout.branches(collections) & names.keys()
-            stored = sum(int(tree[names[x]].uncompressed_bytes) for x in read)
+            stored = _stored_bytes(tree, {x: names[x] for x in read})
             generated = _sum_of_generated(file, layout)
             stored_weights = _branches(
                 tree, layout.weights if generated is None else (), 0, n_events
@@ -118,7 +120,7 @@ class RootSource(LayoutSource):
         trees: dict[str, Any] = {}
         for name in dict.fromkeys(name for layout in self.candidates for name in layout.trees):
             if name in file:
-                trees[name] = file[name]
+                trees[name] = _tree(file[name], name, path)
         there = {name: _leaves(tree).keys() for name, tree in trees.items()}
         layout, name = choose_layout(self.candidates, there, collections, path)
         return layout, trees[name]
@@ -130,6 +132,12 @@ class RootSource(LayoutSource):
             yield file
 
     def _handle(self, path: str) -> Any:
+        if "::" in path and "://" not in path:
+            msg = (
+                f"{path}: uproot and fsspec take the '::' in its name for a chain of URLs; rename "
+                "the file, or give a link to it"
+            )
+            raise InputError(msg)
         whole: Any = {path: None}  # so that a colon in the path is no name of an object
         for attempt in range(self.retries if "://" in path else 0):
             try:
@@ -142,12 +150,48 @@ class RootSource(LayoutSource):
         return uproot.open(whole, timeout=self.timeout)
 
 
+def _tree(found: Any, name: str, path: str) -> Any:
+    """Return what goes by the name of a tree, if it is one."""
+    if hasattr(found, "iterkeys") and hasattr(found, "num_entries"):
+        return found
+    kind = getattr(found, "classname", type(found).__name__)
+    msg = f"{path}: its {name!r} is a {kind} and no tree of events"
+    raise InputError(msg)
+
+
 def _leaves(tree: Any) -> dict[str, str]:
-    """Return the names of all branches, without those of the branches they are in, and with."""
-    return {name.rpartition("/")[2]: name for name in tree.iterkeys()}
+    """Return the names of all branches, without those of the branches they are in, and with.
+
+    The field ``pt`` of a list ``Jet`` of records, which an RNTuple calls ``Jet.pt``, is ``Jet_pt`` too.
+    """
+    names = {name.rpartition("/")[2]: name for name in tree.iterkeys()}
+    if _of_fields(tree):
+        names = {name.replace(".", "_"): place for name, place in names.items()} | names
+    return names
+
+
+def _of_fields(tree: Any) -> bool:
+    """Return whether a tree is an RNTuple."""
+    return isinstance(tree, HasFields)
+
+
+def _stored_bytes(tree: Any, places: Mapping[str, str]) -> float:
+    """Return how many bytes branches take; of an RNTuple, which does not say so, from its first events."""
+    if not _of_fields(tree):
+        return float(sum(int(tree[place].uncompressed_bytes) for place in places.values()))
+    some = min(int(tree.num_entries), _SIZED_EVENTS)
+    read = _branches(tree, places, 0, some).values()
+    return sum(array.nbytes for array in read) / max(some, 1) * int(tree.num_entries)
 
 
 def _branches(tree: Any, wanted: Collection[str], start: int, stop: int) -> dict[str, Any]:
+    if _of_fields(tree):
+        places = _leaves(tree)
+        return {
+            name: tree[places[name]].array(entry_start=start, entry_stop=stop)
+            for name in sorted(wanted)
+            if name in places
+        }
     arrays = tree.arrays(
         filter_name=frozenset(wanted).__contains__, entry_start=start, entry_stop=stop, how=dict
     )

@@ -61,6 +61,10 @@ class RootReader(Protocol):
         """Return what kind of file an opened one is, and its tree."""
         ...
 
+    def read(self, chunk: Chunk, collections: Sequence[str]) -> ak.Array:
+        """Read a chunk without coffea."""
+        ...
+
 
 @dataclass(frozen=True)
 class ThroughRunner:
@@ -205,7 +209,12 @@ class _Chunks(ProcessorABC):
     def _read(self, events: Jagged, tree: str, chunk: Chunk) -> ak.Array:
         there = {name.rpartition("/")[2]: name for name in events.fields}
         collections = self.writer.collections
-        layout, _ = choose_layout(self.source.candidates, {tree: there}, collections, chunk.path)
+        try:
+            layout, _ = choose_layout(
+                self.source.candidates, {tree: there}, collections, chunk.path
+            )
+        except InputError:  # lists of records of an RNTuple, which coffea's schemas leave out
+            return self.source.read(chunk, collections)
         with readable(chunk.path, "ROOT"):  # the columns are virtual: they are read here
             branches = find_branches(events, layout.to_read(there, collections))
             branches = {name: ak.materialize(column) for name, column in branches.items()}

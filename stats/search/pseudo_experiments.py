@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import Record, progress
+from ...core.local_workers import available_cores
 from ..p_values.local import local_p, z_of_p
 from ..selection.contradiction import contradicted
 from .null import Null
@@ -368,12 +368,5 @@ def run_batches(
     if mapper is not None:
         yield from mapper(task, tasks)
         return
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         yield from pool.map(task, tasks)
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # macOS

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from overdensity.core.local_workers import local_workers
+from overdensity.core.local_workers import available_cores, local_workers
 
 BUSY = """
 import os, signal, sys, time
@@ -106,3 +106,14 @@ def test_other_children_of_the_caller_stay() -> None:
     assert own.is_alive()
     own.kill()
     own.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="a system without affinities")
+def test_cores_are_those_that_this_process_may_use() -> None:
+    allowed = os.sched_getaffinity(0)
+    assert available_cores() == len(allowed)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert available_cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)

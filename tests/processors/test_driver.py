@@ -124,7 +124,8 @@ def test_two_runs_into_one_folder_are_one_too_many(lhco_file, tmp_path) -> None:
             thread.join()
 
     report = run(lhco_file, tmp_path, monitor=start_another)
-    assert "is at work in it; wait for it, or choose another folder" in said[0]
+    assert "is at work in it (" in said[0]
+    assert "wait for it, or choose another folder" in said[0]
     assert sorted(contents(tmp_path)) == list(report.partitions)
     assert not (tmp_path / ".lock").exists()
 

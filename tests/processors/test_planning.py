@@ -107,3 +107,15 @@ def test_several_bad_files_are_counted() -> None:
     assert text.startswith("2 files or ranges of files cannot be read, the first: a: no such file")
     assert "1 good partition written" in text
     assert text.endswith("goes on without them")
+
+
+def test_a_file_cannot_hold_more_events_than_fit_into_it(tmp_path) -> None:
+    class Boasting(LhcoSource):
+        def inspect(self, path: Any, collections: Any = ()) -> FileSummary:
+            return FileSummary(path, 10**9, 7)
+
+    (tmp_path / "a.h5").write_bytes(b"x" * 2000)
+    with pytest.raises(
+        InputError, match=r"a\.h5: says that it holds 1000000000 events in 2000 bytes"
+    ):
+        find_files([f"{tmp_path}/a.h5"], Boasting(), ("particles",), in_this_process)

@@ -20,7 +20,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "interface.md").read_text
 COMMANDS = {
     "simulate", "process", "score", "hunt", "run", "report", "limits", "calibrate", "combine",
     "benchmark", "methods", "processors", "features", "validate", "expect", "challenge",
-    "tag",
+    "tag", "stream",
 }  # fmt: skip
 
 Call = Callable[..., tuple[int, str, str]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -23,6 +22,7 @@ from distributed.utils import format_dashboard_link
 from rich.console import Console
 
 from ...core import ConfigError, OverdensityError, progress, require
+from ...core.local_workers import available_cores
 from ..config.cluster import BATCH_KINDS, ClusterConfig, Started
 from .batch import batch_cluster, job_script
 from .gateway import gateway_cluster, gateway_request
@@ -119,7 +119,7 @@ def dry_run(cluster: str | ClusterConfig, workers: int | None = None) -> str:
     if config.kind == "address":
         return f"the running scheduler at {config.address}; nothing is started"
     what = "threads of this process" if config.kind == "threads" else "processes on this machine"
-    number = config.workers or config.minimum or _cores()
+    number = config.workers or config.minimum or available_cores()
     most = f" to {config.maximum}" if config.maximum else ""
     return f"{number}{most} {what}"
 
@@ -159,7 +159,7 @@ def _dask_silenced() -> Iterator[None]:
 @contextmanager
 def _here(config: ClusterConfig) -> Iterator[Started]:
     """Start processes or threads of this machine; all that listens does so on loopback."""
-    number = config.workers or config.minimum or (1 if config.maximum else _cores())
+    number = config.workers or config.minimum or (1 if config.maximum else available_cores())
     port = 8787 if config.wants_dashboard else 0
     with (
         _dask_silenced(),
@@ -307,7 +307,3 @@ def _finished_soon(futures: set[Future]) -> set[Future]:
     except TimeoutError:
         return set()
     return {future for future in futures if future.done()}
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import matplotlib as mpl
 import numpy as np
-import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -21,6 +19,7 @@ from ...core import ConfigError, FitError, InputError, Record
 from ...core.files.locks import locked
 from ...core.identity import splitmix64
 from ...core.records import write_text_atomic
+from ...ml.blocks.reading import column_names
 from ...stats import count_patterns, selection_levels
 from ...stats.combination.channels_hunt import hunt_channels
 from ...stats.combination.joint import HuntChannel
@@ -248,13 +247,12 @@ def _check_ids(columns: Mapping[str, Sequence[str]]) -> None:
         return  # ids made of file and row are the same ids
     for name, files in columns.items():
         for path in files:
-            with fsspec.open(path, "rb") as file:
-                if "event" not in pq.read_schema(file).names:
-                    msg = (
-                        f"{path}: no column 'event', so that events which {name} has in common with "
-                        "other searches would count twice; add the 64-bit ids of the events"
-                    )
-                    raise InputError(msg)
+            if "event" not in column_names(path):
+                msg = (
+                    f"{path}: no column 'event', so that events which {name} has in common with "
+                    "other searches would count twice; add the 64-bit ids of the events"
+                )
+                raise InputError(msg)
 
 
 def _owned(runs: Mapping[str, Run]) -> dict[str, NDArray[np.uint64]]:

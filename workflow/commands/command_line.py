@@ -28,6 +28,7 @@ from .listing import features, methods, processors
 from .processing import process
 from .searching import calibrate, hunt, report, run, score
 from .simulating import simulate
+from .streaming import stream
 from .tagging import tag
 from .validating import validate
 
@@ -45,7 +46,7 @@ app = typer.Typer(
 )
 for _command in (
     simulate, process, expect, score, hunt, run, calibrate, limits, combine, report, benchmark,
-    methods, processors, features,
+    stream, methods, processors, features,
 ):  # fmt: skip
     app.command()(_command)
 app.add_typer(validate)
@@ -78,9 +79,9 @@ def main(arguments: list[str] | None = None) -> None:
     flags = {word for word in words if word in GLOBAL_FLAGS}  # anywhere on the line
     words = [word for word in words if word not in GLOBAL_FLAGS]
     _set_up(quiet="--quiet" in flags)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal may not know σ or ±
-            stream.reconfigure(errors="replace")
+    for terminal in (sys.stdout, sys.stderr):
+        if isinstance(terminal, TextIOWrapper):  # a terminal may not know σ or ±
+            terminal.reconfigure(errors="replace")
     if threading.current_thread() is threading.main_thread():  # a batch system asks to stop
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:

@@ -23,13 +23,16 @@ class EventsConfig(Section):
         fsspec URL; see `overdensity.processors.sources.filesets`.
     format : str
         ``lhco``, ``root`` or ``parquet`` (with the particles of events), or another that an
-        installed package reads; or ``columns``: Parquet with features made elsewhere. By default
-        (``auto``) told from the names of the files, Parquet being columns.
+        installed package reads; or ``columns``: Parquet, or HDF5 tables with named columns, of features
+        made elsewhere. By default (``auto``) told from the names of the files, Parquet and such
+        tables being columns.
     layout : str or dict
         For ``root`` and ``parquet``: the kind of file, or a description of one; ``auto`` finds it
         from what the file holds.
     key_file : str, optional
         For ``lhco``: the separate file with the truth, for evaluation alone.
+    dataset : str, optional
+        For ``lhco``: where in the file the particles are, if not in ``df/block0_values``.
     chunk_events : int, optional
         Events handled by one task; by default as many as `chunk_memory` allows.
     chunk_memory : str
@@ -49,6 +52,7 @@ class EventsConfig(Section):
     format: FormatName = "auto"
     layout: str | dict[str, Any] = "auto"
     key_file: PathText | None = None
+    dataset: str | None = None
     chunk_events: Annotated[int, Field(ge=1)] | None = None
     chunk_memory: str = "256 MB"
     skip_bad_files: bool = False

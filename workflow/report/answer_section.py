@@ -84,6 +84,6 @@ def _daughter(found: Daughter | None) -> str:
 
 def _jets(sheet: AnswerSheet, path: Path) -> str | None:
     """Return the figure of both jets, where the answer has them."""
-    jets = JetsOfExcess.earlier(path) if sheet.signal_found else None
+    jets = JetsOfExcess.found_at(path) if sheet.signal_found else None
     figure = None if jets is None else plot_jets(jets)
     return None if figure is None else as_svg_uri(figure)

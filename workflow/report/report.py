@@ -201,10 +201,9 @@ def _yield_notes(results: SearchResults) -> tuple[str, ...]:
 
 def _retrained(out: Path) -> dict[str, Any] | None:
     """Return what the repeated training has shown, if it was repeated."""
-    path = out / "pseudodata.json"
-    if not path.is_file():
+    found = Retrained.found_at(out / "pseudodata.json")
+    if found is None:
         return None
-    found = Retrained.from_json(path)
     whole = found.global_p
     caption = (
         "The largest local significance anywhere in the scan, of pseudo-datasets that the search "
@@ -223,20 +222,20 @@ def _retrained(out: Path) -> dict[str, Any] | None:
 
 def _limits(out: Path) -> dict[str, Any] | None:
     """Return the figures and flags of the upper limits, if there are any."""
-    if not (out / "limits.json").is_file():
+    found = LimitsResults.found_at(out / "limits.json")
+    if found is None:
         return None
     return {
         "figures": [_picture(figure, name, text) for name, text, figure in limits_figures(out)],
-        "flags": LimitsResults.from_json(out / "limits.json").flags,
+        "flags": found.flags,
     }
 
 
 def _expected(out: Path) -> dict[str, Any] | None:
     """Return the figures of the expected reach, and what they rest on, if it was asked for."""
-    path = out / "expected.json"
-    if not path.is_file():
+    found = ExpectedReach.found_at(out / "expected.json")
+    if found is None:
         return None
-    found = ExpectedReach.from_json(path)
     return {
         "figures": [_picture(figure, name, text) for name, text, figure in expected_figures(found)],
         "flags": found.flags,

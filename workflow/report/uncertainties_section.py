@@ -31,10 +31,9 @@ def uncertainties_section(out: Path) -> dict[str, Any] | None:
     out : Path
         The run's folder, in which ``uncertainties.json`` may be.
     """
-    path = out / "uncertainties.json"
-    if not path.is_file():
+    found = Uncertainties.found_at(out / "uncertainties.json")
+    if found is None:
         return None
-    found = Uncertainties.from_json(path)
     return {
         "sentence": uncertainties_sentence(found),
         "figures": [

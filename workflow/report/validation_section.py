@@ -33,7 +33,7 @@ def validation_section(results: SearchResults, out: Path) -> dict[str, Any] | No
     """
     if results.provenance.configuration.get("region") is None:
         return None
-    found = SearchResults.earlier(out / "validation" / "results.json")
+    found = SearchResults.found_at(out / "validation" / "results.json")
     if found is None or _shared(found) != _shared(results):  # of another search
         return None
     rows = []

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ...core import ConfigError, InputError, nearest_names
 from ...core.files.file_systems import file_system
+from ...core.files.listing import data_suffix
 from ...ml import Sample
+from ...ml.blocks.hdf5_tables import is_named_table
 from ...processors import (
     ColumnProcessor,
     FileSet,
@@ -90,7 +92,9 @@ def event_format(events: EventsConfig) -> str:
         return events.format
     files = event_files(events)
     known = {**formats_of_suffixes(), ".parquet": (_COLUMNS,)}
-    found = {known.get(PurePosixPath(name).suffix.lower(), ()) for name in files}
+    found = {known.get(data_suffix(name), ()) for name in files}
+    if len(found) == 1 and is_named_table(files[0]):  # HDF5 of features, not of particles
+        return _COLUMNS
     if len(found) != 1 or len(formats := found.pop()) != 1:
         msg = (
             f"cannot tell the format of {_some(files)} from the file names; "
@@ -109,7 +113,7 @@ def event_source(events: EventsConfig) -> Source | None:
         If a key does not go with the format.
     """
     kind = event_format(events)
-    given = {"layout": events.layout, "key_file": events.key_file}
+    given = {name: getattr(events, name) for name in ("layout", "key_file", "dataset")}
     options = {key: value for key, value in given.items() if value not in ("auto", None)}
     if kind == _COLUMNS:
         if options:

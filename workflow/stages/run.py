@@ -30,6 +30,8 @@ from .provenance import file_states, stage_key
 
 __all__ = ["Run", "derived_seed", "held_run", "open_run"]
 
+_ONE_AT_A_TIME = "commands of one run go one after the other, as each may make its scores, results and report anew"
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -120,7 +122,8 @@ class Run:
         if wanted != "auto":
             return float(edges[np.searchsorted(edges, wanted * (1 - 1e-9))])
         path = self.folder / START_FILE
-        return FitStart.from_json(path).start if path.is_file() else float(edges[0])
+        chosen = FitStart.earlier(path)  # one that is damaged is chosen anew, with the results
+        return float(edges[0]) if chosen is None else chosen.start
 
     def starting_at(self, start: float) -> Run:
         """Return the run whose fits begin at a mass, an edge of the scan in GeV."""
@@ -359,13 +362,16 @@ def derived_seed(seed: int, *path: int) -> int:
 def held_run(config: SearchConfig) -> Iterator[Run]:
     """Open the run of a configuration, which no other process works on meanwhile.
 
+    Nor does one that writes other files: limits and pseudo-datasets make scores and results where these
+    are missing or of another configuration, which would change under the other.
+
     Raises
     ------
     InputError
         If one does.
     """
     folder = Run(config).folder
-    with locked(folder / ".lock", what=str(folder)):
+    with locked(folder / ".lock", what=str(folder), why=_ONE_AT_A_TIME):
         yield open_run(config)
 
 

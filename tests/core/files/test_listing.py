@@ -70,6 +70,7 @@ def test_data_are_in_the_folder_and_in_parts_of_a_divided_table(tmp_path):
         "era=2018/part-0.PARQUET",
         "columns/not.parquet",
         "table.parquet/part-0.parquet",
+        "DAOD_X._000001.parquet.1",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -78,6 +79,7 @@ def test_data_are_in_the_folder_and_in_parts_of_a_divided_table(tmp_path):
         for path in data_files(LOCAL, str(tmp_path), {".parquet"})
     ]
     assert found == [
+        "DAOD_X._000001.parquet.1",
         "b.parquet",
         "era=2017/run=3/part-0.parquet",
         "era=2018/part-0.PARQUET",

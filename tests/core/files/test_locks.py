@@ -186,3 +186,21 @@ def test_a_heartbeat_survives_a_file_that_cannot_be_read_for_a_moment(
             time.sleep(0.01)
         assert lock.stat().st_mtime > 0
     assert "another process has taken over" not in caplog.text
+
+
+def test_the_refusal_says_what_the_other_does_and_why_one_waits(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/usr/bin/overdensity", "limits", "search.yaml"])
+    refused = []
+
+    def other() -> None:
+        try:
+            with locked(tmp_path / ".lock", what="runs/box", why="one at a time"):
+                pass
+        except InputError as error:
+            refused.append(str(error))
+
+    with locked(tmp_path / ".lock", what="runs/box"):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert "at work in it (overdensity limits search.yaml): one at a time; wait" in refused[0]

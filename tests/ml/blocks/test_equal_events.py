@@ -186,3 +186,30 @@ def test_without_features_the_other_columns_say_how_much_is_chance(tmp_path):
     pq.write_table(table.slice(0, 5000), tmp_path / "b.parquet")
     with pytest.raises(InputError, match="equal to another in the mass and all other columns"):
         Sample.from_parquet([tmp_path / "a.parquet", tmp_path / "b.parquet"], features=[])
+
+
+def following(n: int, *, mass: float | None, copy: float | None, more: bool) -> pa.Table:
+    """Masses and a copy of them in TeV, rounded to so many GeV or not; perhaps a rounded feature."""
+    rng = np.random.default_rng(3)
+    masses = 2500 * (1 + rng.pareto(6, n))
+    rounded = [masses if step is None else np.round(masses / step) * step for step in (mass, copy)]
+    table = {"mjj": rounded[0], "x": -rounded[1] / 1000}
+    return pa.table(table | ({"k": rng.beta(5, 4, n).round(2)} if more else {}))
+
+
+@pytest.mark.parametrize("more", [False, True])
+@pytest.mark.parametrize(("mass", "copy"), [(1, 1), (1, 0.1), (1, 10), (0.1, 1), (10, None)])
+def test_a_rounded_copy_of_a_rounded_mass_makes_no_events_equal(tmp_path, mass, copy, more):
+    table = following(6000, mass=mass, copy=copy, more=more)
+    pq.write_table(table, tmp_path / "a.parquet")
+    names = [name for name in table.column_names if name != "mjj"]
+    assert len(Sample.from_parquet(tmp_path / "a.parquet", features=names)) == 6000
+
+
+@pytest.mark.parametrize(("mass", "copy"), [(None, None), (None, 1), (1, None)])
+def test_some_events_twice_are_refused_beside_a_copy_of_the_mass(tmp_path, mass, copy):
+    table = following(6000, mass=mass, copy=copy, more=False)
+    pq.write_table(table, tmp_path / "a.parquet")
+    pq.write_table(table.slice(0, 100), tmp_path / "b.parquet")
+    with pytest.raises(InputError, match=r"a\.parquet and .*b\.parquet: 100 of 6100 events"):
+        Sample.from_parquet([tmp_path / "a.parquet", tmp_path / "b.parquet"], features=["x"])

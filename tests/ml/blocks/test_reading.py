@@ -156,3 +156,38 @@ def test_a_changed_bit_of_a_column_is_noticed_where_pages_have_checksums(tmp_pat
         InputError, match=r"a\.parquet: its values cannot be read, the file is damaged"
     ):
         read(path)
+
+
+@pytest.mark.parametrize("name", ["mjj", "j1_tau21", "label", "j1_pt"])
+def test_a_column_twice_is_refused_where_it_would_be_read(tmp_path, name):
+    made = table()
+    columns, names = [*made.columns, made["mjj"], made["mjj"]], [*made.column_names, "x", "x"]
+    pq.write_table(pa.Table.from_arrays(columns, names), tmp_path / "a.parquet")
+    assert len(Sample.from_parquet(tmp_path / "a.parquet", features=["j1_tau21"])) == N
+    twice = [name, name] if name not in made.column_names else [name]
+    more = [made["mjj"]] * len(twice)
+    made = pa.Table.from_arrays([*made.columns, *more], [*made.column_names, *twice])
+    pq.write_table(made, tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=rf"a\.parquet: has the column '{name}' twice"):
+        Sample.from_parquet(tmp_path / "a.parquet", features=["j1_tau21"])
+
+
+def encoded(number: int) -> bytes:
+    """An i64 field of Thrift's compact protocol, as the footers of Parquet files have it."""
+    rest, found = 2 * number, b"\x16"
+    while rest > 127:
+        rest, found = rest >> 7, found + bytes([rest & 127 | 128])
+    return found + bytes([rest])
+
+
+def test_a_file_cannot_hold_more_rows_than_fit_into_it(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({name: np.ones(777, np.float32) for name in ("mjj", "x")}), path)
+    data = path.read_bytes()
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer = data[start:-8].replace(encoded(777), encoded(10**9))
+    path.write_bytes(data[:start] + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(
+        InputError, match=r"a\.parquet: says that it holds 1000000000 events in \d+"
+    ):
+        Sample.from_parquet(path, features=["x"])

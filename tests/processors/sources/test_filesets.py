@@ -71,6 +71,41 @@ def test_coffeas_file_sets_are_understood_in_all_their_forms(folder) -> None:
     assert names(folder / "set.json") == ["a.root", "b.root"]
 
 
+def test_what_coffea_has_stored_of_files_is_not_used(folder) -> None:
+    found = {"object_path": "Events", "steps": [[0, 3], [3, 5]], "num_entries": 5, "format": "root"}
+    told = {"format": "root", "form": None, "compressed_form": "x", "did": "a:b", "metadata": None}
+    files = {f"{folder}/a.root": found, f"{folder}/b.root": {"object_path": "Events"}}
+    (folder / "set.json").write_text(json.dumps({"x": {"files": files, **told}}))
+    assert names(folder / "set.json") == ["a.root", "b.root"]
+
+
+@pytest.mark.parametrize("steps", [[[0, 3]], [[3, 5]], [[0, 2], [3, 5]], ["x"]])
+def test_a_part_of_a_file_is_not_taken_for_all_of_it(folder, steps) -> None:
+    files = {f"{folder}/a.root": {"object_path": "Events", "steps": steps, "num_entries": 5}}
+    with pytest.raises(ConfigError, match=r"dataset 'x': the steps of .*a\.root "):
+        datasets({"x": {"files": files}})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org/a.root?token=a*b[1]/c.d",
+        "root://eos.example.org//store/a.root?authz={x,y}&scitag.flow=1",
+        "simplecache::https://example.org/a.h5?x",
+    ],
+)
+def test_the_query_of_a_url_is_no_pattern(url) -> None:
+    (dataset,) = datasets(url)
+    assert dataset.files == (url,)
+
+
+def test_parts_of_a_dataset_of_atlas_are_event_files(folder) -> None:
+    (folder / "DAOD_PHYSLITE.37019878._000001.pool.root.1").touch()
+    (folder / "notes.1").touch()
+    assert names(folder)[0] == "DAOD_PHYSLITE.37019878._000001.pool.root.1"
+    assert len(names(folder)) == 4
+
+
 @pytest.mark.parametrize("inside", [True, False])
 def test_cross_sections_are_found_in_the_metadata_and_beside_the_files(folder, inside) -> None:
     numbers = {"xsec": 2.5, "lumi": 1000} if inside else {"cross_section": 2.5, "luminosity": 1e3}

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from overdensity.core import InputError
-from overdensity.processors import LhcoSource, read_events
+from overdensity.processors import LhcoSource, make_source, read_events
 
 
 def read(path: str, start: int = 0, stop: int | None = None, **settings: object) -> ak.Array:
@@ -205,3 +205,44 @@ def test_a_table_of_another_shape_is_refused(tmp_path, write, columns) -> None:
     path = write(tmp_path / "a.h5", np.ones((4, columns)))
     with pytest.raises(InputError, match=rf"has the shape \(4, {columns}\)"):
         LhcoSource().inspect(path)
+
+
+def test_particles_lie_where_the_configuration_says(tmp_path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["jets/table"] = [[40.0, 0.1, 0.2, 1.0]]
+        file["other"] = [[1.0]]
+    source = make_source("lhco", [f"{tmp_path}/a.h5"], dataset="jets/table")
+    assert read_events(source, tmp_path / "a.h5").label.tolist() == [1]
+    with pytest.raises(InputError, match=r"holds 'jets/table', 'other'; name .* events\.dataset"):
+        LhcoSource().inspect(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("kind", ["records", "blocks", "blocks of another key"])
+def test_features_are_not_taken_for_particles(tmp_path, kind) -> None:
+    place = "x" if "key" in kind else "df"
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        if kind == "records":
+            file["df/table"] = np.zeros(3, [("pxj1", "<f8"), ("pyj1", "<f8")])
+        else:
+            file[f"{place}/block0_items"] = np.array([b"pxj1", b"pyj1", b"label"])
+            file[f"{place}/block0_values"] = np.ones((5, 3))
+    with pytest.raises(InputError, match=r"named columns \(pxj1, pyj1.*events\.format: columns"):
+        LhcoSource().inspect(tmp_path / "a.h5")
+
+
+def test_an_empty_box_has_no_events(tmp_path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["df/block0_values"] = np.empty((0, 2101))
+    assert LhcoSource().inspect(tmp_path / "a.h5").n_events == 0
+    assert len(read_events(LhcoSource(), tmp_path / "a.h5")) == 0
+    pd.DataFrame(np.empty((0, 2101))).to_hdf(tmp_path / "b.h5", key="df")
+    with pytest.raises(InputError, match=r"b\.h5: no events in it"):
+        LhcoSource().inspect(tmp_path / "b.h5")
+
+
+@pytest.mark.parametrize("values", [np.ones((3, 4), complex), np.full((3, 4), b"a")])
+def test_what_are_no_real_numbers_is_refused(tmp_path, values) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["df/block0_values"] = values
+    with pytest.raises(InputError, match=r"a\.h5: dataset 'df/block0_values' holds .* not real"):
+        LhcoSource().inspect(tmp_path / "a.h5")

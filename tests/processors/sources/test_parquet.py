@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import awkward as ak
@@ -114,3 +115,30 @@ def test_a_file_of_another_kind_is_refused(tmp_path) -> None:
 def test_an_unknown_layout_is_refused() -> None:
     with pytest.raises(ConfigError, match="no layout 'flatt': did you mean 'flat'"):
         ParquetSource("flatt")
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        (pa.array([[("a", 1.0)]], pa.map_(pa.string(), pa.float64())), "'jets_pt' holds map<"),
+        (pa.array([[Decimal("1.5")]]), "'jets_pt' holds list<element: decimal128"),
+        (pa.array([["a"]]), r"jets_pt holds no numbers \("),
+        (pa.array([[[1.0]]]), r"jets_pt holds lists or records \("),
+        (pa.array([1.0]), "jets_pt has one number an event, not a list"),
+    ],
+)
+def test_columns_of_another_kind_are_named(tmp_path, column, said) -> None:
+    jets = {f"jets_{name}": [[1.0]] for name in ("pt", "eta", "phi")}
+    pq.write_table(pa.table(jets | {"jets_pt": column}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=rf"a\.parquet: .*{said}"):
+        read_events(ParquetSource(), tmp_path / "a.parquet", collections=("jets",))
+
+
+def test_a_column_twice_is_refused_where_it_would_be_read(tmp_path) -> None:
+    jets, path = pa.array([[1.0]]), tmp_path / "a.parquet"
+    names = ["jets_pt", "jets_eta", "jets_phi", "other", "other"]
+    pq.write_table(pa.Table.from_arrays([jets] * 5, names), path)
+    assert len(read_events(ParquetSource(), path, collections=("jets",))) == 1
+    pq.write_table(pa.Table.from_arrays([jets] * 4, [*names[:3], "jets_pt"]), path)
+    with pytest.raises(InputError, match=r"a\.parquet: its column 'jets_pt' is there twice"):
+        ParquetSource().inspect(path, ("jets",))

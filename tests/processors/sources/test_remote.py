@@ -85,3 +85,20 @@ def test_the_error_of_a_file_that_cannot_be_read_is_one_sentence() -> None:
 def test_a_server_without_an_answer_is_not_taken_for_a_damaged_file(error) -> None:
     assert "its server does not answer" in str(unreadable("root://x//a", error, "ROOT"))
     assert "perhaps truncated" in str(unreadable("a", error, "ROOT"))
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EACCES, "may not be read by you"),
+        (errno.EAGAIN, "is locked by a program that writes it"),
+    ],
+)
+def test_a_file_that_is_kept_from_us_is_not_taken_for_a_damaged_one(number, said) -> None:
+    error = OSError(number, "Unable to synchronously open file")
+    assert str(unreadable("/a.h5", error, "HDF5")).startswith(f"/a.h5: {said}")
+
+
+def test_a_folder_in_place_of_a_file_is_said_to_be_one(tmp_path) -> None:
+    said = str(unreadable(str(tmp_path), IsADirectoryError(errno.EISDIR, "x"), "ROOT"))
+    assert said.startswith(f"{tmp_path}: a folder, not a file")

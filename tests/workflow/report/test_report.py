@@ -104,3 +104,22 @@ def test_page_tells_refused_from_flagged(results: SearchResults, run: Path) -> N
     row = replace(first.selections[0], p_local=None, z_local=None, flagged=True, refused=True)
     window = replace(first, selections=(row, *first.selections[1:]))
     assert "<td>refused</td>" in page_of(replace(results, windows=(window, *others)), run)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("limits.json", "overdensity limits"),
+        ("pseudodata.json", "overdensity calibrate"),
+        ("expected.json", "overdensity expect"),
+        ("uncertainties.json", "overdensity hunt"),
+    ],
+)
+def test_what_is_damaged_is_left_out_with_a_line_that_says_how_to_make_it_again(
+    results: SearchResults, run: Path, caplog: pytest.LogCaptureFixture, name: str, command: str
+) -> None:
+    results.to_json(run / "results.json")
+    (run / name).write_text('{"half": [1, 2')
+    assert write_report(run).is_file()
+    (line,) = [record.message for record in caplog.records if name in record.message]
+    assert line.endswith(f"it is left out; run '{command}' to make it again")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 
 from overdensity.core import InputError
@@ -23,7 +25,9 @@ from overdensity.workflow.stages.inputs import (
 
 
 def config(files: Any, **keys: Any) -> SearchConfig:
-    events = {key: keys.pop(key) for key in ("format", "layout", "key_file") if key in keys}
+    events = {
+        key: keys.pop(key) for key in ("format", "layout", "key_file", "dataset") if key in keys
+    }
     return parse_config({"events": {"files": files, **events}, **keys})
 
 
@@ -33,6 +37,15 @@ def config(files: Any, **keys: Any) -> SearchConfig:
 )
 def test_the_format_is_told_from_the_name(tmp_path, name, expected) -> None:
     assert event_format(config(f"{tmp_path}/{name}").events) == expected
+
+
+def test_features_in_hdf5_are_columns(tmp_path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["df/block0_items"] = np.array([b"mjj", b"x"])
+        file["df/block0_values"] = np.ones((3, 2))
+    events = config(f"{tmp_path}/a.h5").events
+    assert event_format(events) == "columns"
+    assert event_source(events) is None
 
 
 def test_files_of_two_kinds_need_a_word(tmp_path) -> None:
@@ -45,6 +58,8 @@ def test_files_of_two_kinds_need_a_word(tmp_path) -> None:
     [
         ("a.h5", {}, LhcoSource()),
         ("a.h5", {"key_file": "a.key"}, LhcoSource(keys={"/data/a.h5": "a.key"})),
+        ("a.h5", {"dataset": "x/y"}, LhcoSource(dataset="x/y")),
+        ("DAOD_PHYSLITE.1._000001.pool.root.1", {}, RootSource()),
         ("a.root", {}, RootSource()),
         ("a.root", {"layout": "delphes"}, RootSource("delphes")),
         ("a.parquet", {"format": "parquet"}, ParquetSource("auto")),

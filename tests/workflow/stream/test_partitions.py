@@ -1,0 +1,79 @@
+"""Where a stream comes from."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from overdensity.core import InputError
+from overdensity.ml import Sample
+from overdensity.ml.toy_events import TOY_FEATURES
+from overdensity.workflow.stream.partitions import (
+    ArrowStream,
+    Counted,
+    PartitionFolder,
+    first_events,
+)
+
+from .conftest import toy_table
+
+
+def arrow_bytes(table: pa.Table, rows: int = 50) -> bytes:
+    """Return a table in Arrow's stream format, so many rows a batch."""
+    buffer = io.BytesIO()
+    with pa.ipc.new_stream(buffer, table.schema) as writer:
+        writer.write_table(table, max_chunksize=rows)
+    return buffer.getvalue()
+
+
+def read(content: bytes, features: tuple[str, ...] = TOY_FEATURES) -> list[Sample]:
+    source = ArrowStream(io.BytesIO(content), features, "mjj")
+    return [sample for each in source.partitions({}) for sample in each.samples()]
+
+
+def test_a_folder_gives_what_was_not_counted_as_a_whole(partitions: Path) -> None:
+    (partitions / ".part9.parquet.tmp").touch()
+    (partitions / "notes.txt").touch()
+    source = PartitionFolder(str(partitions), TOY_FEATURES, "mjj")
+    counted = {"part0.parquet": Counted(130, True, ""), "part1.parquet": Counted(50, False, "")}
+    found = list(source.partitions(counted))
+    assert [each.name for each in found] == ["part1.parquet", "part2.parquet"]
+    assert sum(map(len, found[0].samples())) == 130
+
+
+def test_standard_input_gives_its_batches_once() -> None:
+    source = ArrowStream(io.BytesIO(arrow_bytes(toy_table(1))), TOY_FEATURES, "mjj")
+    (stream,) = source.partitions({})
+    assert [len(sample) for sample in stream.samples()] == [50, 50, 30]
+    assert not list(source.partitions({}))
+
+
+def test_events_are_known_again_by_the_first_of_them() -> None:
+    first, again, other = (
+        first_events(read(arrow_bytes(toy_table(seed)))[0]) for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    ("content", "features", "said"),
+    [
+        (b"mjj,tau21\n3000,0.2\n", TOY_FEATURES, "standard input: not an Arrow stream"),
+        (b"", TOY_FEATURES, "standard input: not an Arrow stream"),
+        (arrow_bytes(toy_table(1))[:-900], TOY_FEATURES, "it ends in the middle of a record batch"),
+        (arrow_bytes(toy_table(1)), ("tau32",), "standard input: no column 'tau32'"),
+    ],
+    ids=["text", "nothing", "cut", "column"],
+)
+def test_what_is_no_stream_is_said(content: bytes, features: tuple[str, ...], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        read(content, features)
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    source = PartitionFolder(str(tmp_path / "none"), TOY_FEATURES, "mjj")
+    with pytest.raises(InputError, match=r"none: no such folder"):
+        list(source.partitions({}))
