@@ -35,7 +35,10 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples" / "below_features"
 REFERENCE = ROOT.parent / "shared" / "data" / "reference" / "rnd_events_13k.h5"
 BACKGROUND, SIGNAL = 40_000, 400
-METHODS = ("particle_flow", "image_autoencoder", "vrnn", "graph_autoencoder", "ucluster")
+METHODS = (
+    *("particle_flow", "image_autoencoder", "vrnn", "graph_autoencoder", "ucluster"),
+    *("image_vae", "medoids"),
+)
 BOXES = ("rnd", "none", "signal")
 PIXELS, LIT = 40, 30
 

@@ -12,8 +12,8 @@ networks. Errors are standard deviations over the seeds. Z is what the events fr
 worth at the published numbers of events, all of them and those above a cut that keeps 1 % of the
 background, with a background uncertainty of 15 %. ``ucluster`` learns with 1 % of signal and without, and
 looks into the clusters of the other half. ``lstm`` learns the R&D signal by the truth from jets of radius
-0.7, and scores it and a signal with the masses of Black Box 1. ``memory`` scores events with 100
-constituents a jet, each number in a process of its own.
+0.7, and scores it and a signal with the masses of Black Box 1. ``memory`` learns from events with 100
+constituents a jet and scores them, each number in a process of its own.
 """
 
 from __future__ import annotations
@@ -71,6 +71,20 @@ UCLUSTER = {
     },
 }
 CLUSTERS = (10, 30)
+
+ONE_EPOCH: dict[str, Any] = {"epochs": 1, "batch": 4096, "keep": "last"}
+MEMORY: dict[str, dict[str, Any]] = {
+    "vrnn": {"particles": 20, "training": ONE_EPOCH},
+    "graph_autoencoder": {"particles": 20, "training": ONE_EPOCH},
+    "ucluster": {
+        "particles": 100,
+        "phi": [8],
+        "f": [8],
+        "pretraining": ONE_EPOCH,
+        "training": ONE_EPOCH,
+    },
+}
+"""What memory is measured with: an epoch of small networks."""
 
 LSTM = {
     "memory": [32, 64],
@@ -268,8 +282,7 @@ def memory(method: str, numbers: list[int]) -> None:
 
 def score(method: str, events: int) -> None:
     """Train for an epoch and score so many events, and print what it took: a row."""
-    hyper = {"particles": 20, "device": "cpu", "training": {"epochs": 1, "batch": 4096}}
-    model = make_method(method, **hyper)
+    model = make_method(method, **MEMORY[method] | {"device": "cpu"})
     with tempfile.TemporaryDirectory() as folder:
         sample = toy(events, Path(folder))
         model.fit(sample, WINDOW, seed=1)
@@ -306,7 +319,7 @@ def main() -> None:
         "what", nargs="+", choices=(*VARIANTS, "ucluster", "lstm", "memory", "score")
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--method", choices=VARIANTS, default="vrnn")
+    parser.add_argument("--method", choices=MEMORY, default="vrnn")
     parser.add_argument("--events", type=int, nargs="+", default=[50_000, 500_000])
     parser.add_argument("--out", type=Path, default=Path("runs/jets"))
     given = parser.parse_args()

@@ -148,7 +148,7 @@ class ClassifierKind(ABC):
     Examples
     --------
     >>> [name for name in CLASSIFIERS.names() if name != "networks"]
-    ['argos', 'deep_ensemble', 'lorentznet', 'lstm', 'part', 'particlenet', 'pcnn', 'pfn', 'quadratic', 'trees']
+    ['argos', 'cnn', 'deep_ensemble', 'lorentznet', 'lstm', 'part', 'particlenet', 'pcnn', 'pfn', 'quadratic', 'trees']
     >>> CLASSIFIERS["trees"].needs, CLASSIFIERS["pfn"].needs
     (('features',), ('constituents',))
     """

@@ -46,6 +46,7 @@ class ClusteringNetwork(nn.Module):
 
     seen: Tensor
     per_epoch: Tensor
+    apart: Tensor
 
     def __init__(
         self,
@@ -64,12 +65,14 @@ class ClusteringNetwork(nn.Module):
         self.classes, self.heaviest = classes, heaviest
         self.gamma, self.beta = gamma, beta
         self.embed = SetNetwork(0, jets, phi=phi, f=f, outputs=embedding)
+        self.scale = nn.BatchNorm1d(embedding, affine=False)
         self.head = nn.Sequential(
             nn.Linear(embedding, f[-1]), nn.ReLU(), nn.Linear(f[-1], jets * classes)
         )
         self.centroids = nn.Parameter(torch.zeros(clusters, embedding))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
         self.register_buffer("per_epoch", torch.ones((), dtype=torch.int64))
+        self.register_buffer("apart", torch.ones(()))
 
     def embedded(self, *jets: Tensor) -> Tensor:
         """Return where events lie, shape (n_events, n_dimensions).
@@ -89,14 +92,15 @@ class ClusteringNetwork(nn.Module):
         r"""Return the loss of classes and clusters, shape (n_events,) (equations 3.17 to 3.19).
 
         In training each event is counted, and :math:`\alpha` is 1 in the first epoch and twice as
-        large in each that follows.
+        large in each that follows, in units of ``apart``: how far events are from their centroids at
+        the beginning.
         """
         embedded, masses = self._embedded(jets)
         distances = torch.cdist(embedded, self.centroids)
         alpha = torch.exp2((self.seen // self.per_epoch).to(distances.dtype)).clamp(max=_LARGEST)
         if self.training:
             self.seen += len(embedded)
-        belongs = torch.softmax(-alpha * distances, dim=1)
+        belongs = torch.softmax(-alpha * distances / self.apart, dim=1)
         clustered = (belongs * distances.square()).sum(dim=1)
         return self._classified(embedded, masses) + self.beta * clustered
 
@@ -111,7 +115,7 @@ class ClusteringNetwork(nn.Module):
         sums = torch.stack([self.embed.summed(jet) for jet in jets], dim=1)
         masses, order = masses.sort(dim=1, descending=True, stable=True)
         ordered = sums.gather(1, order[..., None].expand_as(sums))
-        return self.embed.f(ordered.flatten(1)), masses
+        return self.scale(self.embed.f(ordered.flatten(1))), masses
 
     def _classified(self, embedded: Tensor, masses: Tensor) -> Tensor:
         intervals = (masses / self.heaviest * (self.classes - 1)).long().clamp(max=self.classes - 1)

@@ -30,6 +30,7 @@ __all__ = ["UCluster", "UClusterHyper", "excesses"]
 _ROWS = 4096
 _VALIDATION = 10  # every so many-th event
 _QUANTILES = 101
+_NEAREST = 1e-6  # of an embedding whose spread is one
 
 
 @dataclass(frozen=True)
@@ -256,6 +257,8 @@ class UCluster(Method[UClusterHyper]):
         means, _ = kmeans2(embedded, self.hyper.clusters, minit="++", rng=rng)
         with torch.no_grad():
             network.centroids.copy_(torch.from_numpy(means))
+            _, distance = network.nearest(torch.from_numpy(embedded))
+            network.apart.copy_(distance.mean().clamp(min=_NEAREST))
         network.per_epoch.fill_(int(np.count_nonzero(~check)))
         learn(_classes_and_clusters, self.hyper.training, second)
         return network

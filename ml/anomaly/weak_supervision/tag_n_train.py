@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core import InputError
+from ....core import ConfigError, InputError
 from ....core.windows import Window
 from ...classifiers.ensemble import (
     ClassifierHyper,
@@ -18,7 +18,7 @@ from ...classifiers.ensemble import (
     classifier_from_arrays,
     fit_classifier,
 )
-from ...classifiers.kinds import Classifier
+from ...classifiers.kinds import Classifier, Inputs, Shown
 from ...classifiers.network_kind import NetworkHyper
 from ...folds import fold_of
 from ...method import Method, register_method, within
@@ -26,6 +26,7 @@ from ...sample import Sample
 from ..classifier_method import InputHyper, refuse_few_events
 from ..outliers.autoencoder import Autoencoder, AutoencoderHyper
 from ..outliers.reconstruction import jet_columns, refuse_few_to_learn
+from ..substructure.image_autoencoder import ImageAutoencoder, ImageAutoencoderHyper
 
 __all__ = ["TagNTrain", "TagNTrainHyper"]
 
@@ -51,7 +52,7 @@ def _published() -> ClassifierHyper:
 
 @dataclass(frozen=True)
 class TagNTrainHyper(AutoencoderHyper, InputHyper):
-    """Hyperparameters of Tag N' Train on columns; published ones where there are any.
+    """Hyperparameters of Tag N' Train; published ones where there are any.
 
     Those that are not listed here are of the autoencoders, and of the preparation of columns.
 
@@ -65,7 +66,9 @@ class TagNTrainHyper(AutoencoderHyper, InputHyper):
     background_like : float
         The fraction of events with the lowest tags that is called background.
     classifier : ClassifierHyper
-        The classifier of each jet.
+        The classifier of each jet; of a kind that reads images, it is tagged by images, too.
+    images : ImageAutoencoderHyper
+        The autoencoders of images, where the classifier reads these; then those of columns are not used.
     combine : {"mean", "max", "cuts"}
         How the scores of both jets become one; ``"cuts"`` is the tightest simultaneous cut that an
         event passes.
@@ -79,6 +82,7 @@ class TagNTrainHyper(AutoencoderHyper, InputHyper):
     signal_like: tuple[float, ...] = (0.2, 0.1)
     background_like: float = 0.4
     classifier: ClassifierHyper = field(default_factory=_published)
+    images: ImageAutoencoderHyper = field(default_factory=ImageAutoencoderHyper)
     combine: str = "cuts"
     cuts: tuple[float, ...] = (0.03, 0.03)
     min_events: int = 40
@@ -127,6 +131,18 @@ class TagNTrain(Method[TagNTrainHyper]):
         },
     }
 
+    def __init__(self, hyper: TagNTrainHyper | None = None) -> None:
+        super().__init__(hyper)
+        needs = self.hyper.classifier.make_kind().needs
+        if needs not in (("features",), ("images",)):
+            msg = (
+                f"method {self.name!r} tags with columns or with images, and the classifier "
+                f"{self.hyper.classifier.kind!r} reads {' and '.join(needs)}; take one that reads "
+                "either, such as networks or cnn"
+            )
+            raise ConfigError(msg)
+        self.needs = needs
+
     @property
     def fewest_events(self) -> int:
         """So many leave enough that are signal-like; see :attr:`Method.fewest_events`."""
@@ -140,14 +156,19 @@ class TagNTrain(Method[TagNTrainHyper]):
         del simulation  # everything is learnt from data
         hyper = self.hyper
         refuse_few_to_learn(data, window, hyper.min_events)
-        data.refuse_constant_features()
+        if not self._reads_images:
+            data.refuse_constant_features()
         self._columns = self._columns_of(data)
         self._names = data.names
-        data = hyper.prepared(data)
+        data = self.inputs_of(data)
         part = fold_of(data.event, 1 + len(hyper.signal_like), seed=seed, salt="tag and train")
         first, *seeds = np.random.SeedSequence(seed).generate_state(1 + len(hyper.signal_like))
         untagged = data.take(part == 0)
-        tagger = Autoencoder(replace(hyper, combine="mean"))
+        tagger: Autoencoder | ImageAutoencoder = (
+            ImageAutoencoder(replace(hyper.images, min_events=hyper.min_events))
+            if self._reads_images
+            else Autoencoder(replace(hyper, combine="mean"))
+        )
         tags_of: Callable[[Sample], NDArray[np.float32]]
         tags_of = tagger.fit(untagged, window, seed=int(first)).errors
         for number, (fraction, each) in enumerate(zip(hyper.signal_like, seeds, strict=True), 1):
@@ -173,11 +194,17 @@ class TagNTrain(Method[TagNTrainHyper]):
             If nothing was learnt, or from other features.
         """
         self.refuse_unlike(data)
-        return self._scores_of_jets(self.hyper.prepared(data))
+        return self._scores_of_jets(self.inputs_of(data))
 
     def inputs_of(self, data: Sample) -> Sample:
-        """Return the columns as both see them; see :meth:`Method.inputs_of`."""
-        return self.hyper.prepared(data)
+        """Return the columns or images as both see them; see :meth:`Method.inputs_of`."""
+        prepared = self.hyper.prepared(data)
+        if not self._reads_images:
+            return prepared
+        found = prepared.blocks_of("images", method=self.name)
+        blocks = {name: found[name].normalised() for name in sorted(found)}
+        nothing = np.empty((len(data), 0), np.float32)
+        return replace(prepared, features=nothing, names=(), blocks=blocks)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; see :meth:`Method.arrays`."""
@@ -186,27 +213,50 @@ class TagNTrain(Method[TagNTrainHyper]):
             for jet, classifier in self._classifiers.items()
             for name, array in classifier.arrays().items()
         }
-        return {"names": np.array(self._names, np.str_), "known": self._known} | learnt
+        names = {"names": np.array(self._names, np.str_), "blocks": np.array(self._blocks, np.str_)}
+        return names | {"known": self._known} | learnt
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`arrays` returned."""
-        self._names, self._known = tuple(map(str, arrays["names"])), arrays["known"]
-        self._columns = jet_columns(self._names)
+        self._names, self._blocks = (tuple(map(str, arrays[key])) for key in ("names", "blocks"))
+        self._known = arrays["known"]
+        self._columns = self._of_jets(self._names, self._blocks)
         self._classifiers = {
             jet: classifier_from_arrays(within(arrays, f"{jet}."), self.hyper.classifier)
             for jet in self._columns
         }
 
-    def _columns_of(self, data: Sample) -> dict[str, list[int]]:
-        """Return the columns of both jets."""
-        columns = jet_columns(data.names)
+    @property
+    def _reads_images(self) -> bool:
+        return self.needs == ("images",)
+
+    def _of_jets(self, names: Sequence[str], blocks: Sequence[str]) -> dict[str, list[Any]]:
+        """Return which columns, or images, belong to each jet."""
+        if not self._reads_images:
+            return dict(jet_columns(names))
+        return {block.partition("_")[0]: [block] for block in sorted(blocks)}
+
+    def _columns_of(self, data: Sample) -> dict[str, list[Any]]:
+        """Return the columns, or the image, of both jets."""
+        if self._reads_images:
+            self._blocks = tuple(sorted(data.blocks_of("images", method=self.name)))
+        columns = self._of_jets(data.names, self._blocks)
         if set(columns) != set(_OTHER):
+            found = ", ".join(self._blocks if self._reads_images else data.names)
+            what = "an image" if self._reads_images else "columns"
             msg = (
-                f"method {self.name!r} tags with one jet and trains on the other, and needs columns "
-                f"of two jets, j1_* and j2_*; found {', '.join(data.names)}"
+                f"method {self.name!r} tags with one jet and trains on the other, and needs {what} "
+                f"of two jets, j1_* and j2_*; found {found}"
             )
             raise InputError(msg)
         return columns
+
+    def _shown_of(self, prepared: Sample, jet: str) -> Shown:
+        """Return what the classifier of a jet is shown."""
+        mine = self._columns[jet]
+        if not self._reads_images:
+            return prepared.features[:, mine]
+        return Inputs(prepared.features, {name: prepared.blocks[name] for name in mine})
 
     def _used(self, data: Sample, window: Window) -> NDArray[np.bool_]:
         """Return which events may be called signal or background."""
@@ -241,7 +291,7 @@ class TagNTrain(Method[TagNTrainHyper]):
             chosen = signal | background
             mine, y = data.take(chosen), signal[chosen]
             trained[jet] = fit_classifier(
-                mine.features[:, self._columns[jet]],
+                self._shown_of(mine, jet),
                 y,
                 weight=balance_classes(y, mine.weight),
                 hyper=hyper,
@@ -251,6 +301,7 @@ class TagNTrain(Method[TagNTrainHyper]):
         return trained
 
     def _scores_of_jets(self, prepared: Sample) -> NDArray[np.float32]:
-        x = prepared.features
-        scores = [self._classifiers[jet].score(x[:, mine]) for jet, mine in self._columns.items()]
+        scores = [
+            self._classifiers[jet].score(self._shown_of(prepared, jet)) for jet in self._columns
+        ]
         return np.stack(scores, axis=1)

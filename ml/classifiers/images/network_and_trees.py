@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from ....core import InputError
 from ...blocks.images import Images
 from ...losses.mixup import mixed_cross_entropy
 from ...networks.images.residual import ResidualNetwork
@@ -19,6 +18,7 @@ from ...training.in_rows import in_rows
 from ..kinds import Ensemble, EnsembleHyper, Inputs
 from ..module_ensemble import fit_modules, restored_modules, weights_of_modules
 from ..trees import BoostedTrees, TreeEnsemble
+from .image_ensemble import images_of, normalised_images
 
 __all__ = ["NetworkAndTrees", "fit_network_and_trees"]
 
@@ -68,11 +68,7 @@ class NetworkAndTrees:
 
     def _probability(self, x: Inputs) -> NDArray[np.float64]:
         # The trees learnt what one network says, and the mean of several is surer than each.
-        missing = [name for name in self.images if name not in x.blocks]
-        if missing:
-            msg = f"the classifier was trained on {', '.join(missing)}, which these events lack"
-            raise InputError(msg)
-        columns = _images(x, self.images)
+        columns = normalised_images(x, self.images)
         said = (_said(network, columns, self.hyper.device) for network in self.networks)
         seen = (np.column_stack([x.features, each]) for each in said)
         return np.mean([self.trees.score(each).astype(np.float64) for each in seen], axis=0)
@@ -102,15 +98,8 @@ def fit_network_and_trees(
         If images differ in size.
     """
     settings = hyper.settings
-    names = tuple(name for name, block in x.blocks.items() if isinstance(block, Images))
-    columns = _images(x, names)
-    sizes = {column.shape[1:] for column in columns}
-    if len(sizes) > 1:
-        found = ", ".join(
-            f"{name} {c.shape[1]} x {c.shape[2]}" for name, c in zip(names, columns, strict=True)
-        )
-        msg = f"the classifier 'deep_ensemble' reads images of one size, and finds {found}; name some of them under features"
-        raise InputError(msg)
+    names = images_of(x, "deep_ensemble")
+    columns = normalised_images(x, names)
     fitted = fit_modules(
         lambda: settings.network(len(names)),
         [weight.astype(np.float32), *columns],
@@ -136,11 +125,6 @@ def fit_network_and_trees(
     )
     networks = tuple(network for (network,) in fitted.values())
     return NetworkAndTrees(networks, trees, names, settings)
-
-
-def _images(x: Inputs, names: tuple[str, ...]) -> list[Images]:
-    blocks = (x.blocks[name] for name in names)
-    return [block.normalised() for block in blocks if isinstance(block, Images)]
 
 
 def _said(network: ResidualNetwork, columns: list[Images], device: str) -> NDArray[np.float32]:

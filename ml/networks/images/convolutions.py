@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ConvolutionalAutoencoder"]
+__all__ = ["ConvolutionalAutoencoder", "ConvolutionalClassifier"]
+
+_NEVER_LIT = 1e-6  # pixels that spread less are not blown up
 
 
 class ConvolutionalAutoencoder(nn.Module):
@@ -67,6 +69,52 @@ class ConvolutionalAutoencoder(nn.Module):
     def errors(self, images: Tensor) -> Tensor:
         """Return the squared error of each image, summed over its pixels: shape (n_images,)."""
         return (self(images) - images).square().sum(dim=(1, 2))
+
+
+class ConvolutionalClassifier(nn.Module):
+    """Log-odds of images: the classifier of the public code of Tag N' Train (arXiv:2002.12376).
+
+    Two convolutions of 3 × 3 and maximum pooling, twice, and two dense layers. Each pixel is
+    standardised by ``mean`` and ``spread``, which whoever trains it sets.
+
+    Parameters
+    ----------
+    images, height, width : int
+        Images of an event, and their pixels.
+    filters : sequence of four int
+        Of the convolutions.
+    dense : int
+        Nodes of the dense layer.
+
+    Examples
+    --------
+    >>> network = ConvolutionalClassifier(1, 8, 8, filters=(4, 2, 2, 2), dense=4)
+    >>> network(torch.rand(3, 8, 8)).shape
+    torch.Size([3])
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(
+        self, images: int, height: int, width: int, *, filters: Sequence[int], dense: int
+    ) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+        self.register_buffer("mean", torch.zeros(images, height, width))
+        self.register_buffer("spread", torch.ones(images, height, width))
+        first, second, third, fourth = filters
+        self.layers = nn.Sequential(
+            *(_convolution(images, first), _convolution(first, second), nn.MaxPool2d(2)),
+            *(_convolution(second, third), _convolution(third, fourth), nn.MaxPool2d(2)),
+            *(nn.Flatten(), nn.Linear(fourth * (height // 4) * (width // 4), dense)),
+            *(nn.ReLU(), nn.Linear(dense, 1)),
+        )
+
+    def forward(self, *images: Tensor) -> Tensor:
+        """Return log-odds, shape (n_events,), of images of shape (n_events, height, width)."""
+        pixels = torch.stack(images, dim=1) - self.mean
+        return self.layers(pixels / self.spread.clamp(min=_NEVER_LIT)).squeeze(1)
 
 
 def _convolution(channels: int, filters: int) -> nn.Sequential:

@@ -58,12 +58,35 @@ def test_clusters_pull_by_how_near_they_are(network, jets):
 def test_alpha_doubles_with_each_epoch_of_training(network, jets):
     network.per_epoch.fill_(6)
     network.train()
+    network.scale.eval()
     losses = [network.joint_losses(*jets).sum().item() for _ in range(40)]
     network.eval()
     nearest = network.nearest(network.embedded(*jets))[1]
     expected = (network.losses(*jets) + 10 * nearest**2).sum().item()
     assert losses[0] > losses[5] > expected
     assert losses[-1] == pytest.approx(expected, rel=1e-4)
+
+
+def test_an_embedding_that_shrinks_gains_nothing(network, jets):
+    last = [layer for layer in network.embed.f.modules() if isinstance(layer, torch.nn.Linear)][-1]
+    network.train()
+    losses = []
+    for factor in (1000.0, 0.1):
+        with torch.no_grad():
+            last.weight *= factor
+            last.bias *= factor
+        network.seen.zero_()
+        losses.append(network.joint_losses(*jets))
+    torch.testing.assert_close(*losses, rtol=1e-3, atol=1e-3)
+
+
+def test_alpha_is_in_units_of_how_far_events_are_from_their_centroids(network, jets):
+    network.eval()
+    network.seen.zero_()
+    network.apart.fill_(1e-4)  # each event belongs to the nearest
+    nearest = network.nearest(network.embedded(*jets))[1]
+    expected = network.losses(*jets) + 10 * nearest**2
+    torch.testing.assert_close(network.joint_losses(*jets), expected)
 
 
 def test_a_heavier_jet_than_all_intervals_is_in_the_last(network, jets):

@@ -135,3 +135,51 @@ def test_thin_windows_are_known_beforehand():
 def test_values_that_cannot_be_used_are_refused(name, value):
     with pytest.raises(ConfigError, match=f"{name} = .*cannot be used"):
         make_method("tag_n_train", **{name: value})
+
+
+IMAGES = {
+    "min_events": 20,
+    "signal_like": [0.2],
+    "images": {"filters": [4, 4, 2], "latent": 3, "device": "cpu"}
+    | {"training": {"epochs": 7, "batch": 50, "learning_rate": 5e-3}},
+    "classifier": {
+        "kind": "cnn",
+        "inner_folds": 2,
+        "members": 1,
+        "cnn": {"filters": [6, 4, 4, 4], "dense": 8, "device": "cpu"}
+        | {"training": {"epochs": 5, "batch": 50, "learning_rate": 1e-2}},
+    },
+}
+
+
+@pytest.mark.slow(seconds=12)
+@pytest.mark.parametrize("resonant", [True, False])
+def test_on_images_it_finds_two_prongs_among_one_and_survives_its_arrays(resonant, window):
+    learnt, scored = toy_sample(seed=1), toy_sample(seed=2)
+    method = make_method("tag_n_train", **IMAGES, resonant=resonant)
+    method.fit(method.shown(learnt), window, seed=1)
+    shown = method.shown(scored)
+    inside, scores = window.signal(scored.mass), method.score(shown)
+    found = performance(scores[inside], scored.label[inside], eps_b=(0.01,))
+    assert found.auc > 0.9
+    assert found.sic[0].sic > 5
+    again = make_method("tag_n_train", **IMAGES, resonant=resonant)
+    again.restore(method.arrays())
+    np.testing.assert_array_equal(again.score(shown), scores)
+
+
+@pytest.mark.slow(seconds=12)
+@pytest.mark.parametrize("resonant", [True, False])
+def test_on_images_nothing_is_found_where_nothing_is(resonant, without_signal, excess_of):
+    method = make_method("tag_n_train", **IMAGES, resonant=resonant)
+    assert abs(excess_of(method, without_signal)) < 3
+
+
+def test_images_of_two_jets_are_needed_and_a_classifier_that_reads_either(events, window):
+    method = make_method("tag_n_train", **IMAGES)
+    assert method.needs == ("images",)
+    one = replace(events, blocks={"j1_image": events.blocks["j1_image"]})
+    with pytest.raises(InputError, match=r"needs an image of two jets, .* found j1_image"):
+        method.fit(method.shown(one), window, seed=1)
+    with pytest.raises(ConfigError, match=r"'pfn' reads constituents; take one"):
+        make_method("tag_n_train", classifier={"kind": "pfn"})

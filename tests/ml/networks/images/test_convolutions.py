@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from overdensity.ml.networks.images.convolutions import ConvolutionalAutoencoder
+from overdensity.ml.networks.images.convolutions import (
+    ConvolutionalAutoencoder,
+    ConvolutionalClassifier,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +35,16 @@ def test_weights_are_as_many_as_in_the_published_code(published):
     dense = [(400, 16), (16, 6), (6, 16), (16, 400)]
     expected = sum(9 * a * b + b for a, b in convolutions) + sum(a * b + b for a, b in dense)
     assert sum(weight.numel() for weight in published.parameters()) == expected
+
+
+def test_pixels_are_standardised_and_those_that_are_never_lit_stay_dark():
+    network = ConvolutionalClassifier(1, 8, 8, filters=(4, 4, 2, 2), dense=4).eval()
+    images = torch.rand(5, 8, 8)
+    network.mean.fill_(0.5)
+    network.spread.fill_(2.0)
+    moved = ConvolutionalClassifier(1, 8, 8, filters=(4, 4, 2, 2), dense=4).eval()
+    moved.layers.load_state_dict(network.layers.state_dict())
+    torch.testing.assert_close(moved((images - 0.5) / 2), network(images))
+    network.mean.zero_()
+    network.spread.zero_()
+    assert torch.isfinite(network(torch.zeros(2, 8, 8))).all()
