@@ -109,9 +109,12 @@ def measured(fraction: float, seeds: list[int], hyper: OnlineHyper, work: Path) 
     test = tested(signal=fraction > 0)
     for seed in set(seeds) - {line["seed"] for line in read_lines(path)}:
         data = streamed(fraction, seed)
-        drawn = learned(data, hyper, seed).summary().sample(seed=seed)
+        began = time.process_time()
+        online = learned(data, hyper, seed)
+        speed = len(data) / (time.process_time() - began)
+        drawn = online.summary().sample(seed=seed)
         rows = [figures(sample, test, seed, signal=fraction > 0) for sample in (data, drawn)]
-        add_line(path, {"seed": seed, **dict(zip(SOURCES, rows, strict=True))})
+        add_line(path, {"seed": seed, "speed": speed, **dict(zip(SOURCES, rows, strict=True))})
 
 
 def lines_of(fraction: float, hyper: OnlineHyper, work: Path) -> Path:
@@ -129,6 +132,8 @@ def cwola(fraction: float, seeds: list[int], hyper: OnlineHyper, work: Path) -> 
     found = {name: [line[name] for line in lines] for name in SOURCES}
     names = ("AUC", "SIC(1 %)", "SIC(0.1 %)", "max SIC")[: len(found["the stream"][0])]
     of_stream = ("of the stream",) if fraction else ()
+    speed = _spread(np.array([line["speed"] for line in lines]), 0)
+    print(f"The flow learns from {speed} events a second of CPU time.\n")
     print("|", " | ".join(("signal", "updates", "seeds", "CWoLa on", *names, *of_stream)), "|")
     print("|" + " --- |" * (4 + len(names) + len(of_stream)))
     largest = {name: np.array(rows)[:, -1] for name, rows in found.items()}
@@ -192,6 +197,7 @@ def memory(events: int, hyper: OnlineHyper) -> None:
         report = run_stream(
             toy, Path(folder), features=FEATURES, mass="mjj", hyper=hyper, seed=1, device="cpu"
         )
+    print(f"{hyper.updates} updates a batch\n")
     print("| events | resident memory, MB | events a second of CPU time | stream, MB | kept, MB |")
     print("|" + " --- |" * 5)
     for (before, _, began), (n, megabytes, ended) in pairwise(toy.notes):

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from overdensity.core import FitError, InputError
 from overdensity.core.files.locks import locked
+from overdensity.ml import Sample
 from overdensity.ml.streams.online_flow import OnlineFlow
+from overdensity.ml.streams.online_hyper import OnlineHyper
 from overdensity.ml.toy_events import TOY_FEATURES
 from overdensity.ml.training.checkpoints import read_tensors, write_tensors
 from overdensity.workflow.stream import stream_run
-from overdensity.workflow.stream.partitions import ArrowStream
+from overdensity.workflow.stream.partitions import ArrowStream, Counted
 from overdensity.workflow.stream.stream_run import SUMMARY, draw_events
 
 from .conftest import streamed, toy_table
@@ -207,7 +213,7 @@ stream_run.run_stream(
 """
 
 
-@pytest.mark.slow(seconds=12)
+@pytest.mark.slow(seconds=10)
 def test_a_stream_that_was_killed_goes_on_to_the_same_bytes(
     partitions: Path, tmp_path: Path, at_once: bytes
 ) -> None:
@@ -228,3 +234,39 @@ def _counted(out: Path) -> int:
     except InputError:
         return 0
     return sum(each["rows"] for each in content["counted"].values())
+
+
+@dataclass
+class Million:
+    """A partition of a million events, made as they are read; the memory after each fifth."""
+
+    memory: list[float]
+    name: str = "million"
+
+    def partitions(self, counted: Mapping[str, Counted]) -> Iterator[Million]:
+        if not counted:
+            yield self
+
+    def key(self, first: str) -> str:
+        return self.name + first[:0]
+
+    def samples(self) -> Iterator[Sample]:
+        rng = np.random.default_rng(1)
+        for start in range(0, 1_000_000, 20_000):
+            x = rng.random((20_000, len(TOY_FEATURES)), np.float32)
+            event = np.arange(start, start + 20_000, dtype=np.uint64)
+            yield Sample.from_arrays(rng.uniform(2e3, 5e3, 20_000), x, TOY_FEATURES, event=event)
+            if (start + 20_000) % 200_000 == 0:
+                pages = int(Path("/proc/self/statm").read_text().split()[1])
+                self.memory.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+
+
+@pytest.mark.slow(seconds=8)
+def test_memory_is_flat_over_a_million_events(tmp_path: Path) -> None:
+    million = Million([])
+    hyper = OnlineHyper(family="realnvp", layers=2, width=8, batch=5000, buffer=4, updates=1)
+    report = stream_run.run_stream(
+        million, tmp_path, features=TOY_FEATURES, mass="mjj", hyper=hyper, seed=1, device="cpu"
+    )
+    assert report.events == 1_000_000
+    assert max(million.memory) - million.memory[0] < 10, million.memory  # the stream has 20 MB
