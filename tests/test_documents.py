@@ -26,6 +26,11 @@ from overdensity.workflow.config.benchmark import BenchmarkConfig
 from overdensity.workflow.config.reading import load_benchmark, validated
 from overdensity.workflow.config.recipe import load_recipe
 from overdensity.workflow.config.search import SearchConfig
+from overdensity.workflow.regions.region_config import (
+    RegionSearchConfig,
+    is_in_regions,
+    load_regions,
+)
 from overdensity.workflow.stages.inputs import event_processor, event_source
 from overdensity.workflow.suite.suite_config import SuiteConfig, load_suite
 
@@ -169,6 +174,9 @@ def test_a_configuration_on_a_page_is_accepted(text: str) -> None:
         for method in benchmark_of(values).methods.values():
             assert make_method(method.name, **method.hyperparameters)
         return
+    if "groups" in values:
+        assert validated(RegionSearchConfig, values, origin="regions")
+        return
     values["events"] = {"files": ["events.h5"], **values.get("events", {})}
     assert_usable(parse_config(values))
 
@@ -188,6 +196,9 @@ def test_the_page_on_the_search_shows_every_key() -> None:
 def test_an_example_is_accepted(path: Path) -> None:
     if path.parent.name == "recipes":
         assert load_recipe(path)
+        return
+    if path.parent.name == "regions":
+        assert load_regions(path)
         return
     if path.parent.name == "suite":
         assert_searches(load_suite(path))
@@ -220,8 +231,9 @@ def test_a_command_on_a_page_is_understood(line: str) -> None:
     if (suite := context.params.get("suite_file")) is not None and (ROOT / suite).exists():
         assert load_suite(ROOT / suite, overrides)
     if file is not None and (ROOT / file).exists():
+        in_regions = word == "run" and is_in_regions(ROOT / file, overrides)
         load = load_benchmark if word == "benchmark" else load_config
-        assert load(ROOT / file, overrides)
+        assert (load_regions if in_regions else load)(ROOT / file, overrides)
     elif word == "run":
         assert parse_config({"events": {"files": ["events.h5"]}}, overrides)
 
