@@ -8,7 +8,7 @@
 each leading jet; what is there is not made again. Then each tagger learns with each seed, on all jets but those of the
 test, a tenth of them to stop it, and is scored on the test. A row has accuracy, AUC, background rejection at 50 % and
 30 % of the tops, parameters, and multiply-adds a jet of as many constituents as are read. What is done is in ``results.json`` of the
-folder and not done again. ``--reduced`` takes widths for a CPU.
+folder and not done again. ``--sizes`` counts parameters and multiply-adds of the published widths alone. ``--reduced`` takes widths for a CPU.
 """
 
 from __future__ import annotations
@@ -40,6 +40,13 @@ REDUCED: dict[str, dict[str, Any]] = {
     "particlenet": {"edges": [16, 32], "neighbors": 8, "dense": 64},
     "part": {"embedding": [32, 32], "pairs": [16], "heads": 4, "layers": 2, "class_layers": 1},
     "lorentznet": {"hidden": 16, "layers": 3},
+}
+PUBLISHED = {  # G. Kasieczka, talk at ACAT 2022, ten classes; LorentzNet: arXiv:2201.08187
+    "pfn": ("86.1 k", "4.62 M"),
+    "pcnn": ("354 k", "15.5 M"),
+    "particlenet": ("370 k", "540 M"),
+    "part": ("2140 k", "340 M"),
+    "lorentznet": ("224 k", "–"),
 }
 SMALL = {"particles": 40, "training": {"epochs": 8, "batch": 256, "learning_rate": 3e-3}}
 
@@ -107,6 +114,21 @@ def multiply_adds(network: nn.Module, particles: int) -> float:
     return counted.get_total_flops() / 2
 
 
+def sizes() -> None:
+    """Print how large the published widths are, beside what was published of them."""
+    header = ("tagger", "parameters", "published", "multiply-adds a jet", "published")
+    print("Published widths, 128 constituents, nothing trained:\n")
+    print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
+    for tagger, published in PUBLISHED.items():
+        hyper = CLASSIFIERS.find(tagger).Hyper()
+        network = hyper.network(0, 1).eval()
+        parameters = sum(each.numel() for each in network.parameters())
+        adds = f"{multiply_adds(network, hyper.particles) / 1e6:.1f} M"
+        print(
+            f"| `{tagger}` | {parameters / 1e3:.1f} k | {published[0]} | {adds} | {published[1]} |"
+        )
+
+
 def table(given: argparse.Namespace) -> None:
     """Train what has not been trained, and print a row for each tagger."""
     kept = given.out / "results.json"
@@ -120,18 +142,24 @@ def table(given: argparse.Namespace) -> None:
                 done[key] = learnt(tagger, jets, tops, given=given, seed=seed)
                 kept.write_text(json.dumps(done, indent=1))
     header = ("tagger", "accuracy", "AUC", "rejection, 50 %", "rejection, 30 %", "parameters", "multiply-adds a jet", "CPU s")  # fmt: skip
+    width = "Reduced" if given.reduced else "Published"
+    print(
+        f"{width} widths, {given.train} jets to learn from, {given.test} to test, {len(given.seeds)} seeds:\n"
+    )
     print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
     for tagger in given.taggers:
         width = "reduced" if given.reduced else "published"
         keys = [f"{tagger} {width} {given.train} {given.test} {seed}" for seed in given.seeds]
         runs = np.array([list(done[key].values()) for key in keys])
         mean = runs.mean(axis=0)
-        with np.errstate(invalid="ignore"):  # no background passed
-            spread = runs.std(axis=0, ddof=1) if len(runs) > 1 else np.full(len(mean), np.nan)
-        cells = [
-            f"{m:.{d}f} ± {e:.{d}f}"
-            for m, e, d in zip(mean[:4], spread[:4], (4, 4, 0, 0), strict=True)
-        ]
+        cells = [f"{m:.{d}f}" for m, d in zip(mean[:4], (4, 4, 0, 0), strict=True)]
+        if len(runs) > 1:
+            with np.errstate(invalid="ignore"):  # no background passed
+                spread = runs.std(axis=0, ddof=1)[:4]
+            cells = [
+                f"{cell} ± {e:.{d}f}"
+                for cell, e, d in zip(cells, spread, (4, 4, 0, 0), strict=True)
+            ]
         sizes = (f"{mean[4]:.0f}", f"{mean[5] / 1e6:.1f} M", f"{mean[6]:.0f}")
         print(f"| `{tagger}` | {' | '.join((*cells, *sizes))} |")
 
@@ -140,6 +168,7 @@ def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--make", action="store_true", help="simulate the jets, and no more")
+    parser.add_argument("--sizes", action="store_true", help="count weights, and no more")
     parser.add_argument("--jets", type=int, default=400_000)
     parser.add_argument("--taggers", nargs="+", choices=tuple(REDUCED), default=list(REDUCED))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
@@ -151,6 +180,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.make:
         make(given.jets, given.out)
+    elif given.sizes:
+        sizes()
     else:
         table(given)
 
