@@ -1,41 +1,70 @@
-"""Whole searches with any method in boxes without signal: global p-values.
+"""Whole searches with any method in boxes with or without signal: how quiet, and what is found.
 
     python -P benchmarks/quiet.py METHOD [METHOD ...] [--seeds 1 2 3 4 5] [--windows 10]
                                   [--events 40000] [--folds 7] [--features NAME ...] [--count]
+                                  [--set KEY=VALUE ...] [--keep FOLDER]
+    python -P benchmarks/quiet.py METHOD [METHOD ...] --signals two-prong three-prong NAME=FILE [--strengths 25 50 100 200 400]
 
 Each box is random background events of the reference sample, searched as `overdensity run`
 does by default, with the method's defaults; simulation is that of another shower. With fewer than
 10 windows the scan ends at a lower mass. Without signal the p-values are uniform. With --count a
-row says how many boxes are above 0.05, and whether all together are compatible with uniform ones.
+row says how many boxes are above 0.05, and whether all together are compatible with uniform ones; the last row, of
+all methods, whether 5 % of all searches are at most 0.05 (binomial). With --signals, so many events of a signal are
+added to each box (of the reference sample by their names, of any Parquet file with the same columns by NAME=FILE), and a
+row says from how many on the median of the global significance reaches 3: ∞ where none of the strengths does.
+With --keep each search leaves a file in the folder, and a study that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.stats import kstest
+from scipy.stats import binomtest, kstest
 
+from overdensity.core.identity import hex_digest
 from overdensity.ml import make_method
 from overdensity.workflow import SearchResults, parse_config, run_search
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
 LOW, HIGH, BINS = 2632.0, 6000.0, 16  # of the default scan, in GeV
 BESIDE = 6  # bins of a scan that are no center of a window
+SIGNALS = {"two-prong": "rnd_signal", "three-prong": "rnd_signal_3prong"}
+LEVEL, NEEDED = 0.05, 3.0
 
 
-def search(method: str, seed: int, arguments: argparse.Namespace, folder: Path) -> SearchResults:
+def box_of(seed: int, n: int, signal: Path | None, n_signal: int) -> pa.Table:
+    """Return random background, and so many random events of a signal."""
+    background = pq.read_table(REFERENCE / "rnd_background.parquet")
+    rows = np.random.default_rng([7, seed]).choice(len(background), n, replace=False)
+    if signal is None:
+        return background.take(rows)
+    events = pq.read_table(signal, columns=background.column_names)
+    added = np.random.default_rng([11, seed]).choice(len(events), n_signal, replace=False)
+    return pa.concat_tables([background.take(rows), events.take(added).cast(background.schema)])
+
+
+def search(
+    method: str,
+    seed: int,
+    arguments: argparse.Namespace,
+    folder: Path,
+    *,
+    signal: Path | None = None,
+    n_signal: int = 0,
+) -> SearchResults:
     """Search one box."""
     bins = arguments.windows + BESIDE
     simulated = "simulation" in make_method(method).needs
-    background = pq.read_table(REFERENCE / "rnd_background.parquet")
-    rows = np.random.default_rng([7, seed]).choice(len(background), arguments.events, replace=False)
     box = folder / "box.parquet"
-    pq.write_table(background.take(rows), box)
+    pq.write_table(box_of(seed, arguments.events, signal, n_signal), box)
     chosen = {"features": arguments.features} if arguments.features else {}
     return run_search(
         parse_config(
@@ -50,13 +79,96 @@ def search(method: str, seed: int, arguments: argparse.Namespace, folder: Path) 
                 "scan": {"low": LOW, "high": LOW * (HIGH / LOW) ** (bins / BINS), "bins": bins},
                 "simulation": [str(REFERENCE / "other_shower_background.parquet")] * simulated,
                 "cluster": {"kind": "threads", "workers": 1},
-            }
+            },
+            overrides=arguments.set,
         )
     )
 
 
+def found(
+    method: str,
+    seed: int,
+    arguments: argparse.Namespace,
+    *,
+    signal: Path | None = None,
+    n_signal: int = 0,
+) -> tuple[float, float]:
+    """Return global p-value and significance of one box, NaN without a result; kept ones are read."""
+    settings = [arguments.windows, arguments.events, arguments.folds]
+    settings += [arguments.features, arguments.set, str(signal), n_signal]
+    key = hex_digest(json.dumps(settings).encode())
+    kept = arguments.keep and arguments.keep / f"{method}-{seed}-{key}.json"
+    if kept and kept.is_file():
+        return tuple(json.loads(kept.read_text("utf-8")))
+    with tempfile.TemporaryDirectory() as folder:
+        best = search(
+            *(method, seed, arguments, Path(folder)), signal=signal, n_signal=n_signal
+        ).best
+    result = (math.nan, math.nan) if best is None else (best.p_global, best.z_global)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(result), "utf-8")
+    return result
+
+
+def counted(p_global: NDArray[np.float64]) -> list[str]:
+    """Return the cells that say how p-values of boxes are distributed."""
+    known = p_global[~np.isnan(p_global)]
+    return [
+        str(len(known)),
+        str(np.count_nonzero(known > LEVEL)),
+        f"{known.min():.2g}",
+        f"{np.median(known):.2g}",
+        f"{kstest(known, 'uniform').pvalue:.2g}",
+    ]
+
+
+def quiet(arguments: argparse.Namespace) -> None:
+    """Print a row a method, of boxes without signal."""
+    boxes = [f"box {seed}" for seed in arguments.seeds]
+    if arguments.count:
+        boxes = ["boxes", "p_global > 0.05", "smallest", "median", "KS p of uniform"]
+    print(f"| method | {' | '.join(boxes)} |")
+    print(f"|{' --- |' * (1 + len(boxes))}")
+    together: list[float] = []
+    for method in arguments.methods:
+        p = [found(method, seed, arguments)[0] for seed in arguments.seeds]
+        together += [each for each in p if not math.isnan(each)]
+        cells = ["nothing to fit" if math.isnan(each) else f"{each:.2g}" for each in p]
+        if arguments.count:
+            cells = counted(np.array(p))
+        print(f"| `{method}` | {' | '.join(cells)} |", flush=True)
+    if arguments.count and len(arguments.methods) > 1:
+        claimed = sum(p <= LEVEL for p in together)
+        pooled = binomtest(claimed, len(together), LEVEL, alternative="greater").pvalue
+        print(f"| all, binomial p {pooled:.2g} | {' | '.join(counted(np.array(together)))} |")
+
+
+def strengths(arguments: argparse.Namespace) -> None:
+    """Print a row a method: events from which each signal reaches 3σ in the median of the boxes."""
+    signals = {}
+    for given in arguments.signals:
+        name, _, path = given.partition("=")
+        signals[name] = Path(path) if path else REFERENCE / f"{SIGNALS[name]}.parquet"
+    print(f"| method | {' | '.join(f'{name}, events for 3σ' for name in signals)} |")
+    print(f"|{' --- |' * (1 + len(signals))}")
+    for method in arguments.methods:
+        cells = []
+        for path in signals.values():
+            cell = "∞"
+            for n in sorted(arguments.strengths):
+                z = [
+                    found(method, s, arguments, signal=path, n_signal=n)[1] for s in arguments.seeds
+                ]
+                if float(np.median(np.nan_to_num(z))) >= NEEDED:
+                    cell = str(n)
+                    break
+            cells.append(cell)
+        print(f"| `{method}` | {' | '.join(cells)} |", flush=True)
+
+
 def main() -> None:
-    """Print a row a method."""
+    """Print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("methods", nargs="+")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
@@ -65,34 +177,15 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=7)
     parser.add_argument("--features", nargs="+", help="by default those of the search")
     parser.add_argument("--count", action="store_true")
+    parser.add_argument("--set", nargs="+", default=[], help="further keys of the search")
+    parser.add_argument("--keep", type=Path, help="folder of finished searches")
+    parser.add_argument("--signals", nargs="+", metavar="NAME")
+    parser.add_argument("--strengths", type=int, nargs="+", default=[25, 50, 100, 200, 400, 800])
     arguments = parser.parse_args()
-    boxes = [f"box {seed}" for seed in arguments.seeds]
-    if arguments.count:
-        boxes = ["boxes", "p_global > 0.05", "smallest", "median", "KS p of uniform"]
-    print(f"| method | {' | '.join(boxes)} |")
-    print(f"|{' --- |' * (1 + len(boxes))}")
-    for method in arguments.methods:
-        found = []
-        for seed in arguments.seeds:
-            with tempfile.TemporaryDirectory() as folder:
-                best = search(method, seed, arguments, Path(folder)).best
-            found.append(np.nan if best is None else best.p_global)
-        cells = ["nothing to fit" if np.isnan(p) else f"{p:.2g}" for p in found]
-        if arguments.count:
-            cells = counted(np.array(found))
-        print(f"| `{method}` | {' | '.join(cells)} |", flush=True)
-
-
-def counted(found: NDArray[np.float64]) -> list[str]:
-    """Return the cells that say how p-values of boxes are distributed."""
-    known = found[~np.isnan(found)]
-    return [
-        str(len(known)),
-        str(np.count_nonzero(known > 0.05)),
-        f"{known.min():.2g}",
-        f"{np.median(known):.2g}",
-        f"{kstest(known, 'uniform').pvalue:.2g}",
-    ]
+    if arguments.signals:
+        strengths(arguments)
+    else:
+        quiet(arguments)
 
 
 if __name__ == "__main__":

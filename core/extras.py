@@ -14,6 +14,10 @@ __all__ = ["EXTRAS", "extra_for", "require"]
 EXTRAS = {
     "torch": "networks",
     "nflows": "networks",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "kmedoids": "transport",
+    "ot": "transport",
     "hepdata_lib": "hepdata",
     "pyBumpHunter": "bumphunter",
     "pythia8mc": "simulation",

@@ -120,7 +120,7 @@ class Method(ABC, Generic[HyperT]):
     name: str
     needs: tuple[Need, ...] = ("features",)
     source: ClassVar[str]
-    windowed: ClassVar[bool] = True
+    windowed: bool = True
     trained_on: ClassVar[Literal["data", "simulation"]] = "data"
     Hyper: ClassVar[type[Any]]
     requires: ClassVar[tuple[str, ...]] = ()

@@ -141,11 +141,15 @@ class ColumnProcessor(ProcessorABC):
         """Refuse values of a wrong type, and numbers that are negative or not finite."""
         hints = typing.get_type_hints(type(self))
         for name in self.options():
-            value = checked(getattr(self, name), hints[name], f"{self.name}: {name}")
+            value = self._checked(name, getattr(self, name), hints[name])
             object.__setattr__(self, name, value)
         if self.batch_events < 1:
             msg = f"{self.name}: batch_events is {self.batch_events}; it must be at least 1"
             raise ConfigError(msg)
+
+    def _checked(self, option: str, value: Any, hint: Any) -> Any:
+        """Return the value of an option in the type of its annotation."""
+        return checked(value, hint, f"{self.name}: {option}")
 
     @classmethod
     def options(cls) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from overdensity.core.extras import EXTRAS
 
 from .conftest import write_search
 
-BLOCKED = ("torch", "nflows", "hepdata_lib", "pyBumpHunter", "pythia8mc")
+BLOCKED = ("torch", "nflows", "onnx", "onnxruntime", "hepdata_lib", "pyBumpHunter", "pythia8mc")
 
 BLOCK = f"""
 import sys

@@ -26,6 +26,11 @@ from overdensity.workflow.config.benchmark import BenchmarkConfig
 from overdensity.workflow.config.reading import load_benchmark, validated
 from overdensity.workflow.config.recipe import load_recipe
 from overdensity.workflow.config.search import SearchConfig
+from overdensity.workflow.regions.region_config import (
+    RegionSearchConfig,
+    is_in_regions,
+    load_regions,
+)
 from overdensity.workflow.stages.inputs import event_processor, event_source
 from overdensity.workflow.suite.suite_config import SuiteConfig, load_suite
 
@@ -138,7 +143,22 @@ def assert_searches(suite: SuiteConfig) -> None:
         assert_usable(suite.search_of(label, Path("box01.parquet"), 1))
 
 
-@pytest.mark.usefixtures("method_of_the_reader")
+@pytest.fixture
+def files_of_the_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """A file of names and, where it is asked for, a tagger of another's, in the current folder."""
+    (tmp_path / "chosen.json").write_text('{"names": ["mass", "efp12"]}')
+    if ".onnx" in request.getfixturevalue("text"):
+        from .processors.taggers.conftest import linear
+
+        points = {"pf_points": 2, "pf_features": 3, "pf_mask": 1}
+        shapes: dict[str, list[Any]] = {name: ["n", width, "p"] for name, width in points.items()}
+        linear(tmp_path / "particlenet.onnx", shapes | {"jet": ["n", 2]}, called="softmax")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("method_of_the_reader", "files_of_the_reader")
 @pytest.mark.parametrize("text", CONFIGURATIONS)
 def test_a_configuration_on_a_page_is_accepted(text: str) -> None:
     values = yaml.safe_load(text)
@@ -153,6 +173,9 @@ def test_a_configuration_on_a_page_is_accepted(text: str) -> None:
     if "methods" in values:
         for method in benchmark_of(values).methods.values():
             assert make_method(method.name, **method.hyperparameters)
+        return
+    if "groups" in values:
+        assert validated(RegionSearchConfig, values, origin="regions")
         return
     values["events"] = {"files": ["events.h5"], **values.get("events", {})}
     assert_usable(parse_config(values))
@@ -173,6 +196,9 @@ def test_the_page_on_the_search_shows_every_key() -> None:
 def test_an_example_is_accepted(path: Path) -> None:
     if path.parent.name == "recipes":
         assert load_recipe(path)
+        return
+    if path.parent.name == "regions":
+        assert load_regions(path)
         return
     if path.parent.name == "suite":
         assert_searches(load_suite(path))
@@ -205,8 +231,9 @@ def test_a_command_on_a_page_is_understood(line: str) -> None:
     if (suite := context.params.get("suite_file")) is not None and (ROOT / suite).exists():
         assert load_suite(ROOT / suite, overrides)
     if file is not None and (ROOT / file).exists():
+        in_regions = word == "run" and is_in_regions(ROOT / file, overrides)
         load = load_benchmark if word == "benchmark" else load_config
-        assert load(ROOT / file, overrides)
+        assert (load_regions if in_regions else load)(ROOT / file, overrides)
     elif word == "run":
         assert parse_config({"events": {"files": ["events.h5"]}}, overrides)
 

@@ -85,7 +85,7 @@ class ParticleTransformerNetwork(JetTagger):
         bias = self.pairs(jet, mask) + padding
         for block in self.layers:
             x = block(x, x, bias)
-        token = self.token.to(x.dtype).expand(len(x), -1, -1)
+        token = self.token.to(x.dtype).expand(x.shape[0], -1, -1)
         seen = functional.pad(padding, (1, 0))
         for block in self.class_layers:
             token = block(token, torch.cat([token, x], dim=1), seen)
@@ -145,17 +145,20 @@ class AttentionBlock(nn.Module):
         keys = self.norm(told)
         queries = keys if asks is told else asks
         q, k, v = (
-            layer(x).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            self._heads(layer(x)).transpose(1, 2)
             for layer, x in ((self.query, queries), (self.key, keys), (self.value, keys))
         )
-        shape = (len(q), self.heads, q.shape[2], k.shape[2])
+        shape = (q.shape[0], self.heads, q.shape[2], k.shape[2])
         found = functional.scaled_dot_product_attention(
             q, k, v, bias.to(q.dtype).expand(shape), dropout_p=self.p if self.training else 0.0
         )
         found = self.out(found.transpose(1, 2).flatten(2))
-        found = (found.unflatten(2, (self.heads, -1)) * self.scale_heads).flatten(2)
+        found = (self._heads(found) * self.scale_heads).flatten(2)
         x = asks + self.after(found)
         return self.scale_residual * x + self.dense(x)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.reshape(x.shape[0], x.shape[1], self.heads, -1)
 
 
 class _PairEmbedding(nn.Module):

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from .sets import particle_inputs, without_padding
 
-__all__ = ["NOMINAL_PT", "JetTagger", "ParticleNorm", "mean_of", "placed_inputs"]
+__all__ = ["NOMINAL_PT", "JetTagger", "ParticleNorm", "mean_of", "pairs_of", "placed_inputs"]
 
 NOMINAL_PT = 600.0
 """Scale in GeV of the momenta of a jet, of which only fractions are known: in the middle of the
@@ -101,3 +101,15 @@ def mean_of(x: Tensor, mask: Tensor) -> Tensor:
     """
     total = (x * mask[..., None]).sum(dim=-2)
     return total / mask.sum(dim=-1, keepdim=True).clamp(min=1)
+
+
+def pairs_of(mask: Tensor) -> Tensor:
+    """Return which pairs are of two different particles that are there, shape (..., n, n).
+
+    Examples
+    --------
+    >>> pairs_of(torch.tensor([[True, True, False]])).int().tolist()
+    [[[0, 1, 0], [1, 0, 0], [0, 0, 0]]]
+    """
+    place = torch.arange(mask.shape[-1], device=mask.device)
+    return mask[..., :, None] & mask[..., None, :] & (place[:, None] != place)

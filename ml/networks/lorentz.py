@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .graphs import four_momenta
-from .jet_taggers import NOMINAL_PT, JetTagger, ParticleNorm, mean_of
+from .jet_taggers import NOMINAL_PT, JetTagger, ParticleNorm, mean_of, pairs_of
 
 __all__ = ["LorentzBlock", "LorentzNetwork", "minkowski"]
 
@@ -63,7 +63,7 @@ class LorentzNetwork(JetTagger):
 
     def embedded(self, jet: Tensor, mask: Tensor) -> Tensor:
         """Return what is learnt of the momenta of each jet, those of one with 600 GeV."""
-        beams = self.beams.to(jet.dtype).expand(len(jet), -1, -1)
+        beams = self.beams.to(jet.dtype).expand(jet.shape[0], -1, -1)
         return self.invariants(NOMINAL_PT * four_momenta(jet), mask, beams)
 
     def invariants(self, momenta: Tensor, mask: Tensor, beams: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class LorentzNetwork(JetTagger):
         x = torch.cat([beams, momenta], dim=1)
         there = torch.cat([mask.new_ones(beams.shape[:2]), mask], dim=1)
         is_beam = torch.arange(x.shape[1], device=x.device) < beams.shape[1]
-        scalars = torch.stack([is_beam, ~is_beam], dim=1).to(x.dtype).expand(len(x), -1, -1)
+        scalars = torch.stack([is_beam, ~is_beam], dim=1).to(x.dtype).expand(x.shape[0], -1, -1)
         h = self.embedding(scalars)
         for block in self.blocks:
             h, x = block(h, x, there, scalars)
@@ -141,8 +141,7 @@ class LorentzBlock(nn.Module):
         scalars : Tensor, shape (n_jets, n_nodes, n_scalars)
             What was given.
         """
-        own = torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
-        pairs = mask[:, :, None] & mask[:, None] & ~own
+        pairs = pairs_of(mask)
         apart = x[:, :, None] - x[:, None]
         squares, products = minkowski(apart, apart), minkowski(x[:, :, None], x[:, None])
         seen = self.of_pair(torch.stack([_compressed(squares), _compressed(products)], dim=3))

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .jet_taggers import JetTagger, ParticleNorm, mean_of, placed_inputs
+from .jet_taggers import JetTagger, ParticleNorm, mean_of, pairs_of, placed_inputs
 from .sets import PARTICLE_INPUTS
 
 __all__ = ["NearestEdges", "ParticleNetwork", "nearest"]
@@ -116,7 +116,7 @@ class NearestEdges(nn.Module):
             From :func:`nearest`.
         """
         other = self.of_other(x)
-        jet = torch.arange(len(x), device=x.device)[:, None, None]
+        jet = torch.arange(x.shape[0], device=x.device)[:, None, None]
         messages = (self.of_one(x) - other)[:, :, None] + other[jet, neighbors]
         messages = torch.relu(self.norms[0](messages, there))
         for layer, norm in zip(self.layers, list(self.norms)[1:], strict=True):
@@ -156,8 +156,6 @@ def nearest(points: Tensor, mask: Tensor, k: int) -> tuple[Tensor, Tensor]:
     points = points.detach()
     points = points if points.dtype == torch.float64 else points.float()
     apart = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
-    own = torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
-    pairs = mask[:, :, None] & mask[:, None] & ~own
-    apart = apart.masked_fill(~pairs, torch.inf)
+    apart = apart.masked_fill(~pairs_of(mask), torch.inf)
     found = apart.topk(min(k, mask.shape[1]), dim=2, largest=False)
     return found.indices, torch.isfinite(found.values)

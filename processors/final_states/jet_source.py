@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import awkward as ak
 import numpy as np
@@ -15,6 +15,7 @@ from ..features.n_subjettiness import ratio
 from ..features.table import check_features, check_once, jet_features
 from ..jets.clustering import cluster
 from ..jets.momentum import Jagged
+from ..taggers.tag_option import JetScorer
 
 __all__ = [
     "CLUSTERED",
@@ -23,9 +24,12 @@ __all__ = [
     "FoundJets",
     "JetSource",
     "StoredJets",
+    "TaggedJets",
     "at_rank",
     "jet_source",
 ]
+
+Wanted: TypeAlias = str | JetScorer  # a feature by its name, or what computes one
 
 CLUSTERED = ("particles", "raw_particles")
 STORED = ("fat_jets", "jets", "gen_fat_jets", "gen_jets")
@@ -64,7 +68,7 @@ class JetSource(Protocol):
         """
         ...
 
-    def features(self, names: Sequence[str], inside: Jagged) -> dict[str, Any]:
+    def features(self, names: Sequence[Any], inside: Jagged) -> dict[str, Any]:
         """Return features by name, in this order, each of shape (n_jets, ...).
 
         ``inside`` is that of some jets in one list, shape (n_jets,).
@@ -151,7 +155,47 @@ class StoredJets:
         raise InputError(msg)
 
 
-def jet_source(collection: str, *, radius: float, features: Sequence[str]) -> JetSource:
+@dataclass(frozen=True)
+class TaggedJets:
+    """Jets of another source, of which taggers compute some of the features.
+
+    Attributes
+    ----------
+    source : JetSource
+        The other source; it computes what the taggers read.
+    """
+
+    source: JetSource
+
+    @property
+    def collection(self) -> str:
+        """What is read of the events."""
+        return self.source.collection
+
+    def find(self, events: Jagged, *, min_pt: float, n_inside: int | None) -> FoundJets:
+        """Return the jets of the other source."""
+        return self.source.find(events, min_pt=min_pt, n_inside=n_inside)
+
+    def features(self, names: Sequence[Wanted], inside: Jagged) -> dict[str, Any]:
+        """Return features by name, and the scores of taggers by theirs."""
+        known = self.source.features(_plain(names), inside)
+        return {
+            _name(each): known[each] if isinstance(each, str) else each.score(known)
+            for each in names
+        }
+
+
+def _name(feature: Wanted) -> str:
+    return feature if isinstance(feature, str) else feature.name
+
+
+def _plain(features: Sequence[Wanted]) -> list[str]:
+    """Return the names of the features, those that taggers read among them, each once."""
+    read = [[each] if isinstance(each, str) else each.declaration.needs for each in features]
+    return list(dict.fromkeys(name for names in read for name in names))
+
+
+def jet_source(collection: str, *, radius: float, features: Sequence[Wanted]) -> JetSource:
     """Return where jets come from, having looked at what is asked of them.
 
     Parameters
@@ -160,8 +204,8 @@ def jet_source(collection: str, *, radius: float, features: Sequence[str]) -> Je
         One of `CLUSTERED` or `STORED`.
     radius : float
         R of the anti-kT algorithm, for those that are clustered.
-    features : sequence of str
-        The names of the features that will be wanted.
+    features : sequence of str or JetScorer
+        The names of the features that will be wanted, and taggers.
 
     Raises
     ------
@@ -176,17 +220,20 @@ def jet_source(collection: str, *, radius: float, features: Sequence[str]) -> Je
     >>> jet_source("particles", radius=0.8, features=["tau21"])
     ClusteredJets(collection='particles', radius=0.8)
     """
-    check_once(features, "jet feature")
+    check_once([_name(each) for each in features], "jet feature")
+    has_taggers = not all(isinstance(each, str) for each in features)
     if collection in STORED:
-        return StoredJets(collection)
+        stored = StoredJets(collection)
+        return TaggedJets(stored) if has_taggers else stored
     if collection not in CLUSTERED:
         msg = f"no jets from {collection!r}: {nearest_names(collection, [*CLUSTERED, *STORED])}"
         raise ConfigError(msg)
     if not radius > 0:
         msg = f"the jet radius is {radius}; it must be positive"
         raise ConfigError(msg)
-    check_features(features)
-    return ClusteredJets(collection, radius)
+    check_features(_plain(features))
+    clustered = ClusteredJets(collection, radius)
+    return TaggedJets(clustered) if has_taggers else clustered
 
 
 def at_rank(

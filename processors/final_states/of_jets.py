@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import awkward as ak
 import numpy as np
 
+from ...core.files.name_lists import expanded
 from ..base import ColumnProcessor, Steps
 from ..jets.momentum import Jagged
+from ..taggers.tag_option import JetScorer, tagger_of
 from .jet_source import JetSource, jet_source
 
 __all__ = ["JetColumnProcessor", "LeadingJetsProcessor"]
+
+_ALWAYS = ("pt", "eta", "phi", "mass")  # columns that need not be asked for, as a file of names may
 
 
 @dataclass(frozen=True)
@@ -29,20 +35,37 @@ class JetColumnProcessor(ColumnProcessor):
     collection : str
         ``particles`` or ``raw_particles``, which are clustered; ``fat_jets`` or ``jets``, which
         are taken as stored, with what is stored of their features.
-    features : tuple of str
-        Features of the jets by name, see `features.table`.
+    features : tuple of str or JetScorer
+        Features of the jets by name, see `features.table`; and taggers, ``{tag: file.onnx}``, whose
+        scores they are (`taggers.tag_option.tagger_of`); and ``{names: FILE}``, the features that
+        ``overdensity tag select`` has chosen.
     """
 
     radius: float = 1.0
     min_jet_pt: float = 50.0
     max_abs_eta: float | None = None
     collection: str = "particles"
-    features: tuple[str, ...] = ("tau1", "tau2", "tau3", "tau21", "tau32", "n")
+    features: tuple[str | JetScorer, ...] = ("tau1", "tau2", "tau3", "tau21", "tau32", "n")
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
         _ = self.source
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the columns depend on; of a tagger, its content."""
+        features = [each if isinstance(each, str) else each.settings() for each in self.features]
+        return super().settings() | {"features": features}
+
+    def _checked(self, option: str, value: Any, hint: Any) -> Any:
+        if option != "features" or not isinstance(value, (list, tuple)):
+            names = tuple[str, ...] if option == "features" else hint
+            return super()._checked(option, value, names)
+        value = [each for each in expanded(value) if each in value or each not in _ALWAYS]
+        made = [tagger_of(each) if isinstance(each, Mapping) else each for each in value]
+        names = [each for each in made if not isinstance(each, JetScorer)]
+        super()._checked(option, names, tuple[str, ...])
+        return tuple(made)
 
     @property
     def collections(self) -> tuple[str, ...]:

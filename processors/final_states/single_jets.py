@@ -15,6 +15,7 @@ from ..base import Columns, Steps
 from ..jets.clustering import eta_phi, invariant_mass, kinematics
 from ..jets.momentum import Jagged
 from ..registry import register_processor
+from ..taggers.tag_option import JetScorer
 from .of_jets import JetColumnProcessor
 
 __all__ = ["JetProcessor"]
@@ -55,7 +56,15 @@ class JetProcessor(JetColumnProcessor):
     """
 
     n_jets: int | None = 2
-    features: tuple[str, ...] = ("tau1", "tau2", "tau3", "tau21", "tau32", "n", "constituents")
+    features: tuple[str | JetScorer, ...] = (
+        "tau1",
+        "tau2",
+        "tau3",
+        "tau21",
+        "tau32",
+        "n",
+        "constituents",
+    )
 
     axes: ClassVar[dict[str, Any]] = {
         "pt": hist.axis.Regular(100, 0, 5000, name="pt", label="jet $p_T$ [GeV]"),

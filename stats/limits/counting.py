@@ -6,7 +6,7 @@ from bisect import bisect_left
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from ...core import FitError, InputError
@@ -23,7 +23,7 @@ from .profiled import (
 )
 from .quasi_random import DRAWS, evenly
 
-__all__ = ["counting_limit", "is_count"]
+__all__ = ["background_draws", "counting_limit", "counting_p", "is_count"]
 
 Array = NDArray[np.float64]
 Workspace = dict[str, Any]
@@ -77,6 +77,53 @@ def counting_limit(workspace: Workspace | Likelihood, *, level: float = 0.95) ->
     at_zero = np.full(len(counts), np.log(alpha))
     limits = crossings(function, at_zero, strength_guess(model, model.start))
     return limit_of(limits, level, "counting", float(background.mean()))
+
+
+def counting_p(observed: ArrayLike, background: Array) -> Array:
+    """Return the probability of at least so many events, averaged over possible backgrounds.
+
+    Parameters
+    ----------
+    observed : array_like
+        Counts.
+    background : ndarray of shape (n,)
+        Expected events at n equally probable values of the nuisances (`background_draws`).
+
+    Examples
+    --------
+    >>> counting_p([0, 1, 3], np.array([1.0])).round(4).tolist()
+    [1.0, 0.6321, 0.0803]
+    """
+    counts = np.asarray(observed, dtype=float)
+    found = [
+        special.gammainc(max(n, 1.0), background).mean() if n > 0 else 1.0 for n in counts.ravel()
+    ]
+    return np.reshape(found, counts.shape)
+
+
+def background_draws(workspace: Workspace | Likelihood) -> Array:
+    """Return the background in each bin at 4096 values of the nuisances, spread over their constraints.
+
+    Returns
+    -------
+    ndarray of shape (4096, n_bins)
+        One row where there are no nuisances.
+
+    Raises
+    ------
+    InputError
+        If pyhf refuses the workspace.
+
+    Examples
+    --------
+    >>> from overdensity.stats.workspaces.pieces import Channel, Sample, poisson_error, signal, workspace
+    >>> background = Sample("background", (50.0,), (poisson_error("error", [5.0]),))
+    >>> count = workspace([Channel("count", (52.0,), (signal([10.0]), background))])
+    >>> background_draws(count).mean().round(1), background_draws(count).std().round(1)
+    (np.float64(50.0), np.float64(5.0))
+    """
+    model = likelihood(workspace)
+    return yields_of(model, _drawn(model))[0]
 
 
 def is_count(model: Likelihood) -> bool:

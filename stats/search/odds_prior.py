@@ -42,9 +42,18 @@ def measured_precision(
 
     with the correlation :math:`c_{ij}` of passing them (`Patterns.overlaps`), which is that of their
     coefficients; squares of normal variables are correlated by its square. The width
-    of a selection is :math:`h_\epsilon \rho`, or what its own windows alone show, less one standard
-    error, if that is larger. No width exceeds that of the problem. The signal region with the smallest p-value
-    is left out of all windows, with its guard: a signal there is no bend.
+    of a selection is :math:`h_\epsilon \rho`, or what its own windows alone show, if that is larger,
+
+    .. math:: \max\left[0,\ \langle\delta^2 - \sigma^2\rangle\right]
+              + (2\bar c^2 - 1)\,\sqrt 2\,\langle\sigma^2\rangle,
+
+    with the mean :math:`\bar c^2` over pairs of different windows. Where windows select different
+    events (0), each has a classifier and a bend of its own, which are drawn as those of the looser
+    selections are, and only what is a standard error beyond that counts. Where they
+    select the same (1), as an outlier score that knows no window does, all have one bend, measured once, and
+    it may be one of the tail that the looser selections do not have: it is known to its error only.
+    One window alone tells nothing of that, and counts as the former. No width exceeds that of the
+    problem. The signal region with the smallest p-value is left out of all windows, with its guard: a signal there is no bend.
 
     Parameters
     ----------
@@ -98,8 +107,17 @@ def measured_precision(
     same = patterns.overlaps(n_levels - 1, ~hidden) ** 2
     root = np.sqrt(weight).reshape(-1, weight.shape[2])
     error = np.sqrt(2 * np.einsum("ip,ij,jp->p", root, same, root)) / weight.sum(axis=(0, 1))
-    own = (beyond - np.sqrt(2) * variance).mean(axis=0)
+    own_error = np.sqrt(2) * variance.mean(axis=0)
+    own = np.maximum(beyond.mean(axis=0), 0.0) + (2 * _shared(same, odds.shape) - 1) * own_error
     width = np.maximum(square * (np.maximum(excess, 0.0) + error), own)
     precision = np.maximum(1 / width, problem.precision)
     precision[:, 0] = problem.precision[:, 0]  # the mean is what the selection makes it
     return precision
+
+
+def _shared(same: Array, shape: tuple[int, ...]) -> Array:
+    """Return the mean squared overlap of different windows by selection, (n_selections, 1)."""
+    n_windows, n_selections, _ = shape
+    of_windows = same.reshape(n_windows, n_selections, n_windows, n_selections)
+    total = np.einsum("wsvs->s", of_windows)  # each with itself is 1
+    return ((total - n_windows) / max(n_windows * (n_windows - 1), 1))[:, None]

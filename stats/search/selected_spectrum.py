@@ -76,7 +76,7 @@ def selected_spectrum(scan: Scan, k: int, *, seed: int) -> SpectrumFit:
     of_odds = odds_covariance(problem.columns, kept, np.where(mask, 0.0, total), precision)
     covariance = slopes @ problem.covariance(theta, window) @ slopes.T
     covariance += odds_slopes @ of_odds @ odds_slopes.T + np.diag(variance)
-    chi2 = float(deviance(counts, expected)[~mask].sum())
+    chi2 = float(deviance(counts, before * kept)[~mask].sum())  # as of the scan
     rng = np.random.default_rng(seed)
     thrown = rng.poisson(before, (_TOYS, before.size))
     toys = np.stack([thrown, rng.binomial(thrown, kept)], axis=1)

@@ -66,6 +66,9 @@ class Template(Record):
         Log-normal uncertainty of the process's size: one parameter in all regions.
     variations : dict of str to Variation
         Shape effects by name: one parameter a name, in all processes and regions.
+    factors : dict of str to float
+        Log-normal uncertainties of the size that several processes share, by name (the luminosity):
+        one parameter a name, in all processes and regions.
 
     Examples
     --------
@@ -77,6 +80,7 @@ class Template(Record):
     errors: tuple[float, ...]
     relative_error: float = 0.0
     variations: dict[str, Variation] = field(default_factory=dict)
+    factors: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,12 @@ class Region(Record):
 
 
 def score_edges(
-    scores: ArrayLike, weights: ArrayLike | None = None, *, n_bins: int = 8, least: float = 10.0
+    scores: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    n_bins: int = 8,
+    least: float = 10.0,
+    expected: float = 0.0,
 ) -> Array:
     r"""Return bin edges that resolve the tail as far as simulated background reaches.
 
@@ -127,6 +136,8 @@ def score_edges(
         How many bins at most.
     least : float
         Effective events in each bin at least.
+    expected : float
+        Expected events, the sum of weights, in each bin at least.
 
     Returns
     -------
@@ -151,13 +162,16 @@ def score_edges(
     edges, begin = [-np.inf], 0
     while len(edges) < n_bins:
         before = total[begin - 1] if begin else 0.0
-        middle = int(np.searchsorted(total, (before + total[-1]) / 2))
+        half = (before + total[-1]) / 2
+        middle = int(np.searchsorted(np.maximum.accumulate(total), half))  # weights may be negative
         split = int(np.searchsorted(values, values[min(middle, values.size - 1)], side="left"))
         parts = (
             _effective(total, square, begin, split),
             _effective(total, square, split, values.size),
         )
         if split <= begin or min(parts) < least:
+            break
+        if min(total[split - 1] - before, total[-1] - total[split - 1]) < expected:
             break
         edges.append(float(values[split]))
         begin = split
@@ -177,6 +191,8 @@ def score_template(
     *,
     relative_error: float = 0.0,
     variations: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    factors: Mapping[str, float] | None = None,
+    raised: bool = False,
 ) -> Template:
     r"""Fill a template, with the statistical error :math:`\sqrt{\sum w^2}` of each bin.
 
@@ -192,6 +208,10 @@ def score_template(
         Uncertainty of the process's size.
     variations : mapping, optional
         Templates at plus and minus one σ, events in each bin: ``{name: (up, down)}``.
+    factors : mapping, optional
+        Uncertainties of the size that processes share: ``{name: relative}``.
+    raised : bool
+        Whether bins whose weights sum to less than zero are raised to that, in place of an error.
 
     Returns
     -------
@@ -215,6 +235,8 @@ def score_template(
         raise InputError(msg)
     place = np.clip(np.searchsorted(bins, values, side="right") - 1, 0, bins.size - 2)
     events = np.bincount(place, mass, bins.size - 1)
+    if raised:
+        events = np.maximum(events, 0.0)
     if (events < 0).any():
         msg = f"the weights of bin {int(np.argmin(events))} sum to {events.min():g}; merge bins"
         raise InputError(msg)
@@ -226,6 +248,7 @@ def score_template(
             name: Variation(_tuple(up), _tuple(down))
             for name, (up, down) in (variations or {}).items()
         },
+        dict(factors or {}),
     )
 
 
@@ -298,6 +321,7 @@ def _modifiers(name: str, template: Template, statistical: str) -> list[Modifier
         out.append(statistical_error(statistical, template.errors))
     if template.relative_error > 0:
         out.append(normalisation(f"{name}_normalisation", template.relative_error))
+    out += [normalisation(effect, error) for effect, error in template.factors.items() if error > 0]
     out += [
         shape_variation(effect, variation.up, variation.down)
         for effect, variation in template.variations.items()

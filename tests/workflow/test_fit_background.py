@@ -75,7 +75,7 @@ def test_its_report_says_so_and_it_has_no_models(found: tuple[SearchResults, Pat
     assert not any((folder / name).exists() for name in MODELS)
 
 
-@pytest.mark.slow(seconds=15)
+@pytest.mark.slow(seconds=5)
 @pytest.mark.parametrize("background", ["shaping", "transfer"])
 def test_it_stays_quiet_without_a_signal(background: str, tmp_path: Path) -> None:
     claimed = 0

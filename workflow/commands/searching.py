@@ -40,9 +40,13 @@ def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 def run(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Do a whole search, from event files to the report; an interrupted one goes on."""
     from ..config.reading import load_config
+    from ..regions.region_config import is_in_regions
     from ..search_run import run_search
     from ..stages.run import Run
 
+    if is_in_regions(file, overrides or []):
+        _run_in_regions(file, out, overrides)
+        return
     config = load_config(file, overrides or [], out=out)
     _show(run_search(config), Run(config).folder)
 
@@ -51,9 +55,11 @@ def report(
     folder: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="DIR")],
 ) -> None:
     """Write report.html anew from the results of a run."""
+    from ..regions.region_report import write_region_report
     from ..report.report import write_report
 
-    typer.echo(f"report: {write_report(folder)}")
+    write = write_region_report if (folder / "regions.json").is_file() else write_report
+    typer.echo(f"report: {write(folder)}")
 
 
 def calibrate(
@@ -83,6 +89,21 @@ def calibrate(
         f"agreement of both (Kolmogorov-Smirnov): p = {retrained.ks_p_value:.2g}\n"
         f"result: {Run(config).folder / 'pseudodata.json'}"
     )
+
+
+def _run_in_regions(file: Path, out: str | None, overrides: list[str] | None) -> None:
+    """Do a search in regions, and print its tables."""
+    from ..regions.region_config import load_regions
+    from ..regions.region_run import run_regions
+
+    config = load_regions(file, overrides or [], out=out)
+    results = run_regions(config)
+    say_flags(results.flags)
+    print_table(results.table())
+    if results.signals:
+        print_table(results.signals_table())
+    typer.echo(f"report: {config.folder / 'report.html'}")
+    say(results.sentence, style="bold")
 
 
 def _show(results: SearchResults, folder: Path) -> None:

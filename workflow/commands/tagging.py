@@ -10,7 +10,7 @@ import typer
 from ..tables import say_flags, show_table
 from .options import Set
 
-__all__ = ["apply", "tag", "train"]
+__all__ = ["apply", "export", "select", "tag", "train"]
 
 tag = typer.Typer(name="tag", help="Train a tagger of jets, and apply it.", no_args_is_help=True)
 
@@ -18,6 +18,7 @@ Jets = Annotated[
     list[str],
     typer.Argument(help="Columns of jets: Parquet files, or folders.", metavar="COLUMNS..."),
 ]
+TaggerFile = Annotated[Path, typer.Argument(help="The file of a tagger.", metavar="TAGGER")]
 Mass = Annotated[
     str, typer.Option("--mass", help="Any column of numbers in GeV; taggers do not see it.")
 ]
@@ -77,7 +78,7 @@ def train(  # noqa: PLR0917 - typer knows arguments by their names
 
 @tag.command()
 def apply(  # noqa: PLR0917 - typer knows arguments by their names
-    tagger: Annotated[Path, typer.Argument(help="The file of a tagger.", metavar="TAGGER")],
+    tagger: TaggerFile,
     files: Jets,
     out: Annotated[Path, typer.Option("--out", help="Folder of the columns with the score.")],
     columns: Annotated[
@@ -105,6 +106,64 @@ def apply(  # noqa: PLR0917 - typer knows arguments by their names
         )
         say_flags([flag])
     typer.echo(f"{scored.jets} jets in {len(scored.files)} files: {out}")
+
+
+@tag.command()
+def export(
+    tagger: TaggerFile,
+    out: Annotated[Path, typer.Option("--out", help="The ONNX file.", metavar="FILE.onnx")],
+) -> None:
+    """Write a tagger as an ONNX file, which a processor runs: features: [{tag: FILE.onnx}]."""
+    from ...ml.tagging.onnx_export import export_tagger
+    from ...ml.tagging.tagger_file import load_tagger
+
+    declared = export_tagger(load_tagger(tagger), out)
+    reads = [
+        each.get("features", [each.get("constituents")]) for each in declared["inputs"].values()
+    ]
+    typer.echo(f"reads {', '.join(name for names in reads for name in names)} of a jet: {out}")
+
+
+@tag.command()
+def select(  # noqa: PLR0917 - typer knows arguments by their names
+    files: Jets,
+    out: Annotated[Path, typer.Option("--out", help="The file of names.", metavar="FILE.json")],
+    candidates: Annotated[
+        str, typer.Option("--candidates", help="Columns of numbers; efps are one for each graph.")
+    ] = "efps",
+    start: Annotated[
+        str, typer.Option("--start", help="Columns that are known before; '' for none.")
+    ] = "mass,pt",
+    most: Annotated[int, typer.Option("--most", min=1, help="Features to choose.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Decides parts and networks.")] = 1,
+) -> None:
+    """Choose the few features that tell jets apart, one by one, by distance correlation."""
+    from ...ml.tagging.feature_choice import ChoiceHyper
+    from ..taggers.choosing import choose_to_file
+
+    found = choose_to_file(
+        files,
+        out,
+        candidates=_names(candidates),
+        start=_names(start) if start else [],
+        hyper=ChoiceHyper(most=most),
+        seed=seed,
+    )
+    show_table(
+        ("feature", "dCorr", "confused jets", "AUC", "rejection at 50 %", "at 30 %"),
+        [
+            (
+                each.name,
+                "" if each.dcorr is None else f"{each.dcorr:.3f}",
+                f"{each.confused}",
+                f"{each.auc:.4f}",
+                *("∞" if r is None else f"{r:.0f}" for r in (each.rejection_50, each.rejection_30)),
+            )
+            for each in found.rounds
+        ],
+        words=1,
+    )
+    typer.echo(f"{len(found.names)} features: {out}")
 
 
 def _names(columns: str) -> list[str]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-
 from ...core import ConfigError, Record
-from ...core.identity import whole_numbers
-from ...ml import Comparison, Sample, compare
+from ...ml import Comparison, compare
 from ..drawing import save_figure
 from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
+from ..stages.samples import load_grouped
 from .comparison_figure import plot_comparison
 
 __all__ = ["ComparedFiles", "compare_files"]
@@ -79,7 +77,7 @@ def compare_files(
         )
         raise ConfigError(msg)
     paths = [column_paths([each]) for each in (data, simulation)]
-    samples = [_read(files, features, groups) for files in paths]
+    samples = [load_grouped(files, features, groups)[0] for files in paths]
     result = compare(*samples, folds=folds, permutations=permutations, seed=seed)
     options = {
         "data": data,
@@ -94,24 +92,3 @@ def compare_files(
     save_figure(plot_comparison(result, *samples), out / "comparison.png")
     found.to_json(out / "comparison.json")
     return found
-
-
-def _read(files: Sequence[str], features: Sequence[str], groups: str | None) -> Sample:
-    """Read the features, and the regions from any column; the first feature stands for the mass."""
-    wanted = [*features, groups] if groups else list(features)
-    sample = Sample.from_parquet(files, features=wanted, mass=features[0])
-    group = None
-    if groups:
-        if groups not in sample.names:
-            msg = f"--groups: column {groups!r} holds lists; give one of whole numbers"
-            raise ConfigError(msg)
-        column = sample.features[:, sample.names.index(groups)].astype(np.float64)
-        group = whole_numbers(column, groups, f"{files[0]}: ").astype(np.int64)
-    kept = [i for i, name in enumerate(sample.names) if name != groups]
-    return replace(
-        sample,
-        features=np.ascontiguousarray(sample.features[:, kept]),
-        names=tuple(sample.names[i] for i in kept),
-        group=group,
-        label=None,
-    )

@@ -58,6 +58,9 @@ def load_config(
     (20, 'runs/box')
     """
     values = read_yaml(path, out=out, first_key="events")
+    if "groups" in values:
+        msg = f"{path}: a search in regions (groups) is done by 'overdensity run' alone"
+        raise ConfigError(msg)
     return parse_config(values, overrides, origin=str(path))
 
 

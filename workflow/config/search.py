@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ...core import ConfigError
+from ...core.files.name_lists import expanded
 from ...stats.spectra.fit_model import Background
 from .bending import EfficiencyConfig
 from .cluster import ClusterConfig
@@ -240,7 +241,7 @@ class SearchConfig(Section):
     processor: ProcessorConfig = ProcessorConfig()
     systematics: dict[str, Any] | None = None
     mass: str = "mjj"
-    features: Annotated[tuple[str, ...], Field(min_length=1)] = (
+    features: Annotated[tuple[str, ...], BeforeValidator(expanded), Field(min_length=1)] = (
         "j1_mass",
         "j2_mass",
         "j1_tau21",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from matplotlib.figure import Figure
 
 from ...core import InputError
@@ -32,6 +31,7 @@ from ..stages.search_figures import (
 from ..stages.search_result import SearchResults, run_of_results
 from .answer_section import answer_section
 from .headline import corrections, headline, numbers
+from .page import render_page
 from .repeats_section import repeats_section
 from .uncertainties_section import uncertainties_section
 from .validation_section import validation_section
@@ -75,12 +75,7 @@ def write_report(out: Path) -> Path:
         msg = f"{out}: no results.json there; run 'overdensity hunt' first, or 'overdensity run'"
         raise InputError(msg)
     results = SearchResults.from_json(path)
-    template = jinja2.Environment(
-        loader=jinja2.PackageLoader("overdensity.workflow.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    ).get_template("report.html")
-    page = template.render(**_content(results, out))
+    page = render_page("report.html", **_content(results, out))
     return write_text_atomic(out / "report.html", page)
 
 

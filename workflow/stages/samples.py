@@ -11,9 +11,10 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
-from ...core.identity import keyed
+from ...core.identity import keyed, whole_numbers
 from ...ml import Sample, SampleStream
 from ...ml.blocks.reading import ColumnFiles
 from ..config.region import RegionConfig
@@ -25,6 +26,7 @@ __all__ = [
     "Loaded",
     "Weights",
     "first_events",
+    "load_grouped",
     "load_masses",
     "load_numbers",
     "load_sample",
@@ -333,3 +335,56 @@ def _in_scan(
         msg = f"{files[0]}: none of {read} {none_of} between {low:g} and {high:g} GeV; {advice}"
         raise InputError(msg)
     return sample
+
+
+def load_grouped(
+    files: Sequence[str], features: Sequence[str], groups: str | None, *, more: Sequence[str] = ()
+) -> tuple[Sample, dict[str, NDArray[np.float64]]]:
+    """Read features, the region of each event from any column, and further columns beside them.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Parquet files.
+    features : sequence of str
+        Feature columns; the first stands for the mass.
+    groups : str or None
+        Column of whole numbers that divides the events into regions.
+    more : sequence of str
+        Further columns of numbers.
+
+    Returns
+    -------
+    Sample
+        Without labels, in the order of the files.
+    dict of str to ndarray, shape (n_events,)
+        The further columns.
+
+    Raises
+    ------
+    InputError
+        If a file or column cannot be used.
+    ConfigError
+        If the regions are a column of lists.
+    """
+    beside = [*([groups] if groups else []), *more]
+    wanted = list(dict.fromkeys([*features, *beside]))
+    sample = Sample.from_parquet(files, features=wanted, mass=features[0])
+    columns: dict[str, NDArray[np.float64]] = {}
+    for name in beside:
+        if name not in sample.names:
+            msg = f"{files[0]}: column {name!r} holds lists; give one of numbers"
+            raise ConfigError(msg)
+        columns[name] = sample.features[:, sample.names.index(name)].astype(np.float64)
+    group = None
+    if groups:
+        group = whole_numbers(columns[groups], groups, f"{files[0]}: ").astype(np.int64)
+    kept = [i for i, name in enumerate(sample.names) if name in features]
+    shown = replace(
+        sample,
+        features=np.ascontiguousarray(sample.features[:, kept]),
+        names=tuple(sample.names[i] for i in kept),
+        group=group,
+        label=None,
+    )
+    return shown, {name: columns[name] for name in more}

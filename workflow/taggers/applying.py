@@ -22,7 +22,7 @@ from ...ml import SampleStream
 if TYPE_CHECKING:
     from ...ml.tagging.tagger import Tagger
 
-__all__ = ["Scored", "score_files"]
+__all__ = ["Scored", "inside", "opened", "score_files"]
 
 _ROWS = 16_384
 
@@ -71,7 +71,7 @@ def score_files(
     ConfigError
         If a file would be overwritten, or two have one name.
     """
-    files = [name for path in paths for name in _inside(path)]
+    files = [name for path in paths for name in inside(path)]
     targets = _targets(files, out, column)
     scores, known = [], 0
     for name in files:
@@ -86,8 +86,14 @@ def score_files(
     return Scored(tuple(targets), sum(map(len, scores)), known)
 
 
-def _inside(path: str) -> list[str]:
-    """Return the Parquet files of a path; one that is missing is told by who reads it."""
+def inside(path: str) -> list[str]:
+    """Return the Parquet files of a path; one that is missing is told by who reads it.
+
+    Raises
+    ------
+    InputError
+        If a folder has none.
+    """
     fs, name = file_system(path)
     if not fs.isdir(name):
         return [path]
@@ -107,7 +113,7 @@ def _targets(files: Sequence[str], out: Path, column: str) -> list[Path]:
         if "://" not in name and Path(name).resolve() == target.resolve():
             msg = f"{name} would be overwritten; give another --out"
             raise ConfigError(msg)
-        with _opened(name) as file:
+        with opened(name) as file:
             taken = column in file.schema_arrow.names
         if taken:
             msg = f"{name} has a column {column!r} already; give the score another --column"
@@ -116,8 +122,14 @@ def _targets(files: Sequence[str], out: Path, column: str) -> list[Path]:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[pq.ParquetFile]:
-    """Open a file, and say in a sentence what is wrong with it."""
+def opened(name: str) -> Iterator[pq.ParquetFile]:
+    """Open a file, and say in a sentence what is wrong with it.
+
+    Raises
+    ------
+    InputError
+        If it is missing, not Parquet or damaged.
+    """
     fs, path = file_system(name)
     try:
         with pq.ParquetFile(path, filesystem=fs, page_checksum_verification=True) as file:
@@ -129,7 +141,7 @@ def _opened(name: str) -> Iterator[pq.ParquetFile]:
 
 def _beside(name: str, target: Path, score: NDArray[np.float32], column: str) -> None:
     """Copy a file with one column more."""
-    with _opened(name) as file:
+    with opened(name) as file:
         schema = file.schema_arrow.append(pa.field(column, pa.float32()))
         with atomic_path(target) as temporary, pq.ParquetWriter(temporary, schema) as writer:
             at = 0

@@ -112,7 +112,7 @@ class BumpHuntInLatentSpace(Method[BumpHuntInLatentSpaceHyper]):
         "BuHuLaSpa: bump hunting in latent space, LHC Olympics 2020 (arXiv:2101.08320), section 3.3; "
         "arXiv:2103.06595"
     )
-    windowed: ClassVar[bool] = False
+    windowed: bool = False
     Hyper: ClassVar[type[BumpHuntInLatentSpaceHyper]] = BumpHuntInLatentSpaceHyper
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"
     fast: ClassVar[Mapping[str, Any]] = {

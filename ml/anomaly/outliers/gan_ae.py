@@ -96,7 +96,7 @@ class GanAe(Method[GanAeHyper]):
     source: ClassVar[str] = (
         "GAN-AE and BumpHunter, LHC Olympics 2020 (arXiv:2101.08320), section 3.4; arXiv:2305.15179"
     )
-    windowed: ClassVar[bool] = False
+    windowed: bool = False
     Hyper: ClassVar[type[GanAeHyper]] = GanAeHyper
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"
     fast: ClassVar[Mapping[str, Any]] = {

@@ -93,7 +93,7 @@ class ManifoldFlow(Method[ManifoldFlowHyper]):
         "Regularised likelihoods, LHC Olympics 2020 (arXiv:2101.08320), section 3.8; "
         "M-flow: arXiv:2003.13913"
     )
-    windowed: ClassVar[bool] = False
+    windowed: bool = False
     Hyper: ClassVar[type[ManifoldFlowHyper]] = ManifoldFlowHyper
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"
     fast: ClassVar[Mapping[str, Any]] = {

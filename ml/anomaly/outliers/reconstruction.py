@@ -131,7 +131,7 @@ class JetOutliers(Method[HyperT], Generic[HyperT, InputT, ModelT]):
     """
 
     shared: ClassVar[bool] = False
-    windowed: ClassVar[bool] = False
+    windowed: bool = False
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"
 
     def fit(

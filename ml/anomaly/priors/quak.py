@@ -107,7 +107,7 @@ class Quak(Method[QuakHyper]):
     source: ClassVar[str] = (
         "QUAK, LHC Olympics 2020 (arXiv:2101.08320), section 5.3; arXiv:2011.03550"
     )
-    windowed: ClassVar[bool] = False
+    windowed: bool = False
     trained_on: ClassVar[Literal["data", "simulation"]] = "simulation"
     Hyper: ClassVar[type[QuakHyper]] = QuakHyper
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"

@@ -15,7 +15,7 @@ from ..kinds import ClassifierKind, EnsembleHyper, Inputs, register_classifier
 from ..trees import BoostingHyper
 
 if TYPE_CHECKING:
-    from ...networks.residual import ResidualNetwork
+    from ...networks.images.residual import ResidualNetwork
     from .network_and_trees import NetworkAndTrees
 
 __all__ = ["DeepEnsemble", "DeepEnsembleHyper"]
@@ -86,7 +86,7 @@ class DeepEnsembleHyper:
 
     def network(self, images: int) -> ResidualNetwork:
         """Return an untrained network for so many images of an event."""
-        from ...networks.residual import ResidualNetwork  # noqa: PLC0415 - imports torch
+        from ...networks.images.residual import ResidualNetwork  # noqa: PLC0415 - imports torch
 
         return ResidualNetwork(
             images, widths=self.widths, blocks=self.blocks, dense=self.dense, dropout=self.dropout

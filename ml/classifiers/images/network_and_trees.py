@@ -14,7 +14,7 @@ from scipy.special import logit
 from ....core import InputError
 from ...blocks.images import Images
 from ...losses.mixup import mixed_cross_entropy
-from ...networks.residual import ResidualNetwork
+from ...networks.images.residual import ResidualNetwork
 from ...training.in_rows import in_rows
 from ..kinds import Ensemble, EnsembleHyper, Inputs
 from ..module_ensemble import fit_modules, restored_modules, weights_of_modules

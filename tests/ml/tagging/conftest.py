@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from overdensity.ml import Sample
-from overdensity.ml.tagging.tagger import Tagger, train_tagger
+from overdensity.ml.classifiers.taggers.tagger_ensemble import TaggerEnsemble
+from overdensity.ml.tagging.tagger import Tagger, tagger_hyper, train_tagger
 from overdensity.ml.toy_events import toy_blocks
+from overdensity.ml.training.engine import seeded
 
 SMALL = {
     "phi": [16],
@@ -37,3 +39,22 @@ def jets() -> Sample:
 @pytest.fixture(scope="session")
 def tagger(jets: Sample) -> Tagger:
     return train_tagger(jets, "pfn", SMALL)[0]
+
+
+SHAPES = {
+    "pfn": {"phi": [8], "f": [8]},
+    "particlenet": {"edges": [8, 8], "neighbors": 3, "dense": 8},
+    "part": {"embedding": [8], "pairs": [4], "heads": 2, "layers": 1, "class_layers": 1},
+    "lorentznet": {"hidden": 8, "layers": 2},
+    "pcnn": {"first": 8, "stages": [8, 8], "dense": 8},
+}
+
+
+def untrained(kind: str, *names: str, jet: str = "constituents", members: int = 2) -> Tagger:
+    """A tagger with the weights that its networks begin with."""
+    hyper = tagger_hyper(kind, SHAPES[kind] | {"particles": 12, "device": "cpu"})
+    with seeded(7):
+        networks = tuple(hyper.network(len(names), 1).eval() for _ in range(members))
+    mean, std = np.full(len(names), 0.4, np.float32), np.full(len(names), 0.2, np.float32)
+    ensemble = TaggerEnsemble(networks, mean, std, (jet,), hyper)
+    return Tagger(kind, hyper, ensemble, names, np.empty(0, np.uint64))

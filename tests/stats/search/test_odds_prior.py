@@ -10,6 +10,7 @@ import pytest
 from overdensity.stats import FitModel, count_patterns, subdivide
 from overdensity.stats.p_values.local import z_of_p
 from overdensity.stats.search.odds_prior import measured_precision
+from overdensity.stats.search.scan_fits import fit_scan
 from overdensity.stats.search.scanning import scan
 
 FREE = FitModel(efficiency_prior=1.0)
@@ -66,6 +67,45 @@ def test_one_score_for_all_windows_measures_the_bend_once(box):
     )
     assert 0.8 < np.median(of_same[0, 1:] / of_one[0, 1:]) < 1.25
     assert np.median(of_different[0, 1:] / of_same[0, 1:]) < 0.8
+
+
+def of_one_score(made, *, bend, n_signal=0):
+    """Return what is expected of a score that knows no window: its 10 % is flat, its tail rises.
+
+    The tail is of log-odds ``bend`` (rms over the bins); signal is in all selections of the third window.
+    """
+    passed = np.random.default_rng(7).random(made.mass.size)[:, None] < STEPS
+    levels = np.repeat(passed.sum(axis=1)[:, None], len(made.windows), axis=1)
+    patterns = count_patterns(made.mass, levels, subdivide(made.edges, 2))
+    fits = scan(patterns, made.windows, made.efficiencies, model=FREE)
+    slope = np.exp(bend * fits.problem.columns[:, 1])
+    kept = np.stack([np.ones_like(slope), 0.1 + 0 * slope, 0.01 * slope, 0.002 * slope])
+    signal = fits.problem.masked[2 * len(kept)] * n_signal / fits.problem.masked[8].sum()
+    return replace(fits, counts=np.tile(fits.null[0] * kept + signal, (10, 1))), patterns
+
+
+def pulls(fits, patterns):
+    precision = widths(fits, patterns) ** -2
+    found = fit_scan(replace(fits.problem, precision=precision), fits.counts[None])
+    excess = (fits.counts * fits.problem.masked).sum(axis=1) - found.expected[0]
+    return (excess / np.sqrt(found.expected[0] + found.error[0] ** 2)).reshape(10, 4)[:, 1:]
+
+
+def test_the_tail_of_a_score_that_knows_no_window_is_known_to_its_error_only(box):
+    """As expected with no bend at all; with one classifier a window it is bounded by the shifts."""
+    one, bent = (of_one_score(box(36, 15_000), bend=bend) for bend in (0.0, 0.6))
+    assert np.all(widths(*one)[0, 1:] < 0.1)
+    assert np.all((widths(*one)[2, 1:] > 0.25) & (widths(*one)[2, 1:] < 0.7))
+    assert np.all(widths(*bent)[1:, 1] > 0.5)
+    own = box(36, 15_000)
+    assert np.all(widths(*wide_scan(own))[2, 1:] < 0.2)
+
+
+def test_a_tail_that_bends_is_no_excess_and_a_signal_in_it_is_one(box):
+    """With a width from the shift that the 10 % shows, the last window of 0.2 % reads 0.9."""
+    made = box(36, 15_000)
+    assert np.all(pulls(*of_one_score(made, bend=0.4)) < 0.4)
+    assert np.all(pulls(*of_one_score(made, bend=0.4, n_signal=20))[2] > [0.5, 2.5, 5.0])
 
 
 def test_a_signal_is_no_bend(box):

@@ -121,6 +121,6 @@ def test_invalid_submission_is_refused(
         table.description, table.location = description, "here"
         return table
 
-    monkeypatch.setattr(hepdata, "_table", nameless)
+    monkeypatch.setattr(hepdata, "new_table", nameless)
     with pytest.raises(OverdensityError, match="HEPData would refuse"):
         write_hepdata(results, found, tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from overdensity.ml.networks.residual import ResidualNetwork
+from overdensity.ml.networks.images.residual import ResidualNetwork
 
 
 @pytest.fixture(scope="module")

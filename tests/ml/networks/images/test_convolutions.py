@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from overdensity.ml.networks.convolutions import ConvolutionalAutoencoder
+from overdensity.ml.networks.images.convolutions import ConvolutionalAutoencoder
 
 
 @pytest.fixture(scope="module")

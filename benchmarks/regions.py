@@ -1,0 +1,199 @@
+"""Searches in regions: limits beside those of a classifier, and their calibration on toys.
+
+    python -P benchmarks/regions.py limits SEARCH.yaml [--seeds 1 2 3]
+    python -P benchmarks/regions.py toys [--number 40] [--first 1]
+
+`limits` repeats a search with other seeds, of which folds, trainings and bins follow, and prints medians
+with the smallest and the largest: the AUC by which trees tell events of the flows from background, and
+expected limits of the flows and of a classifier. `toys` makes pseudo-experiments of toy leptons in two
+regions, simulation and trainings anew in each, without signal and with signal at once and twice the median
+expected limit; sizes of data vary with the uncertainties that the fit has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy.stats import beta, kstest
+
+from overdensity.workflow.regions.region_config import RegionSearchConfig, load_regions
+from overdensity.workflow.regions.region_result import RegionSearchResults
+from overdensity.workflow.regions.region_run import run_regions
+
+EXPECTED = 400  # background events of toys
+SIMULATED = 3000
+LUMINOSITY, CROSS_SECTION = 0.02, 0.05  # relative uncertainties
+FLOW = {"layers": 4, "width": 16, "depth": 1, "epochs": 6}
+
+
+def print_table(header: list[str], rows: list[list[str]], caption: str) -> None:
+    """Print a table of a page."""
+    lines = [header, ["---"] * len(header), *rows]
+    print(f"{caption}\n", *("| " + " | ".join(line) + " |" for line in lines), "", sep="\n")
+
+
+def spread(values: list[float], digits: str) -> str:
+    """Write median, smallest and largest."""
+    found = (np.median(values), min(values), max(values))
+    middle, low, high = (format(value, digits) for value in found)
+    return f"{middle} [{low}, {high}]"
+
+
+def limits(arguments: argparse.Namespace) -> None:
+    """Print closure and limits of a search over seeds."""
+    found = []
+    for seed in arguments.seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            config = load_regions(arguments.search, [f"seed={seed}"], out=folder)
+            found.append(run_regions(config))
+    regions = [
+        [
+            each.name,
+            f"{each.simulated}",
+            f"{each.expected:.0f}",
+            spread([result.regions[i].auc or np.nan for result in found], ".3f"),
+            spread([result.visible.regions[i].expected for result in found], ".1f"),
+            spread(
+                [result.visible.regions[i].cross_section_expected[2] for result in found], ".3f"
+            ),
+        ]
+        for i, each in enumerate(found[0].regions)
+    ]
+    print_table(
+        ["region", "simulated", "expected", "AUC", "expected in the last bin", "σ visible, fb"],
+        regions,
+        f"{len(found)} seeds, median [smallest, largest]",
+    )
+    signals = [
+        [
+            each.name,
+            f"{each.cross_section:.3g}",
+            spread([result.signals[i].expected[2] for result in found], ".3g"),
+            spread([of_classifier(result, i) for result in found], ".3g"),
+            spread([result.signals[i].ratio or np.nan for result in found], ".2f"),
+        ]
+        for i, each in enumerate(found[0].signals)
+    ]
+    print_table(
+        ["signal", "predicted, fb", "flows, fb", "classifier, fb", "flows / classifier"],
+        signals,
+        f"median expected limits, {len(found)} seeds",
+    )
+
+
+def of_classifier(result: RegionSearchResults, place: int) -> float:
+    """Return the median expected limit of the classifier of a signal, fb."""
+    signal = result.signals[place]
+    known = signal.classifier
+    return np.nan if known is None else known.expected[2] * signal.cross_section
+
+
+def leptons(path: Path, n: int, rng: np.random.Generator, *, hardness: float = 1.0) -> str:
+    """Write toy events of two regions."""
+    table = {
+        "event": rng.integers(0, 2**63, n).astype(np.uint64),
+        "l1_pt": 10 + rng.exponential(25 * hardness, n),
+        "met": rng.rayleigh(20 * hardness, n),
+        "n_jets": rng.poisson(1.2 * hardness, n),
+        "region": rng.choice([0, 1], n, p=[0.6, 0.4]),
+    }
+    pq.write_table(pa.table(table), path)
+    return str(path)
+
+
+def pseudo_experiment(folder: Path, seed: int) -> list[tuple[float, bool]]:
+    """Return global p-value and coverage without signal, and at once and twice the expected limit."""
+    rng = np.random.default_rng([seed, 11])
+    size = EXPECTED * (1 + LUMINOSITY * rng.normal()) * (1 + CROSS_SECTION * rng.normal())
+    values: dict[str, Any] = {
+        "groups": "region",
+        "features": ["l1_pt", "met", "n_jets"],
+        "method": {"name": "region_flows", "device": "cpu", "flow": FLOW},
+        "backgrounds": {
+            "zz": {
+                "files": leptons(folder / "zz.parquet", SIMULATED, rng),
+                "cross_section": EXPECTED / 100,
+                "uncertainty": CROSS_SECTION,
+            }
+        },
+        "signals": {
+            "vll": {
+                "files": leptons(folder / "vll.parquet", 2000, rng, hardness=3),
+                "cross_section": 0.1,
+            }
+        },
+        "luminosity": 100,
+        "uncertainties": {"luminosity": LUMINOSITY},
+        "classifier": False,
+        "folds": 2,
+        "seed": seed,
+        "out": str(folder / "run"),
+    }
+    found, strength, median = [], 0.0, 0.0
+    for multiple in (0, 1, 2):
+        strength = multiple * median
+        parts = [leptons(folder / "background.parquet", rng.poisson(size), rng)]
+        if n := rng.poisson(10 * strength):
+            parts.append(leptons(folder / "signal.parquet", n, rng, hardness=3))
+        pq.write_table(pa.concat_tables(map(pq.read_table, parts)), folder / "data.parquet")
+        result = run_regions(
+            RegionSearchConfig(events=str(folder / "data.parquet"), **values)  # type: ignore[arg-type]
+        )
+        limit = result.signals[0].strength
+        median = median or limit.expected[2]
+        found.append((result.visible.p_global, limit.observed >= strength))
+    return found
+
+
+def toys(arguments: argparse.Namespace) -> None:
+    """Print p-values and coverage of pseudo-experiments."""
+    found = []
+    for seed in range(arguments.first, arguments.first + arguments.number):
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(pseudo_experiment(Path(folder), seed))
+    rows = []
+    for multiple, of_strength in enumerate(zip(*found, strict=True)):
+        p = np.array([each[0] for each in of_strength])
+        covered = sum(each[1] for each in of_strength)
+        n = len(of_strength)
+        low, high = beta.ppf([0.16, 0.84], [covered, covered + 1], [n - covered + 1, n - covered])
+        rows.append(
+            [
+                f"{multiple}",
+                f"{n}",
+                f"{kstest(p, 'uniform').pvalue:.2f}" if multiple == 0 else "–",
+                f"{np.count_nonzero(p < 0.05)}",
+                f"{covered} ({low:.2f} to {1.0 if covered == n else high:.2f})",
+            ]
+        )
+    print_table(
+        ["signal / expected limit", "searches", "p uniform, KS", "global p < 0.05", "limit covers"],
+        rows,
+        "pseudo-experiments with training inside; intervals of 68 %",
+    )
+
+
+def main() -> None:
+    """Run one of the studies."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    commands = parser.add_subparsers(required=True)
+    one = commands.add_parser("limits")
+    one.add_argument("search", type=Path)
+    one.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    one.set_defaults(run=limits)
+    other = commands.add_parser("toys")
+    other.add_argument("--number", type=int, default=40)
+    other.add_argument("--first", type=int, default=1)
+    other.set_defaults(run=toys)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+"""The few features that tell a signature as well as many: chosen one by one by distance correlation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from ...core import ConfigError, InputError, Record
+from ..classifiers.ensemble import ClassifierHyper, balance_classes, fit_classifier
+from ..evaluation.metrics import auc, rejection
+from ..folds import fold_of
+from ..hyper_checks import refuse_unusable
+from ..hyperparameters import replaced
+
+__all__ = ["ChoiceHyper", "ChosenFeature", "FeatureChoice", "choose_features"]
+
+_PARTS = 3  # two that learn and choose, each scored by the other; one that tests
+_SAME = 1e-6  # of normal scores: such features are one
+_FEWEST = 50  # confused jets, below which nothing is left to choose by
+_NETWORKS = {
+    "layers": 2,
+    "width": 32,
+    "activation": "relu",
+    "dropout": 0.0,
+    "judge": "loss",
+    "beta1": 0.9,
+    "decay": 0.0,
+    "epochs": 60,
+    "patience": 10,
+}
+
+
+@dataclass(frozen=True)
+class ChoiceHyper:
+    """How features are chosen: R. Das, G. Kasieczka, D. Shih, arXiv:2212.00046 (DisCo-FFS).
+
+    Attributes
+    ----------
+    most : int
+        Features to choose, beside those at the start.
+    low, high : float
+        Jets with a score between them are confused: by them the next feature is chosen.
+    jets : int
+        The most of these that are looked at; pairs of them are made.
+
+    Raises
+    ------
+    ConfigError
+        If a value cannot be used.
+
+    Examples
+    --------
+    >>> ChoiceHyper().low, ChoiceHyper().high
+    (0.3, 0.7)
+    """
+
+    most: int = 10
+    low: float = 0.3
+    high: float = 0.7
+    jets: int = 2000
+
+    def __post_init__(self) -> None:
+        refuse_unusable(
+            "select",
+            self,
+            most=self.most >= 1,
+            low=0 <= self.low < self.high,
+            high=self.high <= 1,
+            jets=self.jets >= _FEWEST,
+        )
+
+
+@dataclass(frozen=True)
+class ChosenFeature(Record):
+    """A feature that was chosen, and what all up to it reach on jets that had no part in it.
+
+    Attributes
+    ----------
+    name : str
+        The feature; of the first entry those at the start.
+    dcorr : float or None
+        Distance correlation of all features up to it with the truth, of confused jets.
+    confused : int
+        How many jets these were.
+    auc, rejection_50, rejection_30 : float or None
+        Of a classifier on the features up to it; a rejection is None where no background passes.
+    """
+
+    name: str
+    dcorr: float | None
+    confused: int
+    auc: float
+    rejection_50: float | None
+    rejection_30: float | None
+
+
+@dataclass(frozen=True)
+class FeatureChoice(Record):
+    """The features that were chosen: what ``overdensity tag select`` writes.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The features, those at the start first.
+    rounds : tuple of ChosenFeature
+        What each added.
+    """
+
+    names: tuple[str, ...]
+    rounds: tuple[ChosenFeature, ...]
+    made_by = "overdensity tag select"
+
+
+def choose_features(
+    x: NDArray[np.float32],
+    names: Sequence[str],
+    signal: NDArray[np.bool_],
+    event: NDArray[np.uint64],
+    *,
+    start: Sequence[str],
+    hyper: ChoiceHyper | None = None,
+    seed: int = 1,
+    told: Callable[[ChosenFeature], Any] = lambda _: None,
+) -> FeatureChoice:
+    """Choose features one by one.
+
+    In each round networks learn the features that are there, in two halves that score each other. Of the
+    jets that they confuse, that candidate is taken which, together with the known features, has
+    the largest distance correlation with the truth. A third part of the events tests.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (n_jets, n_features)
+        Candidates, and those at the start. Only their ranks count.
+    names : sequence of str
+        Of the columns.
+    signal : ndarray of bool, shape (n_jets,)
+        The truth.
+    event : ndarray of uint64, shape (n_jets,)
+        Ids, by which jets are divided.
+    start : sequence of str
+        Features that are there before the first round; may be none.
+    hyper : ChoiceHyper, optional
+        By default the published one.
+    seed : int
+        Decides the parts and the networks.
+    told : callable
+        Is given each feature as it is chosen.
+
+    Raises
+    ------
+    ConfigError
+        If a feature at the start is not there.
+    InputError
+        If a class is missing in a part, or a value is not finite.
+    """
+    from ..losses.distance_correlation import distance_correlation  # noqa: PLC0415 - imports torch
+
+    hyper = ChoiceHyper() if hyper is None else hyper
+    names = list(names)
+    known = [_place(name, names) for name in start]
+    if not np.isfinite(x).all():
+        bad = names[int(np.argmin(np.isfinite(x).all(axis=0)))]
+        msg = f"column {bad!r} has values that are NaN or infinite; repair it, or leave it out"
+        raise InputError(msg)
+    scores = np.stack([_normal(column) for column in x.T], axis=1).astype(np.float32)
+    part = fold_of(event, _PARTS, seed=seed, salt="select")
+    for each in range(_PARTS):
+        if len(np.unique(signal[part == each])) < 2:
+            msg = f"{len(signal)} jets leave a part of them without one class; give more"
+            raise InputError(msg)
+    rng, rounds = np.random.default_rng([seed, 5]), []
+    chosen, correlation, confused = ", ".join(start), None, np.flatnonzero(part < 2)
+    while True:
+        score = np.full(len(x), 0.5)
+        if known:
+            score = _out_of_sample(scores[:, known], signal, part, seed)
+        reached = _reached(score, signal, part)
+        rounds.append(ChosenFeature(chosen, correlation, len(confused), **reached))
+        told(rounds[-1])
+        confused = np.flatnonzero((score >= hyper.low) & (score <= hyper.high) & (part < 2))
+        confused = rng.permutation(confused)[: hyper.jets]
+        left = _different(scores, known)
+        if len(known) - len(start) == hyper.most or len(confused) < _FEWEST or not left:
+            break
+        correlations = {
+            k: distance_correlation(
+                *_tensors(scores[np.ix_(confused, [*known, k])], signal[confused])
+            )
+            for k in left
+        }
+        best = max(correlations, key=lambda k: float(correlations[k]))
+        known, chosen, correlation = [*known, best], names[best], float(correlations[best])
+    return FeatureChoice(tuple(names[k] for k in known), tuple(rounds))
+
+
+def _place(name: str, names: Sequence[str]) -> int:
+    if name not in names:
+        msg = f"{name!r} is to be known at the start, and is none of the columns"
+        raise ConfigError(msg)
+    return names.index(name)
+
+
+def _normal(column: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return normal scores: quantiles of the normal distribution at the ranks."""
+    return ndtri((rankdata(column) - 0.5) / len(column))
+
+
+def _different(scores: NDArray[np.float32], known: list[int]) -> list[int]:
+    """Return the candidates that are neither constant nor the same as a known feature."""
+    some = scores[:10_000]
+    return [
+        k
+        for k in range(scores.shape[1])
+        if k not in known
+        and np.ptp(some[:, k]) > _SAME
+        and all(np.abs(some[:, k] - some[:, j]).max() > _SAME for j in known)
+    ]
+
+
+def _tensors(x: NDArray[np.float32], signal: NDArray[np.bool_]) -> tuple[Any, Any]:
+    import torch  # noqa: PLC0415
+
+    return torch.from_numpy(x).double(), torch.from_numpy(signal.astype(np.float64))
+
+
+def _out_of_sample(
+    x: NDArray[np.float32], signal: NDArray[np.bool_], part: NDArray[np.int64], seed: int
+) -> NDArray[np.float64]:
+    """Return a score of each jet, by networks that have not seen it; the test has the mean of both."""
+    settings = {"kind": "networks", "inner_folds": 2, "members": 1, "networks": _NETWORKS}
+    hyper = replaced(ClassifierHyper(), settings, of="select")
+    score = np.zeros(len(x))
+    for half in (0, 1):
+        learn = part == half
+        fitted = fit_classifier(
+            x[learn], signal[learn], weight=balance_classes(signal[learn]), hyper=hyper, seed=seed
+        )
+        score[~learn] += fitted.score(x[~learn]) * np.where(part[~learn] == 2, 0.5, 1.0)
+    return score
+
+
+def _reached(
+    score: NDArray[np.float64], signal: NDArray[np.bool_], part: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Return the figures of a round, on the part that tests."""
+    test = part == 2
+    label = signal[test].astype(np.int8)
+    found = {f"rejection_{each}": rejection(score[test], label, each / 100) for each in (50, 30)}
+    finite = {name: each if np.isfinite(each) else None for name, each in found.items()}
+    return {"auc": auc(score[test], label), **finite}

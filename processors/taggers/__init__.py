@@ -1,0 +1,1 @@
+"""Trained networks inside processors: ONNX files, and what they say of themselves."""

@@ -1,0 +1,63 @@
+"""The configuration of a search in regions, and what is refused of it in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from overdensity.core.files.yaml_values import yaml_text
+from overdensity.workflow.regions.region_config import RegionUncertainties, is_in_regions
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"signals": {"vll": {"files": "vll.parquet"}}}, "'vll' has no cross_section"),
+        ({"method": "cwola"}, "is made with region_flows, not with cwola"),
+        ({"features": ["l1_pt", "region"]}, "'region' is named twice, or is the column of groups"),
+        ({"features": ["l1_pt", "met"]}, "no column 'met'"),
+        ({"regions": {0: "a", 3: "b"}}, "no background was simulated in 'b'"),
+        ({"uncertainties": {"factors": {"luminosity": 0.1}}}, "two uncertainties are called"),
+        ({"events": "zz.parquet"}, "data must have no weights"),
+        ({"method": {"name": "region_flows", "min_events": 5000}}, "no region has as many"),
+        ({"luminosity": 0}, "luminosity must be greater than 0"),
+        ({"group": "region"}, "unknown key 'group': did you mean 'groups'"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_in_a_sentence(
+    call: Call, region_search: Path, tmp_path: Path, change: dict[str, Any], sentence: str
+) -> None:
+    values = yaml.safe_load((region_search / "regions.yaml").read_text()) | change
+    if values["events"] == "zz.parquet":
+        values["events"] = str(region_search / "zz.parquet")
+    path = tmp_path / "bad.yaml"
+    path.write_text(yaml_text(values))
+    code, _, error = call("run", path, "--out", tmp_path / "run")
+    assert code == 2
+    assert sentence in " ".join(error.split())
+    assert not (tmp_path / "run" / "regions.json").exists()
+
+
+def test_other_commands_send_a_search_in_regions_to_run(call: Call, region_search: Path) -> None:
+    code, _, error = call("hunt", region_search / "regions.yaml")
+    assert code == 2
+    assert "is done by 'overdensity run' alone" in error
+
+
+def test_a_search_with_windows_has_no_groups(region_search: Path, tmp_path: Path) -> None:
+    path = tmp_path / "search.yaml"
+    path.write_text("events: box.parquet")
+    assert not is_in_regions(path)
+    assert is_in_regions(path, ["groups=region"])
+    assert is_in_regions(region_search / "regions.yaml")
+
+
+def test_luminosity_and_factors_are_uncertainties_of_all_yields() -> None:
+    found = RegionUncertainties(luminosity=0.02, factors={"identification": 0.03})
+    assert found.of_sizes == {"luminosity": 0.02, "identification": 0.03}

@@ -1,0 +1,21 @@
+"""Figures of a search in regions hold its numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from overdensity.workflow.regions.region_figures import plot_limits, plot_region
+from overdensity.workflow.regions.region_result import RegionSearchResults
+
+
+def test_figures_hold_data_and_limits(region_search: Path) -> None:
+    found = RegionSearchResults.from_json(region_search / "run" / "regions.json")
+    axes = plot_region(found.regions[0], 3.0).axes[0]
+    drawn = np.asarray(axes.lines[0].get_ydata(), float)
+    np.testing.assert_array_equal(drawn, found.regions[0].observed)
+    left, right = plot_limits(found).axes
+    seen = [np.asarray(line.get_ydata(), float) for line in left.lines]
+    np.testing.assert_allclose(seen[1], [each.cross_section for each in found.visible.regions])
+    assert float(np.asarray(right.lines[-1].get_ydata())[0]) == found.signals[0].cross_section

@@ -1,0 +1,94 @@
+"""``overdensity run`` of a file with groups: regions in, limits out; resumed, and quiet without signal."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy.stats import kstest
+
+from overdensity.core import InputError
+from overdensity.workflow.regions.region_config import RegionSearchConfig, load_regions
+from overdensity.workflow.regions.region_result import RegionSearchResults
+from overdensity.workflow.regions.region_run import run_regions
+
+from .conftest import search_in_regions
+
+pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf
+Call = Callable[..., tuple[int, str, str]]
+
+
+def test_an_injected_signal_is_found_with_its_size(region_search: Path) -> None:
+    found = RegionSearchResults.from_json(region_search / "run" / "regions.json")
+    assert found.visible.p_global < 1e-3
+    signal = found.signals[0]
+    assert signal.discovery.z > 4
+    assert signal.observed > signal.expected[2]
+    assert 20 < signal.discovery.mu * signal.events < 80
+
+
+def test_a_thin_region_is_one_bin_and_told(region_search: Path) -> None:
+    found = RegionSearchResults.from_json(region_search / "run" / "regions.json")
+    assert [each.name for each in found.regions] == ["0", "1", "4"]
+    assert any("region 4: too few simulated events" in flag for flag in found.flags)
+    assert found.regions[2].auc is None
+    assert found.regions[2].edges == ()
+    assert found.regions[0].expected == pytest.approx(400 * 0.6, rel=0.1)
+
+
+def test_a_killed_run_goes_on_with_the_flows_that_it_has(
+    call: Call, region_search: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(region_search / "run", tmp_path / "run")
+    kept, lost = sorted((run / "flows").glob("*.npz"))
+    written = kept.stat().st_mtime_ns
+    lost.unlink()
+    (run / "regions.json").unlink()
+    code, out, _ = call("run", region_search / "regions.yaml", "--out", run)
+    assert code == 0
+    assert "local p" in out
+    assert kept.stat().st_mtime_ns == written
+    assert lost.is_file()
+    one, other = (
+        RegionSearchResults.from_json(folder / "regions.json")
+        for folder in (run, region_search / "run")
+    )
+    assert (one.visible, one.signals, one.regions) == (other.visible, other.signals, other.regions)
+
+
+def test_the_configuration_of_a_run_can_be_run_again(region_search: Path) -> None:
+    again = load_regions(region_search / "run" / "config.yaml")
+    assert again == load_regions(region_search / "regions.yaml")
+
+
+def test_negative_weights_of_a_whole_region_are_refused(tmp_path: Path) -> None:
+    values = search_in_regions(tmp_path)
+    table = pq.read_table(tmp_path / "zz.parquet")
+    weight = table["weight"].to_numpy().copy()
+    weight[table["region"].to_numpy() == 1] = -0.1
+    index = table.schema.get_field_index("weight")
+    pq.write_table(table.set_column(index, "weight", pa.array(weight)), tmp_path / "zz.parquet")
+    with pytest.raises(InputError, match="simulated events in region '1' sum to -"):
+        run_regions(RegionSearchConfig(**values))
+
+
+@pytest.mark.slow(seconds=14)
+def test_p_is_uniform_without_signal_and_the_signal_is_excluded(tmp_path: Path) -> None:
+    p, limits, ratios = [], [], []
+    for seed in range(101, 109):
+        values = search_in_regions(tmp_path / str(seed), seed=seed)
+        found = run_regions(RegionSearchConfig(**values | {"classifier": seed < 103}))
+        p.append(found.visible.p_global)
+        limits.append(found.signals[0].strength.observed)
+        if (ratio := found.signals[0].ratio) is not None:
+            ratios.append(ratio)
+    assert kstest(p, "uniform", alternative="greater").pvalue > 0.01
+    assert min(p) > 1e-3
+    assert len(ratios) == 2
+    assert all(0.7 < ratio < 3 for ratio in ratios)  # of the limit of a classifier
+    assert np.median(limits) < 1.0  # 30 events are predicted

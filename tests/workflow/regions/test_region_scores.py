@@ -1,0 +1,29 @@
+"""Scores of a search in regions: of models that did not learn from the event, and their closure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from overdensity.workflow.regions.region_config import load_regions
+from overdensity.workflow.regions.region_events import read_events
+from overdensity.workflow.regions.region_scores import close, learn_regions
+
+
+def test_an_event_is_scored_by_the_model_of_its_fold_and_thin_regions_by_none(
+    region_search: Path,
+) -> None:
+    config = load_regions(region_search / "regions.yaml")
+    events = read_events(config)
+    scores = learn_regions(config, events, region_search / "run")  # reads the flows back
+    assert scores.thin == {4}
+    background = events.background
+    found, folds = scores.of(background), scores.folding.of(background.event)
+    for fold, model in enumerate(scores.models):
+        mine = (folds == fold) & (background.group != 4)
+        np.testing.assert_allclose(found[mine], model.score(background.take(mine)), rtol=1e-6)
+    assert not found[background.group == 4].any()
+    closure = close(scores, background, seed=1)
+    assert set(closure) == {0, 1}
+    assert all(each.auc < 0.6 for each in closure.values())

@@ -1,0 +1,63 @@
+"""Features from files, and the file of those that were chosen: processors and searches read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from overdensity.core import ConfigError, InputError
+from overdensity.ml.tagging.feature_choice import ChoiceHyper
+from overdensity.processors import DijetProcessor
+from overdensity.workflow.config.reading import parse_config
+from overdensity.workflow.taggers.choosing import choose_to_file, numbers_of
+
+
+@pytest.fixture
+def columns(tmp_path: Path) -> str:
+    """Jets whose third polynomial of a list tells the classes apart."""
+    rng, n = np.random.default_rng(1), 600
+    signal = np.arange(n) % 2 == 1
+    efps = rng.normal(size=(n, 4))
+    efps[:, 2] += 2.0 * signal
+    table = {
+        "event": np.arange(n, dtype=np.uint64),
+        "label": signal.astype(np.int8),
+        "mass": rng.normal(0.5 * signal),
+        "efps_b2": pa.FixedSizeListArray.from_arrays(pa.array(efps.ravel().astype("f4")), 4),
+        "run": pa.array(["a"] * n),
+    }
+    pq.write_table(pa.table(table), tmp_path / "jets.parquet")
+    return str(tmp_path / "jets.parquet")
+
+
+def test_each_polynomial_is_a_column(columns: str) -> None:
+    x, names, label, event = numbers_of([columns, columns], ["mass", "efps_b2"])
+    assert names == ["mass", "efp0_b2", "efp1_b2", "efp2_b2", "efp3_b2"]
+    assert x.shape == (1200, 5)
+    assert len(label) == len(event) == 1200
+
+
+def test_what_was_chosen_is_read_by_processors_and_searches(columns: str, tmp_path: Path) -> None:
+    out = tmp_path / "chosen.json"
+    hyper = ChoiceHyper(most=1, jets=200)
+    choose_to_file([columns], out, candidates=["efps_b2"], start=["mass"], hyper=hyper, seed=1)
+    processor = DijetProcessor(features=("tau21", {"names": str(out)}))
+    assert processor.features == ("tau21", "efp2_b2")  # the mass is there anyway
+    features = [{"names": str(out), "of": ["j1"]}]
+    config = parse_config({"events": {"files": ["box.parquet"]}, "features": features})
+    assert config.features == ("j1_mass", "j1_efp2_b2")
+
+
+def test_columns_that_cannot_be_used_are_named(columns: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no column 'efps', which choosing features needs"):
+        numbers_of([columns], ["efps"])
+    with pytest.raises(ConfigError, match="column 'run' holds string; candidates are numbers"):
+        numbers_of([columns], ["run"])
+    with pytest.raises(ConfigError, match=r"none\.json: no such file of names"):
+        parse_config({"events": {"files": ["x"]}, "features": [{"names": "none.json"}]})
+    with pytest.raises(ConfigError, match="no jet feature 'pt'"):
+        DijetProcessor(features=("pt",))

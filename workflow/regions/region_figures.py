@@ -1,0 +1,101 @@
+"""Figures of a search in regions: the score of each, and limits."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..drawing import BACKGROUND, COLOURS, STYLE
+from .region_result import RegionSearchResults, RegionShape
+
+__all__ = ["plot_limits", "plot_region"]
+
+
+def plot_region(region: RegionShape, z: float) -> Figure:
+    """Draw the score of a region: stacked backgrounds, signals, and data; bins of equal width.
+
+    Parameters
+    ----------
+    region : RegionShape
+        The region.
+    z : float
+        Significance of its last bin.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 4.2))
+        axes = figure.subplots()
+        edges = np.arange(len(region.observed) + 1) - 0.5
+        below = np.zeros(len(region.observed))
+        for i, (name, template) in enumerate(region.backgrounds.items()):
+            events = below + template.events
+            colour = COLOURS[i % len(COLOURS)]
+            axes.stairs(
+                events, edges, baseline=below, fill=True, color=colour, alpha=0.6, label=name
+            )
+            below = events
+        for i, (name, template) in enumerate(region.signals.items()):
+            axes.stairs(template.events, edges, ls="--", color=COLOURS[-1 - i], lw=1.5, label=name)
+        seen = np.array(region.observed)
+        axes.errorbar(
+            np.arange(len(seen)), seen, np.sqrt(seen), fmt="o", ms=4, color="black", label="data"
+        )
+        axes.set_yscale("log")
+        axes.set_ylim(0.1, 4 * max(below.max(), seen.max(), 1))
+        labels = ["…", *(f"{edge:.1f}" for edge in region.edges), "…"]
+        axes.set_xticks(edges, labels, fontsize=9)
+        axes.set_xlabel("-log p")
+        axes.set_ylabel("events")
+        axes.set_title(f"region {region.name}, last bin {z:.1f}σ", loc="left", fontsize=11)
+        axes.legend(fontsize=9)
+    return figure
+
+
+def plot_limits(results: RegionSearchResults) -> Figure:
+    """Draw limits on the visible cross section of each region, and on those of the signals."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 4.0))
+        left, right = figure.subplots(1, 2)
+        visible = results.visible.regions
+        _draw_limits(
+            left,
+            [each.region for each in visible],
+            [each.cross_section for each in visible],
+            [each.cross_section_expected for each in visible],
+        )
+        left.set_ylabel("limit on the visible cross section [fb]")
+        names = [each.name for each in results.signals]
+        _draw_limits(
+            right,
+            names,
+            [each.observed for each in results.signals],
+            [each.expected for each in results.signals],
+        )
+        predicted = [each.cross_section for each in results.signals]
+        right.plot(names, predicted, "_", ms=18, mew=2, color=COLOURS[2], label="predicted")
+        right.set_ylabel("limit on the cross section [fb]")
+        if names:
+            right.legend(fontsize=9)
+        else:
+            right.set_axis_off()
+    return figure
+
+
+def _draw_limits(
+    axes: Axes,
+    names: list[str],
+    observed: list[float],
+    expected: list[tuple[float, float, float, float, float]],
+) -> None:
+    """Draw observed limits on the bands of the expected ones."""
+    if not names:
+        return
+    quantiles = np.array(expected).T
+    for lowest, alpha in ((0, 0.2), (1, 0.4)):
+        low, high = quantiles[lowest], quantiles[4 - lowest]
+        axes.bar(names, high - low, bottom=low, width=0.5, color=BACKGROUND, alpha=alpha)
+    axes.plot(names, quantiles[2], "_", ms=18, color=BACKGROUND, label="expected, ±1σ and ±2σ")
+    axes.plot(names, observed, "o", ms=5, color="black", label="observed")
+    axes.set_yscale("log")
+    axes.legend(fontsize=9)

@@ -1,0 +1,195 @@
+"""Scores of a search in regions: flows of all folds, what they give every event, and their closure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import InputError, progress
+from ...core.identity import hex_digest
+from ...ml import Folding, Sample, compare, make_method
+from ...ml.anomaly.densities.region_flows import RegionFlows
+from ...ml.flows.marginals import effective_number
+from ...ml.known_methods import load_method
+from ..stages.provenance import stage_key
+from .region_config import RegionSearchConfig
+from .region_events import RegionEvents, regions_of
+
+__all__ = ["Closure", "RegionScores", "close", "learn_regions"]
+
+_MOST = 20_000  # events of a region that closure is tested with
+_FEWEST = 50  # that can be compared
+_PERMUTATIONS = 199
+
+
+@dataclass(frozen=True, eq=False)
+class RegionScores:
+    """The flows of all folds.
+
+    Attributes
+    ----------
+    models : tuple of RegionFlows
+        One a fold, which has not learnt from it.
+    folding : Folding
+        The division of all events, by a hash of their ids.
+    thin : frozenset of int
+        Regions with too few events for a flow; their events have the score 0.
+    """
+
+    models: tuple[RegionFlows, ...]
+    folding: Folding
+    thin: frozenset[int]
+
+    def of(self, sample: Sample) -> NDArray[np.float64]:
+        """Return -log p of each event, from the model of its fold.
+
+        Simulated events are never scored by a model that learnt from them. Data have folds by the
+        same hash, so that their scores are of the same mixture of models.
+        """
+        scores = np.zeros(len(sample))
+        learnt = ~np.isin(regions_of(sample), list(self.thin))
+        folds = self.folding.of(sample.event)
+        for fold, model in enumerate(self.models):
+            mine = learnt & (folds == fold)
+            if mine.any():
+                scores[mine] = model.score(sample.take(mine))
+        return scores
+
+
+def learn_regions(config: RegionSearchConfig, events: RegionEvents, folder: Path) -> RegionScores:
+    """Train the flows of all folds, or read back those that are there already.
+
+    Parameters
+    ----------
+    config : RegionSearchConfig
+        The search.
+    events : RegionEvents
+        Its events.
+    folder : Path
+        Where the models are kept.
+
+    Raises
+    ------
+    InputError
+        If the weights of a region sum to zero or less, or no region has enough events.
+    """
+    method = _method(config)
+    background = events.background
+    folding = Folding(seed=config.seed, folds=config.folds, scheme="all")
+    thin = _thin_regions(background, folding, method.hyper.min_events, events.names)
+    if len(thin) == len(events.names):
+        msg = (
+            "backgrounds: no region has as many simulated events as a flow needs "
+            f"({method.hyper.min_events} effective ones beside each fold); simulate more, or lower "
+            "method.min_events"
+        )
+        raise InputError(msg)
+    learnt = background.take(~np.isin(regions_of(background), list(thin)))
+    digest = [learnt.event, learnt.features, learnt.weight, learnt.group]
+    contents = hex_digest(*(each.tobytes() for each in digest if each is not None))
+    key = stage_key(contents, learnt.names, method.described(), config.seed, config.folds)
+    models = []
+    with progress("region flows", config.folds, unit="folds") as advance:
+        for fold in range(config.folds):
+            path = folder / "flows" / f"fold{fold}-{key}.npz"
+            if not path.is_file():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                others = learnt.take(folding.training(learnt.event, fold))
+                _method(config).learn(others, seed=folding.training_seed(fold)).save(path)
+            found = load_method(path)
+            assert isinstance(found, RegionFlows)  # its name is in the configuration
+            models.append(found)
+            advance(1)
+    return RegionScores(tuple(models), folding, thin)
+
+
+def _method(config: RegionSearchConfig) -> RegionFlows:
+    method = make_method(config.method.name, **config.method.hyperparameters)
+    assert isinstance(method, RegionFlows)  # the configuration takes no other
+    return method
+
+
+def _thin_regions(
+    background: Sample, folding: Folding, fewest: int, names: dict[int, str]
+) -> frozenset[int]:
+    """Return the regions in which some fold leaves fewer events than a flow needs."""
+    thin = set()
+    weight = np.ones(len(background)) if background.weight is None else background.weight
+    for region, name in names.items():
+        for fold in range(folding.folds):
+            mine = folding.training(background.event, fold) & (regions_of(background) == region)
+            total = float(weight[mine].sum())
+            if mine.any() and not total > 0:
+                msg = (
+                    f"backgrounds: the weights of {int(mine.sum())} simulated events in region "
+                    f"{name!r} sum to {total:g}; simulate more, or leave the region out (regions)"
+                )
+                raise InputError(msg)
+            if not mine.any() or effective_number(weight[mine]) < fewest:
+                thin.add(region)
+    return frozenset(thin)
+
+
+@dataclass(frozen=True)
+class Closure:
+    """How well a classifier tells events of the flow from simulated background it did not learn.
+
+    Attributes
+    ----------
+    auc : float
+        Area under the ROC curve; 0.5 where both are alike.
+    p : float
+        Of the two-sample test.
+    """
+
+    auc: float
+    p: float
+
+
+def close(scores: RegionScores, background: Sample, *, seed: int) -> dict[int, Closure]:
+    """Draw as many events of the flows as there are, and let trees tell them from the others.
+
+    Parameters
+    ----------
+    scores : RegionScores
+        The flows.
+    background : Sample
+        All simulated background; each flow is compared with its own fold alone.
+    seed : int
+        Of the drawn events, and of the trees.
+
+    Returns
+    -------
+    dict of int to Closure
+        By region; without those that are too thin.
+    """
+    drawn, kept = [], []
+    folds = scores.folding.of(background.event)
+    for region in np.unique(regions_of(background)):
+        if int(region) in scores.thin:
+            continue
+        of_region = np.flatnonzero(regions_of(background) == region)[:_MOST]
+        if len(of_region) < _FEWEST or effective_number(_weight(background, of_region)) < _FEWEST:
+            continue
+        kept.append(of_region)
+        for fold, model in enumerate(scores.models):
+            n = int(np.count_nonzero(folds[of_region] == fold))
+            drawn.append(model.sample(int(region), n, seed=seed + fold))
+    if not drawn:
+        return {}
+    sample = Sample.concatenated(*drawn)
+    sample = replace(sample, event=np.arange(len(sample), dtype=np.uint64))
+    others = background.take(np.concatenate(kept))
+    found = compare(sample, others, permutations=_PERMUTATIONS, seed=seed)
+    return {
+        int(each.name): Closure(each.auc, each.p_local)
+        for each in found.regions
+        if each.name != "all"
+    }
+
+
+def _weight(sample: Sample, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.ones(len(rows)) if sample.weight is None else sample.weight[rows]

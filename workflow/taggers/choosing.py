@@ -1,0 +1,108 @@
+"""From columns of labelled jets to the file of the features that tell them apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ...core import ConfigError, InputError
+from .applying import inside, opened
+
+if TYPE_CHECKING:
+    from ...ml.tagging.feature_choice import ChoiceHyper, FeatureChoice
+
+__all__ = ["choose_to_file", "numbers_of"]
+
+_LIST = re.compile(
+    r"(?P<jet>j\d+_)?efps(?P<beta>_b[\d.]+)?"
+)  # all polynomials of a jet in one column
+
+
+def choose_to_file(
+    paths: Sequence[str],
+    out: Path,
+    *,
+    candidates: Sequence[str],
+    start: Sequence[str],
+    hyper: ChoiceHyper,
+    seed: int,
+) -> FeatureChoice:
+    """Choose features and write their names.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Parquet files of labelled jets, or folders of them.
+    out : Path
+        The JSON file.
+    candidates : sequence of str
+        Columns of numbers, and of energy flow polynomials (``efps``), of which each is one.
+    start : sequence of str
+        Columns that are known before the first round.
+    hyper, seed
+        See `overdensity.ml.tagging.feature_choice.choose_features`.
+    """
+    from ...ml.tagging.feature_choice import choose_features  # noqa: PLC0415 - when it is run
+
+    columns = list(dict.fromkeys([*start, *candidates]))
+    x, names, label, event = numbers_of(paths, columns)
+    found = choose_features(x, names, label != 0, event, start=start, hyper=hyper, seed=seed)
+    found.to_json(out)
+    return found
+
+
+def numbers_of(
+    paths: Sequence[str], columns: Sequence[str]
+) -> tuple[NDArray[np.float32], list[str], NDArray[np.int64], NDArray[np.uint64]]:
+    """Read columns of numbers; a list of energy flow polynomials is a column for each.
+
+    Returns
+    -------
+    x : ndarray of float32, shape (n_jets, n_names)
+    names : list of str
+    label : ndarray of int64, shape (n_jets,)
+    event : ndarray of uint64, shape (n_jets,)
+
+    Raises
+    ------
+    InputError
+        If a file or column cannot be used.
+    """
+    files = [name for path in paths for name in inside(path)]
+    read: dict[str, list[NDArray[Any]]] = {}
+    for name in files:
+        with opened(name) as file:
+            present = file.schema_arrow.names
+            for column in ("label", "event", *columns):
+                if column not in present:
+                    msg = f"{name}: no column {column!r}, which choosing features needs"
+                    raise InputError(msg)
+            table = file.read(columns=["label", "event", *columns])
+        read.setdefault("label", []).append(table["label"].to_numpy().astype(np.int64))
+        read.setdefault("event", []).append(table["event"].to_numpy().astype(np.uint64))
+        for column in columns:
+            for each, values in _columns(column, table[column].combine_chunks(), name).items():
+                read.setdefault(each, []).append(values)
+    names = [name for name in read if name not in ("label", "event")]
+    joined = {name: np.concatenate(values) for name, values in read.items()}
+    x = np.stack([joined[name] for name in names], axis=1).astype(np.float32)
+    return x, names, joined["label"], joined["event"]
+
+
+def _columns(column: str, values: Any, file: str) -> dict[str, NDArray[Any]]:
+    found = _LIST.fullmatch(column)
+    arrow = values.type
+    if found and pa.types.is_fixed_size_list(arrow):
+        table = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, arrow.list_size)
+        jet, beta = found["jet"] or "", found["beta"] or ""
+        return {f"{jet}efp{k}{beta}": x for k, x in enumerate(table.T)}
+    if not (pa.types.is_floating(arrow) or pa.types.is_integer(arrow)):
+        msg = f"{file}: column {column!r} holds {arrow}; candidates are numbers, or efps"
+        raise ConfigError(msg)
+    return {column: values.to_numpy(zero_copy_only=False)}
