@@ -15,6 +15,7 @@ from overdensity.workflow import parse_config, run_search
 from overdensity.workflow.combine.combined_run import combine_searches
 from overdensity.workflow.models.result_models import MODELS
 from overdensity.workflow.search_run import calibrate_search, expect_reach, run_limits
+from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.search_result import SearchResults
 
 
@@ -86,6 +87,32 @@ def test_it_stays_quiet_without_a_signal(background: str, tmp_path: Path) -> Non
     assert claimed <= 1
 
 
+@pytest.mark.slow(seconds=20)
+def test_boxes_of_the_reference_sample_stay_quiet(shared_data: Path, tmp_path: Path) -> None:
+    """Twelve boxes of background, whose outliers follow the mass, as `benchmarks/quiet.py` makes them."""
+    background = pq.read_table(shared_data / "reference" / "rnd_background.parquet")
+    p_global = []
+    for seed in range(1, 13):
+        rows = np.random.default_rng([7, seed]).choice(len(background), 25_000, replace=False)
+        pq.write_table(background.take(rows), tmp_path / "box.parquet")
+        values = {
+            "events": {"format": "columns", "files": str(tmp_path / "box.parquet")},
+            "scan": {"low": 2632, "high": 2632 * (6000 / 2632) ** (9 / 16), "bins": 9},
+            "folds": 3,
+            "repeats": 1,
+            "calibration": "none",
+            "fit": {"background": "transfer"},
+            "method": {"name": "mahalanobis"},
+            "pseudo_experiments": 1000,
+            "seed": seed,
+            "cluster": "threads",
+            "out": str(tmp_path / f"run{seed}"),
+        }
+        best = run_search(parse_config(values)).best
+        p_global.append(1.0 if best is None else best.p_global)
+    assert np.count_nonzero(np.array(p_global) < 0.05) <= 3  # four of twelve: 0.2 % by chance
+
+
 @pytest.mark.parametrize(
     ("more", "what"),
     [
@@ -99,6 +126,15 @@ def test_what_needs_a_function_is_refused(more: dict[str, Any], what: str, tmp_p
     values = settings(tmp_path, "transfer") | more
     with pytest.raises(ConfigError, match=rf"fit\.background: transfer fits no function.*{what}"):
         parse_config(values)
+
+
+def test_terms_of_a_counted_background_are_free_unless_a_width_is_given(tmp_path: Path) -> None:
+    values = settings(tmp_path, "transfer")
+    assert Run(parse_config(values)).fit_model.efficiency_prior == 1.0
+    values["fit"] |= {"efficiency": {"prior": 0.1}}
+    assert Run(parse_config(values)).fit_model.efficiency_prior == 0.1
+    function = settings(tmp_path, "function")
+    assert Run(parse_config(function)).fit_model.efficiency_prior is None  # measured
 
 
 def test_commands_that_need_a_function_refuse_too(

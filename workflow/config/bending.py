@@ -20,7 +20,8 @@ class EfficiencyConfig(Section):
         Its degree.
     prior : {'measured'} or float
         Width of the Gaussian constraint of each term, from the slope on, as the rms of the log-odds over the
-        scan range: a number, or as all windows of the search show it.
+        scan range: a number, or as all windows of the search show it. Where no function is fitted
+        (``fit.background``) nothing is measured, and the terms are as good as free: the width is 1.
     """
 
     order: Annotated[int, Field(ge=0, le=6)] = 4

@@ -30,6 +30,8 @@ from .provenance import file_states, stage_key
 
 __all__ = ["Run", "derived_seed", "held_run", "open_run"]
 
+_FREE = 1.0  # rms of the log-odds: a ratio of counted spectra has free terms, as published
+
 _ONE_AT_A_TIME = "commands of one run go one after the other, as each may make its scores, results and report anew"
 
 
@@ -194,12 +196,14 @@ class Run:
     @cached_property
     def fit_model(self) -> FitModel:
         """How the background is fitted, and which fits may be quoted."""
-        fit = self.config.fit
+        fit, prior = self.config.fit, self.config.fit.efficiency.prior
+        if prior == "measured" and fit.background != "function":
+            prior = _FREE
         return FitModel(
             fit.function,
             guard=fit.bins_per_bin,
             efficiency_order=fit.efficiency.order,
-            efficiency_prior=None if fit.efficiency.prior == "measured" else fit.efficiency.prior,
+            efficiency_prior=None if prior == "measured" else prior,
             background=fit.background,
             gof_threshold=fit.gof_threshold,
         )
