@@ -20,8 +20,6 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 # gets shorter: run `python -P benchmarks/receipts.py make …`, then take the section out.
 WITHOUT_RECEIPT = {
     ("docs/combination.md", "Does it find a split signal?"),
-    ("docs/performance.md", "Events to columns"),
-    ("docs/performance.md", "Statistics"),
 }
 
 

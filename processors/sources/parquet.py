@@ -15,15 +15,14 @@ import pyarrow.parquet as pq
 
 from ...core import InputError
 from ...core.files.file_systems import file_system
-from ..jets.momentum import Jagged
 from .chunks import FINGERPRINT_EVENTS, PARTICLES, Chunk, FileSummary
 from .layout import COLLECTIONS, Layout
 from .recognise import LayoutSource, choose_layout
-from .remote import unreadable, write_bytes
+from .remote import unreadable
 from .schemas import find_branches
 from .source import register_source
 
-__all__ = ["ParquetSource", "write_flat"]
+__all__ = ["ParquetSource"]
 
 
 @register_source("parquet", suffixes=(".parquet",))
@@ -105,27 +104,6 @@ class ParquetSource(LayoutSource):
         there = find_branches(empty, every).keys()
         trees = {name: there for layout in candidates for name in layout.trees}
         return choose_layout(candidates, trees, collections, path)[0], set(there)
-
-
-def write_flat(path: str | os.PathLike[str], events: ak.Array) -> None:
-    """Write events as a Parquet file of the layout ``flat``, without their ids.
-
-    Parameters
-    ----------
-    path : path
-        Where to; any fsspec URL.
-    events : ak.Array, shape (n_events,)
-        As the sources return them.
-    """
-    columns: dict[str, Any] = {}
-    for name in (x for x in events.fields if x != "event"):
-        inner: Jagged = events[name]
-        fields = ak.fields(inner)
-        columns |= {f"{name}_{field}": inner[field] for field in fields} or {name: inner}
-    table = {name: ak.to_arrow(column, extensionarray=False) for name, column in columns.items()}
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(table), sink)
-    write_bytes(os.fspath(path), sink.getvalue().to_pybytes())
 
 
 def _usable(schema: pa.Schema, wanted: Collection[str]) -> pa.Schema:

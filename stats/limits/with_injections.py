@@ -48,7 +48,7 @@ from scipy.optimize import brentq
 from ...core import InputError, Record
 from .signal_factors import DrawnFactors, SignalFactor
 
-__all__ = ["QUANTILES", "InjectedLimit", "injected_limit", "probability_below", "reach"]
+__all__ = ["QUANTILES", "InjectedLimit", "injected_limit", "reach"]
 
 QUANTILES = (0.0228, 0.1587, 0.5, 0.8413, 0.9772)  # of -2, -1, 0, 1, 2 σ
 
@@ -154,35 +154,16 @@ def injected_limit(
     return InjectedLimit(limits[0], tuple(limits[1:]), level)
 
 
-def probability_below(observed: float, expected: float, error: float, signal: ArrayLike) -> Array:
-    r"""Return the probability of so few events or fewer, :math:`P(N \le n \mid b + s)`.
+class _Count:
+    r"""A count of events over a background that is known with an error.
 
     The background's mean has a Gamma distribution of mean b and standard deviation σ (Cousins and
     Highland, Nucl. Instrum. Meth. A320 (1992) 331), so that its count is negative binomial; the
     signal's is Poisson:
 
-    .. math:: P = \sum_{k=0}^{n} \frac{s^k e^{-s}}{k!}\,
+    .. math:: P(N \le n \mid b + s) = \sum_{k=0}^{n} \frac{s^k e^{-s}}{k!}\,
         I_{\tau/(1+\tau)}\!\left(\frac{b^2}{\sigma^2},\ n - k + 1\right),\quad \tau = b / \sigma^2.
-
-    Parameters
-    ----------
-    observed : float
-        n.
-    expected, error : float
-        b and σ, in events.
-    signal : array_like
-        s, any shape.
-
-    Returns
-    -------
-    ndarray
-        In the shape of `signal`.
     """
-    return _Count(observed, expected, error).probability(np.asarray(signal, dtype=float))
-
-
-class _Count:
-    """A count of events over a background that is known with an error."""
 
     def __init__(self, observed: float, expected: float, error: float) -> None:
         n = int(observed)

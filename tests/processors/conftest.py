@@ -12,10 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import awkward as ak
 import dask
 import h5py
 import hdf5plugin
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from distributed.utils import get_mp_context
 from numpy.typing import NDArray
@@ -55,6 +58,17 @@ def write_lhco(path: Path, rows: Rows, *, dataset: str = "df/block0_values", **o
         settings = {"chunks": chunks, "maxshape": (None, rows.shape[1]), **blosc, **options}
         file.create_dataset(dataset, data=rows, **settings)
     return str(path)
+
+
+def write_flat(path: Path, events: ak.Array) -> None:
+    """Write events as a Parquet file of the layout ``flat``, without their ids."""
+    columns: dict[str, Any] = {}
+    for name in (x for x in events.fields if x != "event"):
+        inner: Any = events[name]
+        fields = ak.fields(inner)
+        columns |= {f"{name}_{field}": inner[field] for field in fields} or {name: inner}
+    table = {name: ak.to_arrow(column, extensionarray=False) for name, column in columns.items()}
+    pq.write_table(pa.table(table), path)
 
 
 @pytest.fixture(scope="session")

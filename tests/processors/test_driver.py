@@ -39,7 +39,8 @@ from overdensity.processors import (
     process,
     read_events,
 )
-from overdensity.processors.sources.parquet import write_flat
+
+from .conftest import write_flat
 
 
 def run(files: Any, out: Path | str, **options: Any) -> ProcessingReport:

@@ -21,7 +21,8 @@ from overdensity.processors import (
     process,
     read_events,
 )
-from overdensity.processors.sources.parquet import write_flat
+
+from .conftest import write_flat
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,9 @@ import uproot
 
 from overdensity.core import ConfigError, InputError
 from overdensity.processors import LhcoSource, RootSource, read_events
-from overdensity.processors.sources.parquet import ParquetSource, write_flat
+from overdensity.processors.sources.parquet import ParquetSource
+
+from ..conftest import write_flat
 
 
 @pytest.fixture

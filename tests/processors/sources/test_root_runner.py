@@ -6,7 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
+import numpy as np
 import pytest
+import uproot
 from coffea.processor import FuturesExecutor, IterativeExecutor
 
 from overdensity.core import ConfigError, InputError
@@ -99,6 +102,16 @@ def test_through_the_runner_is_what_the_source_does(files) -> None:
     assert ThroughRunner(RootSource(), Counter()).execute(executor, chunks) == RootSource().execute(
         executor, chunks, Counter()
     )
+
+
+def test_of_several_trees_the_one_that_has_the_events_is_read(tmp_path) -> None:
+    path = str(tmp_path / "two.root")
+    jets = {f"fat_jets_{x}": ak.Array([[50.0], [40.0, 30.0]]) for x in ("pt", "eta", "phi", "mass")}
+    with uproot.recreate(path) as file:
+        file.mktree("Events", {"nothing": np.zeros(2)})
+        file.mktree("events", jets)
+    result = RootSource().execute(IterativeExecutor(), pieces([path]), Counter())
+    assert (result["events"], result["bad"]) == (2, {})
 
 
 def test_an_executor_that_is_not_of_coffea_is_refused(files) -> None:

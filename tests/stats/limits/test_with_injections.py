@@ -12,8 +12,8 @@ from overdensity.stats.limits.counting import counting_limit
 from overdensity.stats.limits.signal_factors import SignalFactor
 from overdensity.stats.limits.with_injections import (
     InjectedLimit,
+    _Count,
     injected_limit,
-    probability_below,
     reach,
 )
 from overdensity.stats.workspaces.pieces import (
@@ -42,7 +42,7 @@ def test_known_background_is_the_poisson_cls_limit(n: int, b: float) -> None:
 def test_background_with_an_error_is_integrated_over_its_gamma_density() -> None:
     n, b, sigma, s = 7, 6.0, 2.5, 4.0
     means = gamma.ppf((np.arange(20_000) + 0.5) / 20_000, (b / sigma) ** 2, scale=sigma**2 / b)
-    assert probability_below(n, b, sigma, s) == pytest.approx(
+    assert _Count(n, b, sigma).probability(np.array(s)) == pytest.approx(
         poisson.cdf(n, means + s).mean(), rel=1e-3
     )
 
@@ -225,7 +225,8 @@ def test_limit_excludes_at_the_level_and_grows_with_the_count(
     assert limit is not None
     assert more is not None
     assert limit <= more * (1 + 1e-3)
-    cls = probability_below(n, b, sigma, eps * limit) / probability_below(n, b, sigma, 0.0)
+    below = _Count(n, b, sigma).probability(np.array([eps * limit, 0.0]))
+    cls = below[0] / below[1]
     assert cls == pytest.approx(0.05, rel=0.02)
 
 
