@@ -149,9 +149,8 @@ class Record:
             return cls.from_dict(_checked(values, schema=cls.schema))
         except (InputError, AttributeError, TypeError, ValueError) as error:
             kind = _OtherVersionError if isinstance(error, _OtherVersionError) else InputError
-            raise kind(
-                f"{path}: {error}", remedy=f"delete it and run {cls.made_by} again"
-            ) from None
+            msg = f"{path}: {error}"
+            raise kind(msg, remedy=f"delete it and run {cls.made_by} again") from None
 
     @classmethod
     def earlier(cls, path: str | os.PathLike[str]) -> Self | None:
