@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
+from ...core.files.file_errors import is_missing, reason
 from ...core.files.file_systems import file_system
 from ...core.files.listing import data_files
 from ...core.records import atomic_path
@@ -134,8 +135,13 @@ def opened(name: str) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, filesystem=fs, page_checksum_verification=True) as file:
             yield file
-    except (pa.ArrowException, FileNotFoundError) as error:
-        msg = f"{name}: not a Parquet file that can be read ({str(error).splitlines()[0]})"
+    except (pa.ArrowException, OSError) as error:
+        if is_missing(error):
+            msg = f"{name}: no such file"
+            raise InputError(msg) from None
+        if isinstance(error, OSError) and error.errno is not None:  # a full disk, a permission
+            raise
+        msg = f"{name}: not a Parquet file that can be read ({reason(error)})"
         raise InputError(msg) from None
 
 
