@@ -91,7 +91,7 @@ class Record:
                 f"{cls.__name__} is of schema {found}, and this version of overdensity reads "
                 f"schema {cls.schema}"
             )
-            raise InputError(msg)
+            raise _OtherVersionError(msg)
         values = {name: value for name, value in values.items() if name != "schema"}
         hints = typing.get_type_hints(cls)
         fields = {field.name: field for field in dataclasses.fields(typing.cast("Any", cls))}
@@ -148,8 +148,9 @@ class Record:
         try:
             return cls.from_dict(_checked(values, schema=cls.schema))
         except (InputError, AttributeError, TypeError, ValueError) as error:
+            kind = _OtherVersionError if isinstance(error, _OtherVersionError) else InputError
             msg = f"{path}: {error}"
-            raise InputError(msg, remedy=f"delete it and run {cls.made_by} again") from None
+            raise kind(msg, remedy=f"delete it and run {cls.made_by} again") from None
 
     @classmethod
     def earlier(cls, path: str | os.PathLike[str]) -> Self | None:
@@ -160,28 +161,46 @@ class Record:
         Record or None
             None where there is no file, or one that this version does not read.
         """
-        return cls._if_usable(path, "it is made again")
+        return cls._if_usable(path, "it is made again", but=())
 
     @classmethod
     def found_at(cls, path: str | os.PathLike[str]) -> Self | None:
-        """Read what another command left in a file; where it is not usable, what shows it does without.
+        """Read what another command left in a file; where it is damaged, what shows it does without.
 
         Returns
         -------
         Record or None
-            None where there is no file, or one that this version does not read.
+            None where there is no file, or one that is damaged.
+
+        Raises
+        ------
+        InputError
+            If it is of another version: nobody is to think that there was nothing.
         """
-        return cls._if_usable(path, f"it is left out; run {cls.made_by} to make it again")
+        otherwise = f"it is left out; run {cls.made_by} to make it again"
+        return cls._if_usable(path, otherwise, but=_OtherVersionError)
 
     @classmethod
-    def _if_usable(cls, path: str | os.PathLike[str], otherwise: str) -> Self | None:
+    def _if_usable(
+        cls,
+        path: str | os.PathLike[str],
+        otherwise: str,
+        *,
+        but: type[InputError] | tuple[()],
+    ) -> Self | None:
         if not Path(path).is_file():
             return None
         try:
             return cls.from_json(path)
+        except but:
+            raise
         except InputError as error:
             logger.warning("%s; %s", error.problem, otherwise)
             return None
+
+
+class _OtherVersionError(InputError):
+    """A file whose schema another version of overdensity reads."""
 
 
 def _checked(values: dict[str, Any], *, schema: int) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Comparison(Record):
     True
     """
 
-    made_by: ClassVar[str] = "overdensity validate compare"
+    made_by: ClassVar[str] = "'overdensity validate compare'"
 
     regions: tuple[RegionComparison, ...]
     p_global: float

@@ -22,6 +22,7 @@ from overdensity.workflow.expect.expected_result import ExpectedPoint, ExpectedR
 from overdensity.workflow.limits.injection_results import Injection
 from overdensity.workflow.limits.limits_result import LimitsResults
 from overdensity.workflow.models.written_files import WrittenFiles
+from overdensity.workflow.regions.region_result import RegionSearchResults
 from overdensity.workflow.stages.scores import Trainings
 from overdensity.workflow.stages.search_result import SearchResults
 from overdensity.workflow.uncertainties.uncertainties_result import Uncertainties
@@ -41,6 +42,7 @@ READ: dict[str, tuple[type[Record], str]] = {
     "point.json": (ExpectedPoint, "expect"),
     "response.json": (TrainedResponse, "expect"),
     "combination.json": (CombinedSearch, "combine"),
+    "regions.json": (RegionSearchResults, "run"),
     "answer_jets.json": (JetsOfExcess, "challenge answer"),
     "training.json": (BenchmarkRun, "benchmark"),
 }
@@ -62,7 +64,9 @@ def test_no_file_that_is_read_back_is_forgotten() -> None:
     read = {
         name
         for path in SOURCES
-        for name in re.findall(r"(\w+)\.(?:from_json|from_text|earlier)\(", path.read_text())
+        for name in re.findall(
+            r"(\w+)\.(?:from_json|from_text|earlier|found_at)\(", path.read_text()
+        )
     }
     assert read == {record.__name__ for record, _ in READ.values()} | READ_OTHERWISE
 

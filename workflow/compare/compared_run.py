@@ -30,7 +30,7 @@ class ComparedFiles(Record):
         Files, options and versions.
     """
 
-    made_by: ClassVar[str] = "overdensity validate compare"
+    made_by: ClassVar[str] = "'overdensity validate compare'"
 
     result: Comparison
     provenance: Provenance

@@ -117,7 +117,7 @@ class RegionSearchResults(Printed, Record):
         Files, configuration and versions.
     """
 
-    made_by: ClassVar[str] = "overdensity run"
+    made_by: ClassVar[str] = "'overdensity run'"
 
     luminosity: float
     regions: tuple[RegionShape, ...]
