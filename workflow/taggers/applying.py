@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Scored", "inside", "opened", "score_files"]
 
 _ROWS = 16_384
+_MEANING = ("event", "weight", "label", "group")  # columns by whose names events are read
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,9 @@ def inside(path: str) -> list[str]:
 
 
 def _targets(files: Sequence[str], out: Path, column: str) -> list[Path]:
+    if column in _MEANING:
+        msg = f"--column {column}: a search reads something else in it; give the score another name"
+        raise ConfigError(msg)
     targets = [out / Path(name).name for name in files]
     for name, target in zip(files, targets, strict=True):
         if targets.count(target) > 1:

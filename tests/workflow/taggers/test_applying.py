@@ -53,7 +53,8 @@ def test_nothing_is_written_where_a_file_cannot_be_used(tagger: Tagger, tmp_path
     refused(InputError, "none: no such file", good, tmp_path / "none")
     refused(ConfigError, "two files are called a.parquet", good, same)
     refused(ConfigError, "would be overwritten", good, out=good.parent)
-    refused(ConfigError, "has a column 'label' already", good, column="label")
+    refused(ConfigError, "has a column 'mjj' already", good, column="mjj")
+    refused(ConfigError, "--column weight: a search reads something else", good, column="weight")
     (tmp_path / "nothing").mkdir()
     refused(InputError, r"a folder without \*.parquet", tmp_path / "nothing")
 
