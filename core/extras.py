@@ -9,7 +9,7 @@ from types import ModuleType
 
 from .errors import MissingExtraError
 
-__all__ = ["EXTRAS", "extra_for", "require"]
+__all__ = ["DISTRIBUTIONS", "EXTRAS", "extra_for", "require"]
 
 EXTRAS = {
     "torch": "networks",
@@ -29,6 +29,9 @@ EXTRAS = {
     "XRootD": "facilities",
 }
 """Packages by their import names, and the extra that installs each."""
+
+DISTRIBUTIONS = {"ot": "POT"}
+"""What pip calls those that it calls otherwise, but for hyphens and capitals."""
 
 
 @contextmanager
@@ -56,7 +59,7 @@ def extra_for(what: str) -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
             raise
-        name = package.replace("_", "-")  # as pip spells it
+        name = DISTRIBUTIONS.get(package, package.replace("_", "-"))
         msg = f"{what} needs {name}: pip install 'overdensity[{EXTRAS[package]}]'"
         raise MissingExtraError(msg) from None
 

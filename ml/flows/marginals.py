@@ -69,7 +69,10 @@ class Marginal:
         scale = _quartiles(x[rest], weight[rest]) if rest.any() else 1.0
         around = np.concatenate([spikes - widths / 2, spikes + widths / 2])
         if whole and len(values) <= _MOST_VALUES:
-            knots = np.arange(low - 0.5, high + 1.0)
+            knots = np.concatenate([values - 0.5, values + 0.5])
+        elif whole:  # between numbers, so that each is spread within one cell
+            known = np.round(_quantile_knots(x, weight))
+            knots = np.concatenate([known - 0.5, known[-1:] + 0.5])
         else:
             knots = np.concatenate([_quantile_knots(x[rest], weight[rest]), around])
         knots = np.unique(knots)

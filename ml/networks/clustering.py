@@ -38,7 +38,7 @@ class ClusteringNetwork(nn.Module):
 
     Examples
     --------
-    >>> network = ClusteringNetwork(1, phi=(4,), f=(4,), embedding=2, clusters=3)
+    >>> network = ClusteringNetwork(1, phi=(4,), f=(4,), embedding=2, clusters=3).eval()
     >>> jets = torch.tensor([[[0.7, 0.1, 0.0], [0.3, -0.2, 0.1]]])
     >>> network.embedded(jets).shape, network.losses(jets).shape
     (torch.Size([1, 2]), torch.Size([1]))

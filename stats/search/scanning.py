@@ -158,7 +158,7 @@ def scan(
     )
     if odds_widths is not None:
         problem.precision[:, 1:] = np.asarray(odds_widths, dtype=float) ** -2.0
-    elif model.efficiency_prior is None:
+    elif model.measures_bend:
         known = np.ones(len(windows), bool) if searched is None else np.asarray(searched, bool)
         problem = _with_measured_precision(problem, counts, patterns, steps, known)
     fits = fit_scan(problem, counts[None])

@@ -34,7 +34,8 @@ class FitModel(Record):
     efficiency_prior : float or None
         Width of the Gaussian constraint of each of its terms, from the slope on, as the rms of the
         log-odds over the scan range; by default it is measured in all windows of a search
-        (`overdensity.stats.search.odds_prior`). At 1 it is far wider than what calibrated scores
+        (`overdensity.stats.search.odds_prior`), or 1 where the background is counted: with widths that
+        were measured, boxes of a score that knows no window had too small p-values. At 1 it is far wider than what calibrated scores
         leave, and keeps the fit finite where hardly an event passes.
     background : {'function', 'shaping', 'transfer'}
         What the spectrum of a selection is expected to be: the function, fitted before selection, times
@@ -86,6 +87,17 @@ class FitModel(Record):
     def _width(self) -> float:
         """Width of the constraints; where it is to be measured, the wide one to begin with."""
         return _WIDE if self.efficiency_prior is None else self.efficiency_prior
+
+    @property
+    def measures_bend(self) -> bool:
+        """Whether the widths of the constraints are measured in a search.
+
+        Examples
+        --------
+        >>> FitModel().measures_bend, FitModel(background="transfer").measures_bend
+        (True, False)
+        """
+        return self.efficiency_prior is None and self.background == "function"
 
     def odds_precision(self) -> NDArray[np.float64]:
         r"""Return :math:`1/\sigma^2` of the constraints of the log-odds of passing.

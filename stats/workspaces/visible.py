@@ -17,7 +17,7 @@ __all__ = ["VisibleCount", "VisibleCounts", "visible_counts"]
 
 Array = NDArray[np.float64]
 
-_TOYS_PER_DRAW = 10
+_TOYS = 40_960  # pseudo-experiments
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,9 @@ def visible_counts(
 
 def _smallest_of_pseudo_experiments(background: Array, rng: np.random.Generator) -> Array:
     """Return the smallest local p-value of any region in each pseudo-experiment."""
-    smallest = np.ones(len(background) * _TOYS_PER_DRAW)
+    smallest = np.ones(_TOYS)
     for draws in background.T:
-        counts = rng.poisson(np.repeat(draws, _TOYS_PER_DRAW))
+        counts = rng.poisson(np.repeat(draws, _TOYS // len(draws)))  # all of one without nuisances
         values, place = np.unique(counts, return_inverse=True)
         smallest = np.minimum(smallest, counting_p(values, draws)[place])
     return smallest

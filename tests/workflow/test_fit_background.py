@@ -12,6 +12,7 @@ import pytest
 
 from overdensity.core import ConfigError
 from overdensity.workflow import parse_config, run_search
+from overdensity.workflow.challenge.answering import answer_run
 from overdensity.workflow.combine.combined_run import combine_searches
 from overdensity.workflow.models.result_models import MODELS
 from overdensity.workflow.search_run import calibrate_search, expect_reach, run_limits
@@ -74,6 +75,10 @@ def test_its_report_says_so_and_it_has_no_models(found: tuple[SearchResults, Pat
     assert "not tested" in page
     assert "How many parameters the background needs" not in page
     assert not any((folder / name).exists() for name in MODELS)
+    sheet, _ = answer_run(folder, level=0.0)
+    assert (
+        "estimated by counted events that fail the selection and its efficiency" in sheet.abstract
+    )
 
 
 @pytest.mark.slow(seconds=5)
@@ -130,11 +135,13 @@ def test_what_needs_a_function_is_refused(more: dict[str, Any], what: str, tmp_p
 
 def test_terms_of_a_counted_background_are_free_unless_a_width_is_given(tmp_path: Path) -> None:
     values = settings(tmp_path, "transfer")
-    assert Run(parse_config(values)).fit_model.efficiency_prior == 1.0
+    free = Run(parse_config(values)).fit_model
+    assert not free.measures_bend
+    assert free.odds_precision()[1:].tolist() == [1.0, 1.0]  # of order 2
     values["fit"] |= {"efficiency": {"prior": 0.1}}
     assert Run(parse_config(values)).fit_model.efficiency_prior == 0.1
     function = settings(tmp_path, "function")
-    assert Run(parse_config(function)).fit_model.efficiency_prior is None  # measured
+    assert Run(parse_config(function)).fit_model.measures_bend
 
 
 def test_commands_that_need_a_function_refuse_too(

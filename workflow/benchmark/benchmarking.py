@@ -27,6 +27,7 @@ from .events import (
     concatenated,
     is_cross_fitted,
     load_source,
+    needs_of,
     source_files,
     source_states,
     sources_of,
@@ -134,7 +135,7 @@ def benchmark_tasks(config: BenchmarkConfig) -> list[BenchmarkTask]:
     """Return all trainings, seed by seed: one that is cut off has all methods at fewer seeds."""
     points: list[tuple[str, int | None]] = []
     for label, method in config.methods.items():
-        labels = "labels" in make_method(method.name).needs
+        labels = "labels" in needs_of(method)
         points += [(label, n_signal) for n_signal in ((None,) if labels else strengths_of(config))]
     return [BenchmarkTask(*point, seed) for seed in config.seeds for point in points]
 

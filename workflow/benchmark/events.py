@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError, nearest_names
 from ...ml import Sample, make_method, methods
-from ..config.benchmark import BenchmarkConfig, SourceConfig
+from ..config.benchmark import BenchmarkConfig, BenchmarkMethod, SourceConfig
 from ..stages.inputs import column_paths
 from ..stages.provenance import file_states
 from ..stages.samples import read_columns
@@ -23,6 +23,7 @@ __all__ = [
     "concatenated",
     "is_cross_fitted",
     "load_source",
+    "needs_of",
     "source_files",
     "source_states",
     "sources_of",
@@ -53,7 +54,7 @@ def check_benchmark(config: BenchmarkConfig) -> None:
         If files, rows or columns cannot be used, the strengths need more signal than there is, or
         events of the test are among those to be trained on.
     """
-    known = {info.name: info.needs for info in methods()}
+    known = [info.name for info in methods()]
     for label, method in config.methods.items():
         if method.name not in known:
             msg = (
@@ -61,13 +62,12 @@ def check_benchmark(config: BenchmarkConfig) -> None:
                 f"{nearest_names(method.name, known)}"
             )
             raise ConfigError(msg)
-        make_method(method.name, **method.hyperparameters)
-        _check_needs(config, label, known[method.name])
+        _check_needs(config, label, needs_of(method))
         for name in sources_of(config, label):
             _refuse_empty(name, load_source(config, name, config.features_of(label)))
         _refuse_tested_in_training(config, label)
         _refuse_little_test(config, label)
-    if any("labels" not in known[method.name] for method in config.methods.values()):
+    if any("labels" not in needs_of(method) for method in config.methods.values()):
         strengths_of(config)
 
 
@@ -75,7 +75,7 @@ def sources_of(config: BenchmarkConfig, label: str) -> list[str]:
     """Return the names of the sources that a method uses: those of the test first."""
     method = config.methods[label]
     found = [_test_background(config), "test_signal"]
-    if _is_supervised(method.name):
+    if "labels" in needs_of(method):
         found += ["extra_background", "training_signal"]
     else:
         found += ["background", "injected"]
@@ -87,7 +87,7 @@ def sources_of(config: BenchmarkConfig, label: str) -> list[str]:
 def is_cross_fitted(config: BenchmarkConfig, label: str) -> bool:
     """Return whether a method trains on the background that it is tested with."""
     method = config.methods[label]
-    uses_extra = _is_supervised(method.name) or method.simulation == "extra"
+    uses_extra = "labels" in needs_of(method) or method.simulation == "extra"
     return uses_extra and config.test_background is None
 
 
@@ -336,5 +336,6 @@ def _test_background(config: BenchmarkConfig) -> str:
     return "extra_background" if config.test_background is None else "test_background"
 
 
-def _is_supervised(name: str) -> bool:
-    return "labels" in make_method(name).needs
+def needs_of(method: BenchmarkMethod) -> tuple[str, ...]:
+    """Return what a method needs with its hyperparameters: a combination, what its members do."""
+    return make_method(method.name, **method.hyperparameters).needs

@@ -216,8 +216,16 @@ def _about_the_search(run: Run, results: SearchResults) -> str:
         f"{results.n_events} events with {config.mass} between {config.scan.low:.0f} and "
         f"{config.scan.high:.0f} GeV were searched by {config.method.name} on "
         f"{', '.join(config.features)}, cross-fitted in {config.folds} folds; background was "
-        f"estimated by fits of {results.function} beside {len(results.windows)} windows. "
+        f"estimated by {_background(run, results)} beside {len(results.windows)} windows. "
     )
+
+
+def _background(run: Run, results: SearchResults) -> str:
+    """Return what a selection was compared with, in words."""
+    if run.config.fit.background == "function":
+        return f"fits of {results.function}"
+    counted = {"shaping": "events before selection", "transfer": "events that fail the selection"}
+    return f"counted {counted[run.config.fit.background]} and its efficiency, fitted"
 
 
 def _nothing(best: BestResult | None) -> str:

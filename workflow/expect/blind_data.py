@@ -117,6 +117,7 @@ def background_of(run: Run, window: int) -> BlindBackground:
         config.selections,
         model=run.fit_model,
         spurious=np.sqrt(np.square(fractions).sum(axis=0)),
+        windowed=run.method.windowed,
         seed=config.seed,
     )
 

@@ -84,7 +84,7 @@ class RegionUncertainties(Section):
     @model_validator(mode="after")
     def _names_are_different(self) -> Self:
         for name in ("luminosity", *self.weights):
-            if name in self.factors:
+            if name in self.factors or (name == "luminosity" and name in self.weights):
                 msg = f"two uncertainties are called {name!r}; rename one of them"
                 raise ValueError(msg)
         return self
@@ -189,6 +189,15 @@ class RegionSearchConfig(Section):
         if "signal" in self.backgrounds:
             msg = "backgrounds: a background cannot be called 'signal'; rename it"
             raise ValueError(msg)
+        for name in self.signals:
+            if name in self.backgrounds:
+                msg = f"signals: {name!r} is the name of a background, too; rename one of them"
+                raise ValueError(msg)
+        called = list((self.regions or {}).values())
+        for name in called:
+            if called.count(name) > 1:
+                msg = f"regions: two are called {name!r}; give each a name of its own"
+                raise ValueError(msg)
         return self
 
     @property

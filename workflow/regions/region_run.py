@@ -96,6 +96,11 @@ def _results(
         path = config.folder / f"workspace_{in_file_names(name)}.json"
         write_text_atomic(path, json.dumps(workspace, indent=2, allow_nan=False) + "\n")
         signals.append(limit)
+    untaught = [
+        f"signal {each.name}: too few simulated events for a classifier; no limit stands beside the flows'"
+        for each in signals
+        if config.classifier and each.classifier is None
+    ]
     shapes = tuple(
         _shape(each, closure.get(number))
         for number, each in zip(events.names, regions, strict=True)
@@ -110,7 +115,7 @@ def _results(
             seed=config.seed,
         ),
         signals=tuple(signals),
-        flags=tuple(_flags(events, scores, shapes)),
+        flags=(*_flags(events, scores, shapes), *untaught),
         provenance=Provenance.of(
             config.model_dump(mode="json"), config.seed, column_paths(_files(config))
         ),
@@ -159,6 +164,11 @@ def _flags(events: RegionEvents, scores: RegionScores, shapes: Sequence[RegionSh
     flags = [
         f"region {events.names[number]}: too few simulated events for a flow; it is one bin"
         for number in sorted(scores.thin)
+    ]
+    flags += [
+        f"region {each.name}: too few simulated events to compare them with events of the flow"
+        for number, each in zip(events.names, shapes, strict=True)
+        if each.auc is None and number not in scores.thin
     ]
     flags += [
         f"region {each.name}: trees tell events of the flow from background with an AUC of "

@@ -184,7 +184,7 @@ def close(scores: RegionScores, background: Sample, *, seed: int) -> dict[int, C
     Returns
     -------
     dict of int to Closure
-        By region; without those that are too thin.
+        By region; without those that are too thin, or have too few events to be compared.
     """
     drawn, kept = [], []
     folds = scores.folding.of(background.event)
@@ -203,7 +203,10 @@ def close(scores: RegionScores, background: Sample, *, seed: int) -> dict[int, C
     sample = Sample.concatenated(*drawn)
     sample = replace(sample, event=np.arange(len(sample), dtype=np.uint64))
     others = background.take(np.concatenate(kept))
-    found = compare(sample, others, permutations=_PERMUTATIONS, seed=seed)
+    try:
+        found = compare(sample, others, permutations=_PERMUTATIONS, seed=seed)
+    except InputError:  # too few events in a fold of the test; the search stands without it
+        return {}
     return {
         int(each.name): Closure(each.auc, each.p_local)
         for each in found.regions

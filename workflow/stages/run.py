@@ -30,8 +30,6 @@ from .provenance import file_states, stage_key
 
 __all__ = ["Run", "derived_seed", "held_run", "open_run"]
 
-_FREE = 1.0  # rms of the log-odds: a ratio of counted spectra has free terms, as published
-
 _ONE_AT_A_TIME = "commands of one run go one after the other, as each may make its scores, results and report anew"
 
 
@@ -197,8 +195,6 @@ class Run:
     def fit_model(self) -> FitModel:
         """How the background is fitted, and which fits may be quoted."""
         fit, prior = self.config.fit, self.config.fit.efficiency.prior
-        if prior == "measured" and fit.background != "function":
-            prior = _FREE
         return FitModel(
             fit.function,
             guard=fit.bins_per_bin,

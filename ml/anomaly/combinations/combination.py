@@ -203,7 +203,7 @@ def surprise(ranks: NDArray[np.floating], scores: NDArray[np.floating]) -> Array
     Examples
     --------
     >>> surprise(np.arange(100.0), np.array([49.5, 89.0, 200.0])).round(1).tolist()
-    [0.7, 2.2, 206.3]
+    [0.7, 2.3, 207.3]
     """
     n, ranks = ranks.size, ranks.astype(np.float64)
     above = (n - np.arange(n) - 0.5) / n

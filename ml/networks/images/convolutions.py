@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 __all__ = ["ConvolutionalAutoencoder", "ConvolutionalClassifier"]
 
-_NEVER_LIT = 1e-6  # pixels that spread less are not blown up
+_NEVER_LIT = (
+    1e-6  # pixels that spread less are left as they are: one that is lit later is not blown up
+)
 
 
 class ConvolutionalAutoencoder(nn.Module):
@@ -114,7 +116,8 @@ class ConvolutionalClassifier(nn.Module):
     def forward(self, *images: Tensor) -> Tensor:
         """Return log-odds, shape (n_events,), of images of shape (n_events, height, width)."""
         pixels = torch.stack(images, dim=1) - self.mean
-        return self.layers(pixels / self.spread.clamp(min=_NEVER_LIT)).squeeze(1)
+        lit = self.spread > _NEVER_LIT
+        return self.layers(pixels / torch.where(lit, self.spread, 1.0)).squeeze(1)
 
 
 def _convolution(channels: int, filters: int) -> nn.Sequential:

@@ -70,5 +70,22 @@ def test_it_is_the_same_from_its_arrays(events: np.ndarray, learnt: Marginals) -
         np.testing.assert_array_equal(one, other)
 
 
+def test_many_whole_numbers_have_cells_of_whole_numbers() -> None:
+    rng = np.random.default_rng(4)
+    x = np.round(10 + rng.exponential(12, N))[:, None]
+    z, _ = Marginals.fit(x, np.ones(N)).forward(x, rng.random(x.shape))
+    assert kstest(z[:, 0], "norm").pvalue > 0.01
+
+
+@pytest.mark.parametrize("others", [80, 3])
+def test_whole_numbers_that_are_rare_beside_one_have_a_density(others: int) -> None:
+    x = np.r_[np.zeros(N), 1000.0 * np.arange(1, others + 1)][:, None]
+    marginals = Marginals.fit(x, np.ones(len(x)))
+    z, found = marginals.forward(x, np.array(0.5))
+    assert np.isfinite(z).all()
+    assert np.exp(found[0, 0]) == pytest.approx(N / len(x), rel=0.02)  # a probability
+    assert (found[N:, 0] < found[0, 0] - 5).all()
+
+
 def test_effective_number_of_negative_weights_is_smaller() -> None:
     assert effective_number(np.array([1.0, 1.0, 1.0, -1.0])) == 1.0

@@ -67,11 +67,11 @@ def test_a_chunk_that_is_there_is_not_read_again(tmp_path) -> None:
 
 def test_a_chunk_that_cannot_be_read_leaves_a_note(tmp_path) -> None:
     def broken() -> ak.Array:
-        msg = "a.root: not a readable ROOT file"
+        msg = "/data/a.root: not a readable ROOT file"
         raise InputError(msg)
 
     written = make(tmp_path).write("a.parquet", CHUNK, broken)
-    assert written["bad"] == {"/data/a.root [10:12]": "a.root: not a readable ROOT file"}
+    assert written["bad"] == {"/data/a.root [10:12]": "/data/a.root: not a readable ROOT file"}
     note = json.loads((tmp_path / "failures" / "a.parquet.json").read_text())
     assert note["chunk"]["start"] == 10
     assert not list((tmp_path / "columns").iterdir())

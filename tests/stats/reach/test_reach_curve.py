@@ -46,7 +46,7 @@ def test_events_needed_are_where_the_curve_crosses(curve: ReachCurve) -> None:
     for needed in curve.needed:
         values = [each.asimov_global if needed.whole else each.asimov[k] for each in curve.points]
         assert needed.asimov is not None
-        assert np.interp(needed.asimov, at, values) == pytest.approx(needed.z, abs=0.15)
+        assert np.interp(needed.asimov, at, values) == pytest.approx(needed.z, abs=0.2)
         assert needed.median == pytest.approx(needed.asimov, rel=0.12)
         known = [each for each in needed.events if each is not None]
         assert known == sorted(known)

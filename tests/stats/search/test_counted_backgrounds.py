@@ -77,6 +77,12 @@ def test_global_p_values_are_uniform_without_a_signal(background: str) -> None:
     assert (p_global < 0.05).mean() < 0.12
 
 
+@pytest.mark.parametrize("background", COUNTED)
+def test_its_efficiency_is_free_without_being_asked_for(background: str) -> None:
+    found = hunted(background, 1)
+    np.testing.assert_allclose(found.odds_widths, 1.0)
+
+
 def test_the_spectrum_before_selection_is_not_tested() -> None:
     (window, *_) = hunted("shaping", 1).windows
     row = window.unselected

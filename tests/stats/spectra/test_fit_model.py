@@ -16,6 +16,13 @@ def test_a_prior_to_be_measured_begins_wide() -> None:
     np.testing.assert_allclose(FitModel().odds_precision() ** -0.5, [10, 1, 1, 1, 1])
 
 
+def test_the_bend_of_a_counted_background_is_free_and_not_measured() -> None:
+    model = FitModel(background="transfer")
+    assert FitModel().measures_bend
+    assert not model.measures_bend
+    np.testing.assert_allclose(model.odds_precision()[1:] ** -0.5, 1.0)
+
+
 @pytest.mark.parametrize(
     ("setting", "complaint"),
     [

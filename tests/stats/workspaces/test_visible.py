@@ -35,6 +35,11 @@ def test_the_p_value_of_a_known_background_is_poissons() -> None:
     assert found.p_local == pytest.approx(poisson.sf(8, 3.0), rel=1e-6)
 
 
+def test_the_global_p_of_one_region_without_uncertainties_is_its_local_p() -> None:
+    found = visible_counts([region("SR", 9, 3.0)], luminosity=1)
+    assert found.p_global == pytest.approx(found.regions[0].p_local, rel=0.3)  # 156 of 40 960
+
+
 def test_the_global_p_counts_how_many_regions_were_looked_at() -> None:
     quiet = [region(f"CR{i}", 40, 40.0, 1.0) for i in range(4)]
     found = visible_counts([region("SR", 9, 3.0, 0.3), *quiet], luminosity=1)

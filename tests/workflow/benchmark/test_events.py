@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from overdensity.core import InputError
+from overdensity.core import ConfigError, InputError
 from overdensity.ml import Sample
 from overdensity.workflow.benchmark.events import (
+    check_benchmark,
     concatenated,
     is_cross_fitted,
     load_source,
+    needs_of,
     source_states,
     sources_of,
     strengths_of,
@@ -86,6 +88,20 @@ def test_sources_are_those_that_a_method_uses(make: Make) -> None:
         "injected",
     ]
     assert sources_of(config, "told") == ["extra_background", "test_signal", "training_signal"]
+
+
+def test_a_combination_needs_what_its_methods_do(make: Make) -> None:
+    methods = {
+        "told": {"name": "combination", "of": ["supervised", "pca"]},
+        "simulated": {"name": "combination", "of": ["idealised", "pca"], "simulation": "extra"},
+    }
+    config = make(methods=methods)
+    assert sources_of(config, "told") == ["extra_background", "test_signal", "training_signal"]
+    assert set(needs_of(config.methods["simulated"])) == {"features", "simulation"}
+    assert is_cross_fitted(config, "simulated")
+    without = {"simulated": methods["simulated"] | {"simulation": None}}
+    with pytest.raises(ConfigError, match="'combination' needs simulation; say simulation: extra"):
+        check_benchmark(make(methods=without))
 
 
 def test_only_who_learns_from_the_test_background_is_cross_fitted(

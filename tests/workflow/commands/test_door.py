@@ -139,19 +139,27 @@ def test_no_command_ends_in_a_traceback(
 
     monkeypatch.setattr("overdensity.workflow.config.reading.load_config", failing)
     monkeypatch.setattr(door.tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "search.yaml").write_text("events: box.h5\n")
     for command in ("run", "hunt", "score", "calibrate", "limits", "process", "expect"):
-        code, out, err = call(command, "search.yaml")
+        code, out, err = call(command, tmp_path / "search.yaml")
         assert (code, out) == (OURS, ""), command
         assert err.startswith("error: IndexError: list index out of range; this is a fault")
         assert err.count("\n") == 1
 
 
-def test_ctrl_c_is_one_sentence(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_is_one_sentence(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("overdensity.workflow.config.reading.load_config", interrupted)
-    assert call("run", "x.yaml") == (130, "", "interrupted; run again to go on from here\n")
+    (tmp_path / "x.yaml").write_text("events: box.h5\n")
+    assert call("run", tmp_path / "x.yaml") == (
+        130,
+        "",
+        "interrupted; run again to go on from here\n",
+    )
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])

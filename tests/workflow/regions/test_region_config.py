@@ -13,6 +13,7 @@ from overdensity.core.files.yaml_values import yaml_text
 from overdensity.workflow.regions.region_config import RegionUncertainties, is_in_regions
 
 Call = Callable[..., tuple[int, str, str]]
+UP_AND_DOWN = {"up": "weight_up", "down": "weight_down"}
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,15 @@ Call = Callable[..., tuple[int, str, str]]
         ({"features": ["l1_pt", "met"]}, "no column 'met'"),
         ({"regions": {0: "a", 3: "b"}}, "no background was simulated in 'b'"),
         ({"uncertainties": {"factors": {"luminosity": 0.1}}}, "two uncertainties are called"),
+        (
+            {"uncertainties": {"weights": {"luminosity": UP_AND_DOWN}}},
+            "two uncertainties are called",
+        ),
+        ({"regions": {0: "a", 1: "a"}}, "two are called 'a'"),
+        (
+            {"signals": {"zz": {"files": "zz.parquet", "cross_section": 1}}},
+            "'zz' is the name of a background",
+        ),
         ({"events": "zz.parquet"}, "data must have no weights"),
         ({"method": {"name": "region_flows", "min_events": 5000}}, "no region has as many"),
         ({"luminosity": 0}, "luminosity must be greater than 0"),

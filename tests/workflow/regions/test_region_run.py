@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +17,7 @@ from scipy.stats import kstest
 from overdensity.core import InputError
 from overdensity.workflow.regions.region_config import RegionSearchConfig, load_regions
 from overdensity.workflow.regions.region_result import RegionSearchResults
-from overdensity.workflow.regions.region_run import run_regions
+from overdensity.workflow.regions.region_run import _flags, run_regions
 
 from .conftest import search_in_regions
 
@@ -39,6 +41,25 @@ def test_a_thin_region_is_one_bin_and_told(region_search: Path) -> None:
     assert found.regions[2].auc is None
     assert found.regions[2].edges == ()
     assert found.regions[0].expected == pytest.approx(400 * 0.6, rel=0.1)
+
+
+def test_a_region_whose_closure_is_not_tested_is_told(region_search: Path) -> None:
+    found = RegionSearchResults.from_json(region_search / "run" / "regions.json")
+    shapes = [replace(found.regions[0], auc=None), *found.regions[1:]]
+    events = SimpleNamespace(names={0: "0", 1: "1", 4: "4"})
+    flags = _flags(events, SimpleNamespace(thin={4}), shapes)  # type: ignore[arg-type]
+    assert [flag for flag in flags if "to compare them" in flag] == [
+        "region 0: too few simulated events to compare them with events of the flow"
+    ]
+
+
+def test_a_signal_that_no_classifier_learnt_is_told(tmp_path: Path) -> None:
+    values = search_in_regions(tmp_path)
+    few = pq.read_table(tmp_path / "vll.parquet").slice(0, 30)
+    pq.write_table(few, tmp_path / "vll.parquet")
+    found = run_regions(RegionSearchConfig(**values | {"classifier": True}))
+    assert found.signals[0].classifier is None
+    assert any("signal vll: too few simulated events" in flag for flag in found.flags)
 
 
 def test_a_killed_run_goes_on_with_the_flows_that_it_has(

@@ -48,3 +48,14 @@ def test_pixels_are_standardised_and_those_that_are_never_lit_stay_dark():
     network.mean.zero_()
     network.spread.zero_()
     assert torch.isfinite(network(torch.zeros(2, 8, 8))).all()
+
+
+def test_a_pixel_that_no_training_image_had_lit_decides_nothing():
+    network = ConvolutionalClassifier(1, 8, 8, filters=(4, 4, 2, 2), dense=4).eval()
+    network.spread.fill_(0.01)
+    network.spread[0, 0, 0] = 0.0
+    images = torch.rand(50, 8, 8) / 100
+    images[:, 0, 0] = 0.0
+    lit = images.clone()
+    lit[:, 0, 0] = 0.01
+    assert (network(lit) - network(images)).abs().max() < network(images).std()
