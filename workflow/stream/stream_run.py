@@ -147,8 +147,12 @@ class _Stream:
                 "begin in another folder"
             )
             raise InputError(msg)
-        self.online.restore(content["flow"])
-        self.counted = {name: Counted(**each) for name, each in content["counted"].items()}
+        try:
+            self.online.restore(content["flow"])
+            self.counted = {name: Counted(**each) for name, each in content["counted"].items()}
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError):
+            msg = f"{path}: of another version of overdensity; begin in another folder"
+            raise InputError(msg) from None
         logger.info("%s: %d events are counted already", self.out, self.online.events)
 
     def save(self) -> None:

@@ -205,6 +205,10 @@ def test_a_folder_of_another_stream_is_refused(partitions: Path, tmp_path: Path)
     write_tensors(state, {"key": "another", "flow": {}, "counted": {}})
     with pytest.raises(InputError, match=r"state.pt: of a stream with other features"):
         streamed(partitions, tmp_path / "out")
+    key = OnlineFlow(TOY_FEATURES, mass="mjj", hyper=SMALL, seed=1).key
+    write_tensors(state, {"key": key, "flow": {}, "counted": {}})
+    with pytest.raises(InputError, match=r"state.pt: of another version of overdensity; begin"):
+        streamed(partitions, tmp_path / "out")
     state.write_bytes(state.read_bytes()[:-50])
     with pytest.raises(InputError, match=r"state.pt: not the state of a stream .*; copy it back"):
         streamed(partitions, tmp_path / "out")
