@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,7 +129,7 @@ def load_method(
     overdensity.core.errors.InputError: none.npz: no such file
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
         meta = json.loads(str(arrays.pop("meta")))
         found = method or METHODS.find(meta["method"])
@@ -139,7 +141,15 @@ def load_method(
     except FileNotFoundError:
         msg = f"{path}: no such file"
         raise InputError(msg) from None
-    except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except (
+        ValueError,
+        KeyError,
+        OSError,
+        EOFError,
+        TypeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         msg = f"{path}: not a stored method ({error})"
         raise InputError(msg) from None
     return loaded

@@ -104,9 +104,15 @@ class StreamSummary:
             for name, value in arrays.items()
             if name.startswith("flow.")
         }
-        return cls(
-            tuple(map(str, arrays["names"])),
-            str(arrays["mass"]),
-            ConditionalFlow.from_arrays(flow, device=device),
-            MassCounts.from_filled(arrays["masses"]),
-        )
+        try:
+            return cls(
+                tuple(map(str, arrays["names"])),
+                str(arrays["mass"]),
+                ConditionalFlow.from_arrays(flow, device=device),
+                MassCounts.from_filled(arrays["masses"]),
+            )
+        except (LookupError, TypeError, ValueError, RuntimeError):
+            msg = (
+                f"{path}: a summary of another version of overdensity; make it again with this one"
+            )
+            raise InputError(msg) from None

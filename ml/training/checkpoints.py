@@ -165,6 +165,7 @@ def read_tensors(
         ValueError,
         pickle.UnpicklingError,
         zipfile.BadZipFile,
+        zlib.error,
     ) as error:
         why = (str(error).splitlines() or ["it ends too early"])[0]
         msg = f"{path}: not {what} ({why}); {remedy}"

@@ -14,6 +14,7 @@ from ...core import ConfigError, nearest_names
 __all__ = ["VARIABLES", "Declaration", "ModelInput"]
 
 _SCHEMA = 1
+_MOST = 10_000  # constituents, of which padding would fill the memory otherwise
 
 VARIABLES = ("pt", "eta", "phi", "share", "log_pt", "log_share", "delta_r", "mask")
 """What an input can be made of for each constituent: pT in GeV, eta and phi from the jet; the fraction
@@ -57,7 +58,19 @@ class ModelInput:
     std: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.particles < 0 or self.least < 1 or not all(each > 0 for each in self.std):
+        kinds = (
+            ("constituents", str),
+            ("particles", int),
+            ("least", int),
+            ("channels_first", bool),
+        )
+        if any(type(getattr(self, name)) is not kind for name, kind in kinds) or not all(
+            isinstance(each, str) for each in (*self.variables, *self.features)
+        ):
+            msg = "a value is of another type"
+            raise TypeError(msg)
+        sizes = 0 <= self.particles <= _MOST and 1 <= self.least <= _MOST
+        if not sizes or not all(each > 0 for each in self.std):
             msg = "particles, least and std are positive"
             raise ValueError(msg)
 
@@ -152,6 +165,10 @@ class Declaration:
             if key in others and type(others[key]) is not kind:
                 msg = f"{origin}: {key} is {others[key]!r}; it must be of the type {kind.__name__}"
                 raise ConfigError(msg)
+        for key, least in (("rows", 1), ("column", 0)):
+            if others.get(key, least) < least:
+                msg = f"{origin}: {key} is {others[key]}; it must be at least {least}"
+                raise ConfigError(msg)
         return cls(inputs=inputs, **others)
 
     @property
@@ -172,7 +189,10 @@ def _input(given: Mapping[str, Any], what: str) -> ModelInput:
             values[key] = tuple(float(each) for each in values.get(key, ()))
         made = ModelInput(**values)
     except (TypeError, ValueError):
-        msg = f"{what}: a number of it cannot be used; particles, mean and std are numbers, std > 0"
+        msg = (
+            f"{what}: a number of it cannot be used, or a name; particles and least are at most {_MOST}, "
+            "mean and std numbers, std > 0, channels_first true or false"
+        )
         raise ConfigError(msg) from None
     if bool(made.constituents) == bool(made.features):
         msg = f"{what} reads either 'constituents' (the name of a list) or 'features' (names of numbers)"

@@ -49,6 +49,7 @@ class OnnxTagger(nonserializable_attribute, numpy_call_wrapper):
         super().__init__(["session"])
         self.name, self.file, self._model = name, file, model
         with extra_for(f"the tagger {file}"):
+            _refuse_other_files(model, file)
             stored = self.session.get_modelmeta().custom_metadata_map.get(_DECLARED)
         self._declared: dict[str, Any] = {**(_json(stored, file) if stored else {}), **given}
         self.declaration = Declaration.of(self._declared, origin=file)
@@ -71,8 +72,7 @@ class OnnxTagger(nonserializable_attribute, numpy_call_wrapper):
                 self._model, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # noqa: BLE001 - its errors have no class in common
-            why = str(error).splitlines()[0]
-            msg = f"{self.file}: not an ONNX model that onnxruntime can run ({why})"
+            msg = f"{self.file}: not an ONNX model that onnxruntime can run ({_first_line(error)})"
             raise ConfigError(msg) from None
 
     def prepare_awkward(self, **columns: Any) -> tuple[tuple[()], dict[str, Any]]:
@@ -96,9 +96,13 @@ class OnnxTagger(nonserializable_attribute, numpy_call_wrapper):
         score = np.empty(n, np.float32)
         for start in range(0, n, rows):
             some = {name: values[start : start + rows] for name, values in inputs.items()}
-            (found,) = self.session.run([output], some)
-            found = np.reshape(found, (len(found), -1))
-            score[start : start + rows] = found[:, self.declaration.column]
+            try:
+                (found,) = self.session.run([output], some)
+                found = np.reshape(found, (len(found), -1))
+                score[start : start + rows] = found[:, self.declaration.column]
+            except Exception as error:  # noqa: BLE001 - its errors have no class in common
+                msg = f"{self.file}: the model fails on {min(rows, n - start)} jets ({_first_line(error)})"
+                raise ConfigError(msg) from None
         if self.declaration.logit:
             score = (1 / (1 + np.exp(-score.astype(np.float64)))).astype(np.float32)
         return score
@@ -194,6 +198,27 @@ class OnnxTagger(nonserializable_attribute, numpy_call_wrapper):
         if isinstance(last, int) and not 0 <= self.declaration.column < last:
             msg = f"{self.file}: its output has {last} numbers for a jet, and no column {self.declaration.column}"
             raise ConfigError(msg)
+
+
+def _refuse_other_files(model: bytes, file: str) -> None:
+    """Refuse weights in other files: no worker has them, and the digest of the model is not theirs."""
+    import onnx  # noqa: PLC0415 - an extra, opened where it is used
+    from onnx.external_data_helper import uses_external_data  # noqa: PLC0415
+
+    try:
+        weights = onnx.load_model_from_string(model).graph.initializer
+    except Exception:  # noqa: BLE001 - what is no model is said by onnxruntime
+        return
+    if any(uses_external_data(each) for each in weights):
+        msg = (
+            f"{file}: has weights in other files; write it as one file, onnx.save(onnx.load({file!r}), "
+            "'one.onnx')"
+        )
+        raise ConfigError(msg)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _json(text: str, file: str) -> dict[str, Any]:

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError
+from ...core.files.file_errors import is_missing
 from .declaration import Declaration
 
 __all__ = ["JetScorer", "tagger_of"]
+
+_TAKEN = ("event", "jet", "label", "weight", "mjj", "pt", "eta", "phi", "mass")  # of other columns
 
 
 @runtime_checkable
@@ -61,10 +64,18 @@ def tagger_of(option: Mapping[str, Any]) -> JetScorer:
     if not isinstance(name, str) or not name.isidentifier():
         msg = f"{file}: {name!r} cannot be the name of a column; give it a word by 'name'"
         raise ConfigError(msg)
+    if name in _TAKEN:
+        msg = f"{file}: {name!r} is another column already; give the score another 'name'"
+        raise ConfigError(msg)
     try:
         content = path.read_bytes()
-    except OSError:
-        msg = f"{file}: no such file of a tagger"
+    except OSError as error:
+        why = (
+            "no such file of a tagger"
+            if is_missing(error)
+            else f"cannot be read ({error.strerror})"
+        )
+        msg = f"{file}: {why}"
         raise ConfigError(msg) from None
     from .onnx_model import OnnxTagger  # noqa: PLC0415 - coffea's wrappers import torch
 

@@ -60,12 +60,19 @@ def stream(  # noqa: PLR0917 - typer knows arguments by their names
     """Learn a flow from events that are seen once, and keep it in their place; draw events from it."""
     from typing import Any
 
+    from ...core import ConfigError
+    from ...core.files.listing import same_place
     from ...ml.hyperparameters import replaced
     from ...ml.streams.online_hyper import OnlineHyper
     from ..config.reading import apply_override
     from ..stream.partitions import ArrowStream, PartitionFolder
     from ..stream.stream_run import SUMMARY, draw_events, run_stream
 
+    if same_place(source) == same_place(str(out)):
+        msg = (
+            f"--out {out}: the folder of the stream, which would count what is drawn; give another"
+        )
+        raise ConfigError(msg)
     given: dict[str, Any] = {}
     for override in overrides or []:
         apply_override(given, override)

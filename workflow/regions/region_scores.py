@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from .region_config import RegionSearchConfig
 from .region_events import RegionEvents, regions_of
 
 __all__ = ["Closure", "RegionScores", "close", "learn_regions"]
+
+logger = logging.getLogger(__name__)
 
 _MOST = 20_000  # events of a region that closure is tested with
 _FEWEST = 50  # that can be compared
@@ -95,15 +98,32 @@ def learn_regions(config: RegionSearchConfig, events: RegionEvents, folder: Path
     with progress("region flows", config.folds, unit="folds") as advance:
         for fold in range(config.folds):
             path = folder / "flows" / f"fold{fold}-{key}.npz"
-            if not path.is_file():
+            found = _kept(path)
+            if found is None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 others = learnt.take(folding.training(learnt.event, fold))
                 _method(config).learn(others, seed=folding.training_seed(fold)).save(path)
-            found = load_method(path)
-            assert isinstance(found, RegionFlows)  # its name is in the configuration
+                found = _loaded(path)
             models.append(found)
             advance(1)
     return RegionScores(tuple(models), folding, thin)
+
+
+def _kept(path: Path) -> RegionFlows | None:
+    """Return the flows of a file; None where there is none, or a damaged one, which is made again."""
+    if not path.is_file():
+        return None
+    try:
+        return _loaded(path)
+    except InputError as error:
+        logger.warning("%s; it is made again", error)
+        return None
+
+
+def _loaded(path: Path) -> RegionFlows:
+    found = load_method(path)
+    assert isinstance(found, RegionFlows)  # its name is in the configuration
+    return found
 
 
 def _method(config: RegionSearchConfig) -> RegionFlows:

@@ -19,7 +19,7 @@ from ...ml.blocks.columns import number_column
 __all__ = ["ArrowStream", "Counted", "Partition", "PartitionFolder", "Source", "first_events"]
 
 _ROWS = 16_384  # events at a time
-_FIRST = 1000  # events by which a partition is known again
+_FIRST = 100  # events by which a partition is known again
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ class PartitionFolder:
         for path in data_files(fs, root, (".parquet",)):
             name = path.removeprefix(root).lstrip("/")
             if name not in counted or not counted[name].whole:
-                yield _File(name, fs.unstrip_protocol(path), self.features, self.mass)
+                place = fs.unstrip_protocol(path) if "://" in self.folder else path
+                yield _File(name, place, self.features, self.mass)
 
 
 @dataclass(frozen=True)
@@ -153,14 +154,36 @@ class _Batches:
                 "pyarrow.ipc.new_stream writes them"
             )
             raise InputError(msg) from None
-        for column in (self.mass, *self.features):
-            if column not in batches.schema.names:
-                msg = f"{self.name}: no column {column!r}; {nearest_names(column, batches.schema.names)}"
-                raise InputError(msg)
+        self._refuse_columns(batches.schema.names)
+        first: list[
+            Sample
+        ] = []  # until they tell what stream it is, however it is cut into batches
         while (batch := self._next(batches)) is not None:
             columns = [number_column(batch, each, self.name) for each in self.features]
             mass = number_column(batch, self.mass, self.name)
-            yield Sample.from_arrays(mass, np.stack(columns, axis=1), self.features)
+            sample = Sample.from_arrays(mass, np.stack(columns, axis=1), self.features)
+            if sum(map(len, first)) >= _FIRST:
+                yield sample
+                continue
+            first.append(sample)
+            if sum(map(len, first)) >= _FIRST:
+                yield Sample.concatenated(*first)
+        if first and sum(map(len, first)) < _FIRST:
+            yield Sample.concatenated(*first)
+
+    def _refuse_columns(self, names: list[str]) -> None:
+        for column in (self.mass, *self.features):
+            if column not in names:
+                msg = f"{self.name}: no column {column!r}; {nearest_names(column, names)}"
+                raise InputError(msg)
+            if names.count(column) > 1:
+                msg = f"{self.name}: has the column {column!r} twice; take one of them out"
+                raise InputError(msg)
+        if "weight" in names:
+            msg = (
+                f"{self.name}: events with weights; a stream is of data, without a column 'weight'"
+            )
+            raise InputError(msg)
 
     def _next(self, batches: pa.RecordBatchReader) -> pa.RecordBatch | None:
         try:

@@ -147,12 +147,18 @@ class _Stream:
                 "begin in another folder"
             )
             raise InputError(msg)
-        self.online.restore(content["flow"])
-        self.counted = {name: Counted(**each) for name, each in content["counted"].items()}
+        try:
+            self.online.restore(content["flow"])
+            self.counted = {name: Counted(**each) for name, each in content["counted"].items()}
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError):
+            msg = f"{path}: of another version of overdensity; begin in another folder"
+            raise InputError(msg) from None
         logger.info("%s: %d events are counted already", self.out, self.online.events)
 
     def save(self) -> None:
         """Store the flow together with what was counted for it: both or neither."""
+        if not self.counted:  # of a stream that has not begun, which may be meant otherwise
+            return
         counted = {name: asdict(each) for name, each in self.counted.items()}
         content = {"key": self.online.key, "flow": self.online.state(), "counted": counted}
         write_tensors(self.out / STATE, content)
@@ -168,7 +174,9 @@ class _Stream:
                 try:
                     self._take(partition, show)
                 except InputError as error:
-                    self.complaints[partition.name] = str(error)
+                    said = str(error)
+                    named = said if partition.name in said else f"{partition.name}: {said}"
+                    self.complaints[partition.name] = named
             if self.taken > before:
                 self.save()
                 last = time.monotonic()

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
+from ...core.files.file_errors import is_missing, reason
 from ...core.files.file_systems import file_system
 from ...core.files.listing import data_files
 from ...core.records import atomic_path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Scored", "inside", "opened", "score_files"]
 
 _ROWS = 16_384
+_MEANING = ("event", "weight", "label", "group")  # columns by whose names events are read
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,9 @@ def inside(path: str) -> list[str]:
 
 
 def _targets(files: Sequence[str], out: Path, column: str) -> list[Path]:
+    if column in _MEANING:
+        msg = f"--column {column}: a search reads something else in it; give the score another name"
+        raise ConfigError(msg)
     targets = [out / Path(name).name for name in files]
     for name, target in zip(files, targets, strict=True):
         if targets.count(target) > 1:
@@ -134,8 +139,13 @@ def opened(name: str) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, filesystem=fs, page_checksum_verification=True) as file:
             yield file
-    except (pa.ArrowException, FileNotFoundError) as error:
-        msg = f"{name}: not a Parquet file that can be read ({str(error).splitlines()[0]})"
+    except (pa.ArrowException, OSError) as error:
+        if is_missing(error):
+            msg = f"{name}: no such file"
+            raise InputError(msg) from None
+        if isinstance(error, OSError) and error.errno is not None:  # a full disk, a permission
+            raise
+        msg = f"{name}: not a Parquet file that can be read ({reason(error)})"
         raise InputError(msg) from None
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
+from ...core.identity import whole_numbers
 from .applying import inside, opened
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["choose_to_file", "numbers_of"]
 
+_WHOLE = {"label": np.int64, "event": np.uint64}
 _LIST = re.compile(
     r"(?P<jet>j\d+_)?efps(?P<beta>_b[\d.]+)?"
 )  # all polynomials of a jet in one column
@@ -84,13 +86,18 @@ def numbers_of(
                     msg = f"{name}: no column {column!r}, which choosing features needs"
                     raise InputError(msg)
             table = file.read(columns=["label", "event", *columns])
-        read.setdefault("label", []).append(table["label"].to_numpy().astype(np.int64))
-        read.setdefault("event", []).append(table["event"].to_numpy().astype(np.uint64))
+        for column in ("label", "event"):
+            values = whole_numbers(_numbers(column, table[column], name), column, f"{name}: ")
+            read.setdefault(column, []).append(values.astype(_WHOLE[column]))
         for column in columns:
             for each, values in _columns(column, table[column].combine_chunks(), name).items():
                 read.setdefault(each, []).append(values)
     names = [name for name in read if name not in ("label", "event")]
     joined = {name: np.concatenate(values) for name, values in read.items()}
+    for name in names:
+        if len(joined[name]) != len(joined["event"]):
+            msg = f"{', '.join(files)}: no {name!r} in some of them; make their columns alike"
+            raise InputError(msg)
     x = np.stack([joined[name] for name in names], axis=1).astype(np.float32)
     return x, names, joined["label"], joined["event"]
 
@@ -99,10 +106,20 @@ def _columns(column: str, values: Any, file: str) -> dict[str, NDArray[Any]]:
     found = _LIST.fullmatch(column)
     arrow = values.type
     if found and pa.types.is_fixed_size_list(arrow):
+        if values.null_count:
+            msg = f"{file}: column {column!r} is missing in {values.null_count} of {len(values)} jets; leave them out"
+            raise InputError(msg)
         table = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, arrow.list_size)
         jet, beta = found["jet"] or "", found["beta"] or ""
         return {f"{jet}efp{k}{beta}": x for k, x in enumerate(table.T)}
+    return {column: _numbers(column, values, file)}
+
+
+def _numbers(column: str, values: Any, file: str) -> NDArray[Any]:
+    arrow = values.type
     if not (pa.types.is_floating(arrow) or pa.types.is_integer(arrow)):
         msg = f"{file}: column {column!r} holds {arrow}; candidates are numbers, or efps"
+        if column in _WHOLE:
+            msg = f"{file}: column {column!r} holds {arrow}, not whole numbers"
         raise ConfigError(msg)
-    return {column: values.to_numpy(zero_copy_only=False)}
+    return values.to_numpy()

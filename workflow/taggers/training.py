@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core import InputError
+from ...core import ConfigError, InputError
 from ...ml import Sample, SampleStream
 from ..config.reading import apply_override
 
@@ -83,6 +83,9 @@ def train_to_file(
     from ...ml.tagging.tagger import tagger_hyper, train_tagger  # noqa: PLC0415 - when it is run
     from ...ml.tagging.tagger_file import load_tagger, save_tagger  # noqa: PLC0415 - imports torch
 
+    if out.is_dir():  # said before hours of training
+        msg = f"{out}: a folder; give the name of a file"
+        raise ConfigError(msg)
     before = None if start is None else load_tagger(start)
     kind = kind or ("particlenet" if before is None else before.kind)
     settings: dict[str, Any] = {}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from overdensity.core import InputError
+from overdensity.core.arrays import write_arrays
 from overdensity.ml import Sample
 from overdensity.ml.streams.online_flow import OnlineFlow
 from overdensity.ml.streams.stream_summary import StreamSummary
@@ -36,4 +37,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "summary.npz"
     path.write_bytes(b"PK\x03\x04")
     with pytest.raises(InputError, match=r"summary.npz: no summary of a stream, or a damaged one"):
+        StreamSummary.load(path)
+    write_arrays(path, masses=np.zeros(1, np.int64))
+    with pytest.raises(InputError, match=r"summary.npz: a summary of another version"):
         StreamSummary.load(path)

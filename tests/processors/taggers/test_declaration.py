@@ -41,6 +41,13 @@ def test_numbers_are_standardised() -> None:
         ({"inputs": {"x": {"features": ["n"], "std": [0]}}}, "a number of it cannot be used"),
         ({"inputs": {"x": {"features": ["n"], "mean": ["a"]}}}, "a number of it cannot be used"),
         ({"inputs": {"x": JET | {"particles": "many"}}}, "a number of it cannot be used"),
+        ({"inputs": {"x": JET | {"particles": 2.5}}}, "a number of it cannot be used"),
+        ({"inputs": {"x": JET | {"least": 10**9}}}, "particles and least are at most 10000"),
+        ({"inputs": {"x": JET | {"channels_first": "no"}}}, "channels_first true or false"),
+        ({"inputs": {"x": {"constituents": ["a"]}}}, "a number of it cannot be used, or a name"),
+        ({"inputs": {"x": {"features": [1]}}}, "a number of it cannot be used, or a name"),
+        ({"rows": -5}, "rows is -5; it must be at least 1"),
+        ({"column": -1}, "column is -1; it must be at least 0"),
         ({"logit": "yes"}, "logit is 'yes'; it must be of the type bool"),
     ],
 )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+import onnx
 import pytest
 
 from overdensity.core import ConfigError, InputError
@@ -151,3 +152,22 @@ def test_a_feature_that_is_not_known_is_refused(model) -> None:
         JetProcessor(collection="fat_jets", features=({"tag": str(path)}, {"tag": str(path)}))
     with pytest.raises(ConfigError, match="features is"):
         JetProcessor(features=(3,))
+
+
+def test_a_model_that_fails_on_jets_is_named(model) -> None:
+    path = model({"x": [1, 1]}, inputs={"x": {"features": ["n"]}})
+    tagger = tagger_of({"tag": str(path)})
+    with pytest.raises(ConfigError, match=r"sums\.onnx: the model fails on 4 jets .* invalid dim"):
+        tagger.score({"n": np.arange(4.0)})
+    one = tagger_of({"tag": str(path), "rows": 1})
+    assert one.score({"n": np.arange(4.0)}).tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_weights_in_other_files_are_refused(model, tmp_path: Path) -> None:
+    inputs = {"x": {"features": ["n"]}}
+    whole = onnx.load(model({"x": ["n", 1]}, inputs=inputs))
+    onnx.save(
+        whole, tmp_path / "parts.onnx", save_as_external_data=True, location="w", size_threshold=0
+    )
+    with pytest.raises(ConfigError, match=r"parts\.onnx: has weights in other files; write it as"):
+        tagger_of({"tag": str(tmp_path / "parts.onnx")})

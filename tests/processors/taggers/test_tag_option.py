@@ -26,6 +26,8 @@ def test_a_tagger_has_the_name_of_its_file_or_another(model) -> None:
         ({"tag": 3}, "is neither a name nor {tag: FILE.onnx}"),
         ({"tag": "none.onnx"}, "none.onnx: no such file of a tagger"),
         ({"tag": "none-1.onnx"}, "'none-1' cannot be the name of a column"),
+        ({"tag": "x.onnx", "name": "event"}, "'event' is another column already; give the score"),
+        ({"tag": "mass.onnx"}, "'mass' is another column already"),
     ],
 )
 def test_what_names_no_tagger_is_refused(option: dict[str, Any], said: str) -> None:

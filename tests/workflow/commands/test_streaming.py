@@ -65,3 +65,10 @@ def test_what_cannot_be_used_is_one_sentence(
     assert code == 2
     assert said in " ".join(err.split())
     assert len(err.strip().splitlines()) == 1
+
+
+def test_the_folder_of_the_stream_is_no_folder_of_the_result(call: Call, tmp_path: Path) -> None:
+    code, _, err = call("stream", tmp_path, "--out", tmp_path, *OPTIONS)
+    assert code == 2
+    assert "the folder of the stream, which would count what is drawn" in " ".join(err.split())
+    assert not list(tmp_path.iterdir())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from overdensity.workflow.regions.region_config import load_regions
 from overdensity.workflow.regions.region_events import read_events
@@ -27,3 +29,18 @@ def test_an_event_is_scored_by_the_model_of_its_fold_and_thin_regions_by_none(
     closure = close(scores, background, seed=1)
     assert set(closure) == {0, 1}
     assert all(each.auc < 0.6 for each in closure.values())
+
+
+def test_flows_that_are_damaged_are_made_again(
+    region_search: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = load_regions(region_search / "regions.yaml")
+    events = read_events(config)
+    shutil.copytree(region_search / "run" / "flows", tmp_path / "flows")
+    path = min((tmp_path / "flows").glob("fold0-*.npz"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    learn_regions(config, events, tmp_path)
+    assert "fold0-" in caplog.text
+    assert "it is made again" in caplog.text
+    assert len(path.read_bytes()) == len(whole)

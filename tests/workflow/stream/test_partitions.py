@@ -20,6 +20,9 @@ from overdensity.workflow.stream.partitions import (
 
 from .conftest import toy_table
 
+WEIGHTED = toy_table(1).append_column("weight", pa.array([0.5] * 130))
+TWICE = toy_table(1).append_column("j1_mass", pa.array([0.5] * 130))
+
 
 def arrow_bytes(table: pa.Table, rows: int = 50) -> bytes:
     """Return a table in Arrow's stream format, so many rows a batch."""
@@ -47,7 +50,7 @@ def test_a_folder_gives_what_was_not_counted_as_a_whole(partitions: Path) -> Non
 def test_standard_input_gives_its_batches_once() -> None:
     source = ArrowStream(io.BytesIO(arrow_bytes(toy_table(1))), TOY_FEATURES, "mjj")
     (stream,) = source.partitions({})
-    assert [len(sample) for sample in stream.samples()] == [50, 50, 30]
+    assert [len(sample) for sample in stream.samples()] == [100, 30]  # by 100 it is known again
     assert not list(source.partitions({}))
 
 
@@ -65,12 +68,20 @@ def test_events_are_known_again_by_the_first_of_them() -> None:
         (b"", TOY_FEATURES, "standard input: not an Arrow stream"),
         (arrow_bytes(toy_table(1))[:-900], TOY_FEATURES, "it ends in the middle of a record batch"),
         (arrow_bytes(toy_table(1)), ("tau32",), "standard input: no column 'tau32'"),
+        (arrow_bytes(WEIGHTED), TOY_FEATURES, "standard input: events with weights"),
+        (arrow_bytes(TWICE), TOY_FEATURES, "standard input: has the column 'j1_mass' twice"),
     ],
-    ids=["text", "nothing", "cut", "column"],
+    ids=["text", "nothing", "cut", "column", "weights", "twice"],
 )
 def test_what_is_no_stream_is_said(content: bytes, features: tuple[str, ...], said: str) -> None:
     with pytest.raises(InputError, match=said):
         read(content, features)
+
+
+def test_a_folder_may_have_colons_in_its_name(partitions: Path) -> None:
+    place = partitions.rename(partitions.with_name("run::2"))
+    found = list(PartitionFolder(str(place), TOY_FEATURES, "mjj").partitions({}))
+    assert [sum(map(len, each.samples())) for each in found] == [130, 130, 130]
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -27,10 +27,10 @@ from overdensity.ml.streams.online_hyper import OnlineHyper
 from overdensity.ml.toy_events import TOY_FEATURES
 from overdensity.ml.training.checkpoints import read_tensors, write_tensors
 from overdensity.workflow.stream import stream_run
-from overdensity.workflow.stream.partitions import ArrowStream, Counted
-from overdensity.workflow.stream.stream_run import SUMMARY, draw_events
+from overdensity.workflow.stream.partitions import ArrowStream, Counted, PartitionFolder
+from overdensity.workflow.stream.stream_run import SUMMARY, draw_events, run_stream
 
-from .conftest import streamed, toy_table
+from .conftest import SMALL, streamed, toy_table
 from .test_partitions import arrow_bytes
 
 
@@ -130,6 +130,31 @@ def test_standard_input_that_ends_too_early_goes_on_where_it_was(tmp_path: Path)
     assert streamed(source(other), tmp_path / "out").events == 600
 
 
+def test_a_stream_in_batches_of_another_size_is_the_same_stream(tmp_path: Path) -> None:
+    for rows in (50, 70, 7, 300):
+        content = io.BytesIO(arrow_bytes(toy_table(1, 300), rows))
+        report = streamed(ArrowStream(content, TOY_FEATURES, "mjj"), tmp_path / "out")
+        assert report.events == 300
+
+
+def test_a_stream_that_has_not_begun_leaves_no_state(partitions: Path, tmp_path: Path) -> None:
+    wrong = PartitionFolder(str(partitions), ("j1_mss", "j2_mass"), "mjj")
+    with pytest.raises(InputError, match="no column 'j1_mss'"):
+        run_stream(
+            wrong, tmp_path / "out", features=wrong.features, mass="mjj", hyper=SMALL, seed=1,
+            device="cpu",
+        )  # fmt: skip
+    assert streamed(partitions, tmp_path / "out").events == 390
+
+
+def test_the_partition_of_a_bad_event_is_named(partitions: Path, tmp_path: Path) -> None:
+    table = toy_table(9).to_pandas()
+    table.loc[7, "mjj"] = -1.0
+    pq.write_table(pa.Table.from_pandas(table), partitions / "part9.parquet")
+    with pytest.raises(InputError, match=r"part9\.parquet: the mass of 1 of 130 events"):
+        streamed(partitions, tmp_path / "out")
+
+
 @pytest.mark.parametrize("how", ["copied", "replaced"])
 def test_events_under_another_name_are_not_counted_twice(
     how: str, partitions: Path, tmp_path: Path
@@ -179,6 +204,10 @@ def test_a_folder_of_another_stream_is_refused(partitions: Path, tmp_path: Path)
     state = tmp_path / "out" / "state.pt"
     write_tensors(state, {"key": "another", "flow": {}, "counted": {}})
     with pytest.raises(InputError, match=r"state.pt: of a stream with other features"):
+        streamed(partitions, tmp_path / "out")
+    key = OnlineFlow(TOY_FEATURES, mass="mjj", hyper=SMALL, seed=1).key
+    write_tensors(state, {"key": key, "flow": {}, "counted": {}})
+    with pytest.raises(InputError, match=r"state.pt: of another version of overdensity; begin"):
         streamed(partitions, tmp_path / "out")
     state.write_bytes(state.read_bytes()[:-50])
     with pytest.raises(InputError, match=r"state.pt: not the state of a stream .*; copy it back"):

@@ -50,9 +50,23 @@ def test_nothing_is_written_where_a_file_cannot_be_used(tagger: Tagger, tmp_path
         assert not (tmp_path / "out").exists()
 
     refused(InputError, "bad.parquet: not a Parquet file", good, bad)
-    refused(InputError, "none: not a Parquet file that can be read", good, tmp_path / "none")
+    refused(InputError, "none: no such file", good, tmp_path / "none")
     refused(ConfigError, "two files are called a.parquet", good, same)
     refused(ConfigError, "would be overwritten", good, out=good.parent)
-    refused(ConfigError, "has a column 'label' already", good, column="label")
+    refused(ConfigError, "has a column 'mjj' already", good, column="mjj")
+    refused(ConfigError, "--column weight: a search reads something else", good, column="weight")
     (tmp_path / "nothing").mkdir()
     refused(InputError, r"a folder without \*.parquet", tmp_path / "nothing")
+
+
+def test_damage_in_a_column_that_is_only_copied_is_told(tagger: Tagger, tmp_path: Path) -> None:
+    path = tmp_path / "jets.parquet"
+    pq.write_table(pq.read_table(write_jets(path, 20)), path, write_page_checksum=True)
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    columns = {group.column(k).path_in_schema: group.column(k) for k in range(group.num_columns)}
+    content, run = bytearray(path.read_bytes()), columns["run"]
+    content[run.dictionary_page_offset + run.total_compressed_size - 1] ^= 16
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"jets\.parquet: not a Parquet file that .* CRC checksum"):
+        score_files(tagger, [str(path)], tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())

@@ -61,3 +61,29 @@ def test_columns_that_cannot_be_used_are_named(columns: str, tmp_path: Path) -> 
         parse_config({"events": {"files": ["x"]}, "features": [{"names": "none.json"}]})
     with pytest.raises(ConfigError, match="no jet feature 'pt'"):
         DijetProcessor(features=("pt",))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("label", pa.array(["top"] * 600), "column 'label' holds string, not whole numbers"),
+        ("label", pa.array([None, 0, 1] * 200), "column 'label': 200 of 600 values"),
+        ("efps_b2", pa.array([[1.0], None, [2.0]] * 200, pa.list_(pa.float32(), 1)), "is missing in 200"),
+    ],
+)  # fmt: skip
+def test_values_that_are_missing_or_words_are_named(
+    columns: str, name: str, values: pa.Array, said: str
+) -> None:
+    table = pq.read_table(columns)
+    pq.write_table(table.drop_columns(name).append_column(name, values), columns)
+    with pytest.raises((InputError, ConfigError), match=rf"jets\.parquet: .*{said}"):
+        numbers_of([columns], ["efps_b2"])
+
+
+def test_files_with_lists_of_other_lengths_are_refused(columns: str, tmp_path: Path) -> None:
+    table = pq.read_table(columns)
+    short = pa.array([[1.0, 2.0]] * 600, pa.list_(pa.float32(), 2))
+    other = tmp_path / "other.parquet"
+    pq.write_table(table.drop_columns("efps_b2").append_column("efps_b2", short), other)
+    with pytest.raises(InputError, match=r"other\.parquet: no 'efp2_b2' in some of them"):
+        numbers_of([columns, str(other)], ["efps_b2"])

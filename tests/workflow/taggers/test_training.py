@@ -55,3 +55,8 @@ def test_a_wrong_word_is_refused_before_jets_are_read(tmp_path: Path) -> None:
 def test_files_without_jets_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"empty.parquet: no jets in these files"):
         labelled_jets([str(write_jets(tmp_path / "empty.parquet", 0))], ("constituents",), "mjj")
+
+
+def test_a_folder_in_place_of_the_file_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a folder; give the name of a file"):
+        train_to_file(["none.parquet"], tmp_path, columns=("constituents",), kind="pfn")
