@@ -86,7 +86,7 @@ class RegionFlows(Method[RegionFlowsHyper]):
         "J. Harrison, Anomaly detection with not-so-dense(ity) estimators at ATLAS (talk); "
         "ATLAS, arXiv:2508.19778"
     )
-    windowed: ClassVar[bool] = False
+    windowed: bool = False
     trained_on: ClassVar[Literal["data", "simulation"]] = "simulation"
     Hyper: ClassVar[type[RegionFlowsHyper]] = RegionFlowsHyper
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"
