@@ -8,6 +8,7 @@ from .errors import (
     InputError,
     MissingExtraError,
     OverdensityError,
+    first_line,
     nearest_names,
 )
 from .extras import extra_for, require
@@ -22,6 +23,7 @@ __all__ = [
     "OverdensityError",
     "Record",
     "extra_for",
+    "first_line",
     "nearest_names",
     "progress",
     "require",

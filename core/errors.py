@@ -11,6 +11,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "OverdensityError",
+    "first_line",
     "nearest_names",
 ]
 
@@ -99,6 +100,17 @@ class MissingExtraError(OverdensityError):
     Traceback (most recent call last):
     overdensity.core.errors.MissingExtraError: method 'cathode' needs torch: pip install 'overdensity[networks]'
     """
+
+
+def first_line(error: BaseException) -> str:
+    r"""Return the first line of what an error says, or its kind where it says nothing.
+
+    Examples
+    --------
+    >>> first_line(ValueError("not a file\nmore of that")), first_line(KeyError())
+    ('not a file', 'KeyError')
+    """
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def nearest_names(name: str, valid: Iterable[str], *, n: int = 3) -> str:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ...core import InputError, nearest_names
+from ...core import InputError, first_line, nearest_names
 from ...core.files.file_systems import file_system
 from ...core.files.listing import data_files, data_suffix, refuse_declared, same_place
 from ...core.identity import content_ids, number_ties
@@ -338,7 +338,7 @@ def _next(batches: Iterator[pa.RecordBatch], name: str) -> pa.RecordBatch | None
     except (pa.ArrowException, OSError, ValueError) as error:
         msg = (
             f"{name}: its values cannot be read, the file is damaged "
-            f"({(str(error).splitlines() or [type(error).__name__])[0]}); copy or make it again"
+            f"({first_line(error)}); copy or make it again"
         )
         raise InputError(msg) from None
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ...core import InputError
+from ...core import InputError, first_line
 
 __all__ = ["read_checked", "write_checked"]
 
@@ -66,7 +66,7 @@ def read_checked(where: Any, name: str) -> pa.Table:
             rows, stored = file.metadata.num_rows, (table.schema.metadata or {}).get(_CHECKSUM)
         intact = rows == table.num_rows and stored == _checksum(table)
     except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
-        msg = f"{name}: damaged ({(str(error).splitlines() or [type(error).__name__])[0]})"
+        msg = f"{name}: damaged ({first_line(error)})"
         raise InputError(msg) from None
     if not intact:
         msg = f"{name}: damaged, or not written by this version (its checksum is of other values)"

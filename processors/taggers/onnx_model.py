@@ -11,7 +11,7 @@ import numpy as np
 from coffea.ml_tools.helper import nonserializable_attribute, numpy_call_wrapper
 from numpy.typing import NDArray
 
-from ...core import ConfigError, InputError, extra_for
+from ...core import ConfigError, InputError, extra_for, first_line
 from ...core.files.json_values import json_value
 from .declaration import Declaration, ModelInput
 
@@ -72,7 +72,7 @@ class OnnxTagger(nonserializable_attribute, numpy_call_wrapper):
                 self._model, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # noqa: BLE001 - its errors have no class in common
-            msg = f"{self.file}: not an ONNX model that onnxruntime can run ({_first_line(error)})"
+            msg = f"{self.file}: not an ONNX model that onnxruntime can run ({first_line(error)})"
             raise ConfigError(msg) from None
 
     def prepare_awkward(self, **columns: Any) -> tuple[tuple[()], dict[str, Any]]:
@@ -101,7 +101,7 @@ class OnnxTagger(nonserializable_attribute, numpy_call_wrapper):
                 found = np.reshape(found, (len(found), -1))
                 score[start : start + rows] = found[:, self.declaration.column]
             except Exception as error:  # noqa: BLE001 - its errors have no class in common
-                msg = f"{self.file}: the model fails on {min(rows, n - start)} jets ({_first_line(error)})"
+                msg = f"{self.file}: the model fails on {min(rows, n - start)} jets ({first_line(error)})"
                 raise ConfigError(msg) from None
         if self.declaration.logit:
             score = (1 / (1 + np.exp(-score.astype(np.float64)))).astype(np.float32)
@@ -215,10 +215,6 @@ def _refuse_other_files(model: bytes, file: str) -> None:
             "'one.onnx')"
         )
         raise ConfigError(msg)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _json(text: str, file: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import IO, Protocol
 import numpy as np
 import pyarrow as pa
 
-from ...core import InputError, nearest_names
+from ...core import InputError, first_line, nearest_names
 from ...core.files.file_systems import file_system
 from ...core.files.listing import data_files
 from ...core.identity import hex_digest
@@ -150,7 +150,7 @@ class _Batches:
             batches = pa.ipc.open_stream(self.file)
         except (pa.ArrowException, OSError) as error:
             msg = (
-                f"{self.name}: not an Arrow stream ({_said(error)}); send record batches, as "
+                f"{self.name}: not an Arrow stream ({first_line(error)}); send record batches, as "
                 "pyarrow.ipc.new_stream writes them"
             )
             raise InputError(msg) from None
@@ -191,7 +191,7 @@ class _Batches:
         except StopIteration:
             return None
         except (pa.ArrowException, OSError) as error:
-            msg = f"{self.name}: it ends in the middle of a record batch ({_said(error)})"
+            msg = f"{self.name}: it ends in the middle of a record batch ({first_line(error)})"
             raise InputError(msg) from None
 
 
@@ -222,7 +222,3 @@ class ArrowStream:
         if not self.ended:
             self.ended = True
             yield _Batches(self.file, self.features, self.mass)
-
-
-def _said(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
