@@ -1,9 +1,10 @@
-"""Arrays that a long task leaves on disk until it is done; damaged ones are made again."""
+"""Arrays by their names, and as files of what a long task has done; damaged ones are made again."""
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from .records import atomic_path
 
-__all__ = ["read_arrays", "write_arrays"]
+__all__ = ["read_arrays", "within", "write_arrays"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,3 +46,14 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]] | None:
     except Exception as error:  # noqa: BLE001 - damaged bytes raise whatever the decoders choose
         logger.warning("%s: damaged, and is made again (%s)", path, error or type(error).__name__)
         return None
+
+
+def within(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays whose names begin with a prefix, without it: what one part has learnt.
+
+    Examples
+    --------
+    >>> within({"flow.weight": np.zeros(2), "names": np.array(["a"])}, "flow.")
+    {'weight': array([0., 0.])}
+    """
+    return {key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)}

@@ -25,7 +25,6 @@ __all__ = [
     "Method",
     "Need",
     "register_method",
-    "within",
 ]
 
 Need = Literal["features", "constituents", "images", "simulation", "labels"]
@@ -242,14 +241,3 @@ def register_method(name: str) -> Callable[[MethodT], MethodT]:
     overdensity.core.errors.ConfigError: two methods are called 'cwola': ...; rename one
     """
     return METHODS.decorated(name)
-
-
-def within(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    """Return the arrays whose names begin with a prefix, without it: what one part has learnt.
-
-    Examples
-    --------
-    >>> within({"flow.weight": np.zeros(2), "names": np.array(["a"])}, "flow.")
-    {'weight': array([0., 0.])}
-    """
-    return {key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)}

@@ -23,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError, nearest_names, require
+from ...core.arrays import within
 from ...core.identity import keyed
 from ...core.windows import Window
 from ..folds import fold_of
-from ..method import Method, within
+from ..method import Method
 from ..sample import Sample
 from .quantile_map import QuantileMap
 

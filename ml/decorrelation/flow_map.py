@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from ...core.arrays import within
 from ...core.windows import Window
 from ..flows.conditional import ConditionalFlow, FlowHyper, fit_flow
-from ..method import within
 from .quantile_map import spread_ties
 
 __all__ = ["FlowMap"]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core import ConfigError, InputError, nearest_names
+from ...core.arrays import within
 from ..hyper_checks import refuse_unusable
 from ..training.checkpoints import State
 from ..training.device import pick_device
@@ -218,19 +219,13 @@ class ConditionalFlow:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, device: str = "auto") -> Self:
         """Take over what :meth:`arrays` returned."""
-
-        def part(prefix: str) -> dict[str, NDArray[Any]]:
-            prefix += "."
-            found = {name: arrays[name] for name in arrays if name.startswith(prefix)}
-            return {name.removeprefix(prefix): value for name, value in found.items()}
-
         mean, std = arrays["mass"].tolist()
         states = [
-            {name: torch.from_numpy(value) for name, value in part(str(i)).items()}
+            {name: torch.from_numpy(value) for name, value in within(arrays, f"{i}.").items()}
             for i in range(int(arrays["epochs"]))
         ]
         hyper = FlowHyper(**json.loads(str(arrays["hyper"])))
-        preprocessing = Preprocessing.from_arrays(part("preprocessing"))
+        preprocessing = Preprocessing.from_arrays(within(arrays, "preprocessing."))
         return cls(hyper, preprocessing, mean, std, states, device=device)
 
     def copy_transform(self) -> Transform:

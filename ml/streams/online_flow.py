@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ...core import FitError, InputError
+from ...core.arrays import within
 from ..flows.conditional import ConditionalFlow, FlowHyper, log_prob
 from ..flows.preprocessing import Preprocessing
 from ..flows.transforms import build_transform
@@ -205,16 +206,11 @@ class OnlineFlow:
         self._transform.load_state_dict(state["module"])
         self._optimizer.load_state_dict(state["optimizer"])
         arrays = {name: value.numpy() for name, value in state["arrays"].items()}
-
-        def part(prefix: str) -> dict[str, NDArray[Any]]:
-            found = {name: arrays[name] for name in arrays if name.startswith(prefix)}
-            return {name.removeprefix(prefix): value for name, value in found.items()}
-
-        self._average.restore(part("average."))
+        self._average.restore(within(arrays, "average."))
         self._masses = MassCounts.from_filled(arrays["counts"])
         self._buffer, self._waiting = arrays["buffer"], arrays["waiting"]
         self._log_jacobian = arrays["log_jacobian"]
-        learnt = part("preprocessing.")
+        learnt = within(arrays, "preprocessing.")
         self._preprocessing = Preprocessing.from_arrays(learnt) if learnt else None
         self._mass_mean, self._mass_std = state["mass"]
         self.batches, self.beyond, self._steps = state["numbers"]

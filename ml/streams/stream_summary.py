@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from ...core import InputError
-from ...core.arrays import read_arrays, write_arrays
+from ...core.arrays import read_arrays, within, write_arrays
 from ..flows.conditional import ConditionalFlow
 from ..sample import Sample
 from .mass_counts import MassCounts
@@ -99,16 +99,11 @@ class StreamSummary:
                 f"{path}: no summary of a stream, or a damaged one; run 'overdensity stream' again"
             )
             raise InputError(msg)
-        flow = {
-            name.removeprefix("flow."): value
-            for name, value in arrays.items()
-            if name.startswith("flow.")
-        }
         try:
             return cls(
                 tuple(map(str, arrays["names"])),
                 str(arrays["mass"]),
-                ConditionalFlow.from_arrays(flow, device=device),
+                ConditionalFlow.from_arrays(within(arrays, "flow."), device=device),
                 MassCounts.from_filled(arrays["masses"]),
             )
         except (LookupError, TypeError, ValueError, RuntimeError):

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtri_exp
 
 from ....core import ConfigError, InputError, nearest_names
+from ....core.arrays import within
 from ....core.windows import Window
 from ...folds import fold_of
 from ...hyper_checks import refuse_unusable
 from ...hyperparameters import as_configured, replaced
-from ...method import METHODS, Method, Need, register_method, within
+from ...method import METHODS, Method, Need, register_method
 from ...sample import Sample
 
 __all__ = ["Combination", "CombinationHyper", "sideband_weights", "surprise"]

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core import ConfigError
+from ....core.arrays import within
 from ....core.windows import Window
 from ...flows.conditional import ConditionalFlow, FlowHyper, fit_flow
-from ...method import register_method, within
+from ...method import register_method
 from .outer_density import FEW_EPOCHS, TRIANGULAR, OuterDensity, OuterHyper, refuse_choice
 
 __all__ = ["Anode", "AnodeHyper"]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core import ConfigError
+from ....core.arrays import within
 from ....core.windows import Window
 from ...classifiers.ensemble import (
     ClassifierHyper,
@@ -18,7 +19,7 @@ from ...classifiers.ensemble import (
     fit_classifier,
 )
 from ...classifiers.kinds import Classifier
-from ...method import register_method, within
+from ...method import register_method
 from .outer_density import FEW_EPOCHS, OuterDensity, OuterHyper
 
 __all__ = ["FEW_SAMPLES", "Cathode", "CathodeHyper", "draw_masses"]

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core import ConfigError, InputError, nearest_names
+from ....core.arrays import within
 from ....core.windows import Window
 from ...flows.conditional import ConditionalFlow, FlowHyper, fit_flow
 from ...inputs.jet_columns import mass_difference, rescale_masses, sort_jets
-from ...method import Method, Need, within
+from ...method import Method, Need
 from ...sample import Sample
 
 __all__ = ["FEW_EPOCHS", "SIDEBANDS", "TRIANGULAR", "OuterDensity", "OuterHyper", "refuse_choice"]

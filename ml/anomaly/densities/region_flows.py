@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from ....core import InputError
+from ....core.arrays import within
 from ....core.windows import Window
 from ...flows.cell_resampling import resample_cells
 from ...flows.conditional import ConditionalFlow, FlowHyper, fit_flow
 from ...flows.marginals import Marginals, effective_number
 from ...hyper_checks import refuse_unusable
-from ...method import Method, Need, register_method, within
+from ...method import Method, Need, register_method
 from ...sample import Sample, simulated
 
 __all__ = ["RegionFlows", "RegionFlowsHyper"]

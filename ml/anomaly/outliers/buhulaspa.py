@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ....core import ConfigError
+from ....core.arrays import within
 from ....core.windows import Window
 from ...hyper_checks import refuse_unusable
 from ...inputs.jet_columns import sort_jets
-from ...method import Method, Need, register_method, within
+from ...method import Method, Need, register_method
 from ...networks.variational_autoencoder import VariationalAutoencoder
 from ...sample import Sample
 from ...training.engine import one_thread, seeded, train

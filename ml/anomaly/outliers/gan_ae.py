@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ....core.arrays import within
 from ....core.windows import Window
 from ...hyper_checks import refuse_unusable
 from ...losses.distance_correlation import squared_distance_correlation
-from ...method import Method, Need, register_method, within
+from ...method import Method, Need, register_method
 from ...networks.adversarial import AdversarialAutoencoder
 from ...sample import Sample
 from ...training.engine import seeded, train

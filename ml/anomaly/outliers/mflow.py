@@ -14,11 +14,12 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from ....core import ConfigError, InputError
+from ....core.arrays import within
 from ....core.windows import Window
 from ...flows.conditional import FlowHyper
 from ...flows.transforms import build_transform
 from ...inputs.jet_columns import sort_jets
-from ...method import Method, Need, register_method, within
+from ...method import Method, Need, register_method
 from ...sample import Sample
 from ...training.device import pick_device
 from ...training.engine import one_thread, seeded, train

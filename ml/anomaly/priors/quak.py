@@ -12,11 +12,12 @@ from scipy.stats import gaussian_kde
 from torch import Tensor, nn
 
 from ....core import InputError
+from ....core.arrays import within
 from ....core.windows import Window
 from ...flows.transforms import build_transform
 from ...hyper_checks import refuse_unusable
 from ...inputs.jet_columns import sort_jets
-from ...method import Method, Need, register_method, within
+from ...method import Method, Need, register_method
 from ...networks.variational_autoencoder import VariationalAutoencoder
 from ...sample import Sample, simulated
 from ...training.engine import seeded, train

@@ -14,11 +14,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ....core import InputError
+from ....core.arrays import within
 from ....core.windows import Window
 from ...classifiers.ensemble import balance_classes
 from ...hyper_checks import refuse_unusable
 from ...losses.distance_correlation import squared_distance_correlation
-from ...method import Method, Need, register_method, within
+from ...method import Method, Need, register_method
 from ...networks.pairs import PairOfNetworks
 from ...sample import Sample, truth
 from ...training.engine import seeded, train

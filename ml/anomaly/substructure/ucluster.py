@@ -14,10 +14,11 @@ from scipy.stats import norm
 from torch import Tensor
 
 from ....core import InputError
+from ....core.arrays import within
 from ....core.windows import Window
 from ...blocks.constituents import Constituents, Padded
 from ...hyper_checks import refuse_unusable
-from ...method import Method, Need, register_method, within
+from ...method import Method, Need, register_method
 from ...networks.clustering import ClusteringNetwork
 from ...sample import Sample
 from ...training.engine import seeded, train

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core import ConfigError, InputError
+from ....core.arrays import within
 from ....core.windows import Window
 from ...classifiers.ensemble import (
     ClassifierHyper,
@@ -21,7 +22,7 @@ from ...classifiers.ensemble import (
 from ...classifiers.kinds import Classifier, Inputs, Shown
 from ...classifiers.network_kind import NetworkHyper
 from ...folds import fold_of
-from ...method import Method, register_method, within
+from ...method import Method, register_method
 from ...sample import Sample
 from ..classifier_method import InputHyper, refuse_few_events
 from ..outliers.autoencoder import Autoencoder, AutoencoderHyper

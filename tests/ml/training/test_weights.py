@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from overdensity.ml.method import within
+from overdensity.core.arrays import within
 from overdensity.ml.training.weights import weights_of, with_weights
 
 
