@@ -188,6 +188,16 @@ class Sample:
         return replace(self, label=None)
 
     @property
+    def weights(self) -> NDArray[np.float64]:
+        """The weight of each event, shape (n_events,): 1 where there are none."""
+        return np.ones(len(self)) if self.weight is None else self.weight
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """The region of each event, shape (n_events,): 0 where there are none."""
+        return np.zeros(len(self), np.int64) if self.group is None else self.group
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The names of all features, of numbers and then of blocks."""
         return (*self.names, *self.blocks)
@@ -252,7 +262,7 @@ class Sample:
         InputError
             If the features are not the same.
         """
-        first = samples[0]
+        first, blocks = samples[0], dict(samples[0].blocks)
         for other in samples[1:]:
             if other.columns != first.columns:
                 msg = (
@@ -261,13 +271,8 @@ class Sample:
                     "same order"
                 )
                 raise InputError(msg)
-        blocks = dict(first.blocks)
-        for other in samples[1:]:
             blocks = {name: block.beside(other.blocks[name]) for name, block in blocks.items()}
-        weight = None
-        if any(sample.weight is not None for sample in samples):
-            parts = (np.ones(len(s)) if s.weight is None else s.weight for s in samples)
-            weight = np.concatenate(list(parts))
+        weighted = any(sample.weight is not None for sample in samples)
         labels = [sample.label for sample in samples if sample.label is not None]
         groups = [sample.group for sample in samples if sample.group is not None]
         return cls(
@@ -275,7 +280,7 @@ class Sample:
             np.concatenate([sample.mass for sample in samples]),
             np.concatenate([sample.features for sample in samples]),
             first.names,
-            weight=weight,
+            weight=np.concatenate([each.weights for each in samples]) if weighted else None,
             label=np.concatenate(labels) if len(labels) == len(samples) else None,
             group=np.concatenate(groups) if len(groups) == len(samples) else None,
             blocks=blocks,

@@ -174,8 +174,8 @@ def _joined(data: Sample, simulation: Sample, folds: int, seed: int) -> _Events:
     return _Events(
         x=both.features,
         is_data=np.arange(len(both)) < len(data),
-        weight=np.ones(len(both)) if both.weight is None else both.weight,
-        group=np.zeros(len(both), np.int64) if both.group is None else both.group,
+        weight=both.weights,
+        group=both.groups,
         fold=np.concatenate(fold),
     )
 

@@ -58,8 +58,7 @@ def _draw_feature(axes: Axes, region: RegionComparison, data: Sample, simulation
         if sample.group is not None and compared is not None:
             inside = np.isin(sample.group.astype(str), list(compared))
         values.append(sample.features[inside, sample.names.index(name)])
-        weight = np.ones(len(sample)) if sample.weight is None else sample.weight
-        weights.append(weight[inside])
+        weights.append(sample.weights[inside])
     low, high = np.quantile(np.concatenate(values), [0.002, 0.998])
     edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
     counts = np.histogram(values[0], edges)[0]

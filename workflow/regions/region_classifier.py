@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...ml import Folding, Sample
 from ...ml.classifiers.ensemble import ClassifierHyper, balance_classes, fit_classifier
 from ...ml.classifiers.kinds import Classifier
-from .region_events import RegionEvents, regions_of
+from .region_events import RegionEvents
 
 __all__ = ["SignalClassifier", "learn_signal"]
 
@@ -71,7 +71,7 @@ def learn_signal(
     signal, background = events.signals[name].sample, events.background
     both = Sample.concatenated(background, signal)
     is_signal = np.arange(len(both)) >= len(background)
-    weight = np.abs(np.ones(len(both)) if both.weight is None else both.weight)
+    weight = np.abs(both.weights)
     shown, models = _shown(both), []
     kept = shown.min(axis=0) < shown.max(axis=0)
     for fold in range(folding.folds):
@@ -93,4 +93,4 @@ def learn_signal(
 
 def _shown(sample: Sample) -> NDArray[np.float32]:
     """Return the features and the region of each event."""
-    return np.column_stack([sample.features, regions_of(sample).astype(np.float32)])
+    return np.column_stack([sample.features, sample.groups.astype(np.float32)])

@@ -15,7 +15,7 @@ from ..stages.inputs import column_paths
 from ..stages.samples import load_grouped
 from .region_config import BackgroundConfig, RegionSearchConfig
 
-__all__ = ["Process", "RegionEvents", "read_events", "regions_of"]
+__all__ = ["Process", "RegionEvents", "read_events"]
 
 Array = NDArray[np.float64]
 
@@ -41,13 +41,12 @@ class Process:
     @property
     def weight(self) -> Array:
         """The weights, of each event."""
-        weight = self.sample.weight
-        return np.ones(len(self.sample)) if weight is None else weight
+        return self.sample.weights
 
     @property
     def group(self) -> NDArray[np.int64]:
         """The region of each event."""
-        return regions_of(self.sample)
+        return self.sample.groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +101,7 @@ def read_events(config: RegionSearchConfig) -> RegionEvents:
         )
         raise InputError(msg)
     if config.regions is None:
-        beyond = np.setdiff1d(regions_of(data), simulated)
+        beyond = np.setdiff1d(data.groups, simulated)
         if len(beyond):
             msg = (
                 f"events: region {beyond[0]} has data and no simulated background; simulate it, or "
@@ -110,7 +109,7 @@ def read_events(config: RegionSearchConfig) -> RegionEvents:
             )
             raise InputError(msg)
     return RegionEvents(
-        data.take(np.isin(regions_of(data), list(names))),
+        data.take(np.isin(data.groups, list(names))),
         {name: _within(each, names, f"backgrounds.{name}") for name, each in backgrounds.items()},
         {name: _within(each, names, f"signals.{name}") for name, each in signals.items()},
         dict(sorted(names.items())),
@@ -133,7 +132,7 @@ def _read_process(
     wanted = [name for each in effects.values() for name in (each.up, each.down)]
     files = column_paths(given.files)
     sample, columns = load_grouped(files, config.features, config.groups, more=wanted)
-    weight = np.ones(len(sample)) if sample.weight is None else sample.weight
+    weight = sample.weights
     scale = 1.0
     if given.cross_section is not None:
         total = float(weight.sum()) if given.generated is None else given.generated
@@ -164,8 +163,3 @@ def _within(process: Process, names: Mapping[int, str], key: str) -> Process:
         sample=process.sample.take(inside),
         varied={name: (up[inside], down[inside]) for name, (up, down) in process.varied.items()},
     )
-
-
-def regions_of(sample: Sample) -> NDArray[np.int64]:
-    """Return the region of each event of a sample that has them."""
-    return np.zeros(len(sample), np.int64) if sample.group is None else sample.group

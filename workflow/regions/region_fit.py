@@ -19,7 +19,7 @@ from ...stats.workspaces.score_shape import (
     score_workspace,
 )
 from .region_config import RegionSearchConfig
-from .region_events import Process, RegionEvents, regions_of
+from .region_events import Process, RegionEvents
 from .region_result import BenchmarkLimit
 
 __all__ = ["ScoredRegion", "benchmark", "scored_regions"]
@@ -100,7 +100,7 @@ def scored_regions(
         except InputError as error:
             msg = f"region {name!r}: {error}, or leave the region out (regions)"
             raise InputError(msg) from None
-        observed = np.histogram(of_data[regions_of(events.data) == number], edges)[0]
+        observed = np.histogram(of_data[events.data.groups == number], edges)[0]
         templates = {
             process: _template(config, each, of_processes[process], inside[process], edges)
             for process, each in (events.backgrounds | events.signals).items()

@@ -17,7 +17,7 @@ from ...ml.flows.marginals import effective_number
 from ...ml.known_methods import load_method
 from ..stages.provenance import stage_key
 from .region_config import RegionSearchConfig
-from .region_events import RegionEvents, regions_of
+from .region_events import RegionEvents
 
 __all__ = ["Closure", "RegionScores", "close", "learn_regions"]
 
@@ -53,7 +53,7 @@ class RegionScores:
         same hash, so that their scores are of the same mixture of models.
         """
         scores = np.zeros(len(sample))
-        learnt = ~np.isin(regions_of(sample), list(self.thin))
+        learnt = ~np.isin(sample.groups, list(self.thin))
         folds = self.folding.of(sample.event)
         for fold, model in enumerate(self.models):
             mine = learnt & (folds == fold)
@@ -90,7 +90,7 @@ def learn_regions(config: RegionSearchConfig, events: RegionEvents, folder: Path
             "method.min_events"
         )
         raise InputError(msg)
-    learnt = background.take(~np.isin(regions_of(background), list(thin)))
+    learnt = background.take(~np.isin(background.groups, list(thin)))
     digest = [learnt.event, learnt.features, learnt.weight, learnt.group]
     contents = hex_digest(*(each.tobytes() for each in digest if each is not None))
     key = stage_key(contents, learnt.names, method.described(), config.seed, config.folds)
@@ -137,10 +137,10 @@ def _thin_regions(
 ) -> frozenset[int]:
     """Return the regions in which some fold leaves fewer events than a flow needs."""
     thin = set()
-    weight = np.ones(len(background)) if background.weight is None else background.weight
+    weight = background.weights
     for region, name in names.items():
         for fold in range(folding.folds):
-            mine = folding.training(background.event, fold) & (regions_of(background) == region)
+            mine = folding.training(background.event, fold) & (background.groups == region)
             total = float(weight[mine].sum())
             if mine.any() and not total > 0:
                 msg = (
@@ -186,13 +186,13 @@ def close(scores: RegionScores, background: Sample, *, seed: int) -> dict[int, C
     dict of int to Closure
         By region; without those that are too thin, or have too few events to be compared.
     """
-    drawn, kept = [], []
+    drawn, kept, weight = [], [], background.weights
     folds = scores.folding.of(background.event)
-    for region in np.unique(regions_of(background)):
+    for region in np.unique(background.groups):
         if int(region) in scores.thin:
             continue
-        of_region = np.flatnonzero(regions_of(background) == region)[:_MOST]
-        if len(of_region) < _FEWEST or effective_number(_weight(background, of_region)) < _FEWEST:
+        of_region = np.flatnonzero(background.groups == region)[:_MOST]
+        if len(of_region) < _FEWEST or effective_number(weight[of_region]) < _FEWEST:
             continue
         kept.append(of_region)
         for fold, model in enumerate(scores.models):
@@ -212,7 +212,3 @@ def close(scores: RegionScores, background: Sample, *, seed: int) -> dict[int, C
         for each in found.regions
         if each.name != "all"
     }
-
-
-def _weight(sample: Sample, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.ones(len(rows)) if sample.weight is None else sample.weight[rows]

@@ -128,7 +128,7 @@ class RegionFlows(Method[RegionFlowsHyper]):
         """
         self._names = background.names
         background.refuse_constant_features()
-        group = _groups(background)
+        group = background.groups
         self._regions = {
             int(region): self._learn(background.take(group == region), int(region), seed)
             for region in np.unique(group)
@@ -138,7 +138,7 @@ class RegionFlows(Method[RegionFlowsHyper]):
     def score(self, data: Sample) -> NDArray[np.float32]:
         """Return -log p in the region of each event; see :meth:`Method.score`."""
         self.refuse_unlike(data)
-        group = _groups(data)
+        group = data.groups
         scores = np.empty(len(data), np.float32)
         for region in np.unique(group):
             mine = group == region
@@ -186,7 +186,7 @@ class RegionFlows(Method[RegionFlowsHyper]):
         return self._regions[region]
 
     def _learn(self, events: Sample, region: int, seed: int) -> _Density:
-        weight = np.ones(len(events)) if events.weight is None else events.weight
+        weight = events.weights
         total, effective = float(weight.sum()), effective_number(weight)
         if not total > 0:
             msg = (
@@ -280,7 +280,3 @@ class _Density:
             Marginals.from_arrays(within(arrays, "marginals.")),
             ConditionalFlow.from_arrays(flow, device=device) if flow else None,
         )
-
-
-def _groups(sample: Sample) -> NDArray[np.int64]:
-    return np.zeros(len(sample), np.int64) if sample.group is None else sample.group

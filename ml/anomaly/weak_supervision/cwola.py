@@ -71,7 +71,7 @@ def balanced_weights(data: Sample, window: Window) -> NDArray[np.float64]:
     -------
     ndarray of float64, shape (n_events,)
     """
-    weight = np.ones(len(data)) if data.weight is None else data.weight.copy()
+    weight = data.weights.copy()
     shares = {window.signal: 0.5, window.lower: 0.25, window.upper: 0.25}
     for region, share in shares.items():
         inside = region(data.mass)

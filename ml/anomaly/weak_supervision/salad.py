@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core import Record
+from ....core.arrays import within
 from ....core.windows import Window
 from ...classifiers.ensemble import (
     ClassifierHyper,
@@ -22,7 +23,7 @@ from ...classifiers.kinds import Classifier, Shown
 from ...classifiers.network_kind import NetworkHyper
 from ...crossfit import train_fold
 from ...folds import Folding
-from ...method import Need, register_method, within
+from ...method import Need, register_method
 from ...sample import Sample, simulated
 from ..classifier_method import (
     FEW_TREES,
@@ -113,7 +114,7 @@ class Salad(ClassifierMethod[SaladHyper]):
             inner_folds=self.hyper.classifier.inner_folds,
             seed=of_region,
         )
-        weight = np.ones(len(both)) if both.weight is None else both.weight.copy()
+        weight = both.weights.copy()
         weight[~real] = self.weights(both.take(~real))
         return self._tell_apart(both, real, balance_classes(real, weight), seed=of_region)
 
@@ -132,8 +133,9 @@ class Salad(ClassifierMethod[SaladHyper]):
         -------
         ndarray of float64, shape (n_events,)
         """
-        own = 1.0 if simulation.weight is None else simulation.weight
-        return own * np.exp(self._reweighting.log_odds(self._with_mass(simulation)).astype(float))
+        return simulation.weights * np.exp(
+            self._reweighting.log_odds(self._with_mass(simulation)).astype(float)
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; see :meth:`Method.arrays`."""

@@ -10,7 +10,7 @@ import pytest
 
 from overdensity.core import InputError
 from overdensity.workflow.regions.region_config import load_regions
-from overdensity.workflow.regions.region_events import read_events, regions_of
+from overdensity.workflow.regions.region_events import read_events
 
 
 def test_backgrounds_are_normalised_to_cross_section_and_luminosity(region_search: Path) -> None:
@@ -35,7 +35,7 @@ def test_events_outside_the_regions_are_left_out(region_search: Path) -> None:
     config = load_regions(region_search / "regions.yaml", ["regions={1: 4l_1Z}"])
     events = read_events(config)
     assert events.names == {1: "4l_1Z"}
-    assert set(regions_of(events.data)) == {1}
+    assert set(events.data.groups) == {1}
     assert set(events.backgrounds["zz"].group) == {1}
 
 
