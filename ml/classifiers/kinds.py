@@ -20,11 +20,15 @@ __all__ = [
     "Ensemble",
     "EnsembleHyper",
     "Inputs",
+    "Read",
     "Shown",
     "register_classifier",
 ]
 
 KindT = TypeVar("KindT", bound="type[ClassifierKind]")
+
+Read = Literal["features", "constituents", "images"]
+"""What a kind of classifier may read of events."""
 
 _SEARCHED = (
     "overdensity.ml.classifiers"  # the package with our kinds; others come by the entry points
@@ -154,7 +158,7 @@ class ClassifierKind(ABC):
     """
 
     name: ClassVar[str]
-    needs: ClassVar[tuple[Literal["features", "constituents", "images"], ...]] = ("features",)
+    needs: ClassVar[tuple[Read, ...]] = ("features",)
     requires: ClassVar[tuple[str, ...]] = ()
     Hyper: ClassVar[type[Any]]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from ...hyper_checks import refuse_unusable
 from ...training.training_hyper import TrainingHyper
-from ..kinds import register_classifier
+from ..kinds import Read, register_classifier
 from ..module_kind import ModuleKind
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class CnnHyper:
 class Cnn(ModuleKind):
     """Convolutional networks on images, each pixel standardised."""
 
-    needs: ClassVar[tuple[Literal["features", "constituents", "images"], ...]] = ("images",)
+    needs: ClassVar[tuple[Read, ...]] = ("images",)
     Hyper: ClassVar[type[CnnHyper]] = CnnHyper
 
     def _parts(self) -> tuple[type[ImageEnsemble], Callable[..., Mapping[int, ImageEnsemble]]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...hyper_checks import refuse_unusable
 from ...training.training_hyper import TrainingHyper
-from ..kinds import ClassifierKind, EnsembleHyper, Inputs, register_classifier
+from ..kinds import ClassifierKind, EnsembleHyper, Inputs, Read, register_classifier
 from ..trees import BoostingHyper
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class DeepEnsemble(ClassifierKind):
     What the trees learn of an event is said by the network that has not seen it.
     """
 
-    needs: ClassVar[tuple[Literal["features", "constituents", "images"], ...]] = (
+    needs: ClassVar[tuple[Read, ...]] = (
         "features",
         "images",
     )

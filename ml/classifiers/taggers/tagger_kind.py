@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
+from ..kinds import Read
 from ..module_kind import ModuleKind
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class TaggerKind(ModuleKind):
     (:class:`~overdensity.ml.classifiers.taggers.tagger_ensemble.TaggerHyper`).
     """
 
-    needs: ClassVar[tuple[Literal["features", "constituents", "images"], ...]] = ("constituents",)
+    needs: ClassVar[tuple[Read, ...]] = ("constituents",)
 
     def _parts(self) -> tuple[type[TaggerEnsemble], Callable[..., Mapping[int, TaggerEnsemble]]]:
         from .tagger_ensemble import TaggerEnsemble, fit_taggers  # noqa: PLC0415 - imports torch
