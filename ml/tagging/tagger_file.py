@@ -11,10 +11,9 @@ import numpy as np
 import torch
 
 from ...core import InputError, OverdensityError
-from ...core.records import atomic_path
 from ..classifiers.taggers.tagger_ensemble import TaggerEnsemble
 from ..hyperparameters import as_configured
-from ..training.checkpoints import read_tensors
+from ..training.checkpoints import read_tensors, write_tensors
 from .tagger import Tagger, tagger_hyper
 
 __all__ = ["load_tagger", "save_tagger"]
@@ -48,8 +47,7 @@ def save_tagger(path: str | os.PathLike[str], tagger: Tagger) -> None:
         },
         "event": torch.from_numpy(tagger.event.view(np.int64)),
     }
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    write_tensors(path, content)
 
 
 def load_tagger(path: str | os.PathLike[str]) -> Tagger:
