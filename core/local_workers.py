@@ -11,9 +11,11 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 from typing import ParamSpec, TypeVar
 
-__all__ = ["InProcess", "available_cores", "local_workers"]
+__all__ = ["InProcess", "available_cores", "interrupt_held", "local_workers"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -69,11 +71,15 @@ def local_workers(workers: int) -> Iterator[Executor]:
             yield here
         return
     others = multiprocessing.active_children()
+    own: list[BaseProcess] = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_parent) as pool:
-        pool.submit(int)  # starts all of them, from the thread that they follow
-        own = [each for each in multiprocessing.active_children() if each not in others]
         try:
+            with interrupt_held():
+                # A task starts one worker at most; all are to start here, from the thread they follow.
+                while len(own) < workers:
+                    pool.submit(int)
+                    own = [each for each in multiprocessing.active_children() if each not in others]
             yield pool
         except BaseException:
             for process in own:
@@ -81,13 +87,33 @@ def local_workers(workers: int) -> Iterator[Executor]:
             raise
 
 
+@contextmanager
+def interrupt_held() -> Iterator[None]:
+    """Hold Ctrl-C back until the context is left; processes and threads that start in it never see it.
+
+    A terminal interrupts all processes, and each that still imports would print a traceback: its own
+    code comes too late to ignore the signal, so it inherits the mask.
+
+    Examples
+    --------
+    >>> with interrupt_held():
+    ...     signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    True
+    """
+    resource_tracker.ensure_running()  # where it starts later, it lets the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent, and end with it.
+    """End with the parent.
 
     A library that holds the interpreter, as Pythia does for a whole chunk, lets no thread notice: Linux
     is asked to end the process (prctl, PR_SET_PDEATHSIG), other systems have the thread alone.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SIGNAL_AT_DEATH_OF_PARENT, signal.SIGKILL)
     parent = multiprocessing.parent_process()

@@ -13,16 +13,19 @@ import pytest
 
 from overdensity.core.local_workers import available_cores, local_workers
 
+# One script per moment: while both workers still start, and while both work.
 BUSY = """
-import os, signal, sys, time
+import multiprocessing, os, signal, sys, time
 from overdensity.core.local_workers import local_workers
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
     with local_workers(2) as pool:
-        first = [pool.submit(os.getpid) for _ in range(8)]
-        pids = {each.result() for each in first}
+        pids = [each.pid for each in multiprocessing.active_children()]
         busy = [pool.submit(time.sleep, 600) for _ in range(4)]
+        if sys.argv[1] == "working":
+            while not all(each.running() for each in busy[:2]):
+                time.sleep(0.01)
         print(*pids, flush=True)
         busy[0].result()
 """
@@ -47,12 +50,15 @@ def running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.parametrize("when", ["starting", "working"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_workers_end_with_the_one_that_started_them(how: signal.Signals, tmp_path) -> None:
+def test_workers_end_with_the_one_that_started_them(
+    how: signal.Signals, when: str, tmp_path
+) -> None:
     script = tmp_path / "busy.py"
     script.write_text(BUSY)
     started = subprocess.Popen(
-        [sys.executable, str(script)],
+        [sys.executable, str(script), when],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -60,7 +66,7 @@ def test_workers_end_with_the_one_that_started_them(how: signal.Signals, tmp_pat
     )
     assert started.stdout is not None
     pids = [int(word) for word in started.stdout.readline().split()]
-    assert pids
+    assert len(pids) == 2
     if how is signal.SIGINT:  # a terminal sends it to all of them
         os.killpg(started.pid, how)
     else:

@@ -22,7 +22,7 @@ from distributed.utils import format_dashboard_link
 from rich.console import Console
 
 from ...core import ConfigError, OverdensityError, progress, require
-from ...core.local_workers import available_cores
+from ...core.local_workers import available_cores, interrupt_held
 from ..config.cluster import BATCH_KINDS, ClusterConfig, Started
 from .batch import batch_cluster, job_script
 from .gateway import gateway_cluster, gateway_request
@@ -161,22 +161,22 @@ def _here(config: ClusterConfig) -> Iterator[Started]:
     """Start processes or threads of this machine; all that listens does so on loopback."""
     number = config.workers or config.minimum or (1 if config.maximum else available_cores())
     port = 8787 if config.wants_dashboard else 0
-    with (
-        _dask_silenced(),
-        LocalCluster(
-            n_workers=number,
-            threads_per_worker=1,
-            processes=config.kind == "local",
-            host="127.0.0.1" if config.kind == "local" else None,  # threads need no network
-            dashboard_address=config.dashboard_address or f"127.0.0.1:{port}",
-            worker_class=_WorkerInThreads if config.kind == "threads" else None,
-            scheduler_kwargs={"dashboard": config.wants_dashboard},
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-    ):
-        if config.maximum:
-            cast("Any", cluster).adapt(minimum=number, maximum=config.maximum)
-        yield Started(cluster, wanted=number)
+    with _dask_silenced():
+        with interrupt_held():  # half a cluster cannot be closed
+            started = LocalCluster(
+                n_workers=number,
+                threads_per_worker=1,
+                processes=config.kind == "local",
+                host="127.0.0.1" if config.kind == "local" else None,  # threads need no network
+                dashboard_address=config.dashboard_address or f"127.0.0.1:{port}",
+                worker_class=_WorkerInThreads if config.kind == "threads" else None,
+                scheduler_kwargs={"dashboard": config.wants_dashboard},
+                silence_logs=logging.CRITICAL,
+            )
+        with started as cluster:
+            if config.maximum:
+                cast("Any", cluster).adapt(minimum=number, maximum=config.maximum)
+            yield Started(cluster, wanted=number)
 
 
 @contextmanager

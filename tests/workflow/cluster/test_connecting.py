@@ -34,7 +34,11 @@ def die(folder: Path, number: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-for task in (write, write_but_die_once, refuse, die):
+def hears_interrupts() -> bool:
+    return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+for task in (write, write_but_die_once, refuse, die, hears_interrupts):
     task.__module__ = "__main__"  # workers cannot import a test module: it travels by value
 
 
@@ -48,6 +52,11 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     with connect("local", workers=2) as client:
         tasks = [(tmp_path, i) for i in range(5)]
         run_tasks(client, write_but_die_once, tasks, description="writing")
+        client.wait_for_workers(2)
+        heard = client.run(hears_interrupts)
+    # Ctrl-C is the client's, also in the worker that came later: theirs would be a traceback each.
+    assert list(heard.values()) == [False, False]
+    assert hears_interrupts()
     assert sorted(path.name for path in tmp_path.iterdir()) == [*"01234", "died"]
 
 
