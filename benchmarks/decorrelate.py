@@ -59,7 +59,8 @@ Array = NDArray[np.float64]
 def signal_file(of: str, folder: Path) -> Path:
     """Return the file of a signal; octets are simulated where they are not there."""
     if of != "octet":
-        return REFERENCE / {"two": "rnd_signal", "three": "rnd_signal_3prong"}[of]
+        name = {"two": "rnd_signal", "three": "rnd_signal_3prong"}[of]
+        return REFERENCE / f"{name}.parquet"
     path = folder / "octet.parquet"
     if not path.is_file():
         recipe = read_recipe(RECIPE).with_events({"dijets": 0, "trijets": OCTETS})
