@@ -109,5 +109,5 @@ def test_too_few_bins_are_refused() -> None:
     edges = log_edges(2632, 6000, 16)
     counts, windows = np.zeros(16), edges[None, [3, 4]]
     counts[:4] = 100
-    with pytest.raises(FitError, match="only 3 bins outside the window 3071-3234 GeV have events"):
+    with pytest.raises(FitError, match="only 3 bins outside the window 3071"):
         blind_background(edges, counts, windows, 0, (0.1,), model=MODEL)
