@@ -63,7 +63,7 @@ def signal_file(of: str, folder: Path) -> Path:
         return REFERENCE / f"{name}.parquet"
     path = folder / "octet.parquet"
     if not path.is_file():
-        recipe = read_recipe(RECIPE).with_events({"dijets": 0, "trijets": OCTETS})
+        recipe = read_recipe(RECIPE, beside=("out",)).with_events({"dijets": 0, "trijets": OCTETS})
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as place:
             simulate_recipe(recipe, Path(place) / "events.h5", seed=101, workers=1)
@@ -211,11 +211,12 @@ def print_table(arguments: argparse.Namespace) -> None:
 
 
 def sample_of(columns: dict[str, Array], mass: str, features: list[str], *, label: int) -> Sample:
-    """Return events for a method."""
-    rows = np.stack([columns[name] for name in features], axis=1)
+    """Return the events in the scan for a method."""
+    inside = (columns[mass] >= LOW) & (columns[mass] < HIGH)
+    rows = np.stack([columns[name][inside] for name in features], axis=1)
     number = np.arange(len(rows), dtype=np.uint64) + np.uint64(10**7 * label)
     truth = np.full(len(rows), label)
-    return Sample.from_arrays(columns[mass], rows, features, event=number, label=truth)
+    return Sample.from_arrays(columns[mass][inside], rows, features, event=number, label=truth)
 
 
 def taught(
