@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from scipy.stats import kstest
 
 from overdensity.core.progress_bar import set_quiet
-from overdensity.core.records import atomic_path
+from overdensity.core.records import atomic_path, write_text_atomic
 from overdensity.ml import Sample, make_method, scan_windows
 from overdensity.ml.decorrelation.decorrelated import decorrelated
 from overdensity.processors import LhcoSource, MultijetProcessor, process
@@ -48,6 +48,12 @@ OCTETS = 6000  # events that are simulated
 BASE = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 ADDED = {"mjj": ("delta_eta",), "mjjj": ("delta_eta", "dalitz_low", "dalitz_mid", "dalitz_high")}
 KINDS = ("plain", "added", "decorrelated")
+LEARNT_FROM = (*KINDS, "decorrelated alone")
+CASES = (
+    ("two", "mjj"),
+    ("two", "mjjj"),
+    ("octet", "mjjj"),
+)  # signals and masses of the second part
 LOW, HIGH = 2632.0, 6000.0
 PASSING = (0.3, 0.1, 0.01)
 TAUGHT, TESTED = 100_000, 120_000  # background events for a supervised classifier, and to ask all
@@ -222,7 +228,14 @@ def sample_of(columns: dict[str, Array], mass: str, features: list[str], *, labe
 def taught(
     name: str, kind: str, box: int, whole: tuple[Sample, Sample], arguments: argparse.Namespace
 ) -> list[float]:
-    """Return what a classifier reaches that learnt from some of the background and of the signal."""
+    """Return what a classifier reaches that learnt from some of the background and of the signal.
+
+    What is done is read.
+    """
+    case = f"{arguments.of}-{arguments.mass}-{arguments.by}-{arguments.seed}"
+    done = arguments.out / f"information-{case}" / f"{name}-{kind.replace(' ', '-')}-{box}.json"
+    if done.is_file():
+        return json.loads(done.read_text())
     (background, signal), added = whole, list(ADDED[arguments.mass])
     order = shuffled(background.mass, arguments)
     half = len(signal) // 2
@@ -243,10 +256,13 @@ def taught(
         for each in (background.take(order[-TESTED:]), signal.take(np.arange(half, 2 * half)))
     ]
     cuts = [np.quantile(scores[0], 1 - efficiency) for efficiency in PASSING]
-    return [
+    found = [
         float((scores[1] > cut).mean() / np.sqrt(efficiency))
         for cut, efficiency in zip(cuts, PASSING, strict=True)
     ]
+    done.parent.mkdir(parents=True, exist_ok=True)
+    write_text_atomic(done, json.dumps(found))
+    return found
 
 
 def print_information(arguments: argparse.Namespace) -> None:
@@ -254,33 +270,25 @@ def print_information(arguments: argparse.Namespace) -> None:
     names = " | ".join(f"S/√B gained at {100 * efficiency:g} %" for efficiency in PASSING)
     print(f"| signal, mass | classifier | features | {names} |")
     print("| --- " * (3 + len(PASSING)) + "|")
-    events = (
-        columns_of(REFERENCE / "rnd_background.parquet"),
-        columns_of(signal_file(arguments.of, arguments.out)),
-    )
-    added = list(ADDED[arguments.mass])
-    for name, boxes in (("supervised", 1), ("cwola", arguments.boxes)):
-        for kind, features in (
-            ("baseline", list(BASE)),
-            ("added", [*BASE, *added]),
-            ("decorrelated", [*BASE, *added]),
-            ("decorrelated alone", added),
-        ):
-            background, signal = (
-                sample_of(each, arguments.mass, features, label=label)
-                for label, each in enumerate(events)
-            )
-            found = [
-                taught(name, kind, box, (background, signal), arguments) for box in range(boxes)
-            ]
-            mean = [f"{x:.2f}" for x in np.mean(found, axis=0)]
-            if boxes > 1:
-                error = np.std(found, axis=0, ddof=1) / np.sqrt(boxes)
-                mean = [f"{x} ± {y:.2f}" for x, y in zip(mean, error, strict=True)]
-            print(
-                f"| {arguments.of}, {arguments.mass} | {name} | {kind} | {' | '.join(mean)} |",
-                flush=True,
-            )
+    for arguments.of, arguments.mass in CASES:
+        files = REFERENCE / "rnd_background.parquet", signal_file(arguments.of, arguments.out)
+        events, added = [columns_of(file) for file in files], list(ADDED[arguments.mass])
+        for name, boxes in (("supervised", 1), ("cwola", arguments.boxes)):
+            for kind in LEARNT_FROM:
+                features = {"plain": list(BASE), "decorrelated alone": added}.get(
+                    kind, [*BASE, *added]
+                )
+                whole = tuple(
+                    sample_of(each, arguments.mass, features, label=k)
+                    for k, each in enumerate(events)
+                )
+                found = [taught(name, kind, box, whole, arguments) for box in range(boxes)]
+                mean = [f"{x:.2f}" for x in np.mean(found, axis=0)]
+                if boxes > 1:
+                    error = np.std(found, axis=0, ddof=1) / np.sqrt(boxes)
+                    mean = [f"{x} ± {y:.2f}" for x, y in zip(mean, error, strict=True)]
+                row = " | ".join([f"{arguments.of}, {arguments.mass}", name, kind, *mean])
+                print(f"| {row} |", flush=True)
 
 
 def main() -> None:

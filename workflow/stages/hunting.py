@@ -125,7 +125,7 @@ def make_results(run: Run) -> SearchResults:
 
 def all_counts(run: Run, scores: Scores) -> NDArray[np.int64]:
     """Return the events before selection in the bins of the fits, shape (n_bins,)."""
-    return spectrum_of(scores.sample.mass, run.fit_edges).counts
+    return np.array(spectrum_of(scores.sample.mass, run.fit_edges).counts)
 
 
 def spurious_of(run: Run, counts: NDArray[Any]) -> SpuriousSignal | None:
@@ -150,7 +150,7 @@ def spurious_of(run: Run, counts: NDArray[Any]) -> SpuriousSignal | None:
         return None
     if source != "data":
         sample = load_masses(run, source)
-        counts = spectrum_of(sample.mass, run.fit_edges, sample.weight).counts
+        counts = np.array(spectrum_of(sample.mass, run.fit_edges, sample.weight).counts)
     return spurious_signal(
         run.fit_edges,
         counts,
