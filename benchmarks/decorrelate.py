@@ -187,7 +187,7 @@ def print_table(arguments: argparse.Namespace) -> None:
     """Print a line for each number of signal events and each search."""
     for box in range(arguments.boxes):  # all of a box first: a study cut off can be read
         for signal in arguments.signal:
-            for kind in KINDS:
+            for kind in arguments.kinds:
                 searched(box, signal, kind, arguments)
     print(
         f"\n| {arguments.boxes} boxes of {arguments.events:,} events, mass {arguments.mass}, signal | "
@@ -196,7 +196,7 @@ def print_table(arguments: argparse.Namespace) -> None:
         f"largest z at {SIGNALS[arguments.of] / 1000:g} TeV |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
     )
     for signal in arguments.signal:
-        for kind in KINDS:
+        for kind in arguments.kinds:
             found = [searched(box, signal, kind, arguments) for box in range(arguments.boxes)]
             quotable = np.array([each["quotable"] for each in found])
             refused = np.mean([each["refused"] for each in found])
@@ -301,6 +301,7 @@ def main() -> None:
     parser.add_argument("--mass", choices=tuple(ADDED), default="mjj")
     parser.add_argument("--of", choices=tuple(SIGNALS), default="two", help="kind of signal")
     parser.add_argument("--signal", type=int, nargs="+", default=[0, 100, 200])
+    parser.add_argument("--kinds", choices=KINDS, nargs="+", default=KINDS, help="of searches")
     parser.add_argument("--by", choices=("quantiles", "flow"), default="quantiles")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
