@@ -23,6 +23,7 @@ import argparse
 import json
 import logging
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ def signal_file(of: str, folder: Path) -> Path:
     return path
 
 
+@cache
 def columns_of(file: Path) -> dict[str, Array]:
     """Return the features of a file of jets, and both masses (GeV)."""
     names = [f"j{i}_{k}" for i in (1, 2, 3) for k in ("pt", "eta", "phi", "mass")]
@@ -225,9 +227,7 @@ def sample_of(columns: dict[str, Array], mass: str, features: list[str], *, labe
     return Sample.from_arrays(columns[mass][inside], rows, features, event=number, label=truth)
 
 
-def taught(
-    name: str, kind: str, box: int, whole: tuple[Sample, Sample], arguments: argparse.Namespace
-) -> list[float]:
+def taught(name: str, kind: str, box: int, arguments: argparse.Namespace) -> list[float]:
     """Return what a classifier reaches that learnt from some of the background and of the signal.
 
     What is done is read.
@@ -236,7 +236,13 @@ def taught(
     done = arguments.out / f"information-{case}" / f"{name}-{kind.replace(' ', '-')}-{box}.json"
     if done.is_file():
         return json.loads(done.read_text())
-    (background, signal), added = whole, list(ADDED[arguments.mass])
+    added = list(ADDED[arguments.mass])
+    features = {"plain": list(BASE), "decorrelated alone": added}.get(kind, [*BASE, *added])
+    files = REFERENCE / "rnd_background.parquet", signal_file(arguments.of, arguments.out)
+    background, signal = (
+        sample_of(columns_of(file), arguments.mass, features, label=label)
+        for label, file in enumerate(files)
+    )
     order = shuffled(background.mass, arguments)
     half = len(signal) // 2
     known = name == "supervised"
@@ -271,18 +277,9 @@ def print_information(arguments: argparse.Namespace) -> None:
     print(f"| signal, mass | classifier | features | {names} |")
     print("| --- " * (3 + len(PASSING)) + "|")
     for arguments.of, arguments.mass in CASES:
-        files = REFERENCE / "rnd_background.parquet", signal_file(arguments.of, arguments.out)
-        events, added = [columns_of(file) for file in files], list(ADDED[arguments.mass])
         for name, boxes in (("supervised", 1), ("cwola", arguments.boxes)):
             for kind in LEARNT_FROM:
-                features = {"plain": list(BASE), "decorrelated alone": added}.get(
-                    kind, [*BASE, *added]
-                )
-                whole = tuple(
-                    sample_of(each, arguments.mass, features, label=k)
-                    for k, each in enumerate(events)
-                )
-                found = [taught(name, kind, box, whole, arguments) for box in range(boxes)]
+                found = [taught(name, kind, box, arguments) for box in range(boxes)]
                 mean = [f"{x:.2f}" for x in np.mean(found, axis=0)]
                 if boxes > 1:
                     error = np.std(found, axis=0, ddof=1) / np.sqrt(boxes)
