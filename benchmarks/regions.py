@@ -1,6 +1,6 @@
 """Searches in regions: limits beside those of a classifier, and their calibration on toys.
 
-    python -P benchmarks/regions.py limits SEARCH.yaml [--seeds 1 2 3]
+    python -P benchmarks/regions.py limits SEARCH.yaml [--seeds 1 2 3] [--figures docs/figures]
     python -P benchmarks/regions.py toys [--number 40] [--first 1] [--work runs/regions-toys]
 
 `limits` repeats a search with other seeds, of which folds, trainings and bins follow, and prints medians
@@ -34,8 +34,9 @@ from overdensity.workflow.regions.region_config import (
     load_regions,
 )
 from overdensity.workflow.regions.region_events import read_events
+from overdensity.workflow.regions.region_figures import plot_limits
 from overdensity.workflow.regions.region_fit import benchmark, scored_regions
-from overdensity.workflow.regions.region_result import BenchmarkLimit, RegionSearchResults
+from overdensity.workflow.regions.region_result import BenchmarkLimit
 from overdensity.workflow.regions.region_run import run_regions
 from overdensity.workflow.regions.region_scores import learn_regions
 
@@ -65,6 +66,8 @@ def limits(arguments: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as folder:
             config = load_regions(arguments.search, [f"seed={seed}"], out=folder)
             found.append(run_regions(config))
+    if arguments.figures is not None:
+        plot_limits(found[0]).savefig(arguments.figures / "regions_limits.png", dpi=110)
     regions = [
         [
             each.name,
@@ -88,7 +91,7 @@ def limits(arguments: argparse.Namespace) -> None:
             each.name,
             f"{each.cross_section:.3g}",
             spread([result.signals[i].expected[2] for result in found], ".3g"),
-            spread([of_classifier(result, i) for result in found], ".3g"),
+            spread([result.signals[i].classifier_expected or np.nan for result in found], ".3g"),
             spread([result.signals[i].ratio or np.nan for result in found], ".2f"),
         ]
         for i, each in enumerate(found[0].signals)
@@ -98,13 +101,6 @@ def limits(arguments: argparse.Namespace) -> None:
         signals,
         f"median expected limits, {len(found)} seeds",
     )
-
-
-def of_classifier(result: RegionSearchResults, place: int) -> float:
-    """Return the median expected limit of the classifier of a signal, fb."""
-    signal = result.signals[place]
-    known = signal.classifier
-    return np.nan if known is None else known.expected[2] * signal.cross_section
 
 
 def leptons(path: Path, n: int, rng: np.random.Generator, *, hardness: float = 1.0) -> str:
@@ -234,6 +230,7 @@ def main() -> None:
     one = commands.add_parser("limits")
     one.add_argument("search", type=Path)
     one.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    one.add_argument("--figures", type=Path, help="folder for the picture of the first seed")
     one.set_defaults(run=limits)
     other = commands.add_parser("toys")
     other.add_argument("--number", type=int, default=40)

@@ -48,7 +48,9 @@ class TreeWriter:
         Which branches there are.
     """
 
-    def __init__(self, file: Any, *, truth: bool, layout: Literal["flat", "delphes"] = "flat") -> None:
+    def __init__(
+        self, file: Any, *, truth: bool, layout: Literal["flat", "delphes"] = "flat"
+    ) -> None:
         self._file = file
         self._truth = truth
         self._layout = layout
@@ -99,9 +101,7 @@ class TreeWriter:
             }
         return branches
 
-    def _write(
-        self, branches: dict[str, Any], between: str, counter: Callable[[str], str]
-    ) -> None:
+    def _write(self, branches: dict[str, Any], between: str, counter: Callable[[str], str]) -> None:
         """Add rows; names of lists and of their fields are joined by a character."""
         tree = _TREES[self._layout]
         if self._rows:
@@ -168,7 +168,9 @@ def _renamed(objects: ak.Array, names: dict[str, str]) -> ak.Array:
 def _particles(events: Events) -> ak.Array:
     """Return all objects of the events."""
     pt, eta, phi = events.objects.T
-    charge = np.where(np.isin(np.abs(events.pdg_id), (_ELECTRON, _MUON)), -1, 1) * np.sign(events.pdg_id)
+    charge = np.where(np.isin(np.abs(events.pdg_id), (_ELECTRON, _MUON)), -1, 1) * np.sign(
+        events.pdg_id
+    )
     charge = np.where(np.isin(events.pdg_id, (_PHOTON, 130)), 0, charge).astype(np.int8)
     return ak.unflatten(ak.zip({"pt": pt, "eta": eta, "phi": phi, "charge": charge}), events.counts)
 

@@ -74,6 +74,11 @@ def plot_limits(results: RegionSearchResults) -> Figure:
         )
         predicted = [each.cross_section for each in results.signals]
         right.plot(names, predicted, "_", ms=18, mew=2, color=COLOURS[2], label="predicted")
+        known = [each.classifier_expected or np.nan for each in results.signals]
+        if np.isfinite(known).any():
+            right.plot(
+                names, known, "D", ms=6, mfc="none", color=COLOURS[0], label="expected, classifier"
+            )
         right.set_ylabel("limit on the cross section [fb]")
         if names:
             right.legend(fontsize=9)

@@ -33,7 +33,7 @@ def test_generated_events_are_what_a_cross_section_stands_for(region_search: Pat
 
 def test_fewer_generated_events_than_there_are_are_refused(region_search: Path) -> None:
     config = load_regions(region_search / "regions.yaml", ["signals.vll.generated=399"])
-    with pytest.raises(InputError, match="signals.vll.generated is 399, but the files hold 400"):
+    with pytest.raises(InputError, match=r"signals\.vll\.generated is 399, but the files hold 400"):
         read_events(config)
 
 
@@ -45,7 +45,7 @@ def test_negative_totals_are_refused(region_search: Path, tmp_path: Path) -> Non
     config = load_regions(
         region_search / "regions.yaml", [f"signals.vll.files={tmp_path / 'vll.parquet'}"]
     )
-    with pytest.raises(InputError, match="signals.vll: the weights of 400 events sum to -400"):
+    with pytest.raises(InputError, match=r"signals\.vll: the weights of 400 events sum to -400"):
         read_events(config)
 
 
