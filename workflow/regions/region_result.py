@@ -165,7 +165,7 @@ class RegionSearchResults(Printed, Record):
             "regions, their most anomalous bins, and limits on visible cross sections, fb, "
             f"{100 * self.visible.level:g} % CL",
             (
-                *("region", "data", "simulated", "AUC", "last bin (expected)", "p"),
+                *("region", "data", "expected", "AUC", "last bin (expected)", "local p"),
                 *("σ vis", "median"),
             ),
             tuple(rows),
