@@ -231,9 +231,9 @@ def _refuse_impossible(particles: Any, lines: Iterable[str]) -> None:
 def _refuse_too_heavy(particles: Any, tables: DecayTables) -> None:
     """Refuse decays of a table to particles that are together heavier."""
     for mother, decays in tables.decays.items():
-        mass = tables.masses.get(mother, particles.m0(mother))
+        mass = _mass(particles, tables, mother)
         for products in decays:
-            least = sum(tables.masses.get(abs(each), particles.m0(each)) for each in products)
+            least = sum(_mass(particles, tables, abs(each)) for each in products)
             if mass <= least:
                 msg = (
                     f"slha: the particle {mother} of {mass:g} GeV cannot decay to "
@@ -242,12 +242,17 @@ def _refuse_too_heavy(particles: Any, tables: DecayTables) -> None:
                 raise InputError(msg)
 
 
+def _mass(particles: Any, tables: DecayTables, code: int) -> float:
+    """Return the mass of a particle, GeV, of a table or else of Pythia."""
+    return tables.masses[code] if code in tables.masses else float(particles.m0(code))
+
+
 def _check_taken(particles: Any, tables: DecayTables) -> None:
     """Refuse a table that Pythia has not taken, such as one of a particle of the standard model."""
     for mother, decays in tables.decays.items():
-        entry = particles.particleDataEntryPtr(mother) if particles.isParticle(mother) else None
         found: dict[tuple[int, ...], float] = {}
-        for place in range(entry.sizeChannels() if entry else 0):
+        entry: Any = particles.particleDataEntryPtr(mother)
+        for place in range(entry.sizeChannels() if particles.isParticle(mother) else 0):
             channel = entry.channel(place)
             products = tuple(channel.product(i) for i in range(channel.multiplicity()))
             found[products] = channel.bRatio()

@@ -141,7 +141,8 @@ def tree_writer(
 
 def _of_delphes(events: Events, number: NDArray[np.uint64]) -> dict[str, Any]:
     """Return the branches of Delphes."""
-    particles, leptons = _particles(events), _leptons(events)
+    particles: Any = _particles(events)
+    leptons: Any = _leptons(events)
     kinds = ak.unflatten(events.pdg_id, events.counts)
     momentum = {"eta": "Eta", "phi": "Phi"}
     energy, charged = {"pt": "ET", **momentum}, {"pt": "PT", **momentum, "charge": "Charge"}
@@ -161,7 +162,7 @@ def _of_delphes(events: Events, number: NDArray[np.uint64]) -> dict[str, Any]:
     }
 
 
-def _renamed(objects: ak.Array, names: dict[str, str]) -> ak.Array:
+def _renamed(objects: Any, names: dict[str, str]) -> ak.Array:
     return ak.zip({new: objects[old] for old, new in names.items()})
 
 
