@@ -1,11 +1,11 @@
 """Searches in regions: limits beside those of a classifier, and their calibration on toys.
 
-    python -P benchmarks/regions.py limits SEARCH.yaml [--seeds 1 2 3] [--figures docs/figures]
+    python -P benchmarks/regions.py limits SEARCH.yaml [--seeds 1 2 3] [--figures docs/figures] [--work runs/regions-limits]
     python -P benchmarks/regions.py toys [--number 40] [--first 1] [--work runs/regions-toys]
 
 `limits` repeats a search with other seeds, of which folds, trainings and bins follow, and prints medians
 with the smallest and the largest: the AUC by which trees tell events of the flows from background, and
-expected limits of the flows and of a classifier. `toys` makes pseudo-experiments of toy leptons in two
+expected limits of the flows and of a classifier; flows stay in --work. `toys` makes pseudo-experiments of toy leptons in two
 regions, simulation and trainings anew in each, without signal and with signal at once and twice the median
 expected limit; sizes of data vary with the uncertainties that the fit has. Counts are whole numbers, so
 that the p-value that has to be uniform is drawn flat between the two that they allow. What was found stays
@@ -63,9 +63,8 @@ def limits(arguments: argparse.Namespace) -> None:
     """Print closure and limits of a search over seeds."""
     found = []
     for seed in arguments.seeds:
-        with tempfile.TemporaryDirectory() as folder:
-            config = load_regions(arguments.search, [f"seed={seed}"], out=folder)
-            found.append(run_regions(config))
+        out = str(arguments.work / f"{arguments.search.stem}-seed{seed}")
+        found.append(run_regions(load_regions(arguments.search, [f"seed={seed}"], out=out)))
     if arguments.figures is not None:
         plot_limits(found[0]).savefig(arguments.figures / "regions_limits.png", dpi=110)
     regions = [
@@ -231,6 +230,7 @@ def main() -> None:
     one.add_argument("search", type=Path)
     one.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     one.add_argument("--figures", type=Path, help="folder for the picture of the first seed")
+    one.add_argument("--work", type=Path, default=Path("runs/regions-limits"))
     one.set_defaults(run=limits)
     other = commands.add_parser("toys")
     other.add_argument("--number", type=int, default=40)

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from ..drawing import BACKGROUND, COLOURS, STYLE
 from .region_result import RegionSearchResults, RegionShape
 
-__all__ = ["plot_limits", "plot_region"]
+__all__ = ["plot_closure", "plot_limits", "plot_region"]
+
+_COLUMNS = 4  # features in a row
 
 
 def plot_region(region: RegionShape, z: float) -> Figure:
@@ -81,6 +83,33 @@ def _uncertainty(region: RegionShape) -> NDArray[np.float64]:
         for name, shift in effects.items():
             common[name] = common.get(name, 0) + shift
     return np.sqrt(square + sum(shift**2 for shift in common.values()))
+
+
+def plot_closure(region: RegionShape) -> Figure:
+    """Draw the features of events drawn from the flow of a region over those of simulated background."""
+    rows = -(-len(region.closure) // _COLUMNS)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(2.6 * _COLUMNS, 2.3 * rows + 0.3))
+        grid = figure.subplots(rows, _COLUMNS, squeeze=False)
+        for axes, shape in zip(grid.flat, region.closure, strict=False):
+            edges = np.array(shape.edges)
+            axes.stairs(shape.drawn, edges, color=COLOURS[1], lw=1.5, label="flow")
+            axes.errorbar(
+                (edges[1:] + edges[:-1]) / 2,
+                shape.simulated,
+                shape.errors,
+                fmt="o",
+                ms=2.5,
+                color="black",
+                label="simulation",
+            )
+            axes.set_xlabel(shape.name)
+            axes.set_ylim(bottom=0)
+            axes.tick_params(labelsize=9)
+        for axes in grid.flat[len(region.closure) :]:
+            axes.set_axis_off()
+        grid.flat[0].legend(fontsize=8)
+    return figure
 
 
 def plot_limits(results: RegionSearchResults) -> Figure:

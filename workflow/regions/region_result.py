@@ -17,6 +17,29 @@ __all__ = ["BenchmarkLimit", "RegionSearchResults", "RegionShape"]
 
 
 @dataclass(frozen=True)
+class FeatureClosure(Record):
+    """A feature in simulated background and in events drawn from the flow, in shares of all events.
+
+    Attributes
+    ----------
+    name : str
+        The feature.
+    edges : tuple of float
+        Of the bins, which leave out one event in a hundred.
+    simulated, errors : tuple of float
+        Weighted simulated background, and its statistical errors.
+    drawn : tuple of float
+        Events drawn from the flow.
+    """
+
+    name: str
+    edges: tuple[float, ...]
+    simulated: tuple[float, ...]
+    errors: tuple[float, ...]
+    drawn: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class RegionShape(Record):
     """The score of one region.
 
@@ -36,6 +59,8 @@ class RegionShape(Record):
         Data in each bin.
     backgrounds, signals : dict of str to Template
         Expected events in each bin.
+    closure : tuple of FeatureClosure
+        Features of events drawn from the flow, beside those of simulated background.
     """
 
     name: str
@@ -47,6 +72,7 @@ class RegionShape(Record):
     observed: tuple[float, ...]
     backgrounds: dict[str, Template]
     signals: dict[str, Template]
+    closure: tuple[FeatureClosure, ...] = ()
 
     @property
     def expected(self) -> float:

@@ -20,12 +20,13 @@ from ..cluster.campaign import in_file_names
 from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
 from .region_classifier import learn_signal
+from .region_closure import Closure, close
 from .region_config import RegionSearchConfig
 from .region_events import RegionEvents, read_events
 from .region_fit import ScoredRegion, benchmark, scored_regions
 from .region_report import write_region_report
 from .region_result import RegionSearchResults, RegionShape
-from .region_scores import Closure, RegionScores, close, learn_regions
+from .region_scores import RegionScores, learn_regions
 
 __all__ = ["run_regions"]
 
@@ -161,6 +162,7 @@ def _shape(region: ScoredRegion, closure: Closure | None) -> RegionShape:
         observed=region.observed,
         backgrounds=region.backgrounds,
         signals=region.signals,
+        closure=() if closure is None else closure.features,
     )
 
 
