@@ -168,7 +168,8 @@ def seal_columns(
         key_file.unlink(missing_ok=True)
         write_secretly(key, key_file)
     with writing_to(out), atomic_path(out) as temporary:
-        pq.write_table(events.replace_schema_metadata({COMMITMENT: key.commitment}), temporary)
+        sealed = events.replace_schema_metadata({COMMITMENT: key.commitment})
+        pq.write_table(sealed, temporary, write_page_checksum=True)
     return key
 
 
