@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core import InputError, first_line, nearest_names
-from ...core.files.file_systems import file_system
+from ...core.files.file_systems import absent, file_system
 from ...core.files.listing import data_files, data_suffix, refuse_declared, same_place
 from ...core.identity import content_ids, number_ties
 from .block import Block, BlockKind
@@ -307,8 +307,7 @@ def _files(paths: Paths) -> Iterable[tuple[fsspec.AbstractFileSystem, str]]:
     for path in paths:
         fs, name = file_system(os.fspath(path))
         if not fs.exists(name):
-            msg = f"{path}: no such file"
-            raise InputError(msg)
+            raise absent(os.fspath(path))
         inside = data_files(fs, name, (".parquet", *SUFFIXES)) if fs.isdir(name) else [name]
         if not inside:
             msg = f"{path}: a folder without *.parquet files"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
 from ...core.files.file_errors import is_missing, reason
-from ...core.files.file_systems import file_system
+from ...core.files.file_systems import absent, file_system
 from ...core.files.listing import data_files
 from ...core.files.outputs import own_folder
 from ...core.records import atomic_path
@@ -153,8 +153,7 @@ def opened(name: str) -> Iterator[pq.ParquetFile]:
             yield file
     except (pa.ArrowException, OSError) as error:
         if is_missing(error):
-            msg = f"{name}: no such file"
-            raise InputError(msg) from None
+            raise absent(name) from None
         if isinstance(error, OSError) and error.errno is not None:  # a full disk, a permission
             raise
         msg = f"{name}: not a Parquet file that can be read ({reason(error)})"
