@@ -224,6 +224,9 @@ def commitment_in(box: Path) -> str:
         If the file is missing, is neither HDF5 nor Parquet, or is no sealed box.
     """
     of_columns = box.suffix == _COLUMNS
+    if box.is_dir():
+        msg = f"{box}: a folder, not a file; give the box in it"
+        raise InputError(msg)
     try:
         found = _commitment_of_columns(box) if of_columns else _commitment_of_events(box)
     except FileNotFoundError:
