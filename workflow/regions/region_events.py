@@ -158,17 +158,13 @@ def _read_process(
     files = column_paths(given.files)
     sample, columns = load_grouped(files, config.features, config.groups, more=wanted)
     weight = sample.weights
-    scale = 1.0
-    held = float(weight.sum())
-    if len(sample) and not held > 0:
-        msg = (
-            f"{key}: the weights of its {len(sample)} events sum to {held:g}, and nothing is expected "
-            "of it; simulate more, or leave it out"
-        )
+    held, scale = float(weight.sum()), 1.0
+    if not held > 0:
+        msg = f"{key}: the weights of {len(sample)} events sum to {held:g}; simulate more, or leave it out"
         raise InputError(msg)
-    if given.cross_section is not None:
+    if given.cross_section is not None and given.generated is not None:
         refuse_too_few_generated(key, given.generated, held)
-        scale = given.cross_section * config.luminosity / (given.generated or held or np.inf)
+        scale = given.cross_section * config.luminosity / given.generated
     flags = few_accepted(key, given.generated, held)
     order = np.argsort(sample.event, kind="stable")
     error = given.uncertainty if isinstance(given, BackgroundConfig) else 0.0

@@ -33,6 +33,18 @@ def test_generated_events_are_what_a_cross_section_stands_for(region_search: Pat
     assert vll.weight.sum() == pytest.approx(400 / 4000 * 0.3 * 100)
 
 
+def test_negative_totals_are_refused(region_search: Path, tmp_path: Path) -> None:
+    table = pq.read_table(region_search / "vll.parquet")
+    place = table.column_names.index("weight")
+    table = table.set_column(place, "weight", [-table["weight"].to_numpy()])
+    pq.write_table(table, tmp_path / "vll.parquet")
+    config = load_regions(
+        region_search / "regions.yaml", [f"signals.vll.files={tmp_path / 'vll.parquet'}"]
+    )
+    with pytest.raises(InputError, match=r"signals\.vll: the weights of 400 events sum to -400"):
+        read_events(config)
+
+
 def test_events_outside_the_regions_are_left_out(region_search: Path) -> None:
     config = load_regions(region_search / "regions.yaml", ["regions={1: 4l_1Z}"])
     events = read_events(config)
@@ -57,9 +69,9 @@ def test_data_without_background_are_refused(region_search: Path, tmp_path: Path
         ("backgrounds.zz.generated=5", "backgrounds.zz.generated is 5, but the files hold"),
         ("signals.vll.generated=399", "signals.vll.generated is 399, but the files hold 400"),
         ("backgrounds.copy={copy}", "backgrounds.zz and backgrounds.copy: 1500 events are the same"),
-        ("signals.vll.files={copy}", "backgrounds.zz and signals.vll: 1500 events are the same"),
+        ("signals.vll={{files: {copy}, cross_section: 1, generated: 9e3}}", "backgrounds.zz and signals.vll: 1500 events are the same"),
         ("backgrounds.b={data}", "data.parquet is given twice"),
-        ("signals.vll.files={none}", "signals.vll: the weights of its 400 events sum to 0"),
+        ("signals.vll.files={none}", "signals.vll: the weights of 400 events sum to 0"),
         ("signals.vll.files={half}", "half.parquet: column 'weight_up': 1 of 400 values are NaN"),
     ],
 )  # fmt: skip
