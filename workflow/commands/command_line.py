@@ -113,6 +113,9 @@ def _at_home(word: str) -> str:
 def _end_interrupted() -> NoReturn:
     """Say what Ctrl-C did, and end the process."""
     Console(stderr=True).print("interrupted; run again to go on from here")
+    # Python remembers an interrupt in code that was made of text, as that of a dataclass, until the next
+    # such code, and would end by the signal in place of the exit code.
+    exec("")  # noqa: S102
     sys.exit(_INTERRUPTED)
 
 
