@@ -181,8 +181,9 @@ class Sample:
         refuse_equal_events(files, masses, values)
         files.close()
         blocks = {name: block_of(reader, name) for name, reader in readers.items()}
-        more = f" and {len(files.files) - 1} more" if len(files.files) > 1 else ""
-        with naming(f"{files.files[0][0]}{more}"):
+        names = [name for name, _ in files.files]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        with naming(f"{names[0]}{more}"):
             return cls(event, masses, values, files.features, blocks=blocks, **extras)
 
     def without_label(self) -> Self:

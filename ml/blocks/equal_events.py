@@ -197,7 +197,7 @@ def refuse_shared_events(
     overdensity.core.errors.InputError: zz and higgs: 7 events are the same in both, and would count twice...
     """
     hashed = [content_ids(*each.T) for each in features]
-    _, first, second = np.intersect1d(*ids, return_indices=True)
+    _, first, second = np.intersect1d(ids[0], ids[1], return_indices=True)
     same = int(np.count_nonzero(hashed[0][first] == hashed[1][second]))
     chance = len(first) * max(_equal_pairs(each) for each in hashed)
     if same > _CORRELATED * chance + _SIGMA * math.sqrt(_CORRELATED * chance):
