@@ -164,12 +164,22 @@ class RegionSearchConfig(Section):
     luminosity: Annotated[float, Field(gt=0)]
     uncertainties: RegionUncertainties = RegionUncertainties()
     classifier: bool = True
-    folds: Annotated[int, Field(ge=2)] = 3
+    folds: Annotated[int, Field(ge=2, le=100)] = 3
     bins: Annotated[int, Field(ge=1)] = 8
     expected: Annotated[float, Field(gt=0)] = 3.0
     level: Annotated[float, Field(gt=0, le=0.999)] = 0.95
     seed: Annotated[int, Field(ge=0)] = 1
     out: LocalFolder = "runs/regions"
+
+    @field_validator("regions", mode="before")
+    @classmethod
+    def _numbers_are_different(cls, value: Any) -> Any:
+        numbers = [str(number) for number in value] if isinstance(value, dict) else []
+        for number in numbers:
+            if numbers.count(number) > 1:
+                msg = f"{number} stands twice, as a number and as a word; leave one out"
+                raise ValueError(msg)
+        return value
 
     @field_validator("method")
     @classmethod
@@ -216,6 +226,12 @@ class RegionSearchConfig(Section):
     def folder(self) -> Path:
         """Where all is made."""
         return Path(self.out)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of data and of all processes, as they are given."""
+        simulated = [*self.backgrounds.values(), *self.signals.values()]
+        return (*self.events.files, *(name for each in simulated for name in each.files))
 
 
 def is_in_regions(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> bool:

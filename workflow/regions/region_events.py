@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InputError
 from ...ml import Sample
+from ...ml.blocks.equal_events import refuse_shared_events
 from ..config.limits import SignalConfig
+from ..limits.signal_models import few_accepted, refuse_too_few_generated
 from ..stages.inputs import column_paths
 from ..stages.samples import load_grouped
 from .region_config import BackgroundConfig, RegionSearchConfig
@@ -19,7 +22,7 @@ __all__ = ["Process", "RegionEvents", "read_events"]
 
 Array = NDArray[np.float64]
 
-_ROUNDED = 1e-6  # sums of weights are
+_BEYOND = 0.1  # of the data, outside the range of the simulation: more than a signal
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +37,14 @@ class Process:
         The same weights under each effect, up and down.
     relative_error : float
         Uncertainty of the cross section.
+    flags : tuple of str
+        What looks wrong in its normalisation.
     """
 
     sample: Sample
     varied: dict[str, tuple[Array, Array]]
     relative_error: float = 0.0
+    flags: tuple[str, ...] = ()
 
     @property
     def weight(self) -> Array:
@@ -76,6 +82,21 @@ class RegionEvents:
         joined = Sample.concatenated(*(each.sample for each in self.backgrounds.values()))
         return joined.take(np.argsort(joined.event, kind="stable"))
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What looks wrong in the events: normalisations, and units."""
+        found = [flag for each in (self.backgrounds | self.signals).values() for flag in each.flags]
+        simulated, data = self.background.features, self.data.features
+        if len(data) and len(simulated):
+            beyond = (data < simulated.min(axis=0)) | (data > simulated.max(axis=0))
+            for name, share in zip(self.data.names, beyond.mean(axis=0), strict=True):
+                if share > _BEYOND:
+                    found.append(
+                        f"feature {name!r}: {100 * share:.0f} % of the data lie beyond the range of all "
+                        "simulated background; are both in the same units?"
+                    )
+        return tuple(found)
+
 
 def read_events(config: RegionSearchConfig) -> RegionEvents:
     """Read all files of a search, without the events outside its regions.
@@ -86,6 +107,7 @@ def read_events(config: RegionSearchConfig) -> RegionEvents:
         If a file or column cannot be used, data have weights, or a region has no background.
     """
     data = _read_data(config)
+    column_paths(config.files)  # none twice, whatever it is given as
     backgrounds = {
         name: _read_process(config, f"backgrounds.{name}", each)
         for name, each in config.backgrounds.items()
@@ -94,6 +116,7 @@ def read_events(config: RegionSearchConfig) -> RegionEvents:
         name: _read_process(config, f"signals.{name}", each)
         for name, each in config.signals.items()
     }
+    _refuse_copies(data, backgrounds, signals)
     simulated = np.unique(np.concatenate([each.group for each in backgrounds.values()]))
     names = config.regions or {int(number): str(number) for number in simulated}
     missing = [name for number, name in names.items() if number not in simulated]
@@ -135,18 +158,14 @@ def _read_process(
     files = column_paths(given.files)
     sample, columns = load_grouped(files, config.features, config.groups, more=wanted)
     weight = sample.weights
-    total, scale = float(weight.sum()), 1.0
-    if not total > 0:
-        msg = f"{key}: the weights of {len(sample)} events sum to {total:g}; simulate more, or leave it out"
+    held, scale = float(weight.sum()), 1.0
+    if not held > 0:
+        msg = f"{key}: the weights of {len(sample)} events sum to {held:g}; simulate more, or leave it out"
         raise InputError(msg)
     if given.cross_section is not None and given.generated is not None:
-        if given.generated < (1 - _ROUNDED) * total:
-            msg = (
-                f"{key}.generated is {given.generated:g}, but the files hold {total:g} events (or sum of "
-                "weights) of it: give the number before any cut"
-            )
-            raise InputError(msg)
+        refuse_too_few_generated(key, given.generated, held)
         scale = given.cross_section * config.luminosity / given.generated
+    flags = few_accepted(key, given.generated, held)
     order = np.argsort(sample.event, kind="stable")
     error = given.uncertainty if isinstance(given, BackgroundConfig) else 0.0
     return Process(
@@ -156,7 +175,20 @@ def _read_process(
             for name, each in effects.items()
         },
         error,
+        flags,
     )
+
+
+def _refuse_copies(
+    data: Sample, backgrounds: Mapping[str, Process], signals: Mapping[str, Process]
+) -> None:
+    """Refuse events that are in two samples which are added, or held against each other."""
+    named = {"events": data}
+    named |= {f"backgrounds.{name}": each.sample for name, each in backgrounds.items()}
+    of_signals = {f"signals.{name}": each.sample for name, each in signals.items()}
+    pairs = [*combinations(named.items(), 2), *product(named.items(), of_signals.items())]
+    for (name, one), (other, two) in pairs:
+        refuse_shared_events([one.event, two.event], [one.features, two.features], [name, other])
 
 
 def _within(process: Process, names: Mapping[int, str], key: str) -> Process:

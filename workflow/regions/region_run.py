@@ -120,9 +120,9 @@ def _results(
             seed=config.seed,
         ),
         signals=tuple(signals),
-        flags=(*_flags(events, scores, shapes), *untaught),
+        flags=(*events.flags, *_flags(events, scores, shapes), *untaught),
         provenance=Provenance.of(
-            config.model_dump(mode="json"), config.seed, column_paths(_files(config))
+            config.model_dump(mode="json"), config.seed, column_paths(config.files)
         ),
     )
 
@@ -144,11 +144,6 @@ def _classified(
         },
     )
     return benchmark(config, name, regions)[0].strength
-
-
-def _files(config: RegionSearchConfig) -> Sequence[str]:
-    simulated = [*config.backgrounds.values(), *config.signals.values()]
-    return [*config.events.files, *(name for each in simulated for name in each.files)]
 
 
 def _shape(region: ScoredRegion, closure: Closure | None) -> RegionShape:

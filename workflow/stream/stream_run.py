@@ -110,7 +110,7 @@ def draw_events(out: Path, n: int | None, *, seed: int) -> Path:
     with (
         locked(out / ".lock", what=str(out)),
         atomic_path(out / DRAWN) as path,
-        pq.ParquetWriter(path, schema) as file,
+        pq.ParquetWriter(path, schema, write_page_checksum=True) as file,
     ):
         for sample in summary.draws(n, seed=seed):
             columns = [sample.event, sample.mass, *sample.features.T]

@@ -63,6 +63,7 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/scores.parquet")
         (OSError(errno.ENAMETOOLONG, "File name too long", "aaa"), ["aaa: ", "shorter"]),
         (OSError(errno.EIO, "Input/output error", "bad.h5"), ["bad.h5: the disk reports"]),
         (OSError(errno.EMFILE, "Too many open files"), ["too many open files", "ulimit"]),
+        (OSError("status check failed: [FATAL] Connection error"), ["server does not answer"]),
         (OSError(errno.EBUSY, "Device busy", "tape"), ["tape: Device busy"]),
         (MemoryError("Unable to allocate 3 TiB"), ["not enough memory", "3 TiB", "fewer workers"]),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), ["not enough memory", "CUDA"]),
