@@ -66,6 +66,19 @@ def test_global_p_values_are_not_too_small_without_a_signal(common: float) -> No
 
 def test_scores_that_depend_on_each_other_are_told() -> None:
     found = hunted(1, common=0.5)
-    assert any("not independent outside the window" in flag for flag in found.flags)
+    assert any("both scores are not independent" in flag for flag in found.flags)
     assert found.global_p is not None
-    assert found.global_p.p_global > 0.01  # an error as large as the non-closure
+    assert found.global_p.p_global > 0.01
+
+
+def test_a_closure_that_changes_with_the_mass_is_flagged() -> None:
+    rng = np.random.default_rng(7)
+    mass = 2500 * (1 - 0.98 * rng.random(30_000)) ** -0.2
+    shared = rng.normal(size=mass.size) * np.clip((mass - 2500) / 1000, 0, 1.5)
+    fold = np.zeros(mass.size, int)
+    levels = [selection_levels(rng.normal(size=mass.size) + shared, fold, [0.3]) for _ in range(2)]
+    found = hunt_abcd(
+        *(mass, *levels), edges=EDGES, windows=WINDOWS, efficiencies=[0.09], pseudo_experiments=250
+    )
+    assert found.best is None
+    assert any("changes with the mass" in flag for flag in found.flags)

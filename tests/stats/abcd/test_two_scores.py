@@ -29,7 +29,8 @@ def test_one_bin_is_the_estimate_of_the_workspaces() -> None:
     counts = (60.0, 300.0, 250.0, 2000.0)
     bins = np.array([[counts], [(4000.0, 4000.0, 4000.0, 4000.0)]])
     found = estimates(bins, np.array([[True, False]]))
-    expected = abcd_estimate(counts, closure=float(found.uncertainty[0, 0]))
+    expected = abcd_estimate(counts, closure=float(found.closure_error[0, 0]))
+    assert found.closure[0, 0] == 1
     assert found.expected[0, 0] == pytest.approx(expected.expected)
     assert found.error[0, 0] == pytest.approx(expected.error, rel=0.01)
     assert np.exp(found.log_p[0, 0]) == pytest.approx(expected.p_local, rel=0.1)
@@ -53,6 +54,25 @@ def test_without_events_beside_the_window_there_is_no_p_value() -> None:
     found = estimates(bins, np.array([[True, False]]))
     assert np.isnan(found.closure[0, 0])
     assert found.log_p[0, 0] == 0
+
+
+def test_a_closure_that_is_the_same_at_all_masses_is_corrected() -> None:
+    bins = np.tile(np.array([140.0, 1000, 1000, 10_000]), (6, 1, 1))
+    found = estimates(bins, np.arange(6)[None] == 2, abs(np.arange(6)[None] - 2) <= 1)
+    assert found.closure[0, 0] == pytest.approx(1.4)
+    assert found.expected[0, 0] == pytest.approx(140)
+    assert found.deviance[0, 0] == pytest.approx(0, abs=1e-9)
+    bins[4, 0, 0] *= 2  # a signal elsewhere
+    assert estimates(bins, np.arange(6)[None] == 2).deviance[0, 0] > 20
+
+
+def test_means_keep_the_closure_that_they_are_given() -> None:
+    cells = np.random.default_rng(4).poisson(200, (4, 3, 3)).astype(float)
+    means = independent_means(cells, np.array([1.3, 2.0]))
+    passing, plain = (
+        regions_of(each)[..., 0].sum(axis=0) for each in (means, independent_means(cells))
+    )
+    np.testing.assert_allclose(passing / plain, [1.3, 2.0])
 
 
 def test_means_of_independent_scores_keep_both_spectra() -> None:
