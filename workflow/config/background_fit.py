@@ -90,6 +90,11 @@ class FitConfig(Section):
         return self.background in {"bump_hunt", "abcd"}
 
     @property
+    def multiplied(self) -> Literal["function", "shaping", "transfer"]:
+        """What the efficiency of a selection multiplies: a function, or counted events (`FitModel`)."""
+        return self.background if self.background in {"shaping", "transfer"} else "function"
+
+    @property
     def fits_function(self) -> bool:
         """Whether a function is fitted to the spectrum."""
         return self.background in {"function", "bump_hunt"}

@@ -206,7 +206,7 @@ class Run:
             guard=fit.bins_per_bin,
             efficiency_order=fit.efficiency.order,
             efficiency_prior=free if prior == "measured" else prior,
-            background="function" if fit.has_one_score else fit.background,
+            background=fit.multiplied,
             gof_threshold=fit.gof_threshold,
         )
 
