@@ -92,7 +92,8 @@ class FitConfig(Section):
     @property
     def multiplied(self) -> Literal["function", "shaping", "transfer"]:
         """What the efficiency of a selection multiplies: a function, or counted events (`FitModel`)."""
-        return self.background if self.background in {"shaping", "transfer"} else "function"
+        counted = self.background
+        return counted if counted == "shaping" or counted == "transfer" else "function"  # noqa: PLR1714
 
     @property
     def fits_function(self) -> bool:
