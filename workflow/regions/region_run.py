@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...core import MissingExtraError, extra_for
+from ...core import InputError, MissingExtraError, extra_for
 from ...core.files.locks import locked
 from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
@@ -49,9 +49,13 @@ def run_regions(config: RegionSearchConfig) -> RegionSearchResults:
     Raises
     ------
     InputError
-        If files, columns or regions cannot be used, or another process works in the folder.
+        If files, columns or regions cannot be used, another process works in the folder, or it holds a
+        search with windows.
     """
     folder = config.folder
+    if (folder / "results.json").exists():
+        msg = f"{folder} holds a search with windows, whose report would be replaced; choose another --out"
+        raise InputError(msg)
     with locked(folder / ".lock", what=str(folder)):
         events = read_events(config)
         write_text_atomic(folder / "config.yaml", yaml_text(config.model_dump(mode="json")))

@@ -87,6 +87,14 @@ def test_the_configuration_of_a_run_can_be_run_again(region_search: Path) -> Non
     assert again == load_regions(region_search / "regions.yaml")
 
 
+def test_a_folder_of_a_search_with_windows_is_refused(region_search: Path, tmp_path: Path) -> None:
+    (tmp_path / "results.json").touch()
+    config = load_regions(region_search / "regions.yaml", out=str(tmp_path))
+    with pytest.raises(InputError, match="holds a search with windows"):
+        run_regions(config)
+    assert [each.name for each in tmp_path.iterdir()] == ["results.json"]
+
+
 def test_negative_weights_of_a_whole_region_are_refused(tmp_path: Path) -> None:
     values = search_in_regions(tmp_path)
     table = pq.read_table(tmp_path / "zz.parquet")
