@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from overdensity.core import ConfigError
+from overdensity.ml.anomaly.outliers.gan_ae import GanAe
 from overdensity.workflow import parse_config, run_search
 from overdensity.workflow.challenge.answering import answer_run
 from overdensity.workflow.models.result_models import MODELS
@@ -120,6 +121,20 @@ def test_nothing_is_found_without_a_signal(kind: str, tmp_path: Path) -> None:
         best = run_search(parse_config(settings(tmp_path / str(seed), kind, 0, 10 + seed))).best
         p_global.append(1.0 if best is None else best.p_global)
     assert np.count_nonzero(np.array(p_global) < 0.05) <= 1
+
+
+@pytest.mark.slow(seconds=8)
+def test_gan_ae_goes_through_the_bump_hunt(tmp_path: Path) -> None:
+    """Found with 120 events of signal, and quiet in three boxes of background."""
+    p_global = []
+    for seed, n_signal in enumerate((120, 0, 0, 0)):
+        values = settings(tmp_path / str(seed), "bump_hunt", n_signal, 20 + seed)
+        values["method"] = {"name": "gan_ae", **GanAe.fast}
+        best = run_search(parse_config(values)).best
+        assert best is not None
+        p_global.append(best.p_global)
+    assert p_global[0] < 1e-4
+    assert np.count_nonzero(np.array(p_global[1:]) < 0.05) <= 1
 
 
 @pytest.mark.parametrize(
