@@ -98,6 +98,7 @@ def test_a_signal_is_found_and_reported(found: tuple[str, SearchResults, Path]) 
     assert all(told in flag for flag in results.flags)
     page = (folder / "run" / "report.html").read_text()
     assert "Excess at 3.7" in page
+    assert ("events that pass one of both scores" in page) == (kind == "abcd")
     sheet, _ = answer_run(folder / "run", level=0.0)
     said = {"bump_hunt": "fits of dijet3", "abcd": "two independent scores"}
     assert said[kind] in sheet.abstract
