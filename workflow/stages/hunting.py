@@ -9,17 +9,14 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.identity import splitmix64
 from ...core.records import write_text_atomic
 from ...processors.columns.histograms import to_uhi
 from ...stats import (
     FunctionChoice,
     HuntResult,
-    Independence,
     SpuriousSignal,
     choose_function,
     hunt,
-    independence_test,
     spectrum_of,
     spurious_signal,
 )
@@ -39,7 +36,7 @@ from .run import Run
 from .samples import load_masses
 from .scores import Scores
 from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
-from .selecting import Selected, about_start, selected_events, with_start
+from .selecting import Selected, about_start, independence_of, selected_events, with_start
 
 __all__ = [
     "all_counts",
@@ -201,22 +198,6 @@ def fabricated_fraction(
     """Return `background_fractions` in quadrature, shape (n_windows,); zero where there are none."""
     fractions = background_fractions(spurious, functions_of(run, counts))
     return np.sqrt(sum((each**2 for each in fractions.values()), np.zeros(len(run.windows))))
-
-
-def independence_of(run: Run, scores: Scores) -> tuple[Independence, ...]:
-    """Test in each window and its sidebands whether the score is independent of the mass."""
-    sample = scores.sample
-    return tuple(
-        independence_test(
-            values,
-            sample.mass,
-            scores.fold,
-            region=(window.sideband_low, window.sideband_high),
-            events=splitmix64(sample.event),
-            seed=run.config.seed,
-        )
-        for values, window in zip(scores.values, run.windows, strict=True)
-    )
 
 
 def function_choice(run: Run, scores: Scores) -> FunctionChoice | None:

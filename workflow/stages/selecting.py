@@ -12,11 +12,13 @@ from ...core import FitError, InputError
 from ...core.identity import splitmix64
 from ...ml import Sample, Window
 from ...stats import (
+    Independence,
     Sculpting,
     choose_start,
     conformal_p,
     count_patterns,
     fabricated_excess,
+    independence_test,
     refuse_fabricated,
     selection_levels,
 )
@@ -34,6 +36,7 @@ __all__ = [
     "calibrated",
     "calibrated_scores",
     "check_selections",
+    "independence_of",
     "levels_of",
     "passing_new",
     "sculpting_of",
@@ -269,6 +272,22 @@ def sculpting_of(run: Run, scores: Scores) -> Sculpting:
     if config.fit.background == "abcd":  # nothing is fitted beside a window: shown, and not refused
         return refuse_fabricated(found, tolerance=_NEVER)
     return refuse_fabricated(found)
+
+
+def independence_of(run: Run, scores: Scores) -> tuple[Independence, ...]:
+    """Test in each window and its sidebands whether the score is independent of the mass."""
+    sample = scores.sample
+    return tuple(
+        independence_test(
+            values,
+            sample.mass,
+            scores.fold,
+            region=(window.sideband_low, window.sideband_high),
+            events=splitmix64(sample.event),
+            seed=run.config.seed,
+        )
+        for values, window in zip(scores.values, run.windows, strict=True)
+    )
 
 
 def with_start(run: Run) -> tuple[Run, FitStart | None]:
