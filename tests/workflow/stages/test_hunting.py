@@ -21,14 +21,18 @@ from overdensity.workflow.stages.hunting import (
     all_counts,
     function_choice,
     hunt_scores,
-    independence_of,
     make_results,
     spurious_of,
 )
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.samples import load_sample
 from overdensity.workflow.stages.scores import read_scores
-from overdensity.workflow.stages.selecting import calibrated_scores, levels_of, sculpting_of
+from overdensity.workflow.stages.selecting import (
+    calibrated_scores,
+    independence_of,
+    levels_of,
+    sculpting_of,
+)
 
 from ...conftest import make_box
 
