@@ -144,7 +144,6 @@ def shape_variation(name: str, up: ArrayLike, down: ArrayLike) -> Modifier:
     >>> shape_variation("tilt", [11.0, 4.0], [9.0, 6.0])["data"]
     {'hi_data': [11.0, 4.0], 'lo_data': [9.0, 6.0]}
     """
-    _refuse_slash(name)
     high, low = (np.maximum(np.asarray(each, dtype=float), LEAST).tolist() for each in (up, down))
     return {"name": name, "type": "histosys", "data": {"hi_data": high, "lo_data": low}}
 
@@ -205,14 +204,7 @@ def statistical_error(name: str, errors: ArrayLike) -> Modifier:
     >>> statistical_error("mc", [2.0])
     {'name': 'mc', 'type': 'staterror', 'data': [2.0]}
     """
-    _refuse_slash(name)
     return {"name": name, "type": "staterror", "data": np.asarray(errors, dtype=float).tolist()}
-
-
-def _refuse_slash(name: str) -> None:
-    if "/" in name:  # pyhf divides its own keys there
-        msg = f"{name!r} cannot be the name of a parameter, for it has a '/' in it; rename it"
-        raise InputError(msg)
 
 
 def workspace(

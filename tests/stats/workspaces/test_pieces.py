@@ -151,12 +151,3 @@ def test_another_parameter_of_interest_is_not_combined():
     spec["measurements"][0]["config"]["poi"] = "kappa"
     with pytest.raises(InputError, match="kappa"):
         combine({"x": spec})
-
-
-def test_pyhf_divides_names_at_slashes() -> None:
-    for make in (
-        lambda: statistical_error("mc_W/Z", [1.0]),
-        lambda: shape_variation("a/b", [1], [1]),
-    ):
-        with pytest.raises(InputError, match="has a '/' in it"):
-            make()
