@@ -61,7 +61,7 @@ class ScanConfig(Section):
 
     low: Annotated[float, Field(gt=0)] = 2632.0
     high: Annotated[float, Field(gt=0)] = 6000.0
-    bins: Annotated[int, Field(ge=3)] = 16
+    bins: Annotated[int, Field(ge=3, le=10_000)] = 16
     signal_bins: Annotated[int, Field(ge=1)] = 3
     sideband_bins: Annotated[int, Field(ge=1)] = 2
 
@@ -196,7 +196,7 @@ class SearchConfig(Section):
     calibration: Literal["conformal", "none"] = "conformal"
     folds: Annotated[int, Field(ge=2)] = 7
     cross_fitting: Literal["tournament", "all"] = "tournament"
-    repeats: Annotated[int, Field(ge=1)] = 3
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 3
     fit: FitConfig = FitConfig()
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
     uncertainties: UncertaintiesConfig = UncertaintiesConfig()

@@ -216,6 +216,10 @@ class RegionSearchConfig(Section):
                 msg = f"signals: {name!r} is the name of a background, too; rename one of them"
                 raise ValueError(msg)
         called = list((self.regions or {}).values())
+        for name in (*called, *self.uncertainties.weights):
+            if "/" in name:
+                msg = f"{name!r}: a region, or an uncertainty of shapes, has no '/' in its name; rename it"
+                raise ValueError(msg)
         for name in called:
             if called.count(name) > 1:
                 msg = f"regions: two are called {name!r}; give each a name of its own"

@@ -42,6 +42,7 @@ UP_AND_DOWN = {"up": "weight_up", "down": "weight_down"}
             "two uncertainties are called",
         ),
         ({"regions": {0: "a", 1: "a"}}, "two are called 'a'"),
+        ({"regions": {0: "W/Z"}}, "'W/Z': a region, or an uncertainty of shapes, has no '/'"),
         ({"regions": {0: "a", "0": "b"}}, "0 stands twice, as a number and as a word"),
         (
             {"signals": {"zz": {"files": "zz.parquet", "cross_section": 1, "generated": 9e3}}},
