@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .functions import Basis
-from .newton import bin_content, maximise, solve_lower
+from .newton import bin_content, maximise, overwrite, solve_lower
 
 __all__ = ["Fits", "Problem", "refit"]
 
@@ -177,12 +177,12 @@ def _refit(  # noqa: PLR0917  (bare arrays, for numba)
     work = slope, gradient, info, step, last
     for e in range(counts.shape[0]):
         for k in range(counts.shape[1]):
-            theta[:] = start[k]
+            overwrite(theta, start[k])
             model = design, weights, center[k], precision[k]
             converged_out[e, k], solved = maximise(
                 theta, counts[e, k], signal[k], masked[k], model, work, max_steps, tolerance
             )
-            theta_out[e, k] = theta
+            overwrite(theta_out[e, k], theta)
             expected_out[e, k], deviance_out[e, k] = _predict(
                 theta, counts[e, k], signal[k], masked[k], tested[k], model, slope, gradient
             )
