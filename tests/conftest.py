@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 from overdensity.core.progress_bar import set_quiet
 
@@ -29,6 +30,8 @@ LOW, HIGH = 3000.0, 5000.0
 settings.register_profile("same", max_examples=15, derandomize=True, deadline=None)
 settings.register_profile("more", max_examples=1000, deadline=None)
 settings.load_profile("same")
+# Nor are they the same where constants of whatever modules a process has imported are among them.
+providers._get_local_constants = providers.Constants
 
 
 gc.disable()  # while everything is imported; a tenth of the collection
