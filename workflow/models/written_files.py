@@ -46,7 +46,7 @@ def write_configuration(folder: Path, config: BaseModel) -> None:
     folder : Path
         The run's folder.
     config : BaseModel
-        A search of a mass, or one in regions (with the key ``groups``).
+        A search with windows, or one in regions (with the key ``groups``).
 
     Raises
     ------
@@ -54,7 +54,7 @@ def write_configuration(folder: Path, config: BaseModel) -> None:
         If the folder holds a search of the other kind, whose results and report have the same names.
     """
     path, text = folder / "config.yaml", yaml_text(config.model_dump(mode="json"))
-    kinds = {True: "a search in regions", False: "a search of a mass"}
+    kinds = {True: "a search in regions", False: "a search with windows"}
     wanted = _in_regions(text.encode())
     if path.is_file() and _in_regions(path.read_bytes()) != wanted:
         msg = (

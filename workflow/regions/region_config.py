@@ -40,7 +40,7 @@ class BackgroundConfig(FilesSection):
         In fb. By default the weights are normalised to the luminosity already.
     generated : float, optional
         Events generated for the files, or their sum of weights, before any cut: what the cross
-        section stands for. By default the sum of weights in the files.
+        section stands for. Files of selected events do not say it, so that it goes with one.
     uncertainty : float
         Of the cross section, relative.
     """
@@ -48,6 +48,16 @@ class BackgroundConfig(FilesSection):
     cross_section: Annotated[float, Field(gt=0)] | None = None
     generated: Annotated[float, Field(gt=0)] | None = None
     uncertainty: Relative = 0.0
+
+    @model_validator(mode="after")
+    def _cross_section_has_a_number(self) -> Self:
+        if self.cross_section is not None and self.generated is None:
+            msg = _without_a_number("it")
+            raise ValueError(msg)
+        if self.generated is not None and self.cross_section is None:
+            msg = "generated goes with a cross_section (fb); leave it out where weights are normalised"
+            raise ValueError(msg)
+        return self
 
 
 class WeightVariation(Section):
@@ -177,6 +187,8 @@ class RegionSearchConfig(Section):
             if each.cross_section is None:
                 msg = f"{name!r} has no cross_section: give what is predicted, in fb"
                 raise ValueError(msg)
+            if each.generated is None:
+                raise ValueError(_without_a_number(repr(name)))
         return value
 
     @model_validator(mode="after")
@@ -247,3 +259,11 @@ def load_regions(
     """
     values = read_yaml(path, out=out, first_key="events")
     return validated(RegionSearchConfig, values, overrides, origin=str(path))
+
+
+def _without_a_number(name: str) -> str:
+    return (
+        f"{name} has a cross_section and no 'generated', so that the efficiency is not known: give the "
+        "events generated for its files before any cut, or their sum of weights (sum_weights in the "
+        ".simulation.json of overdensity simulate)"
+    )

@@ -19,6 +19,8 @@ __all__ = ["Process", "RegionEvents", "read_events"]
 
 Array = NDArray[np.float64]
 
+_ROUNDED = 1e-6  # sums of weights are
+
 
 @dataclass(frozen=True, eq=False)
 class Process:
@@ -133,13 +135,18 @@ def _read_process(
     files = column_paths(given.files)
     sample, columns = load_grouped(files, config.features, config.groups, more=wanted)
     weight = sample.weights
-    scale = 1.0
-    if given.cross_section is not None:
-        total = float(weight.sum()) if given.generated is None else given.generated
-        if not total > 0:
-            msg = f"{key}: the weights of {len(sample)} events sum to {total:g}; give generated"
+    total, scale = float(weight.sum()), 1.0
+    if not total > 0:
+        msg = f"{key}: the weights of {len(sample)} events sum to {total:g}; simulate more, or leave it out"
+        raise InputError(msg)
+    if given.cross_section is not None and given.generated is not None:
+        if given.generated < (1 - _ROUNDED) * total:
+            msg = (
+                f"{key}.generated is {given.generated:g}, but the files hold {total:g} events (or sum of "
+                "weights) of it: give the number before any cut"
+            )
             raise InputError(msg)
-        scale = given.cross_section * config.luminosity / total
+        scale = given.cross_section * config.luminosity / given.generated
     order = np.argsort(sample.event, kind="stable")
     error = given.uncertainty if isinstance(given, BackgroundConfig) else 0.0
     return Process(

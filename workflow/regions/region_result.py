@@ -96,6 +96,12 @@ class BenchmarkLimit(Record):
         known = self.classifier
         return None if known is None else self.strength.expected[2] / known.expected[2]
 
+    @property
+    def classifier_expected(self) -> float | None:
+        """Median expected limit of the classifier, fb; None where there is none."""
+        known = self.classifier
+        return None if known is None else known.expected[2] * self.cross_section
+
 
 @dataclass(frozen=True)
 class RegionSearchResults(Printed, Record):
@@ -159,7 +165,7 @@ class RegionSearchResults(Printed, Record):
             "regions, their most anomalous bins, and limits on visible cross sections, fb, "
             f"{100 * self.visible.level:g} % CL",
             (
-                *("region", "data", "simulated", "AUC", "last bin (expected)", "p"),
+                *("region", "data", "expected", "AUC", "last bin (expected)", "local p"),
                 *("σ vis", "median"),
             ),
             tuple(rows),
@@ -178,9 +184,7 @@ class RegionSearchResults(Printed, Record):
                 f"{each.expected[2]:.3g} [{each.expected[1]:.3g}, {each.expected[3]:.3g}]",
                 f"{each.strength.observed:.2f}",
                 f"{each.discovery.z:.1f}",
-                "–"
-                if each.classifier is None
-                else f"{each.classifier.expected[2] * each.cross_section:.3g}",
+                "–" if each.classifier_expected is None else f"{each.classifier_expected:.3g}",
                 "–" if each.ratio is None else f"{each.ratio:.2f}",
             )
             for each in self.signals

@@ -46,7 +46,7 @@ def run_regions(config: RegionSearchConfig) -> RegionSearchResults:
     ------
     InputError
         If files, columns or regions cannot be used, another process works in the folder, or it holds
-        a search of a mass.
+        a search with windows.
     """
     folder = config.folder
     with locked(folder / ".lock", what=str(folder)):

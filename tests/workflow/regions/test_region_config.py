@@ -26,6 +26,18 @@ UP_AND_DOWN = {"up": "weight_up", "down": "weight_down"}
     ("change", "sentence"),
     [
         ({"signals": {"vll": {"files": "vll.parquet"}}}, "'vll' has no cross_section"),
+        (
+            {"signals": {"vll": {"files": "vll.parquet", "cross_section": 1}}},
+            "'vll' has a cross_section and no 'generated', so that the efficiency is not known",
+        ),
+        (
+            {"backgrounds": {"zz": {"files": "zz.parquet", "cross_section": 1}}},
+            "backgrounds.zz: it has a cross_section and no 'generated'",
+        ),
+        (
+            {"backgrounds": {"zz": {"files": "zz.parquet", "generated": 1}}},
+            "generated goes with a cross_section (fb)",
+        ),
         ({"method": "cwola"}, "is made with region_flows, not with cwola"),
         ({"features": ["l1_pt", "region"]}, "'region' is named twice, or is the column of groups"),
         ({"features": ["l1_pt", "met"]}, "no column 'met'"),
@@ -37,7 +49,7 @@ UP_AND_DOWN = {"up": "weight_up", "down": "weight_down"}
         ),
         ({"regions": {0: "a", 1: "a"}}, "two are called 'a'"),
         (
-            {"signals": {"zz": {"files": "zz.parquet", "cross_section": 1}}},
+            {"signals": {"zz": {"files": "zz.parquet", "cross_section": 1, "generated": 9e3}}},
             "'zz' is the name of a background",
         ),
         ({"events": "zz.parquet"}, "data must have no weights"),

@@ -31,6 +31,24 @@ def test_generated_events_are_what_a_cross_section_stands_for(region_search: Pat
     assert vll.weight.sum() == pytest.approx(400 / 4000 * 0.3 * 100)
 
 
+def test_fewer_generated_events_than_there_are_are_refused(region_search: Path) -> None:
+    config = load_regions(region_search / "regions.yaml", ["signals.vll.generated=399"])
+    with pytest.raises(InputError, match=r"signals\.vll\.generated is 399, but the files hold 400"):
+        read_events(config)
+
+
+def test_negative_totals_are_refused(region_search: Path, tmp_path: Path) -> None:
+    table = pq.read_table(region_search / "vll.parquet")
+    place = table.column_names.index("weight")
+    table = table.set_column(place, "weight", [-table["weight"].to_numpy()])
+    pq.write_table(table, tmp_path / "vll.parquet")
+    config = load_regions(
+        region_search / "regions.yaml", [f"signals.vll.files={tmp_path / 'vll.parquet'}"]
+    )
+    with pytest.raises(InputError, match=r"signals\.vll: the weights of 400 events sum to -400"):
+        read_events(config)
+
+
 def test_events_outside_the_regions_are_left_out(region_search: Path) -> None:
     config = load_regions(region_search / "regions.yaml", ["regions={1: 4l_1Z}"])
     events = read_events(config)

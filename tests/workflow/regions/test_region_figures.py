@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from overdensity.workflow.regions.region_figures import plot_limits, plot_region
+from overdensity.workflow.regions.region_figures import _uncertainty, plot_limits, plot_region
 from overdensity.workflow.regions.region_result import RegionSearchResults
 
 
@@ -19,3 +20,12 @@ def test_figures_hold_data_and_limits(region_search: Path) -> None:
     seen = [np.asarray(line.get_ydata(), float) for line in left.lines]
     np.testing.assert_allclose(seen[1], [each.cross_section for each in found.visible.regions])
     assert float(np.asarray(right.lines[-1].get_ydata())[0]) == found.signals[0].cross_section
+
+
+def test_the_band_of_a_score_has_all_uncertainties(region_search: Path) -> None:
+    found = RegionSearchResults.from_json(region_search / "run" / "regions.json")
+    template = found.regions[0].backgrounds["zz"]
+    events, pileup = template.events[-1], template.variations["pileup"]
+    shift = (pileup.up[-1] - pileup.down[-1]) / 2
+    square = template.errors[-1] ** 2 + (0.05**2 + 0.02**2) * events**2 + shift**2
+    assert _uncertainty(found.regions[0])[-1] == pytest.approx(np.sqrt(square))

@@ -96,7 +96,9 @@ def test_the_folder_of_another_search_is_refused(
     before = (folder / "config.yaml").read_bytes()
     code, _, error = call("run", region_search / "regions.yaml", "--out", folder)
     assert code == 2
-    assert f"{folder}: holds a search of a mass, whose configuration and report a search" in error
+    assert (
+        f"{folder}: holds a search with windows, whose configuration and report a search" in error
+    )
     assert (folder / "config.yaml").read_bytes() == before
     with pytest.raises(
         InputError, match=r"holds a search in regions, .* give it another folder with out"
