@@ -75,7 +75,7 @@ def test_few_events_in_several_bins_are_thrown_and_not_left_to_asymptotics(monke
     found = upper_limit(FEW)
     assert found.method == "toys"
     assert found.background < 5
-    assert toy_limit(FEW, n=100) == toy_limit(FEW, n=100)
+    assert toy_limit(FEW, n=200) == toy_limit(FEW, n=200)
     assert found.observed == pytest.approx(toy_limit(FEW, seed=3, n=1000).observed, rel=0.08)
 
 
