@@ -41,6 +41,7 @@ from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, 
 from .selecting import about_start, selected_events, with_start
 
 __all__ = [
+    "all_counts",
     "fabricated_fraction",
     "functions_of",
     "hunt_scores",
@@ -84,7 +85,7 @@ def make_results(run: Run) -> SearchResults:
         return found
     run, start = with_start(run)
     selected = [selected_events(part) for part in run.partitions]
-    spurious = spurious_of(run, selected[0].scores)
+    spurious = spurious_of(run, all_counts(run, selected[0].scores))
     result = hunt_scores(
         run,
         selected[0].scores,
@@ -122,8 +123,20 @@ def make_results(run: Run) -> SearchResults:
     return results
 
 
-def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:
+def all_counts(run: Run, scores: Scores) -> NDArray[np.int64]:
+    """Return the events before selection in the bins of the fits, shape (n_bins,)."""
+    return np.array(spectrum_of(scores.sample.mass, run.fit_edges).counts)
+
+
+def spurious_of(run: Run, counts: NDArray[Any]) -> SpuriousSignal | None:
     """Measure the spurious signal of the background function in each window, if it is asked for.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    counts : ndarray of shape (n_bins,)
+        Its events before selection, in the bins of the fits (`all_counts`).
 
     Raises
     ------
@@ -135,20 +148,22 @@ def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:
     fit, source = run.config.fit, run.config.fit.spurious
     if source == "none":
         return None
-    sample = scores.sample
     if source != "data":
         sample = load_masses(run, source)
+        counts = np.array(spectrum_of(sample.mass, run.fit_edges, sample.weight).counts)
     return spurious_signal(
         run.fit_edges,
-        spectrum_of(sample.mass, run.fit_edges, sample.weight).counts,
+        counts,
         run.regions,
         function=fit.function,
         guard=fit.bins_per_bin,
     )
 
 
-def functions_of(run: Run, scores: Scores) -> FunctionNuisances | None:
+def functions_of(run: Run, counts: NDArray[Any]) -> FunctionNuisances | None:
     """Ask the other background functions of the configuration, if there are any.
+
+    Parameters are those of `spurious_of`.
 
     Raises
     ------
@@ -158,15 +173,14 @@ def functions_of(run: Run, scores: Scores) -> FunctionNuisances | None:
     others, function = run.config.uncertainties.functions, run.config.fit.function
     if not others:
         return None
-    counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
     return function_nuisances(run.fit_edges, counts, run.regions, function=function, others=others)
 
 
 def fabricated_fraction(
-    run: Run, scores: Scores, spurious: SpuriousSignal | None
+    run: Run, counts: NDArray[Any], spurious: SpuriousSignal | None
 ) -> NDArray[np.float64]:
     """Return `background_fractions` in quadrature, shape (n_windows,); zero where there are none."""
-    fractions = background_fractions(spurious, functions_of(run, scores))
+    fractions = background_fractions(spurious, functions_of(run, counts))
     return np.sqrt(sum((each**2 for each in fractions.values()), np.zeros(len(run.windows))))
 
 
@@ -190,8 +204,7 @@ def function_choice(run: Run, scores: Scores) -> FunctionChoice | None:
     """Ask the F-test how many parameters the unselected spectrum needs, if it is fitted."""
     if run.fit_model.background != "function":
         return None
-    counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
-    return choose_function(run.fit_edges, counts, seed=run.config.seed)
+    return choose_function(run.fit_edges, all_counts(run, scores), seed=run.config.seed)
 
 
 def hunt_scores(
@@ -212,7 +225,7 @@ def hunt_scores(
         levels,
         edges=run.edges,
         windows=run.regions,
-        spurious=fabricated_fraction(run, scores, spurious),
+        spurious=fabricated_fraction(run, all_counts(run, scores), spurious),
         efficiencies=config.selections,
         model=run.fit_model,
         bins_per_bin=config.fit.bins_per_bin,
