@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ...core.files.yaml_values import yaml_file
 from ..config.limits import SignalConfig
-from ..config.reading import read_yaml, validated
-from ..config.search import MethodConfig
+from ..config.reading import parse_config, read_yaml, validated
+from ..config.search import MethodConfig, SearchConfig
 from ..config.sections import FilesSection, LocalFolder, Section
 
 __all__ = [
@@ -20,7 +19,7 @@ __all__ = [
     "RegionSearchConfig",
     "RegionUncertainties",
     "WeightVariation",
-    "is_in_regions",
+    "load_any_search",
     "load_regions",
 ]
 
@@ -238,25 +237,25 @@ class RegionSearchConfig(Section):
         return (*self.events.files, *(name for each in simulated for name in each.files))
 
 
-def is_in_regions(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> bool:
-    """Return whether a configuration is of a search in regions: whether it has the key ``groups``.
+def load_any_search(
+    path: str | os.PathLike[str], overrides: Sequence[str] = (), *, out: str | None = None
+) -> SearchConfig | RegionSearchConfig:
+    """Read the configuration of a search: in regions if it has the key ``groups``, or of a mass.
 
     Parameters
     ----------
-    path : path-like
-        The YAML file.
-    overrides : sequence of str
-        ``key=value``, as for `load_regions`.
+    path, overrides, out
+        As for `load_regions`.
 
     Raises
     ------
     ConfigError
-        If the file is missing or not YAML.
+        If the file is missing or not YAML, or a key or value cannot be used.
     """
-    values: Any = yaml_file(Path(path), kind="configuration file")
-    return (isinstance(values, dict) and _KEY in values) or any(
-        each.startswith(f"{_KEY}=") for each in overrides
-    )
+    values = read_yaml(path, out=out, first_key="events")
+    if _KEY in values or any(each.startswith(f"{_KEY}=") for each in overrides):
+        return validated(RegionSearchConfig, values, overrides, origin=str(path))
+    return parse_config(values, overrides, origin=str(path))
 
 
 def load_regions(

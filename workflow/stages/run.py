@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
 from ...core.files.locks import locked
-from ...core.files.yaml_values import yaml_text
-from ...core.records import write_text_atomic
 from ...ml import Folding, Method, Window, make_method, scan_edges, scan_windows
 from ...ml.decorrelation.decorrelated import decorrelated
 from ...ml.thin_windows import ThinWindow, all_are_thin, thin_window
@@ -24,7 +22,7 @@ from ...stats import FitModel, subdivide
 from ...stats.search.fit_start import FitStart, beyond_start
 from ..config.dependencies import Stage, keys_of, value_of
 from ..config.search import SearchConfig
-from ..models.written_files import START_FILE
+from ..models.written_files import START_FILE, write_configuration
 from .inputs import column_files, events_in_region, varied_columns
 from .provenance import file_states, stage_key
 
@@ -387,9 +385,14 @@ def held_run(config: SearchConfig) -> Iterator[Run]:
 
 
 def open_run(config: SearchConfig) -> Run:
-    """Return the run of a configuration; its folder is made, with a copy of the whole of it."""
+    """Return the run of a configuration; its folder is made, with a copy of the whole of it.
+
+    Raises
+    ------
+    InputError
+        If the folder is that of a search in regions.
+    """
     run = Run(config)
     run.folder.mkdir(parents=True, exist_ok=True)
-    text = yaml_text(config.model_dump(mode="json"))
-    write_text_atomic(run.folder / "config.yaml", text)
+    write_configuration(run.folder, config)
     return run

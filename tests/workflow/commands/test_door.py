@@ -139,6 +139,7 @@ def test_no_command_ends_in_a_traceback(
         raise IndexError(msg)
 
     monkeypatch.setattr("overdensity.workflow.config.reading.load_config", failing)
+    monkeypatch.setattr("overdensity.workflow.regions.region_config.load_any_search", failing)
     monkeypatch.setattr(door.tempfile, "tempdir", str(tmp_path))
     (tmp_path / "search.yaml").write_text("events: box.h5\n")
     for command in ("run", "hunt", "score", "calibrate", "limits", "process", "expect"):
@@ -154,7 +155,7 @@ def test_ctrl_c_is_one_sentence(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("overdensity.workflow.config.reading.load_config", interrupted)
+    monkeypatch.setattr("overdensity.workflow.regions.region_config.load_any_search", interrupted)
     (tmp_path / "x.yaml").write_text("events: box.h5\n")
     assert call("run", tmp_path / "x.yaml") == (
         130,

@@ -9,8 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from overdensity.core import ConfigError
 from overdensity.core.files.yaml_values import yaml_text
-from overdensity.workflow.regions.region_config import RegionUncertainties, is_in_regions
+from overdensity.workflow import SearchConfig
+from overdensity.workflow.regions.region_config import (
+    RegionSearchConfig,
+    RegionUncertainties,
+    load_any_search,
+)
 
 Call = Callable[..., tuple[int, str, str]]
 UP_AND_DOWN = {"up": "weight_up", "down": "weight_down"}
@@ -76,10 +82,11 @@ def test_other_commands_send_a_search_in_regions_to_run(call: Call, region_searc
 
 def test_a_search_with_windows_has_no_groups(region_search: Path, tmp_path: Path) -> None:
     path = tmp_path / "search.yaml"
-    path.write_text("events: box.parquet")
-    assert not is_in_regions(path)
-    assert is_in_regions(path, ["groups=region"])
-    assert is_in_regions(region_search / "regions.yaml")
+    path.write_text("events: {files: box.parquet}")
+    assert isinstance(load_any_search(path), SearchConfig)
+    with pytest.raises(ConfigError, match="backgrounds"):
+        load_any_search(path, ["groups=region"])
+    assert isinstance(load_any_search(region_search / "regions.yaml"), RegionSearchConfig)
 
 
 def test_luminosity_and_factors_are_uncertainties_of_all_yields() -> None:
