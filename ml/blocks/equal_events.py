@@ -24,9 +24,8 @@ __all__ = [
 _NEIGHBORS = 10  # in mass, on one side
 _CORRELATED = 10  # times more equal events than independent columns would have are still chance
 _SIGMA = 5
-_FOLLOWS = (
-    0.99  # rank correlation above which a column is one of the mass: a factor 7 for normal columns
-)
+# Rank correlation above which a column is one of the mass: a factor 7 for normal columns.
+_FOLLOWS = 0.99
 _STEPS = 10
 
 
@@ -142,10 +141,11 @@ def refuse_equal_rows(table: NDArray[Any], files: Sequence[str], of: str) -> Non
 
     Examples
     --------
-    >>> x = np.linspace(0, 1, 9)[:, None]
-    >>> refuse_equal_rows(np.concatenate([x, x[:7]]), ["jets.parquet"], "jets")
+    >>> x = np.random.default_rng(1).normal(size=(90, 2))
+    >>> refuse_equal_rows(x, ["jets.parquet"], "jets")
+    >>> refuse_equal_rows(np.concatenate([x, x[:70]]), ["jets.parquet"], "jets")
     Traceback (most recent call last):
-    overdensity.core.errors.InputError: jets.parquet: 7 of 16 jets are equal to another in all columns...
+    overdensity.core.errors.InputError: jets.parquet: 70 of 160 jets are equal to another in all columns...
     """
     if not len(table):
         return

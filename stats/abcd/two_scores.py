@@ -40,7 +40,7 @@ class Estimates:
     >>> bins = np.array([[[60.0, 100, 50, 100]], [[440.0, 400, 400, 400]]])
     >>> found = estimates(bins, np.array([[True, False]]))
     >>> found.expected.round(6).tolist(), found.closure.tolist(), found.error.round(1).tolist()
-    ([[55.0]], [[1.1]], [[12.8]])
+    ([[55.0]], [[1.1]], [[12.3]])
     """
 
     observed: Array
@@ -182,9 +182,8 @@ def estimates(
     outside = ~(inside if guarded is None else guarded)
     deviance = 2 * np.einsum("wb,...wbs->...ws", outside.astype(float), terms)
     observed, expected = within(a), np.nan_to_num(closure) * within(product)
-    least = np.maximum(np.maximum(within(b), within(c)), 1.0) / within(
-        d
-    )  # what one event would say
+    # What one event would say.
+    least = np.maximum(np.maximum(within(b), within(c)), 1.0) / within(d)
     statistical = np.nan_to_num(closure) * np.maximum(np.sqrt(within(variance)), least)
     known = np.isfinite(closure)
     error = np.where(known, np.hypot(statistical, np.nan_to_num(relative) * expected), 1.0)
