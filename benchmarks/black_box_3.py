@@ -96,9 +96,7 @@ def make_pool(pool: str, background: int, workers: int) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             started = time.process_time()
             composition, seed = PIECES[name]
-            recipe = (
-                read_recipe("bb3") if pool == "preset" else read_recipe(SIGNALS, beside=("out",))
-            )
+            recipe = read_recipe("bb3" if pool == "preset" else SIGNALS, beside=("out",))
             none = {process.name: 0 for process in recipe.processes}
             seed += piece + (2 if pool == "preset" else 1)
             with tempfile.TemporaryDirectory() as folder:

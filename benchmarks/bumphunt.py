@@ -28,7 +28,7 @@ from overdensity.stats.bumphunt.regions import grid
 from overdensity.stats.bumphunt.two_masses import bump_hunt_2d, bump_hunt_2d_given_reference
 from overdensity.stats.p_values.local import local_log_p
 from overdensity.stats.search.pseudo_experiments import BATCH, Mapper
-from overdensity.stats.spectra.batch_fit import Problem, refit
+from overdensity.stats.spectra.batch_fit import Problem, fit_free, refit
 from overdensity.stats.spectra.functions import basis
 from overdensity.stats.spectra.poisson import Constraint, likelihood, seed_theta
 
@@ -186,12 +186,11 @@ def calibrate(n: int) -> None:
     print("| --- | --- | --- | --- |")
     for function, events in (("dijet5", EVENTS), ("dijet3", 300)):
         model = basis(function, EDGES)
-        none, free = np.zeros((1, 40), dtype=bool), np.zeros((1, model.n_parameters))
-        start = seed_theta(model, dijet(events))[None]
+        none = np.zeros((1, 40), dtype=bool)
         rows = {"refit of every interval": [], "fitted once, taken as given": [], "truth given": []}
         for seed in range(n):
             counts = np.random.default_rng(seed).poisson(dijet(events))
-            fits = refit(Problem(model, none, ~none, start, free, free), counts[None, None])
+            fits = fit_free(model, counts, none)
             options = {"pseudo_experiments": 500, "seed": seed}
             results = (
                 bump_hunt(EDGES, counts, function=function, **options),

@@ -27,12 +27,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.stats import binomtest, kstest
+from scipy.stats import kstest
 
 from overdensity.core import progress
 from overdensity.core.identity import json_digest
 from overdensity.core.json_lines import add_line, read_lines
 from overdensity.stats.p_values.local import p_of_z
+from overdensity.stats.p_values.shares import share_below
 from overdensity.workflow import parse_config
 from overdensity.workflow.search_run import hunt_search, score_search
 
@@ -111,13 +112,6 @@ def make(path: Path, kind: str, chains: int) -> None:
             advance(1)
 
 
-def share(p: np.ndarray, alpha: float) -> str:
-    """Return how often p is below alpha, in per cent, with its 68 % interval."""
-    found = binomtest(int((p < alpha).sum()), p.size)
-    low, high = found.proportion_ci(0.68, method="exact")
-    return f"{100 * found.statistic:.1f} ({100 * low:.1f}-{100 * high:.1f})"
-
-
 def show(found: Sequence[dict[str, Any]], kind: str) -> None:
     """Print how often global and local p-values are small."""
     seconds = np.mean([each["seconds"] for each in found])
@@ -138,7 +132,7 @@ def show(found: Sequence[dict[str, Any]], kind: str) -> None:
             [window[level] for each in found for window in each["z"]]
         )
     for name, p in p_values.items():
-        shares = " | ".join(share(p, alpha) for alpha in ALPHAS)
+        shares = " | ".join(share_below(p, alpha).in_per_cent() for alpha in ALPHAS)
         # Windows of one chain share events: no test of independent values for local ones.
         test = f"{kstest(p, 'uniform').pvalue:.2g}" if name.startswith("global") else "-"
         print(f"| {name} | {p.size} | {shares} | {test} |")

@@ -24,11 +24,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from scipy.stats import binomtest, kstest
+from scipy.stats import kstest
 
 from overdensity.core import progress
 from overdensity.core.json_lines import add_line, read_lines
 from overdensity.stats import z_of_p
+from overdensity.stats.p_values.shares import share_below
 from overdensity.workflow import SearchConfig, parse_config
 from overdensity.workflow.combine.combined_run import combine_searches
 from overdensity.workflow.search_run import score_search
@@ -119,13 +120,6 @@ def combined(
     return [1.0 if p is None else p.p_global for p in each], largest
 
 
-def share(p: np.ndarray, alpha: float) -> str:
-    """Return how often p is below alpha, in per cent, with its 68 % interval."""
-    found = binomtest(int((p < alpha).sum()), p.size)
-    low, high = found.proportion_ci(0.68, method="exact")
-    return f"{100 * found.statistic:.1f} ({100 * low:.1f}-{100 * high:.1f})"
-
-
 def show(found: list[dict[str, Any]], signal: int) -> None:
     """Print how often global p-values are small, in one partition and in all."""
     seconds = np.mean([each["seconds"] for each in found])
@@ -139,7 +133,7 @@ def show(found: list[dict[str, Any]], signal: int) -> None:
     for place, name in enumerate(("three jets", "two jets", "combined")):
         for repeats in (1, PARTITIONS):
             p = np.array([each[str(repeats)][place] for each in found])
-            shares = " | ".join(share(p, alpha) for alpha in ALPHAS)
+            shares = " | ".join(share_below(p, alpha).in_per_cent() for alpha in ALPHAS)
             test = kstest(p, "uniform").pvalue
             print(
                 f"| {name} | {repeats} | {shares} | {test:.2g} | {np.median(z_of_p(p)):.2f} |",

@@ -32,9 +32,8 @@ from overdensity.stats import (
 from overdensity.stats.combination.joint import HuntChannel, combine_channels
 from overdensity.stats.combination.statistic import joint_statistic
 from overdensity.stats.p_values.local import p_of_z
-from overdensity.stats.spectra.batch_fit import Problem, refit
+from overdensity.stats.spectra.batch_fit import fit_free
 from overdensity.stats.spectra.functions import basis
-from overdensity.stats.spectra.poisson import seed_theta
 
 MASS, RADION = 4200.0, 2217.0
 EDGES = log_edges(2700.0, 6400.0, 12)
@@ -260,9 +259,7 @@ def overlap() -> None:
         before = np.histogram(mass[inside], edges[::4])[0]
         after = np.histogram(mass[inside & kept], edges[::4])[0]
         model = basis("dijet5", fine)
-        start = seed_theta(model, counts)[None]
-        none, free = np.zeros((1, counts.size), dtype=bool), np.zeros_like(start)
-        fits = refit(Problem(model, none, ~none, start, free, free), counts[None, None])
+        fits = fit_free(model, counts, np.zeros((1, counts.size), dtype=bool))
         ndf = counts.size - model.n_parameters
         shares = ", ".join(f"{share:.3f}" for share in after / before)
         chi = float(fits.deviance[0, 0])

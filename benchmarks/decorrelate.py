@@ -1,13 +1,20 @@
 """Features that follow the mass, as they are and decorrelated: what a search quotes. Prints Markdown.
 
-    python -P benchmarks/decorrelate.py --out runs/decorrelate [--boxes 10] [--events 50000]
-                                        [--mass mjj|mjjj] [--signal 0 150 300] [--by quantiles|flow]
+    python -P benchmarks/decorrelate.py searches [--boxes 10] [--events 50000] [--mass mjj|mjjj]
+                                 [--of two|three|octet] [--signal 0 150 300] [--by quantiles|flow]
+    python -P benchmarks/decorrelate.py information    # what the features know of a signal
 
 Boxes of the reference sample (different events in each), searched three times in ten windows:
 `plain` with the baseline features; `added` with |Δη| (mass mjj), or |Δη| and the three Dalitz
 variables (mass mjjj), beside them; `decorrelated` with the same under ``decorrelate:``. Each search
 leaves its result in the folder and is not done again, so that the study can be interrupted, and
 several runs add up.
+
+The second part asks whether there is anything to be gained. Classifiers that are told the truth, and
+CWoLa on boxes as those above, learn in the window of the signal from the baseline features, with the added
+ones, and with these decorrelated; what they reach is asked of other events of that signal region. Signals are
+those of the reference sample, of two and three prongs at 3.5 TeV, and a color octet of 4.2 TeV to a gluon and
+R, R of 2.2 TeV to two gluons: three jets of one prong, simulated once.
 """
 
 from __future__ import annotations
@@ -15,6 +22,8 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +34,58 @@ from numpy.typing import NDArray
 from scipy.stats import kstest
 
 from overdensity.core.progress_bar import set_quiet
+from overdensity.core.records import atomic_path, write_text_atomic
+from overdensity.ml import Sample, make_method, scan_windows
+from overdensity.ml.decorrelation.decorrelated import decorrelated
+from overdensity.processors import LhcoSource, MultijetProcessor, process
+from overdensity.simulation import read_recipe, simulate_recipe
 from overdensity.workflow import parse_config, run_search
 
-REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT.parent / "shared" / "data" / "reference"
+RECIPE = ROOT / "examples" / "recipes" / "gluon_decays.yaml"
+SIGNALS = {"two": 3500.0, "three": 3500.0, "octet": 4200.0}  # and their masses, GeV
+OCTETS = 6000  # events that are simulated
 BASE = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 ADDED = {"mjj": ("delta_eta",), "mjjj": ("delta_eta", "dalitz_low", "dalitz_mid", "dalitz_high")}
 KINDS = ("plain", "added", "decorrelated")
+LEARNT_FROM = (*KINDS, "decorrelated alone")
+CASES = (
+    ("two", "mjj"),
+    ("two", "mjjj"),
+    ("octet", "mjjj"),
+)  # signals and masses of the second part
 LOW, HIGH = 2632.0, 6000.0
+PASSING = (0.3, 0.1, 0.01)
+TAUGHT, TESTED = 100_000, 120_000  # background events for a supervised classifier, and to ask all
+INJECTED = 300  # signal events in a box of CWoLa
 
 Array = NDArray[np.float64]
 
 
-def columns_of(name: str) -> dict[str, Array]:
-    """Return the features of a file of the reference sample, and both masses (GeV)."""
+def signal_file(of: str, folder: Path) -> Path:
+    """Return the file of a signal; octets are simulated where they are not there."""
+    if of != "octet":
+        name = {"two": "rnd_signal", "three": "rnd_signal_3prong"}[of]
+        return REFERENCE / f"{name}.parquet"
+    path = folder / "octet.parquet"
+    if not path.is_file():
+        recipe = read_recipe(RECIPE, beside=("out",)).with_events({"dijets": 0, "trijets": OCTETS})
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as place:
+            simulate_recipe(recipe, Path(place) / "events.h5", seed=101, workers=1)
+            how = MultijetProcessor(min_jets=2, event_features=())
+            process(f"{place}/events.h5", place, source=LhcoSource(), processor=how)
+            with atomic_path(path) as temporary:
+                pq.write_table(pq.read_table(f"{place}/columns"), temporary)
+    return path
+
+
+@cache
+def columns_of(file: Path) -> dict[str, Array]:
+    """Return the features of a file of jets, and both masses (GeV)."""
     names = [f"j{i}_{k}" for i in (1, 2, 3) for k in ("pt", "eta", "phi", "mass")]
-    table = pq.read_table(REFERENCE / f"{name}.parquet", columns=[*names, "mjj", *BASE[2:]])
+    table = pq.read_table(file, columns=[*names, "mjj", *BASE[2:]])
     read = {key: table[key].to_numpy().astype(float) for key in table.column_names}
     jets = [
         _momentum(*(read[f"j{i}_{k}"] for k in ("pt", "eta", "phi", "mass"))) for i in (1, 2, 3)
@@ -68,15 +114,13 @@ def write_box(path: Path, box: int, signal: int, arguments: argparse.Namespace) 
     """Write background events that no other box has, and some of the signal."""
     if path.is_file():
         return
-    background = columns_of("rnd_background")
-    mass = background[arguments.mass]
-    inside = np.flatnonzero((mass >= LOW) & (mass < HIGH))
-    order = np.random.default_rng(arguments.seed).permutation(inside)
+    background = columns_of(REFERENCE / "rnd_background.parquet")
+    order = shuffled(background[arguments.mass], arguments)
     chosen = order[box * arguments.events : (box + 1) * arguments.events]
     if len(chosen) < arguments.events:
-        msg = f"{len(inside)} events make {len(inside) // arguments.events} boxes"
+        msg = f"{len(order)} events make {len(order) // arguments.events} boxes"
         raise SystemExit(msg)
-    other = columns_of("rnd_signal")
+    other = columns_of(signal_file(arguments.of, arguments.out))
     drawn = np.random.default_rng([arguments.seed, box]).permutation(len(other["mjj"]))[:signal]
     table = {
         key: np.concatenate([background[key][chosen], other[key][drawn]]).astype(np.float32)
@@ -87,9 +131,15 @@ def write_box(path: Path, box: int, signal: int, arguments: argparse.Namespace) 
     pq.write_table(pa.table({"event": ids, **table}), path)
 
 
+def shuffled(mass: Array, arguments: argparse.Namespace) -> NDArray[np.int64]:
+    """Return the rows of the background in the scan, in the order in which boxes take them."""
+    inside = np.flatnonzero((mass >= LOW) & (mass < HIGH))
+    return np.random.default_rng(arguments.seed).permutation(inside)
+
+
 def searched(box: int, signal: int, kind: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what a search of a box gave; what is done is read."""
-    setting = f"{arguments.mass}-n{arguments.events}-{arguments.seed}"
+    setting = f"{arguments.mass}-{arguments.of}-n{arguments.events}-{arguments.seed}"
     of_kind = f"{kind}-{arguments.by}" if kind == "decorrelated" else kind
     folder = arguments.out / setting
     done = folder / f"box{box:02d}-s{signal}-{of_kind}.json"
@@ -119,7 +169,7 @@ def searched(box: int, signal: int, kind: str, arguments: argparse.Namespace) ->
     near = [
         max((row.z_local for row in w.selections if row.z_local is not None), default=-1.0)
         for w in results.windows
-        if w.low < 3500 < w.high
+        if w.low < SIGNALS[arguments.of] < w.high
     ]
     found = {
         "windows": len(results.windows),
@@ -139,16 +189,16 @@ def print_table(arguments: argparse.Namespace) -> None:
     """Print a line for each number of signal events and each search."""
     for box in range(arguments.boxes):  # all of a box first: a study cut off can be read
         for signal in arguments.signal:
-            for kind in KINDS:
+            for kind in arguments.kinds:
                 searched(box, signal, kind, arguments)
     print(
         f"\n| {arguments.boxes} boxes of {arguments.events:,} events, mass {arguments.mass}, signal | "
         "search | quotable windows, median (least) | refused selections a box | "
         "mean z and rms of quoted selections | z > 3 | KS p of the global p-values | "
-        "largest z at 3.5 TeV |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+        f"largest z at {SIGNALS[arguments.of] / 1000:g} TeV |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
     )
     for signal in arguments.signal:
-        for kind in KINDS:
+        for kind in arguments.kinds:
             found = [searched(box, signal, kind, arguments) for box in range(arguments.boxes)]
             quotable = np.array([each["quotable"] for each in found])
             refused = np.mean([each["refused"] for each in found])
@@ -168,20 +218,96 @@ def print_table(arguments: argparse.Namespace) -> None:
             )
 
 
+def sample_of(columns: dict[str, Array], mass: str, features: list[str], *, label: int) -> Sample:
+    """Return the events in the scan for a method."""
+    inside = (columns[mass] >= LOW) & (columns[mass] < HIGH)
+    rows = np.stack([columns[name][inside] for name in features], axis=1)
+    number = np.arange(len(rows), dtype=np.uint64) + np.uint64(10**7 * label)
+    truth = np.full(len(rows), label)
+    return Sample.from_arrays(columns[mass][inside], rows, features, event=number, label=truth)
+
+
+def taught(name: str, kind: str, box: int, arguments: argparse.Namespace) -> list[float]:
+    """Return what a classifier reaches that learnt from some of the background and of the signal.
+
+    What is done is read.
+    """
+    case = f"{arguments.of}-{arguments.mass}-{arguments.by}-{arguments.seed}"
+    done = arguments.out / f"information-{case}" / f"{name}-{kind.replace(' ', '-')}-{box}.json"
+    if done.is_file():
+        return json.loads(done.read_text())
+    added = list(ADDED[arguments.mass])
+    features = {"plain": list(BASE), "decorrelated alone": added}.get(kind, [*BASE, *added])
+    files = REFERENCE / "rnd_background.parquet", signal_file(arguments.of, arguments.out)
+    background, signal = (
+        sample_of(columns_of(file), arguments.mass, features, label=label)
+        for label, file in enumerate(files)
+    )
+    order = shuffled(background.mass, arguments)
+    half = len(signal) // 2
+    known = name == "supervised"
+    n, injected = (TAUGHT, half) if known else (arguments.events, INJECTED)
+    chosen = np.random.default_rng([arguments.seed, box]).permutation(half)[:injected]
+    rows = order[box * n : (box + 1) * n]
+    data = Sample.concatenated(background.take(rows), signal.take(chosen))
+    window = min(
+        scan_windows(LOW, HIGH, 16), key=lambda each: abs(each.center - SIGNALS[arguments.of])
+    )
+    method = make_method(name)
+    if kind.startswith("decorrelated"):
+        method = decorrelated(method, added, among=background.names, by=arguments.by)
+    learnt = method.fit(data if known else data.without_label(), window, seed=box + 1)
+    scores = [
+        learnt.score(each.take(window.signal(each.mass)))
+        for each in (background.take(order[-TESTED:]), signal.take(np.arange(half, 2 * half)))
+    ]
+    cuts = [np.quantile(scores[0], 1 - efficiency) for efficiency in PASSING]
+    found = [
+        float((scores[1] > cut).mean() / np.sqrt(efficiency))
+        for cut, efficiency in zip(cuts, PASSING, strict=True)
+    ]
+    done.parent.mkdir(parents=True, exist_ok=True)
+    write_text_atomic(done, json.dumps(found))
+    return found
+
+
+def print_information(arguments: argparse.Namespace) -> None:
+    """Print what is reached with and without the added features, told the truth and not."""
+    names = " | ".join(f"S/√B gained at {100 * efficiency:g} %" for efficiency in PASSING)
+    print(f"| signal, mass | classifier | features | {names} |")
+    print("| --- " * (3 + len(PASSING)) + "|")
+    for arguments.of, arguments.mass in CASES:
+        for name, boxes in (("supervised", 1), ("cwola", arguments.boxes)):
+            for kind in LEARNT_FROM:
+                found = [taught(name, kind, box, arguments) for box in range(boxes)]
+                mean = [f"{x:.2f}" for x in np.mean(found, axis=0)]
+                if boxes > 1:
+                    error = np.std(found, axis=0, ddof=1) / np.sqrt(boxes)
+                    mean = [f"{x} ± {y:.2f}" for x, y in zip(mean, error, strict=True)]
+                row = " | ".join([f"{arguments.of}, {arguments.mass}", name, kind, *mean])
+                print(f"| {row} |", flush=True)
+
+
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("part", choices=("searches", "information"))
     parser.add_argument("--out", type=Path, default=Path("runs/decorrelate"))
     parser.add_argument("--boxes", type=int, default=10)
     parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--mass", choices=tuple(ADDED), default="mjj")
+    parser.add_argument("--of", choices=tuple(SIGNALS), default="two", help="kind of signal")
     parser.add_argument("--signal", type=int, nargs="+", default=[0, 100, 200])
+    parser.add_argument("--kinds", choices=KINDS, nargs="+", default=KINDS, help="of searches")
     parser.add_argument("--by", choices=("quantiles", "flow"), default="quantiles")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     logging.disable()
     set_quiet(quiet=True)
-    print_table(arguments)
+    if arguments.part == "searches":
+        print_table(arguments)
+    else:
+        print_information(arguments)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ from overdensity.ml import Sample, Window, performance
 from overdensity.ml.anomaly.outliers.mflow import ManifoldFlow
 from overdensity.ml.evaluation.generated import closure
 from overdensity.ml.flows.conditional import ConditionalFlow, FlowHyper, fit_flow
-from overdensity.ml.flows.transforms import FAMILIES, Family, build_transform
+from overdensity.ml.flows.flow_shape import FAMILIES, Family
+from overdensity.ml.flows.transforms import build_transform
 from overdensity.ml.inputs.jet_columns import mass_difference, sort_jets
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "reference"

@@ -20,10 +20,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from distributed import Client
-from scipy.stats import binomtest
 
 from overdensity.core import Record
 from overdensity.core.json_lines import add_line, read_lines
+from overdensity.stats.p_values.shares import share_of
 from overdensity.workflow import parse_config
 from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.limits import limits_run
@@ -194,7 +194,7 @@ def show(found: list[Made]) -> None:
             repeated = [_or_infinite(each.injected) for each in some]
             fixed = [_or_infinite(each.fixed) for each in some]
             inside = sum(limit >= true for limit in repeated)
-            low, high = _interval(inside, n)
+            _, low, high = share_of(inside, n, level=0.95)
             print(
                 f"| {words} | {true:.0f} | {n} | {inside} | {100 * low:.0f}-{100 * high:.0f} % "
                 f"| {sum(limit >= true for limit in fixed)} | {_events(np.median(repeated))} "
@@ -210,12 +210,6 @@ def _or_infinite(limit: float | None) -> float:
 
 def _events(limit: float) -> str:
     return f"{limit:.0f}" if np.isfinite(limit) else f"> {STRENGTHS[-1]}"
-
-
-def _interval(inside: int, n: int) -> tuple[float, float]:
-    """Return the interval of Clopper and Pearson, Biometrika 26 (1934) 404, at 95 %."""
-    low, high = binomtest(inside, n).proportion_ci(0.95, method="exact")
-    return float(low), float(high)
 
 
 def main() -> None:

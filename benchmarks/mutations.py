@@ -17,8 +17,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -34,6 +32,7 @@ from overdensity.processors import DijetProcessor, make_source, process
 from overdensity.simulation import read_recipe, simulate_recipe
 from overdensity.workflow import load_config
 from overdensity.workflow.commands.door import exit_code_and_sentence
+from overdensity.workflow.search_run import run_search
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.samples import load_sample
 
@@ -93,18 +92,16 @@ def valid_files(folder: Path, kinds: Sequence[str] = KINDS) -> dict[str, Path]:
     for name in ("yaml", "columns"):
         found[name].with_suffix(".yaml").write_text(yaml.safe_dump(values))
     if "artefacts" in kinds and not (found["artefacts"] / "results.json").is_file():
-        search(found["yaml"])
+        said = folder / "said.txt"
+        if (outcome := forked(lambda: search(found["yaml"]), said, 10 * PATIENCE)) != WORDS[READ]:
+            msg = f"{outcome}: {said.read_text()}"
+            raise SystemExit(msg)
     return found
 
 
-def search(config: Path, *words: str) -> int:
-    """Run a search in a process of its own, so that nothing of it is left here."""
-    command = [sys.executable, "-P", "-m", "overdensity", "run", str(config), "--quiet", *words]
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=10 * PATIENCE
-    )
-    sys.stderr.write(done.stderr if done.returncode not in {READ, REFUSED} else "")
-    return done.returncode
+def search(config: Path, out: Path | None = None) -> None:
+    """Search as the command does."""
+    run_search(load_config(config, out=None if out is None else str(out)))
 
 
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:
@@ -169,7 +166,7 @@ def read(kind: str, path: Path) -> None:
         _ = run.windows, run.method
 
 
-def forked(task: Callable[[], object], said: Path) -> str:
+def forked(task: Callable[[], object], said: Path, patience: float = PATIENCE) -> str:
     """Run a task in a child; returns what came of it."""
     child = os.fork()
     if child == 0:
@@ -183,7 +180,7 @@ def forked(task: Callable[[], object], said: Path) -> str:
             code, sentence = exit_code_and_sentence(error)
             print(f"error: {sentence}", flush=True)
         os._exit(code)
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + patience
     while time.monotonic() < until:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
@@ -218,11 +215,10 @@ def try_artefact(valid: dict[str, Path], folder: Path, rng: np.random.Generator)
     for result in ("results.json", "report.html"):  # so that it is made again from what is there
         if victim.name != result:
             (run / result).unlink(missing_ok=True)
-    code = search(valid["yaml"], "--out", str(run))
-    what = str(victim.relative_to(run))
-    if code == READ and result_of(run) != result_of(valid["artefacts"]):
-        return WORDS[CHANGED], what
-    return WORDS.get(code, f"exit code {code}"), what
+    outcome = forked(lambda: search(valid["yaml"], run), folder / "said.txt", 10 * PATIENCE)
+    if outcome == WORDS[READ] and result_of(run) != result_of(valid["artefacts"]):
+        outcome = WORDS[CHANGED]
+    return outcome, str(victim.relative_to(run))
 
 
 def try_input(kind: str, index: int, seed: int, valid: dict[str, Path], folder: Path) -> dict:

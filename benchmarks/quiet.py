@@ -12,7 +12,8 @@ row says how many boxes are above 0.05, and whether all together are compatible 
 all methods, whether 5 % of all searches are at most 0.05 (binomial). With --signals, so many events of a signal are
 added to each box (of the reference sample by their names, of any Parquet file with the same columns by NAME=FILE), and a
 row says from how many on the median of the global significance reaches 3: ∞ where none of the strengths does.
-With --keep each search leaves a file in the folder, and a study that was stopped goes on.
+With --keep each search leaves a file in the folder, and a study that was stopped goes on; a row then says what CPU
+time the searches took when they were made, training and fits together.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import argparse
 import json
 import math
 import tempfile
+import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,13 +43,19 @@ SIGNALS = {"two-prong": "rnd_signal", "three-prong": "rnd_signal_3prong"}
 LEVEL, NEEDED = 0.05, 3.0
 
 
+@cache
+def pool(path: Path) -> pa.Table:
+    """Return the events of a file, which is read once."""
+    return pq.read_table(path)
+
+
 def box_of(seed: int, n: int, signal: Path | None, n_signal: int) -> pa.Table:
     """Return random background, and so many random events of a signal."""
-    background = pq.read_table(REFERENCE / "rnd_background.parquet")
+    background = pool(REFERENCE / "rnd_background.parquet")
     rows = np.random.default_rng([7, seed]).choice(len(background), n, replace=False)
     if signal is None:
         return background.take(rows)
-    events = pq.read_table(signal, columns=background.column_names)
+    events = pool(signal).select(background.column_names)
     added = np.random.default_rng([11, seed]).choice(len(events), n_signal, replace=False)
     return pa.concat_tables([background.take(rows), events.take(added).cast(background.schema)])
 
@@ -92,34 +101,37 @@ def found(
     *,
     signal: Path | None = None,
     n_signal: int = 0,
-) -> tuple[float, float]:
-    """Return global p-value and significance of one box, NaN without a result; kept ones are read."""
+) -> tuple[float, float, float]:
+    """Return global p-value and significance of one box, NaN without a result, and CPU seconds; kept ones are read."""
     settings = [arguments.windows, arguments.events, arguments.folds]
     settings += [arguments.features, arguments.set, str(signal), n_signal]
     key = hex_digest(json.dumps(settings).encode())
     kept = arguments.keep and arguments.keep / f"{method}-{seed}-{key}.json"
     if kept and kept.is_file():
         return tuple(json.loads(kept.read_text("utf-8")))
+    began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         best = search(
             *(method, seed, arguments, Path(folder)), signal=signal, n_signal=n_signal
         ).best
-    result = (math.nan, math.nan) if best is None else (best.p_global, best.z_global)
+    p, z = (math.nan, math.nan) if best is None else (best.p_global, best.z_global)
+    result = (p, z, time.process_time() - began)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(result), "utf-8")
     return result
 
 
-def counted(p_global: NDArray[np.float64]) -> list[str]:
-    """Return the cells that say how p-values of boxes are distributed."""
-    known = p_global[~np.isnan(p_global)]
+def counted(found_in: NDArray[np.float64]) -> list[str]:
+    """Return the cells that say how p-values of boxes are distributed, shape (n_boxes, 3), and what they cost."""
+    known = found_in[~np.isnan(found_in[:, 0]), 0]
     return [
         str(len(known)),
         str(np.count_nonzero(known > LEVEL)),
         f"{known.min():.2g}",
         f"{np.median(known):.2g}",
         f"{kstest(known, 'uniform').pvalue:.2g}",
+        f"{np.median(found_in[:, 2]):.0f}",
     ]
 
 
@@ -127,19 +139,19 @@ def quiet(arguments: argparse.Namespace) -> None:
     """Print a row a method, of boxes without signal."""
     boxes = [f"box {seed}" for seed in arguments.seeds]
     if arguments.count:
-        boxes = ["boxes", "p_global > 0.05", "smallest", "median", "KS p of uniform"]
+        boxes = ["boxes", "p_global > 0.05", "smallest", "median", "KS p of uniform", "CPU s a box"]
     print(f"| method | {' | '.join(boxes)} |")
     print(f"|{' --- |' * (1 + len(boxes))}")
-    together: list[float] = []
+    together: list[tuple[float, float, float]] = []
     for method in arguments.methods:
-        p = [found(method, seed, arguments)[0] for seed in arguments.seeds]
-        together += [each for each in p if not math.isnan(each)]
-        cells = ["nothing to fit" if math.isnan(each) else f"{each:.2g}" for each in p]
+        of_boxes = [found(method, seed, arguments) for seed in arguments.seeds]
+        together += [each for each in of_boxes if not math.isnan(each[0])]
+        cells = ["nothing to fit" if math.isnan(p) else f"{p:.2g}" for p, *_ in of_boxes]
         if arguments.count:
-            cells = counted(np.array(p))
+            cells = counted(np.array(of_boxes))
         print(f"| `{method}` | {' | '.join(cells)} |", flush=True)
     if arguments.count and len(arguments.methods) > 1:
-        claimed = sum(p <= LEVEL for p in together)
+        claimed = sum(p <= LEVEL for p, *_ in together)
         pooled = binomtest(claimed, len(together), LEVEL, alternative="greater").pvalue
         print(f"| all, binomial p {pooled:.2g} | {' | '.join(counted(np.array(together)))} |")
 

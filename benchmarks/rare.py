@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.stats import binomtest
 
 from overdensity.core import progress
 from overdensity.core.identity import json_digest
@@ -39,6 +38,7 @@ from overdensity.stats import (
     subdivide,
 )
 from overdensity.stats.p_values.local import p_of_z, z_of_log_p
+from overdensity.stats.p_values.shares import share_below
 from overdensity.stats.search.repeats import repeated_step, shared_variance
 from overdensity.stats.search.statistical_step import StatisticalStep
 
@@ -143,20 +143,13 @@ def p_values(found: Mapping[int, dict[str, Any]]) -> dict[str, np.ndarray]:
     return {way: p[:, i] for i, way in enumerate(WAYS)}
 
 
-def share(p: np.ndarray, alpha: float) -> tuple[float, float, float]:
-    """Return the fraction of p-values below alpha and its 68 % interval (Clopper and Pearson)."""
-    n, k = len(p), int((p < alpha).sum())
-    low, high = binomtest(k, n).proportion_ci(0.68, method="exact")
-    return k / n, float(low), float(high)
-
-
 def show(p: Mapping[str, np.ndarray]) -> None:
     """Print how often each way of training reports a small p-value."""
     print(f"| selection | training | {' | '.join(f'α = {100 * a:g} %' for a in ALPHAS)} |")
     print("| --- " * (2 + len(ALPHAS)) + "|")
     for k, efficiency in enumerate(EFFICIENCIES):
         for way, values in p.items():
-            shares = [share(values[:, k], alpha) for alpha in ALPHAS]
+            shares = [share_below(values[:, k], alpha) for alpha in ALPHAS]
             cells = [f"{100 * f:.3g} ({100 * low:.2g}-{100 * high:.2g})" for f, low, high in shares]
             print(f"| {efficiency:g} | {way} | {' | '.join(cells)} |")
 
@@ -168,7 +161,7 @@ def plot(p: Mapping[str, np.ndarray], path: Path) -> None:
     grid = np.logspace(-4, 0, 81)
     for k, (panel, efficiency) in enumerate(zip(panels, EFFICIENCIES, strict=True)):
         for i, (way, values) in enumerate(p.items()):
-            shares = np.array([share(values[:, k], alpha) for alpha in grid]) / grid[:, None]
+            shares = np.array([share_below(values[:, k], alpha) for alpha in grid]) / grid[:, None]
             panel.plot(grid, np.where(shares[:, 0] > 0, shares[:, 0], np.nan), f"C{i}", label=way)
             panel.fill_between(grid, *shares[:, 1:].T, color=f"C{i}", alpha=0.2, linewidth=0)
         panel.axhline(1.0, color="k", linestyle=":", label="exact")

@@ -1,13 +1,15 @@
 """Searches in regions: limits beside those of a classifier, and their calibration on toys.
 
-    python -P benchmarks/regions.py limits SEARCH.yaml [--seeds 1 2 3]
-    python -P benchmarks/regions.py toys [--number 40] [--first 1]
+    python -P benchmarks/regions.py limits SEARCH.yaml [--seeds 1 2 3] [--figures docs/figures] [--work runs/regions-limits]
+    python -P benchmarks/regions.py toys [--number 40] [--first 1] [--work runs/regions-toys]
 
 `limits` repeats a search with other seeds, of which folds, trainings and bins follow, and prints medians
 with the smallest and the largest: the AUC by which trees tell events of the flows from background, and
-expected limits of the flows and of a classifier. `toys` makes pseudo-experiments of toy leptons in two
+expected limits of the flows and of a classifier; flows stay in --work. `toys` makes pseudo-experiments of toy leptons in two
 regions, simulation and trainings anew in each, without signal and with signal at once and twice the median
-expected limit; sizes of data vary with the uncertainties that the fit has.
+expected limit; sizes of data vary with the uncertainties that the fit has. Counts are whole numbers, so
+that the p-value that has to be uniform is drawn flat between the two that they allow. What was found stays
+in --work.
 """
 
 from __future__ import annotations
@@ -15,16 +17,28 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.stats import beta, kstest
 
-from overdensity.workflow.regions.region_config import RegionSearchConfig, load_regions
-from overdensity.workflow.regions.region_result import RegionSearchResults
+from overdensity.core.identity import json_digest
+from overdensity.core.json_lines import add_line, read_lines
+from overdensity.stats.workspaces.visible import VisibleCounts, visible_counts
+from overdensity.workflow.config.limits import SignalConfig
+from overdensity.workflow.regions.region_config import (
+    BackgroundConfig,
+    RegionSearchConfig,
+    RegionUncertainties,
+    load_regions,
+)
+from overdensity.workflow.regions.region_events import read_events
+from overdensity.workflow.regions.region_figures import plot_limits
+from overdensity.workflow.regions.region_fit import benchmark, scored_regions
+from overdensity.workflow.regions.region_result import BenchmarkLimit
 from overdensity.workflow.regions.region_run import run_regions
+from overdensity.workflow.regions.region_scores import learn_regions
 
 EXPECTED = 400  # background events of toys
 SIMULATED = 3000
@@ -49,9 +63,10 @@ def limits(arguments: argparse.Namespace) -> None:
     """Print closure and limits of a search over seeds."""
     found = []
     for seed in arguments.seeds:
-        with tempfile.TemporaryDirectory() as folder:
-            config = load_regions(arguments.search, [f"seed={seed}"], out=folder)
-            found.append(run_regions(config))
+        out = str(arguments.work / f"{arguments.search.stem}-seed{seed}")
+        found.append(run_regions(load_regions(arguments.search, [f"seed={seed}"], out=out)))
+    if arguments.figures is not None:
+        plot_limits(found[0]).savefig(arguments.figures / "regions_limits.png", dpi=110)
     regions = [
         [
             each.name,
@@ -75,7 +90,7 @@ def limits(arguments: argparse.Namespace) -> None:
             each.name,
             f"{each.cross_section:.3g}",
             spread([result.signals[i].expected[2] for result in found], ".3g"),
-            spread([of_classifier(result, i) for result in found], ".3g"),
+            spread([result.signals[i].classifier_expected or np.nan for result in found], ".3g"),
             spread([result.signals[i].ratio or np.nan for result in found], ".2f"),
         ]
         for i, each in enumerate(found[0].signals)
@@ -85,13 +100,6 @@ def limits(arguments: argparse.Namespace) -> None:
         signals,
         f"median expected limits, {len(found)} seeds",
     )
-
-
-def of_classifier(result: RegionSearchResults, place: int) -> float:
-    """Return the median expected limit of the classifier of a signal, fb."""
-    signal = result.signals[place]
-    known = signal.classifier
-    return np.nan if known is None else known.expected[2] * signal.cross_section
 
 
 def leptons(path: Path, n: int, rng: np.random.Generator, *, hardness: float = 1.0) -> str:
@@ -107,73 +115,108 @@ def leptons(path: Path, n: int, rng: np.random.Generator, *, hardness: float = 1
     return str(path)
 
 
-def pseudo_experiment(folder: Path, seed: int) -> list[tuple[float, bool]]:
-    """Return global p-value and coverage without signal, and at once and twice the expected limit."""
+def pseudo_experiment(folder: Path, seed: int) -> list[dict[str, float]]:
+    """Return p-values, limit and strength without signal, and at once and twice the expected limit."""
     rng = np.random.default_rng([seed, 11])
     size = EXPECTED * (1 + LUMINOSITY * rng.normal()) * (1 + CROSS_SECTION * rng.normal())
-    values: dict[str, Any] = {
-        "groups": "region",
-        "features": ["l1_pt", "met", "n_jets"],
-        "method": {"name": "region_flows", "device": "cpu", "flow": FLOW},
-        "backgrounds": {
-            "zz": {
-                "files": leptons(folder / "zz.parquet", SIMULATED, rng),
-                "cross_section": EXPECTED / 100,
-                "uncertainty": CROSS_SECTION,
-            }
+    config = RegionSearchConfig(
+        events=str(folder / "data.parquet"),  # type: ignore[arg-type]
+        groups="region",
+        features=("l1_pt", "met", "n_jets"),
+        method={"name": "region_flows", "device": "cpu", "flow": FLOW},  # type: ignore[arg-type]
+        backgrounds={
+            "zz": BackgroundConfig(
+                files=leptons(folder / "zz.parquet", SIMULATED, rng),  # type: ignore[arg-type]
+                cross_section=EXPECTED / 100,
+                generated=SIMULATED,
+                uncertainty=CROSS_SECTION,
+            )
         },
-        "signals": {
-            "vll": {
-                "files": leptons(folder / "vll.parquet", 2000, rng, hardness=3),
-                "cross_section": 0.1,
-            }
+        signals={
+            "vll": SignalConfig(
+                files=leptons(folder / "vll.parquet", 2000, rng, hardness=3),  # type: ignore[arg-type]
+                cross_section=0.1,
+                generated=2000,
+            )
         },
-        "luminosity": 100,
-        "uncertainties": {"luminosity": LUMINOSITY},
-        "classifier": False,
-        "folds": 2,
-        "seed": seed,
-        "out": str(folder / "run"),
-    }
-    found, strength, median = [], 0.0, 0.0
+        luminosity=100,
+        uncertainties=RegionUncertainties(luminosity=LUMINOSITY),
+        folds=2,
+        seed=seed,
+        out=str(folder / "run"),
+    )
+    found, median = [], 0.0
     for multiple in (0, 1, 2):
-        strength = multiple * median
         parts = [leptons(folder / "background.parquet", rng.poisson(size), rng)]
-        if n := rng.poisson(10 * strength):
+        if n := rng.poisson(10 * multiple * median):
             parts.append(leptons(folder / "signal.parquet", n, rng, hardness=3))
         pq.write_table(pa.concat_tables(map(pq.read_table, parts)), folder / "data.parquet")
-        result = run_regions(
-            RegionSearchConfig(events=str(folder / "data.parquet"), **values)  # type: ignore[arg-type]
+        limit, visible = searched(config)
+        found.append(
+            {
+                "strength": multiple * median,
+                "limit": limit.strength.observed,
+                "p_signal": limit.discovery.p,
+                "p_global": visible.p_global,
+                "p_flat": rng.uniform(visible.p_below, visible.p_global),
+            }
         )
-        limit = result.signals[0].strength
-        median = median or limit.expected[2]
-        found.append((result.visible.p_global, limit.observed >= strength))
+        median = median or limit.strength.expected[2]
     return found
 
 
+def searched(config: RegionSearchConfig) -> tuple[BenchmarkLimit, VisibleCounts]:
+    """Do what a search does, without closure, classifier and report; flows that are there are kept."""
+    events = read_events(config)
+    scores = learn_regions(config, events, config.folder)
+    processes = events.backgrounds | events.signals
+    regions = scored_regions(
+        config,
+        events,
+        scores.of(events.data),
+        {name: scores.of(each.sample) for name, each in processes.items()},
+    )
+    visible = visible_counts(
+        [each.with_signal(None) for each in regions],
+        luminosity=config.luminosity,
+        seed=config.seed,
+    )
+    return benchmark(config, "vll", regions)[0], visible
+
+
 def toys(arguments: argparse.Namespace) -> None:
-    """Print p-values and coverage of pseudo-experiments."""
-    found = []
-    for seed in range(arguments.first, arguments.first + arguments.number):
+    """Print p-values and coverage of pseudo-experiments; those that are there are not repeated."""
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    settings = [EXPECTED, SIMULATED, LUMINOSITY, CROSS_SECTION, FLOW]
+    path = arguments.work / f"regions-{json_digest(settings, size=4)}.jsonl"
+    seeds = set(range(arguments.first, arguments.first + arguments.number))
+    for seed in sorted(seeds - {line["seed"] for line in read_lines(path)}):
         with tempfile.TemporaryDirectory() as folder:
-            found.append(pseudo_experiment(Path(folder), seed))
+            add_line(path, {"seed": seed, "found": pseudo_experiment(Path(folder), seed)})
+    lines = [line["found"] for line in read_lines(path) if line["seed"] in seeds]
     rows = []
-    for multiple, of_strength in enumerate(zip(*found, strict=True)):
-        p = np.array([each[0] for each in of_strength])
-        covered = sum(each[1] for each in of_strength)
-        n = len(of_strength)
+    for multiple, of_strength in enumerate(zip(*lines, strict=True)):
+        p = {name: np.array([each[name] for each in of_strength]) for name in of_strength[0]}
+        covered, n = int(np.sum(p["limit"] >= p["strength"])), len(of_strength)
         low, high = beta.ppf([0.16, 0.84], [covered, covered + 1], [n - covered + 1, n - covered])
         rows.append(
             [
                 f"{multiple}",
                 f"{n}",
-                f"{kstest(p, 'uniform').pvalue:.2f}" if multiple == 0 else "–",
-                f"{np.count_nonzero(p < 0.05)}",
-                f"{covered} ({low:.2f} to {1.0 if covered == n else high:.2f})",
+                "–" if multiple else f"{kstest(p['p_flat'], 'uniform').pvalue:.2f}",
+                *(f"{np.count_nonzero(p[name] < 0.05)}" for name in ("p_global", "p_signal")),
+                f"{covered} ({low:.3f} to {1.0 if covered == n else high:.3f})",
             ]
         )
     print_table(
-        ["signal / expected limit", "searches", "p uniform, KS", "global p < 0.05", "limit covers"],
+        [
+            "signal / expected limit",
+            "searches",
+            "global p uniform, KS",
+            "global p < 0.05",
+            "p of the signal < 0.05",
+            "limit covers",
+        ],
         rows,
         "pseudo-experiments with training inside; intervals of 68 %",
     )
@@ -186,10 +229,13 @@ def main() -> None:
     one = commands.add_parser("limits")
     one.add_argument("search", type=Path)
     one.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    one.add_argument("--figures", type=Path, help="folder for the picture of the first seed")
+    one.add_argument("--work", type=Path, default=Path("runs/regions-limits"))
     one.set_defaults(run=limits)
     other = commands.add_parser("toys")
     other.add_argument("--number", type=int, default=40)
     other.add_argument("--first", type=int, default=1)
+    other.add_argument("--work", type=Path, default=Path("runs/regions-toys"))
     other.set_defaults(run=toys)
     arguments = parser.parse_args()
     arguments.run(arguments)

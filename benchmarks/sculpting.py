@@ -22,9 +22,8 @@ from overdensity.stats import (
 )
 from overdensity.stats.p_values.local import local_log_p, z_of_log_p
 from overdensity.stats.selection.conformal import conformal_p
-from overdensity.stats.spectra.batch_fit import Problem, refit
+from overdensity.stats.spectra.batch_fit import fit_free
 from overdensity.stats.spectra.functions import basis
-from overdensity.stats.spectra.poisson import seed_theta
 
 EDGES = log_edges(2632.0, 6000.0, 16)
 FINE = subdivide(EDGES, 2)
@@ -111,9 +110,7 @@ def unprotected(mass: np.ndarray, scores: np.ndarray, folds: np.ndarray) -> floa
                 cut = np.quantile(column[beside & (folds == fold)], 1 - efficiency)
                 passed |= (folds == fold) & (column > cut)
             counts = np.histogram(mass[passed], FINE)[0]
-            free = np.zeros((1, model.n_parameters))
-            start = seed_theta(model, counts)[None]
-            fits = refit(Problem(model, signal, ~signal, start, free, free), counts[None, None])
+            fits = fit_free(model, counts, signal)
             if fits.converged[0, 0]:
                 observed = counts[signal[0]].sum()
                 log_p = local_log_p(observed, fits.expected[0, 0], fits.error[0, 0])
@@ -144,17 +141,23 @@ def background(datasets: int, figures: Path | None) -> None:
         print(
             f"| {name} | {np.median(table[:, 1]):.1f} | {table[:, 1].max():.1f} | "
             f"{(table[:, 3] > 0.05).sum()} | {(table[:, 5] > 0.05).sum()} | "
-            f"{table[:, 6].sum():.0f} | {table[:, 4].max():.1f} |",
+            f"{table[:, 6].sum():.0f} | {largest(table)} |",
             flush=True,
         )
     total = np.concatenate(list(found.values()))
     print(
         f"| all | {np.median(total[:, 1]):.1f} | {total[:, 1].max():.1f} | "
         f"{(total[:, 3] > 0.05).sum()} | {(total[:, 5] > 0.05).sum()} | {total[:, 6].sum():.0f} | "
-        f"{total[:, 4].max():.1f} |"
+        f"{largest(total)} |"
     )
     if figures is not None:
         draw(found, figures)
+
+
+def largest(table: np.ndarray) -> str:
+    """Return the largest significance that may be quoted."""
+    found = table[:, 4].max()
+    return f"{found:.1f}" if np.isfinite(found) else "none quoted"
 
 
 def draw(found: dict[str, np.ndarray], figures: Path) -> None:

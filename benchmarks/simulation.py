@@ -101,7 +101,7 @@ def stages(events: int, repeats: int) -> None:
     def keep(chosen: Events) -> None:
         task = ChunkTask("qcd", Qcd(), (), 0, events, 1, generator, detector, selection)
         with tempfile.TemporaryDirectory() as folder:
-            Parts(Path(folder, "parts")).keep(task, ChunkResult(chosen, events, 1.0))
+            Parts(Path(folder, "parts")).keep(task, ChunkResult(chosen, events, 1.0, float(events)))
 
     def write(chosen: Events) -> None:
         with (

@@ -4,6 +4,7 @@
     python -P benchmarks/tails.py search pca mahalanobis --boxes 4 --signal 1000
     python -P benchmarks/tails.py table                                # of all that are there
     python -P benchmarks/tails.py bends                                # what passes in each window
+    python -P benchmarks/tails.py shared --toys 100                    # windows that share events
 
 An outlier score knows no window, and its tail may change with the mass where its bulk does not. Boxes are
 those of a suite of the challenge (`benchmarks/challenge.py suite`): random events of the reference
@@ -12,6 +13,10 @@ sample, each energy smeared by 2 %, with the threshold of the simulation; and si
 partitions into folds. What passes is kept in ``--out``, and what a search finds in it is a line of the
 file ``--found`` there: so models of the background are compared on the same events, another code with
 another file. Boxes share the events of the sample, any two about 4 %.
+
+The last part is of toys: scores of eight windows that have a part of their variance in common, from none
+to all, so that they select different events, the same, or share some; either calibrated, or
+with a tail above the selection of 10 % that grows with the mass in all windows, as that of PCA.
 """
 
 from __future__ import annotations
@@ -26,10 +31,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.stats import binomtest, kstest
+from scipy.stats import binomtest, kstest, norm
 
 from overdensity.core.json_lines import add_line, read_lines
-from overdensity.stats import hunt
+from overdensity.stats import FitModel, count_patterns, hunt, log_edges, subdivide
+from overdensity.stats.p_values.local import local_log_p, z_of_log_p
+from overdensity.stats.search.scanning import scan
+from overdensity.stats.selection.patterns import Patterns
 from overdensity.workflow import parse_config
 from overdensity.workflow.stages.run import open_run
 from overdensity.workflow.stages.scoring import make_scores_here
@@ -41,6 +49,11 @@ COLUMNS = (*ENERGIES, "j1_tau21", "j2_tau21")
 THRESHOLD, SMEARING = 1200.0, 0.02  # of the leading jet in GeV, of all energies of an event
 SCAN = {"low": 2632.0, "high": 5500.0, "bins": 14}
 EVENTS, PSEUDO_EXPERIMENTS, LEVEL, LEAST = 20_000, 1000, 0.05, -3.0
+EFFICIENCIES = (0.1, 0.01, 0.002)
+IN_COMMON = (0.0, 0.6, 0.8, 0.9, 0.96, 1.0)  # of the variance of scores of different windows
+TAIL = {"calibrated": 0.0, "a tail that bends": 0.12}
+EDGES = log_edges(SCAN["low"], SCAN["high"], int(SCAN["bins"]))
+WINDOWS = np.stack([EDGES[2:-5], EDGES[5:-2]], axis=1)
 OF_SIGNAL = 2  # the window whose center is nearest to 3.5 TeV
 
 
@@ -189,6 +202,47 @@ def passing(path: Path) -> np.ndarray:
     return np.array(share) / asked
 
 
+def toy(common: float, tail: float, number: int) -> Patterns:
+    """Throw events of background whose scores have a part of their variance in common."""
+    rng = np.random.default_rng([78, round(100 * common), round(100 * tail), number])
+    low, high = EDGES[[0, -1]] ** -5.0
+    mass = (low + rng.random(rng.poisson(EVENTS)) * (high - low)) ** -0.2  # dN/dm ~ m^-6
+    own = rng.standard_normal((mass.size, len(WINDOWS)))
+    score = np.sqrt(common) * rng.standard_normal((mass.size, 1)) + np.sqrt(1 - common) * own
+    at = 2 * np.log(mass / EDGES[0]) / np.log(EDGES[-1] / EDGES[0]) - 1  # from -1 to 1
+    cut = norm.isf(EFFICIENCIES[0])
+    wider = 1 + (tail * (at + at**2 / 2))[:, None]
+    score = np.where(score > cut, cut + (score - cut) * wider, score)
+    levels = sum(
+        (score > np.quantile(score, 1 - each, axis=0)).astype(int) for each in EFFICIENCIES
+    )
+    return count_patterns(mass, levels, subdivide(EDGES, 2))
+
+
+def shared(toys: int) -> None:
+    """Print significances without signal where windows share no, some or all events."""
+    print(
+        "| scores | in common | events of 1 % shared | mean z, 10 % | 1 % | 0.2 % | rms | above 2, 10 % | 1 % "
+        "| 0.2 % | above 3, 10 % | 1 % | 0.2 % |\n" + "| --- " * 13 + "|"
+    )
+    for name, tail in TAIL.items():
+        for common in IN_COMMON:
+            z, overlap = [], []
+            for number in range(toys):
+                events = toy(common, tail, number)
+                fits = scan(events, WINDOWS, EFFICIENCIES, model=FitModel())
+                log_p = local_log_p(fits.observed, fits.fits.expected[0], fits.fits.error[0])
+                z.append(np.maximum(z_of_log_p(log_p), LEAST).reshape(fits.shape)[:, 1:])
+                both = events.overlaps(3, np.ones(events.edges.size - 1, bool))[1::3, 1::3]
+                overlap.append((both.sum() - len(both)) / (both.size - len(both)))
+            found = np.array(z)
+            rows = [f"{100 * x:.0f} %" for x in (common, abs(np.mean(overlap)))]
+            rows += [f"{mean:+.2f}" for mean in found.mean(axis=(0, 1))] + [f"{found.std():.2f}"]
+            rows += [f"{100 * x:.1f} %" for x in (found > 2).mean(axis=(0, 1))]
+            rows += [f"{100 * x:.2f} %" for x in (found > 3).mean(axis=(0, 1))]
+            print(f"| {name} | {' | '.join(rows)} |", flush=True)
+
+
 def of_kind(
     found: Sequence[dict[str, Any]], method: str, signal: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -201,10 +255,11 @@ def of_kind(
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("part", choices=["search", "table", "bends"])
+    parser.add_argument("part", choices=["search", "table", "bends", "shared"])
     parser.add_argument("methods", nargs="*", default=["pca"])
     parser.add_argument("--boxes", type=int, default=40)
     parser.add_argument("--signal", type=int, default=0)
+    parser.add_argument("--toys", type=int, default=100, help="of each kind of scores")
     parser.add_argument("--out", type=Path, default=Path("runs/tails"))
     parser.add_argument("--found", default="found.jsonl")
     given = parser.parse_args()
@@ -213,6 +268,9 @@ def main() -> None:
         return
     if given.part == "bends":
         bends(given.out)
+        return
+    if given.part == "shared":
+        shared(given.toys)
         return
     boxes = [Box(name, given.signal, k) for k in range(given.boxes) for name in given.methods]
     search(boxes, given.out, given.out / given.found)

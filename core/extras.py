@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
 from .errors import MissingExtraError
 
-__all__ = ["DISTRIBUTIONS", "EXTRAS", "extra_for", "require"]
+__all__ = ["DISTRIBUTIONS", "EXTRAS", "extra_for", "require", "skipped_without_extra"]
+
+logger = logging.getLogger(__name__)
 
 EXTRAS = {
     "torch": "networks",
@@ -62,6 +65,27 @@ def extra_for(what: str) -> Iterator[None]:
         name = DISTRIBUTIONS.get(package, package.replace("_", "-"))
         msg = f"{what} needs {name}: pip install 'overdensity[{EXTRAS[package]}]'"
         raise MissingExtraError(msg) from None
+
+
+@contextmanager
+def skipped_without_extra(file: str) -> Iterator[None]:
+    """Enclose the writing of a file that needs an extra; without it a warning says so, and nothing is raised.
+
+    Parameters
+    ----------
+    file : str
+        What is not written then, as the sentence begins: ``"limits.hepdata"``.
+
+    Examples
+    --------
+    >>> with skipped_without_extra("limits.hepdata"):
+    ...     import json  # or a module that needs an extra, and what it writes
+    """
+    try:
+        with extra_for(f"{file} is not written: it"):
+            yield
+    except MissingExtraError as missing:
+        logger.warning("%s", missing)
 
 
 def require(package: str, *, by: str) -> ModuleType:

@@ -25,6 +25,7 @@ __all__ = [
     "keyed",
     "mix64",
     "number_ties",
+    "refuse_not_finite",
     "row_ids",
     "splitmix64",
     "text_digest",
@@ -243,6 +244,23 @@ def whole_numbers(values: NDArray[Any], name: str, where: str = "") -> NDArray[A
         )
         raise InputError(msg)
     return values
+
+
+def refuse_not_finite(values: NDArray[Any], name: str, where: str = "") -> None:
+    """Raise an InputError that counts the values of a column which are NaN or infinite.
+
+    Examples
+    --------
+    >>> refuse_not_finite(np.array([1.0, np.nan]), "'met'")
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: column 'met': 1 of 2 values are NaN or infinite; remove these...
+    """
+    if bad := int(np.count_nonzero(~np.isfinite(values))):
+        msg = (
+            f"{where}column {name}: {bad} of {len(values)} values are NaN or infinite; "
+            "remove these events or repair the column"
+        )
+        raise InputError(msg)
 
 
 def integer_digest(*contents: bytes) -> int:

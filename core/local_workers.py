@@ -82,8 +82,13 @@ def local_workers(workers: int) -> Iterator[Executor]:
                     own = [each for each in multiprocessing.active_children() if each not in others]
             yield pool
         except BaseException:
+            # First what waits is given up: of a task that was cancelled and not yet taken from the
+            # list, the thread of the pool would say that it cannot fail, in a traceback.
+            pool.shutdown(wait=False, cancel_futures=True)
             for process in own:
                 process.terminate()
+            for process in own:
+                process.join()
             raise
 
 

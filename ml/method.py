@@ -66,7 +66,9 @@ class Method(ABC, Generic[HyperT]):
         serves all windows of a scan.
     trained_on : {"data", "simulation"}
         Whether it learns from data at all. Where it learns from simulation alone, no event that is
-        scored was learnt, and the same model serves all folds.
+        scored was learnt, and the same model serves all folds. Hyperparameters of an instance may decide.
+    has_two_scores : bool
+        Whether :meth:`both` gives two scores that background has independent of each other.
     Hyper : type
         The frozen dataclass of its hyperparameters.
     requires : tuple of str
@@ -120,7 +122,8 @@ class Method(ABC, Generic[HyperT]):
     needs: tuple[Need, ...] = ("features",)
     source: ClassVar[str]
     windowed: bool = True
-    trained_on: ClassVar[Literal["data", "simulation"]] = "data"
+    trained_on: Literal["data", "simulation"] = "data"
+    has_two_scores: ClassVar[bool] = False
     Hyper: ClassVar[type[Any]]
     requires: ClassVar[tuple[str, ...]] = ()
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "overdensities"
@@ -161,6 +164,11 @@ class Method(ABC, Generic[HyperT]):
     @abstractmethod
     def score(self, data: Sample) -> NDArray[np.float32]:
         """Return how anomalous events are, shape (n_events,); larger is more anomalous."""
+
+    def both(self, data: Sample) -> NDArray[np.float32]:
+        """Return two scores that background has independent of each other, shape (n_events, 2)."""
+        msg = f"method {self.name!r} has one score and not two"
+        raise NotImplementedError(msg)
 
     @abstractmethod
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import ConfigError, InputError
-from ..core.identity import row_ids, whole_numbers
+from ..core.identity import refuse_not_finite, row_ids, whole_numbers
 from .blocks.block import Block, BlockKind
 from .blocks.equal_events import refuse_equal_events, refuse_repeated_ids
-from .blocks.reading import EXTRAS, ColumnFiles, Paths, add_lists, block_of
+from .blocks.reading import EXTRAS, ColumnFiles, Paths, add_lists, block_of, naming
 from .mass_guard import rank_correlation, regressed_share
 
 __all__ = ["Sample", "simulated", "truth"]
@@ -181,7 +181,10 @@ class Sample:
         refuse_equal_events(files, masses, values)
         files.close()
         blocks = {name: block_of(reader, name) for name, reader in readers.items()}
-        return cls(event, masses, values, files.features, blocks=blocks, **extras)
+        names = [name for name, _ in files.files]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        with naming(f"{names[0]}{more}"):
+            return cls(event, masses, values, files.features, blocks=blocks, **extras)
 
     def without_label(self) -> Self:
         """Return the sample as a method may see it: without the truth."""
@@ -359,16 +362,11 @@ class Sample:
             raise InputError(msg)
 
     def _refuse_not_finite(self) -> None:
-        columns = {"the mass": self.mass, "weight": self.weight}
-        columns |= {repr(name): self.features[:, i] for i, name in enumerate(self.names)}
+        columns = {repr(name): self.features[:, i] for i, name in enumerate(self.names)}
+        columns |= {"of the mass": self.mass, "weight": self.weight}
         for name, column in columns.items():
-            bad = 0 if column is None else int(np.count_nonzero(~np.isfinite(column)))
-            if bad:
-                msg = (
-                    f"column {name}: {bad} of {len(self)} values are NaN or infinite; "
-                    "remove these events or repair the column"
-                )
-                raise InputError(msg)
+            if column is not None:
+                refuse_not_finite(column, name)
 
 
 def simulated(method: str, simulation: Sample | None) -> Sample:

@@ -42,11 +42,12 @@ class ChunkTask(Record):
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """Selected events of one chunk, the number generated, and the cross section in pb."""
+    """Selected events of one chunk, number and weight of those generated, and the cross section in pb."""
 
     events: Events
     generated: int
     cross_section: float
+    weight: float
 
 
 class Store(Protocol):
@@ -69,6 +70,9 @@ class Tally:
     selected: int = 0
     chunks: int = 0
     weighted_cross_section: float = 0.0  # pb, times events generated
+    weight: float = 0.0  # of the events generated
+    selected_weight: float = 0.0
+    written_weight: float = 0.0  # of the first ones selected, up to the number wanted
 
     def add(self, result: ChunkResult) -> None:
         """Count one more chunk."""
@@ -76,11 +80,18 @@ class Tally:
         self.selected += len(result.events)
         self.chunks += 1
         self.weighted_cross_section += result.cross_section * result.generated
+        self.weight += result.weight
+        self.selected_weight += float(result.events.weight.sum())
 
     @property
     def efficiency(self) -> float:
         """Selected over generated events; 1 before there are any."""
         return self.selected / self.generated if self.generated else 1.0
+
+    @property
+    def sum_weights(self) -> float:
+        """Weight of the generated events that the written ones stand for."""
+        return self.weight * self.written_weight / self.selected_weight
 
 
 def run_chunk(task: ChunkTask) -> ChunkResult:
@@ -91,8 +102,15 @@ def run_chunk(task: ChunkTask) -> ChunkResult:
     batch = generate(task.kind, task.events, pythia_seed, task.generator, task.pythia)
     rng = np.random.default_rng(sequence.spawn(1)[0])
     objects = detect(batch.particles, rng, task.detector)
-    events = select(objects, batch.generated, task.selection, batch.partons, task.kind.jet)
-    return ChunkResult(events, batch.generated, batch.cross_section)
+    events = select(
+        objects,
+        batch.generated,
+        task.selection,
+        batch.partons,
+        task.kind.jet,
+        weight=batch.weights,
+    )
+    return ChunkResult(events, batch.generated, batch.cross_section, float(batch.weights.sum()))
 
 
 def selected_events(
@@ -155,6 +173,7 @@ def selected_events(
                 raise InputError(msg)
             events = result.events.split(missing)[0]
             missing -= len(events)
+            tally.written_weight += float(events.weight.sum())
             yield events
     finally:
         for future in pending:

@@ -21,7 +21,7 @@ __all__ = ["EventQueue", "check_output", "key_of", "shuffled", "write_events"]
 
 _BLOCK = 1024  # rows written at a time
 _SHUFFLE = 2  # spawn key of the order of the events
-HDF5, _ROOT = (".h5", ".hdf5", ".hdf"), ".root"
+HDF5, _ROOT, _DELPHES = (".h5", ".hdf5", ".hdf"), ".root", ".delphes"
 
 
 class EventQueue:
@@ -115,7 +115,8 @@ def write_events(
     """
     with ExitStack() as stack:
         if path.suffix == _ROOT:
-            write = stack.enter_context(tree_writer(path, truth=not key_file)).append
+            layout = "delphes" if path.stem.endswith(_DELPHES) else "flat"
+            write = stack.enter_context(tree_writer(path, truth=not key_file, layout=layout)).append
         else:
             columns = 3 * MAX_OBJECTS + (not key_file)
             frame = stack.enter_context(frame_writer(path, len(order), columns))
@@ -138,6 +139,9 @@ def _append(
     with_labels: bool,
 ) -> None:
     """Write events to a frame."""
+    if np.any(events.weight != 1):
+        msg = "the generator gives events weights, for which an .h5 file has no place; write a .root file"
+        raise InputError(msg)
     frame.append(padded_rows(events, labels if with_labels else None))
 
 

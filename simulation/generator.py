@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
 import awkward as ak
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core import InputError, nearest_names, require
 from .particles import Particles
+from .processes.decay_tables import DecayTables, read_decay_tables
 from .processes.kind import ProcessKind
 from .settings import GeneratorSettings
 from .truth import Partons, partons_of
@@ -24,6 +29,7 @@ __all__ = ["Batch", "check_process", "generate", "open_pythia", "require_pythia"
 
 _MILLIMETRE = 1e-3
 _PICOBARN_PER_MILLIBARN = 1e9
+_ROUNDED = 1e-3  # of branching ratios
 _FLAGS = ("on", "off", "yes", "no", "true", "false", "ok", "1", "0")
 _DECAY = re.compile(
     r"\s*(?P<mother>\d+):(?:(?:oneChannel|addChannel)\s*=\s*\d+\s+\S+\s+\d+|onIfMatch\s*=)"
@@ -45,12 +51,16 @@ class Batch:
         Number of events.
     cross_section : float
         Pythia's estimate, pb.
+    weights : NDArray[np.float64], shape (generated,)
+        Of the generator: 1 unless its settings favor some events, such as
+        ``PhaseSpace:bias2Selection``.
     """
 
     particles: Particles
     partons: Partons
     generated: int
     cross_section: float
+    weights: NDArray[np.float64]
 
 
 def require_pythia() -> ModuleType:
@@ -107,6 +117,7 @@ def generate(
         partons=partons_of(record.prt),
         generated=len(record),
         cross_section=opened.infoPython().sigmaGen() * _PICOBARN_PER_MILLIBARN,
+        weights=ak.to_numpy(record.info.weights[:, 0]).astype(np.float64),
     )
 
 
@@ -129,10 +140,18 @@ def open_pythia(
     owned = kind.hard_process(settings)
     if owned is not None:
         opened.setSigmaPtr(owned)
-    if not opened.init():
+    with ExitStack() as stack:
+        if kind.slha:
+            table = Path(stack.enter_context(TemporaryDirectory()), "table.slha")
+            table.write_text(kind.slha, encoding="utf-8")
+            opened.readString("SLHA:verbose = 0")
+            opened.readString(f"SLHA:file = {table}")
+        initialised = opened.init()
+    if not initialised:
         further = f" and {', '.join(pythia)}" if pythia else ""
         msg = f"Pythia cannot be initialised with {settings} and {kind}{further}"
         raise InputError(msg)
+    _check_taken(opened.particleData, read_decay_tables(kind.slha))
     return opened, owned
 
 
@@ -161,6 +180,7 @@ def check_process(
             msg = f"Pythia refuses the setting {line!r}{_hint(opened, line)}"
             raise InputError(msg)
     _refuse_impossible(opened.particleData, lines)
+    _refuse_too_heavy(opened.particleData, read_decay_tables(kind.slha))
     return opened
 
 
@@ -204,6 +224,45 @@ def _refuse_impossible(particles: Any, lines: Iterable[str]) -> None:
             msg = (
                 f"{line.strip()!r}: a {particles.name(mother)} of {particles.m0(mother):g} GeV cannot "
                 f"decay to {names}, which have {least:g} GeV at least; make it heavier"
+            )
+            raise InputError(msg)
+
+
+def _refuse_too_heavy(particles: Any, tables: DecayTables) -> None:
+    """Refuse decays of a table to particles that are together heavier."""
+    for mother, decays in tables.decays.items():
+        mass = _mass(particles, tables, mother)
+        for products in decays:
+            least = sum(_mass(particles, tables, abs(each)) for each in products)
+            if mass <= least:
+                msg = (
+                    f"slha: the particle {mother} of {mass:g} GeV cannot decay to "
+                    f"{' '.join(map(str, products))}, which have {least:g} GeV; make it heavier"
+                )
+                raise InputError(msg)
+
+
+def _mass(particles: Any, tables: DecayTables, code: int) -> float:
+    """Return the mass of a particle, GeV, of a table or else of Pythia."""
+    return tables.masses[code] if code in tables.masses else float(particles.m0(code))
+
+
+def _check_taken(particles: Any, tables: DecayTables) -> None:
+    """Refuse a table that Pythia has not taken, such as one of a particle of the standard model."""
+    for mother, decays in tables.decays.items():
+        found: dict[tuple[int, ...], float] = {}
+        entry: Any = particles.particleDataEntryPtr(mother)
+        for place in range(entry.sizeChannels() if particles.isParticle(mother) else 0):
+            channel = entry.channel(place)
+            products = tuple(channel.product(i) for i in range(channel.multiplicity()))
+            found[products] = channel.bRatio()
+        same = found.keys() == decays.keys() and all(
+            abs(found[each] - ratio) < _ROUNDED for each, ratio in decays.items()
+        )
+        if not same:
+            msg = (
+                f"slha: Pythia does not take the decays of {mother} from the table; a new particle "
+                "needs BLOCK QNUMBERS, and those of the standard model keep their decays"
             )
             raise InputError(msg)
 

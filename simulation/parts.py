@@ -15,7 +15,8 @@ from .selection import Events
 __all__ = ["PACKAGES", "Parts"]
 
 PACKAGES = ("pythia8mc", "fastjet", "awkward", "numpy", "h5py")  # that determine the events
-_SCHEMA = 1  # of the files, and of what makes the events
+_OF_A_CHUNK = ("generated", "cross_section", "weight")
+_SCHEMA = 2  # of the files, and of what makes the events
 
 
 @dataclass
@@ -45,12 +46,12 @@ class Parts:
         if stored is None:
             return None
         self.reused += 1
-        generated, cross_section = int(stored.pop("generated")), float(stored.pop("cross_section"))
-        return ChunkResult(Events(**stored), generated, cross_section)
+        generated, *others = (stored.pop(f"chunk_{name}") for name in _OF_A_CHUNK)
+        return ChunkResult(Events(**stored), int(generated), *map(float, others))
 
     def keep(self, task: ChunkTask, result: ChunkResult) -> None:
         """Store a finished chunk."""
-        numbers = {"generated": result.generated, "cross_section": result.cross_section}
+        numbers = {f"chunk_{name}": getattr(result, name) for name in _OF_A_CHUNK}
         write_arrays(self._path(task), **asdict(result.events), **numbers)
 
     def remove(self) -> None:

@@ -45,6 +45,10 @@ class ProcessReport(Record):
         free.
     chunks : int
         Chunks that were used.
+    sum_weights : float or None
+        Events generated for those in the file, or the sum of their generator weights: what the cross
+        section stands for, ``generated`` of a search. Less than `generated`, as the last chunk is not
+        used to its end.
 
     Examples
     --------
@@ -58,6 +62,7 @@ class ProcessReport(Record):
     efficiency: float | None
     cross_section: float | None
     chunks: int
+    sum_weights: float | None = None
 
 
 @dataclass(frozen=True)
@@ -363,4 +368,5 @@ def _report(process: Process, generator: GeneratorSettings, tally: Tally) -> Pro
         efficiency=tally.efficiency if generated else None,
         cross_section=tally.weighted_cross_section / generated if known else None,
         chunks=tally.chunks,
+        sum_weights=tally.sum_weights if tally.written_weight else None,
     )

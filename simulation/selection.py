@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import awkward as ak
@@ -38,6 +38,8 @@ class Events:
         PDG code of what the two leading jets come from, see `truth.origin_of_jets`.
     prongs : NDArray[np.int8], shape (n_events, 2)
         Partons of it.
+    weight : NDArray[np.float64], shape (n_events,)
+        Of the generator.
     """
 
     counts: NDArray[np.int64]
@@ -45,6 +47,7 @@ class Events:
     pdg_id: NDArray[np.int16]
     origin: NDArray[np.int32]
     prongs: NDArray[np.int8]
+    weight: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -75,6 +78,7 @@ class Events:
             self.pdg_id[objects],
             self.origin[events],
             self.prongs[events],
+            self.weight[events],
         )
 
     @classmethod
@@ -97,6 +101,7 @@ class Events:
             np.empty(0, np.int16),
             np.empty((0, 2), np.int32),
             np.empty((0, 2), np.int8),
+            np.empty(0),
         )
 
 
@@ -106,6 +111,8 @@ def select(
     selection: Selection,
     partons: Partons | None = None,
     jet: int | None = None,
+    *,
+    weight: NDArray[np.float64] | None = None,
 ) -> Events:
     """Keep the hardest objects of each event, and the events with a hard jet.
 
@@ -124,6 +131,8 @@ def select(
         Of the batch, to say what jets come from.
     jet : int, optional
         PDG code of what the leading jet has to come from, if the selection is of matched jets.
+    weight : NDArray[np.float64], optional
+        Of each event; 1 by default.
 
     Returns
     -------
@@ -131,13 +140,15 @@ def select(
         Those that pass.
     """
     events = _hardest(objects, n_events)
+    if weight is not None:
+        events = replace(events, weight=weight)
     pt, eta, phi = leading_jets(events, selection.jet_radius)
     passing = pt[:, 0] > selection.jet_pt_min
     if selection.jet_pt_max is not None:
         passing &= pt[:, 0] < selection.jet_pt_max
     if partons is not None:
         origin, prongs = origin_of_jets(partons, eta, phi, selection.jet_radius)
-        events = Events(events.counts, events.objects, events.pdg_id, origin, prongs)
+        events = replace(events, origin=origin, prongs=prongs)
         if selection.matched and jet is not None:
             passing &= origin[:, 0] == jet
     return events.take(passing)
@@ -205,4 +216,5 @@ def _hardest(objects: Objects, n_events: int) -> Events:
         objects.pdg_id[kept].astype(np.int16),
         np.zeros((n_events, 2), np.int32),
         np.zeros((n_events, 2), np.int8),
+        np.ones(n_events),
     )

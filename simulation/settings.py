@@ -16,9 +16,11 @@ __all__ = [
     "Selection",
     "ZprimeMasses",
     "check_lines",
+    "refuse_broad",
     "require_positive",
 ]
 
+_BROADEST = 0.05  # width over mass
 _PYTHIA_LINE = re.compile(r"\s*[\w*-]+:\S+\s*=\s*\S")
 
 
@@ -29,6 +31,18 @@ def require_positive(settings: Any, *names: str) -> None:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (is_number and math.isfinite(value) and value > 0):
             msg = f"{type(settings).__name__}.{name} must be a positive number, not {value}"
+            raise InputError(msg)
+
+
+def refuse_broad(settings: Any, *names: str) -> None:
+    """Refuse widths over mass with which a resonance is no peak and leaves its range of masses."""
+    for name in names:
+        value = getattr(settings, name)
+        if value > _BROADEST:
+            msg = (
+                f"{type(settings).__name__}.{name} must be at most {_BROADEST}, not {value}: "
+                "broader resonances leave the mass windows of the generator"
+            )
             raise InputError(msg)
 
 
@@ -151,13 +165,7 @@ class GeneratorSettings(Record):
             )
             raise InputError(msg)
         check_lines("GeneratorSettings.pythia", self.pythia)
-        for name in ("zprime_width", "xy_width"):
-            if getattr(self, name) > 0.05:
-                msg = (
-                    f"GeneratorSettings.{name} must be at most 0.05, not {getattr(self, name)}: "
-                    f"broader resonances leave the mass windows of the generator"
-                )
-                raise InputError(msg)
+        refuse_broad(self, "zprime_width", "xy_width")
 
 
 @dataclass(frozen=True)

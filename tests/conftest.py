@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import logging
 import os
 import shutil
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 from overdensity.core.progress_bar import set_quiet
 
@@ -28,6 +30,17 @@ LOW, HIGH = 3000.0, 5000.0
 settings.register_profile("same", max_examples=15, derandomize=True, deadline=None)
 settings.register_profile("more", max_examples=1000, deadline=None)
 settings.load_profile("same")
+# Nor are they the same where constants of whatever modules a process has imported are among them.
+providers._get_local_constants = providers.Constants
+
+
+gc.disable()  # while everything is imported; a tenth of the collection
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave alone what was imported: it would look at millions of objects."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -141,9 +154,10 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 @contextmanager
 def nothing_drawn() -> Iterator[Callable[[pytest.MonkeyPatch], None]]:
-    """Save an empty picture for each figure; drawing is two thirds of a small search.
+    """Save an empty picture for each figure, and plot nothing in those of processing and a search.
 
-    Yields what lets a test draw all the same.
+    Drawing is two thirds of a small search, and plotting a quarter of what is left. Yields what lets
+    a test draw all the same.
     """
     from matplotlib.figure import Figure
 
@@ -155,16 +169,32 @@ def nothing_drawn() -> Iterator[Callable[[pytest.MonkeyPatch], None]]:
             target.write(empty)
 
     from overdensity.workflow import drawing
+    from overdensity.workflow.report import report
+    from overdensity.workflow.stages import control_plots, search_figures
 
+    plots = [
+        (module, name, plot)
+        for module, kind in (
+            (report, "plot_"),
+            (search_figures, "plot_"),
+            (control_plots, "_figure"),
+        )
+        for name, plot in vars(module).items()
+        if kind in name and name != "save_figure"
+    ]
     ours, theirs = drawing._show_as_written, Figure.savefig
 
     def draw_in(patched: pytest.MonkeyPatch) -> None:
         patched.setattr(Figure, "savefig", theirs)
         patched.setattr(drawing, "_show_as_written", ours)
+        for module, name, plot in plots:
+            patched.setattr(module, name, plot)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Figure, "savefig", savefig)
         patched.setattr(drawing, "_show_as_written", lambda figure: None)  # makes all ticks
+        for module, name, _ in plots:
+            patched.setattr(module, name, lambda *_, **__: Figure())
         yield draw_in
 
 

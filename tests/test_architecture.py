@@ -7,6 +7,7 @@ import importlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,16 @@ def module_of(path: Path, root: Path = ROOT) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """A module as it is parsed, once for all tests."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports_of(path: Path, root: Path = ROOT) -> Iterator[str]:
     """Dotted names of all that a module imports from the house, at any level, also in functions."""
     package = path.relative_to(root).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom):
             base = [*package[: len(package) - node.level + 1]] if node.level else []
             base += node.module.split(".") if node.module else []
@@ -75,6 +82,12 @@ def modules_imported(root: Path, paths: list[Path]) -> dict[str, set[str]]:
         for path in paths
         if path.name != "__init__.py"
     }
+
+
+@cache
+def imports_of_the_house() -> dict[str, set[str]]:
+    """Modules of the house that each module imports."""
+    return modules_imported(ROOT, MODULES)
 
 
 def circle_in(graph: Mapping[str, set[str]]) -> list[str]:
@@ -160,7 +173,7 @@ def test_import_rule_catches_a_breach_in_each_room(room: str, folder: str, tmp_p
 
 def says_what_it_is(path: Path) -> bool:
     """Whether a module has a docstring and, unless it is the folder of a room, ``__all__``."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     names = {
         target.id
         for node in tree.body
@@ -178,11 +191,11 @@ def test_every_module_says_what_it_is_for_and_what_it_offers(room: str) -> None:
 
 
 def test_imports_make_no_circle() -> None:
-    assert not circle_in(modules_imported(ROOT, MODULES))
+    assert not circle_in(imports_of_the_house())
 
 
 def test_no_module_goes_through_the_front_door_of_its_own_room() -> None:
-    imported = modules_imported(ROOT, MODULES)
+    imported = imports_of_the_house()
     assert not {module for module, others in imported.items() if module.split(".")[0] in others}
 
 
@@ -204,7 +217,7 @@ def test_a_planted_circle_is_found_in_each_room(room: str, tmp_path: Path) -> No
 
 def test_arrows_between_folders_are_those_of_the_table() -> None:
     allowed = allowed_arrows()
-    made = arrows_between_units(modules_imported(ROOT, MODULES))
+    made = arrows_between_units(imports_of_the_house())
     extra = {
         f"{here} -> {there}"
         for here, others in made.items()
@@ -228,7 +241,7 @@ def test_no_file_holds_two_subjects(room: str) -> None:
         lines = path.read_text(encoding="utf-8").splitlines()
         if len(lines) > MOST_LINES:
             long[name(path)] = len(lines)
-        for node in ast.walk(ast.parse("\n".join(lines))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = lines_of_code(node, lines)
                 if length > MOST_CODE:

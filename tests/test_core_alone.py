@@ -31,7 +31,11 @@ sys.meta_path.insert(0, Blocker)
 
 WITHOUT = {
     "limits": (
-        "from overdensity.workflow.search_run import _write_submission\n_write_submission(None, None)",
+        (
+            "from overdensity.core.extras import skipped_without_extra\n"
+            "with skipped_without_extra('limits.hepdata'):\n"
+            "    import overdensity.workflow.limits.hepdata"
+        ),
         r"limits.hepdata is not written: it needs hepdata-lib: pip install",
     ),
     "a method": (
@@ -52,12 +56,15 @@ WITHOUT = {
 }
 
 ALONE = """
-import contextlib, io, json, logging
+import contextlib, importlib, io, json, logging, pkgutil
 import overdensity.stats
 from overdensity.core import MissingExtraError
 
+for module in pkgutil.walk_packages(overdensity.stats.__path__, "overdensity.stats."):
+    importlib.import_module(module.name)
 for name in overdensity.stats.__all__:
     getattr(overdensity.stats, name)
+assert "coffea" not in sys.modules
 
 said = {{}}
 for name, (code, _) in {without!r}.items():
@@ -98,7 +105,7 @@ def write_alone(folder: Path, box: Path) -> dict[str, str]:
 def alone(box: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """The folder of a search without extras, and what is said of each extra that is missing.
 
-    Every public name of the statistics was there.
+    Every module and public name of the statistics was there, without coffea.
     """
     folder = tmp_path_factory.mktemp("alone")
     return folder / "run", write_alone(folder, box)

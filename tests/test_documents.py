@@ -28,7 +28,7 @@ from overdensity.workflow.config.recipe import load_recipe
 from overdensity.workflow.config.search import SearchConfig
 from overdensity.workflow.regions.region_config import (
     RegionSearchConfig,
-    is_in_regions,
+    load_any_search,
     load_regions,
 )
 from overdensity.workflow.stages.inputs import event_processor, event_source
@@ -231,9 +231,8 @@ def test_a_command_on_a_page_is_understood(line: str) -> None:
     if (suite := context.params.get("suite_file")) is not None and (ROOT / suite).exists():
         assert load_suite(ROOT / suite, overrides)
     if file is not None and (ROOT / file).exists():
-        in_regions = word == "run" and is_in_regions(ROOT / file, overrides)
-        load = load_benchmark if word == "benchmark" else load_config
-        assert (load_regions if in_regions else load)(ROOT / file, overrides)
+        loads = {"benchmark": load_benchmark, "run": load_any_search}
+        assert loads.get(word, load_config)(ROOT / file, overrides)
     elif word == "run":
         assert parse_config({"events": {"files": ["events.h5"]}}, overrides)
 

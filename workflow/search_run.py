@@ -6,9 +6,8 @@ is there already, made from the same input, is not made again.
 
 from __future__ import annotations
 
-import logging
-
-from ..core import ConfigError, MissingExtraError, extra_for
+from ..core import ConfigError
+from ..core.extras import skipped_without_extra
 from ..processors import ProcessingReport
 from .calibrate.retrained import Retrained
 from .calibrate.retraining import repeat_search
@@ -39,8 +38,6 @@ __all__ = [
     "score_search",
     "validate_region",
 ]
-
-logger = logging.getLogger(__name__)
 
 
 def run_search(config: SearchConfig) -> SearchResults:
@@ -179,7 +176,10 @@ def run_limits(config: SearchConfig) -> LimitsResults:
             make_scores(run, client)
             made = make_limits(run, client)
         save_limits_figures(run.folder)
-        _write_submission(run, made)
+        with skipped_without_extra("limits.hepdata"):
+            from .limits.hepdata import write_hepdata  # noqa: PLC0415 - an extra
+
+            write_hepdata(make_results(run), made, run.folder)
         write_report(run.folder)
     return made
 
@@ -248,17 +248,6 @@ def validate_region(config: SearchConfig) -> SearchResults:
     if (folder / "results.json").is_file():
         write_report(folder)
     return results
-
-
-def _write_submission(run: Run, limits: LimitsResults) -> None:
-    """Write the submission to HEPData; without its extra, say so and go on."""
-    try:
-        with extra_for("limits.hepdata is not written: it"):
-            from .limits.hepdata import write_hepdata  # noqa: PLC0415 - an extra
-    except MissingExtraError as missing:
-        logger.warning("%s", missing)
-        return
-    write_hepdata(make_results(run), limits, run.folder)
 
 
 def _check(config: SearchConfig) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["is_missing", "is_unanswered", "reason"]
+
+_REQUEST = re.compile(r"Failed to submit <.*?> request: ")  # fsspec-xrootd, before what is wrong
 
 # XRootD's kXR_NotFound, and what its client says of it; fsspec-xrootd raises a bare OSError.
 _NOT_FOUND = ("[3011]", "no such file or directory")
@@ -24,7 +28,8 @@ def reason(error: Exception) -> str:
     kind = type(error).__name__
     if not lines:
         return kind
-    return lines[0] if isinstance(error, OSError) else f"{kind}: {lines[0]}"
+    line = _REQUEST.sub("", lines[0])
+    return line if isinstance(error, OSError) else f"{kind}: {line}"
 
 
 def is_unanswered(error: BaseException) -> bool:

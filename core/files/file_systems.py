@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import fsspec
 
 from ..errors import InputError
+from .file_errors import is_unanswered, reason
 
-__all__ = ["file_system"]
+__all__ = ["absent", "file_system"]
+
+# XRootD's client tries for ten minutes to reach a server that is down, unless it is told otherwise
+# before it is loaded: seconds of an attempt, and attempts. What the user has set stays.
+_PATIENCE = {"XRD_CONNECTIONWINDOW": "20", "XRD_CONNECTIONRETRY": "2"}
 
 
 def file_system(path: str) -> tuple[Any, str]:
@@ -30,6 +36,9 @@ def file_system(path: str) -> tuple[Any, str]:
     if "://" not in path:
         here: Any = fsspec.filesystem("file")
         return here, here._strip_protocol(path)  # noqa: SLF001 - as url_to_fs does
+    if path.startswith(("root://", "xroot://", "roots://")):
+        for name, value in _PATIENCE.items():
+            os.environ.setdefault(name, value)
     try:
         return fsspec.core.url_to_fs(path)
     except ImportError as error:  # fsspec knows the kind, and says what to install
@@ -41,3 +50,30 @@ def file_system(path: str) -> tuple[Any, str]:
             f"({error})"
         )
     raise InputError(msg)
+
+
+def absent(path: str, sentence: str = "no such file") -> InputError:
+    """Return the error to raise of a file or folder that is not there, or whose server does not answer.
+
+    What looks whether a file is there says no in both cases; here the server is asked once more.
+
+    Parameters
+    ----------
+    path : str
+        A path or URL.
+    sentence : str
+        What is wrong where the server answers.
+
+    Examples
+    --------
+    >>> str(absent("nowhere/a.parquet"))
+    'nowhere/a.parquet: no such file'
+    """
+    if "://" in path:
+        fs, name = file_system(path)
+        try:
+            fs.info(name)
+        except Exception as error:  # noqa: BLE001 - each kind of file system has its own
+            if is_unanswered(error):
+                sentence = f"its server does not answer ({reason(error)}); try again later"
+    return InputError(f"{path}: {sentence}")

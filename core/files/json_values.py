@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,7 +27,8 @@ def json_value(text: str | bytes, *, origin: str) -> Any:
     Raises
     ------
     InputError
-        If it is not JSON, a key stands twice in an object, or it is too large or too deep.
+        If it is not JSON, a key stands twice in an object, a number is NaN or infinite, or it is too large
+        or too deep.
 
     Examples
     --------
@@ -38,13 +40,24 @@ def json_value(text: str | bytes, *, origin: str) -> Any:
         msg = f"{origin}: longer than {_BYTES / 1e6:g} MB, which is no JSON file of ours"
         raise InputError(msg)
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        return json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite
+        )
     except RecursionError:
         msg = f"{origin}: not a JSON file of ours (its lists are nested too deep)"
         raise InputError(msg) from None
     except ValueError as error:
         msg = f"{origin}: not a JSON file ({error})"
         raise InputError(msg) from None
+
+
+def _no_number(text: str) -> float:
+    msg = f"{text} is no number of JSON; write null where there is none"
+    raise ValueError(msg)
+
+
+def _finite(text: str) -> float:
+    return float(text) if math.isfinite(float(text)) else _no_number(text)
 
 
 def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

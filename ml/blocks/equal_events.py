@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,18 @@ from ...core import InputError
 from ...core.identity import content_ids, content_ids_of_lists
 from .reading import ColumnFiles
 
-__all__ = ["refuse_equal_events", "refuse_repeated_ids"]
+__all__ = [
+    "refuse_equal_events",
+    "refuse_equal_rows",
+    "refuse_repeated_ids",
+    "refuse_shared_events",
+]
 
 _NEIGHBORS = 10  # in mass, on one side
 _CORRELATED = 10  # times more equal events than independent columns would have are still chance
 _SIGMA = 5
-_FOLLOWS = (
-    0.99  # rank correlation above which a column is one of the mass: a factor 7 for normal columns
-)
+# Rank correlation above which a column is one of the mass: a factor 7 for normal columns.
+_FOLLOWS = 0.99
 _STEPS = 10
 
 
@@ -52,7 +57,8 @@ def refuse_equal_events(
 
     Equal are events with the same mass, the same features and the same momenta of jets, as precisely
     as all files store them; where there is no feature of numbers, all columns of numbers and the lists decide. Events
-    without a mass above zero are not compared: they have what stands for none.
+    without a mass above zero are not compared: they have what stands for none. (A feature that stands in the
+    place of the mass may have any sign.)
 
     Of n different events, two are equal by chance in n (n - 1) / 2 p_m p_f cases, where p_m and p_f
     are the shares of pairs that are equal in the mass and in the most telling feature, among all
@@ -73,7 +79,8 @@ def refuse_equal_events(
     others = sorted(files.compared() - set(files.features))
     if not files.features and not others:
         return
-    rows = np.flatnonzero(mass > 0)
+    compared = (mass > 0) | (files.mass in files.features)
+    rows = np.flatnonzero(compared)
     columns = [mass[rows].astype(np.float32), *features[rows].T]
     suspects = _members(content_ids(*columns))
     if not suspects.any():
@@ -103,7 +110,7 @@ def refuse_equal_events(
     chances = [n * (n - 1) / 2 * _equal_pairs(columns[0][different]) * each for each in shares]
     if any(follows):
         names = [name for name, like in zip(files.features, follows, strict=True) if like]
-        chances.append(_chance_of_following(files, mass > 0, names))
+        chances.append(_chance_of_following(files, compared, names))
     chance = min(chances)
     if len(later) <= _CORRELATED * chance + _SIGMA * math.sqrt(_CORRELATED * chance):
         return
@@ -115,6 +122,90 @@ def refuse_equal_events(
         "overlap, or two simulations had one seed: give each event once"
     )
     raise InputError(msg)
+
+
+def refuse_equal_rows(table: NDArray[Any], files: Sequence[str], of: str) -> None:
+    """Raise an InputError if more rows are equal in all columns than chance can make.
+
+    Chance is bounded by the share of pairs that are equal in the most telling column, by the density of
+    its values and the steps between them where rows that are equal are equal in all.
+
+    Parameters
+    ----------
+    table : ndarray, shape (n_rows, n_columns)
+        Numbers.
+    files : sequence of str
+        Where they are from, for the message.
+    of : str
+        What the rows are.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(1).normal(size=(90, 2))
+    >>> refuse_equal_rows(x, ["jets.parquet"], "jets")
+    >>> refuse_equal_rows(np.concatenate([x, x[:70]]), ["jets.parquet"], "jets")
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: jets.parquet: 70 of 160 jets are equal to another in all columns...
+    """
+    if not len(table):
+        return
+    rows = content_ids(*table.T)
+    _, later = _repeated(rows)
+    n, whole = len(table), _equal_pairs(rows)
+    chance = (
+        n
+        * (n - 1)
+        / 2
+        * min(  # pairs that are equal in a column, and not in all
+            max(_equal_pairs(column) - whole, _equal_by_steps(column)) for column in table.T
+        )
+    )
+    if len(later) > _CORRELATED * chance + _SIGMA * math.sqrt(_CORRELATED * chance):
+        msg = (
+            f"{', '.join(files)}: {len(later)} of {len(table)} {of} are equal to another in all "
+            f"columns, and would count twice; give each of the {of} once"
+        )
+        raise InputError(msg)
+
+
+def refuse_shared_events(
+    ids: Sequence[NDArray[np.uint64]],
+    features: Sequence[NDArray[np.float32]],
+    names: Sequence[str],
+) -> None:
+    """Raise an InputError if two samples have more events of one id and equal features than chance makes.
+
+    Ids of simulation may begin anew in each file, and features of few values be equal; both at once are
+    the same events. Chance is the number of ids in common times the share of equal pairs in a sample, or
+    in the other (Cauchy and Schwarz bound that of pairs between both by the larger).
+
+    Parameters
+    ----------
+    ids : sequence of ndarray of uint64, shape (n_events,)
+        Of two samples.
+    features : sequence of ndarray of float32, shape (n_events, n_features)
+        Theirs.
+    names : sequence of str
+        What messages call them.
+
+    Examples
+    --------
+    >>> ids, x = np.arange(9, dtype=np.uint64), np.linspace(0, 1, 9, dtype=np.float32)[:, None]
+    >>> refuse_shared_events([ids, ids], [x, x + 1], ["zz", "higgs"])
+    >>> refuse_shared_events([ids, ids[:7]], [x, x[:7]], ["zz", "higgs"])
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: zz and higgs: 7 events are the same in both, and would count twice...
+    """
+    hashed = [content_ids(*each.T) for each in features]
+    _, first, second = np.intersect1d(ids[0], ids[1], return_indices=True)
+    same = int(np.count_nonzero(hashed[0][first] == hashed[1][second]))
+    chance = len(first) * max(_equal_pairs(each) for each in hashed)
+    if same > _CORRELATED * chance + _SIGMA * math.sqrt(_CORRELATED * chance):
+        msg = (
+            f"{names[0]} and {names[1]}: {same} events are the same in both, and would count twice; give "
+            "each event to one of them"
+        )
+        raise InputError(msg)
 
 
 def _chance_of_following(files: ColumnFiles, events: NDArray[np.bool_], names: list[str]) -> float:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core import InputError, first_line, nearest_names
-from ...core.files.file_systems import file_system
+from ...core.files.file_systems import absent, file_system
 from ...core.files.listing import data_files, data_suffix, refuse_declared, same_place
 from ...core.identity import content_ids, number_ties
 from .block import Block, BlockKind
@@ -35,6 +35,7 @@ __all__ = [
     "block_of",
     "block_reader",
     "column_names",
+    "naming",
 ]
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -273,7 +274,7 @@ def add_lists(reader: BlockReader, column: pa.Array, name: str) -> None:
     """Put the lists of a batch of the column of this name where those before are."""
     if isinstance(reader, ImagesReader):
         flat = column.flatten().flatten().to_numpy(zero_copy_only=False)
-        with _naming(name):
+        with naming(f"column {name!r}"):
             reader.add(flat.reshape(len(column), *_size(column.type)))
         return
     offsets = column.offsets.to_numpy().astype(np.int64)
@@ -284,17 +285,17 @@ def add_lists(reader: BlockReader, column: pa.Array, name: str) -> None:
 
 def block_of(reader: BlockReader, name: str) -> Block[Any]:
     """Return the finished block of the column of this name."""
-    with _naming(name):
+    with naming(f"column {name!r}"):
         return reader.block()
 
 
 @contextmanager
-def _naming(column: str) -> Iterator[None]:
-    """Say which column cannot be used."""
+def naming(what: str) -> Iterator[None]:
+    """Say of what an error is."""
     try:
         yield
     except InputError as error:
-        msg = f"column {column!r}: {error}"
+        msg = f"{what}: {error}"
         raise InputError(msg) from None
 
 
@@ -306,8 +307,7 @@ def _files(paths: Paths) -> Iterable[tuple[fsspec.AbstractFileSystem, str]]:
     for path in paths:
         fs, name = file_system(os.fspath(path))
         if not fs.exists(name):
-            msg = f"{path}: no such file"
-            raise InputError(msg)
+            raise absent(os.fspath(path))
         inside = data_files(fs, name, (".parquet", *SUFFIXES)) if fs.isdir(name) else [name]
         if not inside:
             msg = f"{path}: a folder without *.parquet files"

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from numba.np.random.random_methods import random_interval
 from numpy.typing import NDArray
 
 from .logistic import derive, mean_loss, pairwise_sum
@@ -18,6 +19,7 @@ from .logistic import derive, mean_loss, pairwise_sum
 __all__ = ["Growth", "Trees", "boost"]
 
 _LEAST_HESSIAN = 1e-3  # of a child
+_ROOT = np.int64(0)  # for numba a literal is a type of its own, for which all is compiled once more
 _TINY = 1e-15  # beside a sum of second derivatives, so that it is no zero
 
 
@@ -195,11 +197,12 @@ def _grow(events, nodes, used, slots, growth, rng):  # noqa: PLR0917
     """Grow one tree, the split of largest gain first; return the number of its nodes."""
     waiting, n_waiting, n_done = np.empty(growth.leaves + 1, np.int64), 0, 0
     free, n_free = np.arange(len(slots))[::-1].copy(), len(slots) - 1
-    nodes.place[0] = 0, len(events.part), 0, len(events.held), 0
-    _fill(slots[0], events, 0, len(events.part))
-    nodes.sums[0] = pairwise_sum(slots[0, 0, :, 0]), pairwise_sum(slots[0, 0, :, 1])
-    nodes.value[0], nodes.left[0], n_nodes = 0.0, -1, 1
-    if _gains(0, nodes, used, slots, growth, rng):
+    _put(nodes.place[0], 0, len(events.part), 0, len(events.held), 0)
+    _fill(slots[0], events, _ROOT, len(events.part))
+    for which in range(2):
+        nodes.sums[0, which] = pairwise_sum(slots[0, 0, :, which].copy())
+    nodes.value[0], nodes.left[0], n_nodes = 0.0, -1, _ROOT + 1
+    if _gains(_ROOT, nodes, used, slots, growth, rng):
         waiting[0], n_waiting = 0, 1
     while n_waiting:
         at = _largest(waiting, n_waiting, nodes.split)
@@ -217,7 +220,7 @@ def _grow(events, nodes, used, slots, growth, rng):  # noqa: PLR0917
             n_free -= 1
             new = free[n_free]
             _fill(slots[new], events, nodes.place[small, 0], nodes.place[small, 1])
-            slots[slot] -= slots[new]
+            _take_away(slots[slot], slots[new])
             nodes.place[small, 4], nodes.place[large, 4] = new, slot
         for child in range(n_nodes - 2, n_nodes):
             if _gains(child, nodes, used, slots, growth, rng):
@@ -255,12 +258,35 @@ def _gains(node, nodes, used, slots, growth, rng):  # noqa: PLR0917
         mask = np.zeros(len(used), np.bool_)
         mask[: growth.features] = True
         if growth.features < len(mask):
-            rng.shuffle(mask)
+            _shuffle(rng, mask)
         for feature in range(len(mask)):
             if mask[feature]:
                 histogram = slots[nodes.place[node, 4], feature]
                 _try_feature(feature, histogram, used[feature] - 1, nodes, node, growth)
     return nodes.split[node, 0] > 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _shuffle(rng, mask):
+    """Do what ``rng.shuffle`` does, which takes five seconds to compile."""
+    for i in range(len(mask) - 1, 0, -1):
+        j = np.intp(random_interval(rng.bit_generator, i))
+        mask[i], mask[j] = mask[j], mask[i]
+
+
+@numba.njit(cache=True, nogil=True)
+def _take_away(histogram, other):
+    """Do what ``histogram -= other`` does, which takes seconds to compile: its error names the shapes."""
+    for feature in range(histogram.shape[0]):
+        for index in range(histogram.shape[1]):
+            for which in range(histogram.shape[2]):
+                histogram[feature, index, which] -= other[feature, index, which]
+
+
+@numba.njit(cache=True, nogil=True)
+def _put(row, first, second, third, fourth, fifth):  # noqa: PLR0917
+    """Write five numbers; a tuple of them would be made an array first, which is long to compile."""
+    row[0], row[1], row[2], row[3], row[4] = first, second, third, fourth, fifth
 
 
 @numba.njit(cache=True, nogil=True)
@@ -280,7 +306,7 @@ def _fill(histogram, events, start, stop):
 @numba.njit(cache=True, nogil=True)
 def _try_feature(feature, histogram, n_cuts, nodes, node, growth):  # noqa: PLR0917
     """Find the cut on a feature that gains most, and keep it if it gains more than others."""
-    all_first, all_second = nodes.sums[node]
+    all_first, all_second = nodes.sums[node, 0], nodes.sums[node, 1]
     now, least, n_events = all_first * nodes.value[node], growth.events_per_leaf, _size(nodes, node)
     first = second = seen = 0.0
     for cut in range(n_cuts):
@@ -296,7 +322,7 @@ def _try_feature(feature, histogram, n_cuts, nodes, node, growth):  # noqa: PLR0
             break
         gain = now - first * _value(first, second) - other * _value(other, rest)
         if gain > max(nodes.split[node, 0], 0.0):
-            nodes.split[node] = gain, float(feature), float(cut), first, second
+            _put(nodes.split[node], gain, float(feature), float(cut), first, second)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -304,14 +330,16 @@ def _divide(events, nodes, node, first):
     """Split a node into two new ones."""
     nodes.feature[node], nodes.cut[node] = int(nodes.split[node, 1]), int(nodes.split[node, 2])
     nodes.left[node], nodes.right[node] = first, first + 1
-    begin, end, held_begin, held_end, _ = nodes.place[node]
+    place = nodes.place[node]
+    begin, end, held_begin, held_end = place[0], place[1], place[2], place[3]
     column, cut = events.bins[:, nodes.feature[node]], nodes.cut[node]
     middle = begin + _sort_out(column, cut, events.part[begin:end], events.buffer)
     held = held_begin + _sort_out(column, cut, events.held[held_begin:held_end], events.buffer)
-    nodes.place[first] = begin, middle, held_begin, held, -1
-    nodes.place[first + 1] = middle, end, held, held_end, -1
-    nodes.sums[first] = nodes.split[node, 3:]
-    nodes.sums[first + 1] = nodes.sums[node] - nodes.split[node, 3:]
+    _put(nodes.place[first], begin, middle, held_begin, held, -1)
+    _put(nodes.place[first + 1], middle, end, held, held_end, -1)
+    for which in range(2):
+        nodes.sums[first, which] = nodes.split[node, 3 + which]
+        nodes.sums[first + 1, which] = nodes.sums[node, which] - nodes.split[node, 3 + which]
     for child in range(first, first + 2):
         nodes.value[child] = _value(nodes.sums[child, 0], nodes.sums[child, 1])
         nodes.feature[child] = nodes.cut[child] = nodes.left[child] = nodes.right[child] = -1
@@ -327,7 +355,8 @@ def _sort_out(column, cut, part, buffer):
         goes_right = int(column[row] > cut)
         left += 1 - goes_right
         right += goes_right
-    part[left:] = buffer[:right]
+    for i in range(right):
+        part[left + i] = buffer[i]
     return left
 
 
@@ -337,10 +366,10 @@ def _add(events, nodes, n_nodes, rate):
     for node in range(n_nodes):
         if nodes.left[node] < 0:
             nodes.value[node] *= rate
-            first, last, held_first, held_last, _ = nodes.place[node]
-            for row in events.part[first:last]:
+            place = nodes.place[node]
+            for row in events.part[place[0] : place[1]]:
                 events.odds[row] += nodes.value[node]
-            for row in events.held[held_first:held_last]:
+            for row in events.held[place[2] : place[3]]:
                 events.odds[row] += nodes.value[node]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -15,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..training.checkpoints import Rows
-from ..training.device import pick_device
-from ..training.engine import one_thread, seeded, train
+from ..training.engine import seeded, train
+from ..training.in_rows import in_rows
 from ..training.training_hyper import TrainingHyper
 from ..training.weights import weights_of, with_weights
 from .kinds import Shown
@@ -86,16 +87,18 @@ class ModuleEnsemble(ABC):
         return weights_of_modules(self.networks)
 
     def _probability(self, x: Shown) -> NDArray[np.float64]:
-        device, columns = pick_device(self._device()), self._columns(x)
-        probability = np.zeros(len(x))
-        with torch.no_grad(), one_thread():
-            for start in range(0, len(probability), self._rows()):
-                rows = slice(start, start + self._rows())
-                batch = [torch.as_tensor(column[rows], device=device) for column in columns]
-                for network in self.networks:
-                    logits = network.to(device)(*batch).double()
-                    probability[rows] += torch.sigmoid(logits).cpu().numpy() / len(self.networks)
+        columns, probability = self._columns(x), np.zeros(len(x))
+        device, rows = self._device(), self._rows()
+        for network in self.networks:
+            made = partial(_chance, network)
+            each = in_rows(network, made, *columns, device=device, rows=rows, dtype=np.float64)
+            probability += each / len(self.networks)
         return probability
+
+
+def _chance(network: nn.Module, *batch: Tensor) -> Tensor:
+    """Return the probability of which a network gives the log-odds."""
+    return torch.sigmoid(network(*batch).double())
 
 
 EnsembleT = TypeVar("EnsembleT", bound=ModuleEnsemble)

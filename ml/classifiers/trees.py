@@ -304,9 +304,9 @@ def _leads(feature, left, right):
     leads = np.zeros((3, len(left)), np.uint32)
     for node in range(len(left)):
         if left[node] >= 0:
-            leads[:, node] = feature[node], left[node], right[node]
+            leads[0, node], leads[1, node], leads[2, node] = feature[node], left[node], right[node]
         else:
-            leads[1:, node] = node
+            leads[1, node] = leads[2, node] = node
     return leads
 
 

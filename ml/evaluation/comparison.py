@@ -24,6 +24,7 @@ FEWEST = 50
 """Events of data, and effective ones of simulation, from which on a region is compared."""
 EVERYWHERE = "all"
 _FEWEST_IN_FOLD = 3
+_MOST_FOLDS, _MOST_PERMUTATIONS = 100, 1_000_000  # hours; more is a slip
 _EQUAL = 0.7  # effective events per event, below which weights are far from equal
 
 
@@ -81,9 +82,9 @@ def compare(
         Events with the same features, in the same order. Simulation may be weighted; a negative
         weight counts with its size where trees learn, with its sign where they are tested.
     folds : int
-        At least 2; the first one is never scored.
+        2 to 100; the first one is never scored.
     permutations : int
-        At least 99.
+        99 to 10⁶.
     hyper : BoostingHyper
         How the trees are boosted.
     seed : int
@@ -98,7 +99,7 @@ def compare(
     InputError
         If the samples do not match, data are weighted, or no region has enough events of both.
     ConfigError
-        If folds or permutations are too few.
+        If folds or permutations are too few or too many.
 
     Examples
     --------
@@ -111,8 +112,11 @@ def compare(
     >>> found.p_global, found.is_limit, found.regions[0].features[0].name
     (0.01, True, 'met')
     """
-    if folds < 2 or permutations < 99:
-        msg = f"compare: {folds} folds and {permutations} permutations; give at least 2 and 99"
+    if not (2 <= folds <= _MOST_FOLDS and 99 <= permutations <= _MOST_PERMUTATIONS):
+        msg = (
+            f"compare: {folds} folds and {permutations} permutations; give 2 to {_MOST_FOLDS} and 99 to "
+            f"{_MOST_PERMUTATIONS}"
+        )
         raise ConfigError(msg)
     _refuse_unlike(data, simulation)
     both = _joined(data, simulation, folds, seed)

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -15,15 +15,15 @@ from nflows.transforms import Transform
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...core import ConfigError, InputError, nearest_names
+from ...core import ConfigError, InputError
 from ...core.arrays import within
-from ..hyper_checks import refuse_unusable
 from ..training.checkpoints import State
 from ..training.device import pick_device
 from ..training.engine import Training, one_thread, seeded, train
 from ..training.training_hyper import TrainingHyper
+from .flow_shape import FlowShape
 from .preprocessing import Preprocessing
-from .transforms import FAMILIES, Family, build_transform
+from .transforms import build_transform
 
 __all__ = ["ConditionalFlow", "FlowHyper", "fit_flow", "log_prob"]
 
@@ -31,33 +31,13 @@ _ROWS = 16_384  # events that are evaluated at once
 
 
 @dataclass(frozen=True)
-class FlowHyper(TrainingHyper):
-    """Shape and training of a flow; the other attributes are those of :class:`TrainingHyper`.
+class FlowHyper(FlowShape, TrainingHyper):
+    """Shape and training of a flow; its attributes are those of :class:`FlowShape` and :class:`TrainingHyper`.
 
     The defaults are chosen for densities of a few features on a CPU; ``benchmarks/flows.py density``
     fits each family for the same time.
-
-    Attributes
-    ----------
-    family : {"realnvp", "maf", "rqs_coupling", "rqs_autoregressive"}
-        Affine or rational-quadratic spline layers, as couplings (fast both ways) or masked
-        autoregressive (sampling takes as many passes as there are features).
-    layers : int
-        Layers, each with a network of its own.
-    width, depth : int
-        Nodes and hidden layers of these networks.
-    bins : int
-        Bins of a spline.
-    tail : float
-        Splines act between -tail and tail, in units of the standardised features.
     """
 
-    family: Family = "rqs_coupling"
-    layers: int = 4
-    width: int = 64
-    depth: int = 2
-    bins: int = 8
-    tail: float = 5.0
     epochs: int = 15
     batch: int = 1024
     learning_rate: float = 2e-3
@@ -65,27 +45,9 @@ class FlowHyper(TrainingHyper):
     clip: float = 5.0
     mixed: bool = False
 
-    def shape(self) -> dict[str, Any]:
-        """Return what fixes the shape of its weights; flows of one shape may differ in training."""
-        how = {field.name for field in fields(TrainingHyper)}
-        return {name: value for name, value in asdict(self).items() if name not in how}
-
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.family not in FAMILIES:
-            msg = (
-                f"flow: no family is called {self.family!r}; {nearest_names(self.family, FAMILIES)}"
-            )
-            raise ConfigError(msg)
-        refuse_unusable(
-            "flow",
-            self,
-            layers=self.layers >= 1,
-            width=self.width >= 1,
-            depth=self.depth >= 1,
-            bins=2 <= self.bins <= 500,
-            tail=0 < self.tail < math.inf,
-        )
+        TrainingHyper.__post_init__(self)
+        FlowShape.__post_init__(self)
 
 
 class ConditionalFlow:

@@ -218,6 +218,7 @@ def effective_number(weight: Array) -> float:
     >>> effective_number(np.array([1.0, 1.0, 2.0, 0.0])).round(2)
     np.float64(2.67)
     """
+    weight = weight / np.abs(weight).max(initial=1e-300)  # squares of large ones are infinite
     return weight.sum() ** 2 / np.square(weight).sum()
 
 

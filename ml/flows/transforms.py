@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from nflows.transforms import CompositeTransform, ReversePermutation, Transform
@@ -19,11 +18,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...core import ConfigError
+from .flow_shape import Family
 
-__all__ = ["FAMILIES", "Affine", "Family", "Spline", "build_transform"]
-
-Family = Literal["realnvp", "maf", "rqs_coupling", "rqs_autoregressive"]
-FAMILIES: tuple[Family, ...] = ("realnvp", "maf", "rqs_coupling", "rqs_autoregressive")
+__all__ = ["Affine", "Spline", "build_transform"]
 
 _LEAST = 1e-3  # the smallest scale or slope, and the smallest width of a bin in units of all
 _UNIT = math.log(math.expm1(1 - _LEAST))  # softplus(_UNIT) + _LEAST is 1

@@ -16,6 +16,7 @@ _LOW, _HIGH, _STEP = (
     1e6,
     1e-3,
 )  # GeV; steps of the logarithm: a jet's mass is known to some 1e-2
+_FEWEST, _FACTOR = 50, 100.0  # events, and how far their medians may lie apart
 _BINS = math.ceil(math.log(_HIGH / _LOW) / _STEP)
 
 
@@ -41,7 +42,7 @@ class MassCounts:
         Raises
         ------
         InputError
-            If a mass in GeV lies below 1 or above 10⁶.
+            If a mass in GeV lies below 1 or above 10⁶, or all are in other units than those before.
         """
         outside = ~((mass >= _LOW) & (mass < _HIGH))
         if outside.any():
@@ -50,8 +51,22 @@ class MassCounts:
                 f"{_HIGH:g} GeV (such as {mass[outside][0]:g}); leave them out, or give it in GeV"
             )
             raise InputError(msg)
+        self._refuse_other_units(mass)
         index = np.floor(np.log(mass / _LOW) / _STEP).astype(np.int64).clip(max=_BINS - 1)
         self.counts += np.bincount(index, minlength=_BINS)
+
+    def _refuse_other_units(self, mass: NDArray[np.float64]) -> None:
+        """Refuse masses a factor of a hundred from those before: TeV among GeV, for example."""
+        if min(len(self), len(mass)) < _FEWEST:
+            return
+        middle = int(np.searchsorted(np.cumsum(self.counts), len(self) / 2))
+        before, now = _LOW * math.exp(middle * _STEP), float(np.median(mass))
+        if not 1 / _FACTOR < now / before < _FACTOR:
+            msg = (
+                f"the median of {len(mass)} masses is {now:.4g} GeV, and that of the events before "
+                f"{before:.4g} GeV; give all in GeV"
+            )
+            raise InputError(msg)
 
     def draw(self, n: int | None, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return masses in GeV in random order, spread evenly over the logarithm within a bin.

@@ -83,10 +83,10 @@ class OnlineFlow:
     ) -> None:
         self.names, self.mass, self.seed = tuple(names), mass, seed
         self.hyper = OnlineHyper() if hyper is None else hyper
-        shape = ("family", "layers", "width", "depth", "bins", "tail")
         training = ("batch", "learning_rate", "clip")
         self._flow = FlowHyper(
-            **{name: getattr(self.hyper, name) for name in (*shape, *training)},
+            **self.hyper.shape(),
+            **{name: getattr(self.hyper, name) for name in training},
             epochs=1,
             schedule="constant",
         )

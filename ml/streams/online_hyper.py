@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
+from ..flows.flow_shape import Family, FlowShape
 from ..hyper_checks import refuse_unusable
 
 __all__ = ["OnlineHyper"]
 
 
 @dataclass(frozen=True)
-class OnlineHyper:
+class OnlineHyper(FlowShape):
     """Shape of an online flow and how it learns from a stream (arXiv:2202.09375).
 
     Batch, buffer and average are the published ones. Published are also five affine autoregressive
     layers (``family = "maf"``, ``layers = 5``) and five updates a batch, with which a signal of a
-    per cent was not kept here (docs/streams.md). The other values are ours.
+    per cent was not kept here (docs/streams.md). The other values are ours. The shape of the flow is
+    that of :class:`~overdensity.ml.flows.flow_shape.FlowShape`.
 
     Attributes
     ----------
-    family : {"maf", "realnvp", "rqs_coupling", "rqs_autoregressive"}
-        Transforms of the flow, as in :class:`~overdensity.ml.flows.conditional.FlowHyper`.
-    layers, width, depth, bins : int
-        Shape of the flow, as there.
-    tail : float
-        As there.
     batch : int
         Events of a batch, and of an update.
     buffer : int
@@ -47,12 +42,7 @@ class OnlineHyper:
     (1000, 10, 20)
     """
 
-    family: Literal["maf", "realnvp", "rqs_coupling", "rqs_autoregressive"] = "rqs_autoregressive"
-    layers: int = 4
-    width: int = 64
-    depth: int = 2
-    bins: int = 8
-    tail: float = 5.0
+    family: Family = "rqs_autoregressive"
     batch: int = 1000
     buffer: int = 10
     updates: int = 20
@@ -62,6 +52,7 @@ class OnlineHyper:
     margin: float = 0.05
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         refuse_unusable(
             "stream",
             self,

@@ -119,8 +119,8 @@ def save_checkpoint(
 
 def write_tensors(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
     """Write tensors and plain values, atomically; :func:`read_tensors` reads them."""
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
 
 
 def _refuse_damage(path: str | os.PathLike[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from .engine import one_thread
 __all__ = ["in_rows"]
 
 
+NumberT = TypeVar("NumberT", np.float32, np.float64)
+
+
 def in_rows(
     network: nn.Module,
     made: Callable[..., Tensor],
@@ -23,7 +27,8 @@ def in_rows(
     device: str,
     rows: int = 1024,
     shape: tuple[int, ...] = (),
-) -> NDArray[np.float32]:
+    dtype: type[NumberT] = np.float32,
+) -> NDArray[NumberT]:
     """Return what a network makes of each event, shape (n_events, *shape).
 
     Parameters
@@ -40,6 +45,8 @@ def in_rows(
         Events at once.
     shape : tuple of int
         Of what is made of an event; a number by default.
+    dtype : type
+        In which it is returned, ``numpy.float32`` or ``numpy.float64``.
 
     Examples
     --------
@@ -49,7 +56,7 @@ def in_rows(
     array([25.,  4.], dtype=float32)
     """
     on, n = pick_device(device), len(columns[0])
-    found = np.empty((n, *shape), np.float32)
+    found = np.empty((n, *shape), dtype)
     network.to(on).eval()
     with torch.no_grad(), one_thread():
         for start in range(0, n, rows):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,8 +71,9 @@ class ModelInput:
             msg = "a value is of another type"
             raise TypeError(msg)
         sizes = 0 <= self.particles <= _MOST and 1 <= self.least <= _MOST
-        if not sizes or not all(each > 0 for each in self.std):
-            msg = "particles, least and std are positive"
+        finite = all(map(math.isfinite, (*self.mean, *self.std)))
+        if not (sizes and finite and all(each > 0 for each in self.std)):
+            msg = "particles, least and std are positive, and numbers"
             raise ValueError(msg)
 
     @property

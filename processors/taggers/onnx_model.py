@@ -103,8 +103,14 @@ class OnnxTagger(nonserializable_attribute, numpy_call_wrapper):
             except Exception as error:  # noqa: BLE001 - its errors have no class in common
                 msg = f"{self.file}: the model fails on {min(rows, n - start)} jets ({first_line(error)})"
                 raise ConfigError(msg) from None
+        if bad := int(np.count_nonzero(~np.isfinite(score))):
+            msg = (
+                f"{self.file}: the scores of {bad} of {n} jets are NaN or infinite; mend the model"
+            )
+            raise InputError(msg)
         if self.declaration.logit:
-            score = (1 / (1 + np.exp(-score.astype(np.float64)))).astype(np.float32)
+            with np.errstate(over="ignore"):  # e to more than 709 is infinite, and the score 0
+                score = (1 / (1 + np.exp(-score.astype(np.float64)))).astype(np.float32)
         return score
 
     def score(self, columns: Mapping[str, Any]) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..settings import GeneratorSettings
+from .decay_tables import read_decay_tables
 from .kind import DaughterFacts, KindFacts, ProcessKind, register_kind
 
 __all__ = ["BySettings"]
@@ -25,6 +26,9 @@ class BySettings(ProcessKind):
         In GeV.
     daughters : tuple of DaughterFacts
         What the resonance decays to.
+    slha : str
+        New particles by a text in the SUSY Les Houches Accord, with quantum numbers, masses and decay
+        tables, see `decay_tables.read_decay_tables`.
 
     Examples
     --------
@@ -35,6 +39,10 @@ class BySettings(ProcessKind):
     decay: str = ""
     resonance_mass: float | None = None
     daughters: tuple[DaughterFacts, ...] = ()
+    slha: str = ""
+
+    def __post_init__(self) -> None:
+        read_decay_tables(self.slha)
 
     def lines(self, settings: GeneratorSettings) -> list[str]:  # noqa: ARG002 - nothing is set
         """Return nothing: all settings are the recipe's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..settings import GeneratorSettings, require_positive
+from ..settings import GeneratorSettings, refuse_broad, require_positive
 from .kind import DaughterFacts, KindFacts, ProcessKind, narrow, refuse_too_light, register_kind
 
 __all__ = ["GluonR", "GravitonGG"]
@@ -36,6 +36,7 @@ class GravitonGG(ProcessKind):
 
     def __post_init__(self) -> None:
         require_positive(self)
+        refuse_broad(self, "width")
 
     def lines(self, settings: GeneratorSettings) -> list[str]:  # noqa: ARG002 - the ranges are of QCD
         """Return the settings of Pythia, see `ProcessKind.lines`."""
@@ -83,6 +84,7 @@ class GluonR(ProcessKind):
 
     def __post_init__(self) -> None:
         require_positive(self)
+        refuse_broad(self, "width", "width_r")
         refuse_too_light("resonance", self.mass, ("R", self.mass_r))
 
     def lines(self, settings: GeneratorSettings) -> list[str]:  # noqa: ARG002 - the ranges are of QCD

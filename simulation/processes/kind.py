@@ -84,6 +84,8 @@ class ProcessKind(Record, ABC):
         Whether its events are labelled as signal, where the recipe does not say.
     jet : int or None
         PDG code of what a jet comes from in a selection of matched jets; None: any jet will do.
+    slha : str
+        New particles and their decays as a text in the SUSY Les Houches Accord; empty: none.
 
     Examples
     --------
@@ -95,6 +97,7 @@ class ProcessKind(Record, ABC):
     name: ClassVar[str]
     signal: ClassVar[bool] = True
     jet: ClassVar[int | None] = None
+    slha = ""
 
     @abstractmethod
     def lines(self, settings: GeneratorSettings) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..settings import GeneratorSettings, require_positive
+from ..settings import GeneratorSettings, refuse_broad, require_positive
 from .kind import (
     HADRONIC_BOSONS,
     DaughterFacts,
@@ -45,6 +45,7 @@ class ZprimeTT(ProcessKind):
 
     def __post_init__(self) -> None:
         require_positive(self)
+        refuse_broad(self, "width")
         refuse_too_light("Z'", self.mass, ("t", _TOP_MASS), ("t", _TOP_MASS))
 
     def lines(self, settings: GeneratorSettings) -> list[str]:  # noqa: ARG002 - the ranges are of QCD
@@ -85,6 +86,7 @@ class WprimeTB(ProcessKind):
 
     def __post_init__(self) -> None:
         require_positive(self)
+        refuse_broad(self, "width")
         refuse_too_light("W'", self.mass, ("t", _TOP_MASS), ("b", _BOTTOM_MASS))
 
     def lines(self, settings: GeneratorSettings) -> list[str]:  # noqa: ARG002 - the ranges are of QCD

@@ -10,6 +10,13 @@ from .kind import DaughterFacts, KindFacts, ProcessKind, register_kind
 
 __all__ = ["VectorLikeLeptons"]
 
+# Pythia takes them for scalars with three hidden colors unless told otherwise.
+_PAIRS = (
+    "HiddenValley:ffbar2TAUvTAUvbar = on",
+    "HiddenValley:spinFv = 1",
+    "HiddenValley:Ngauge = 1",
+    "HiddenValley:FSR = off",
+)
 _LEPTON = 4_900_015  # a heavy charged lepton of Pythia's hidden valley, whose own decay is replaced
 _LIGHTEST = 130.0  # GeV: with the τ it is heavier than the Higgs boson
 _GENERATIONS = {"e": (11, 12), "mu": (13, 14), "tau": (15, 16)}
@@ -18,10 +25,11 @@ _GENERATIONS = {"e": (11, 12), "mu": (13, 14), "tau": (15, 16)}
 @register_kind("vector_like_leptons")
 @dataclass(frozen=True)
 class VectorLikeLeptons(ProcessKind):
-    """Pairs of heavy leptons L from γ and Z; L → W ν, Z l and h l as 2 : 1 : 1.
+    """Pairs of heavy leptons L of spin 1/2 from a virtual photon; L → W ν, Z l and h l as 2 : 1 : 1.
 
     The branching fractions are those of a singlet far above the Z (Kumar and Martin,
-    arXiv:1510.03456). Bosons decay as in the standard model.
+    arXiv:1510.03456). Bosons decay as in the standard model. The cross section is that of the photon
+    alone, times 1 + αs/π, as Pythia has it; the Z would change it by some per cent.
 
     Attributes
     ----------
@@ -55,8 +63,7 @@ class VectorLikeLeptons(ProcessKind):
         """Return the settings of Pythia, see `ProcessKind.lines`."""
         charged, neutrino = _GENERATIONS[self.mixes_with]
         return [
-            "HiddenValley:ffbar2TAUvTAUvbar = on",
-            "HiddenValley:FSR = off",
+            *_PAIRS,
             f"{_LEPTON}:m0 = {self.mass}",
             f"{_LEPTON}:oneChannel = 1 0.5 101 -24 {neutrino}",
             f"{_LEPTON}:addChannel = 1 0.25 101 23 {charged}",

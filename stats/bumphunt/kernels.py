@@ -11,7 +11,14 @@ import math
 import numpy as np
 from numba import njit
 
-from ..spectra.newton import bin_content, evaluate, maximise, newton_step, solve_lower
+from ..spectra.newton import (
+    bin_content,
+    evaluate,
+    maximise,
+    newton_step,
+    overwrite,
+    solve_lower,
+)
 
 __all__ = ["scan_reference", "scan_refitted"]
 
@@ -179,8 +186,9 @@ def _fit_outside(  # noqa: PLR0917  (bare arrays, for numba)
     slope, gradient, info, step, _ = newton
     x0, x1, y0, y1 = box
     n_par = theta.size
-    gradient[:] = full_gradient
-    info[:] = full_info
+    overwrite(gradient, full_gradient)
+    for p in range(n_par):
+        overwrite(info[p], full_info[p])
     seen = 0.0
     for x in range(x0, x1):
         for i in range(x * n_y + y0, x * n_y + y1):
@@ -193,7 +201,7 @@ def _fit_outside(  # noqa: PLR0917  (bare arrays, for numba)
     decrement = newton_step(info, gradient, step, n_par)
     if decrement < 0.0:
         return seen, 0.0, np.inf
-    moved[:] = theta + step
+    overwrite(moved, theta + step)
     if decrement > one_step:
         for x in range(x0, x1):
             left_out[x * n_y + y0 : x * n_y + y1] = True

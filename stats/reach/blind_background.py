@@ -14,18 +14,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 
-from ...core import FitError
 from ..search.scan_fits import ScanFits, ScanProblem, fit_scan
 from ..search.scanning import scan
 from ..selection.levels import checked_efficiencies
 from ..selection.patterns import Patterns, count_patterns
-from ..spectra.batch_fit import Problem, refit
 from ..spectra.binning import window_bins
 from ..spectra.fit_model import FitModel
-from ..spectra.functions import Basis, basis
-from ..spectra.poisson import checked_counts, seed_theta
+from ..spectra.functions import basis
+from ..spectra.poisson import checked_counts
+from ..spectra.spurious import fit_outside
 
-__all__ = ["BlindBackground", "blind_background", "blind_spectrum"]
+__all__ = ["BlindBackground", "blind_background"]
 
 Array = NDArray[np.float64]
 
@@ -187,7 +186,9 @@ def blind_background(
     bins, regions = np.asarray(edges, dtype=float), np.asarray(windows, dtype=float).reshape(-1, 2)
     fraction = np.zeros(len(regions)) if spurious is None else np.asarray(spurious, dtype=float)
     function, masked = basis(model.function, bins), window_bins(bins, regions)[window]
-    theta, expected = blind_spectrum(function, checked_counts(counts, bins), masked)
+    seen = np.where(masked, 0.0, checked_counts(counts, bins))
+    theta = fit_outside(function, seen, regions[[window]]).theta[0, 0]
+    expected = function.expected(theta)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(window,)))
     thrown = [
         scan(
@@ -216,59 +217,6 @@ def blind_background(
         expected=expected,
         spurious=fraction,
     )
-
-
-def blind_spectrum(
-    function: Basis, counts: Array, masked: NDArray[np.bool_]
-) -> tuple[Array, Array]:
-    """Fit a spectrum outside some bins.
-
-    Parameters
-    ----------
-    function : Basis
-        The background function on the bins.
-    counts : ndarray of shape (n_bins,)
-        Events.
-    masked : ndarray of bool, shape (n_bins,)
-        Bins that are not looked at.
-
-    Returns
-    -------
-    theta : ndarray of shape (n_parameters,)
-        Parameters of the function.
-    expected : ndarray of shape (n_bins,)
-        What is expected in all bins.
-
-    Raises
-    ------
-    FitError
-        If there are too few events to fit, or the fit does not converge.
-
-    Examples
-    --------
-    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
-    >>> inside = np.arange(16) == 7
-    >>> function = basis("dijet3", np.geomspace(2632, 6000, 17))
-    >>> theta, expected = blind_spectrum(function, counts, inside)
-    >>> bool(abs(expected[7] - counts[7]) < 20), theta.shape
-    (True, (3,))
-    """
-    seen = np.where(masked, 0.0, counts)
-    filled, n_par = int(np.count_nonzero(seen)), function.n_parameters
-    if filled <= n_par:
-        msg = (
-            f"{seen.sum():g} events fill only {filled} bins beside the signal region; "
-            f"{function.name} needs more than {n_par}: widen the scan, or choose a function with "
-            "fewer parameters"
-        )
-        raise FitError(msg)
-    free, left_out = np.zeros((1, n_par)), masked[None]
-    start = seed_theta(function, seen)[None]
-    found = refit(Problem(function, left_out, ~left_out, start, free, free), seen[None, None])
-    if not found.converged[0, 0]:
-        msg = f"the {function.name} fit beside the signal region does not converge; try fewer parameters"
-        raise FitError(msg)
-    return found.theta[0, 0], function.expected(found.theta[0, 0])
 
 
 def _pseudo_dataset(

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ..spectra.fit_model import Background
 from ..spectra.functions import Basis
-from ..spectra.newton import bin_content, maximise, solve_lower
+from ..spectra.newton import bin_content, maximise, overwrite, solve_lower
 from ..spectra.pass_fit import efficiency, fit_odds
 
 __all__ = ["ScanFits", "ScanProblem", "fit_scan"]
@@ -242,10 +242,10 @@ def _fit_scan(counts, before, after, bins, start, counted, max_steps, tolerance,
     for e in range(counts.shape[0]):
         for w in range(n_windows):
             k = w * n_levels
-            theta[:] = theta_start[w]
+            overwrite(theta, theta_start[w])
             good = solved = True
             if counted[0]:
-                content[:] = counts[e, k]
+                overwrite(content, counts[e, k])
             else:
                 good, solved = maximise(
                     theta, counts[e, k], none, masked[k], (design, weights, free, free), work,
@@ -253,7 +253,7 @@ def _fit_scan(counts, before, after, bins, start, counted, max_steps, tolerance,
                 )  # fmt: skip
                 for b in range(n_bins):
                     content[b] = bin_content(theta, design[b], weights[b], slopes[b])
-            theta_out[e, w] = theta
+            overwrite(theta_out[e, w], theta)
             kept[:] = 1.0
             expected_out[e, k], deviance_out[e, k] = _predict(
                 counts[e, k], masked[k], tested[k], content, slopes, kept, gradient
@@ -263,12 +263,12 @@ def _fit_scan(counts, before, after, bins, start, counted, max_steps, tolerance,
                 error_out[e, k] = np.sqrt(solve_lower(info, gradient, step))
             for s in range(1, n_levels):
                 j = k + s
-                odds[:] = odds_start[w, s - 1]
+                overwrite(odds, odds_start[w, s - 1])
                 found, known = fit_odds(
                     odds, counts[e, j], counts[e, k], masked[j], columns, center[s - 1],
                     precision[s - 1], odds_work, max_steps, tolerance,
                 )  # fmt: skip
-                odds_out[e, w, s - 1] = odds
+                overwrite(odds_out[e, w, s - 1], odds)
                 _keep(odds, columns, content, masked[j], kept, odds_gradient)
                 expected_out[e, j], deviance_out[e, j] = _predict(
                     counts[e, j], masked[j], tested[j], content, slopes, kept, gradient

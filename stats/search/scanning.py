@@ -14,12 +14,11 @@ from ...core import FitError, InputError
 from ..p_values.local import local_p
 from ..selection.levels import checked_efficiencies
 from ..selection.patterns import Patterns
-from ..spectra.batch_fit import Fits, Problem, refit
+from ..spectra.batch_fit import Fits, fit_free
 from ..spectra.binning import window_bins
 from ..spectra.fit_model import FitModel
 from ..spectra.functions import Basis, basis
 from ..spectra.pass_fit import counted_spectrum, odds_columns
-from ..spectra.poisson import seed_theta
 from .odds_prior import measured_precision
 from .scan_fits import ScanFits, ScanProblem, fit_scan
 
@@ -273,10 +272,7 @@ def _fit_unmasked(model: Basis, counts: Array) -> Fits:
     if not model.n_parameters:
         zero = np.zeros((1, 1))
         return Fits(np.zeros((1, 1, 0)), zero, zero, zero, zero, np.ones((1, 1), dtype=bool))
-    none = np.zeros((1, counts.size), dtype=bool)
-    free = np.zeros((1, model.n_parameters))
-    start = seed_theta(model, counts)[None]
-    fits = refit(Problem(model, none, ~none, start, free, free), counts[None, None])
+    fits = fit_free(model, counts, np.zeros((1, counts.size), dtype=bool))
     if not fits.converged[0, 0]:
         msg = f"the {model.name} fit of the unselected spectrum does not converge; try fewer parameters"
         raise FitError(msg)

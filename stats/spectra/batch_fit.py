@@ -14,9 +14,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .functions import Basis
-from .newton import bin_content, maximise, solve_lower
+from .newton import bin_content, maximise, overwrite, solve_lower
+from .poisson import seed_theta
 
-__all__ = ["Fits", "Problem", "refit"]
+__all__ = ["Fits", "Problem", "fit_free", "refit"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -166,6 +167,38 @@ def refit(
     return fits
 
 
+def fit_free(model: Basis, counts: Array, masked: Mask, *, tested: Mask | None = None) -> Fits:
+    """Fit one spectrum outside several sets of bins, without constraints.
+
+    Parameters
+    ----------
+    model : Basis
+        The function on its bins.
+    counts : ndarray of shape (n_bins,)
+        Events. Where fits start is told by all of them; give none where they are not to be looked at.
+    masked, tested : ndarray of bool, shape (n_sets, n_bins)
+        Bins that are not fitted, and those in the deviance; by default, those that are fitted.
+
+    Returns
+    -------
+    Fits
+        One pseudo-experiment, with a fit for each set.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from overdensity.stats.spectra.functions import basis
+    >>> counts = np.array([90.0, 70, 52, 41, 32, 24, 19, 15])
+    >>> found = fit_free(basis("dijet3", np.linspace(1000, 2000, 9)), counts, np.eye(8) > 0)
+    >>> found.expected.round(1).tolist()
+    [[92.6, 68.5, 53.3, 40.7, 31.5, 24.6, 19.1, 14.6]]
+    """
+    free = np.zeros((len(masked), model.n_parameters))
+    start = np.tile(seed_theta(model, counts), (len(masked), 1))
+    problem = Problem(model, masked, ~masked if tested is None else tested, start, free, free)
+    return refit(problem, np.broadcast_to(counts, (1, *masked.shape)))
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def _refit(  # noqa: PLR0917  (bare arrays, for numba)
     counts, design, weights, signal, masked, tested, start, center, precision, max_steps,
@@ -177,12 +210,12 @@ def _refit(  # noqa: PLR0917  (bare arrays, for numba)
     work = slope, gradient, info, step, last
     for e in range(counts.shape[0]):
         for k in range(counts.shape[1]):
-            theta[:] = start[k]
+            overwrite(theta, start[k])
             model = design, weights, center[k], precision[k]
             converged_out[e, k], solved = maximise(
                 theta, counts[e, k], signal[k], masked[k], model, work, max_steps, tolerance
             )
-            theta_out[e, k] = theta
+            overwrite(theta_out[e, k], theta)
             expected_out[e, k], deviance_out[e, k] = _predict(
                 theta, counts[e, k], signal[k], masked[k], tested[k], model, slope, gradient
             )

@@ -10,9 +10,9 @@ from scipy.optimize import minimize
 from scipy.special import gammaln, xlogy
 
 from ...core import FitError, InputError, Record
-from .batch_fit import Problem, refit
+from .batch_fit import fit_free
 from .functions import Basis, basis
-from .poisson import checked_counts, seed_theta
+from .poisson import checked_counts
 from .predictions import check_filled, checked_mask, prediction
 
 __all__ = ["ProcessFit", "fit_process"]
@@ -288,9 +288,7 @@ def _hyperparameters(
 
 def _baseline(model: Basis, counts: Array, mask: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Fit the function alone; returns its bin contents and their logarithmic derivatives."""
-    free = np.zeros((1, model.n_parameters))
-    start = seed_theta(model, counts)[None]
-    fits = refit(Problem(model, mask[None], ~mask[None], start, free, free), counts[None, None])
+    fits = fit_free(model, counts, mask[None])
     if not fits.converged[0, 0]:
         msg = (
             f"the {model.name} fit of {int(counts.sum())} events does not converge; "

@@ -11,9 +11,36 @@ from numba import njit
 
 from .functions import MAX_LOG
 
-__all__ = ["bin_content", "cholesky", "evaluate", "maximise", "newton_step", "solve_lower"]
+__all__ = [
+    "bin_content",
+    "cholesky",
+    "evaluate",
+    "maximise",
+    "newton_step",
+    "overwrite",
+    "solve_lower",
+]
 
 _MAX_STEP = 3.0  # largest move of a parameter in one step: e^3 in the spectrum
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def overwrite(target, values):
+    """Write an array over another of its length.
+
+    In numba ``target[:] = values`` does the same, and takes seconds to compile: its error names both
+    shapes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> target = np.zeros(2)
+    >>> overwrite(target, np.array([1.0, 2.0]))
+    >>> target.tolist()
+    [1.0, 2.0]
+    """
+    for i in range(values.size):
+        target[i] = values[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -209,7 +236,7 @@ def maximise(theta, counts, signal, left_out, model, work, max_steps, tolerance)
         if not solved:
             break
         last_loss = loss
-        last[:] = theta
+        overwrite(last, theta)
         theta += step
         if decrement < tolerance:
             return True, True

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import FitError, InputError, Record
-from .batch_fit import Fits, Problem, refit
+from .batch_fit import Fits, fit_free
 from .binning import window_bins
 from .functions import Basis, basis
-from .poisson import checked_counts, seed_theta
+from .poisson import checked_counts
 
 __all__ = ["SpuriousSignal", "fit_outside", "spurious_signal"]
 
@@ -151,7 +151,7 @@ def spurious_signal(
         raise InputError(msg)
     masked = window_bins(model.edges, windows)
     tested = ~(masked | _within(masked, guard))
-    fits = fit_outside(model, counts, windows, masked, tested)
+    fits = fit_outside(model, counts, windows, tested=tested)
 
     observed, expected, sigma = (counts * masked).sum(axis=1), fits.expected[0], fits.error[0]
     whole = np.maximum(expected, 1.0)
@@ -175,11 +175,7 @@ def spurious_signal(
 
 
 def fit_outside(
-    model: Basis,
-    counts: Array,
-    windows: Array,
-    masked: NDArray[np.bool_],
-    tested: NDArray[np.bool_],
+    model: Basis, counts: Array, windows: Array, *, tested: NDArray[np.bool_] | None = None
 ) -> Fits:
     """Fit the spectrum outside each window.
 
@@ -188,14 +184,17 @@ def fit_outside(
     model : Basis
         Background function.
     counts : ndarray of shape (n_bins,)
-        Events.
+        Events. Those in a window are not fitted, but tell where the fits start: give none where
+        nobody may look.
     windows : ndarray of shape (n_windows, 2)
-        Low and high edge of each, GeV, for messages.
-    masked, tested : ndarray of bool, shape (n_windows, n_bins)
-        Bins in the window, which are not fitted, and those in the deviance.
+        Low and high edge of each, GeV, on bin edges.
+    tested : ndarray of bool, shape (n_windows, n_bins), optional
+        Bins in the deviance; by default, those that are fitted.
 
     Raises
     ------
+    InputError
+        If the windows do not lie on bin edges.
     FitError
         If too few bins outside a window have events, or the fit does not converge there.
 
@@ -203,12 +202,12 @@ def fit_outside(
     --------
     >>> import numpy as np
     >>> from overdensity.stats import log_edges
-    >>> edges, inside = log_edges(2632, 6000, 16), (np.arange(16) == 5)[None]
-    >>> counts = np.round(5000 * 0.7 ** np.arange(16))
-    >>> found = fit_outside(basis("dijet3", edges), counts, edges[None, [5, 6]], inside, ~inside)
+    >>> edges, counts = log_edges(2632, 6000, 16), np.round(5000 * 0.7 ** np.arange(16))
+    >>> found = fit_outside(basis("dijet3", edges), counts, edges[None, [5, 6]])
     >>> bool(abs(found.expected[0, 0] - counts[5]) < 20)
     True
     """
+    masked = window_bins(model.edges, windows)
     filled = ((counts > 0) & ~masked).sum(axis=1)
     if filled.min() <= model.n_parameters:
         low, high = windows[filled.argmin()]
@@ -218,10 +217,7 @@ def fit_outside(
             "parameters"
         )
         raise FitError(msg)
-    free = np.zeros((len(windows), model.n_parameters))
-    start = np.tile(seed_theta(model, counts), (len(windows), 1))
-    every = np.broadcast_to(counts, (1, *masked.shape))
-    fits = refit(Problem(model, masked, tested, start, free, free), every)
+    fits = fit_free(model, counts, masked, tested=tested)
     if not fits.converged.all():
         low, high = windows[~fits.converged[0]][0]
         msg = (

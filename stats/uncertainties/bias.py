@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import FitError, InputError, Record
-from ..spectra.batch_fit import Fits, Problem, refit
-from ..spectra.binning import gaussian_fractions, window_bins
+from ..spectra.batch_fit import Fits, Problem, fit_free, refit
+from ..spectra.binning import gaussian_fractions
 from ..spectra.functions import Basis, basis, n_parameters
 from ..spectra.poisson import checked_counts, seed_theta
 from ..spectra.spectrum import fit
@@ -201,11 +201,7 @@ def _fitter(model: Basis, expected: Array, signal: Array) -> _Fitter:
 
 def _expected(model: Basis, counts: Array) -> Array:
     """Return a function fitted to a spectrum."""
-    none = np.zeros(counts.size, dtype=bool)
-    start = seed_theta(model, counts)[None]
-    free = np.zeros(start.shape)
-    problem = Problem(model, none[None], ~none[None], start, free, free)
-    found = refit(problem, counts[None, None])
+    found = fit_free(model, counts, np.zeros((1, counts.size), dtype=bool))
     _check_converged(model, found)
     return model.expected(found.theta[0, 0])
 
@@ -308,14 +304,13 @@ def function_bias(
     """
     bins, spectrum = np.asarray(edges, dtype=float), checked_counts(counts, edges)
     regions = np.asarray(windows, dtype=float).reshape(-1, 2)
-    masked = window_bins(bins, regions)
     pull, fraction, used = np.zeros(len(regions)), np.zeros(len(regions)), []
     for name in others:
         if name == function or fit(bins, counts, function=name).p_value < goodness:
             continue
         used.append(name)
         other = basis(name, bins)
-        outside = fit_outside(other, spectrum, regions, masked, ~masked)
+        outside = fit_outside(other, spectrum, regions)
         for w, (region, theta) in enumerate(zip(regions, outside.theta[0], strict=True)):
             truth = other.expected(theta)
             found = spurious_signal(bins, truth, [region], function=function, guard=0)

@@ -316,6 +316,10 @@ def score_workspace(regions: Sequence[Region]) -> dict[str, Any]:
 
 def _modifiers(name: str, template: Template, statistical: str) -> list[Modifier]:
     """Return the nuisance parameters of one process in one region."""
+    for each in (statistical, *template.variations):
+        if "/" in each:  # pyhf divides its own keys there
+            msg = f"{each!r} cannot be the name of a parameter, for it has a '/' in it; rename it"
+            raise InputError(msg)
     out = []
     if any(error > 0 for error in template.errors):
         out.append(statistical_error(statistical, template.errors))

@@ -78,6 +78,9 @@ class VisibleCounts(Record):
         How often background alone has a smallest local p-value as small, in any region.
     is_limit : bool
         Whether no pseudo-experiment had one: then the global p-value is an upper limit.
+    p_below : float
+        How often it has one that is smaller still. Counts are whole numbers: a number drawn flat between
+        this and `p_global` is uniform without a signal, `p_global` itself is not smaller.
 
     Examples
     --------
@@ -92,6 +95,7 @@ class VisibleCounts(Record):
     p_global: float
     z_global: float
     is_limit: bool
+    p_below: float = 0.0
 
 
 def visible_counts(
@@ -154,8 +158,11 @@ def visible_counts(
         )
     smallest = _smallest_of_pseudo_experiments(background, np.random.default_rng(seed))
     as_small = int(np.count_nonzero(smallest <= min(places) * (1 + 1e-9)))
+    p_below = np.count_nonzero(smallest < min(places) * (1 - 1e-9)) / len(smallest)
     p_global = max(as_small, 1) / len(smallest)
-    return VisibleCounts(level, tuple(found), p_global, float(z_of_p(p_global)), as_small == 0)
+    return VisibleCounts(
+        level, tuple(found), p_global, float(z_of_p(p_global)), as_small == 0, float(p_below)
+    )
 
 
 def _smallest_of_pseudo_experiments(background: Array, rng: np.random.Generator) -> Array:

@@ -9,7 +9,13 @@ import pytest
 from packaging.requirements import Requirement
 
 from overdensity.core import MissingExtraError
-from overdensity.core.extras import DISTRIBUTIONS, EXTRAS, extra_for, require
+from overdensity.core.extras import (
+    DISTRIBUTIONS,
+    EXTRAS,
+    extra_for,
+    require,
+    skipped_without_extra,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,6 +49,18 @@ def test_an_import_within_an_import_is_told_as_well(
 def test_a_package_of_no_extra_fails_as_python_does() -> None:
     with pytest.raises(ModuleNotFoundError, match="no_such_package"), extra_for("a test"):
         import no_such_package  # noqa: F401
+
+
+def test_a_file_that_needs_an_extra_is_left_out_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "hepdata_lib", None)
+    with skipped_without_extra("limits.hepdata"):
+        import hepdata_lib  # noqa: F401
+    sentence = (
+        "limits.hepdata is not written: it needs hepdata-lib: pip install 'overdensity[hepdata]'"
+    )
+    assert [each.getMessage() for each in caplog.records] == [sentence]
 
 
 def test_every_optional_package_is_in_the_extra_it_is_said_to_be_in() -> None:

@@ -22,12 +22,17 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
     with local_workers(2) as pool:
         pids = [each.pid for each in multiprocessing.active_children()]
-        busy = [pool.submit(time.sleep, 600) for _ in range(4)]
+        busy = [pool.submit(time.sleep, 600) for _ in range(9)]
         if sys.argv[1] == "working":
             while not all(each.running() for each in busy[:2]):
                 time.sleep(0.01)
         print(*pids, flush=True)
-        busy[0].result()
+        try:
+            busy[0].result()
+        except KeyboardInterrupt:  # as a simulation does with the chunks that wait
+            for each in busy:
+                each.cancel()
+            raise
 """
 
 

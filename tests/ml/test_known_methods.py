@@ -130,7 +130,7 @@ class Blocked:  # None in sys.modules would make scipy stumble
 sys.meta_path.insert(0, Blocked())
 import overdensity.ml as ml
 from overdensity.core import MissingExtraError
-ml.check_method("cwola")
+ml.make_method("cwola")  # tests/test_core_alone.py searches with it
 ml.make_method("idealised", classifier={"kind": "trees"})
 told = {}
 for name in ("cathode", "mflow", "sa_cwola", "cwola_networks", "salad"):

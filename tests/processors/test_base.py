@@ -205,9 +205,9 @@ def test_a_chunk_of_which_nothing_is_selected_has_the_same_columns(
     assert list(empty.cutflow.values())[:3] == [len(events), len(events), 0]
 
 
-@pytest.mark.parametrize("batch_events", [1, 9])
-def test_batches_change_nothing(processor, weighted, batch_events) -> None:
-    few = weighted[:20]
+@pytest.mark.parametrize(("n_events", "batch_events"), [(14, 1), (20, 9)])
+def test_batches_change_nothing(processor, weighted, n_events, batch_events) -> None:
+    few = weighted[:n_events]
     whole = processor.select(few)
     assert list(whole.cutflow.values())[-1] > 0
     split = make_processor(
@@ -357,7 +357,7 @@ def test_processors_drop_into_a_runner(shared_data, case) -> None:
     processor = make_processor(name, **options)
     view = LAYOUTS[layout].view(*processor.collections)
     run = Runner(
-        executor=IterativeExecutor(), schema=schema, chunksize=60 if file == "delphes_qcd" else 600
+        executor=IterativeExecutor(), schema=schema, chunksize=130 if file == "delphes_qcd" else 600
     )
     result = run(
         {"data": [path]},

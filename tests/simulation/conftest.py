@@ -41,7 +41,9 @@ def events_of(counts: object, objects: object) -> Events:
     n, rows = np.asarray(counts, np.int64), np.asarray(objects, np.float32)
     nothing = np.zeros((len(n), 2))
     photons = np.full(len(rows), 22, np.int16)
-    return Events(n, rows, photons, nothing.astype(np.int32), nothing.astype(np.int8))
+    return Events(
+        n, rows, photons, nothing.astype(np.int32), nothing.astype(np.int8), np.ones(len(n))
+    )
 
 
 @pytest.fixture(scope="session")

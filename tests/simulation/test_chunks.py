@@ -33,7 +33,7 @@ TASK = ChunkTask(
 def fake_chunk(task: ChunkTask) -> ChunkResult:
     """Keep three events of ten, marked with the chunk's index."""
     events = events_of(np.ones(3), np.full((3, 3), task.index))
-    return ChunkResult(events, 10, 2.0)
+    return ChunkResult(events, 10, 2.0, 10.0)
 
 
 class Counting(InProcess):
@@ -98,7 +98,7 @@ def test_a_chunk_is_the_same_every_time_and_differs_from_others() -> None:
 
 def test_a_selection_that_nothing_passes_ends_in_an_error(monkeypatch) -> None:
     def nothing(task: ChunkTask) -> ChunkResult:
-        return ChunkResult(Events.empty(), 5_000, 2.0)
+        return ChunkResult(Events.empty(), 5_000, 2.0, 5_000.0)
 
     monkeypatch.setattr(chunks, "run_chunk", nothing)
     with pytest.raises(InputError, match="none of 20000 generated events of background passes the"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,3 +61,14 @@ def test_outputs_that_cannot_be_are_refused_beforehand(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=says):
             check_output(path)
+
+
+def test_a_file_without_a_place_for_weights_is_refused(tmp_path: Path) -> None:
+    weighted = replace(events_of([1], [[100.0, 0.5, 0.5]]), weight=np.array([0.5]))
+    stream = EventQueue(iter([weighted]), lambda n: None)
+    order = np.zeros(1, np.int16)
+    with pytest.raises(
+        InputError, match=r"for which an \.h5 file has no place; write a .root file"
+    ):
+        write_events(tmp_path / "a.h5", order, np.zeros(1, np.int8), [stream], key_file=False)
+    assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from overdensity.simulation.settings import DetectorSettings
 from .conftest import events_of
 from .test_chunks import TASK
 
-RESULT = ChunkResult(events_of([2, 0, 1], np.arange(9).reshape(3, 3)), 7, 5.5)
+RESULT = ChunkResult(events_of([2, 0, 1], np.arange(9).reshape(3, 3)), 7, 5.5, 7.5)
 
 
 def test_a_chunk_is_found_as_it_was_kept(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_a_chunk_is_found_as_it_was_kept(tmp_path: Path) -> None:
     parts.keep(TASK, RESULT)
     found = parts.find(TASK)
     assert found is not None
-    assert (found.generated, found.cross_section) == (7, 5.5)
+    assert (found.generated, found.cross_section, found.weight) == (7, 5.5, 7.5)
     for name, values in vars(RESULT.events).items():
         np.testing.assert_array_equal(getattr(found.events, name), values)
         assert getattr(found.events, name).dtype == values.dtype

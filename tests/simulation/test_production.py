@@ -18,6 +18,7 @@ import pytest
 
 from overdensity.core import InputError, OverdensityError
 from overdensity.core.local_workers import InProcess
+from overdensity.processors import LeptonProcessor, RootSource, read_events
 from overdensity.simulation import (
     SimulationReport,
     ZprimeMasses,
@@ -26,6 +27,7 @@ from overdensity.simulation import (
     simulate_recipe,
 )
 from overdensity.simulation.production import _chunk_size
+from overdensity.simulation.recipes.reading import recipe_of
 
 pytest.importorskip("pythia8mc")
 
@@ -271,3 +273,34 @@ def test_a_killed_simulation_goes_on_and_gives_the_same_bytes(
     assert len(list(parts.glob("[!.]*.npz"))) >= 2
     simulate_recipe(SMALL, tmp_path / "box.h5", workers=1)
     assert (tmp_path / "box.h5").read_bytes() == boxes_of_a_recipe[0].read_bytes()
+
+
+def test_generator_weights_come_to_the_columns_and_their_sum_to_the_report(tmp_path: Path) -> None:
+    values = {
+        "processes": {
+            "zz": {
+                "kind": "pythia",
+                "pythia": [
+                    "WeakDoubleBoson:ffbar2gmZgmZ = on",
+                    "PhaseSpace:mHatMin = 180",
+                    "PhaseSpace:bias2Selection = on",
+                    *("23:onMode = off", "23:onIfAny = 11 13", "23:mMin = 60"),
+                ],
+            }
+        },
+        "composition": {"zz": 10},
+        "selection": {"jet_radius": 0.4, "jet_pt_min": 20},
+        "chunk_events": 20,
+    }
+    recipe = recipe_of(values, origin="zz.yaml")
+    report = simulate_recipe(recipe, tmp_path / "zz.delphes.root", workers=1)
+    events = read_events(RootSource(), report.path, collections=("leptons",))
+    weights = np.asarray(events.weight)
+    assert len(np.unique(weights)) == 10
+    process = report.processes["zz"]
+    assert process.efficiency is not None
+    assert process.sum_weights is not None
+    assert weights.sum() <= process.sum_weights * (1 + 1e-6) < 2 * weights.sum()
+    columns = LeptonProcessor(max_isolation=None).select(events).columns
+    assert 0 < len(columns["m4l"]) < 10
+    assert np.isin(columns["weight"].astype(np.float32), weights.astype(np.float32)).all()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
 
+from overdensity.core import InputError
 from overdensity.processors import LeptonProcessor, RootSource, read_events
 from overdensity.simulation.root_file import tree_writer
 from overdensity.simulation.selection import Events
@@ -20,6 +23,7 @@ EVENTS = Events(
     pdg_id=np.array([13, 211, -11, 22], np.int16),
     origin=np.array([[6, 24], [21, 0]], np.int32),
     prongs=np.array([[3, 2], [1, 0]], np.int8),
+    weight=np.ones(2),
 )
 PROCESS, LABEL = np.array([1, 0], np.int16), np.array([1, 0], np.int8)
 
@@ -71,3 +75,40 @@ def test_an_error_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="same number of entries"):
         stopped()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_like_those_of_delphes_have_weights_and_leptons_for_the_processor(
+    tmp_path: Path,
+) -> None:
+    pt = [60.0, 50.0, 40.0, 30.0]
+    four = Events(
+        counts=np.array([5, 1]),
+        objects=np.array([[x, 2.0 * (x < 30), 0.05 * x] for x in [*pt, 25.0, 20.0]], np.float32),
+        pdg_id=np.array([11, -11, 13, -13, 130, 22], np.int16),
+        origin=EVENTS.origin,
+        prongs=EVENTS.prongs,
+        weight=np.array([0.25, -3.0]),
+    )
+    path = tmp_path / "a.delphes.root"
+    with tree_writer(path, layout="delphes") as tree:
+        tree.append(four, PROCESS, LABEL)
+        tree.append(four, PROCESS, LABEL)
+    events = read_events(RootSource(), path, collections=("particles", "leptons"))
+    assert events.weight.tolist() == [0.25, -3.0, 0.25, -3.0]
+    assert ak.num(events.particles).tolist() == [5, 1, 5, 1]
+    assert ak.sum(events.particles.charge != 0, axis=1).tolist() == [4, 0, 4, 0]
+    columns = LeptonProcessor().select(events).columns
+    assert columns["weight"].tolist() == [0.25, 0.25]
+    assert [columns[f"l{i}_flavour"][0] for i in (1, 2, 3, 4)] == [11, 11, 13, 13]
+    np.testing.assert_allclose([columns[f"l{i}_pt"][0] for i in (1, 2, 3, 4)], pt, rtol=1e-5)
+
+
+def test_weights_of_the_generator_are_a_branch(tmp_path: Path) -> None:
+    weighted = replace(EVENTS, weight=np.array([0.5, 2.0]))
+    with tree_writer(tmp_path / "a.root") as tree:
+        tree.append(weighted, PROCESS, LABEL)
+    assert read_events(RootSource(), tmp_path / "a.root").weight.tolist() == [0.5, 2.0]
+    with tree_writer(tmp_path / "b.root") as tree:
+        tree.append(EVENTS, PROCESS, LABEL)
+        with pytest.raises(InputError, match="simulate those with weights to a file of their own"):
+            tree.append(weighted, PROCESS, LABEL)

@@ -33,7 +33,7 @@ from ...stats.selection.patterns import Patterns
 from ...stats.spectra.functions import basis
 from ..cluster.connecting import run_tasks
 from ..config.search import SearchConfig
-from ..stages.hunting import fabricated_fraction
+from ..stages.hunting import all_counts, fabricated_fraction
 from ..stages.run import Run, derived_seed
 from ..stages.samples import load_sample, load_simulation
 from ..stages.scores import Scores, read_scores
@@ -236,7 +236,7 @@ def background_parameters(run: Run) -> tuple[float, ...]:
 def _recipe(run: Run, results: SearchResults) -> _Recipe:
     """Fit the background of the data, and find the thresholds of the goodness of fit."""
     config, scores = run.config, read_scores(run)
-    spurious = fabricated_fraction(run, scores, results.spurious)
+    spurious = fabricated_fraction(run, all_counts(run, scores), results.spurious)
     rows = [row for window in results.windows for row in window.rows]
     patterns, fits = _scan(run, calibrated_scores(run, scores), spurious)
     if results.best is not None:

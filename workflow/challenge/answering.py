@@ -222,10 +222,13 @@ def _about_the_search(run: Run, results: SearchResults) -> str:
 
 def _background(run: Run, results: SearchResults) -> str:
     """Return what a selection was compared with, in words."""
-    if run.config.fit.background == "function":
+    background = run.config.fit.background
+    if background in {"function", "bump_hunt"}:
         return f"fits of {results.function}"
+    if background == "abcd":
+        return "events that pass one of two independent scores, or none,"
     counted = {"shaping": "events before selection", "transfer": "events that fail the selection"}
-    return f"counted {counted[run.config.fit.background]} and its efficiency, fitted"
+    return f"counted {counted[background]} and its efficiency, fitted"
 
 
 def _nothing(best: BestResult | None) -> str:

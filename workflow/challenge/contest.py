@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...core.files.outputs import own_folder
 from ..drawing import save_figure
 from .answer_figures import plot_answers
 from .answer_sheet import read_answer
@@ -49,8 +50,7 @@ def score_answers(
         check_box(box, opened)
     scores = judge([(path, read_answer(path)) for path in answers], opened)
     figures = []
-    with writing_to(out):
-        out.mkdir(parents=True, exist_ok=True)
+    with own_folder(out), writing_to(out):
         for _, key in opened:
             of_box = [each for each in scores.answers if each.commitment == key.commitment]
             if key.truth.signal:

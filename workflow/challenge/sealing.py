@@ -168,7 +168,8 @@ def seal_columns(
         key_file.unlink(missing_ok=True)
         write_secretly(key, key_file)
     with writing_to(out), atomic_path(out) as temporary:
-        pq.write_table(events.replace_schema_metadata({COMMITMENT: key.commitment}), temporary)
+        sealed = events.replace_schema_metadata({COMMITMENT: key.commitment})
+        pq.write_table(sealed, temporary, write_page_checksum=True)
     return key
 
 
@@ -223,6 +224,9 @@ def commitment_in(box: Path) -> str:
         If the file is missing, is neither HDF5 nor Parquet, or is no sealed box.
     """
     of_columns = box.suffix == _COLUMNS
+    if box.is_dir():
+        msg = f"{box}: a folder, not a file; give the box in it"
+        raise InputError(msg)
     try:
         found = _commitment_of_columns(box) if of_columns else _commitment_of_events(box)
     except FileNotFoundError:

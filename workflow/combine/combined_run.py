@@ -29,7 +29,7 @@ from ...stats.combination.workspace import combined_workspace
 from ...stats.search.repeats import shared_variance
 from ..config.search import SearchConfig
 from ..drawing import COLOURS, STYLE, save_figure
-from ..stages.hunting import fabricated_fraction, spurious_of
+from ..stages.hunting import all_counts, fabricated_fraction, spurious_of
 from ..stages.inputs import event_files
 from ..stages.provenance import Provenance, stage_key
 from ..stages.run import Run
@@ -291,8 +291,8 @@ def _channel(
         for part, of_part in zip(run.partitions, scores, strict=True)
     ]
     levels = np.stack([passed for passed, _ in selected])
-    fraction = np.zeros(len(regions))
-    fraction[searched] = fabricated_fraction(run, first, spurious_of(run, first))
+    fraction, counts = np.zeros(len(regions)), all_counts(run, first)
+    fraction[searched] = fabricated_fraction(run, counts, spurious_of(run, counts))
     return HuntChannel(
         patterns=[count_patterns(first.sample.mass, each, run.fit_edges) for each in levels],
         efficiencies=config.selections,

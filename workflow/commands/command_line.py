@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -75,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
     Traceback (most recent call last):
     overdensity.core.errors.ConfigError: none.yaml: no such configuration file
     """
-    words = sys.argv[1:] if arguments is None else arguments
+    words = [_at_home(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     flags = {word for word in words if word in GLOBAL_FLAGS}  # anywhere on the line
     words = [word for word in words if word not in GLOBAL_FLAGS]
     _set_up(quiet="--quiet" in flags)
@@ -101,9 +102,20 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(code)
 
 
+def _at_home(word: str) -> str:
+    """Return a word of the line with the home folder for ``~``, which no shell replaces in --out=~/x."""
+    option, equals, value = word.partition("=")
+    if equals and option.startswith("--"):
+        return f"{option}={_at_home(value)}" if value.startswith("~") else word
+    return os.path.expanduser(word) if word.startswith("~/") or word == "~" else word
+
+
 def _end_interrupted() -> NoReturn:
     """Say what Ctrl-C did, and end the process."""
     Console(stderr=True).print("interrupted; run again to go on from here")
+    # Python remembers an interrupt in code that was made of text, as that of a dataclass, until the next
+    # such code, and would end by the signal in place of the exit code.
+    exec("")  # noqa: S102
     sys.exit(_INTERRUPTED)
 
 

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 
 from ...core import OverdensityError
+from ...core.files.file_errors import is_unanswered
 
 __all__ = ["OURS", "USERS", "exit_code_and_sentence"]
 
@@ -99,7 +100,7 @@ def _of_users(error: BaseException) -> str | None:
         )
     if isinstance(error, ImportError):
         return _of_import(error)
-    if isinstance(error, ConnectionError):
+    if isinstance(error, ConnectionError) or (isinstance(error, OSError) and is_unanswered(error)):
         return f"{place}a server does not answer ({_first_line(error)}); start it, and {_GO_ON}"
     if isinstance(error, OSError) and error.errno in _MENDED:
         return f"{place}{_MENDED[error.errno]}"

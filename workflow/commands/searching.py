@@ -11,6 +11,7 @@ from ..tables import print_table, say, say_flags
 from .options import ConfigFile, Out, Set
 
 if TYPE_CHECKING:
+    from ..regions.region_config import RegionSearchConfig
     from ..stages.search_result import SearchResults
 
 __all__ = ["calibrate", "hunt", "report", "run", "score"]
@@ -39,16 +40,15 @@ def hunt(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 
 def run(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
     """Do a whole search, from event files to the report; an interrupted one goes on."""
-    from ..config.reading import load_config
-    from ..regions.region_config import is_in_regions
+    from ..regions.region_config import RegionSearchConfig, load_any_search
     from ..search_run import run_search
     from ..stages.run import Run
 
-    if is_in_regions(file, overrides or []):
-        _run_in_regions(file, out, overrides)
-        return
-    config = load_config(file, overrides or [], out=out)
-    _show(run_search(config), Run(config).folder)
+    config = load_any_search(file, overrides or [], out=out)
+    if isinstance(config, RegionSearchConfig):
+        _run_in_regions(config)
+    else:
+        _show(run_search(config), Run(config).folder)
 
 
 def report(
@@ -91,12 +91,10 @@ def calibrate(
     )
 
 
-def _run_in_regions(file: Path, out: str | None, overrides: list[str] | None) -> None:
+def _run_in_regions(config: RegionSearchConfig) -> None:
     """Do a search in regions, and print its tables."""
-    from ..regions.region_config import load_regions
     from ..regions.region_run import run_regions
 
-    config = load_regions(file, overrides or [], out=out)
     results = run_regions(config)
     say_flags(results.flags)
     print_table(results.table())

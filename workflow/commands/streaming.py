@@ -77,6 +77,10 @@ def stream(  # noqa: PLR0917 - typer knows arguments by their names
     for override in overrides or []:
         apply_override(given, override)
     names = tuple(name.strip() for name in features.split(","))
+    for name in names:
+        if names.count(name) > 1 or name == mass or not name:
+            msg = f"--features: {name!r} stands there twice, is the mass, or is empty; name each feature once"
+            raise ConfigError(msg)
     report = run_stream(
         ArrowStream(sys.stdin.buffer, names, mass)
         if source == "-"

@@ -114,9 +114,11 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="The ONNX file.", metavar="FILE.onnx")],
 ) -> None:
     """Write a tagger as an ONNX file, which a processor runs: features: [{tag: FILE.onnx}]."""
+    from ...core.files.outputs import refuse_unwritable
     from ...ml.tagging.onnx_export import export_tagger
     from ...ml.tagging.tagger_file import load_tagger
 
+    refuse_unwritable(out)
     declared = export_tagger(load_tagger(tagger), out)
     reads = [
         each.get("features", [each.get("constituents")]) for each in declared["inputs"].values()

@@ -81,7 +81,7 @@ def compare(  # noqa: PLR0917 - typer knows arguments by their names
     out: Annotated[Path, typer.Option(help="Folder of the result.")] = Path("comparison"),
     folds: Annotated[int, typer.Option(help="The first is learnt from, and never tested.")] = 5,
     permutations: Annotated[int, typer.Option(help="Of data and simulation.")] = 9999,
-    seed: Annotated[int, typer.Option(help="Of folds, trainings and permutations.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of folds, trainings and permutations.")] = 1,
 ) -> None:
     """Do data and simulation differ in any region? One global p; writes comparison.json."""
     from ..compare.compared_run import compare_files

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from ...core import ConfigError, Record
+from ...core.files.outputs import own_folder
 from ...ml import Comparison, compare
+from ...ml.blocks.equal_events import refuse_shared_events
 from ..drawing import save_figure
 from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
@@ -76,19 +78,24 @@ def compare_files(
             f"--features: {wrong!r} cannot be compared; name columns once, without that of --groups"
         )
         raise ConfigError(msg)
-    paths = [column_paths([each]) for each in (data, simulation)]
-    samples = [load_grouped(files, features, groups)[0] for files in paths]
-    result = compare(*samples, folds=folds, permutations=permutations, seed=seed)
-    options = {
-        "data": data,
-        "simulation": simulation,
-        "features": list(features),
-        "groups": groups,
-        "folds": folds,
-        "permutations": permutations,
-    }
-    found = ComparedFiles(result, Provenance.of(options, seed, [*paths[0], *paths[1]]))
-    out.mkdir(parents=True, exist_ok=True)
-    save_figure(plot_comparison(result, *samples), out / "comparison.png")
-    found.to_json(out / "comparison.json")
+    with own_folder(out):
+        paths = [column_paths([each]) for each in (data, simulation)]
+        samples = [load_grouped(files, features, groups)[0] for files in paths]
+        refuse_shared_events(
+            [each.event for each in samples],
+            [each.features for each in samples],
+            [data, simulation],
+        )
+        result = compare(*samples, folds=folds, permutations=permutations, seed=seed)
+        options = {
+            "data": data,
+            "simulation": simulation,
+            "features": list(features),
+            "groups": groups,
+            "folds": folds,
+            "permutations": permutations,
+        }
+        found = ComparedFiles(result, Provenance.of(options, seed, [*paths[0], *paths[1]]))
+        save_figure(plot_comparison(result, *samples), out / "comparison.png")
+        found.to_json(out / "comparison.json")
     return found

@@ -6,21 +6,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from ...core import ConfigError
 from ...core.files.name_lists import expanded
-from ...stats.spectra.fit_model import Background
-from .bending import EfficiencyConfig
+from .background_fit import FitConfig
 from .cluster import ClusterConfig
 from .event_input import EventsConfig
 from .expect import ExpectConfig
 from .limits import LimitsConfig
 from .region import RegionConfig
-from .registries import FunctionName, MethodName, ProcessorName, check_bins
+from .registries import MethodName, ProcessorName, check_bins
 from .sections import Decorrelate, MaybeFiles, NamedSection, PathText, Section
 from .uncertainties import UncertaintiesConfig
 
 __all__ = [
-    "FitConfig",
     "MethodConfig",
     "ProcessorConfig",
     "PseudoDatasetsConfig",
@@ -64,7 +61,7 @@ class ScanConfig(Section):
 
     low: Annotated[float, Field(gt=0)] = 2632.0
     high: Annotated[float, Field(gt=0)] = 6000.0
-    bins: Annotated[int, Field(ge=3)] = 16
+    bins: Annotated[int, Field(ge=3, le=10_000)] = 16
     signal_bins: Annotated[int, Field(ge=1)] = 3
     sideband_bins: Annotated[int, Field(ge=1)] = 2
 
@@ -81,62 +78,6 @@ class ScanConfig(Section):
             )
             raise ValueError(msg)
         return self
-
-
-class FitConfig(Section):
-    """The background of the selections.
-
-    Attributes
-    ----------
-    background : {'function', 'shaping', 'transfer'}
-        What a selection is compared with: the function, fitted before selection, times the smooth
-        efficiency of the selection; or, without any function, the events before selection times that
-        efficiency (a shaping function), or the events that fail times its odds (a transfer factor).
-    function : str
-        The background function: ``dijet3``, ``dijet4`` (LHCO 2020 eq. 4.3), ``dijet5``, or one
-        that another package registers (`overdensity.stats.register_function`).
-    bins_per_bin : int
-        Bins of the fitted spectrum in each bin of the scan.
-    efficiency : EfficiencyConfig
-        How a selection may bend the spectrum.
-    gof_threshold : float
-        Goodness of fit below which a selection is flagged and not quoted.
-    start : float or 'auto', optional
-        Where fits and searched windows begin, in GeV, by default at the lower end of the scan; rounded
-        up to an edge of the scan. Events below it are learnt from, and calibrate the scores. ``auto``:
-        the lowest edge from which fits describe what lies outside their windows
-        (`overdensity.stats.choose_start`).
-    spurious : {'none', 'data'} or tuple of str
-        Where the spurious signal of the function is measured, which enters as a nuisance: nowhere,
-        on the unselected data, or on simulated background (Parquet files with the mass). ``data``
-        is for studies: a signal among them counts as spurious and hides itself, so that neither
-        p-values nor limits are to be quoted.
-    """
-
-    background: Background = "function"
-    function: FunctionName = "dijet5"
-    bins_per_bin: Annotated[int, Field(ge=1)] = 2
-    efficiency: EfficiencyConfig = EfficiencyConfig()
-    gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
-    start: Literal["auto"] | Annotated[float, Field(gt=0)] | None = None
-    spurious: Literal["data", "none"] | Annotated[tuple[PathText, ...], Field(min_length=1)] = (
-        "none"
-    )
-
-    def check_fitted(self, what: str) -> None:
-        """Refuse what needs a function that is fitted to the spectrum, where none is.
-
-        Raises
-        ------
-        ConfigError
-            With a background that is counted.
-        """
-        if self.background != "function":
-            msg = (
-                f"fit.background: {self.background} fits no function to the spectrum, which {what} "
-                "would need; set fit.background: function"
-            )
-            raise ConfigError(msg)
 
 
 class PseudoDatasetsConfig(Section):
@@ -255,7 +196,7 @@ class SearchConfig(Section):
     calibration: Literal["conformal", "none"] = "conformal"
     folds: Annotated[int, Field(ge=2)] = 7
     cross_fitting: Literal["tournament", "all"] = "tournament"
-    repeats: Annotated[int, Field(ge=1)] = 3
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 3
     fit: FitConfig = FitConfig()
     pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
     uncertainties: UncertaintiesConfig = UncertaintiesConfig()
@@ -279,6 +220,14 @@ class SearchConfig(Section):
     def spectra(self) -> tuple[float, ...]:
         """1 for the unselected spectrum, which is always fitted, then the cuts."""
         return (1.0, *self.cuts)
+
+    @property
+    def window_bins(self) -> range:
+        """Bins of the scan that a signal region may have: one number, or several of a bump hunt."""
+        if self.fit.background != "bump_hunt":
+            return range(self.scan.signal_bins, self.scan.signal_bins + 1)
+        narrowest, widest = self.fit.widths
+        return range(narrowest, widest + 1)
 
     @field_validator("selections")
     @classmethod
@@ -314,10 +263,21 @@ class SearchConfig(Section):
 
     @model_validator(mode="after")
     def _functions_have_bins_to_be_fitted_in(self) -> Self:
-        bins = (self.scan.bins - self.scan.signal_bins) * self.fit.bins_per_bin
+        bins = (self.scan.bins - max(self.window_bins)) * self.fit.bins_per_bin
         check_bins("fit.function", self.fit.function, bins)
         for name in self.uncertainties.functions:
             check_bins("uncertainties.functions", name, bins)
+        return self
+
+    @model_validator(mode="after")
+    def _intervals_fit_into_the_scan(self) -> Self:
+        widest, scan = max(self.window_bins), self.scan
+        if widest + 2 * scan.sideband_bins > scan.bins:
+            msg = (
+                f"fit.widths: an interval of {widest} bins with {scan.sideband_bins} on either side "
+                f"does not fit into scan.bins: {scan.bins}; raise that, or narrow the intervals"
+            )
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")
@@ -332,7 +292,7 @@ class SearchConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _counted_backgrounds_have_no_function(self) -> Self:
+    def _other_backgrounds_do_without(self) -> Self:
         needing = {
             "fit.start: auto": self.fit.start == "auto",
             "fit.spurious": self.fit.spurious != "none",
@@ -341,6 +301,13 @@ class SearchConfig(Section):
         }
         for what in (key for key, given in needing.items() if given):
             self.fit.check_fitted(what)
+        one = {"calibration: conformal": self.calibration != "none", "repeats": self.repeats > 1}
+        for what in (key for key, given in one.items() if given and self.fit.background == "abcd"):
+            msg = (
+                f"fit.background: abcd cuts on both scores as they are, once, without {what}; set "
+                "calibration: none and repeats: 1"
+            )
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

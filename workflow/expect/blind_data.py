@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError
 from ...ml import Sample, Window
-from ...stats import fit, spectrum_of, spurious_signal
-from ...stats.reach.blind_background import BlindBackground, blind_background, blind_spectrum
+from ...stats import fit, spectrum_of
+from ...stats.reach.blind_background import BlindBackground, blind_background
 from ...stats.spectra.binning import window_bins
 from ...stats.spectra.functions import basis
-from ...stats.uncertainties.of_functions import function_nuisances
+from ...stats.spectra.spurious import fit_outside
 from ..calibrate.retraining import with_new_masses
+from ..stages.hunting import fabricated_fraction, spurious_of
 from ..stages.run import Run
-from ..stages.samples import load_masses, load_sample
+from ..stages.samples import load_sample
 
 __all__ = ["background_of", "blind_fit", "blind_sample", "check_blind", "sideband_p_value"]
 
@@ -65,9 +66,9 @@ def blind_fit(run: Run, window: int) -> tuple[tuple[float, ...], Array]:
     expected : ndarray of shape (n_bins,)
         Events that it expects, the signal region included.
     """
-    function = basis(run.config.fit.function, run.fit_edges)
-    theta, expected = blind_spectrum(function, *_seen(run, window))
-    return tuple(theta.tolist()), expected
+    function, (counts, _) = basis(run.config.fit.function, run.fit_edges), _seen(run, window)
+    theta = fit_outside(function, counts, np.array(run.regions)[[window]]).theta[0, 0]
+    return tuple(theta.tolist()), function.expected(theta)
 
 
 def sideband_p_value(run: Run, window: int) -> float:
@@ -88,27 +89,8 @@ def background_of(run: Run, window: int) -> BlindBackground:
         Index of the window; what the data hold in its signal region changes nothing.
     """
     config, (counts, masked) = run.config, _seen(run, window)
-    fractions = [np.zeros(len(run.windows))]
-    if config.fit.spurious != "none":
-        simulated = load_masses(run, config.fit.spurious)
-        measured = spurious_signal(
-            run.fit_edges,
-            spectrum_of(simulated.mass, run.fit_edges, simulated.weight).counts,
-            run.regions,
-            function=config.fit.function,
-            guard=config.fit.bins_per_bin,
-        )
-        fractions.append(np.array(measured.fraction))
-    if config.uncertainties.functions:
-        _, expected = blind_fit(run, window)
-        others = function_nuisances(
-            run.fit_edges,
-            np.where(masked, np.round(expected), counts),
-            run.regions,
-            function=config.fit.function,
-            others=config.uncertainties.functions,
-        )
-        fractions += others.fractions.values()
+    # what others say of a window is asked of the spectrum that is expected in it
+    whole = np.where(masked, np.round(blind_fit(run, window)[1]), counts)
     return blind_background(
         run.fit_edges,
         counts,
@@ -116,7 +98,7 @@ def background_of(run: Run, window: int) -> BlindBackground:
         window,
         config.selections,
         model=run.fit_model,
-        spurious=np.sqrt(np.square(fractions).sum(axis=0)),
+        spurious=fabricated_fraction(run, whole, spurious_of(run, whole)),
         windowed=run.method.windowed,
         seed=config.seed,
     )

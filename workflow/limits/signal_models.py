@@ -14,7 +14,13 @@ from ..stages.inputs import column_paths
 from ..stages.run import Run
 from ..stages.samples import load_signal, signal_total
 
-__all__ = ["SignalModel", "accepted_flags", "read_signal_models"]
+__all__ = [
+    "SignalModel",
+    "accepted_flags",
+    "few_accepted",
+    "read_signal_models",
+    "refuse_too_few_generated",
+]
 
 _FEWEST = 20  # signal events in the signal region, of which half are kept back to measure with
 _FEW_ACCEPTED = 1e-3  # of the generated events, which hardly any signal has
@@ -77,21 +83,40 @@ def accepted_flags(signals: Sequence[SignalModel]) -> tuple[str, ...]:
     """Say which signals have hardly any of their generated events in their files."""
     flags = []
     for signal in signals:
-        share = (signal.whole or signal.total) / signal.generated
-        if share < _FEW_ACCEPTED:
-            flags.append(
-                f"{signal.name}: its files hold {share:.1g} of what was generated (limits.signals."
-                f"{signal.name}.generated: {signal.config.generated:g}); is that a number of events, "
-                "where the files have weights of another sum?"
-            )
+        key, held = f"limits.signals.{signal.name}", signal.whole or signal.total
+        flags += few_accepted(key, signal.generated, held)
     return tuple(flags)
 
 
-def _check_generated(name: str, signal: SignalConfig, total: float) -> None:
-    """Refuse fewer generated events than there are: limits would be too strong by the ratio."""
-    if signal.generated is not None and signal.generated < (1 - _ROUNDED) * total:
+def few_accepted(key: str, generated: float | None, held: float) -> tuple[str, ...]:
+    """Return a flag where files hold hardly any of the generated events.
+
+    Examples
+    --------
+    >>> len(few_accepted("signals.vll", 1e6, 20)), len(few_accepted("signals.vll", 1e4, 20))
+    (1, 0)
+    """
+    if generated is None or held >= _FEW_ACCEPTED * generated:
+        return ()
+    flag = (
+        f"{key}: its files hold {held / generated:.1g} of what was generated ({key}.generated: "
+        f"{generated:g}); is that a number of events, where the files have weights of another sum?"
+    )
+    return (flag,)
+
+
+def refuse_too_few_generated(key: str, generated: float | None, held: float) -> None:
+    """Refuse fewer generated events than there are: limits would be too strong by the ratio.
+
+    Examples
+    --------
+    >>> refuse_too_few_generated("signals.vll", 5, 2000)
+    Traceback (most recent call last):
+    overdensity.core.errors.ConfigError: signals.vll.generated is 5, but the files hold 2000 events...
+    """
+    if generated is not None and generated < (1 - _ROUNDED) * held:
         msg = (
-            f"limits.signals.{name}.generated is {signal.generated:g}, but the files hold {total:g} "
+            f"{key}.generated is {generated:g}, but the files hold {held:g} "
             "events (or sum of weights) of it: give the number before any cut, or leave it out where "
             "nothing was cut"
         )
@@ -129,7 +154,7 @@ def read_signal_models(run: Run, limits: LimitsConfig) -> list[SignalModel]:
             )
             raise InputError(msg)
         total, whole = signal_total(run, files), signal_total(run, files, everywhere=True)
-        _check_generated(name, signal, whole)
+        refuse_too_few_generated(f"limits.signals.{name}", signal.generated, whole)
         share = float(inside[window])
         found.append(SignalModel(name, signal, files, sample, total, window, share, whole))
     return found

@@ -1,16 +1,21 @@
-"""Which files a result has left beside it, by their content: damaged ones are made again with it."""
+"""What a run notes of itself: its configuration, and files by their content; damaged ones are made again."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core import Record
-from ...core.identity import hex_digest
+from pydantic import BaseModel
 
-__all__ = ["START_FILE", "WrittenFiles", "are_as_written", "note_files"]
+from ...core import InputError, Record
+from ...core.files.yaml_values import yaml_text
+from ...core.identity import hex_digest
+from ...core.records import write_text_atomic
+
+__all__ = ["START_FILE", "WrittenFiles", "are_as_written", "note_files", "write_configuration"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +36,37 @@ class WrittenFiles(Record):
     made_by = "'overdensity hunt'"
 
     digests: dict[str, str]
+
+
+def write_configuration(folder: Path, config: BaseModel) -> None:
+    """Write the whole of a configuration to ``config.yaml`` of a run, unless it is of another kind.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder.
+    config : BaseModel
+        A search with windows, or one in regions (with the key ``groups``).
+
+    Raises
+    ------
+    InputError
+        If the folder holds a search of the other kind, whose results and report have the same names.
+    """
+    path, text = folder / "config.yaml", yaml_text(config.model_dump(mode="json"))
+    kinds = {True: "a search in regions", False: "a search with windows"}
+    wanted = _in_regions(text.encode())
+    if path.is_file() and _in_regions(path.read_bytes()) != wanted:
+        msg = (
+            f"{folder}: holds {kinds[not wanted]}, whose configuration and report {kinds[wanted]} would "
+            "write over; give it another folder with out"
+        )
+        raise InputError(msg)
+    write_text_atomic(path, text)
+
+
+def _in_regions(text: bytes) -> bool:
+    return re.search(rb"^groups:", text, re.MULTILINE) is not None
 
 
 def note_files(folder: Path, names: Sequence[str]) -> None:

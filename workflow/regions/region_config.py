@@ -9,10 +9,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ...core.files.yaml_values import yaml_file
 from ..config.limits import SignalConfig
-from ..config.reading import read_yaml, validated
-from ..config.search import MethodConfig
+from ..config.reading import parse_config, read_yaml, validated
+from ..config.search import MethodConfig, SearchConfig
 from ..config.sections import FilesSection, LocalFolder, Section
 
 __all__ = [
@@ -20,7 +19,7 @@ __all__ = [
     "RegionSearchConfig",
     "RegionUncertainties",
     "WeightVariation",
-    "is_in_regions",
+    "load_any_search",
     "load_regions",
 ]
 
@@ -41,7 +40,7 @@ class BackgroundConfig(FilesSection):
         In fb. By default the weights are normalised to the luminosity already.
     generated : float, optional
         Events generated for the files, or their sum of weights, before any cut: what the cross
-        section stands for. By default the sum of weights in the files.
+        section stands for. Files of selected events do not say it, so that it goes with one.
     uncertainty : float
         Of the cross section, relative.
     """
@@ -49,6 +48,16 @@ class BackgroundConfig(FilesSection):
     cross_section: Annotated[float, Field(gt=0)] | None = None
     generated: Annotated[float, Field(gt=0)] | None = None
     uncertainty: Relative = 0.0
+
+    @model_validator(mode="after")
+    def _cross_section_has_a_number(self) -> Self:
+        if self.cross_section is not None and self.generated is None:
+            msg = _without_a_number("it")
+            raise ValueError(msg)
+        if self.generated is not None and self.cross_section is None:
+            msg = "generated goes with a cross_section (fb); leave it out where weights are normalised"
+            raise ValueError(msg)
+        return self
 
 
 class WeightVariation(Section):
@@ -154,12 +163,22 @@ class RegionSearchConfig(Section):
     luminosity: Annotated[float, Field(gt=0)]
     uncertainties: RegionUncertainties = RegionUncertainties()
     classifier: bool = True
-    folds: Annotated[int, Field(ge=2)] = 3
+    folds: Annotated[int, Field(ge=2, le=100)] = 3
     bins: Annotated[int, Field(ge=1)] = 8
     expected: Annotated[float, Field(gt=0)] = 3.0
     level: Annotated[float, Field(gt=0, le=0.999)] = 0.95
     seed: Annotated[int, Field(ge=0)] = 1
     out: LocalFolder = "runs/regions"
+
+    @field_validator("regions", mode="before")
+    @classmethod
+    def _numbers_are_different(cls, value: Any) -> Any:
+        numbers = [str(number) for number in value] if isinstance(value, dict) else []
+        for number in numbers:
+            if numbers.count(number) > 1:
+                msg = f"{number} stands twice, as a number and as a word; leave one out"
+                raise ValueError(msg)
+        return value
 
     @field_validator("method")
     @classmethod
@@ -178,6 +197,8 @@ class RegionSearchConfig(Section):
             if each.cross_section is None:
                 msg = f"{name!r} has no cross_section: give what is predicted, in fb"
                 raise ValueError(msg)
+            if each.generated is None:
+                raise ValueError(_without_a_number(repr(name)))
         return value
 
     @model_validator(mode="after")
@@ -194,6 +215,10 @@ class RegionSearchConfig(Section):
                 msg = f"signals: {name!r} is the name of a background, too; rename one of them"
                 raise ValueError(msg)
         called = list((self.regions or {}).values())
+        for name in (*called, *self.uncertainties.weights):
+            if "/" in name:
+                msg = f"{name!r}: a region, or an uncertainty of shapes, has no '/' in its name; rename it"
+                raise ValueError(msg)
         for name in called:
             if called.count(name) > 1:
                 msg = f"regions: two are called {name!r}; give each a name of its own"
@@ -205,26 +230,32 @@ class RegionSearchConfig(Section):
         """Where all is made."""
         return Path(self.out)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of data and of all processes, as they are given."""
+        simulated = [*self.backgrounds.values(), *self.signals.values()]
+        return (*self.events.files, *(name for each in simulated for name in each.files))
 
-def is_in_regions(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> bool:
-    """Return whether a configuration is of a search in regions: whether it has the key ``groups``.
+
+def load_any_search(
+    path: str | os.PathLike[str], overrides: Sequence[str] = (), *, out: str | None = None
+) -> SearchConfig | RegionSearchConfig:
+    """Read the configuration of a search: in regions if it has the key ``groups``, or of a mass.
 
     Parameters
     ----------
-    path : path-like
-        The YAML file.
-    overrides : sequence of str
-        ``key=value``, as for `load_regions`.
+    path, overrides, out
+        As for `load_regions`.
 
     Raises
     ------
     ConfigError
-        If the file is missing or not YAML.
+        If the file is missing or not YAML, or a key or value cannot be used.
     """
-    values: Any = yaml_file(Path(path), kind="configuration file")
-    return (isinstance(values, dict) and _KEY in values) or any(
-        each.startswith(f"{_KEY}=") for each in overrides
-    )
+    values = read_yaml(path, out=out, first_key="events")
+    if _KEY in values or any(each.startswith(f"{_KEY}=") for each in overrides):
+        return validated(RegionSearchConfig, values, overrides, origin=str(path))
+    return parse_config(values, overrides, origin=str(path))
 
 
 def load_regions(
@@ -248,3 +279,11 @@ def load_regions(
     """
     values = read_yaml(path, out=out, first_key="events")
     return validated(RegionSearchConfig, values, overrides, origin=str(path))
+
+
+def _without_a_number(name: str) -> str:
+    return (
+        f"{name} has a cross_section and no 'generated', so that the efficiency is not known: give the "
+        "events generated for its files before any cut, or their sum of weights (sum_weights in the "
+        ".simulation.json of overdensity simulate)"
+    )

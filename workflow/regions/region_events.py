@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InputError
 from ...ml import Sample
+from ...ml.blocks.equal_events import refuse_shared_events
 from ..config.limits import SignalConfig
+from ..limits.signal_models import few_accepted, refuse_too_few_generated
 from ..stages.inputs import column_paths
 from ..stages.samples import load_grouped
 from .region_config import BackgroundConfig, RegionSearchConfig
@@ -18,6 +21,8 @@ from .region_config import BackgroundConfig, RegionSearchConfig
 __all__ = ["Process", "RegionEvents", "read_events"]
 
 Array = NDArray[np.float64]
+
+_BEYOND = 0.1  # of the data, outside the range of the simulation: more than a signal
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +37,14 @@ class Process:
         The same weights under each effect, up and down.
     relative_error : float
         Uncertainty of the cross section.
+    flags : tuple of str
+        What looks wrong in its normalisation.
     """
 
     sample: Sample
     varied: dict[str, tuple[Array, Array]]
     relative_error: float = 0.0
+    flags: tuple[str, ...] = ()
 
     @property
     def weight(self) -> Array:
@@ -74,6 +82,21 @@ class RegionEvents:
         joined = Sample.concatenated(*(each.sample for each in self.backgrounds.values()))
         return joined.take(np.argsort(joined.event, kind="stable"))
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What looks wrong in the events: normalisations, and units."""
+        found = [flag for each in (self.backgrounds | self.signals).values() for flag in each.flags]
+        simulated, data = self.background.features, self.data.features
+        if len(data) and len(simulated):
+            beyond = (data < simulated.min(axis=0)) | (data > simulated.max(axis=0))
+            for name, share in zip(self.data.names, beyond.mean(axis=0), strict=True):
+                if share > _BEYOND:
+                    found.append(
+                        f"feature {name!r}: {100 * share:.0f} % of the data lie beyond the range of all "
+                        "simulated background; are both in the same units?"
+                    )
+        return tuple(found)
+
 
 def read_events(config: RegionSearchConfig) -> RegionEvents:
     """Read all files of a search, without the events outside its regions.
@@ -84,6 +107,7 @@ def read_events(config: RegionSearchConfig) -> RegionEvents:
         If a file or column cannot be used, data have weights, or a region has no background.
     """
     data = _read_data(config)
+    column_paths(config.files)  # none twice, whatever it is given as
     backgrounds = {
         name: _read_process(config, f"backgrounds.{name}", each)
         for name, each in config.backgrounds.items()
@@ -92,6 +116,7 @@ def read_events(config: RegionSearchConfig) -> RegionEvents:
         name: _read_process(config, f"signals.{name}", each)
         for name, each in config.signals.items()
     }
+    _refuse_copies(data, backgrounds, signals)
     simulated = np.unique(np.concatenate([each.group for each in backgrounds.values()]))
     names = config.regions or {int(number): str(number) for number in simulated}
     missing = [name for number, name in names.items() if number not in simulated]
@@ -133,13 +158,14 @@ def _read_process(
     files = column_paths(given.files)
     sample, columns = load_grouped(files, config.features, config.groups, more=wanted)
     weight = sample.weights
-    scale = 1.0
-    if given.cross_section is not None:
-        total = float(weight.sum()) if given.generated is None else given.generated
-        if not total > 0:
-            msg = f"{key}: the weights of {len(sample)} events sum to {total:g}; give generated"
-            raise InputError(msg)
-        scale = given.cross_section * config.luminosity / total
+    held, scale = float(weight.sum()), 1.0
+    if not held > 0:
+        msg = f"{key}: the weights of {len(sample)} events sum to {held:g}; simulate more, or leave it out"
+        raise InputError(msg)
+    if given.cross_section is not None and given.generated is not None:
+        refuse_too_few_generated(key, given.generated, held)
+        scale = given.cross_section * config.luminosity / given.generated
+    flags = few_accepted(key, given.generated, held)
     order = np.argsort(sample.event, kind="stable")
     error = given.uncertainty if isinstance(given, BackgroundConfig) else 0.0
     return Process(
@@ -149,7 +175,20 @@ def _read_process(
             for name, each in effects.items()
         },
         error,
+        flags,
     )
+
+
+def _refuse_copies(
+    data: Sample, backgrounds: Mapping[str, Process], signals: Mapping[str, Process]
+) -> None:
+    """Refuse events that are in two samples which are added, or held against each other."""
+    named = {"events": data}
+    named |= {f"backgrounds.{name}": each.sample for name, each in backgrounds.items()}
+    of_signals = {f"signals.{name}": each.sample for name, each in signals.items()}
+    pairs = [*combinations(named.items(), 2), *product(named.items(), of_signals.items())]
+    for (name, one), (other, two) in pairs:
+        refuse_shared_events([one.event, two.event], [one.features, two.features], [name, other])
 
 
 def _within(process: Process, names: Mapping[int, str], key: str) -> Process:

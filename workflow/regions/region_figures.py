@@ -6,15 +6,18 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ..drawing import BACKGROUND, COLOURS, STYLE
 from .region_result import RegionSearchResults, RegionShape
 
-__all__ = ["plot_limits", "plot_region"]
+__all__ = ["plot_closure", "plot_limits", "plot_region"]
+
+_COLUMNS = 4  # features in a row
 
 
 def plot_region(region: RegionShape, z: float) -> Figure:
-    """Draw the score of a region: stacked backgrounds, signals, and data; bins of equal width.
+    """Draw the score of a region: backgrounds and their uncertainty, signals, and data; bins of equal width.
 
     Parameters
     ----------
@@ -35,6 +38,19 @@ def plot_region(region: RegionShape, z: float) -> Figure:
                 events, edges, baseline=below, fill=True, color=colour, alpha=0.6, label=name
             )
             below = events
+        error = _uncertainty(region)
+        low = np.maximum(below - error, 0)
+        axes.stairs(
+            below + error,
+            edges,
+            baseline=low,
+            fill=True,
+            fc="none",
+            ec="0.3",
+            hatch="////",
+            lw=0,
+            label="uncertainty",
+        )
         for i, (name, template) in enumerate(region.signals.items()):
             axes.stairs(template.events, edges, ls="--", color=COLOURS[-1 - i], lw=1.5, label=name)
         seen = np.array(region.observed)
@@ -52,6 +68,50 @@ def plot_region(region: RegionShape, z: float) -> Figure:
     return figure
 
 
+def _uncertainty(region: RegionShape) -> NDArray[np.float64]:
+    """Return the total uncertainty of the background in each bin before the fit, events."""
+    square = np.zeros(len(region.observed))
+    common: dict[str, NDArray[np.float64]] = {}
+    for template in region.backgrounds.values():
+        events = np.array(template.events)
+        square += np.array(template.errors) ** 2 + (template.relative_error * events) ** 2
+        effects = {name: size * events for name, size in template.factors.items()}
+        effects |= {
+            name: (np.array(each.up) - np.array(each.down)) / 2
+            for name, each in template.variations.items()
+        }
+        for name, shift in effects.items():
+            common[name] = common.get(name, 0) + shift
+    return np.sqrt(square + sum(shift**2 for shift in common.values()))
+
+
+def plot_closure(region: RegionShape) -> Figure:
+    """Draw the features of events drawn from the flow of a region over those of simulated background."""
+    rows = -(-len(region.closure) // _COLUMNS)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(2.6 * _COLUMNS, 2.3 * rows + 0.3))
+        grid = figure.subplots(rows, _COLUMNS, squeeze=False)
+        for axes, shape in zip(grid.flat, region.closure, strict=False):
+            edges = np.array(shape.edges)
+            axes.stairs(shape.drawn, edges, color=COLOURS[1], lw=1.5, label="flow")
+            axes.errorbar(
+                (edges[1:] + edges[:-1]) / 2,
+                shape.simulated,
+                shape.errors,
+                fmt="o",
+                ms=2.5,
+                color="black",
+                label="simulation",
+            )
+            axes.set_xlabel(shape.name)
+            axes.set_ylim(bottom=0)
+            axes.tick_params(labelsize=9)
+        for axes in grid.flat[len(region.closure) :]:
+            axes.set_axis_off()
+        grid.flat[0].legend(fontsize=8)
+    return figure
+
+
 def plot_limits(results: RegionSearchResults) -> Figure:
     """Draw limits on the visible cross section of each region, and on those of the signals."""
     with mpl.rc_context(STYLE):
@@ -64,6 +124,7 @@ def plot_limits(results: RegionSearchResults) -> Figure:
             [each.cross_section for each in visible],
             [each.cross_section_expected for each in visible],
         )
+        _legend_above(left)
         left.set_ylabel("limit on the visible cross section [fb]")
         names = [each.name for each in results.signals]
         _draw_limits(
@@ -74,9 +135,14 @@ def plot_limits(results: RegionSearchResults) -> Figure:
         )
         predicted = [each.cross_section for each in results.signals]
         right.plot(names, predicted, "_", ms=18, mew=2, color=COLOURS[2], label="predicted")
+        known = [each.classifier_expected or np.nan for each in results.signals]
+        if np.isfinite(known).any():
+            right.plot(
+                names, known, "D", ms=6, mfc="none", color=COLOURS[0], label="expected, classifier"
+            )
         right.set_ylabel("limit on the cross section [fb]")
         if names:
-            right.legend(fontsize=9)
+            _legend_above(right)
         else:
             right.set_axis_off()
     return figure
@@ -98,4 +164,9 @@ def _draw_limits(
     axes.plot(names, quantiles[2], "_", ms=18, color=BACKGROUND, label="expected, ±1σ and ±2σ")
     axes.plot(names, observed, "o", ms=5, color="black", label="observed")
     axes.set_yscale("log")
-    axes.legend(fontsize=9)
+
+
+def _legend_above(axes: Axes) -> None:
+    low, high = axes.get_ylim()
+    axes.set_ylim(low * (low / high) ** 0.05, high * (high / low) ** 0.4)
+    axes.legend(fontsize=9, loc="upper left", ncols=2)

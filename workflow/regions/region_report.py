@@ -9,7 +9,7 @@ from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
 from ..drawing import as_svg_uri
 from ..report.page import render_page
-from .region_figures import plot_limits, plot_region
+from .region_figures import plot_closure, plot_limits, plot_region
 from .region_result import RegionSearchResults
 
 __all__ = ["write_region_report"]
@@ -46,6 +46,11 @@ def write_region_report(folder: Path) -> Path:
         signals=results.signals_table(),
         limits=as_svg_uri(plot_limits(results)),
         figures=[(uri, region.name) for uri, region in drawn],
+        closure=[
+            (as_svg_uri(plot_closure(region)), region)
+            for region in results.regions
+            if region.closure
+        ],
         configuration=yaml_text(provenance.configuration),
         inputs=provenance.inputs,
         versions=provenance.versions,

@@ -17,6 +17,29 @@ __all__ = ["BenchmarkLimit", "RegionSearchResults", "RegionShape"]
 
 
 @dataclass(frozen=True)
+class FeatureClosure(Record):
+    """A feature in simulated background and in events drawn from the flow, in shares of all events.
+
+    Attributes
+    ----------
+    name : str
+        The feature.
+    edges : tuple of float
+        Of the bins, which leave out one event in a hundred.
+    simulated, errors : tuple of float
+        Weighted simulated background, and its statistical errors.
+    drawn : tuple of float
+        Events drawn from the flow.
+    """
+
+    name: str
+    edges: tuple[float, ...]
+    simulated: tuple[float, ...]
+    errors: tuple[float, ...]
+    drawn: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class RegionShape(Record):
     """The score of one region.
 
@@ -36,6 +59,8 @@ class RegionShape(Record):
         Data in each bin.
     backgrounds, signals : dict of str to Template
         Expected events in each bin.
+    closure : tuple of FeatureClosure
+        Features of events drawn from the flow, beside those of simulated background.
     """
 
     name: str
@@ -47,6 +72,7 @@ class RegionShape(Record):
     observed: tuple[float, ...]
     backgrounds: dict[str, Template]
     signals: dict[str, Template]
+    closure: tuple[FeatureClosure, ...] = ()
 
     @property
     def expected(self) -> float:
@@ -95,6 +121,12 @@ class BenchmarkLimit(Record):
         """Expected limit of the flows over that of the classifier; None where there is none."""
         known = self.classifier
         return None if known is None else self.strength.expected[2] / known.expected[2]
+
+    @property
+    def classifier_expected(self) -> float | None:
+        """Median expected limit of the classifier, fb; None where there is none."""
+        known = self.classifier
+        return None if known is None else known.expected[2] * self.cross_section
 
 
 @dataclass(frozen=True)
@@ -159,7 +191,7 @@ class RegionSearchResults(Printed, Record):
             "regions, their most anomalous bins, and limits on visible cross sections, fb, "
             f"{100 * self.visible.level:g} % CL",
             (
-                *("region", "data", "simulated", "AUC", "last bin (expected)", "p"),
+                *("region", "data", "expected", "AUC", "last bin (expected)", "local p"),
                 *("σ vis", "median"),
             ),
             tuple(rows),
@@ -178,9 +210,7 @@ class RegionSearchResults(Printed, Record):
                 f"{each.expected[2]:.3g} [{each.expected[1]:.3g}, {each.expected[3]:.3g}]",
                 f"{each.strength.observed:.2f}",
                 f"{each.discovery.z:.1f}",
-                "–"
-                if each.classifier is None
-                else f"{each.classifier.expected[2] * each.cross_section:.3g}",
+                "–" if each.classifier_expected is None else f"{each.classifier_expected:.3g}",
                 "–" if each.ratio is None else f"{each.ratio:.2f}",
             )
             for each in self.signals

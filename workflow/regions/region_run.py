@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from ...core import MissingExtraError, extra_for
+from ...core.extras import skipped_without_extra
 from ...core.files.locks import locked
-from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
 from ...ml import Folding
 from ...ml.flows.marginals import effective_number
 from ...stats.limits.profiled import UpperLimit
 from ...stats.workspaces.visible import visible_counts
 from ..cluster.campaign import in_file_names
+from ..models.written_files import write_configuration
 from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
 from .region_classifier import learn_signal
+from .region_closure import Closure, close
 from .region_config import RegionSearchConfig
 from .region_events import RegionEvents, read_events
 from .region_fit import ScoredRegion, benchmark, scored_regions
 from .region_report import write_region_report
 from .region_result import RegionSearchResults, RegionShape
-from .region_scores import Closure, RegionScores, close, learn_regions
+from .region_scores import RegionScores, learn_regions
 
 __all__ = ["run_regions"]
-
-logger = logging.getLogger(__name__)
 
 _ALIKE = 0.55  # AUC up to which drawn events and background count as alike
 
@@ -49,12 +46,13 @@ def run_regions(config: RegionSearchConfig) -> RegionSearchResults:
     Raises
     ------
     InputError
-        If files, columns or regions cannot be used, or another process works in the folder.
+        If files, columns or regions cannot be used, another process works in the folder, or it holds
+        a search with windows.
     """
     folder = config.folder
     with locked(folder / ".lock", what=str(folder)):
         events = read_events(config)
-        write_text_atomic(folder / "config.yaml", yaml_text(config.model_dump(mode="json")))
+        write_configuration(folder, config)
         scores = learn_regions(config, events, folder)
         closure = close(scores, events.background, seed=config.seed)
         processes = events.backgrounds | events.signals
@@ -67,18 +65,11 @@ def run_regions(config: RegionSearchConfig) -> RegionSearchResults:
         results = _results(config, events, scores, regions, closure)
         results.to_json(folder / "regions.json")
         write_region_report(folder)
-        _for_hepdata(results, folder)
-    return results
-
-
-def _for_hepdata(results: RegionSearchResults, folder: Path) -> None:
-    try:
-        with extra_for("regions.hepdata is not written: it"):
+        with skipped_without_extra("regions.hepdata"):
             from .region_hepdata import write_region_hepdata  # noqa: PLC0415 - an extra
-    except MissingExtraError as error:
-        logger.warning("%s", error)
-        return
-    write_region_hepdata(results, folder)
+
+            write_region_hepdata(results, folder)
+    return results
 
 
 def _results(
@@ -115,9 +106,9 @@ def _results(
             seed=config.seed,
         ),
         signals=tuple(signals),
-        flags=(*_flags(events, scores, shapes), *untaught),
+        flags=(*events.flags, *_flags(events, scores, shapes), *untaught),
         provenance=Provenance.of(
-            config.model_dump(mode="json"), config.seed, column_paths(_files(config))
+            config.model_dump(mode="json"), config.seed, column_paths(config.files)
         ),
     )
 
@@ -141,11 +132,6 @@ def _classified(
     return benchmark(config, name, regions)[0].strength
 
 
-def _files(config: RegionSearchConfig) -> Sequence[str]:
-    simulated = [*config.backgrounds.values(), *config.signals.values()]
-    return [*config.events.files, *(name for each in simulated for name in each.files)]
-
-
 def _shape(region: ScoredRegion, closure: Closure | None) -> RegionShape:
     return RegionShape(
         name=region.name,
@@ -157,6 +143,7 @@ def _shape(region: ScoredRegion, closure: Closure | None) -> RegionShape:
         observed=region.observed,
         backgrounds=region.backgrounds,
         signals=region.signals,
+        closure=() if closure is None else closure.features,
     )
 
 

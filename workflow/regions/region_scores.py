@@ -1,9 +1,9 @@
-"""Scores of a search in regions: flows of all folds, what they give every event, and their closure."""
+"""Scores of a search in regions: flows of all folds, and what they give every event."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...core import InputError, progress
 from ...core.identity import hex_digest
-from ...ml import Folding, Sample, compare, make_method
+from ...ml import Folding, Sample, make_method
 from ...ml.anomaly.densities.region_flows import RegionFlows
 from ...ml.flows.marginals import effective_number
 from ...ml.known_methods import load_method
@@ -19,13 +19,9 @@ from ..stages.provenance import stage_key
 from .region_config import RegionSearchConfig
 from .region_events import RegionEvents
 
-__all__ = ["Closure", "RegionScores", "close", "learn_regions"]
+__all__ = ["RegionScores", "learn_regions"]
 
 logger = logging.getLogger(__name__)
-
-_MOST = 20_000  # events of a region that closure is tested with
-_FEWEST = 50  # that can be compared
-_PERMUTATIONS = 199
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,64 +147,3 @@ def _thin_regions(
             if not mine.any() or effective_number(weight[mine]) < fewest:
                 thin.add(region)
     return frozenset(thin)
-
-
-@dataclass(frozen=True)
-class Closure:
-    """How well a classifier tells events of the flow from simulated background it did not learn.
-
-    Attributes
-    ----------
-    auc : float
-        Area under the ROC curve; 0.5 where both are alike.
-    p : float
-        Of the two-sample test.
-    """
-
-    auc: float
-    p: float
-
-
-def close(scores: RegionScores, background: Sample, *, seed: int) -> dict[int, Closure]:
-    """Draw as many events of the flows as there are, and let trees tell them from the others.
-
-    Parameters
-    ----------
-    scores : RegionScores
-        The flows.
-    background : Sample
-        All simulated background; each flow is compared with its own fold alone.
-    seed : int
-        Of the drawn events, and of the trees.
-
-    Returns
-    -------
-    dict of int to Closure
-        By region; without those that are too thin, or have too few events to be compared.
-    """
-    drawn, kept, weight = [], [], background.weights
-    folds = scores.folding.of(background.event)
-    for region in np.unique(background.groups):
-        if int(region) in scores.thin:
-            continue
-        of_region = np.flatnonzero(background.groups == region)[:_MOST]
-        if len(of_region) < _FEWEST or effective_number(weight[of_region]) < _FEWEST:
-            continue
-        kept.append(of_region)
-        for fold, model in enumerate(scores.models):
-            n = int(np.count_nonzero(folds[of_region] == fold))
-            drawn.append(model.sample(int(region), n, seed=seed + fold))
-    if not drawn:
-        return {}
-    sample = Sample.concatenated(*drawn)
-    sample = replace(sample, event=np.arange(len(sample), dtype=np.uint64))
-    others = background.take(np.concatenate(kept))
-    try:
-        found = compare(sample, others, permutations=_PERMUTATIONS, seed=seed)
-    except InputError:  # too few events in a fold of the test; the search stands without it
-        return {}
-    return {
-        int(each.name): Closure(each.auc, each.p_local)
-        for each in found.regions
-        if each.name != "all"
-    }

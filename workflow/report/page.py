@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -19,9 +20,14 @@ def render_page(template: str, **content: Any) -> str:
     **content
         All that it shows; a name that is missing is an error.
     """
-    environment = jinja2.Environment(
+    return _environment().get_template(template).render(**content)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """Return what compiles each template once."""
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("overdensity.workflow.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
-    return environment.get_template(template).render(**content)

@@ -27,14 +27,16 @@ def repeats_section(results: SearchResults) -> dict[str, Any] | None:
         "rows": rows,
         "sentence": (
             f"The events were divided into folds {repeats.number} times and every model trained anew. "
-            "The significance of a selection is the mean over these partitions"
+            "The significance of a selection is the mean over these partitions, divided by its standard "
+            "deviation. That is below one where they select different events, so that the combined "
+            "significance can be larger than that of each."
             + (
-                "."
+                ""
                 if repeats.spread is None
-                else f"; where it is largest they spread by {repeats.spread:.2f}σ."
+                else f" Where it is largest, the partitions spread by {repeats.spread:.2f}σ."
             )
             + " Counts, spectra, yields and limits are of the partition nearest to the mean."
         ),
         "uri": as_svg_uri(figure),
-        "caption": "Significance of the best selection of each window, in each partition and on average.",
+        "caption": "Significance of the best selection of each window, in each partition, and their mean.",
     }

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ...core import InputError
 from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
-from ...stats import SelectionResult, WindowResult
+from ...stats import SelectionResult, SpectrumFit, WindowResult
 from ...stats.sculpting.sculpting_result import SelectionSculpting, WindowSculpting
 from ...stats.search.printed import error_of, selection_name
 from ...stats.signal.yields import NumberOfEvents
@@ -269,11 +269,16 @@ def _spectrum_pictures(results: SearchResults) -> list[_Picture]:
             figure,
             f"mass spectrum, {selection_name(efficiency)}",
             f"{selection_name(efficiency)}: {fit.observed} events in the signal region, "
-            f"{fit.total:.1f} ± {fit.total_error:.1f} expected from the "
-            f"{fit.function} fit outside it.",
+            f"{fit.total:.1f} ± {fit.total_error:.1f} expected from {_source_of(fit)}.",
         )
         for (efficiency, figure), fit in zip(spectrum_figures(results).items(), fits, strict=True)
     ]
+
+
+def _source_of(fit: SpectrumFit) -> str:
+    if fit.function == "abcd":
+        return "events that pass one of both scores, or none"
+    return f"the {fit.function} fit outside it"
 
 
 def _feature_pictures(path: Path) -> list[_Picture]:

@@ -9,20 +9,18 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.identity import splitmix64
 from ...core.records import write_text_atomic
 from ...processors.columns.histograms import to_uhi
 from ...stats import (
     FunctionChoice,
     HuntResult,
-    Independence,
     SpuriousSignal,
     choose_function,
     hunt,
-    independence_test,
     spectrum_of,
     spurious_signal,
 )
+from ...stats.abcd.abcd_hunt import hunt_abcd
 from ...stats.uncertainties.of_functions import (
     FunctionNuisances,
     background_fractions,
@@ -38,9 +36,10 @@ from .run import Run
 from .samples import load_masses
 from .scores import Scores
 from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
-from .selecting import about_start, selected_events, with_start
+from .selecting import Selected, about_start, independence_of, selected_events, with_start
 
 __all__ = [
+    "all_counts",
     "fabricated_fraction",
     "functions_of",
     "hunt_scores",
@@ -84,16 +83,10 @@ def make_results(run: Run) -> SearchResults:
         return found
     run, start = with_start(run)
     selected = [selected_events(part) for part in run.partitions]
-    spurious = spurious_of(run, selected[0].scores)
-    result = hunt_scores(
-        run,
-        selected[0].scores,
-        np.stack([each.levels for each in selected]),
-        spurious=spurious,
-        refused=np.stack([each.bent.refused for each in selected]),
-    )
+    spurious = spurious_of(run, all_counts(run, selected[0].scores))
+    result = _hunted(run, selected, spurious)
     chosen = 0 if result.repeats is None else result.repeats.representative
-    run, (scores, cut_on, levels, bent) = run.partition(chosen), selected[chosen]
+    run, (scores, cut_on, levels, bent, _) = run.partition(chosen), selected[chosen]
     about = about_start(run, result, start, selected[chosen])
     del selected
     checks = {
@@ -103,13 +96,13 @@ def make_results(run: Run) -> SearchResults:
         "independence": independence_of(run, cut_on),
         "function_choice": function_choice(run, scores),
         "before_selection": before_selection(run, scores=scores, levels=levels, result=result)
-        if run.fit_model.background == "function"
+        if run.config.fit.fits_function
         else None,
         "daughters": daughters_of(run, scores, levels, result),
     }
     results = _results(run, scores, levels, result, about=about, checks=checks, key=key)
     write_text_atomic(out / HISTOGRAMS, json.dumps(_feature_hists(run, scores, levels, result)))
-    if run.fit_model.background == "function":
+    if run.config.fit.fits_function:
         write_models(run.folder, result, run.fit_model)
     else:
         without_models(run.folder)
@@ -122,8 +115,44 @@ def make_results(run: Run) -> SearchResults:
     return results
 
 
-def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:
+def _hunted(run: Run, selected: list[Selected], spurious: SpuriousSignal | None) -> HuntResult:
+    """Run the statistical step, on one score in each window or on two for all (``fit.background: abcd``)."""
+    config, (first, *_) = run.config, selected
+    if first.both is not None:
+        return hunt_abcd(
+            first.scores.sample.mass,
+            *first.both,
+            edges=run.edges,
+            windows=run.regions,
+            efficiencies=config.selections,
+            bins_per_bin=config.fit.bins_per_bin,
+            gof_threshold=config.fit.gof_threshold,
+            pseudo_experiments=config.pseudo_experiments,
+            seed=config.seed,
+        )
+    return hunt_scores(
+        run,
+        first.scores,
+        np.stack([each.levels for each in selected]),
+        spurious=spurious,
+        refused=np.stack([each.bent.refused for each in selected]),
+    )
+
+
+def all_counts(run: Run, scores: Scores) -> NDArray[np.int64]:
+    """Return the events before selection in the bins of the fits, shape (n_bins,)."""
+    return np.array(spectrum_of(scores.sample.mass, run.fit_edges).counts)
+
+
+def spurious_of(run: Run, counts: NDArray[Any]) -> SpuriousSignal | None:
     """Measure the spurious signal of the background function in each window, if it is asked for.
+
+    Parameters
+    ----------
+    run : Run
+        The search.
+    counts : ndarray of shape (n_bins,)
+        Its events before selection, in the bins of the fits (`all_counts`).
 
     Raises
     ------
@@ -135,20 +164,22 @@ def spurious_of(run: Run, scores: Scores) -> SpuriousSignal | None:
     fit, source = run.config.fit, run.config.fit.spurious
     if source == "none":
         return None
-    sample = scores.sample
     if source != "data":
         sample = load_masses(run, source)
+        counts = np.array(spectrum_of(sample.mass, run.fit_edges, sample.weight).counts)
     return spurious_signal(
         run.fit_edges,
-        spectrum_of(sample.mass, run.fit_edges, sample.weight).counts,
+        counts,
         run.regions,
         function=fit.function,
         guard=fit.bins_per_bin,
     )
 
 
-def functions_of(run: Run, scores: Scores) -> FunctionNuisances | None:
+def functions_of(run: Run, counts: NDArray[Any]) -> FunctionNuisances | None:
     """Ask the other background functions of the configuration, if there are any.
+
+    Parameters are those of `spurious_of`.
 
     Raises
     ------
@@ -158,40 +189,22 @@ def functions_of(run: Run, scores: Scores) -> FunctionNuisances | None:
     others, function = run.config.uncertainties.functions, run.config.fit.function
     if not others:
         return None
-    counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
     return function_nuisances(run.fit_edges, counts, run.regions, function=function, others=others)
 
 
 def fabricated_fraction(
-    run: Run, scores: Scores, spurious: SpuriousSignal | None
+    run: Run, counts: NDArray[Any], spurious: SpuriousSignal | None
 ) -> NDArray[np.float64]:
     """Return `background_fractions` in quadrature, shape (n_windows,); zero where there are none."""
-    fractions = background_fractions(spurious, functions_of(run, scores))
+    fractions = background_fractions(spurious, functions_of(run, counts))
     return np.sqrt(sum((each**2 for each in fractions.values()), np.zeros(len(run.windows))))
-
-
-def independence_of(run: Run, scores: Scores) -> tuple[Independence, ...]:
-    """Test in each window and its sidebands whether the score is independent of the mass."""
-    sample = scores.sample
-    return tuple(
-        independence_test(
-            values,
-            sample.mass,
-            scores.fold,
-            region=(window.sideband_low, window.sideband_high),
-            events=splitmix64(sample.event),
-            seed=run.config.seed,
-        )
-        for values, window in zip(scores.values, run.windows, strict=True)
-    )
 
 
 def function_choice(run: Run, scores: Scores) -> FunctionChoice | None:
     """Ask the F-test how many parameters the unselected spectrum needs, if it is fitted."""
-    if run.fit_model.background != "function":
+    if not run.config.fit.fits_function:
         return None
-    counts = spectrum_of(scores.sample.mass, run.fit_edges).counts
-    return choose_function(run.fit_edges, counts, seed=run.config.seed)
+    return choose_function(run.fit_edges, all_counts(run, scores), seed=run.config.seed)
 
 
 def hunt_scores(
@@ -212,7 +225,7 @@ def hunt_scores(
         levels,
         edges=run.edges,
         windows=run.regions,
-        spurious=fabricated_fraction(run, scores, spurious),
+        spurious=fabricated_fraction(run, all_counts(run, scores), spurious),
         efficiencies=config.selections,
         model=run.fit_model,
         bins_per_bin=config.fit.bins_per_bin,

@@ -89,11 +89,14 @@ def event_format(events: EventsConfig) -> str:
         If they tell none, or more than one.
     """
     if events.format != "auto":
+        if events.format == _COLUMNS:
+            _refuse_dataset(events)
         return events.format
     files = event_files(events)
     known = {**formats_of_suffixes(), ".parquet": (_COLUMNS,)}
     found = {known.get(data_suffix(name), ()) for name in files}
     if len(found) == 1 and is_named_table(files[0]):  # HDF5 of features, not of particles
+        _refuse_dataset(events)
         return _COLUMNS
     if len(found) != 1 or len(formats := found.pop()) != 1:
         msg = (
@@ -102,6 +105,16 @@ def event_format(events: EventsConfig) -> str:
         )
         raise InputError(msg)
     return formats[0]
+
+
+def _refuse_dataset(events: EventsConfig) -> None:
+    """Refuse a name that would not be looked at."""
+    if events.dataset is not None:
+        msg = (
+            f"events.dataset: {events.dataset!r} names particles in a file; of columns each file is one "
+            "table, so leave it out, and write a file with the table that is meant"
+        )
+        raise ConfigError(msg)
 
 
 def event_source(events: EventsConfig) -> Source | None:

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
 from ...core.files.locks import locked
-from ...core.files.yaml_values import yaml_text
-from ...core.records import write_text_atomic
 from ...ml import Folding, Method, Window, make_method, scan_edges, scan_windows
 from ...ml.decorrelation.decorrelated import decorrelated
 from ...ml.thin_windows import ThinWindow, all_are_thin, thin_window
@@ -24,7 +22,7 @@ from ...stats import FitModel, subdivide
 from ...stats.search.fit_start import FitStart, beyond_start
 from ..config.dependencies import Stage, keys_of, value_of
 from ..config.search import SearchConfig
-from ..models.written_files import START_FILE
+from ..models.written_files import START_FILE, write_configuration
 from .inputs import column_files, events_in_region, varied_columns
 from .provenance import file_states, stage_key
 
@@ -74,8 +72,13 @@ class Run:
 
     @cached_property
     def all_windows(self) -> tuple[Window, ...]:
-        """The windows of the scan, searched or not."""
-        return tuple(scan_windows(**self.config.scan.model_dump()))
+        """The windows of the scan, searched or not; of a bump hunt, all of one width after another."""
+        scan = self.config.scan.model_dump()
+        return tuple(
+            window
+            for width in self.config.window_bins
+            for window in scan_windows(**{**scan, "signal_bins": width})
+        )
 
     @cached_property
     def left_out(self) -> tuple[ThinWindow, ...]:
@@ -195,12 +198,13 @@ class Run:
     def fit_model(self) -> FitModel:
         """How the background is fitted, and which fits may be quoted."""
         fit, prior = self.config.fit, self.config.fit.efficiency.prior
+        free = 1.0 if fit.has_one_score else None
         return FitModel(
             fit.function,
             guard=fit.bins_per_bin,
             efficiency_order=fit.efficiency.order,
-            efficiency_prior=None if prior == "measured" else prior,
-            background=fit.background,
+            efficiency_prior=free if prior == "measured" else prior,
+            background=fit.multiplied,
             gof_threshold=fit.gof_threshold,
         )
 
@@ -214,7 +218,8 @@ class Run:
         ------
         ConfigError
             If the method, a hyperparameter or a feature is unknown, or the method learns from
-            labels: those of the events that are searched would be the answer.
+            labels: those of the events that are searched would be the answer; or another score in
+            each window where the background has one for all.
         """
         method, wanted = self._bare_method, self.config.decorrelate
         if "labels" in method.needs:
@@ -223,7 +228,11 @@ class Run:
                 "events it searches; use it in 'overdensity benchmark', or choose another method"
             )
             raise ConfigError(msg)
-        return decorrelated(method, wanted.features, among=self.config.features, by=wanted.by)
+        method = decorrelated(method, wanted.features, among=self.config.features, by=wanted.by)
+        self.config.fit.check_scores(
+            method.name, windowed=method.windowed, two=method.has_two_scores
+        )
+        return method
 
     @cached_property
     def _bare_method(self) -> Method[Any]:
@@ -376,9 +385,14 @@ def held_run(config: SearchConfig) -> Iterator[Run]:
 
 
 def open_run(config: SearchConfig) -> Run:
-    """Return the run of a configuration; its folder is made, with a copy of the whole of it."""
+    """Return the run of a configuration; its folder is made, with a copy of the whole of it.
+
+    Raises
+    ------
+    InputError
+        If the folder is that of a search in regions.
+    """
     run = Run(config)
     run.folder.mkdir(parents=True, exist_ok=True)
-    text = yaml_text(config.model_dump(mode="json"))
-    write_text_atomic(run.folder / "config.yaml", text)
+    write_configuration(run.folder, config)
     return run

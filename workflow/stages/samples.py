@@ -5,7 +5,7 @@ A file is read once for all tasks of a worker, and anew when it has changed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
-from ...core.identity import keyed, whole_numbers
+from ...core.identity import keyed, refuse_not_finite, whole_numbers
 from ...ml import Sample, SampleStream
 from ...ml.blocks.reading import ColumnFiles
 from ..config.region import RegionConfig
@@ -367,24 +367,33 @@ def load_grouped(
     ConfigError
         If the regions are a column of lists.
     """
-    beside = [*([groups] if groups else []), *more]
-    wanted = list(dict.fromkeys([*features, *beside]))
-    sample = Sample.from_parquet(files, features=wanted, mass=features[0])
-    columns: dict[str, NDArray[np.float64]] = {}
-    for name in beside:
-        if name not in sample.names:
-            msg = f"{files[0]}: column {name!r} holds lists; give one of numbers"
-            raise ConfigError(msg)
-        columns[name] = sample.features[:, sample.names.index(name)].astype(np.float64)
+    sample = Sample.from_parquet(files, features=features, mass=features[0])
+    _refuse_lists(sample.blocks, files)
+    columns = _exact_columns(files, features[0], [*([groups] if groups else []), *more])
     group = None
     if groups:
         group = whole_numbers(columns[groups], groups, f"{files[0]}: ").astype(np.int64)
-    kept = [i for i, name in enumerate(sample.names) if name in features]
-    shown = replace(
-        sample,
-        features=np.ascontiguousarray(sample.features[:, kept]),
-        names=tuple(sample.names[i] for i in kept),
-        group=group,
-        label=None,
-    )
+    shown = replace(sample, group=group, label=None)
     return shown, {name: columns[name] for name in more}
+
+
+def _exact_columns(
+    files: Sequence[str], mass: str, names: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """Return columns of numbers in double precision, refused where a value is missing."""
+    if not names:
+        return {}
+    opened = ColumnFiles.open(files, features=names, mass=mass)
+    _refuse_lists(opened.blocks, files)
+    found = opened.of_rows(np.ones(len(opened), np.bool_), opened.features)
+    opened.close()
+    columns = {name: each.to_numpy(zero_copy_only=False) for name, each in found.items()}
+    for name, values in columns.items():
+        refuse_not_finite(values, repr(name), f"{files[0]}: ")
+    return columns
+
+
+def _refuse_lists(names: Iterable[str], files: Sequence[str]) -> None:
+    for name in names:
+        msg = f"{files[0]}: column {name!r} holds lists; give one of numbers"
+        raise ConfigError(msg)

@@ -34,6 +34,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+_BOTH = ("first_score", "second_score")
 _TRAININGS = b"overdensity trainings"  # key in the metadata of a file of scores
 
 
@@ -49,11 +50,14 @@ class Scores:
         Outer fold of each event.
     values : ndarray of float32, shape (n_windows, n_events)
         Scores; larger is more anomalous, comparable within a fold and window.
+    both : ndarray of float32, shape (2, n_events), optional
+        Two scores that background has independent of each other, for ``fit.background: abcd``.
     """
 
     sample: Sample
     fold: NDArray[np.int64]
     values: NDArray[np.float32]
+    both: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +106,7 @@ def read_scores(run: Run) -> Scores:
     fold = run.folding.of(sample.event)
     order = np.argsort(sample.event)
     values = np.full((len(run.windows), len(sample)), np.nan, np.float32)
+    both = np.empty((2, len(sample)), np.float32) if run.config.fit.background == "abcd" else None
     for (window, of_fold), path in score_files(run).items():
         if not path.is_file():
             msg = f"{path}: no such scores; run 'overdensity score' first, or 'overdensity run'"
@@ -114,7 +119,9 @@ def read_scores(run: Run) -> Scores:
             msg = f"{path}: holds {len(event)} events, not those of the fold; delete it and rerun"
             raise InputError(msg)
         values[window, rows] = table["score"].to_numpy()
-    return Scores(sample, fold, values)
+        if both is not None:
+            both[:, rows] = [table[name].to_numpy() for name in _BOTH]
+    return Scores(sample, fold, values, both)
 
 
 def read_signal_scores(run: Run, window: int, *, varied: str | None = None) -> SignalScores:
@@ -181,10 +188,21 @@ def _files(run: Run, kind: str, key: str) -> dict[tuple[int, int], Path]:
     }
 
 
-def write_scores(path: Path, sample: Sample, scores: NDArray[np.float32], seen: Watch) -> None:
-    """Write scores, with what was seen of the trainings behind them in the file's metadata."""
+def write_scores(
+    path: Path,
+    sample: Sample,
+    scores: NDArray[np.float32],
+    seen: Watch,
+    *,
+    both: NDArray[np.float32] | None = None,
+) -> None:
+    """Write scores, with what was seen of the trainings behind them in the file's metadata.
+
+    Two scores that are independent of each other, shape (n_events, 2), stand beside them.
+    """
     trainings = Trainings(tuple(seen.curves), tuple(seen.reliability))
-    table = pa.table({"event": sample.event, "score": scores})
+    columns = {} if both is None else dict(zip(_BOTH, both.T, strict=True))
+    table = pa.table({"event": sample.event, "score": scores, **columns})
     table = table.replace_schema_metadata({_TRAININGS: json.dumps(trainings.to_dict())})
     with atomic_path(path) as temporary:
         write_checked(table, temporary)

@@ -121,7 +121,8 @@ def _score_task(
         )
     if path is not None:
         scored = sample.take(run.folding.rows(sample.event, fold)).without_label()
-        write_scores(path, scored, model.score(scored), seen)
+        both = model.both(scored) if model.has_two_scores else None
+        write_scores(path, scored, model.score(scored), seen, both=both)
     if signal_path is not None:
         signal = load_signal(run, run.config.signal, weights="refused")
         write_scores(signal_path, signal, model.score(signal), seen)

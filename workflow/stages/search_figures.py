@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from ...core.files.json_values import json_value
 from ...processors.columns.histograms import from_uhi
 from ...stats import SpectrumFit
+from ...stats.search.hunt_result import WindowResult
 from ...stats.search.printed import selection_name
 from ..drawing import (
     DrawnSpectrum,
@@ -32,14 +33,17 @@ __all__ = [
 
 
 def scan_figure(results: SearchResults) -> Figure:
-    """Draw the local p-values of all windows and selections."""
+    """Draw the local p-values of all windows and selections; of windows about one mass, the smallest."""
     windows, best = results.windows, results.best
+    about: dict[float, list[WindowResult]] = {}
+    for window in sorted(windows, key=lambda window: window.center):
+        about.setdefault(round(window.center, 6), []).append(window)
     p_local = {
-        selection_name(row.efficiency): [window.rows[i].p_local for window in windows]
+        selection_name(row.efficiency): [_smallest_p(each, i) for each in about.values()]
         for i, row in enumerate(windows[0].rows)
     }
     return plot_scan(
-        [window.center for window in windows],
+        list(about),
         p_local,
         best=None if best is None else (windows[best.window].center, best.p_local),
         p_global=None if best is None else best.p_global,
@@ -106,6 +110,12 @@ def feature_figure(histograms: Path) -> Figure | None:
             )
         )
     return plot_features(shapes) if shapes else None
+
+
+def _smallest_p(windows: list[WindowResult], row: int) -> float | None:
+    """Return the smallest p-value of one selection, None where none may be quoted."""
+    quoted = [p for window in windows if (p := window.rows[row].p_local) is not None]
+    return min(quoted, default=None)
 
 
 def _spectrum_title(efficiency: float, fit: SpectrumFit) -> str:

@@ -12,11 +12,13 @@ from ...core import FitError, InputError
 from ...core.identity import splitmix64
 from ...ml import Sample, Window
 from ...stats import (
+    Independence,
     Sculpting,
     choose_start,
     conformal_p,
     count_patterns,
     fabricated_excess,
+    independence_test,
     refuse_fabricated,
     selection_levels,
 )
@@ -34,6 +36,7 @@ __all__ = [
     "calibrated",
     "calibrated_scores",
     "check_selections",
+    "independence_of",
     "levels_of",
     "passing_new",
     "sculpting_of",
@@ -42,6 +45,7 @@ __all__ = [
 ]
 
 _NO_START = "no start of the fits is good enough; choose another function or a narrower scan"
+_NEVER = 1e9  # of a fake excess, in units of its statistical error
 _BULK = 0.9  # the fraction of events, lowest in score, that shows how a score knows the mass
 
 
@@ -56,12 +60,15 @@ class Selected(NamedTuple):
         Selections that events pass (`levels_of`).
     bent : Sculpting
         How these bend the spectrum (`sculpting_of`).
+    both : ndarray of int8, shape (2, n_events), or None
+        Selections that events pass in each of two scores, for ``fit.background: abcd``.
     """
 
     scores: Scores
     cut_on: Scores
     levels: NDArray[np.int8]
     bent: Sculpting
+    both: NDArray[np.int8] | None = None
 
 
 def selected_events(run: Run) -> Selected:
@@ -75,8 +82,23 @@ def selected_events(run: Run) -> Selected:
         If there are too few events to fit.
     """
     scores = read_scores(run)
+    if scores.both is not None:
+        both = _levels_of_both(run, scores)
+        levels = np.tile(both.min(axis=0)[:, None], (1, len(run.windows)))
+        return Selected(scores, scores, levels, sculpting_of(run, scores), both)
     cut_on = calibrated_scores(run, scores)
     return Selected(scores, cut_on, levels_of(run, cut_on), sculpting_of(run, cut_on))
+
+
+def _levels_of_both(run: Run, scores: Scores) -> NDArray[np.int8]:
+    """Return how many selections each event passes in each of two scores, of which a cut on both is made.
+
+    Background that is independent in both passes both as often as a selection says.
+    """
+    check_selections(run, len(scores.sample))
+    ids, cuts = splitmix64(scores.sample.event), np.sqrt(run.config.cuts).tolist()
+    both = [] if scores.both is None else scores.both
+    return np.stack([selection_levels(each, scores.fold, cuts, events=ids) for each in both])
 
 
 def check_selections(run: Run, n_events: int) -> None:
@@ -247,7 +269,25 @@ def sculpting_of(run: Run, scores: Scores) -> Sculpting:
         model=run.fit_model,
         bulk=min(_BULK, 1 - config.cuts[0]),
     )
+    if config.fit.background == "abcd":  # nothing is fitted beside a window: shown, and not refused
+        return refuse_fabricated(found, tolerance=_NEVER)
     return refuse_fabricated(found)
+
+
+def independence_of(run: Run, scores: Scores) -> tuple[Independence, ...]:
+    """Test in each window and its sidebands whether the score is independent of the mass."""
+    sample = scores.sample
+    return tuple(
+        independence_test(
+            values,
+            sample.mass,
+            scores.fold,
+            region=(window.sideband_low, window.sideband_high),
+            events=splitmix64(sample.event),
+            seed=run.config.seed,
+        )
+        for values, window in zip(scores.values, run.windows, strict=True)
+    )
 
 
 def with_start(run: Run) -> tuple[Run, FitStart | None]:
@@ -278,6 +318,8 @@ def about_start(
     run: Run, result: HuntResult, found: FitStart | None, selected: Selected
 ) -> tuple[str, ...]:
     """Say where a chosen start does not hold, and where fits that fail might begin."""
+    if run.config.fit.background == "abcd":
+        return ()
     if found is not None:
         return () if found.holds else (f"{found}: {_NO_START}",)
     threshold = run.config.fit.gof_threshold

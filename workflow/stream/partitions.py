@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...core import InputError, first_line, nearest_names
-from ...core.files.file_systems import file_system
+from ...core.files.file_systems import absent, file_system
 from ...core.files.listing import data_files
 from ...core.identity import hex_digest
 from ...ml import Sample, SampleStream
@@ -124,8 +124,10 @@ class PartitionFolder:
         """
         fs, root = file_system(self.folder)
         if not fs.isdir(root):
-            msg = f"{self.folder}: no such folder; a stream is a folder of *.parquet files, or - for standard input"
-            raise InputError(msg)
+            sentence = (
+                "no such folder; a stream is a folder of *.parquet files, or - for standard input"
+            )
+            raise absent(self.folder, sentence)
         for path in data_files(fs, root, (".parquet",)):
             name = path.removeprefix(root).lstrip("/")
             if name not in counted or not counted[name].whole:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from ...core import FitError, InputError
 from ...core.files.locks import locked
+from ...core.files.outputs import own_folder
 from ...core.progress_bar import live_table
 from ...core.records import atomic_path
 from ...ml import Sample
@@ -78,7 +79,7 @@ def run_stream(
     FitError
         If the flow cannot learn from a partition; those before it are stored.
     """
-    with locked(out / ".lock", what=str(out)):
+    with own_folder(out):
         online = OnlineFlow(features, mass=mass, hyper=hyper, seed=seed, device=device)
         stream = _Stream(online, out)
         stream.resume()
@@ -110,7 +111,7 @@ def draw_events(out: Path, n: int | None, *, seed: int) -> Path:
     with (
         locked(out / ".lock", what=str(out)),
         atomic_path(out / DRAWN) as path,
-        pq.ParquetWriter(path, schema) as file,
+        pq.ParquetWriter(path, schema, write_page_checksum=True) as file,
     ):
         for sample in summary.draws(n, seed=seed):
             columns = [sample.event, sample.mass, *sample.features.T]

@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 
 from ...core import Record
 from ...core.tables import Printed, Table
+from ...stats.p_values.shares import share_of
 from ..challenge.judging import BoxScore, ChallengeScores, Standing
 
 __all__ = ["SuiteAnswer", "SuiteRate", "SuiteResult", "suite_rates"]
@@ -199,7 +200,7 @@ def suite_rates(
 
 def _rate(method: str, strength: float, some: Sequence[SuiteAnswer], level: float) -> SuiteRate:
     claimed = sum(bool(each.score.claimed) for each in some)
-    interval = binomtest(claimed, len(some)).proportion_ci(_INTERVAL, method="exact")
+    share = share_of(claimed, len(some), level=_INTERVAL)
     p_values = [_NO_RESULT if each.score.p_value is None else each.score.p_value for each in some]
     above = binomtest(claimed, len(some), level, alternative="greater")
     return SuiteRate(
@@ -207,8 +208,8 @@ def _rate(method: str, strength: float, some: Sequence[SuiteAnswer], level: floa
         strength=strength or None,
         boxes=len(some),
         claimed=claimed,
-        low=float(interval.low),
-        high=float(interval.high),
+        low=share.low,
+        high=share.high,
         near=sum(each.is_near for each in some),
         median_p=float(np.median(p_values)),
         p_of_level=None if strength else float(above.pvalue),

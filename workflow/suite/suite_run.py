@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core import FitError, InputError
+from ...core.files.outputs import own_folder
 from ...core.progress_bar import quietly
 from ...core.records import write_text_atomic
 from ..challenge.answer_sheet import AnsweredBox, AnswerSheet, read_answer
@@ -80,7 +81,12 @@ def run_suite(config: SuiteConfig) -> SuiteResult:
     OverdensityError
         If the configuration or the pool cannot be used, or searches failed; what is done is kept.
     """
-    out, searches = config.folder, _checked(config)
+    searches = _checked(config)
+    with own_folder(config.folder) as out:
+        return _run_suite(config, searches, out)
+
+
+def _run_suite(config: SuiteConfig, searches: dict[str, SearchConfig], out: Path) -> SuiteResult:
     mass = next(iter(searches.values())).mass
     needed = tuple(dict.fromkeys(name for each in searches.values() for name in each.features))
     pool = read_pool(config, mass, needed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,18 +16,22 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
 from ...core.files.file_errors import is_missing, reason
-from ...core.files.file_systems import file_system
+from ...core.files.file_systems import absent, file_system
 from ...core.files.listing import data_files
+from ...core.files.outputs import own_folder
 from ...core.records import atomic_path
 from ...ml import SampleStream
 
 if TYPE_CHECKING:
     from ...ml.tagging.tagger import Tagger
 
-__all__ = ["Scored", "inside", "opened", "score_files"]
+__all__ = ["MEANING", "Scored", "inside", "opened", "score_files"]
 
 _ROWS = 16_384
-_MEANING = ("event", "weight", "label", "group")  # columns by whose names events are read
+MEANING = ("event", "weight", "label", "group")
+"""Columns by whose names events are read."""
+
+_MOMENTA = re.compile(r"j\d+_(pt|eta|phi|m|mass)")  # of which ids are made
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,11 @@ def score_files(
     ConfigError
         If a file would be overwritten, or two have one name.
     """
+    with own_folder(out):
+        return _score_files(tagger, paths, out, column, mass)
+
+
+def _score_files(tagger: Tagger, paths: Sequence[str], out: Path, column: str, mass: str) -> Scored:
     files = [name for path in paths for name in inside(path)]
     targets = _targets(files, out, column)
     scores, known = [], 0
@@ -107,8 +117,10 @@ def inside(path: str) -> list[str]:
 
 
 def _targets(files: Sequence[str], out: Path, column: str) -> list[Path]:
-    if column in _MEANING:
-        msg = f"--column {column}: a search reads something else in it; give the score another name"
+    if column in MEANING or _MOMENTA.fullmatch(column) or not column.strip():
+        msg = (
+            f"--column {column!r}: a search reads something else in it; give the score another name"
+        )
         raise ConfigError(msg)
     targets = [out / Path(name).name for name in files]
     for name, target in zip(files, targets, strict=True):
@@ -141,8 +153,7 @@ def opened(name: str) -> Iterator[pq.ParquetFile]:
             yield file
     except (pa.ArrowException, OSError) as error:
         if is_missing(error):
-            msg = f"{name}: no such file"
-            raise InputError(msg) from None
+            raise absent(name) from None
         if isinstance(error, OSError) and error.errno is not None:  # a full disk, a permission
             raise
         msg = f"{name}: not a Parquet file that can be read ({reason(error)})"
@@ -153,7 +164,10 @@ def _beside(name: str, target: Path, score: NDArray[np.float32], column: str) ->
     """Copy a file with one column more."""
     with opened(name) as file:
         schema = file.schema_arrow.append(pa.field(column, pa.float32()))
-        with atomic_path(target) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        with (
+            atomic_path(target) as temporary,
+            pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer,
+        ):
             at = 0
             for batch in file.iter_batches(_ROWS):
                 part = pa.array(score[at : at + len(batch)])

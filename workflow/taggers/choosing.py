@@ -12,8 +12,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
+from ...core.files.outputs import refuse_unwritable
 from ...core.identity import whole_numbers
-from .applying import inside, opened
+from ...ml.blocks.equal_events import refuse_equal_rows
+from .applying import MEANING, inside, opened
 
 if TYPE_CHECKING:
     from ...ml.tagging.feature_choice import ChoiceHyper, FeatureChoice
@@ -52,7 +54,12 @@ def choose_to_file(
     """
     from ...ml.tagging.feature_choice import choose_features  # noqa: PLC0415 - when it is run
 
+    refuse_unwritable(out)  # said before minutes of work
     columns = list(dict.fromkeys([*start, *candidates]))
+    for name in columns:
+        if name in MEANING:
+            msg = f"{name!r} is no feature of a jet, but its {name}; leave it out"
+            raise ConfigError(msg)
     x, names, label, event = numbers_of(paths, columns)
     found = choose_features(x, names, label != 0, event, start=start, hyper=hyper, seed=seed)
     found.to_json(out)
@@ -82,10 +89,19 @@ def numbers_of(
         with opened(name) as file:
             present = file.schema_arrow.names
             for column in ("label", "event", *columns):
-                if column not in present:
+                if present.count(column) != 1:
                     msg = f"{name}: no column {column!r}, which choosing features needs"
+                    if column in present:
+                        msg = f"{name}: has the column {column!r} twice; take one of them out"
                     raise InputError(msg)
-            table = file.read(columns=["label", "event", *columns])
+            weight = [each for each in present if each == "weight"]
+            table = file.read(columns=["label", "event", *columns, *weight])
+        if weight and np.any(_numbers("weight", table["weight"], name) != 1):
+            msg = (
+                f"{name}: jets have weights other than 1, and each of them counts as one here; drop the "
+                "column 'weight'"
+            )
+            raise InputError(msg)
         for column in ("label", "event"):
             values = whole_numbers(_numbers(column, table[column], name), column, f"{name}: ")
             read.setdefault(column, []).append(values.astype(_WHOLE[column]))
@@ -98,7 +114,9 @@ def numbers_of(
         if len(joined[name]) != len(joined["event"]):
             msg = f"{', '.join(files)}: no {name!r} in some of them; make their columns alike"
             raise InputError(msg)
-    x = np.stack([joined[name] for name in names], axis=1).astype(np.float32)
+    with np.errstate(over="ignore"):  # what becomes infinite is refused by name
+        x = np.stack([joined[name] for name in names], axis=1).astype(np.float32)
+    refuse_equal_rows(x, files, "jets")
     return x, names, joined["label"], joined["event"]
 
 
@@ -122,4 +140,7 @@ def _numbers(column: str, values: Any, file: str) -> NDArray[Any]:
         if column in _WHOLE:
             msg = f"{file}: column {column!r} holds {arrow}, not whole numbers"
         raise ConfigError(msg)
+    if values.null_count:
+        msg = f"{file}: column {column!r} is missing in {values.null_count} of {len(values)} jets; leave them out"
+        raise InputError(msg)
     return values.to_numpy()

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...core import ConfigError, InputError
+from ...core.files.outputs import refuse_unwritable
 from ...ml import Sample, SampleStream
+from ...ml.blocks.equal_events import refuse_equal_rows
 from ..config.reading import apply_override
 
 if TYPE_CHECKING:
@@ -37,7 +41,10 @@ def labelled_jets(files: Sequence[str], columns: Sequence[str], mass: str) -> Sa
     if not read:
         msg = f"{', '.join(files)}: no jets in these files"
         raise InputError(msg)
-    return Sample.concatenated(*read)
+    jets = Sample.concatenated(*read)
+    table = [jets.features, *(block.summaries() for block in jets.blocks.values())]
+    refuse_equal_rows(np.hstack(table), files, "jets")
+    return jets
 
 
 def train_to_file(
@@ -83,9 +90,11 @@ def train_to_file(
     from ...ml.tagging.tagger import tagger_hyper, train_tagger  # noqa: PLC0415 - when it is run
     from ...ml.tagging.tagger_file import load_tagger, save_tagger  # noqa: PLC0415 - imports torch
 
-    if out.is_dir():  # said before hours of training
-        msg = f"{out}: a folder; give the name of a file"
-        raise ConfigError(msg)
+    refuse_unwritable(out)  # said before hours of training
+    for name in columns:
+        if list(columns).count(name) > 1 or not name:
+            msg = f"--columns: {name!r} stands there twice, or is empty; name each column once"
+            raise ConfigError(msg)
     before = None if start is None else load_tagger(start)
     kind = kind or ("particlenet" if before is None else before.kind)
     settings: dict[str, Any] = {}

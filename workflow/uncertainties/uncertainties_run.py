@@ -19,7 +19,7 @@ from ...stats.workspaces.shape import peak_events, spectra_categories
 from ..config.uncertainties import UncertaintiesConfig
 from ..drawing import save_figure
 from ..models.result_models import write_whole_range
-from ..stages.hunting import functions_of
+from ..stages.hunting import all_counts, functions_of
 from ..stages.run import Run
 from ..stages.scores import Scores, read_scores
 from ..stages.search_result import BestResult, SearchResults
@@ -118,7 +118,8 @@ def _uncertainties(
 ) -> tuple[Uncertainties, Categories]:
     """Return the record, and the likelihood with all nuisances."""
     window = results.windows[best.window]
-    place, functions = window.place_of(best.efficiency), functions_of(run, scores)
+    place = window.place_of(best.efficiency)
+    functions = functions_of(run, all_counts(run, scores))
     expected = window.rows[place].expected
     fabricated = {
         name: float(fraction[best.window]) * expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, cast, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,10 +101,8 @@ class Combination(Method[CombinationHyper]):
         super().__init__(hyper)
         members = self.hyper.methods()
         self._members = members
-        self.needs = cast(
-            "tuple[Need, ...]",
-            tuple(dict.fromkeys(need for member in members for need in member.needs)),
-        )
+        needed: dict[Need, None] = dict.fromkeys(n for member in members for n in member.needs)
+        self.needs = tuple(needed)
         self.windowed = self.hyper.by == "sideband_weighted" or any(m.windowed for m in members)
 
     @property

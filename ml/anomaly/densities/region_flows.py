@@ -88,7 +88,7 @@ class RegionFlows(Method[RegionFlowsHyper]):
         "ATLAS, arXiv:2508.19778"
     )
     windowed: bool = False
-    trained_on: ClassVar[Literal["data", "simulation"]] = "simulation"
+    trained_on: Literal["data", "simulation"] = "simulation"
     Hyper: ClassVar[type[RegionFlowsHyper]] = RegionFlowsHyper
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"
     fast: ClassVar[Mapping[str, Any]] = {

@@ -109,7 +109,7 @@ class Quak(Method[QuakHyper]):
         "QUAK, LHC Olympics 2020 (arXiv:2101.08320), section 5.3; arXiv:2011.03550"
     )
     windowed: bool = False
-    trained_on: ClassVar[Literal["data", "simulation"]] = "simulation"
+    trained_on: Literal["data", "simulation"] = "simulation"
     Hyper: ClassVar[type[QuakHyper]] = QuakHyper
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"
     fast: ClassVar[Mapping[str, Any]] = {

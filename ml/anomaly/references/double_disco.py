@@ -21,7 +21,7 @@ from ...hyper_checks import refuse_unusable
 from ...losses.distance_correlation import squared_distance_correlation
 from ...method import Method, Need, register_method
 from ...networks.pairs import PairOfNetworks
-from ...sample import Sample, truth
+from ...sample import Sample, simulated, truth
 from ...training.engine import seeded, train
 from ...training.in_rows import in_rows
 from ...training.training_hyper import TrainingHyper
@@ -38,6 +38,10 @@ class DoubleDiscoHyper:
 
     Attributes
     ----------
+    signals : tuple of str
+        Parquet files or folders of simulated signals, with the features of the data. With them, both
+        networks learn from these and from the simulated background, whatever their mass, and no event that is
+        scored is learnt: what a search needs. Without, they learn from labelled events.
     nodes : tuple of int
         Hidden layers of each network.
     decorrelation : float
@@ -54,6 +58,7 @@ class DoubleDiscoHyper:
         ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
     """
 
+    signals: tuple[str, ...] = ()
     nodes: tuple[int, ...] = (64, 64, 64)
     decorrelation: float = 200.0
     decorrelation_above: float = 200.0
@@ -77,7 +82,7 @@ class DoubleDiscoHyper:
 
 @register_method("double_disco")
 class DoubleDisco(Method[DoubleDiscoHyper]):
-    r"""Two classifiers, independent on background, by the truth: for an ABCD estimate.
+    r"""Two classifiers, independent on background, by the truth or simulated signals: for an ABCD estimate.
 
     .. math:: L = L(f) + L(g) + \lambda\,\mathrm{dCorr}^2(f, g)
               + \lambda'\,\mathrm{dCorr}^2(f, g\,|\,f > f_{1/2}, g > g_{1/2})
@@ -90,6 +95,7 @@ class DoubleDisco(Method[DoubleDiscoHyper]):
     needs: tuple[Need, ...] = ("features", "labels")
     source: ClassVar[str] = "double DisCo: arXiv:2007.14400; distance correlation: arXiv:2001.05310"
     Hyper: ClassVar[type[DoubleDiscoHyper]] = DoubleDiscoHyper
+    has_two_scores: ClassVar[bool] = True
     fast: ClassVar[Mapping[str, Any]] = {
         "nodes": (16,),
         "decorrelation": 1.0,
@@ -98,14 +104,23 @@ class DoubleDisco(Method[DoubleDiscoHyper]):
         "device": "cpu",
     }
 
+    def __init__(self, hyper: DoubleDiscoHyper | None = None) -> None:
+        super().__init__(hyper)
+        if self.hyper.signals:
+            self.needs, self.windowed = ("features", "simulation"), False
+            self.trained_on = "simulation"
+
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
     ) -> Self:
-        """Learn to tell signal from background in the signal region; see :meth:`Method.fit`."""
-        del simulation  # the truth says which events are background
-        data = data.take(window.signal(data.mass))
-        signal = truth(self.name, data) != 0
-        self._refuse_few(signal, window)
+        """Learn to tell signal from background, labelled ones in the signal region; see :meth:`Method.fit`."""
+        if self.hyper.signals:
+            data, signal = self._simulated(data, simulation)
+            self._refuse_few(signal, "the simulation")
+        else:
+            data = data.take(window.signal(data.mass))
+            signal = truth(self.name, data) != 0
+            self._refuse_few(signal, f"the signal region of window {window}")
         data.refuse_constant_features()
         x = data.features
         self._mean = x.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -166,12 +181,26 @@ class DoubleDisco(Method[DoubleDiscoHyper]):
         untrained = PairOfNetworks(len(self._names), nodes=self.hyper.nodes)
         self._pair = with_weights(untrained, within(arrays, "pair."))
 
-    def _refuse_few(self, signal: NDArray[np.bool_], window: Window) -> None:
+    def _simulated(
+        self, data: Sample, simulation: Sample | None
+    ) -> tuple[Sample, NDArray[np.bool_]]:
+        """Return simulated background and signals as one sample, and which events are signal."""
+        samples = [simulated(self.name, simulation).without_label()]
+        for path in self.hyper.signals:
+            try:
+                samples.append(Sample.from_parquet(path, features=data.names).without_label())
+            except InputError as error:
+                msg = f"method {self.name!r}, a simulated signal: {error}"
+                raise InputError(msg) from None
+        signal = np.repeat([False, *[True] * len(self.hyper.signals)], [len(x) for x in samples])
+        return Sample.concatenated(*samples), signal
+
+    def _refuse_few(self, signal: NDArray[np.bool_], where: str) -> None:
         for kind, members in (("signal", signal), ("background", ~signal)):
             n = int(np.count_nonzero(members))
             if n < self.hyper.min_events:
                 msg = (
-                    f"window {window}: {n} events in the signal region are labelled {kind}, where "
+                    f"method {self.name!r}: {n} events in {where} are {kind}, where "
                     f"{self.hyper.min_events} are needed; give more of them, or a wider window"
                 )
                 raise InputError(msg)

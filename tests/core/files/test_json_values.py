@@ -14,7 +14,11 @@ from overdensity.core.files.json_values import json_value
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
         max_leaves=8,
     )
@@ -32,6 +36,9 @@ def test_what_is_written_is_read(value):
         ("", "Expecting"),
         (b"\xff\xfe", "a.json: not a JSON file"),
         ("9" * 5000, "digits"),
+        ('{"p_value": NaN}', "NaN is no number of JSON"),
+        ("[-Infinity]", "-Infinity is no number of JSON"),
+        ("1e999", "1e999 is no number of JSON"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(text, complaint):

@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 
 from overdensity.core import InputError
 from overdensity.ml import Sample
-from overdensity.ml.blocks.equal_events import _equal_pairs
+from overdensity.ml.blocks.equal_events import (
+    _equal_pairs,
+    refuse_equal_rows,
+    refuse_shared_events,
+)
 
 N = 300
 
@@ -213,3 +217,32 @@ def test_some_events_twice_are_refused_beside_a_copy_of_the_mass(tmp_path, mass,
     pq.write_table(table.slice(0, 100), tmp_path / "b.parquet")
     with pytest.raises(InputError, match=r"a\.parquet and .*b\.parquet: 100 of 6100 events"):
         Sample.from_parquet([tmp_path / "a.parquet", tmp_path / "b.parquet"], features=["x"])
+
+
+def test_a_feature_in_the_place_of_the_mass_may_be_negative(tmp_path):
+    table = events().append_column("lp", pa.array(-np.random.default_rng(3).exponential(size=N)))
+    for name in ("a", "b"):
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    with pytest.raises(InputError, match="300 of 600 events are equal"):
+        Sample.from_parquet(tmp_path, features=("lp", "x"), mass="lp")
+
+
+def test_samples_that_are_added_share_no_events():
+    rng = np.random.default_rng(1)
+    ids, x = np.arange(N, dtype=np.uint64), rng.random((N, 2)).astype(np.float32)
+    few = rng.integers(0, 4, (N, 1)).astype(np.float32)
+    refuse_shared_events([ids, ids], [x, x + 1], ["zz", "higgs"])  # ids that begin anew
+    refuse_shared_events([ids, ids], [few, rng.permutation(few)], ["zz", "higgs"])  # few values
+    for part in (slice(None), slice(0, N, 7)):
+        with pytest.raises(InputError, match=r"zz and higgs: .* events are the same in both"):
+            refuse_shared_events([ids, ids[part][::-1]], [x, x[part][::-1]], ["zz", "higgs"])
+
+
+def test_rows_are_given_once():
+    rng = np.random.default_rng(1)
+    x, few = rng.random((N, 2)), rng.integers(0, 4, (N, 2)).astype(float)
+    refuse_equal_rows(x, ["a"], "jets")
+    for table in (few, few[:, :1], np.ones((N, 1)), rng.integers(0, 50, (N, 1)).astype(float)):
+        refuse_equal_rows(table, ["a"], "jets")
+    with pytest.raises(InputError, match="a, b: 30 of 330 jets are equal to another"):
+        refuse_equal_rows(np.concatenate([x, x[::10]]), ["a", "b"], "jets")

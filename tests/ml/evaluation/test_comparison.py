@@ -97,6 +97,8 @@ def test_bad_input_is_named() -> None:
         compare(replace(data, weight=np.full(len(data), 0.5)), simulation, **options)
     with pytest.raises(InputError, match="data have m4l, met, n_jets, simulation a, met"):
         compare(data, replace(simulation, names=("a", "met", "n_jets")), **options)
+    with pytest.raises(ConfigError, match="1000 folds and 99 permutations; give 2 to 100"):
+        compare(data, simulation, folds=1000, permutations=99, seed=1)
     with pytest.raises(ConfigError, match="1 folds and 10 permutations"):
         compare(data, simulation, folds=1, permutations=10, seed=1)
 

@@ -10,7 +10,7 @@ from scipy.stats import beta, ks_2samp, kstest
 
 from overdensity.core import ConfigError, InputError
 from overdensity.ml.flows.conditional import ConditionalFlow, FlowHyper, fit_flow
-from overdensity.ml.flows.transforms import FAMILIES
+from overdensity.ml.flows.flow_shape import FAMILIES
 
 SMALL = FlowHyper(epochs=8, batch=200, learning_rate=8e-3, layers=3, width=24, depth=1, bins=6)
 

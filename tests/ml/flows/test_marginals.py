@@ -89,3 +89,4 @@ def test_whole_numbers_that_are_rare_beside_one_have_a_density(others: int) -> N
 
 def test_effective_number_of_negative_weights_is_smaller() -> None:
     assert effective_number(np.array([1.0, 1.0, 1.0, -1.0])) == 1.0
+    assert effective_number(np.array([1.0, 1.0, 1e300])) == pytest.approx(1.0)

@@ -7,7 +7,8 @@ import torch
 from nflows.transforms.splines import unconstrained_rational_quadratic_spline
 
 from overdensity.core import ConfigError
-from overdensity.ml.flows.transforms import FAMILIES, Spline, build_transform
+from overdensity.ml.flows.flow_shape import FAMILIES
+from overdensity.ml.flows.transforms import Spline, build_transform
 from overdensity.ml.training.engine import seeded
 
 SHAPE = {"layers": 4, "width": 24, "depth": 2, "bins": 8, "tail": 4.0}

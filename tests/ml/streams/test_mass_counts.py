@@ -44,3 +44,14 @@ def test_a_mass_in_other_units_is_refused(mass: float) -> None:
 def test_nothing_is_drawn_of_nothing() -> None:
     with pytest.raises(InputError, match="no event was counted"):
         MassCounts().draw(None, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_masses_in_other_units_than_before_are_refused(factor: float) -> None:
+    mass = np.random.default_rng(1).uniform(2000, 4000, 100)
+    counts = counted(mass if factor < 1 else mass / 1e3 * 2)
+    before = counts.counts.copy()
+    with pytest.raises(InputError, match="give all in GeV"):
+        counts.add(mass * factor if factor < 1 else mass)
+    np.testing.assert_array_equal(counts.counts, before)
+    counts.add(np.full(3, 2.5))  # a few may be anything

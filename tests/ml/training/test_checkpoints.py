@@ -14,6 +14,7 @@ from overdensity.ml.training.checkpoints import (
     fingerprint,
     load_checkpoint,
     save_checkpoint,
+    write_tensors,
 )
 from overdensity.ml.training.training_hyper import TrainingHyper
 
@@ -108,3 +109,9 @@ def test_a_changed_bit_of_a_weight_is_noticed(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"a\.pt: not a checkpoint \(.* is damaged\)"):
         load_checkpoint(path, "key", *trained())
+
+
+def test_the_same_tensors_are_the_same_bytes_under_any_name(tmp_path: Path) -> None:
+    for name in ("a.pt", "b.tagger"):
+        write_tensors(tmp_path / name, {"weights": torch.ones(3)})
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.tagger").read_bytes()

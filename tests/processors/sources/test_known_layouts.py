@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
+from functools import cache
 
 import awkward as ak
 import numpy as np
@@ -44,11 +46,21 @@ FILES = {
 }
 
 
+@pytest.fixture(scope="module")
+def events_of(shared_data) -> Callable[[str], ak.Array]:
+    """What is read of a file, once."""
+
+    @cache
+    def read(name: str) -> ak.Array:
+        path = str(shared_data / "root" / f"{name}.root")
+        return read_events(RootSource(), path, collections=FILES[name][1])
+
+    return read
+
+
 @pytest.mark.parametrize("name", FILES)
-def test_every_real_file_is_recognised_and_read(shared_data, name) -> None:
-    _, collections = FILES[name]
-    path = str(shared_data / "root" / f"{name}.root")
-    events = read_events(RootSource(), path, collections=collections)
+def test_every_real_file_is_recognised_and_read(events_of, name) -> None:
+    events, collections = events_of(name), FILES[name][1]
     assert len(np.unique(ak.to_numpy(events.event))) == len(events)
     for collection in set(collections) - {"rho"}:
         objects = events[collection]
@@ -70,20 +82,25 @@ def test_every_real_file_is_recognised_and_read(shared_data, name) -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning:coffea", "ignore::UserWarning:coffea")
-def test_a_view_makes_the_same_events_in_a_runner(shared_data, name, schema, capsys) -> None:
+def test_a_view_makes_the_same_events_in_a_runner(
+    shared_data, events_of, name, schema, capsys
+) -> None:
     kind, collections = FILES[name]
     if schema is PHYSLITESchema:  # which does not keep the density of pile-up
         collections = tuple(x for x in collections if x != "rho")
     path = str(shared_data / "root" / f"{name}.root")
     view = pickle.loads(pickle.dumps(LAYOUTS[kind].view(*collections)))
-    run = Runner(executor=IterativeExecutor(retries=0), schema=schema, chunksize=60)
+    run = Runner(executor=IterativeExecutor(retries=0), schema=schema, chunksize=100)
     chunks = run.run(
         {"data": [path]},
         processor_instance=lambda events: {"events": [view(events)]},
         treename=LAYOUTS[kind].trees[0],
     )["out"]["events"]
-    expected = read_events(RootSource(), path, collections=collections)
-    for field in expected.fields:
+    expected = events_of(name)
+    fields = set(chunks[0].fields)
+    assert fields >= {*collections, "event"}
+    assert len(chunks) == 1 + (len(expected) > 100)
+    for field in fields:
         found = ak.concatenate([chunk[field] for chunk in chunks])
         assert ak.array_equal(found, expected[field], equal_nan=True), field
 

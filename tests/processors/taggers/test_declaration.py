@@ -39,6 +39,7 @@ def test_numbers_are_standardised() -> None:
         ({"inputs": {"x": JET | {"variables": ["ptt"]}}}, "constituents have no 'ptt': did you mean 'pt'"),
         ({"inputs": {"x": JET | {"mean": [1.0]}}}, "has 3 numbers, and 1 of mean"),
         ({"inputs": {"x": {"features": ["n"], "std": [0]}}}, "a number of it cannot be used"),
+        ({"inputs": {"x": {"features": ["n"], "mean": [float("nan")]}}}, "a number of it cannot be"),
         ({"inputs": {"x": {"features": ["n"], "mean": ["a"]}}}, "a number of it cannot be used"),
         ({"inputs": {"x": JET | {"particles": "many"}}}, "a number of it cannot be used"),
         ({"inputs": {"x": JET | {"particles": 2.5}}}, "a number of it cannot be used"),

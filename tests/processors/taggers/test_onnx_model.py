@@ -142,6 +142,10 @@ def test_jets_that_have_no_score_are_refused(model) -> None:
         numbers.score({"n": np.array([1e5, 1e5])})
     with pytest.raises(InputError, match="1 of 2 jets have a n that is not finite"):
         numbers.score({"n": np.array([1.0, np.nan])})
+    path = model({"x": ["n", 2]}, inputs={"x": {"features": ["n", "m"]}})
+    sums = tagger_of({"tag": str(path)})
+    with pytest.raises(InputError, match="the scores of 1 of 2 jets are NaN or infinite"):
+        sums.score({"n": np.array([1.0, 3e38]), "m": np.array([1.0, 3e38])})
 
 
 def test_a_feature_that_is_not_known_is_refused(model) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from overdensity.core import InputError
-from overdensity.simulation import GluonR, GravitonGG
+from overdensity.simulation import GluonR, GravitonGG, WprimeTB, ZprimeTT
 from overdensity.simulation.truth import partons_of
 
 from ..conftest import hard_process, resonance_and_daughters
@@ -37,3 +37,11 @@ def test_r_that_is_too_heavy_is_refused() -> None:
         GluonR(mass=2000.0)
     with pytest.raises(InputError, match=r"GravitonGG\.mass must be a positive number, not -1"):
         GravitonGG(mass=-1.0)
+
+
+@pytest.mark.parametrize("kind", [GluonR, GravitonGG, WprimeTB, ZprimeTT])
+def test_what_is_too_broad_to_be_a_peak_is_refused(kind: type) -> None:
+    with pytest.raises(
+        InputError, match=rf"{kind.__name__}\.width must be at most 0\.05, not 0\.2"
+    ):
+        kind(width=0.2)

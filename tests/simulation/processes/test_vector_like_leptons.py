@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from overdensity.core import InputError
-from overdensity.simulation import VectorLikeLeptons
+from overdensity.simulation import GeneratorSettings, VectorLikeLeptons
+from overdensity.simulation.generator import open_pythia
 
 from ..conftest import hard_process
 
@@ -24,6 +25,23 @@ def test_heavy_leptons_have_their_mass_and_decay_as_2_1_1() -> None:
         assert counts[code] == pytest.approx(
             600 * share, abs=4 * np.sqrt(600 * share * (1 - share))
         )
+
+
+def test_cross_section_and_angles_are_those_of_spin_one_half() -> None:
+    """Colliding electrons have no densities: 4 π α² / 3 s times β (3 - β²) / 2, and 1 + αs / π of Pythia."""
+    pythia, _ = open_pythia(
+        VectorLikeLeptons(mass=200.0),
+        5,
+        GeneratorSettings(collision_energy=1000.0),
+        ("Beams:idA = 11", "Beams:idB = -11", "PDF:lepton = off", "PartonLevel:all = off"),
+    )
+    info = pythia.nextBatch(1000).info
+    beta = np.sqrt(1 - 0.4**2)
+    expected = 4 * np.pi * np.mean(info.alphaEM) ** 2 / 3e6 * beta * (3 - beta**2) / 2 * 0.3894
+    expected *= 1 + np.mean(info.alphaS) / np.pi
+    assert pythia.infoPython().sigmaGen() == pytest.approx(expected, rel=0.06)
+    cosine = np.asarray(info.tHat - info.uHat) / 1e6 / beta
+    assert np.mean(cosine**2) == pytest.approx(0.385, abs=0.03)  # 0.2 of scalars
 
 
 @pytest.mark.parametrize(

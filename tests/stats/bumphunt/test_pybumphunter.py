@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import numpy as np
@@ -90,21 +89,3 @@ def test_without_pybumphunter_the_command_that_installs_it_is_named(monkeypatch)
     monkeypatch.setitem(sys.modules, "pyBumpHunter", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'overdensity\[bumphunter\]'"):
         bumphunter(EDGES, MEAN.astype(int), MEAN)
-
-
-def test_statistics_need_no_extra():
-    code = """
-import sys
-
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"pyBumpHunter", "hepdata_lib", "torch", "coffea"}:
-            raise ModuleNotFoundError(name=name)
-
-sys.meta_path.insert(0, Absent())
-import importlib, pkgutil
-import overdensity.stats
-for module in pkgutil.walk_packages(overdensity.stats.__path__, "overdensity.stats."):
-    importlib.import_module(module.name)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)

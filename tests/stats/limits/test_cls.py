@@ -71,12 +71,12 @@ def test_pseudo_experiments_of_a_count_agree_with_the_sums(n, b):
 
 
 def test_few_events_in_several_bins_are_thrown_and_not_left_to_asymptotics(monkeypatch):
-    monkeypatch.setattr(cls, "toy_limit", partial(toy_limit, n=2000))
+    monkeypatch.setattr(cls, "toy_limit", partial(toy_limit, n=1000))
     found = upper_limit(FEW)
     assert found.method == "toys"
     assert found.background < 5
     assert toy_limit(FEW, n=200) == toy_limit(FEW, n=200)
-    assert found.observed == pytest.approx(toy_limit(FEW, seed=3, n=2000).observed, rel=0.08)
+    assert found.observed == pytest.approx(toy_limit(FEW, seed=3, n=1000).observed, rel=0.08)
 
 
 def test_the_effective_background_is_that_of_the_bins_that_matter():

@@ -7,10 +7,9 @@ import pytest
 
 from overdensity.core import FitError
 from overdensity.stats import FitModel, log_edges, spectrum_of
-from overdensity.stats.reach.blind_background import blind_background, blind_spectrum
+from overdensity.stats.reach.blind_background import blind_background
 from overdensity.stats.search.scanning import scan
 from overdensity.stats.selection.patterns import count_patterns
-from overdensity.stats.spectra.functions import basis
 
 MODEL, EFFICIENCIES = FitModel("dijet3"), (1.0, 0.1, 0.02)
 
@@ -108,7 +107,7 @@ def test_the_prior_of_the_configuration_is_kept(spectrum: tuple) -> None:
 
 def test_too_few_bins_are_refused() -> None:
     edges = log_edges(2632, 6000, 16)
-    counts, inside = np.zeros(16), np.arange(16) == 3
+    counts, windows = np.zeros(16), edges[None, [3, 4]]
     counts[:4] = 100
-    with pytest.raises(FitError, match="300 events fill only 3 bins beside the signal region"):
-        blind_spectrum(basis("dijet3", edges), counts, inside)
+    with pytest.raises(FitError, match="only 3 bins outside the window 3071"):
+        blind_background(edges, counts, windows, 0, (0.1,), model=MODEL)

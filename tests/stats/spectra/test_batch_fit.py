@@ -12,7 +12,7 @@ from scipy.integrate import quad, simpson
 from scipy.special import ndtr
 
 from overdensity.core.windows import log_edges
-from overdensity.stats.spectra.batch_fit import Problem, refit
+from overdensity.stats.spectra.batch_fit import Problem, fit_free, refit
 from overdensity.stats.spectra.functions import basis
 from overdensity.stats.spectra.poisson import Constraint, seed_theta
 from overdensity.stats.spectra.spectrum import fit
@@ -175,3 +175,18 @@ def test_without_a_signal_there_is_no_strength():
     fits = refit(problem("dijet4", start), counts)
     assert fits.theta.shape == (1, 1, 4)
     assert np.isnan(fits.strength_error).all()
+
+
+def test_free_fits_of_one_spectrum_are_those_of_each_set_of_bins():
+    counts = np.random.default_rng(3).poisson(30_000 * SHAPE).astype(float)
+    masked = np.stack([MASK, np.roll(MASK, 9)])
+    both = fit_free(basis("dijet4", EDGES), counts, masked)
+    for k, outside in enumerate(masked):
+        one = fit(EDGES, counts, masked=outside, function="dijet4")
+        assert both.expected[0, k] == pytest.approx(one.total, abs=1e-3 * one.total_error)
+        assert both.deviance[0, k] == pytest.approx(one.chi2, rel=1e-5)
+    blind = fit_free(
+        basis("dijet4", EDGES), np.where(MASK, 0.0, counts), MASK[None], tested=masked[:1]
+    )
+    assert blind.expected[0, 0] == pytest.approx(both.expected[0, 0], rel=1e-6)
+    assert blind.deviance[0, 0] == pytest.approx(2 * blind.expected[0, 0])  # the bins are empty

@@ -14,6 +14,7 @@ from overdensity.stats.limits.discoveries import discovery
 from overdensity.stats.workspaces.score_shape import (
     Region,
     Template,
+    score_channel,
     score_edges,
     score_template,
     score_workspace,
@@ -154,3 +155,9 @@ def test_a_bin_without_simulated_background_is_refused():
         score_workspace([Region("a", (5.0, 2.0), {"zz": empty}, signal)])
     with pytest.raises(InputError, match="the data 3"):
         score_workspace([Region("a", (5.0, 2.0, 1.0), {"zz": empty}, signal)])
+
+
+def test_pyhf_divides_names_at_slashes() -> None:
+    template = Template((5.0,), (1.0,))
+    with pytest.raises(InputError, match="'mc_signal_W/Z' cannot be the name of a parameter"):
+        score_channel(Region("W/Z", (5.0,), {"zz": template}, template))

@@ -17,7 +17,7 @@ from overdensity.workflow.calibrate.retrained import PseudoDataset, Retrained, r
 from overdensity.workflow.calibrate.retraining import _recipe, pseudo_sample
 from overdensity.workflow.commands import command_line
 from overdensity.workflow.search_run import calibrate_search
-from overdensity.workflow.stages.hunting import fabricated_fraction
+from overdensity.workflow.stages.hunting import all_counts, fabricated_fraction
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.samples import load_sample
 from overdensity.workflow.stages.scores import read_scores
@@ -279,7 +279,7 @@ def test_pseudo_datasets_know_what_other_functions_say_of_the_background(
 ) -> None:
     results = SearchResults.from_json(Path(copy.out) / "results.json")
     run = Run(config_in(Path(copy.out).parent, "uncertainties.functions=[dijet4, dijet5]"))
-    fraction = fabricated_fraction(run, read_scores(run), None)
+    fraction = fabricated_fraction(run, all_counts(run, read_scores(run)), None)
     assert max(fraction) > 0
     assert _recipe(run, results).spurious == tuple(fraction)
     assert run.key("pseudo_datasets") != Run(copy).key("pseudo_datasets")

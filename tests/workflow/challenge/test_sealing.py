@@ -221,6 +221,7 @@ def test_columns_are_sealed_in_their_metadata(tmp_path: Path) -> None:
         ("text.parquet", "not a Parquet file"),
         ("plain.parquet", "not a sealed box, since its metadata have no overdensity_commitment"),
         ("text.h5", "not an HDF5 file"),
+        ("folder.h5", "a folder, not a file"),
         ("plain.h5", "not a sealed box"),
     ],
 )
@@ -228,6 +229,7 @@ def test_what_is_no_box_is_refused(name: str, says: str, seal: Seal, tmp_path: P
     for suffix in ("h5", "parquet"):
         (tmp_path / f"text.{suffix}").write_text("events")
     pq.write_table(pa.table({"mjj": [1.0]}), tmp_path / "plain.parquet")
+    (tmp_path / "folder.h5").mkdir()
     shutil.copy(seal()[0], tmp_path / "plain.h5")
     with h5py.File(tmp_path / "plain.h5", "r+") as file:
         del file.attrs[COMMITMENT]

@@ -23,7 +23,7 @@ from overdensity.workflow.combine.combined_run import (
 )
 from overdensity.workflow.commands import command_line
 from overdensity.workflow.search_run import score_search
-from overdensity.workflow.stages.hunting import fabricated_fraction
+from overdensity.workflow.stages.hunting import all_counts, fabricated_fraction
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scores import read_scores
 
@@ -256,7 +256,7 @@ def test_a_window_too_thin_for_one_channel_is_searched_in_the_other(combined):
 def test_what_other_functions_say_of_the_background_is_in_a_channel_too(combined, searches):
     run = Run(load_config(searches["dijet"], ["uncertainties.functions=[dijet4, dijet5]"]))
     scores = read_scores(run)
-    fraction = fabricated_fraction(run, scores, None)
+    fraction = fabricated_fraction(run, all_counts(run, scores), None)
     assert (fraction > 0).any()
     other = read_scores(run.partition(1))
     np.testing.assert_array_equal(_channel(run, [scores, other], run.regions).spurious, fraction)

@@ -86,3 +86,13 @@ logging.getLogger("overdensity.any").info("training: 3 folds")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     said = [line.partition(" ")[2] for line in done.stderr.strip().splitlines()]
     assert said == ["no worker is left", "training: 3 folds"]
+
+
+def test_the_home_folder_stands_behind_an_option(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/none/there")
+    for words in (["stream", "~/events", "--out=~/o"], ["stream", "/x", "--out=~/o"]):
+        code, _, error = call(*words, "--features", "x")
+        assert code == 2
+        assert "~" not in error

@@ -63,6 +63,7 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/scores.parquet")
         (OSError(errno.ENAMETOOLONG, "File name too long", "aaa"), ["aaa: ", "shorter"]),
         (OSError(errno.EIO, "Input/output error", "bad.h5"), ["bad.h5: the disk reports"]),
         (OSError(errno.EMFILE, "Too many open files"), ["too many open files", "ulimit"]),
+        (OSError("status check failed: [FATAL] Connection error"), ["server does not answer"]),
         (OSError(errno.EBUSY, "Device busy", "tape"), ["tape: Device busy"]),
         (MemoryError("Unable to allocate 3 TiB"), ["not enough memory", "3 TiB", "fewer workers"]),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), ["not enough memory", "CUDA"]),
@@ -138,6 +139,7 @@ def test_no_command_ends_in_a_traceback(
         raise IndexError(msg)
 
     monkeypatch.setattr("overdensity.workflow.config.reading.load_config", failing)
+    monkeypatch.setattr("overdensity.workflow.regions.region_config.load_any_search", failing)
     monkeypatch.setattr(door.tempfile, "tempdir", str(tmp_path))
     (tmp_path / "search.yaml").write_text("events: box.h5\n")
     for command in ("run", "hunt", "score", "calibrate", "limits", "process", "expect"):
@@ -153,7 +155,7 @@ def test_ctrl_c_is_one_sentence(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("overdensity.workflow.config.reading.load_config", interrupted)
+    monkeypatch.setattr("overdensity.workflow.regions.region_config.load_any_search", interrupted)
     (tmp_path / "x.yaml").write_text("events: box.h5\n")
     assert call("run", tmp_path / "x.yaml") == (
         130,

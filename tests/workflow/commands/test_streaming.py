@@ -54,6 +54,8 @@ def test_a_folder_and_standard_input_leave_the_same(
         (["--set", "updats=3"], "stream has no hyperparameter 'updats'; did you mean 'updates'?"),
         (["--set", "buffer=0"], "stream: buffer = 0 cannot be used"),
         ([], "no such folder"),
+        (["--features", "mjj,x"], "--features: 'mjj' stands there twice, is the mass"),
+        (["--features", "x,x"], "--features: 'x' stands there twice"),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(

@@ -84,6 +84,10 @@ def test_weighted_data_and_missing_files_are_refused(
     options = ("--features", "m4l", "--out", tmp_path / "out")
     assert (
         "'weight' of the data is not 1"
-        in call("validate", "compare", simulation, simulation, *options)[2]
+        in call("validate", "compare", simulation, data, *options)[2]
     )
+    same = call("validate", "compare", data, data, *options)[2]
+    assert "300 events are the same in both" in same
+    bad = call("validate", "compare", data, simulation, *options, "--out", "/dev/null/x")[2]
+    assert "/dev/null/x: cannot be written" in bad
     assert call("validate", "compare", data, tmp_path / "none.parquet", *options)[0] == 2

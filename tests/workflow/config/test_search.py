@@ -92,6 +92,8 @@ def test_hyperparameters_stand_beside_the_methods_name() -> None:
         ({**SMALLEST, "selections": [0.1, 2]}, "between 0 and 1, not 2"),
         ({**SMALLEST, "selections": [0.1, 0.1]}, "repeat one another"),
         ({**SMALLEST, "selections": [1]}, "give a selection below 1 beside it"),
+        ({**SMALLEST, "scan": {"bins": 10**9}}, "scan.bins must be at most 10000"),
+        ({**SMALLEST, "repeats": 10**9}, "repeats must be at most 1000"),
         ({**SMALLEST, "scan": {"bins": 4}}, "scan.*takes .* = 7 bins, but there are only 4"),
         ({**SMALLEST, "scan": {"low": 7000}}, r"high \(6000 GeV\) must be above low \(7000 GeV\)"),
         ({**SMALLEST, "folds": 2}, "tournament needs at least 3 folds, not 2"),

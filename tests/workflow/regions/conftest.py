@@ -40,6 +40,11 @@ def columns(path: Path, n: int, seed: int, *, hardness: float = 1.0, weight: flo
     return str(path)
 
 
+def all_of(path: str) -> float:
+    """Return the sum of weights in a file, of which nothing was cut."""
+    return float(np.sum(pq.read_table(path)["weight"].to_numpy()))
+
+
 def search_in_regions(
     folder: Path, *, seed: int = 1, n_signal: int = 0, simulated: int = 1500
 ) -> dict[str, Any]:
@@ -58,8 +63,17 @@ def search_in_regions(
         "groups": "region",
         "features": ["l1_pt", "n_jets"],
         "method": {"name": "region_flows", "device": "cpu", "min_events": 100, "flow": FLOW},
-        "backgrounds": {"zz": {"files": zz, "cross_section": 4.0, "uncertainty": 0.05}},
-        "signals": {"vll": {"files": vll, "cross_section": 0.3, "mass": 200}},
+        "backgrounds": {
+            "zz": {
+                "files": zz,
+                "cross_section": 4.0,
+                "generated": all_of(zz),
+                "uncertainty": 0.05,
+            }
+        },
+        "signals": {
+            "vll": {"files": vll, "cross_section": 0.3, "generated": all_of(vll), "mass": 200}
+        },
         "luminosity": 100,
         "uncertainties": {
             "luminosity": 0.02,

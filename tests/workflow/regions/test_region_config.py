@@ -9,8 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from overdensity.core import ConfigError
 from overdensity.core.files.yaml_values import yaml_text
-from overdensity.workflow.regions.region_config import RegionUncertainties, is_in_regions
+from overdensity.workflow import SearchConfig
+from overdensity.workflow.regions.region_config import (
+    RegionSearchConfig,
+    RegionUncertainties,
+    load_any_search,
+)
 
 Call = Callable[..., tuple[int, str, str]]
 UP_AND_DOWN = {"up": "weight_up", "down": "weight_down"}
@@ -20,6 +26,18 @@ UP_AND_DOWN = {"up": "weight_up", "down": "weight_down"}
     ("change", "sentence"),
     [
         ({"signals": {"vll": {"files": "vll.parquet"}}}, "'vll' has no cross_section"),
+        (
+            {"signals": {"vll": {"files": "vll.parquet", "cross_section": 1}}},
+            "'vll' has a cross_section and no 'generated', so that the efficiency is not known",
+        ),
+        (
+            {"backgrounds": {"zz": {"files": "zz.parquet", "cross_section": 1}}},
+            "backgrounds.zz: it has a cross_section and no 'generated'",
+        ),
+        (
+            {"backgrounds": {"zz": {"files": "zz.parquet", "generated": 1}}},
+            "generated goes with a cross_section (fb)",
+        ),
         ({"method": "cwola"}, "is made with region_flows, not with cwola"),
         ({"features": ["l1_pt", "region"]}, "'region' is named twice, or is the column of groups"),
         ({"features": ["l1_pt", "met"]}, "no column 'met'"),
@@ -30,8 +48,10 @@ UP_AND_DOWN = {"up": "weight_up", "down": "weight_down"}
             "two uncertainties are called",
         ),
         ({"regions": {0: "a", 1: "a"}}, "two are called 'a'"),
+        ({"regions": {0: "W/Z"}}, "'W/Z': a region, or an uncertainty of shapes, has no '/'"),
+        ({"regions": {0: "a", "0": "b"}}, "0 stands twice, as a number and as a word"),
         (
-            {"signals": {"zz": {"files": "zz.parquet", "cross_section": 1}}},
+            {"signals": {"zz": {"files": "zz.parquet", "cross_section": 1, "generated": 9e3}}},
             "'zz' is the name of a background",
         ),
         ({"events": "zz.parquet"}, "data must have no weights"),
@@ -62,10 +82,11 @@ def test_other_commands_send_a_search_in_regions_to_run(call: Call, region_searc
 
 def test_a_search_with_windows_has_no_groups(region_search: Path, tmp_path: Path) -> None:
     path = tmp_path / "search.yaml"
-    path.write_text("events: box.parquet")
-    assert not is_in_regions(path)
-    assert is_in_regions(path, ["groups=region"])
-    assert is_in_regions(region_search / "regions.yaml")
+    path.write_text("events: {files: box.parquet}")
+    assert isinstance(load_any_search(path), SearchConfig)
+    with pytest.raises(ConfigError, match="backgrounds"):
+        load_any_search(path, ["groups=region"])
+    assert isinstance(load_any_search(region_search / "regions.yaml"), RegionSearchConfig)
 
 
 def test_luminosity_and_factors_are_uncertainties_of_all_yields() -> None:

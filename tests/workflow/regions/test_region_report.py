@@ -18,8 +18,9 @@ def test_the_page_is_written_anew(
     page.unlink()
     assert f"report: {page}" in call("report", region_search / "run")[1]
     text = page.read_text()
-    assert text.count("<img") == 4
+    assert text.count("<img") == 6
     assert "Benchmark signals" in text
+    assert text.count("closure of region") == 2
     assert "region 4: too few simulated events" in text
     assert "http://" not in text.replace("http://www.w3.org", "")
 

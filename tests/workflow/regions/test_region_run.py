@@ -15,9 +15,11 @@ import pytest
 from scipy.stats import kstest
 
 from overdensity.core import InputError
+from overdensity.workflow import load_config
 from overdensity.workflow.regions.region_config import RegionSearchConfig, load_regions
 from overdensity.workflow.regions.region_result import RegionSearchResults
 from overdensity.workflow.regions.region_run import _flags, run_regions
+from overdensity.workflow.stages.run import open_run
 
 from .conftest import search_in_regions
 
@@ -85,6 +87,23 @@ def test_a_killed_run_goes_on_with_the_flows_that_it_has(
 def test_the_configuration_of_a_run_can_be_run_again(region_search: Path) -> None:
     again = load_regions(region_search / "run" / "config.yaml")
     assert again == load_regions(region_search / "regions.yaml")
+
+
+def test_the_folder_of_another_search_is_refused(
+    call: Call, region_search: Path, search_file: Path
+) -> None:
+    folder = open_run(load_config(search_file)).folder
+    before = (folder / "config.yaml").read_bytes()
+    code, _, error = call("run", region_search / "regions.yaml", "--out", folder)
+    assert code == 2
+    assert (
+        f"{folder}: holds a search with windows, whose configuration and report a search" in error
+    )
+    assert (folder / "config.yaml").read_bytes() == before
+    with pytest.raises(
+        InputError, match=r"holds a search in regions, .* give it another folder with out"
+    ):
+        open_run(load_config(search_file, out=str(region_search / "run")))
 
 
 def test_negative_weights_of_a_whole_region_are_refused(tmp_path: Path) -> None:

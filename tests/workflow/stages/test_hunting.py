@@ -18,16 +18,21 @@ from overdensity.workflow.stages.before_selection import before_selection, daugh
 from overdensity.workflow.stages.hunting import (
     _feature_hists,
     _truth,
+    all_counts,
     function_choice,
     hunt_scores,
-    independence_of,
     make_results,
     spurious_of,
 )
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.samples import load_sample
 from overdensity.workflow.stages.scores import read_scores
-from overdensity.workflow.stages.selecting import calibrated_scores, levels_of, sculpting_of
+from overdensity.workflow.stages.selecting import (
+    calibrated_scores,
+    independence_of,
+    levels_of,
+    sculpting_of,
+)
 
 from ...conftest import make_box
 
@@ -107,14 +112,14 @@ def test_a_result_of_the_unselected_spectrum_has_all_that_others_have(run: Run) 
 def test_spurious_signal_is_measured_where_the_configuration_says(
     run: Run, search_file: Path, tmp_path: Path
 ) -> None:
-    scores = read_scores(run)
-    assert spurious_of(run, scores) is None  # by default nowhere: a signal would hide itself
-    on_data = spurious_of(Run(load_config(search_file, ["fit.spurious=data"])), scores)
+    counts = all_counts(run, read_scores(run))
+    assert spurious_of(run, counts) is None  # by default nowhere: a signal would hide itself
+    on_data = spurious_of(Run(load_config(search_file, ["fit.spurious=data"])), counts)
     assert on_data is not None
     assert len(on_data.fraction) == len(run.windows)
     simulation = make_box(tmp_path / "simulation.parquet", background=9000, signal=0, seed=8)
     elsewhere = Run(load_config(search_file, [f"fit.spurious=[{simulation}]"]))
-    on_simulation = spurious_of(elsewhere, scores)
+    on_simulation = spurious_of(elsewhere, counts)
     assert on_simulation is not None
     counted = load_sample(run, [str(simulation)]).mass
     low, high = run.regions[0]

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from overdensity.core import InputError
+from overdensity.core import ConfigError, InputError
 from overdensity.processors import Layout, LhcoSource, ParquetSource, RootSource, datasets
 from overdensity.workflow.config.reading import parse_config
 from overdensity.workflow.config.search import SearchConfig
@@ -46,6 +46,10 @@ def test_features_in_hdf5_are_columns(tmp_path) -> None:
     events = config(f"{tmp_path}/a.h5").events
     assert event_format(events) == "columns"
     assert event_source(events) is None
+    for keys in ({}, {"format": "columns"}):  # it would not be looked at
+        named = config(f"{tmp_path}/a.h5", dataset="df", **keys).events
+        with pytest.raises(ConfigError, match="dataset: 'df' names particles in a file"):
+            event_format(named)
 
 
 def test_files_of_two_kinds_need_a_word(tmp_path) -> None:

@@ -16,6 +16,8 @@ from overdensity.workflow.stages.search_figures import (
 )
 from overdensity.workflow.stages.search_result import SearchResults
 
+pytestmark = pytest.mark.figures
+
 
 @pytest.fixture(scope="module")
 def results(finished_run: Path) -> SearchResults:

@@ -54,7 +54,9 @@ def test_nothing_is_written_where_a_file_cannot_be_used(tagger: Tagger, tmp_path
     refused(ConfigError, "two files are called a.parquet", good, same)
     refused(ConfigError, "would be overwritten", good, out=good.parent)
     refused(ConfigError, "has a column 'mjj' already", good, column="mjj")
-    refused(ConfigError, "--column weight: a search reads something else", good, column="weight")
+    refused(ConfigError, "--column 'weight': a search reads something else", good, column="weight")
+    for name in ("j1_pt", ""):  # of the first, ids of events are made
+        refused(ConfigError, f"--column '{name}': a search reads", good, column=name)
     (tmp_path / "nothing").mkdir()
     refused(InputError, r"a folder without \*.parquet", tmp_path / "nothing")
 
@@ -69,4 +71,4 @@ def test_damage_in_a_column_that_is_only_copied_is_told(tagger: Tagger, tmp_path
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"jets\.parquet: not a Parquet file that .* CRC checksum"):
         score_files(tagger, [str(path)], tmp_path / "out")
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()

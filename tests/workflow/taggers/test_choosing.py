@@ -35,10 +35,15 @@ def columns(tmp_path: Path) -> str:
 
 
 def test_each_polynomial_is_a_column(columns: str) -> None:
-    x, names, label, event = numbers_of([columns, columns], ["mass", "efps_b2"])
+    table = pq.read_table(columns)
+    other = columns.replace("jets", "other")
+    pq.write_table(table.set_column(2, "mass", pa.array(table["mass"].to_numpy() + 1)), other)
+    x, names, label, event = numbers_of([columns, other], ["mass", "efps_b2"])
     assert names == ["mass", "efp0_b2", "efp1_b2", "efp2_b2", "efp3_b2"]
     assert x.shape == (1200, 5)
     assert len(label) == len(event) == 1200
+    with pytest.raises(InputError, match="600 of 1200 jets are equal to another"):
+        numbers_of([columns, columns], ["mass"])
 
 
 def test_what_was_chosen_is_read_by_processors_and_searches(columns: str, tmp_path: Path) -> None:
@@ -67,7 +72,9 @@ def test_columns_that_cannot_be_used_are_named(columns: str, tmp_path: Path) -> 
     ("name", "values", "said"),
     [
         ("label", pa.array(["top"] * 600), "column 'label' holds string, not whole numbers"),
-        ("label", pa.array([None, 0, 1] * 200), "column 'label': 200 of 600 values"),
+        ("label", pa.array([None, 0, 1] * 200), "column 'label' is missing in 200 of 600"),
+        ("mass", pa.array([None, 0, 1] * 200), "column 'mass' is missing in 200 of 600"),
+        ("weight", pa.array([-1.0] * 600), "have weights other than 1"),
         ("efps_b2", pa.array([[1.0], None, [2.0]] * 200, pa.list_(pa.float32(), 1)), "is missing in 200"),
     ],
 )  # fmt: skip
@@ -75,9 +82,25 @@ def test_values_that_are_missing_or_words_are_named(
     columns: str, name: str, values: pa.Array, said: str
 ) -> None:
     table = pq.read_table(columns)
-    pq.write_table(table.drop_columns(name).append_column(name, values), columns)
+    table = table.drop_columns(name) if name in table.column_names else table
+    pq.write_table(table.append_column(name, values), columns)
     with pytest.raises((InputError, ConfigError), match=rf"jets\.parquet: .*{said}"):
-        numbers_of([columns], ["efps_b2"])
+        numbers_of([columns], ["efps_b2", "mass"])
+
+
+def test_what_cannot_be_chosen_is_said_before_it_is_read(tmp_path: Path) -> None:
+    options = {"start": [], "hyper": ChoiceHyper(), "seed": 1}
+    with pytest.raises(ConfigError, match="'label' is no feature of a jet"):
+        choose_to_file(["none"], tmp_path / "a.json", candidates=["x", "label"], **options)
+    with pytest.raises(InputError, match="a folder; give the name of a file"):
+        choose_to_file(["none"], tmp_path, candidates=["x"], **options)
+
+
+def test_a_column_that_stands_twice_is_refused(columns: str) -> None:
+    table = pq.read_table(columns)
+    pq.write_table(table.append_column("mass", table["mass"]), columns)
+    with pytest.raises(InputError, match="has the column 'mass' twice"):
+        numbers_of([columns], ["mass"])
 
 
 def test_files_with_lists_of_other_lengths_are_refused(columns: str, tmp_path: Path) -> None:

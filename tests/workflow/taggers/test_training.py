@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -58,5 +59,13 @@ def test_files_without_jets_are_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_place_of_the_file_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="a folder; give the name of a file"):
+    with pytest.raises(InputError, match="a folder; give the name of a file"):
         train_to_file(["none.parquet"], tmp_path, columns=("constituents",), kind="pfn")
+    with pytest.raises(ConfigError, match="--columns: 'c' stands there twice"):
+        train_to_file(["none.parquet"], tmp_path / "x", columns=("c", "c"), kind="pfn")
+
+
+def test_jets_are_given_once(jet_file: Path, tmp_path: Path) -> None:
+    copy = shutil.copy(jet_file, tmp_path / "copy.parquet")
+    with pytest.raises(InputError, match=r"copy\.parquet: 500 of 1000 jets are equal to another"):
+        labelled_jets([str(jet_file), str(copy)], ("constituents",), "mjj")

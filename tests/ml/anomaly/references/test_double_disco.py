@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -65,8 +67,26 @@ def test_scores_are_the_efficiencies_of_the_training_background(events, independ
 
 def test_too_little_signal_is_refused(events, window):
     few = events.take((events.label == 0) | (np.arange(3000) < 40))
-    with pytest.raises(InputError, match="20 events in the signal region are labelled signal"):
+    with pytest.raises(InputError, match=r"20 events in the signal region of window .* are signal"):
         fitted(few, window, 1.0)
+
+
+def test_simulated_signals_take_the_place_of_the_truth(events, window, tmp_path):
+    signal, background = (events.take(events.label == kind) for kind in (1, 0))
+    path = tmp_path / "signal.parquet"
+    columns = dict(zip(events.names, signal.features.T, strict=True))
+    pq.write_table(pa.table({"mjj": signal.mass, **columns}), path)
+    data = background.without_label()
+    method = make_method("double_disco", **DoubleDisco.fast | {"signals": [str(path)]})
+    assert (method.needs, method.trained_on, method.windowed) == (
+        *(("features", "simulation"), "simulation", False),
+    )
+    method.fit(data.take(np.arange(10)), window, simulation=background, seed=1)
+    assert method.score(signal).mean() > 2 * method.score(background).mean()
+    with pytest.raises(InputError, match=r"a simulated signal: .*nowhere"):
+        make_method("double_disco", signals=[str(tmp_path / "nowhere.parquet")]).fit(
+            data, window, simulation=background, seed=1
+        )
 
 
 def test_events_without_truth_are_refused(events, window):

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from overdensity.workflow import parse_config
-from overdensity.workflow.config.bending import EfficiencyConfig
+from overdensity.workflow.config.background_fit import EfficiencyConfig
 from overdensity.workflow.stages.run import Run
 
 

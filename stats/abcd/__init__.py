@@ -1,0 +1,1 @@
+"""Searches whose background is that of three control regions of two independent scores."""

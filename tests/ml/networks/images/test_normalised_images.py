@@ -1,0 +1,43 @@
+"""The network of normalised autoencoders on images."""
+
+from __future__ import annotations
+
+import torch
+
+from overdensity.ml.networks.images.normalised_images import NormalisedImages
+from overdensity.ml.networks.normalised import ChainHyper, WithNegatives
+
+
+def network(output: str = "sigmoid") -> NormalisedImages:
+    torch.manual_seed(1)
+    return NormalisedImages(8, 8, filters=2, dense=6, latent=3, output=output)
+
+
+def test_errors_are_of_what_is_rebuilt_on_the_sphere() -> None:
+    energy, x = network(), torch.rand(4, 8, 8)
+    z = torch.nn.functional.normalize(energy.encoder(x[:, None]), dim=1)
+    expected = (energy.decode(z) - x).square().mean(dim=(1, 2))
+    torch.testing.assert_close(energy.errors(x), expected)
+
+
+def test_pixels_of_a_sigmoid_lie_between_zero_and_one() -> None:
+    z = 10 * torch.randn(50, 3)
+    assert network().decode(z).min() >= 0
+    assert network().decode(z).max() <= 1
+    assert network("linear").decode(100 * z).min() < 0
+
+
+def test_negative_samples_are_images() -> None:
+    both = WithNegatives(
+        network("linear"), ChainHyper(latent_steps=1, steps=2, step=50, noise=1e-2)
+    )
+    found = both.negatives(torch.rand(5, 8, 8))
+    assert found.shape == (5, 8, 8)
+    assert 0 <= found.min() <= found.max() <= 1
+
+
+def test_published_size() -> None:
+    energy = NormalisedImages(40, 40, filters=8, dense=100, latent=3)
+    widths = [layer.out_features for layer in energy.encoder if isinstance(layer, torch.nn.Linear)]
+    assert widths == [100, 3]
+    assert energy.decode(torch.eye(3)).shape == (3, 40, 40)
