@@ -76,8 +76,9 @@ def main() -> None:
     parser.add_argument("--alpha", type=float, nargs="+")
     given = parser.parse_args()
     alphas = {"alphas": [given.alpha]} if given.alpha else {}
-    print("| basis | signal | AUC | SIC(1 %) | share of the theme | above 2σ | above 3σ |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    heads = ["basis", "signal", "AUC", "SIC(1 %)", "share of the theme"]
+    heads += [f"concentrations {given.alpha}"] if given.alpha else ["above 2σ", "above 3σ"]
+    print("| " + " | ".join(heads) + " |\n|" + " --- |" * len(heads))
     for basis in ("mass_plane", "lund_plane"):
         events = read(given.columns, basis)
         for fraction in FRACTIONS:
@@ -87,7 +88,7 @@ def main() -> None:
                 only = events.take(np.flatnonzero(events.label == 0))
                 z = np.array([excess(only, seed) for seed in range(DIVISIONS)])
                 cells += [f"{np.count_nonzero(z > least)} of {len(z)}" for least in (2, 3)]
-            row = " | ".join(cells + [""] * (5 - len(cells)))
+            row = " | ".join(cells + [""] * (len(heads) - 2 - len(cells)))
             print(f"| {basis} | {100 * fraction:g} % | {row} |", flush=True)
 
 
