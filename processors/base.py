@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError
 from ..core.identity import whole_numbers
-from ..core.records import to_plain
 from .jets.momentum import Jagged, cartesian
-from .options import checked
+from .options import checked, plain
+from .steps import Steps
 
-__all__ = ["ColumnProcessor", "Columns", "Selected", "Steps"]
+__all__ = ["ColumnProcessor", "Columns", "Selected"]
 
 Columns = dict[str, Any]  # names → numpy or awkward arrays of one length
 Axis = hist.axis.Regular | hist.axis.Integer
@@ -55,35 +55,6 @@ class Selected(NamedTuple):
     columns: Columns
     cutflow: dict[str, int]
     weighted: dict[str, float]
-
-
-class Steps:
-    """Which events of a batch are left after each step of a selection.
-
-    Attributes
-    ----------
-    kept : array of bool, shape (n_events,)
-        Those that are left.
-    after : dict of str to array of bool, each of shape (n_events,)
-        Those that were left after each step.
-
-    Examples
-    --------
-    >>> steps = Steps(3)
-    >>> steps.cut("two jets", np.array([True, True, False]))
-    >>> steps.cut("central", np.array([False, True, True]))
-    >>> steps.kept.tolist(), [int(kept.sum()) for kept in steps.after.values()]
-    ([False, True, False], [2, 1])
-    """
-
-    def __init__(self, n_events: int) -> None:
-        self.kept = np.ones(n_events, dtype=np.bool_)
-        self.after: dict[str, NDArray[np.bool_]] = {}
-
-    def cut(self, step: str, passed: ak.Array | NDArray[np.bool_]) -> None:
-        """Keep the events that pass, shape (n_events,), and note it under the name of the step."""
-        self.kept = self.kept & ak.to_numpy(passed)
-        self.after[step] = self.kept
 
 
 class _Batch(NamedTuple):
@@ -139,17 +110,17 @@ class ColumnProcessor(ProcessorABC):
 
     def __post_init__(self) -> None:
         """Refuse values of a wrong type, and numbers that are negative or not finite."""
-        hints = typing.get_type_hints(type(self))
+        hints = typing.get_type_hints(type(self), include_extras=True)
         for name in self.options():
-            value = self._checked(name, getattr(self, name), hints[name])
+            value = checked(getattr(self, name), hints[name], f"{self.name}: {name}")
             object.__setattr__(self, name, value)
         if self.batch_events < 1:
             msg = f"{self.name}: batch_events is {self.batch_events}; it must be at least 1"
             raise ConfigError(msg)
+        self.check_settings()
 
-    def _checked(self, option: str, value: Any, hint: Any) -> Any:
-        """Return the value of an option in the type of its annotation."""
-        return checked(value, hint, f"{self.name}: {option}")
+    def check_settings(self) -> None:
+        """Refuse settings that cannot be together, once each has its type; for subclasses."""
 
     @classmethod
     def options(cls) -> tuple[str, ...]:
@@ -184,8 +155,7 @@ class ColumnProcessor(ProcessorABC):
     def settings(self) -> dict[str, Any]:
         """Return what the columns depend on beside the events, as plain JSON values."""
         names = (name for name in self.options() if name not in _WITHOUT_INFLUENCE)
-        values = {name: getattr(self, name) for name in names}
-        return {"processor": self.name, **to_plain(values)}
+        return {"processor": self.name, **{name: plain(getattr(self, name)) for name in names}}
 
     def process(self, events: ak.Array) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride] - coffea annotates nothing
         """Return the cutflow and the histograms of a chunk: what coffea's Runner adds up."""

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StrictBool, StrictStr, TypeAdapter, ValidationError
 
 from ..core import ConfigError
+from ..core.records import to_plain
 
-__all__ = ["checked"]
+__all__ = ["checked", "plain"]
 
 
 def _no_word(value: Any) -> Any:
@@ -40,7 +41,8 @@ def checked(value: Any, hint: Any, option: str) -> Any:
     value
         What was given.
     hint
-        bool, int, float, str or ``tuple[str, ...]``, or one of them ``| None``.
+        bool, int, float, str or ``tuple[str, ...]``, or one of them ``| None``; or ``Annotated`` with
+        a function that reads what was given, as ``read(value, option)``.
     option : str
         Its name, for the message.
 
@@ -57,6 +59,9 @@ def checked(value: Any, hint: Any, option: str) -> Any:
     Traceback (most recent call last):
     overdensity.core.errors.ConfigError: n_jets is -1; it must be a whole number, not negative
     """
+    if typing.get_origin(hint) is Annotated:
+        (read,) = hint.__metadata__
+        return read(value, option)
     optional = isinstance(hint, types.UnionType)
     if optional:
         if value is None:
@@ -68,3 +73,16 @@ def checked(value: Any, hint: Any, option: str) -> Any:
     except ValidationError:
         msg = f"{option} is {value!r}; it must be {words}{', or null' if optional else ''}"
         raise ConfigError(msg) from None
+
+
+def plain(value: Any) -> Any:
+    """Return the value of an option as plain JSON; what has settings of its own gives these.
+
+    Examples
+    --------
+    >>> plain(("tau1", "n"))
+    ['tau1', 'n']
+    """
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    return value.settings() if hasattr(value, "settings") else to_plain(value)

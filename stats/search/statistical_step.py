@@ -4,10 +4,9 @@
 p-value in data and pseudo-experiments: whatever the data are asked, every pseudo-experiment is asked
 too.
 
-Of several partitions into folds the p-values are combined (`repeats`). What has to be of one selection
-(spectra, a peak, limits, workspaces, histograms) is of the
-*representative* partition: of those that may be quoted where the combined significance is largest, the
-one whose significance there is nearest to the mean. Pseudo-experiments tell which fits may be quoted;
+Of several partitions into folds the p-values are combined (`p_values.repeats`). What has to be of one
+selection (spectra, a peak, limits, workspaces, histograms) is of the *representative* partition: of those
+that may be quoted where the combined significance is largest, the one nearest to the mean there. Pseudo-experiments tell which fits may be quoted;
 where they rule the representative out, the next one takes its place and throws its own. In a row that
 most partitions may quote and the representative may not, the counts and the fit are of the partition
 nearest to the mean among those that may.
@@ -181,7 +180,7 @@ class StatisticalStep:
     variance : ndarray of shape (n_spectra,)
         Of the mean over the partitions, from the events that they share.
     representative : int
-        The partition of which all is that cannot be of all.
+        Spectra, the peak and the pseudo-experiments are of this partition.
     chosen : PartitionFits
         Its fits, whose background-only hypothesis hides the window that it should.
     """
