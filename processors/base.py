@@ -67,8 +67,9 @@ class ColumnProcessor(ProcessorABC):
     """Turns events into columns; each kind of final state is a subclass.
 
     A subclass is a frozen dataclass of its settings with a table of `axes`, `collections` and
-    `describe`, and ``@register_processor("its_name")`` above it. It then runs in `process` of this
-    package, and in a user's own `coffea.processor.Runner` with a `view` (`Layout.view`) that
+    `describe`, and ``@register_processor("its_name")`` above it. An option that has no plain type is
+    ``Annotated`` with a function that reads it from its value and its name for messages. The
+    processor then runs in `process` of this package, and in a user's own `coffea.processor.Runner` with a `view` (`Layout.view`) that
     gives the events the form that `describe` reads.
 
     Attributes
@@ -112,7 +113,12 @@ class ColumnProcessor(ProcessorABC):
         """Refuse values of a wrong type, and numbers that are negative or not finite."""
         hints = typing.get_type_hints(type(self), include_extras=True)
         for name in self.options():
-            value = checked(getattr(self, name), hints[name], f"{self.name}: {name}")
+            value, option, hint = getattr(self, name), f"{self.name}: {name}", hints[name]
+            if typing.get_origin(hint) is typing.Annotated:  # with what reads it
+                (read,) = hint.__metadata__
+                value = read(value, option)
+            else:
+                value = checked(value, hint, option)
             object.__setattr__(self, name, value)
         if self.batch_events < 1:
             msg = f"{self.name}: batch_events is {self.batch_events}; it must be at least 1"

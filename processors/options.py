@@ -41,8 +41,7 @@ def checked(value: Any, hint: Any, option: str) -> Any:
     value
         What was given.
     hint
-        bool, int, float, str or ``tuple[str, ...]``, or one of them ``| None``; or ``Annotated`` with
-        a function that reads what was given, as ``read(value, option)``.
+        bool, int, float, str or ``tuple[str, ...]``, or one of them ``| None``.
     option : str
         Its name, for the message.
 
@@ -59,9 +58,6 @@ def checked(value: Any, hint: Any, option: str) -> Any:
     Traceback (most recent call last):
     overdensity.core.errors.ConfigError: n_jets is -1; it must be a whole number, not negative
     """
-    if typing.get_origin(hint) is Annotated:
-        (read,) = hint.__metadata__
-        return read(value, option)
     optional = isinstance(hint, types.UnionType)
     if optional:
         if value is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
 import pytest
 
@@ -51,11 +49,6 @@ def test_values_take_the_type_of_their_annotation(value, hint, expected) -> None
 def test_other_values_are_refused(value, hint, message) -> None:
     with pytest.raises(ConfigError, match=message):
         checked(value, hint, "x")
-
-
-def test_what_is_annotated_with_a_reader_is_read_by_it() -> None:
-    hint = Annotated[tuple[str, ...], lambda value, option: (option, *value)]
-    assert checked(["a"], hint, "features") == ("features", "a")
 
 
 def test_what_has_settings_is_plain_by_them() -> None:
