@@ -50,7 +50,8 @@ def counted_in(root: Path) -> dict[str, object]:
     code += f"; import calls; calls.count({str(root)!r}, sys.argv[1])"
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "calls.json"
-        command = [root / ".venv/bin/python", "-P", "-c", code, out]
+        python = sys.executable if root == HERE else root / ".venv/bin/python"
+        command = [python, "-P", "-c", code, out]
         subprocess.run(command, check=True, cwd=root, capture_output=True)
         return json.loads(out.read_text(encoding="utf-8"))
 

@@ -38,9 +38,9 @@ from overdensity.stats import (
     subdivide,
 )
 from overdensity.stats.p_values.local import p_of_z, z_of_log_p
+from overdensity.stats.p_values.repeats import shared_variance
 from overdensity.stats.p_values.shares import share_below
-from overdensity.stats.search.repeats import repeated_step, shared_variance
-from overdensity.stats.search.statistical_step import StatisticalStep
+from overdensity.stats.search.statistical_step import StatisticalStep, statistical_step
 
 EFFICIENCIES = (0.1, 0.01, 0.001)
 WAYS = ("tournament, 3 partitions", "tournament", "all others (k folds)", "halves, one tested")
@@ -92,7 +92,7 @@ def significances(sample: Sample, seed: int) -> list[list[float | None]]:
     )
     every_z = [
         significance(together),
-        significance(together.steps[0]),
+        significance(StatisticalStep.of(together.parts[:1])),
         significance(searched(sample, levels[PARTITIONS])),
         significance(searched(tested, of_half)),
     ]
@@ -103,7 +103,7 @@ def searched(sample: Sample, levels: np.ndarray, variance: np.ndarray | None = N
     """Take the statistical step of a search, of one partition into folds or of several."""
     edges, levels = subdivide(EDGES, 2), levels.reshape(-1, len(sample), 1)
     parts = [count_patterns(sample.mass, each, edges) for each in levels]
-    return repeated_step(parts, [REGION], EFFICIENCIES, model=MODEL, variance=variance)
+    return statistical_step(parts, [REGION], EFFICIENCIES, model=MODEL, variance=variance)
 
 
 def significance(step: StatisticalStep) -> list[float]:

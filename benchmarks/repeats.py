@@ -41,7 +41,7 @@ from overdensity.stats import (
     subdivide,
 )
 from overdensity.stats.p_values.local import local_p, z_of_log_p, z_of_p
-from overdensity.stats.search.repeats import combined_z, shared_variance
+from overdensity.stats.p_values.repeats import combined_z, shared_variance
 from overdensity.stats.search.statistical_step import statistical_step
 from overdensity.workflow import parse_config, run_search
 from overdensity.workflow.cluster.connecting import connect

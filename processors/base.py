@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from ..core import ConfigError, InputError
 from ..core.identity import whole_numbers
-from ..core.records import to_plain
 from .jets.momentum import Jagged, cartesian
-from .options import checked
+from .options import checked, plain
+from .steps import Steps
 
-__all__ = ["ColumnProcessor", "Columns", "Selected", "Steps"]
+__all__ = ["ColumnProcessor", "Columns", "Selected"]
 
 Columns = dict[str, Any]  # names → numpy or awkward arrays of one length
 Axis = hist.axis.Regular | hist.axis.Integer
@@ -57,35 +57,6 @@ class Selected(NamedTuple):
     weighted: dict[str, float]
 
 
-class Steps:
-    """Which events of a batch are left after each step of a selection.
-
-    Attributes
-    ----------
-    kept : array of bool, shape (n_events,)
-        Those that are left.
-    after : dict of str to array of bool, each of shape (n_events,)
-        Those that were left after each step.
-
-    Examples
-    --------
-    >>> steps = Steps(3)
-    >>> steps.cut("two jets", np.array([True, True, False]))
-    >>> steps.cut("central", np.array([False, True, True]))
-    >>> steps.kept.tolist(), [int(kept.sum()) for kept in steps.after.values()]
-    ([False, True, False], [2, 1])
-    """
-
-    def __init__(self, n_events: int) -> None:
-        self.kept = np.ones(n_events, dtype=np.bool_)
-        self.after: dict[str, NDArray[np.bool_]] = {}
-
-    def cut(self, step: str, passed: ak.Array | NDArray[np.bool_]) -> None:
-        """Keep the events that pass, shape (n_events,), and note it under the name of the step."""
-        self.kept = self.kept & ak.to_numpy(passed)
-        self.after[step] = self.kept
-
-
 class _Batch(NamedTuple):
     columns: Columns
     after: dict[str, NDArray[np.bool_]]  # each of shape (n_events,)
@@ -96,8 +67,9 @@ class ColumnProcessor(ProcessorABC):
     """Turns events into columns; each kind of final state is a subclass.
 
     A subclass is a frozen dataclass of its settings with a table of `axes`, `collections` and
-    `describe`, and ``@register_processor("its_name")`` above it. It then runs in `process` of this
-    package, and in a user's own `coffea.processor.Runner` with a `view` (`Layout.view`) that
+    `describe`, and ``@register_processor("its_name")`` above it. An option that has no plain type is
+    ``Annotated`` with a function that reads it from its value and its name for messages. The
+    processor then runs in `process` of this package, and in a user's own `coffea.processor.Runner` with a `view` (`Layout.view`) that
     gives the events the form that `describe` reads.
 
     Attributes
@@ -139,17 +111,22 @@ class ColumnProcessor(ProcessorABC):
 
     def __post_init__(self) -> None:
         """Refuse values of a wrong type, and numbers that are negative or not finite."""
-        hints = typing.get_type_hints(type(self))
+        hints = typing.get_type_hints(type(self), include_extras=True)
         for name in self.options():
-            value = self._checked(name, getattr(self, name), hints[name])
+            value, option, hint = getattr(self, name), f"{self.name}: {name}", hints[name]
+            if typing.get_origin(hint) is typing.Annotated:  # with what reads it
+                (read,) = hint.__metadata__
+                value = read(value, option)
+            else:
+                value = checked(value, hint, option)
             object.__setattr__(self, name, value)
         if self.batch_events < 1:
             msg = f"{self.name}: batch_events is {self.batch_events}; it must be at least 1"
             raise ConfigError(msg)
+        self.check_settings()
 
-    def _checked(self, option: str, value: Any, hint: Any) -> Any:
-        """Return the value of an option in the type of its annotation."""
-        return checked(value, hint, f"{self.name}: {option}")
+    def check_settings(self) -> None:
+        """Refuse settings that cannot be together, once each has its type; for subclasses."""
 
     @classmethod
     def options(cls) -> tuple[str, ...]:
@@ -184,8 +161,7 @@ class ColumnProcessor(ProcessorABC):
     def settings(self) -> dict[str, Any]:
         """Return what the columns depend on beside the events, as plain JSON values."""
         names = (name for name in self.options() if name not in _WITHOUT_INFLUENCE)
-        values = {name: getattr(self, name) for name in names}
-        return {"processor": self.name, **to_plain(values)}
+        return {"processor": self.name, **{name: plain(getattr(self, name)) for name in names}}
 
     def process(self, events: ak.Array) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride] - coffea annotates nothing
         """Return the cutflow and the histograms of a chunk: what coffea's Runner adds up."""

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StrictBool, StrictStr, TypeAdapter, ValidationError
 
 from ..core import ConfigError
+from ..core.records import to_plain
 
-__all__ = ["checked"]
+__all__ = ["checked", "plain"]
 
 
 def _no_word(value: Any) -> Any:
@@ -68,3 +69,16 @@ def checked(value: Any, hint: Any, option: str) -> Any:
     except ValidationError:
         msg = f"{option} is {value!r}; it must be {words}{', or null' if optional else ''}"
         raise ConfigError(msg) from None
+
+
+def plain(value: Any) -> Any:
+    """Return the value of an option as plain JSON; what has settings of its own gives these.
+
+    Examples
+    --------
+    >>> plain(("tau1", "n"))
+    ['tau1', 'n']
+    """
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    return value.settings() if hasattr(value, "settings") else to_plain(value)

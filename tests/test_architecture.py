@@ -6,7 +6,7 @@ import ast
 import importlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -292,6 +292,28 @@ def test_no_module_has_the_name_of_something_behind_the_door_of_its_room(room: s
     modules = modules_of(room)
     stems = {path.stem for path in modules} | {path.parent.name for path in modules}
     assert not stems & names
+
+
+def casts_to(names: Iterable[str], tree: ast.Module) -> list[int]:
+    """Lines on which something is declared to be of one of these types."""
+    words = re.compile(rf"\b({'|'.join(names)})\b")
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args)
+    return [
+        node.lineno
+        for node in calls
+        if ast.unparse(node.func) in {"cast", "typing.cast"}
+        and "." not in (target := ast.unparse(node.args[0]))  # a type of a library
+        and words.search(target)
+    ]
+
+
+def test_nothing_is_declared_to_be_of_a_type_of_our_own() -> None:
+    trees = {name(path): tree_of(path) for path in MODULES}
+    classes = (node for tree in trees.values() for node in ast.walk(tree))
+    ours = {"Self", *(node.name for node in classes if isinstance(node, ast.ClassDef))}
+    assert not {path: found for path, tree in trees.items() if (found := casts_to(ours, tree))}
+    planted = ast.parse('x = cast("SelectionResult", y)\nz = cast("dict[str, Any]", y)')
+    assert casts_to(ours, planted) == [1]
 
 
 def test_no_page_holds_a_placeholder() -> None:

@@ -66,3 +66,12 @@ def test_a_benchmark_explains_itself(
 def test_an_unknown_option_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match="2"):
         parse(ROOT / "benchmarks" / "quiet.py", "cwola --window-s 3", monkeypatch)
+
+
+@pytest.mark.slow(seconds=25)
+def test_no_two_files_call_each_other_in_a_search() -> None:
+    counted_in = runpy.run_path(str(ROOT / "benchmarks" / "calls.py"))["counted_in"]
+    found = counted_in(ROOT)
+    print(found["commit"], found["calls"], found["directions"])  # noqa: T201 - the row of the page
+    assert found["calls"] > 10_000
+    assert found["both"] == []

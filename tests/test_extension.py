@@ -36,11 +36,12 @@ from overdensity.ml.classifiers.kinds import CLASSIFIERS
 from overdensity.ml.method import METHODS
 from overdensity.ml.toy_events import toy_events
 from overdensity.processors import PROCESSORS, SOURCES, Source, process, register_source
-from overdensity.processors.base import ColumnProcessor, Steps
+from overdensity.processors.base import ColumnProcessor
 from overdensity.processors.jets.momentum import momenta
 from overdensity.processors.registry import register_processor
 from overdensity.processors.sources.chunks import PARTICLES, Chunk, FileSummary
 from overdensity.processors.sources.source import read_events
+from overdensity.processors.steps import Steps
 from overdensity.stats import BackgroundFunction, fit, register_function
 from overdensity.stats.spectra.functions import FUNCTIONS
 from overdensity.workflow.config.reading import parse_config

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..training.calibration_of_scores import reliability
-from ..training.watching import is_watched, watcher
+from ..training.watching import watcher
 
 __all__ = ["features_of_members", "note_reliability"]
 
 
 def note_reliability(
-    held_out: Callable[[int], NDArray[np.float32]],
+    held_out: Mapping[int, NDArray[np.float32]],
     y: NDArray[np.bool_],
     weight: NDArray[np.float64],
     inner: NDArray[np.int64],
 ) -> None:
-    """Add the reliability diagram of held-out events to the record of trainings, if there is one.
+    """Add the reliability diagram of held-out events to the record of trainings.
+
+    Scoring them costs time: ask `training.watching.is_watched` first.
 
     Parameters
     ----------
-    held_out : callable
-        Returns the probabilities of the events of an inner fold, by the members that it stopped.
+    held_out : mapping of int to ndarray of float32
+        For each inner fold the probabilities of its events, by the members that it stopped.
     y, weight, inner
         As in :meth:`ClassifierKind.fit`.
     """
-    if not is_watched():
-        return
     probability = np.empty(len(inner))
-    for fold in np.unique(inner).tolist():
-        probability[inner == fold] = held_out(fold)
+    for fold, of_fold in held_out.items():
+        probability[inner == fold] = of_fold
     watcher().reliability.append(reliability(probability, y, weight))
 
 

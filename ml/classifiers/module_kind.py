@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..training.watching import is_watched
 from .kinds import Classifier, ClassifierKind, EnsembleHyper
 from .members import note_reliability
 
@@ -41,7 +42,11 @@ class ModuleKind(ClassifierKind):
         fitted = trained(
             x, y, weight, inner, hyper=hyper.settings, members=hyper.members, seed=seed
         )
-        note_reliability(lambda fold: fitted[fold].score(x[inner == fold]), y, weight, inner)
+        if is_watched():
+            held_out = {
+                fold: fitted[fold].score(x[inner == fold]) for fold in np.unique(inner).tolist()
+            }
+            note_reliability(held_out, y, weight, inner)
         return together(fitted)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], *, hyper: EnsembleHyper) -> Classifier:

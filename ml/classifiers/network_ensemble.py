@@ -14,6 +14,7 @@ from scipy.special import logit
 
 from ..training.bank import Bank, train_bank
 from ..training.device import pick_device
+from ..training.watching import is_watched
 from .kinds import EnsembleHyper
 from .members import features_of_members, note_reliability
 
@@ -100,7 +101,10 @@ def fit_networks(
         )
 
     stopped = winners.reshape(hyper.inner_folds, -1)
-    note_reliability(
-        lambda fold: of_winners(stopped[fold]).score(x[inner == fold]), y, weight, inner
-    )
+    if is_watched():
+        held_out = {
+            fold: of_winners(stopped[fold]).score(x[inner == fold])
+            for fold in np.unique(inner).tolist()
+        }
+        note_reliability(held_out, y, weight, inner)
     return of_winners(winners)

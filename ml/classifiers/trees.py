@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from ..hyper_checks import refuse_unusable
+from ..training.watching import is_watched
 from .boosting import Growth, boost
 from .kinds import ClassifierKind, EnsembleHyper, register_classifier
 from .members import features_of_members, note_reliability
@@ -266,13 +267,13 @@ class BoostedTrees(ClassifierKind):
                     some, y, weight, validation, seed=seeds[i], hyper=hyper.settings
                 )
         fitted = [fitted[i] for i in range(n)]
-
-        def held_out(fold: int) -> NDArray[np.float32]:
-            members = slice(fold, None, hyper.inner_folds)
-            stopped = TreeEnsemble.joined(fitted[members], columns and columns[members])
-            return stopped.score(x[inner == fold])
-
-        note_reliability(held_out, y, weight, inner)
+        if is_watched():
+            held_out = {}
+            for fold in np.unique(inner).tolist():
+                members = slice(fold, None, hyper.inner_folds)
+                stopped = TreeEnsemble.joined(fitted[members], columns and columns[members])
+                held_out[fold] = stopped.score(x[inner == fold])
+            note_reliability(held_out, y, weight, inner)
         return TreeEnsemble.joined(fitted, columns)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], *, hyper: EnsembleHyper) -> TreeEnsemble:

@@ -10,14 +10,15 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import Columns, Selected, Steps
+from ..base import Columns
 from ..jets.clustering import invariant_mass, kinematics
 from ..jets.momentum import Jagged
 from ..registry import register_processor
+from ..steps import Steps
 from .jet_source import at_rank
 from .of_jets import LeadingJetsProcessor
 
-__all__ = ["DijetProcessor", "Selected"]
+__all__ = ["DijetProcessor"]
 
 _SOFTEST = 1.0  # GeV; softer "third jets" are single particles
 

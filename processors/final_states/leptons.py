@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InputError
-from ..base import ColumnProcessor, Columns, Steps
+from ..base import ColumnProcessor, Columns
 from ..jets.clustering import eta_phi, invariant_mass
 from ..jets.momentum import Jagged
 from ..registry import register_processor
+from ..steps import Steps
 
 __all__ = ["REGIONS", "LeptonProcessor", "ZCandidates", "find_z"]
 

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError
-from ..base import Columns, Steps
+from ..base import Columns
 from ..features.of_events import check_event_features, event_features
 from ..jets.clustering import invariant_mass, kinematics
 from ..jets.momentum import Jagged
 from ..registry import register_processor
+from ..steps import Steps
 from .jet_source import CLUSTERED, at_rank
 from .of_jets import LeadingJetsProcessor
 
@@ -100,9 +101,9 @@ class MultijetProcessor(LeadingJetsProcessor):
         "n_jets": hist.axis.Integer(0, 16, name="n_jets", label="jets"),
     }
 
-    def __post_init__(self) -> None:
+    def check_settings(self) -> None:
         """Refuse settings that cannot be."""
-        super().__post_init__()
+        super().check_settings()
         check_event_features(self.event_features)
         if self.min_jets not in (2, 3):
             msg = f"{self.name}: min_jets is {self.min_jets}; it must be 2 or 3"

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import awkward as ak
 import numpy as np
 
 from ...core.files.name_lists import expanded
-from ..base import ColumnProcessor, Steps
+from ..base import ColumnProcessor
 from ..jets.momentum import Jagged
+from ..options import checked
+from ..steps import Steps
 from ..taggers.tag_option import JetScorer, tagger_of
 from .jet_source import JetSource, jet_source
 
-__all__ = ["JetColumnProcessor", "LeadingJetsProcessor"]
+__all__ = ["Features", "JetColumnProcessor", "LeadingJetsProcessor"]
 
 _ALWAYS = ("pt", "eta", "phi", "mass")  # columns that need not be asked for, as a file of names may
+
+
+def _read_features(value: Any, option: str) -> tuple[str | JetScorer, ...]:
+    """Return the features that a configuration gives, the files of names and taggers read."""
+    if not isinstance(value, (list, tuple)):
+        return checked(value, tuple[str, ...], option)
+    value = [each for each in expanded(value) if each in value or each not in _ALWAYS]
+    made = [tagger_of(each) if isinstance(each, Mapping) else each for each in value]
+    checked([each for each in made if not isinstance(each, JetScorer)], tuple[str, ...], option)
+    return tuple(made)
+
+
+Features: TypeAlias = Annotated[tuple[str | JetScorer, ...], _read_features]
 
 
 @dataclass(frozen=True)
@@ -45,27 +60,11 @@ class JetColumnProcessor(ColumnProcessor):
     min_jet_pt: float = 50.0
     max_abs_eta: float | None = None
     collection: str = "particles"
-    features: tuple[str | JetScorer, ...] = ("tau1", "tau2", "tau3", "tau21", "tau32", "n")
+    features: Features = ("tau1", "tau2", "tau3", "tau21", "tau32", "n")
 
-    def __post_init__(self) -> None:
-        """Refuse settings that cannot be."""
-        super().__post_init__()
+    def check_settings(self) -> None:
+        """Refuse features that the jets do not have."""
         _ = self.source
-
-    def settings(self) -> dict[str, Any]:
-        """Return what the columns depend on; of a tagger, its content."""
-        features = [each if isinstance(each, str) else each.settings() for each in self.features]
-        return super().settings() | {"features": features}
-
-    def _checked(self, option: str, value: Any, hint: Any) -> Any:
-        if option != "features" or not isinstance(value, (list, tuple)):
-            names = tuple[str, ...] if option == "features" else hint
-            return super()._checked(option, value, names)
-        value = [each for each in expanded(value) if each in value or each not in _ALWAYS]
-        made = [tagger_of(each) if isinstance(each, Mapping) else each for each in value]
-        names = [each for each in made if not isinstance(each, JetScorer)]
-        super()._checked(option, names, tuple[str, ...])
-        return tuple(made)
 
     @property
     def collections(self) -> tuple[str, ...]:

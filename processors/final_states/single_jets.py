@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ConfigError
-from ..base import Columns, Steps
+from ..base import Columns
 from ..jets.clustering import eta_phi, invariant_mass, kinematics
 from ..jets.momentum import Jagged
 from ..registry import register_processor
-from ..taggers.tag_option import JetScorer
-from .of_jets import JetColumnProcessor
+from ..steps import Steps
+from .of_jets import Features, JetColumnProcessor
 
 __all__ = ["JetProcessor"]
 
@@ -56,7 +56,7 @@ class JetProcessor(JetColumnProcessor):
     """
 
     n_jets: int | None = 2
-    features: tuple[str | JetScorer, ...] = (
+    features: Features = (
         "tau1",
         "tau2",
         "tau3",
@@ -76,9 +76,9 @@ class JetProcessor(JetColumnProcessor):
         "mjj": hist.axis.Regular(180, 1000, 10000, name="mjj", label="$m_{jj}$ [GeV]"),
     }
 
-    def __post_init__(self) -> None:
-        """Refuse settings that cannot be."""
-        super().__post_init__()
+    def check_settings(self) -> None:
+        """Refuse features that the jets do not have, and no jets at all."""
+        super().check_settings()
         if self.n_jets == 0:
             msg = f"{self.name}: n_jets is 0; it must be at least 1, or null for all"
             raise ConfigError(msg)

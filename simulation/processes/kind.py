@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, TypeVar, cast
 
-from ...core import InputError, Record
+from ...core import ConfigError, InputError, Record
 from ...core.registry import Registry
 from ..settings import GeneratorSettings
 
@@ -122,13 +122,16 @@ class ProcessKind(Record, ABC):
         Raises
         ------
         ConfigError
-            If there is no such kind.
+            If there is no such kind, or it is not one of this class.
         InputError
             If it has no such field.
         """
         values = dict(values)
         found = KINDS.find(str(values.pop("kind", cls.__dict__.get("name", ""))))
-        return cast("Self", super(ProcessKind, found).from_dict(values))
+        if not issubclass(found, cls):
+            msg = f"kind {found.name!r} is not a {cls.__name__}"
+            raise ConfigError(msg)
+        return super(ProcessKind, found).from_dict(values)
 
     def __str__(self) -> str:
         chosen = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..settings import GeneratorSettings, refuse_broad, require_positive
 from .kind import (
@@ -17,21 +18,61 @@ from .kind import (
 
 __all__ = ["SingleTop", "Tops", "WJets", "WprimeTB", "ZprimeTT"]
 
-_TOP_MASS, _BOTTOM_MASS = 171.0, 4.8  # GeV, Pythia's
-_ZPRIME, _WPRIME = 32, 34
+_TOP, _BOTTOM = DaughterFacts("t", 171.0, 3), DaughterFacts("b", 4.8, 1)  # GeV, Pythia's
 
 
-@register_kind("zprime_tt")
 @dataclass(frozen=True)
-class ZprimeTT(ProcessKind):
-    """Z' → t tbar, t → b q q: Pythia's ``NewGaugeBoson:ffbar2gmZZprime`` without γ and Z.
+class _BosonToTop(ProcessKind):
+    """A new boson that decays to a top quark, t → b q q, and another quark.
 
     Attributes
     ----------
     mass : float
-        Of the Z', GeV.
+        Of the boson, GeV.
     width : float
         Over mass.
+    """
+
+    mass: float = 3500.0
+    width: float = 0.01
+    jet = 6
+
+    boson: ClassVar[str]
+    number: ClassVar[int]  # of the boson in Pythia
+    production: ClassVar[tuple[str, ...]]  # settings of Pythia
+    other: ClassVar[DaughterFacts]
+    decay: ClassVar[str]  # numbers of the quarks in Pythia
+
+    def __post_init__(self) -> None:
+        require_positive(self)
+        refuse_broad(self, "width")
+        both = (_TOP, self.other)
+        refuse_too_light(self.boson, self.mass, *((one.name, one.mass) for one in both))
+
+    def lines(self, settings: GeneratorSettings) -> list[str]:  # noqa: ARG002 - the ranges are of QCD
+        """Return the settings of Pythia, see `ProcessKind.lines`."""
+        return [
+            *self.production,
+            *narrow(self.number, self.mass, self.width),
+            *(f"{self.number}:onMode = off", f"{self.number}:onIfMatch = {self.decay}"),
+            *HADRONIC_BOSONS,
+        ]
+
+    def facts(self) -> KindFacts:
+        """Return masses and prongs, see `ProcessKind.facts`."""
+        decay = f"{self.boson} → t {self.other.name}, t → b q q"
+        return KindFacts(decay, self.mass, (_TOP, self.other))
+
+
+@register_kind("zprime_tt")
+@dataclass(frozen=True)
+class ZprimeTT(_BosonToTop):
+    """Z' → t tbar, t → b q q: Pythia's ``NewGaugeBoson:ffbar2gmZZprime`` without γ and Z.
+
+    Attributes
+    ----------
+    mass, width
+        Of the Z', GeV; and over mass.
 
     Examples
     --------
@@ -39,40 +80,22 @@ class ZprimeTT(ProcessKind):
     "Z' → t t, t → b q q"
     """
 
-    mass: float = 3500.0
-    width: float = 0.01
-    jet = 6
-
-    def __post_init__(self) -> None:
-        require_positive(self)
-        refuse_broad(self, "width")
-        refuse_too_light("Z'", self.mass, ("t", _TOP_MASS), ("t", _TOP_MASS))
-
-    def lines(self, settings: GeneratorSettings) -> list[str]:  # noqa: ARG002 - the ranges are of QCD
-        """Return the settings of Pythia, see `ProcessKind.lines`."""
-        return [
-            *("NewGaugeBoson:ffbar2gmZZprime = on", "Zprime:gmZmode = 3"),
-            *narrow(_ZPRIME, self.mass, self.width),
-            *(f"{_ZPRIME}:onMode = off", f"{_ZPRIME}:onIfMatch = 6 -6"),
-            *HADRONIC_BOSONS,
-        ]
-
-    def facts(self) -> KindFacts:
-        """Return masses and prongs, see `ProcessKind.facts`."""
-        return KindFacts("Z' → t t, t → b q q", self.mass, (DaughterFacts("t", _TOP_MASS, 3),) * 2)
+    boson = "Z'"
+    number = 32
+    production = ("NewGaugeBoson:ffbar2gmZZprime = on", "Zprime:gmZmode = 3")
+    other = _TOP
+    decay = "6 -6"
 
 
 @register_kind("wprime_tb")
 @dataclass(frozen=True)
-class WprimeTB(ProcessKind):
+class WprimeTB(_BosonToTop):
     """W' → t b, t → b q q: Pythia's ``NewGaugeBoson:ffbar2Wprime``.
 
     Attributes
     ----------
-    mass : float
-        Of the W', GeV.
-    width : float
-        Over mass.
+    mass, width
+        Of the W', GeV; and over mass.
 
     Examples
     --------
@@ -80,28 +103,11 @@ class WprimeTB(ProcessKind):
     "W' → t b, t → b q q"
     """
 
-    mass: float = 3500.0
-    width: float = 0.01
-    jet = 6
-
-    def __post_init__(self) -> None:
-        require_positive(self)
-        refuse_broad(self, "width")
-        refuse_too_light("W'", self.mass, ("t", _TOP_MASS), ("b", _BOTTOM_MASS))
-
-    def lines(self, settings: GeneratorSettings) -> list[str]:  # noqa: ARG002 - the ranges are of QCD
-        """Return the settings of Pythia, see `ProcessKind.lines`."""
-        return [
-            "NewGaugeBoson:ffbar2Wprime = on",
-            *narrow(_WPRIME, self.mass, self.width),
-            *(f"{_WPRIME}:onMode = off", f"{_WPRIME}:onIfMatch = 6 -5"),
-            *HADRONIC_BOSONS,
-        ]
-
-    def facts(self) -> KindFacts:
-        """Return masses and prongs, see `ProcessKind.facts`."""
-        daughters = (DaughterFacts("t", _TOP_MASS, 3), DaughterFacts("b", _BOTTOM_MASS, 1))
-        return KindFacts("W' → t b, t → b q q", self.mass, daughters)
+    boson = "W'"
+    number = 34
+    production = ("NewGaugeBoson:ffbar2Wprime = on",)
+    other = _BOTTOM
+    decay = "6 -5"
 
 
 @register_kind("tops")
@@ -128,7 +134,7 @@ class Tops(ProcessKind):
 
     def facts(self) -> KindFacts:
         """Return masses and prongs, see `ProcessKind.facts`."""
-        return KindFacts("t → b q q", None, (DaughterFacts("t", _TOP_MASS, 3),) * 2)
+        return KindFacts("t → b q q", None, (_TOP, _TOP))
 
 
 @register_kind("single_top")
@@ -155,7 +161,7 @@ class SingleTop(ProcessKind):
 
     def facts(self) -> KindFacts:
         """Return masses and prongs, see `ProcessKind.facts`."""
-        daughters = (DaughterFacts("t", _TOP_MASS, 3), DaughterFacts("q", 0.0, 1))
+        daughters = (_TOP, DaughterFacts("q", 0.0, 1))
         return KindFacts("t → b q q", None, daughters)
 
 

@@ -17,7 +17,6 @@ from ..p_values.local import z_of_log_p
 from ..search.flags import inclusive_p
 from ..search.hunt_result import SelectionResult
 from ..search.pseudo_experiments import Mapper, global_p
-from ..search.repeats import RepeatedStep
 from .joint import Combination, HuntChannel, combine_channels
 from .joint_result import ChannelPeak, ChannelSummary, CombinedResult, Hypothesis
 from .statistic import joint_statistic
@@ -142,12 +141,12 @@ def _summary(combined: Combination, name: str, seed: int) -> ChannelSummary:
         function=step.model.function,
         n_events=int(step.scan.counts[0].sum()),
         window=None if best is None else best // step.scan.shape[1],
-        p_local=1.0 if best is None else float(step.scan.p_local[best]),
+        p_local=1.0 if best is None else float(step.p_local[best]),
         z_local=float(z_of_log_p(log_p)),
         global_p=None if best is None else global_p(*step.smallest(toys)),
         unselected_p_value=inclusive_p(step.scan),
         flags=step.flags(toys, seed),
-        repeats=step.repeats(toys) if isinstance(step, RepeatedStep) else None,
+        repeats=step.repeats(toys) if step.number > 1 else None,
     )
 
 

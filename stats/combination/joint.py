@@ -13,8 +13,7 @@ from ...core import FitError, InputError
 from ...core.identity import text_digest
 from ..p_values.local import z_of_log_p, z_of_p
 from ..search.pseudo_experiments import Mapper, Toys, is_enough, join_toys, throw_toys
-from ..search.repeats import repeated_step
-from ..search.statistical_step import StatisticalStep, settled_step
+from ..search.statistical_step import StatisticalStep, settled_step, statistical_step
 from ..selection.patterns import Patterns
 from ..spectra.fit_model import FitModel
 from .statistic import JointTail, joint_statistic, joint_tail
@@ -45,7 +44,7 @@ class HuntChannel:
         Selections that sculpt the spectrum.
     variance : array_like of shape (n_windows, n_selections + 1), optional
         Of the mean over partitions, from the events that they share
-        (:func:`~overdensity.stats.search.repeats.shared_variance`).
+        (:func:`~overdensity.stats.p_values.repeats.shared_variance`).
     searched : array_like of bool, shape (n_windows,), optional
         Mass hypotheses for which this channel is searched; by default all.
     """
@@ -166,8 +165,8 @@ def combine_channels(
 def _step(name: str, channel: HuntChannel, windows: ArrayLike) -> StatisticalStep:
     """Fit a channel; errors name it."""
     try:
-        return repeated_step(
-            [channel.patterns] if isinstance(channel.patterns, Patterns) else channel.patterns,
+        return statistical_step(
+            channel.patterns,
             windows,
             channel.efficiencies,
             model=channel.model,

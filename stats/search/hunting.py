@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...core.windows import geometric_center
 from ..p_values.local import z_of_log_p
+from ..p_values.repeats import shared_variance
 from ..selection.levels import checked_efficiencies
 from ..selection.patterns import Patterns, count_patterns
 from ..spectra.binning import subdivide
@@ -16,8 +17,7 @@ from ..spectra.fit_model import FitModel
 from .flags import inclusive_p
 from .hunt_result import Best, HuntResult, SelectionResult, WindowResult
 from .pseudo_experiments import GlobalP, Mapper, Toys, global_p
-from .repeats import RepeatedStep, repeated_step, shared_variance
-from .statistical_step import StatisticalStep, settled_step
+from .statistical_step import StatisticalStep, settled_step, statistical_step
 from .trials import Trials, beyond_pseudo_experiments
 
 __all__ = ["hunt", "hunt_patterns"]
@@ -141,7 +141,7 @@ def hunt_patterns(
         As in `hunt`.
     variance : array_like of shape (n_windows, n_selections + 1), optional
         Of the mean over partitions, from the events that they share
-        (:func:`~overdensity.stats.search.repeats.shared_variance`).
+        (:func:`~overdensity.stats.p_values.repeats.shared_variance`).
     pseudo_experiments, seed, mapper
         As in `hunt`.
 
@@ -162,9 +162,8 @@ def hunt_patterns(
     >>> found.best.z_local < 3, len(found.windows)
     (True, 1)
     """
-    parts = [patterns] if isinstance(patterns, Patterns) else patterns
-    step = repeated_step(
-        *(parts, windows, efficiencies),
+    step = statistical_step(
+        *(patterns, windows, efficiencies),
         model=model,
         spurious=spurious,
         refused=refused,
@@ -196,7 +195,7 @@ def _result(step: StatisticalStep, toys: Toys, seed: int) -> HuntResult:
         unselected_p_value=inclusive_p(fits),
         null_mismatch=step.null.mismatch,
         flags=step.flags(toys, seed),
-        repeats=step.repeats(toys) if isinstance(step, RepeatedStep) else None,
+        repeats=step.repeats(toys) if step.number > 1 else None,
         odds_widths=tuple(map(tuple, fits.problem.odds_widths.tolist())),
     )
 
@@ -213,9 +212,9 @@ def _best(step: StatisticalStep, toys: Toys, k: int, seed: int) -> Best:
     return Best(
         window=window,
         efficiency=step.scan.efficiencies[selection],
-        p_local=float(step.scan.p_local[k]),
+        p_local=float(step.p_local[k]),
         z_local=float(z_of_log_p(step.log_p[k])),
-        resonance=step.peak(k),
+        resonance=step.chosen.peak(k),
         spectra=tuple(sources[j].spectrum(j, seed) for j in places),
         odds_widths=tuple(
             step.scan.problem.odds_widths[selection - 1].tolist() if selection else ()

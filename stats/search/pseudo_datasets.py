@@ -17,9 +17,9 @@ from scipy.special import ndtr
 from ...core import ConfigError, InputError, Record
 from ...core.windows import log_edges
 from ..p_values.local import z_of_p
+from ..p_values.repeats import combined_partitions
 from ..spectra.functions import Basis
 from .pseudo_experiments import mispredicted
-from .repeats import combined_partitions
 from .scanning import Scan
 
 __all__ = ["Smallest", "draw_events", "smallest_p", "smeared_masses", "throw_masses"]
@@ -226,7 +226,7 @@ def smallest_p(
     ----------
     scans : Scan or sequence of Scan
         Fits of a dataset; of several partitions into folds the combined significance counts
-        (:func:`~overdensity.stats.search.repeats.combined_partitions`), as in a search.
+        (:func:`~overdensity.stats.p_values.repeats.combined_partitions`), as in a search.
     largest_deviance : array_like of shape ([n_repeats,] n_spectra)
         Deviance above which a fit is not counted: the quantile of the pseudo-experiments that
         belongs to the threshold of the goodness of fit.
@@ -239,7 +239,7 @@ def smallest_p(
         mispredicts the background of each window, as in the pseudo-experiments (`throw_batch`).
         Masses thrown from the function itself have none.
     variance : array_like of shape (n_windows, n_selections + 1)
-        Of the mean over partitions (:func:`~overdensity.stats.search.repeats.shared_variance`).
+        Of the mean over partitions (:func:`~overdensity.stats.p_values.repeats.shared_variance`).
 
     Returns
     -------

@@ -3,62 +3,64 @@
 `hunt` takes this step in one channel, `hunt_channels` in several. One rule picks the smallest
 p-value in data and pseudo-experiments: whatever the data are asked, every pseudo-experiment is asked
 too.
+
+Of several partitions into folds the p-values are combined (`p_values.repeats`). What has to be of one
+selection (spectra, a peak, limits, workspaces, histograms) is of the *representative* partition: of those
+that may be quoted where the combined significance is largest, the one nearest to the mean there. Pseudo-experiments tell which fits may be quoted;
+where they rule the representative out, the next one takes its place and throws its own. In a row that
+most partitions may quote and the representative may not, the counts and the fit are of the partition
+nearest to the mean among those that may.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_ndtr
 
-from ...core import FitError, InputError
-from ..p_values.local import local_log_p, z_of_log_p, z_of_p
-from ..selection.contradiction import contradicted
+from ..p_values.local import z_of_log_p, z_of_p
+from ..p_values.repeats import combined_partitions, combined_z, distances
 from ..selection.patterns import Patterns
 from ..spectra.fit_model import FitModel
-from ..spectra.resonance import Resonance, fit_resonance
-from ..spectra.spectrum import SpectrumFit, fit
 from .flags import flag_sentences
-from .hunt_result import SelectionResult
+from .hunt_result import Repeats, SelectionResult
 from .null import Null, null_hypothesis
+from .partition_fits import PartitionFits, alone_in, fit_partitions
 from .pseudo_experiments import Mapper, Toys, is_enough, toys_in_rounds
-from .scanning import Scan, hiding, scan
-from .selected_spectrum import selected_peak, selected_spectrum
+from .scanning import Scan
 from .trials import NOT_COUNTED, Trials, trials
 
 __all__ = ["StatisticalStep", "settled_step", "statistical_step"]
 
-logger = logging.getLogger(__name__)
-
 Array = NDArray[np.float64]
-StepT = TypeVar("StepT", bound="StatisticalStep")
+
+_HALF = 0.5  # of the partitions, of which more must agree that a spectrum may not be quoted
 
 
 def statistical_step(
-    patterns: Patterns,
+    patterns: Patterns | Sequence[Patterns],
     windows: ArrayLike,
     efficiencies: Sequence[float],
     *,
     model: FitModel | None = None,
     spurious: ArrayLike | None = None,
     refused: ArrayLike | None = None,
+    variance: ArrayLike | None = None,
     searched: ArrayLike | None = None,
     odds_widths: ArrayLike | None = None,
 ) -> StatisticalStep:
-    """Fit every window and selection.
-
-    The background-only hypothesis hides the window of the smallest p-value, spectra apart that are
-    refused or contradicted, or did not converge.
+    """Fit every window and selection, in each partition into folds.
 
     Parameters
     ----------
-    patterns : Patterns
-        Events counted in the bins of the fits.
+    patterns : Patterns or sequence of Patterns
+        Events counted in the bins of the fits; the same events for each partition, selected by its
+        models.
     windows : array_like of shape (n_windows, 2)
         Low and high edge of each signal region, GeV, on bin edges.
     efficiencies : sequence of float
@@ -68,8 +70,10 @@ def statistical_step(
         How the background is fitted, and which fits may be quoted.
     spurious : array_like of shape (n_windows,), optional
         Spurious signal as a fraction of the background.
-    refused : array_like of bool, shape (n_windows, n_selections), optional
+    refused : array_like of bool, shape ([n_repeats,] n_windows, n_selections), optional
         Selections that sculpt the spectrum.
+    variance : array_like of shape (n_windows, n_selections + 1), optional
+        Of the mean over the partitions (`shared_variance`); 1 by default, the bound from above.
     searched : array_like of bool, shape (n_windows,), optional
         Windows that are searched; by default all.
     odds_widths : array_like of shape (n_selections, order), optional
@@ -89,44 +93,39 @@ def statistical_step(
     Examples
     --------
     >>> from overdensity.stats import count_patterns, log_edges
-    >>> edges = log_edges(2500, 6000, 32)
-    >>> mass = 2500 / np.random.default_rng(1).random(5000) ** 0.2
-    >>> events = count_patterns(mass, (np.arange(5000) % 10 == 0)[:, None] * 1, edges)
-    >>> step = statistical_step(events, [edges[[8, 14]]], [0.1], model=FitModel("dijet3"))
+    >>> rng, edges = np.random.default_rng(1), log_edges(2500, 6000, 32)
+    >>> mass = 2500 / rng.random(5000) ** 0.2
+    >>> parts = [count_patterns(mass, rng.random((5000, 1)) < 0.1, edges) for _ in range(3)]
+    >>> step = statistical_step(parts[0], [edges[[8, 14]]], [0.1], model=FitModel("dijet3"))
     >>> step.scan.efficiencies, step.counted.tolist(), bool((step.log_p > -10).all())
     ((1.0, 0.1), [False, True], True)
+
+    Without their variance, the combined significance of partitions is their mean:
+
+    >>> step = statistical_step(parts, [edges[[8, 14]]], [0.1], model=FitModel("dijet3"))
+    >>> one = [float(each.z[1]) for each in step.parts]
+    >>> bool(np.isclose(z_of_log_p(step.log_p[1]), np.mean(one)))
+    True
     """
-    model = model or FitModel()
-    fits = scan(
-        patterns,
-        windows,
-        efficiencies,
-        model=model,
+    parts = fit_partitions(
+        *([patterns] if isinstance(patterns, Patterns) else patterns, windows, efficiencies),
+        refused=refused,
+        model=model or FitModel(),
         spurious=spurious,
         searched=searched,
         odds_widths=odds_widths,
     )
-    counted = np.ones(fits.shape, dtype=bool)
-    counted[:, 0] = float(efficiencies[0]) == 1.0 and model.background == "function"
-    if searched is not None:
-        counted &= np.asarray(searched, dtype=bool)[:, None]
-    counted, sculpted, data = counted.ravel(), _checked_refused(refused, fits), fits.fits
-    moved = contradicted(fits.observed, data.expected[0], data.error[0], n_levels=fits.shape[1])
-    among = counted & ~(sculpted | moved) & data.converged[0]
-    hidden = int(np.where(among, fits.p_local, 1.0).argmin()) // fits.shape[1]
-    return StatisticalStep(
-        patterns=patterns,
-        scan=hiding(fits, hidden),
-        model=model,
-        counted=counted,
-        refused=sculpted,
-        contradicted=moved & ~sculpted,
-    )
+    return StatisticalStep.of(parts, variance)
 
 
 def settled_step(
-    step: StepT, *, n: int, seed: int, in_rounds: bool = False, mapper: Mapper | None = None
-) -> tuple[StepT, Toys]:
+    step: StatisticalStep,
+    *,
+    n: int,
+    seed: int,
+    in_rounds: bool = False,
+    mapper: Mapper | None = None,
+) -> tuple[StatisticalStep, Toys]:
     """Throw the pseudo-experiments of a step, and again where they show that others are needed.
 
     Goodness of fit is known from pseudo-experiments only, and these from the background-only
@@ -172,36 +171,65 @@ def settled_step(
 
 @dataclass(frozen=True, eq=False)
 class StatisticalStep:
-    """Fits of a scan, and the rule that picks the smallest p-value of them.
+    """Fits of all partitions into folds, and the rule that picks the smallest p-value of them.
 
     Attributes
     ----------
-    patterns : Patterns
-        Events counted in the bins of the fits.
-    scan : Scan
-        Fits of every window and selection, numbered window by window.
-    model : FitModel
-        How they were made.
-    counted : ndarray of bool, shape (n_spectra,)
-        Spectra that are searched.
-    refused : ndarray of bool, shape (n_spectra,)
-        Selections that sculpt the spectrum; the unselected ones only where they are their own
-        expectation (``FitModel.background``).
-    contradicted : ndarray of bool, shape (n_spectra,)
-        Selections, not refused already, whose excess the unselected spectrum cannot hide.
+    parts : tuple of PartitionFits
+        The fits of each partition.
+    variance : ndarray of shape (n_spectra,)
+        Of the mean over the partitions, from the events that they share.
+    representative : int
+        Spectra, the peak and the pseudo-experiments are of this partition.
+    chosen : PartitionFits
+        Its fits, whose background-only hypothesis hides the window that it should.
     """
 
-    patterns: Patterns
-    scan: Scan
-    model: FitModel
-    counted: NDArray[np.bool_]
-    refused: NDArray[np.bool_]
-    contradicted: NDArray[np.bool_]
+    parts: tuple[PartitionFits, ...]
+    variance: Array
+    representative: int
+    chosen: PartitionFits
+
+    @classmethod
+    def of(cls, parts: Sequence[PartitionFits], variance: ArrayLike | None = None) -> Self:
+        """Return the step of some partitions, before pseudo-experiments."""
+        shared = np.ones(parts[0].counted.shape) if variance is None else np.ravel(variance)
+        z, may_count = _significances(parts)
+        combined, quotable = combined_partitions(z, may_count, np.zeros_like(may_count), shared)
+        best = int(np.where(parts[0].counted & quotable, combined, -np.inf).argmax())
+        nearest = int(distances(z, may_count, may_count)[:, best].argmin())
+        return cls(tuple(parts), shared, nearest, parts[nearest])
 
     @property
     def number(self) -> int:
         """How many partitions into folds it is of."""
-        return 1
+        return len(self.parts)
+
+    @property
+    def scan(self) -> Scan:
+        """The fits of the representative partition."""
+        return self.chosen.scan
+
+    @property
+    def model(self) -> FitModel:
+        """How all fits were made."""
+        return self.chosen.model
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """Spectra that are searched, shape (n_spectra,)."""
+        return self.chosen.counted
+
+    @cached_property
+    def refused(self) -> NDArray[np.bool_]:
+        """Selections that sculpt the spectrum in most partitions, shape (n_spectra,)."""
+        return np.mean([part.refused for part in self.parts], axis=0) > _HALF
+
+    @cached_property
+    def contradicted(self) -> NDArray[np.bool_]:
+        """Others that most refuse, or whose excess the unselected spectrum cannot hide."""
+        either = np.mean([part.refused | part.contradicted for part in self.parts], axis=0) > _HALF
+        return either & ~self.refused
 
     @property
     def searched(self) -> NDArray[np.bool_]:
@@ -216,13 +244,32 @@ class StatisticalStep:
     @cached_property
     def null(self) -> Null:
         """The background-only hypothesis, found when it is first asked for."""
-        return null_hypothesis(self.patterns, self.scan)
+        return null_hypothesis(self.chosen.patterns, self.scan)
+
+    @cached_property
+    def log_p(self) -> Array:
+        """Local p-values of the data, logarithms, shape (n_spectra,)."""
+        if self.number == 1:
+            return self.chosen.log_p
+        return log_ndtr(-combined_z(*_significances(self.parts), self.variance))
+
+    @property
+    def p_local(self) -> Array:
+        """Local p-values of the data, shape (n_spectra,)."""
+        return self.scan.p_local if self.number == 1 else np.exp(self.log_p)
 
     def settled(self, toys: Toys) -> Self:
-        """Return the step whose pseudo-experiments are wanted, once it is known what they say."""
+        """Return the step whose pseudo-experiments are wanted, once it is known what they say.
+
+        A partition represents it that may quote the best spectrum, and the window of that is hidden.
+        """
         best = self.best(toys)
-        window = self.hidden if best is None else best // self.scan.shape[1]
-        return self if window == self.hidden else replace(self, scan=hiding(self.scan, window))
+        if best is None:
+            return self
+        nearest = int(self._nearest(toys)[best])
+        fits = self.chosen if nearest == self.representative else self.parts[nearest]
+        fits = fits.hiding(best // self.scan.shape[1])
+        return self if fits is self.chosen else replace(self, representative=nearest, chosen=fits)
 
     def thrown(self, n: int, seed: int, *, in_rounds: bool, mapper: Mapper | None) -> Toys:
         """Throw pseudo-experiments, as in `settled_step`."""
@@ -235,26 +282,10 @@ class StatisticalStep:
             toys = more
         return toys
 
-    @cached_property
-    def log_p(self) -> Array:
-        """Local p-values of the data, logarithms, shape (n_spectra,)."""
-        fits = self.scan.fits
-        error = np.hypot(fits.error[0], self._spurious)
-        return local_log_p(self.scan.observed, fits.expected[0], error)
-
-    @property
-    def _spurious(self) -> Array:
-        """Spurious signal in events, shape (n_spectra,)."""
-        return self.scan.spurious * self.scan.fits.expected[0]
-
     def flagged(self, toys: Toys) -> NDArray[np.bool_]:
-        """Return which spectra of the data may not be quoted, shape (n_spectra,)."""
-        unfit = self.badly_fitted(toys) | ~self.scan.fits.converged[0]
-        return unfit | self.refused | self.contradicted
-
-    def badly_fitted(self, toys: Toys) -> NDArray[np.bool_]:
-        """Return which fits of the data do not describe their sidebands, shape (n_spectra,)."""
-        return np.less(toys.goodness(self.scan.fits.deviance[0]), self.model.gof_threshold)
+        """Return which spectra may not be quoted, in more than half the partitions."""
+        bad = [part.badly_fitted(toys) for part in self.parts]
+        return ~combined_partitions(*_significances(self.parts), bad, self.variance)[1]
 
     def usable(self, toys: Toys) -> NDArray[np.bool_]:
         """Return which spectra of the data are searched and may be quoted, shape (n_spectra,)."""
@@ -284,7 +315,7 @@ class StatisticalStep:
 
     def smallest(self, toys: Toys) -> tuple[float, Array]:
         """Return the smallest p-value of the data and of each pseudo-experiment."""
-        of_data = float(np.where(self.usable(toys), self.scan.p_local, 1.0).min())
+        of_data = float(np.where(self.usable(toys), self.p_local, 1.0).min())
         return of_data, self.smallest_of_windows(toys).min(axis=1)
 
     def trials(self, toys: Toys, z_local: float) -> Trials:
@@ -293,31 +324,49 @@ class StatisticalStep:
         return trials(z_local, z.reshape(-1, *self.scan.shape))
 
     def rows(self, toys: Toys) -> list[SelectionResult]:
-        """Return a row for each spectrum."""
-        fits, flagged = self.scan.fits, self.flagged(toys)
-        goodness = toys.goodness(fits.deviance[0])
-        tested = self.scan.problem.tested.sum(axis=1)
-        problem = self.scan.problem
-        n_par = np.full(self.scan.shape, problem.columns.shape[1])
-        n_par[:, 0] = problem.basis.n_parameters
-        return [
-            SelectionResult(
-                efficiency=self.scan.efficiencies[k % self.scan.shape[1]],
-                observed=int(self.scan.observed[k]),
-                expected=float(fits.expected[0, k]),
-                expected_error=float(fits.error[0, k]) if np.isfinite(fits.error[0, k]) else None,
-                spurious=float(self._spurious[k]),
-                p_local=None if flagged[k] else float(self.scan.p_local[k]),
-                z_local=None if flagged[k] else float(z_of_log_p(self.log_p[k])),
-                chi2=float(fits.deviance[0, k]),
-                ndf=int(tested[k] - n_par.flat[k]),
-                fit_p_value=float(goodness[k]),
-                flagged=bool(flagged[k]),
-                refused=bool(self.refused[k] or self.contradicted[k]),
-                searched=bool(self.counted[k]),
+        """Return a row for each spectrum, with the p-values of all partitions."""
+        flagged, own = self.flagged(toys), {}
+        rows = []
+        for k, shown in enumerate(self.shown(toys).tolist()):
+            if shown not in own:
+                own[shown] = self.fits_of(shown).rows(toys)
+            may = not flagged[k]
+            rows.append(
+                replace(
+                    own[shown][k],
+                    p_local=float(self.p_local[k]) if may else None,
+                    z_local=float(z_of_log_p(self.log_p[k])) if may else None,
+                    flagged=not may,
+                    refused=bool(self.refused[k] or self.contradicted[k]),
+                )
             )
-            for k in range(flagged.size)
-        ]
+        return rows
+
+    def fits_of(self, part: int) -> PartitionFits:
+        """Return the fits of a partition; of the representative, those that hide its best window."""
+        return self.chosen if part == self.representative else self.parts[part]
+
+    def sources(self, toys: Toys) -> list[PartitionFits]:
+        """Return the fits that each row shows: of a partition that may quote them, if most may."""
+        return [self.fits_of(part) for part in self.shown(toys).tolist()]
+
+    def shown(self, toys: Toys) -> NDArray[np.int64]:
+        """Return the partition whose counts and fit each row shows, shape (n_spectra,)."""
+        other = self.chosen.flagged(toys) & ~self.flagged(toys)
+        return np.where(other, self._nearest(toys), self.representative)
+
+    def repeats(self, toys: Toys) -> Repeats:
+        """Return what each partition says on its own, by the same pseudo-experiments."""
+        best, thrown = self.best(toys), self.smallest(toys)[1]
+        alone = [alone_in(part, toys, thrown, self.null.reason is None) for part in self.parts]
+        return Repeats(
+            representative=self.representative,
+            shown=tuple(map(tuple, self.shown(toys).reshape(self.scan.shape).tolist())),
+            spread=None if best is None else float(np.std([x.z[best] for x in self.parts], ddof=1)),
+            z_local=tuple(each.z_local for each in alone),
+            largest_z=tuple(each.largest_z for each in alone),
+            p_global=tuple(each.p_global for each in alone),
+        )
 
     def flags(self, toys: Toys, seed: int) -> tuple[str, ...]:
         """Return what a reader must know, in plain sentences."""
@@ -335,55 +384,17 @@ class StatisticalStep:
             seed=seed,
         )
 
-    def sources(self, toys: Toys) -> list[StatisticalStep]:  # noqa: ARG002 - of several, they count
-        """Return the step whose counts and fit each row shows; of one partition it is this one."""
-        return [self] * self.counted.size
-
-    def peak(self, k: int) -> Resonance:
-        """Fit a peak in one spectrum, at the masses of its window."""
-        window, selection = divmod(k, self.scan.shape[1])
-        if selection:
-            return selected_peak(self.scan, k)
-        low, high = self.scan.windows[window].tolist()
-        edges, function = self.scan.problem.basis.edges, self.model.function
-        return fit_resonance(edges, self.scan.counts[k], low, high, function=function)
-
-    def spectrum(self, k: int, seed: int) -> SpectrumFit | None:
-        """Return the sideband fit of one spectrum with all errors; None where it has none."""
-        problem, (window, selection) = self.scan.problem, divmod(k, self.scan.shape[1])
-        try:
-            if selection:
-                return selected_spectrum(self.scan, k, seed=seed)
-            if problem.background != "function":
-                return None
-            return fit(
-                problem.basis.edges,
-                self.scan.counts[k],
-                masked=problem.masked[k],
-                function=problem.basis.name,
-                seed=seed,
-            )
-        except FitError as error:  # of a flagged spectrum, say: the result stands without it
-            low, high = self.scan.windows[window]
-            logger.warning("selection %d of %.0f-%.0f GeV: %s", selection, low, high, error)
-            return None
+    def _nearest(self, toys: Toys) -> NDArray[np.int64]:
+        """Return the partition nearest to the mean among those that may be quoted, (n_spectra,)."""
+        z, good = _significances(self.parts)
+        quotable = ~np.array([part.flagged(toys) for part in self.parts])
+        return distances(z, good, quotable).argmin(axis=0)
 
     def _use_toys(self, toys: Toys) -> NDArray[np.bool_]:
         """Return which p-values of the pseudo-experiments count, shape (n, n_spectra)."""
         return self.counted & ~self.refused & ~toys.bad_fit(self.model.gof_threshold)
 
 
-def _checked_refused(refused: ArrayLike | None, fits: Scan) -> NDArray[np.bool_]:
-    """Return which spectra are refused, shape (n_spectra,); an unselected one that is not fitted is."""
-    all_refused = np.zeros(fits.shape, dtype=bool)
-    all_refused[:, 0] = fits.problem.background != "function"
-    if refused is not None:
-        given = np.asarray(refused, dtype=bool)
-        if given.shape != (fits.shape[0], fits.shape[1] - 1):
-            msg = (
-                f"refused has shape {given.shape}, but there are {fits.shape[0]} windows of "
-                f"{fits.shape[1] - 1} selections"
-            )
-            raise InputError(msg)
-        all_refused[:, 1:] = given
-    return all_refused.ravel()
+def _significances(parts: Sequence[PartitionFits]) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the significances of all partitions, and which count, (n_repeats, n_spectra)."""
+    return np.array([part.z for part in parts]), np.array([part.may_count for part in parts])

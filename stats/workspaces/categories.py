@@ -228,7 +228,6 @@ def categories(
 
     Examples
     --------
-    >>> import numpy as np
     >>> from overdensity.stats import log_edges
     >>> edges = log_edges(2632, 6000, 16)
     >>> failing = np.round(5000 * 0.7 ** np.arange(16))

@@ -27,12 +27,13 @@ from overdensity.processors import (
     read_events,
     to_uhi,
 )
-from overdensity.processors.base import ColumnProcessor, Selected, Steps
+from overdensity.processors.base import ColumnProcessor, Selected
 from overdensity.processors.final_states.leptons import LeptonProcessor
 from overdensity.processors.final_states.multijet import MultijetProcessor
 from overdensity.processors.final_states.single_jets import JetProcessor
 from overdensity.processors.jets.momentum import momenta
 from overdensity.processors.registry import PROCESSORS, make_processor
+from overdensity.processors.steps import Steps
 
 ALL = [
     ("dijet", {}),

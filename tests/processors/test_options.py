@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError
-from overdensity.processors.options import checked
+from overdensity.processors.options import checked, plain
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,11 @@ def test_values_take_the_type_of_their_annotation(value, hint, expected) -> None
 def test_other_values_are_refused(value, hint, message) -> None:
     with pytest.raises(ConfigError, match=message):
         checked(value, hint, "x")
+
+
+def test_what_has_settings_is_plain_by_them() -> None:
+    class Tagger:
+        def settings(self) -> dict[str, int]:
+            return {"content": 7}
+
+    assert plain(("n", Tagger(), np.float64(0.5))) == ["n", {"content": 7}, 0.5]

@@ -14,9 +14,10 @@ import pytest
 from overdensity.core import ConfigError, registry
 from overdensity.core.registry import Registry
 from overdensity.processors import LhcoSource, process
-from overdensity.processors.base import ColumnProcessor, Steps
+from overdensity.processors.base import ColumnProcessor
 from overdensity.processors.final_states.single_jets import JetProcessor
 from overdensity.processors.registry import PROCESSORS, make_processor, register_processor
+from overdensity.processors.steps import Steps
 
 
 @dataclass(frozen=True)

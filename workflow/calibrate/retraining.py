@@ -24,10 +24,10 @@ from ...core.arrays import read_arrays, write_arrays
 from ...core.identity import row_ids
 from ...ml import Folding, Sample, score_fold
 from ...stats import count_patterns, z_of_p
+from ...stats.p_values.repeats import shared_variance
 from ...stats.search.null import null_hypothesis
 from ...stats.search.pseudo_datasets import Smallest, draw_events, smallest_p, smeared_masses
 from ...stats.search.pseudo_experiments import global_p, throw_toys
-from ...stats.search.repeats import shared_variance
 from ...stats.search.scanning import Scan, hiding, scan
 from ...stats.selection.patterns import Patterns
 from ...stats.spectra.functions import basis

@@ -26,7 +26,7 @@ from ...stats.combination.joint import HuntChannel
 from ...stats.combination.joint_result import CombinedResult
 from ...stats.combination.overlap import remove_overlap
 from ...stats.combination.workspace import combined_workspace
-from ...stats.search.repeats import shared_variance
+from ...stats.p_values.repeats import shared_variance
 from ..config.search import SearchConfig
 from ..drawing import COLOURS, STYLE, save_figure
 from ..stages.hunting import all_counts, fabricated_fraction, spurious_of

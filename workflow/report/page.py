@@ -1,4 +1,4 @@
-"""Pages that stand by themselves, from the templates beside this file."""
+"""Pages that stand by themselves: sections from a template, in the frame that all pages share."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import jinja2
 __all__ = ["render_page"]
 
 
-def render_page(template: str, **content: Any) -> str:
-    """Return a page.
+def render_page(sections: str, **content: Any) -> str:
+    """Return a page: ``page.html`` around sections.
 
     Parameters
     ----------
-    template : str
+    sections : str
         Name of a file in ``templates/``.
     **content
-        All that it shows; a name that is missing is an error.
+        All that both show; a name that is missing is an error.
     """
-    return _environment().get_template(template).render(**content)
+    templates = _environment()
+    made = templates.get_template(sections).render(**content)
+    return templates.get_template("page.html").render(**content, sections=made)
 
 
 @cache

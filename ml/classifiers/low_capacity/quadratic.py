@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
 from ...hyper_checks import refuse_unusable
+from ...training.watching import is_watched
 from ..kinds import ClassifierKind, EnsembleHyper, register_classifier
 from ..members import features_of_members, note_reliability
 
@@ -160,13 +161,13 @@ class QuadraticLogistic(ClassifierKind):
             intercept[i], coefficient[i, used] = fit_ridge(
                 terms[:, used], y, learnt, penalty=hyper.settings.penalty
             )
-
-        def held_out(fold: int) -> NDArray[np.float32]:
-            members = slice(fold, None, hyper.inner_folds)
-            stopped = QuadraticEnsemble(at, normal, intercept[members], coefficient[members])
-            return stopped.score(x[inner == fold])
-
-        note_reliability(held_out, y, weight, inner)
+        if is_watched():
+            held_out = {}
+            for fold in np.unique(inner).tolist():
+                members = slice(fold, None, hyper.inner_folds)
+                stopped = QuadraticEnsemble(at, normal, intercept[members], coefficient[members])
+                held_out[fold] = stopped.score(x[inner == fold])
+            note_reliability(held_out, y, weight, inner)
         return QuadraticEnsemble(at, normal, intercept, coefficient)
 
     def restore(

@@ -30,12 +30,8 @@ class ParticleTransformerHyper:
         Blocks of attention among particles, and of the class token to them.
     dropout : float
         In the blocks among particles.
-    particles : int
-        Constituents of a jet that are read: the first.
-    training : TrainingHyper
-        How they are trained; the best epoch on the validation events is kept.
-    device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+    particles, training, device
+        As in `ParticleFlowHyper`.
 
     Raises
     ------

@@ -30,12 +30,8 @@ class PCnnHyper:
         Width of the dense layer after the mean along the sequence.
     dropout : float
         After it.
-    particles : int
-        Constituents of a jet that are read: the first.
-    training : TrainingHyper
-        How they are trained; the best epoch on the validation events is kept.
-    device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+    particles, training, device
+        As in `ParticleFlowHyper`.
 
     Raises
     ------

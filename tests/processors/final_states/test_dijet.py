@@ -12,7 +12,7 @@ import pytest
 import uproot
 
 from overdensity.processors import DijetProcessor, LhcoSource, RootSource, read_events
-from overdensity.processors.final_states.dijet import Selected
+from overdensity.processors.base import Selected
 
 JET = ["pt", "eta", "phi", "mass", "tau1", "tau2", "tau3", "tau21", "tau32", "n"]
 COLUMNS = {

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError
-from overdensity.processors.base import Steps
 from overdensity.processors.final_states.jet_source import ClusteredJets, StoredJets
 from overdensity.processors.final_states.of_jets import LeadingJetsProcessor
 from overdensity.processors.jets.momentum import cartesian, momenta
+from overdensity.processors.steps import Steps
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ def test_a_kind_that_is_not_there_is_named() -> None:
         ProcessKind.from_dict({"kind": "qdc"})
     with pytest.raises(InputError, match="GravitonGG has no field 'mas': did you mean 'mass'"):
         ProcessKind.from_dict({"kind": "graviton_gg", "mas": 3.0})
+    with pytest.raises(ConfigError, match="kind 'qcd' is not a GravitonGG"):
+        GravitonGG.from_dict({"kind": "qcd"})
 
 
 def test_a_kind_is_shown_with_what_was_chosen() -> None:

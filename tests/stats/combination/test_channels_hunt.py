@@ -22,7 +22,7 @@ from overdensity.stats.combination.joint import HuntChannel, combine_channels
 from overdensity.stats.combination.joint_result import CombinedResult
 from overdensity.stats.combination.statistic import joint_statistic
 from overdensity.stats.p_values.local import z_of_p
-from overdensity.stats.search.repeats import combined_z, shared_variance
+from overdensity.stats.p_values.repeats import combined_z, shared_variance
 
 EDGES = log_edges(2700.0, 6400.0, 12)
 WINDOWS = np.array([(EDGES[i], EDGES[i + 3]) for i in range(2, 8)])

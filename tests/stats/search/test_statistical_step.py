@@ -11,8 +11,11 @@ from overdensity.core import InputError
 from overdensity.stats import FitModel, count_patterns, log_edges, spurious_signal, subdivide
 from overdensity.stats.p_values.local import z_of_log_p
 from overdensity.stats.search.pseudo_experiments import throw_toys
-from overdensity.stats.search.scanning import hiding
-from overdensity.stats.search.statistical_step import settled_step, statistical_step
+from overdensity.stats.search.statistical_step import (
+    StatisticalStep,
+    settled_step,
+    statistical_step,
+)
 from overdensity.stats.selection.patterns import Patterns
 
 SHAPE = (10, 4)
@@ -35,6 +38,11 @@ def step(patterns):
 @pytest.fixture(scope="module")
 def toys(step):
     return throw_toys(step.scan, step.null, n=250, seed=1, mapper=map)
+
+
+def changed(step, **values):
+    """Return the step with other values in its only partition."""
+    return StatisticalStep.of([dataclasses.replace(step.chosen, **values)])
 
 
 def test_the_best_is_the_smallest_p_value_of_what_counts(step, toys):
@@ -75,14 +83,14 @@ def test_what_is_refused_counts_neither_in_data_nor_in_pseudo_experiments(patter
 
 
 def test_nothing_left_to_quote_is_no_best(step, toys):
-    nothing = dataclasses.replace(step, refused=np.ones(40, dtype=bool))
+    nothing = changed(step, refused=np.ones(40, dtype=bool))
     assert nothing.best(toys) is None
     assert nothing.smallest(toys)[0] == 1.0
     assert all(row.p_local is None for row in nothing.rows(toys))
 
 
 def test_rows_have_no_p_value_where_they_are_flagged(step, toys):
-    strict = dataclasses.replace(step, model=FitModel(gof_threshold=0.9))
+    strict = changed(step, model=FitModel(gof_threshold=0.9))
     rows = strict.rows(toys)
     assert any(row.flagged for row in rows)
     for row, p in zip(rows, step.scan.p_local, strict=True):
@@ -91,7 +99,7 @@ def test_rows_have_no_p_value_where_they_are_flagged(step, toys):
 
 def test_a_fit_beyond_the_threshold_is_flagged(step, toys):
     goodness = toys.goodness(step.scan.fits.deviance[0])
-    strict = dataclasses.replace(step, model=FitModel(gof_threshold=0.5))
+    strict = changed(step, model=FitModel(gof_threshold=0.5))
     np.testing.assert_array_equal(
         strict.flagged(toys), (goodness < 0.5) | ~step.scan.fits.converged[0]
     )
@@ -140,7 +148,9 @@ def test_what_may_not_be_quoted_hides_no_window_from_the_null(patterns, step):
 def test_the_headline_hides_its_window_where_a_better_fit_is_flagged(step, toys):
     best = step.best(toys) // SHAPE[1]
     other = (best + 5) % SHAPE[0]
-    away = dataclasses.replace(step, scan=hiding(step.scan, other))  # as if that fit were flagged
+    away = dataclasses.replace(
+        step, chosen=step.chosen.hiding(other)
+    )  # as if that fit were flagged
     found, thrown = settled_step(away, n=250, seed=1, mapper=map)
     assert (away.hidden, found.hidden) == (other, best)
     np.testing.assert_allclose(found.scan.null, step.scan.null, rtol=1e-6)

@@ -8,10 +8,6 @@ import pytest
 from overdensity.workflow.report.page import render_page
 
 
-def test_a_style_stands_by_itself() -> None:
-    assert "<style>" in render_page("style.html")
-
-
 def test_a_name_that_is_missing_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError):
-        render_page("report.html", title="box")
+        render_page("regions.html", title="box")
