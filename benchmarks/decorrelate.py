@@ -5,8 +5,8 @@
     python -P benchmarks/decorrelate.py information    # what the features know of a signal
 
 Boxes of the reference sample (different events in each), searched three times in ten windows:
-`plain` with the baseline features; `added` with |Δη| (mass mjj), or |Δη| and the three Dalitz
-variables (mass mjjj), beside them; `decorrelated` with the same under ``decorrelate:``. Each search
+`plain` with the baseline features; `added` with |Δη| (mass mjj), or |Δη| and two of the three Dalitz
+variables (mass mjjj: the third is one less both), beside them; `decorrelated` with the same under ``decorrelate:``. Each search
 leaves its result in the folder and is not done again, so that the study can be interrupted, and
 several runs add up.
 
@@ -47,7 +47,8 @@ RECIPE = ROOT / "examples" / "recipes" / "gluon_decays.yaml"
 SIGNALS = {"two": 3500.0, "three": 3500.0, "octet": 4200.0}  # and their masses, GeV
 OCTETS = 6000  # events that are simulated
 BASE = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
-ADDED = {"mjj": ("delta_eta",), "mjjj": ("delta_eta", "dalitz_low", "dalitz_mid", "dalitz_high")}
+DALITZ = ("dalitz_low", "dalitz_mid", "dalitz_high")  # they add up to one
+ADDED = {"mjj": ("delta_eta",), "mjjj": ("delta_eta", "dalitz_low", "dalitz_high")}
 KINDS = ("plain", "added", "decorrelated")
 LEARNT_FROM = (*KINDS, "decorrelated alone")
 CASES = (
@@ -94,7 +95,7 @@ def columns_of(file: Path) -> dict[str, Array]:
     # Dalitz variables of three massive bodies, which add up to one
     norm = whole + sum(_square(jet) for jet in jets)
     pairs = [_square(jets[a] + jets[b]) / norm for a, b in ((0, 1), (0, 2), (1, 2))]
-    ordered = dict(zip(ADDED["mjjj"][1:], np.sort(np.stack(pairs), axis=0), strict=True))
+    ordered = dict(zip(DALITZ, np.sort(np.stack(pairs), axis=0), strict=True))
     found = {key: read[key] for key in (*BASE, "mjj")} | ordered
     found["mjjj"] = np.where(read["j3_pt"] > 0, np.sqrt(np.maximum(whole, 0)), 0.0)
     found["delta_eta"] = np.abs(read["j1_eta"] - read["j2_eta"])
