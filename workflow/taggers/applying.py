@@ -19,16 +19,16 @@ from ...core.files.file_errors import is_missing, reason
 from ...core.files.file_systems import absent, file_system
 from ...core.files.listing import data_files
 from ...core.files.outputs import own_folder
-from ...core.records import atomic_path
+from ...core.identity import MEANING
+from ...core.records import atomic_file
 from ...ml import SampleStream
 
 if TYPE_CHECKING:
     from ...ml.tagging.tagger import Tagger
 
-__all__ = ["MEANING", "Scored", "inside", "opened", "score_files"]
+__all__ = ["Scored", "inside", "opened", "score_files"]
 
 _ROWS = 16_384
-MEANING = ("event", "weight", "label", "group")
 """Columns by whose names events are read."""
 
 _MOMENTA = re.compile(r"j\d+_(pt|eta|phi|m|mass)")  # of which ids are made
@@ -165,8 +165,8 @@ def _beside(name: str, target: Path, score: NDArray[np.float32], column: str) ->
     with opened(name) as file:
         schema = file.schema_arrow.append(pa.field(column, pa.float32()))
         with (
-            atomic_path(target) as temporary,
-            pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer,
+            atomic_file(target) as written,
+            pq.ParquetWriter(written, schema, write_page_checksum=True) as writer,
         ):
             at = 0
             for batch in file.iter_batches(_ROWS):
