@@ -172,7 +172,7 @@ def _in_place_of(default: Any, value: Any, of: str, key: str) -> Any:
             f"found {value!r}"
         )
         raise ConfigError(msg)
-    if type(default) is int and value > max(_MOST, 1000 * default):
+    if type(default) is int and isinstance(value, int) and value > max(_MOST, 1000 * default):
         msg = f"{of}: {key} = {value} is far more than is ever needed (its default is {default})"
         raise ConfigError(msg)
     return value

@@ -150,8 +150,9 @@ def opened(name: str) -> Iterator[pq.ParquetFile]:
     fs, path = file_system(name)
     try:
         with pq.ParquetFile(path, filesystem=fs, page_checksum_verification=True) as file:
+            _ = file.schema_arrow.names  # which need not be text
             yield file
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if is_missing(error):
             raise absent(name) from None
         if isinstance(error, OSError) and error.errno is not None:  # a full disk, a permission

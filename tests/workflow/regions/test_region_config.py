@@ -64,6 +64,7 @@ UP_AND_DOWN = {"up": "weight_up", "down": "weight_down"}
         ),
         ({"events": "zz.parquet"}, "data must have no weights"),
         ({"method": {"name": "region_flows", "min_events": 5000}}, "no region has as many"),
+        ({"luminosity": float("inf")}, "luminosity must be a finite number"),
         ({"luminosity": 0}, "luminosity must be greater than 0"),
         ({"group": "region"}, "unknown key 'group': did you mean 'groups'"),
     ],
