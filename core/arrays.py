@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .records import atomic_path
+from .records import atomic_file
 
 __all__ = ["read_arrays", "within", "write_arrays"]
 
@@ -29,7 +29,7 @@ def write_arrays(path: str | os.PathLike[str], **arrays: Any) -> None:
     ...     read_arrays(f"{folder}/a.npz")
     {'scores': array([1., 1.])}
     """
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    with atomic_file(path) as file:
         np.savez(file, **{name: np.asarray(value) for name, value in arrays.items()})  # pyright: ignore[reportArgumentType]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from .errors import InputError
 
 __all__ = [
     "GOLDEN",
+    "MEANING",
     "content_ids",
     "content_ids_of_lists",
     "hex_digest",
@@ -24,6 +26,7 @@ __all__ = [
     "json_digest",
     "keyed",
     "mix64",
+    "no_feature",
     "number_ties",
     "refuse_not_finite",
     "row_ids",
@@ -32,7 +35,31 @@ __all__ = [
     "whole_numbers",
 ]
 
+MEANING = ("event", "weight", "label", "group")
+"""Columns that say what an event is to count for, and not how it looks."""
+
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: the step of splitmix64
+
+
+def no_feature(names: Iterable[str]) -> str:
+    """Return what is wrong with the first name that is no feature of an event; nothing if all are.
+
+    A model that is shown the label learns the answer, and one that is shown the id or the weight
+    learns how the events were made.
+
+    Examples
+    --------
+    >>> no_feature(["mass", "label"])
+    "'label' is no feature, but the label of each event; leave it out"
+    >>> no_feature(["mass"])
+    ''
+    """
+    wrong = [name for name in names if name in MEANING]
+    return (
+        f"{wrong[0]!r} is no feature, but the {wrong[0]} of each event; leave it out"
+        if wrong
+        else ""
+    )
 
 
 def mix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

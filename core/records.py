@@ -13,13 +13,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, BinaryIO, ClassVar, Self
 
 from .errors import InputError, nearest_names
 from .files.json_values import json_value
 from .identity import json_digest
 
-__all__ = ["Record", "atomic_path", "to_plain", "write_text_atomic"]
+__all__ = ["Record", "atomic_file", "atomic_path", "to_plain", "write_text_atomic"]
 
 logger = logging.getLogger(__name__)
 
@@ -254,6 +254,27 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Give a file to write and read, which takes the final name if all went well.
+
+    Libraries that are given a file have no name to take for a URL: pyarrow does of ``a::b/c``, uproot
+    for an object in a file.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with atomic_file(f"{folder}/a::b/c") as file:
+    ...         file.write(b"all")
+    ...     Path(folder, "a::b", "c").read_bytes()
+    3
+    b'all'
+    """
+    with atomic_path(path) as temporary, temporary.open("w+b") as file:
+        yield file
 
 
 def _build(hint: Any, value: Any) -> Any:

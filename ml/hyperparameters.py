@@ -9,6 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from ..core import ConfigError, nearest_names
 
+_MOST = 100_000  # of anything that a hyperparameter counts: a slip, else, trains for ever
+
 __all__ = ["Choice", "as_configured", "replaced"]
 
 
@@ -169,5 +171,8 @@ def _in_place_of(default: Any, value: Any, of: str, key: str) -> Any:
             f"{of}: {key} must be {type(default).__name__} like its default {default!r}, "
             f"found {value!r}"
         )
+        raise ConfigError(msg)
+    if type(default) is int and isinstance(value, int) and value > max(_MOST, 1000 * default):
+        msg = f"{of}: {key} = {value} is far more than is ever needed (its default is {default})"
         raise ConfigError(msg)
     return value

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InputError, require
-from ..core.records import atomic_path
+from ..core.records import atomic_file
 from ..core.registry import Registry
 from ..core.windows import Window
 from .hyperparameters import as_configured
@@ -228,7 +228,7 @@ class Method(ABC, Generic[HyperT]):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Store the fitted method as npz: numbers and names only, never a pickle."""
         meta = np.array(json.dumps(self.described()))
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
+        with atomic_file(path) as file:
             np.savez(file, meta=meta, **self.arrays())  # type: ignore[arg-type]
         return Path(path)
 

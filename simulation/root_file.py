@@ -13,7 +13,7 @@ import uproot
 from numpy.typing import NDArray
 
 from ..core import InputError
-from ..core.records import atomic_path
+from ..core.records import atomic_file
 from .selection import Events
 
 __all__ = ["TreeWriter", "tree_writer"]
@@ -135,7 +135,7 @@ def tree_writer(
     TreeWriter
         To be given the events in order.
     """
-    with atomic_path(path) as temporary, uproot.recreate(temporary) as file:
+    with atomic_file(path) as written, uproot.recreate(written) as file:
         yield TreeWriter(file, truth=truth, layout=layout)
 
 

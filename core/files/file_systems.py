@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import Any
 
 import fsspec
@@ -10,7 +11,7 @@ import fsspec
 from ..errors import InputError
 from .file_errors import is_unanswered, reason
 
-__all__ = ["absent", "file_system"]
+__all__ = ["absent", "file_system", "refuse_pipe"]
 
 # XRootD's client tries for ten minutes to reach a server that is down, unless it is told otherwise
 # before it is loaded: seconds of an attempt, and attempts. What the user has set stays.
@@ -34,6 +35,7 @@ def file_system(path: str) -> tuple[Any, str]:
     overdensity.core.errors.InputError: foo://server/a.root: nothing here opens 'foo://'; ...
     """
     if "://" not in path:
+        refuse_pipe(path)
         here: Any = fsspec.filesystem("file")
         return here, here._strip_protocol(path)  # noqa: SLF001 - as url_to_fs does
     if path.startswith(("root://", "xroot://", "roots://")):
@@ -50,6 +52,24 @@ def file_system(path: str) -> tuple[Any, str]:
             f"({error})"
         )
     raise InputError(msg)
+
+
+def refuse_pipe(path: str) -> None:
+    """Raise an InputError if a path leads to what has no end or no beginning: a pipe, a device.
+
+    Examples
+    --------
+    >>> refuse_pipe("/dev/zero")
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: /dev/zero: a pipe or device, and no file; write what comes ...
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # said by who reads it
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        msg = f"{path}: a pipe or device, and no file; write what comes out of it into a file first"
+        raise InputError(msg)
 
 
 def absent(path: str, sentence: str = "no such file") -> InputError:

@@ -209,7 +209,8 @@ class ColumnFiles:
                     column = pa.array(number_column(batch, name, file).astype(np.float64))
                 part.append(column.filter(some))
             at += len(batch)
-        return {name: pa.concat_arrays(part) for name, part in parts.items()}
+        nothing = pa.array([], pa.float64())  # of files without events
+        return {name: pa.concat_arrays(part or [nothing]) for name, part in parts.items()}
 
     def close(self) -> None:
         """Close the files."""
@@ -324,7 +325,8 @@ def _open(fs: fsspec.AbstractFileSystem, name: str) -> pq.ParquetFile:
         return parquet_of_hdf5(fs, name)
     try:
         file = pq.ParquetFile(name, filesystem=fs, page_checksum_verification=True)
-    except (pa.ArrowInvalid, OSError) as error:
+        _ = file.schema_arrow.names  # which need not be text
+    except (pa.ArrowException, OSError, ValueError) as error:
         msg = f"{name}: not a Parquet file, or truncated ({str(error).splitlines()[0]})"
         raise InputError(msg) from None
     refuse_declared(file.metadata.num_rows, int(fs.size(name) or 0), name)

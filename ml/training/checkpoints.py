@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ...core import InputError
-from ...core.records import atomic_path
+from ...core.records import atomic_file
 
 __all__ = [
     "Progress",
@@ -119,7 +119,7 @@ def save_checkpoint(
 
 def write_tensors(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
     """Write tensors and plain values, atomically; :func:`read_tensors` reads them."""
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    with atomic_file(path) as file:
         torch.save(content, file)
 
 

@@ -246,11 +246,19 @@ def _of_features(path: str, names: Sequence[str]) -> str:
     )
 
 
+_NO_FILTER = ("can't open directory", "required filter", "is not registered")  # of HDF5's library
+
+
 def _rows(table: h5py.Dataset, path: str, start: int, stop: int) -> NDArray[Any]:
     try:
         return table[start:stop]
     except (OSError, ValueError) as error:  # the latter of web servers without ranges
         msg = f"{path}: events {start} to {stop} cannot be read, the file is damaged ({reason(error)})"
+        if any(words in str(error) for words in _NO_FILTER):
+            msg = (
+                f"{path}: compressed with a filter that neither h5py nor hdf5plugin have; write the file again "
+                f"with h5repack -f GZIP=4 ({reason(error)})"
+            )
         raise InputError(msg) from None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from ...core.records import atomic_path, write_text_atomic
+from ...core.records import atomic_file, write_text_atomic
 from .categories import FAILING, UNSEEN, Categories
 from .pieces import LEAST
 from .shape import Factors, factors_of
@@ -57,7 +57,7 @@ def write_datacard(known: Categories, path: str | PathLike[str]) -> Path:
     """
     card = Path(path)
     found, shapes = factors_of(known), card.with_suffix(".root")
-    with atomic_path(shapes) as temporary, uproot.recreate(temporary) as file:
+    with atomic_file(shapes) as written, uproot.recreate(written) as file:
         for name, events in _histograms(known, found).items():
             file[name] = (events, known.edges)
     return write_text_atomic(card, _text(known, found, shapes.name))

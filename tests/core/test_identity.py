@@ -14,6 +14,7 @@ from overdensity.core.identity import (
     integer_digest,
     json_digest,
     mix64,
+    no_feature,
     number_ties,
     row_ids,
     splitmix64,
@@ -122,3 +123,9 @@ def test_digests_are_blake2b() -> None:
 def test_digest_of_json_does_not_depend_on_the_order_of_keys() -> None:
     assert json_digest({"b": [1.0, None], "a": "x"}) == json_digest({"a": "x", "b": [1.0, None]})
     assert json_digest({"a": 1}) != json_digest({"a": 2})
+
+
+def test_what_an_event_counts_for_is_no_feature():
+    assert no_feature(["mass", "labels", "Event"]) == ""
+    for name in ("event", "weight", "label", "group"):
+        assert no_feature(["mass", name]).startswith(f"{name!r} is no feature")

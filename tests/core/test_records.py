@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overdensity.core import InputError, Record
-from overdensity.core.records import write_text_atomic
+from overdensity.core.records import atomic_file, write_text_atomic
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,12 @@ def test_failed_write_leaves_the_old_file_and_nothing_half(tmp_path: Path) -> No
         write_text_atomic(path, "half \ud800")
     assert [item.name for item in tmp_path.iterdir()] == ["result.json"]
     assert path.read_text() == "old"
+
+
+def test_a_file_that_failed_takes_no_name(tmp_path: Path) -> None:
+    with pytest.raises(TypeError), atomic_file(tmp_path / "a") as file:
+        file.write("half")  # pyright: ignore[reportArgumentType] - text into bytes
+    assert not any(tmp_path.iterdir())
 
 
 @dataclass(frozen=True)

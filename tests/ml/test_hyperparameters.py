@@ -33,6 +33,12 @@ def test_hyperparameters_within_hyperparameters_keep_the_other_defaults():
     assert given(flow={"rate": 1}) == Nested(Inner(epochs=7, rate=1.0))
 
 
+def test_a_slip_of_many_zeros_is_refused():
+    assert given(flow={"epochs": 100_000}).flow.epochs == 100_000
+    with pytest.raises(ConfigError, match=r"flow\.epochs = 1000000000 is far more than"):
+        given(flow={"epochs": 10**9})
+
+
 def test_list_stands_for_a_tuple_and_text_for_a_number():
     assert given(masses=[1, 2], flow={"rate": "1e-2"}) == Nested(Inner(7, 0.01), (1, 2))
 

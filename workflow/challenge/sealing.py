@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core import InputError
-from ...core.records import atomic_path
+from ...core.records import atomic_file
 from ...simulation import ProcessFacts, Recipe
 from ...simulation.event_files import HDF5
 from .key import Key, Secret, write_secretly
@@ -174,9 +174,9 @@ def seal_columns(
     with writing_to(key_file):
         key_file.unlink(missing_ok=True)
         write_secretly(key, key_file)
-    with writing_to(out), atomic_path(out) as temporary:
+    with writing_to(out), atomic_file(out) as file:
         sealed = events.replace_schema_metadata({COMMITMENT: key.commitment})
-        pq.write_table(sealed, temporary, write_page_checksum=True)
+        pq.write_table(sealed, file, write_page_checksum=True)
     return key
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import warnings
+from contextlib import suppress
 from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated, NoReturn
@@ -98,7 +99,8 @@ def main(arguments: list[str] | None = None) -> None:
         if "--debug" in flags:
             raise
         code, sentence = exit_code_and_sentence(error)
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(sentence)}", soft_wrap=True)
+        with suppress(OSError):  # nobody can read it, and the exit code says as much
+            Console(stderr=True).print(f"[bold red]error:[/] {escape(sentence)}", soft_wrap=True)
         sys.exit(code)
 
 

@@ -98,6 +98,13 @@ def _of_users(error: BaseException) -> str | None:
         return (
             f"a worker process was killed, as for want of memory; take fewer workers, and {_GO_ON}"
         )
+    if isinstance(error, ValueError) and "null byte" in str(error):
+        return "the name of a file or folder has a zero byte in it; take it out"
+    if isinstance(error, UnicodeEncodeError):
+        return (
+            f"a name with {error.object[error.start : error.end]!a} cannot be written in "
+            f"{error.encoding}; rename the file or folder, or set LC_ALL=C.UTF-8"
+        )
     if isinstance(error, ImportError):
         return _of_import(error)
     if isinstance(error, ConnectionError) or (isinstance(error, OSError) and is_unanswered(error)):
@@ -121,8 +128,8 @@ def _of_import(error: ImportError) -> str | None:
 
 
 def _place(error: BaseException) -> str:
-    """Return the file of an error with a colon, or nothing."""
-    name = getattr(error, "filename", None)
+    """Return the file of an error with a colon, or nothing; of two, what was to be made."""
+    name = getattr(error, "filename2", None) or getattr(error, "filename", None)
     if isinstance(name, bytes):
         name = os.fsdecode(name)
     return f"{name}: " if isinstance(name, str | os.PathLike) else ""

@@ -62,6 +62,7 @@ def stream(  # noqa: PLR0917 - typer knows arguments by their names
 
     from ...core import ConfigError
     from ...core.files.listing import same_place
+    from ...core.identity import no_feature
     from ...ml.hyperparameters import replaced
     from ...ml.streams.online_hyper import OnlineHyper
     from ..config.reading import apply_override
@@ -73,6 +74,9 @@ def stream(  # noqa: PLR0917 - typer knows arguments by their names
             f"--out {out}: the folder of the stream, which would count what is drawn; give another"
         )
         raise ConfigError(msg)
+    if source == "-" and sys.stdin is None:  # closed by the shell: <&-
+        msg = "-: standard input is closed; send record batches to it, or name a folder"
+        raise ConfigError(msg)
     given: dict[str, Any] = {}
     for override in overrides or []:
         apply_override(given, override)
@@ -81,6 +85,8 @@ def stream(  # noqa: PLR0917 - typer knows arguments by their names
         if names.count(name) > 1 or name == mass or not name:
             msg = f"--features: {name!r} stands there twice, is the mass, or is empty; name each feature once"
             raise ConfigError(msg)
+    if msg := no_feature(names):
+        raise ConfigError(msg)
     report = run_stream(
         ArrowStream(sys.stdin.buffer, names, mass)
         if source == "-"

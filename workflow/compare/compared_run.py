@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from ...core import ConfigError, Record
 from ...core.files.outputs import own_folder
+from ...core.identity import no_feature
 from ...ml import Comparison, compare
 from ...ml.blocks.equal_events import refuse_shared_events
 from ..drawing import save_figure
@@ -72,6 +73,8 @@ def compare_files(
         If an option cannot be used.
     """
     doubled = sorted({name for name in features if list(features).count(name) > 1})
+    if msg := no_feature(features):
+        raise ConfigError(msg)
     if not features or doubled or groups in features:
         wrong = doubled[0] if doubled else groups if features else ""
         msg = (

@@ -76,7 +76,7 @@ class FitConfig(Section):
     background: Background = "function"
     widths: tuple[Annotated[int, Field(ge=1)], int] = (2, 7)
     function: FunctionName = "dijet5"
-    bins_per_bin: Annotated[int, Field(ge=1)] = 2
+    bins_per_bin: Annotated[int, Field(ge=1, le=100)] = 2
     efficiency: EfficiencyConfig = EfficiencyConfig()
     gof_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.003
     start: Literal["auto"] | Annotated[float, Field(gt=0)] | None = None

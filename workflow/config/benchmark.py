@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from ...core.identity import no_feature
 from ...core.windows import geometric_center, log_edges
 from ...ml import Window
 from .cluster import ClusterConfig
@@ -95,7 +96,7 @@ class SpectrumConfig(Section):
 
     low: Annotated[float, Field(gt=0)] | None = None
     high: float | None = None
-    bins: Annotated[int, Field(ge=2)] = 20
+    bins: Annotated[int, Field(ge=2, le=10_000)] = 20
 
 
 class BenchmarkMethod(MethodConfig):
@@ -196,12 +197,12 @@ class BenchmarkConfig(Section):
     signal_to_background: tuple[Annotated[float, Field(ge=0)], ...] = ()
     draw: Literal["random", "first"] = "random"
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (1, 2, 3, 4, 5)
-    folds: Annotated[int, Field(ge=2)] = 5
+    folds: Annotated[int, Field(ge=2, le=100)] = 5
     selections: Annotated[tuple[float, ...], Field(min_length=1)] = (0.01, 0.001)
     min_background: Annotated[int, Field(ge=1)] = 25
     spectrum: SpectrumConfig = SpectrumConfig()
     cluster: ClusterConfig = ClusterConfig()
-    workers: Annotated[int, Field(ge=1)] | None = None
+    workers: Annotated[int, Field(ge=1, le=10_000)] | None = None
     out: LocalFolder = "runs/benchmark"
 
     @field_validator("seeds", mode="before")
@@ -237,6 +238,8 @@ class BenchmarkConfig(Section):
         used = {feature for label in self.methods for feature in self.features_of(label)}
         if self.mass in used:
             msg = f"the mass {self.mass!r} is among the features: it would be learnt; leave it out"
+            raise ValueError(msg)
+        if msg := no_feature(sorted(used)):
             raise ValueError(msg)
         for feature in self.shift:
             if feature not in used:

@@ -65,7 +65,7 @@ class ClusterConfig(Section):
 
     kind: Kind = "local"
     address: str | None = None
-    workers: Annotated[int, Field(ge=1)] | None = None
+    workers: Annotated[int, Field(ge=1, le=10_000)] | None = None
     jobs: Annotated[int, Field(ge=1)] | None = None
     minimum: Annotated[int, Field(ge=1)] | None = None
     maximum: Annotated[int, Field(ge=1)] | None = None

@@ -41,11 +41,11 @@ class ExpectConfig(Section):
     """
 
     strengths: tuple[Annotated[float, Field(gt=0)], ...] = ()
-    repeats: Annotated[int, Field(ge=_FEWEST_REPEATS)] = 5
+    repeats: Annotated[int, Field(ge=_FEWEST_REPEATS, le=1000)] = 5
     efficiencies: dict[_Efficiency, _Efficiency] = Field(default_factory=dict)
     masses: tuple[Annotated[float, Field(gt=0)], ...] = ()
     width: Annotated[float, Field(gt=0, lt=1)] = 0.03
-    toys: Annotated[int, Field(ge=100)] = 1000
+    toys: Annotated[int, Field(ge=100, le=10_000_000)] = 1000
 
     @field_validator("strengths", "masses")
     @classmethod

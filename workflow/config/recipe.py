@@ -24,7 +24,7 @@ class _Running(Section):
 
     out: PathText | None = None
     cluster: ClusterConfig = ClusterConfig()
-    workers: Annotated[int, Field(ge=1)] | None = None
+    workers: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ...core.files.name_lists import expanded
+from ...core.identity import no_feature
 from .background_fit import FitConfig
 from .cluster import ClusterConfig
 from .event_input import EventsConfig
@@ -95,7 +96,7 @@ class PseudoDatasetsConfig(Section):
         place.
     """
 
-    number: Annotated[int, Field(ge=1)] = 20
+    number: Annotated[int, Field(ge=1, le=100_000)] = 20
     smearing: Annotated[float, Field(gt=0)] = 0.15
     simulation: MaybeFiles = ()
 
@@ -194,11 +195,11 @@ class SearchConfig(Section):
     scan: ScanConfig = ScanConfig()
     selections: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0, 0.1, 0.01, 0.002)
     calibration: Literal["conformal", "none"] = "conformal"
-    folds: Annotated[int, Field(ge=2)] = 7
+    folds: Annotated[int, Field(ge=2, le=100)] = 7
     cross_fitting: Literal["tournament", "all"] = "tournament"
     repeats: Annotated[int, Field(ge=1, le=1000)] = 3
     fit: FitConfig = FitConfig()
-    pseudo_experiments: Annotated[int, Field(ge=100)] = 10_000
+    pseudo_experiments: Annotated[int, Field(ge=100, le=100_000_000)] = 10_000
     uncertainties: UncertaintiesConfig = UncertaintiesConfig()
     limits: LimitsConfig | None = None
     expect: ExpectConfig = ExpectConfig()
@@ -207,7 +208,7 @@ class SearchConfig(Section):
     simulation: MaybeFiles = ()
     seed: Annotated[int, Field(ge=0)] = 1
     cluster: ClusterConfig = ClusterConfig()
-    workers: Annotated[int, Field(ge=1)] | None = None
+    workers: Annotated[int, Field(ge=1, le=10_000)] | None = None
     columns: PathText | None = None
     out: PathText | None = None
 
@@ -335,6 +336,11 @@ class SearchConfig(Section):
             raise ValueError(msg)
         if len(set(self.features)) < len(self.features):
             msg = f"features repeat one another: {', '.join(self.features)}"
+            raise ValueError(msg)
+        if msg := no_feature(self.features):
+            raise ValueError(msg)
+        if self.region is not None and "label" in self.region.columns:
+            msg = "region.cuts: 'label' is the truth, which data do not have; cut on something else"
             raise ValueError(msg)
         if self.region is not None and self.mass in self.region.columns:
             msg = f"region.cuts: {self.mass!r} is the mass; its range is scan.low and scan.high"

@@ -70,9 +70,9 @@ Files = Annotated[
 
 
 class Section(BaseModel):
-    """A part of a configuration: frozen, and strict about its keys."""
+    """A part of a configuration: frozen, strict about its keys, and all its numbers finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FilesSection(Section):

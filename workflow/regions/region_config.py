@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from ...core.identity import no_feature
 from ..config.limits import SignalConfig
 from ..config.reading import parse_config, read_yaml, validated
 from ..config.search import MethodConfig, SearchConfig
@@ -71,6 +72,13 @@ class WeightVariation(Section):
 
     up: str
     down: str
+
+    @model_validator(mode="after")
+    def _columns_are_different(self) -> Self:
+        if self.up == self.down:
+            msg = f"up and down are the same column {self.up!r}; name one for each"
+            raise ValueError(msg)
+        return self
 
 
 class RegionUncertainties(Section):
@@ -164,7 +172,7 @@ class RegionSearchConfig(Section):
     uncertainties: RegionUncertainties = RegionUncertainties()
     classifier: bool = True
     folds: Annotated[int, Field(ge=2, le=100)] = 3
-    bins: Annotated[int, Field(ge=1)] = 8
+    bins: Annotated[int, Field(ge=1, le=10_000)] = 8
     expected: Annotated[float, Field(gt=0)] = 3.0
     level: Annotated[float, Field(gt=0, le=0.999)] = 0.95
     seed: Annotated[int, Field(ge=0)] = 1
@@ -207,6 +215,8 @@ class RegionSearchConfig(Section):
             if self.features.count(name) > 1 or name == self.groups:
                 msg = f"features: {name!r} is named twice, or is the column of groups; leave it out"
                 raise ValueError(msg)
+        if msg := no_feature(self.features):
+            raise ValueError(msg)
         if "signal" in self.backgrounds:
             msg = "backgrounds: a background cannot be called 'signal'; rename it"
             raise ValueError(msg)
@@ -222,6 +232,16 @@ class RegionSearchConfig(Section):
         for name in called:
             if called.count(name) > 1:
                 msg = f"regions: two are called {name!r}; give each a name of its own"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _uncertainties_are_no_parameters_of_the_fit(self) -> Self:
+        processes = ("signal", *self.backgrounds, *self.signals)
+        taken = {"mu", *(f"{name}_normalisation" for name in processes)}
+        for name in (*self.uncertainties.factors, *self.uncertainties.weights):
+            if name in taken or name.startswith("mc_"):
+                msg = f"uncertainties: {name!r} is the name of another parameter of the fit; rename it"
                 raise ValueError(msg)
         return self
 

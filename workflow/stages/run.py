@@ -165,12 +165,11 @@ class Run:
     def windows(self) -> tuple[Window, ...]:
         """The windows that are searched: neither too thin nor too near the start of the fits."""
         regions = [(window.low, window.high) for window in self._trained]
-        far = beyond_start(
-            subdivide(self._all_edges, self.config.fit.bins_per_bin),
-            regions,
-            self.start,
-            self.bins_below,
-        )
+        fine = subdivide(self._all_edges, self.config.fit.bins_per_bin)
+        far = beyond_start(fine, regions, self.start, self.bins_below)
+        if not np.any(far):
+            msg = f"fit.start: no window is left above {self.start:.0f} GeV; start lower, or scan higher"
+            raise ConfigError(msg)
         return tuple(window for window, good in zip(self._trained, far, strict=True) if good)
 
     @cached_property

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...core import InputError, Record
-from ...core.records import atomic_path
+from ...core.records import atomic_file
 from ...ml import LossCurve, Reliability, Sample, Watch
 from ...processors.columns.checked_table import read_checked, write_checked
 from .run import Run
@@ -204,8 +204,8 @@ def write_scores(
     columns = {} if both is None else dict(zip(_BOTH, both.T, strict=True))
     table = pa.table({"event": sample.event, "score": scores, **columns})
     table = table.replace_schema_metadata({_TRAININGS: json.dumps(trainings.to_dict())})
-    with atomic_path(path) as temporary:
-        write_checked(table, temporary)
+    with atomic_file(path) as file:
+        write_checked(table, file)
 
 
 def are_intact(path: Path) -> bool:

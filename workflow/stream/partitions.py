@@ -150,13 +150,14 @@ class _Batches:
     def samples(self) -> Iterator[Sample]:
         try:
             batches = pa.ipc.open_stream(self.file)
-        except (pa.ArrowException, OSError) as error:
+            names = batches.schema.names  # which need not be text
+        except (pa.ArrowException, OSError, ValueError) as error:
             msg = (
                 f"{self.name}: not an Arrow stream ({first_line(error)}); send record batches, as "
                 "pyarrow.ipc.new_stream writes them"
             )
             raise InputError(msg) from None
-        self._refuse_columns(batches.schema.names)
+        self._refuse_columns(names)
         first: list[
             Sample
         ] = []  # until they tell what stream it is, however it is cut into batches
@@ -192,7 +193,7 @@ class _Batches:
             return batches.read_next_batch()
         except StopIteration:
             return None
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             msg = f"{self.name}: it ends in the middle of a record batch ({first_line(error)})"
             raise InputError(msg) from None
 

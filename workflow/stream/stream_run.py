@@ -17,7 +17,7 @@ from ...core import FitError, InputError
 from ...core.files.locks import locked
 from ...core.files.outputs import own_folder
 from ...core.progress_bar import live_table
-from ...core.records import atomic_path
+from ...core.records import atomic_file
 from ...ml import Sample
 from ...ml.streams.online_flow import OnlineFlow
 from ...ml.streams.online_hyper import OnlineHyper
@@ -110,8 +110,8 @@ def draw_events(out: Path, n: int | None, *, seed: int) -> Path:
     schema = pa.schema([*fields, *((name, pa.float32()) for name in summary.names)])
     with (
         locked(out / ".lock", what=str(out)),
-        atomic_path(out / DRAWN) as path,
-        pq.ParquetWriter(path, schema, write_page_checksum=True) as file,
+        atomic_file(out / DRAWN) as written,
+        pq.ParquetWriter(written, schema, write_page_checksum=True) as file,
     ):
         for sample in summary.draws(n, seed=seed):
             columns = [sample.event, sample.mass, *sample.features.T]

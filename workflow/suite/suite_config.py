@@ -107,7 +107,7 @@ class BoxesConfig(Section):
         Columns in GeV; by default those that are called a mass, pt or ht.
     """
 
-    number: Annotated[int, Field(ge=1)] = 20
+    number: Annotated[int, Field(ge=1, le=100_000)] = 20
     events: Annotated[int, Field(ge=2)] = 20_000
     strengths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (
         *(2.0, 4.0, 6.0, 8.0),
@@ -181,7 +181,7 @@ class SuiteConfig(Section):
     level: Annotated[float, Field(gt=0, lt=1)] = 0.05
     seed: Annotated[int, Field(ge=0)] | None = None
     cluster: ClusterConfig = ClusterConfig()
-    workers: Annotated[int, Field(ge=1)] | None = None
+    workers: Annotated[int, Field(ge=1, le=10_000)] | None = None
     out: LocalFolder = "runs/suite"
 
     @field_validator("methods")

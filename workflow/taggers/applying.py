@@ -19,16 +19,16 @@ from ...core.files.file_errors import is_missing, reason
 from ...core.files.file_systems import absent, file_system
 from ...core.files.listing import data_files
 from ...core.files.outputs import own_folder
-from ...core.records import atomic_path
+from ...core.identity import MEANING
+from ...core.records import atomic_file
 from ...ml import SampleStream
 
 if TYPE_CHECKING:
     from ...ml.tagging.tagger import Tagger
 
-__all__ = ["MEANING", "Scored", "inside", "opened", "score_files"]
+__all__ = ["Scored", "inside", "opened", "score_files"]
 
 _ROWS = 16_384
-MEANING = ("event", "weight", "label", "group")
 """Columns by whose names events are read."""
 
 _MOMENTA = re.compile(r"j\d+_(pt|eta|phi|m|mass)")  # of which ids are made
@@ -150,8 +150,9 @@ def opened(name: str) -> Iterator[pq.ParquetFile]:
     fs, path = file_system(name)
     try:
         with pq.ParquetFile(path, filesystem=fs, page_checksum_verification=True) as file:
+            _ = file.schema_arrow.names  # which need not be text
             yield file
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if is_missing(error):
             raise absent(name) from None
         if isinstance(error, OSError) and error.errno is not None:  # a full disk, a permission
@@ -165,8 +166,8 @@ def _beside(name: str, target: Path, score: NDArray[np.float32], column: str) ->
     with opened(name) as file:
         schema = file.schema_arrow.append(pa.field(column, pa.float32()))
         with (
-            atomic_path(target) as temporary,
-            pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer,
+            atomic_file(target) as written,
+            pq.ParquetWriter(written, schema, write_page_checksum=True) as writer,
         ):
             at = 0
             for batch in file.iter_batches(_ROWS):

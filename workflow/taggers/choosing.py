@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError
 from ...core.files.outputs import refuse_unwritable
-from ...core.identity import whole_numbers
+from ...core.identity import no_feature, whole_numbers
 from ...ml.blocks.equal_events import refuse_equal_rows
-from .applying import MEANING, inside, opened
+from .applying import inside, opened
 
 if TYPE_CHECKING:
     from ...ml.tagging.feature_choice import ChoiceHyper, FeatureChoice
@@ -56,10 +56,8 @@ def choose_to_file(
 
     refuse_unwritable(out)  # said before minutes of work
     columns = list(dict.fromkeys([*start, *candidates]))
-    for name in columns:
-        if name in MEANING:
-            msg = f"{name!r} is no feature of a jet, but its {name}; leave it out"
-            raise ConfigError(msg)
+    if msg := no_feature(columns):
+        raise ConfigError(msg)
     x, names, label, event = numbers_of(paths, columns)
     found = choose_features(x, names, label != 0, event, start=start, hyper=hyper, seed=seed)
     found.to_json(out)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...core import ConfigError, InputError
 from ...core.files.outputs import refuse_unwritable
+from ...core.identity import no_feature
 from ...ml import Sample, SampleStream
 from ...ml.blocks.equal_events import refuse_equal_rows
 from ..config.reading import apply_override
@@ -95,6 +96,8 @@ def train_to_file(
         if list(columns).count(name) > 1 or not name:
             msg = f"--columns: {name!r} stands there twice, or is empty; name each column once"
             raise ConfigError(msg)
+    if msg := no_feature(columns):
+        raise ConfigError(msg)
     before = None if start is None else load_tagger(start)
     kind = kind or ("particlenet" if before is None else before.kind)
     settings: dict[str, Any] = {}

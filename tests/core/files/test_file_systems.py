@@ -55,3 +55,11 @@ def test_a_server_that_does_not_answer_is_no_missing_file(
 
     monkeypatch.setattr("fsspec.core.url_to_fs", lambda url: (Server, url))
     assert str(absent("root://x//a.parquet")).startswith(f"root://x//a.parquet: {said}")
+
+
+def test_what_has_no_end_is_no_file(tmp_path: Path) -> None:
+    """Reading it would wait for ever."""
+    os.mkfifo(tmp_path / "a.h5")
+    for path in (str(tmp_path / "a.h5"), "/dev/zero"):
+        with pytest.raises(InputError, match="a pipe or device, and no file"):
+            file_system(path)

@@ -39,8 +39,9 @@ def test_the_likelihood_is_rebuilt_from_the_datacard(
 
 
 def test_the_histograms_have_the_edges_of_the_fits(tmp_path: Path) -> None:
-    write_datacard(known(), tmp_path / "datacard.txt")
-    with uproot.open(tmp_path / "datacard.root") as file:
+    folder = tmp_path / "a::b"  # which uproot takes for an object in a file
+    write_datacard(known(), folder / "datacard.txt")
+    with (folder / "datacard.root").open("rb") as content, uproot.open(content) as file:
         observed = file["pass/data_obs"]
         np.testing.assert_allclose(observed.axis().edges(), EDGES)
         np.testing.assert_array_equal(observed.values(), known().observed[:16])

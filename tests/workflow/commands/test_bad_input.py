@@ -40,6 +40,10 @@ def signals(tmp_path: Path) -> Path:
             "plain.parquet: this signal has no columns 'jes_up' beside it",
         ),
         (
+            ["run", "limits.injections.strengths=[.inf]"],
+            "limits.injections.strengths.0 must be a fin",
+        ),
+        (
             ["limits", "limits.signals={A: DIR/plain.parquet}", "uncertainties.variations=jes"],
             "plain.parquet: this signal has no columns 'jes_up' beside it",
         ),
@@ -100,6 +104,7 @@ def test_it_is_one_sentence_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
+        (["fit.start=4900"], "fit.start: no window is left above 5000 GeV; start lower"),
         (["selections=[0.1, 0.000001]"], "selections: 1e-06 of 6120 events in 3 folds keeps none"),
         (
             ["signal=[DIR/columns/varied.parquet]", "uncertainties.variations=jes"],

@@ -32,20 +32,23 @@ def test_a_folder_and_standard_input_leave_the_same(
     folder = tmp_path / "in"
     folder.mkdir()
     pq.write_table(table, folder / "part.parquet")
-    code, out, _ = call("stream", folder, "--out", tmp_path / "a", *OPTIONS, "--draw", 10)
+    code, out, _ = call("stream", folder, "--out", tmp_path / "a::b", *OPTIONS, "--draw", 10)
     assert code == 0
     assert "events/s" in out
     assert "compression" in out
-    assert len(pq.read_table(tmp_path / "a" / "drawn.parquet")) == 10
+    assert (
+        len(pq.read_table(pa.BufferReader((tmp_path / "a::b" / "drawn.parquet").read_bytes())))
+        == 10
+    )
     buffer = io.BytesIO()
     with pa.ipc.new_stream(buffer, table.schema) as writer:
         writer.write_table(table)
     buffer.seek(0)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=buffer))
     assert call("stream", "-", "--out", tmp_path / "b", *OPTIONS)[0] == 0
-    kept = [(tmp_path / each / "summary.npz").read_bytes() for each in ("a", "b")]
+    kept = [(tmp_path / each / "summary.npz").read_bytes() for each in ("a::b", "b")]
     assert kept[0] == kept[1]
-    assert json.loads((tmp_path / "a" / "stream.json").read_text())["events"] == 300
+    assert json.loads((tmp_path / "a::b" / "stream.json").read_text())["events"] == 300
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,8 @@ def test_a_folder_and_standard_input_leave_the_same(
         ([], "no such folder"),
         (["--features", "mjj,x"], "--features: 'mjj' stands there twice, is the mass"),
         (["--features", "x,x"], "--features: 'x' stands there twice"),
+        (["--features", "x,weight"], "'weight' is no feature, but the weight of each event"),
+        (["--set", "layers=1000000000"], "layers = 1000000000 is far more than is ever needed"),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(
@@ -67,6 +72,14 @@ def test_what_cannot_be_used_is_one_sentence(
     assert code == 2
     assert said in " ".join(err.split())
     assert len(err.strip().splitlines()) == 1
+
+
+def test_a_closed_standard_input_is_said(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # as <&- leaves it
+    code, _, err = call("stream", "-", "--out", tmp_path / "out", *OPTIONS)
+    assert (code, "standard input is closed" in err) == (2, True)
 
 
 def test_the_folder_of_the_stream_is_no_folder_of_the_result(call: Call, tmp_path: Path) -> None:

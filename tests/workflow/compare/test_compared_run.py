@@ -58,6 +58,7 @@ def test_a_difference_is_found_in_its_region(
     [
         (("--features", "m4l,pt"), "data.parquet: no column 'pt'"),
         (("--features", "m4l,m4l"), "--features: 'm4l' cannot be compared"),
+        (("--features", "m4l,label"), "'label' is no feature, but the label of each event"),
         (("--features", ","), "--features: '' cannot be compared"),
         (("--features", "m4l,met", "--groups", "met"), "--features: 'met' cannot be compared"),
         (("--features", "m4l", "--groups", "half"), "data.parquet: column 'half': "),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -94,6 +95,17 @@ def test_hyperparameters_stand_beside_the_methods_name() -> None:
         ({**SMALLEST, "selections": [1]}, "give a selection below 1 beside it"),
         ({**SMALLEST, "scan": {"bins": 10**9}}, "scan.bins must be at most 10000"),
         ({**SMALLEST, "repeats": 10**9}, "repeats must be at most 1000"),
+        ({**SMALLEST, "scan": {"high": math.inf}}, "scan.high must be a finite number"),
+        ({**SMALLEST, "limits": {"luminosity": math.inf}}, "limits.luminosity must be a finite"),
+        (
+            {**SMALLEST, "fit": {"efficiency": {"prior": math.inf}}},
+            "prior.* must be a finite number",
+        ),
+        ({**SMALLEST, "folds": 10**9}, "folds must be at most 100"),
+        ({**SMALLEST, "workers": 10**6}, "workers must be at most 10000"),
+        ({**SMALLEST, "pseudo_experiments": 10**12}, "pseudo_experiments must be at most"),
+        ({**SMALLEST, "features": ["j1_mass", "label"]}, "'label' is no feature, but the label"),
+        ({**SMALLEST, "region": {"cuts": {"label": {"below": 1}}}}, "'label' is the truth"),
         ({**SMALLEST, "scan": {"bins": 4}}, "scan.*takes .* = 7 bins, but there are only 4"),
         ({**SMALLEST, "scan": {"low": 7000}}, r"high \(6000 GeV\) must be above low \(7000 GeV\)"),
         ({**SMALLEST, "folds": 2}, "tournament needs at least 3 folds, not 2"),

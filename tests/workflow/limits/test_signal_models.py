@@ -87,3 +87,11 @@ def test_what_a_region_leaves_out_was_generated_too(search_file: Path, tmp_path:
     (model,) = read_signal_models(run, LimitsConfig(signals={"A": {"files": str(path)}}))
     assert model.total < model.whole == 500
     assert model.per_event(10.0) == pytest.approx(500 / model.total / 10)
+
+
+def test_the_data_are_no_signal(run: Run, box: Path, tmp_path: Path) -> None:
+    copy = pq.read_table(box).slice(1000, 3000)
+    pq.write_table(copy, tmp_path / "signal.parquet")
+    limits = LimitsConfig(signals={"A": {"files": str(tmp_path / "signal.parquet")}})
+    with pytest.raises(InputError, match=r"events and limits\.signals\.A: \d+ events are the same"):
+        read_signal_models(run, limits)

@@ -47,6 +47,14 @@ UP_AND_DOWN = {"up": "weight_up", "down": "weight_down"}
             {"uncertainties": {"weights": {"luminosity": UP_AND_DOWN}}},
             "two uncertainties are called",
         ),
+        ({"uncertainties": {"factors": {"mu": 0.1}}}, "'mu' is the name of another parameter"),
+        (
+            {"uncertainties": {"factors": {"zz_normalisation": 0.1}}},  # it would be that of zz
+            "'zz_normalisation' is the name of another parameter of the fit",
+        ),
+        ({"uncertainties": {"weights": {"mc_0": UP_AND_DOWN}}}, "'mc_0' is the name of another"),
+        ({"uncertainties": {"weights": {"pu": {"up": "w", "down": "w"}}}}, "the same column 'w'"),
+        ({"features": ["l1_pt", "event"]}, "'event' is no feature, but the event of each event"),
         ({"regions": {0: "a", 1: "a"}}, "two are called 'a'"),
         ({"regions": {0: "W/Z"}}, "'W/Z': a region, or an uncertainty of shapes, has no '/'"),
         ({"regions": {0: "a", "0": "b"}}, "0 stands twice, as a number and as a word"),
@@ -56,6 +64,7 @@ UP_AND_DOWN = {"up": "weight_up", "down": "weight_down"}
         ),
         ({"events": "zz.parquet"}, "data must have no weights"),
         ({"method": {"name": "region_flows", "min_events": 5000}}, "no region has as many"),
+        ({"luminosity": float("inf")}, "luminosity must be a finite number"),
         ({"luminosity": 0}, "luminosity must be greater than 0"),
         ({"group": "region"}, "unknown key 'group': did you mean 'groups'"),
     ],

@@ -72,6 +72,8 @@ def test_data_without_background_are_refused(region_search: Path, tmp_path: Path
         ("signals.vll={{files: {copy}, cross_section: 1, generated: 9e3}}", "backgrounds.zz and signals.vll: 1500 events are the same"),
         ("backgrounds.b={data}", "data.parquet is given twice"),
         ("signals.vll.files={none}", "signals.vll: the weights of 400 events sum to 0"),
+        ("backgrounds.zz.files={empty}", "backgrounds.zz: the weights of 0 events sum to 0"),
+        ("signals.vll.files={empty}", "signals.vll: the weights of 0 events sum to 0"),
         ("signals.vll.files={half}", "half.parquet: column 'weight_up': 1 of 400 values are NaN"),
     ],
 )  # fmt: skip
@@ -82,6 +84,8 @@ def test_what_would_be_counted_wrong_is_refused(
     zero = np.zeros(len(table))
     places = {"copy": tmp_path / "c.parquet", "data": region_search / "data.parquet"}
     shutil.copy(region_search / "zz.parquet", places["copy"])
+    places["empty"] = tmp_path / "empty.parquet"
+    pq.write_table(table.slice(0, 0), places["empty"])
     for name, column, value in (("none", "weight", zero), ("half", "weight_up", [None, *zero[1:]])):
         places[name] = tmp_path / f"{name}.parquet"
         pq.write_table(

@@ -61,17 +61,21 @@ def test_events_are_known_again_by_the_first_of_them() -> None:
     assert first == again != other
 
 
+UNREADABLE = arrow_bytes(toy_table(1)).replace(b"j1_mass", b"\xff1_mass")
+
+
 @pytest.mark.parametrize(
     ("content", "features", "said"),
     [
         (b"mjj,tau21\n3000,0.2\n", TOY_FEATURES, "standard input: not an Arrow stream"),
         (b"", TOY_FEATURES, "standard input: not an Arrow stream"),
+        (UNREADABLE, TOY_FEATURES, "standard input: not an Arrow stream .*utf-8"),
         (arrow_bytes(toy_table(1))[:-900], TOY_FEATURES, "it ends in the middle of a record batch"),
         (arrow_bytes(toy_table(1)), ("tau32",), "standard input: no column 'tau32'"),
         (arrow_bytes(WEIGHTED), TOY_FEATURES, "standard input: events with weights"),
         (arrow_bytes(TWICE), TOY_FEATURES, "standard input: has the column 'j1_mass' twice"),
     ],
-    ids=["text", "nothing", "cut", "column", "weights", "twice"],
+    ids=["text", "nothing", "names", "cut", "column", "weights", "twice"],
 )
 def test_what_is_no_stream_is_said(content: bytes, features: tuple[str, ...], said: str) -> None:
     with pytest.raises(InputError, match=said):

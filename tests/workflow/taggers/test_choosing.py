@@ -90,7 +90,7 @@ def test_values_that_are_missing_or_words_are_named(
 
 def test_what_cannot_be_chosen_is_said_before_it_is_read(tmp_path: Path) -> None:
     options = {"start": [], "hyper": ChoiceHyper(), "seed": 1}
-    with pytest.raises(ConfigError, match="'label' is no feature of a jet"):
+    with pytest.raises(ConfigError, match="'label' is no feature, but the label of each event"):
         choose_to_file(["none"], tmp_path / "a.json", candidates=["x", "label"], **options)
     with pytest.raises(InputError, match="a folder; give the name of a file"):
         choose_to_file(["none"], tmp_path, candidates=["x"], **options)

@@ -53,6 +53,13 @@ def test_a_wrong_word_is_refused_before_jets_are_read(tmp_path: Path) -> None:
     refused(InputError, "none: no such file", "pfn")
 
 
+def test_the_truth_is_no_column_to_learn_from(jet_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'label' is no feature, but the label of each event"):
+        train_to_file(
+            [str(jet_file)], tmp_path / "x", columns=("constituents", "label"), kind="pfn"
+        )
+
+
 def test_files_without_jets_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"empty.parquet: no jets in these files"):
         labelled_jets([str(write_jets(tmp_path / "empty.parquet", 0))], ("constituents",), "mjj")
