@@ -251,7 +251,7 @@ def plot_toys(found: list[Found]) -> Figure:
         left.errorbar((edges[1:] + edges[:-1]) / 2, counts, errors, fmt="o", ms=5, color="black")
         left.axhline(len(p) / bins, color=BACKGROUND, label="uniform")
         left.set_xlim(0, 1)
-        left.set_ylim(0, 1.9 * len(p) / bins)
+        left.set_ylim(0, 1.3 * max(counts + errors))  # the legend is above
         left.set_xlabel("global p-value without a signal")
         left.set_ylabel("searches")
         left.legend()

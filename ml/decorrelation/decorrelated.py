@@ -39,6 +39,8 @@ Array = NDArray[np.float64]
 _PARTS = 4  # of the training events
 _TAUGHT_BY = ((1,), (0,), (0, 1), (0, 1), (2, 3))  # the maps of the parts, and that of the scoring
 _FEWEST = 200  # events outside the signal region from which a map is learnt
+_LEAST_OWN = 1e-4  # variance that no other feature has, of correlated ones
+_IN_THE_SUM = 0.05  # component of a feature that has a part in it
 
 
 class _JointMap(Protocol):
@@ -159,6 +161,7 @@ class Decorrelated(Method[DecorrelatedHyper]):
         self._names, self._blocks = data.names, tuple(data.blocks)
         outside = data.take(~window.signal(data.mass))
         outside.take(np.arange(min(len(outside), _FEWEST))).refuse_constant_features()
+        self._refuse_a_sum(outside)
         part = _part(outside, seed)
         learnt = {
             parts: self._learn(outside.take(np.isin(part, parts)), window, seed)
@@ -245,6 +248,23 @@ class Decorrelated(Method[DecorrelatedHyper]):
             raise InputError(msg)
         x = outside.features[:, self._columns(outside.names)].astype(np.float64)
         return self._kind().learn(x, outside.mass, self._ties(outside.event), window, seed)
+
+    def _refuse_a_sum(self, outside: Sample) -> None:
+        r"""Refuse features of which one is a sum of others: their quantiles together tell the mass.
+
+        Where Dalitz variables add up to one, :math:`\sum_i F_i^{-1}(u_i \mid m) = 1` has m as its
+        solution, though each quantile alone is independent of it.
+        """
+        x = outside.features[:, self._columns(outside.names)].astype(np.float64)
+        size, direction = np.linalg.eigh(np.atleast_2d(np.corrcoef(x, rowvar=False)))
+        if size[0] < _LEAST_OWN:
+            own = zip(self.hyper.features, direction[:, 0], strict=True)
+            names = ", ".join(name for name, share in own if abs(share) > _IN_THE_SUM)
+            msg = (
+                f"decorrelate: one of {names} is a sum of the others, so that their quantiles "
+                "together give the mass away; leave one of them out of the features"
+            )
+            raise ConfigError(msg)
 
     def _kind(self) -> Any:
         """Return the class of the maps."""

@@ -150,6 +150,17 @@ def test_no_features_leave_the_method_as_it_is():
     assert decorrelated(bare, [], among=["x"]) is bare
 
 
+def test_features_that_add_up_are_refused_as_they_tell_the_mass_together(sample):
+    x, n, z = sample.features.T
+    of_both = 1 - x / 2000 - n / 10  # as Dalitz variables do
+    of_three = replace(
+        sample, names=("x", "n", "z", "rest"), features=np.stack([x, n, z, of_both], axis=1)
+    )
+    asked = decorrelated(make_method("cwola"), ["x", "z", "n", "rest"], among=of_three.names)
+    with pytest.raises(ConfigError, match=r"one of x, n, rest is a sum of the others"):
+        asked.fit(of_three, WINDOW, seed=1)
+
+
 def test_what_cannot_be_decorrelated_is_said(sample):
     with pytest.raises(ConfigError, match="decorrelate: no feature is called 'y'"):
         method(features=["y"])
