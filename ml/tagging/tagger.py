@@ -80,7 +80,7 @@ class Tagger:
     names : tuple of str
         Columns of numbers that they read.
     event : ndarray of uint64, shape (n_events,)
-        Ids of the events that it learnt from, in order, each once.
+        Ids of its training events, in order, each once.
     """
 
     kind: str
@@ -132,7 +132,7 @@ class Tagger:
         return replace(self, names=numbers, ensemble=replace(self.ensemble, jets=jets))
 
     def knows(self, jets: Sample) -> int:
-        """Return how many of these jets have the ids of events that it learnt from."""
+        """Return how many of these jets have the ids of its training events."""
         at = np.searchsorted(self.event, jets.event).clip(max=max(len(self.event) - 1, 0))
         return int(np.count_nonzero(self.event[at] == jets.event)) if len(self.event) else 0
 

@@ -110,9 +110,33 @@ class WprimeTB(_BosonToTop):
     decay = "6 -5"
 
 
+@dataclass(frozen=True)
+class _Background(ProcessKind):
+    """A background above the generator's ``pt_hat_min``, whose bosons decay to quarks."""
+
+    signal = False
+    jet = 6
+
+    production: ClassVar[tuple[str, ...]]  # settings of Pythia
+    decay: ClassVar[str]
+    daughters: ClassVar[tuple[DaughterFacts, ...]]
+
+    def lines(self, settings: GeneratorSettings) -> list[str]:
+        """Return the settings of Pythia, see `ProcessKind.lines`."""
+        return [
+            *self.production,
+            f"PhaseSpace:pTHatMin = {settings.pt_hat_min}",
+            *HADRONIC_BOSONS,
+        ]
+
+    def facts(self) -> KindFacts:
+        """Return masses and prongs, see `ProcessKind.facts`."""
+        return KindFacts(self.decay, None, self.daughters)
+
+
 @register_kind("tops")
 @dataclass(frozen=True)
-class Tops(ProcessKind):
+class Tops(_Background):
     """Pairs of top quarks, t → b q q, above the generator's ``pt_hat_min``: Pythia's ``Top``.
 
     Examples
@@ -121,73 +145,39 @@ class Tops(ProcessKind):
     't → b q q'
     """
 
-    signal = False
-    jet = 6
-
-    def lines(self, settings: GeneratorSettings) -> list[str]:
-        """Return the settings of Pythia, see `ProcessKind.lines`."""
-        return [
-            *("Top:gg2ttbar = on", "Top:qqbar2ttbar = on"),
-            f"PhaseSpace:pTHatMin = {settings.pt_hat_min}",
-            *HADRONIC_BOSONS,
-        ]
-
-    def facts(self) -> KindFacts:
-        """Return masses and prongs, see `ProcessKind.facts`."""
-        return KindFacts("t → b q q", None, (_TOP, _TOP))
+    production = ("Top:gg2ttbar = on", "Top:qqbar2ttbar = on")
+    decay = "t → b q q"
+    daughters = (_TOP, _TOP)
 
 
 @register_kind("single_top")
 @dataclass(frozen=True)
-class SingleTop(ProcessKind):
+class SingleTop(_Background):
     """Single top quarks, t → b q q, above the generator's ``pt_hat_min``: t and s channel.
 
     Examples
     --------
-    >>> SingleTop().facts().decay
-    't → b q q'
+    >>> len(SingleTop().facts().daughters)
+    2
     """
 
-    signal = False
-    jet = 6
-
-    def lines(self, settings: GeneratorSettings) -> list[str]:
-        """Return the settings of Pythia, see `ProcessKind.lines`."""
-        return [
-            *("Top:qq2tq(t:W) = on", "Top:ffbar2tqbar(s:W) = on"),
-            f"PhaseSpace:pTHatMin = {settings.pt_hat_min}",
-            *HADRONIC_BOSONS,
-        ]
-
-    def facts(self) -> KindFacts:
-        """Return masses and prongs, see `ProcessKind.facts`."""
-        daughters = (_TOP, DaughterFacts("q", 0.0, 1))
-        return KindFacts("t → b q q", None, daughters)
+    production = ("Top:qq2tq(t:W) = on", "Top:ffbar2tqbar(s:W) = on")
+    decay = "t → b q q"
+    daughters = (_TOP, DaughterFacts("q", 0.0, 1))
 
 
 @register_kind("w_jets")
 @dataclass(frozen=True)
-class WJets(ProcessKind):
+class WJets(_Background):
     """W → q q beside a quark or gluon, above the generator's ``pt_hat_min``: ``WeakBosonAndParton``.
 
     Examples
     --------
-    >>> WJets().facts().decay
-    'W → q q'
+    >>> WJets().facts().decay, WJets().jet
+    ('W → q q', 24)
     """
 
-    signal = False
     jet = 24
-
-    def lines(self, settings: GeneratorSettings) -> list[str]:
-        """Return the settings of Pythia, see `ProcessKind.lines`."""
-        return [
-            *("WeakBosonAndParton:qqbar2Wg = on", "WeakBosonAndParton:qg2Wq = on"),
-            f"PhaseSpace:pTHatMin = {settings.pt_hat_min}",
-            *HADRONIC_BOSONS,
-        ]
-
-    def facts(self) -> KindFacts:
-        """Return masses and prongs, see `ProcessKind.facts`."""
-        daughters = (DaughterFacts("W", 80.4, 2), DaughterFacts("q", 0.0, 1))
-        return KindFacts("W → q q", None, daughters)
+    production = ("WeakBosonAndParton:qqbar2Wg = on", "WeakBosonAndParton:qg2Wq = on")
+    decay = "W → q q"
+    daughters = (DaughterFacts("W", 80.4, 2), DaughterFacts("q", 0.0, 1))

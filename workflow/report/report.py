@@ -299,17 +299,17 @@ def _training_pictures(results: SearchResults, out: Path) -> list[_Picture]:
     if losses:
         caption = (
             f"Losses of the {sum(map(len, losses.values()))} trainings in the best window, one "
-            "line a fold. Where the validation loss rises while the other falls, networks learn "
-            "events by heart; the epochs kept are those before."
+            "line a fold. Where the validation loss rises while the other falls, networks are "
+            "overtrained; the epochs kept are those before."
         )
         pictures.append(_picture(plot_losses(losses), "loss curves", caption))
     reliability = {fold: of.reliability for fold, of in seen.items() if of.reliability}
     if reliability:
         caption = (
-            "What the classifiers of the best window say about events that they have not learnt "
-            "from, and what these are: tenths of the events and their highest hundredth, one line "
-            "a fold. Points on the diagonal: the probabilities can be believed. Points below it on "
-            "the right: what was learnt is chance."
+            "Probabilities of a class by the classifiers of the best window, for events on which they "
+            "were not trained, and the fraction of these that is of it: tenths of the events and "
+            "their highest hundredth, one line a fold. On the diagonal the probabilities are right. "
+            "Points below it on the right: the classifier has learnt fluctuations."
         )
         pictures.append(_picture(plot_reliability(reliability), "reliability diagrams", caption))
     return pictures
