@@ -139,7 +139,6 @@ ONE_EPOCH = {"epochs": 1, "batch": 200}
 REDUCED = {  # of the networks of the examples
     "graph_autoencoder": {"training": ONE_EPOCH, "particles": 8},
     "medoids": {"jets": 30, "medoids": 1, "metric": "mse"},
-    "tag_n_train": {"epochs": 1, "classifier.networks.epochs": 1, "min_events": 2},
     "ucluster": {
         "clusters": 3,
         "pretraining": ONE_EPOCH,
