@@ -1,14 +1,15 @@
 """Searches for decays to two and three gluons in boxes like Black Box 3, and in boxes without signal.
 
     python -P benchmarks/black_box_3.py pool [--pool preset]        # 5 ms of CPU time an event
-    python -P benchmarks/black_box_3.py boxes [--pool preset] [--seeds 1 2 ... 20]
+    python -P benchmarks/black_box_3.py boxes [--pool preset] [--seeds 1 2 ... 20] [--with signal none]
     python -P benchmarks/black_box_3.py table [--pool preset]
 
 A box has 250 000 background events, and 1600 of signal or none: KK gravitons to two gluons and color
 octets to R and a gluon, R to two gluons, of 4.2 TeV, as 5 to 8. It is drawn from a pool, so that boxes
 share events; the table says how many. Of the pool `preset`, all is simulated by the preset `bb3`; that of
 `reference` is the background of the reference sample (500 000 events, Pythia's defaults and Delphes), and
-signal simulated with Pythia's defaults. Each box is searched as `examples/black_box_3/search.yaml` says.
+signal simulated with Pythia's defaults. Each box is searched as `examples/black_box_3/search.yaml` says, in one
+partition (``repeats: 1``), about a minute of CPU time.
 
 Every part goes on where it stopped; `boxes` adds a line to ``black_box_3.jsonl`` in the folder for each search.
 """
@@ -32,7 +33,8 @@ from overdensity.core.json_lines import add_line, read_lines
 from overdensity.core.records import atomic_path
 from overdensity.processors import LhcoSource, MultijetProcessor, process
 from overdensity.simulation import read_recipe, simulate_recipe
-from overdensity.workflow import parse_config, run_search
+from overdensity.workflow import parse_config
+from overdensity.workflow.search_run import hunt_search, score_search
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT.parent / "shared" / "data" / "reference"
@@ -42,6 +44,7 @@ RUNS = ROOT / "runs" / "black_box_3"
 BACKGROUND, SIGNAL = 250_000, 1600  # events in a box
 MASS, WITHIN = 4200.0, 0.03  # GeV; a mass that is found is this near to it
 DISCOVERY = 3.0  # global significance
+BOXES = ("signal", "none")
 PIECES = {  # events simulated at once, and the first seed
     "qcd": ({"qcd": 20_000}, 2000),
     "signal": ({"dijets": 5000, "trijets": 8000}, 100),
@@ -63,6 +66,7 @@ def main() -> None:
     parser.add_argument("--pool", choices=("preset", "reference"), default="preset")
     parser.add_argument("--background", type=int, default=600_000, help="events of the pool")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 21)))
+    parser.add_argument("--with", dest="boxes", choices=BOXES, nargs="+", default=list(BOXES))
     parser.add_argument("--kind", default="quadratic", help="of classifier")
     parser.add_argument("--start", default=None, help="of the fits, as in fit.start")
     parser.add_argument("--folder", type=Path, default=RUNS, help="where results are")
@@ -74,8 +78,8 @@ def main() -> None:
     elif given.part == "boxes":
         pool = read_pool(given.pool)
         done = {(line["seed"], line["signal"]) for line in lines(given.folder, how)}
-        for seed in given.seeds:
-            for signal in (True, False):
+        for signal in (box == "signal" for box in given.boxes):
+            for seed in given.seeds:
                 if (seed, signal) not in done:
                     found = search(pool, seed, how, signal=signal, workers=given.workers)
                     add_line(given.folder / RESULTS, found)
@@ -178,8 +182,10 @@ def search(
         file = Path(folder) / "box.parquet"
         pq.write_table(pa.table({key: x[kept].astype(np.float32) for key, x in box.items()}), file)
         values |= {"events": {"format": "columns", "files": [str(file)]}, "seed": seed}
-        values |= {"out": folder, "cluster": {"kind": "threads", "workers": workers}}
-        results = run_search(parse_config(values))
+        values |= {"out": folder, "cluster": {"kind": "threads", "workers": workers}, "repeats": 1}
+        config = parse_config(values)
+        score_search(config, process=True)
+        results = hunt_search(config)
     best = results.best
     return how | {
         "seed": seed,
@@ -213,7 +219,7 @@ def table(folder: Path, how: dict[str, Any]) -> None:
     )
     print("| box | seed | z global | p global | mass, GeV | selection |\n|" + " --- |" * 6)
     for line in found:
-        name = "signal" if line["signal"] else "none"
+        name = BOXES[not line["signal"]]
         if line["z_global"] is None:
             print(f"| {name} | {line['seed']} | no result | | | |")
             continue

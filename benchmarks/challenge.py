@@ -1,12 +1,11 @@
-"""How well a box is answered: prongs and mass scales of signals, and whole searches with answers.
+"""How well a box is answered: prongs and mass scales of signals, and suites of sealed boxes.
 
 Each part prints a Markdown table and needs the reference events::
 
     python -P benchmarks/challenge.py prongs       # half a minute, with the simulation of signals
-    python -P benchmarks/challenge.py answers      # boxes of 100 000 events, searched and answered
     python -P benchmarks/challenge.py suite --methods cwola pca sa_cwola_weights   # sealed boxes of columns
 
-The second and third go on where they stopped, in ``runs/challenge``. A suite is made of smaller ones of four boxes with
+The second goes on where it stopped, in ``runs/challenge``. A suite is made of smaller ones of four boxes with
 signal and four without, a seed each: more boxes add to those that are there.
 """
 
@@ -20,22 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from overdensity.core.records import atomic_path
 from overdensity.ml import scan_edges
 from overdensity.processors import process
 from overdensity.processors.sources.lhco import LhcoSource
-from overdensity.simulation import DaughterFacts, ProcessFacts, ZprimeMasses, simulate
+from overdensity.simulation import ZprimeMasses, simulate
 from overdensity.stats.signal.prongs import count_prongs
-from overdensity.workflow import parse_config, run_search
-from overdensity.workflow.challenge.answer_sheet import AnsweredBox
-from overdensity.workflow.challenge.answering import write_answer
-from overdensity.workflow.challenge.judging import QUANTITIES as QUANTITIES_SCORED
-from overdensity.workflow.challenge.judging import judge
-from overdensity.workflow.challenge.key import Key, Secret
 from overdensity.workflow.config.reading import validated
 from overdensity.workflow.suite.suite_config import SuiteConfig
 from overdensity.workflow.suite.suite_result import suite_rates
@@ -55,26 +46,19 @@ Columns = dict[str, NDArray[np.floating]]
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("part", choices=["prongs", "answers", "suite"])
+    parser.add_argument("part", choices=["prongs", "suite"])
     parser.add_argument("--events", type=int, default=1000, help="simulated, of each signal")
-    parser.add_argument("--injected", type=int, help="signal in a box: 400, or 600 of answers")
-    parser.add_argument(
-        "--boxes", type=int, help="for each signal: 10, or 5 of answers; 20 of a suite"
-    )
+    parser.add_argument("--injected", type=int, default=400, help="signal in a box")
+    parser.add_argument("--boxes", type=int, help="for each signal: 10; 20 of a suite")
     parser.add_argument("--methods", nargs="+", default=["cwola"], help="of a suite")
-    parser.add_argument(
-        "--background", type=int, default=100_000, help="in a box, or all events of it of answers"
-    )
+    parser.add_argument("--background", type=int, default=100_000, help="in a box")
     parser.add_argument("--seed", type=int, default=1, help="the first")
     parser.add_argument("--workers", type=int, help="of searches; by default one per core")
     given = parser.parse_args()
     if given.part == "prongs":
-        prongs(given.events, given.injected or 400, given.boxes or 10, given.background, given.seed)
-    elif given.part == "suite":
-        suite(given.methods, given.boxes or 20, given.seed, given.workers)
+        prongs(given.events, given.injected, given.boxes or 10, given.background, given.seed)
     else:
-        numbers = given.background, given.injected or 600
-        answers(numbers, given.boxes or 5, given.seed, {"workers": given.workers})
+        suite(given.methods, given.boxes or 20, given.seed, given.workers)
 
 
 def prongs(events: int, injected: int, boxes: int, size: int, seed: int) -> None:
@@ -198,49 +182,6 @@ def counted(
     return found
 
 
-def answers(
-    numbers: tuple[int, int], boxes: int, seed: int, running: dict[str, int | None]
-) -> None:
-    """Search boxes with the reference signals, and without any, answer and score them."""
-    size, injected = numbers
-    print(f"R&D-like boxes of {size} events; (pull)\n")
-    head = (
-        "signal",
-        "seed",
-        "p global",
-        "found",
-        *QUANTITIES_SCORED.values(),
-        "prongs",
-        "log score",
-    )
-    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
-    for name, true in (("rnd_signal", 2), ("rnd_signal_3prong", 3), ("none", 0)):
-        for number in range(seed, seed + boxes):
-            folder = RUNS / f"{name}-{size}-{injected}-{number}"
-            drawn_box(folder, name, size, injected, number)
-            key = key_of_box(folder.name, size, injected, true)
-            config = {"events": {"files": str(folder / "box.parquet")}, "seed": number, **running}
-            config["repeats"] = 1
-            run_search(parse_config({**config, "out": str(folder / "run")}))
-            sheet = write_answer(folder / "run", name="cwola")
-            sealed = replace(sheet, box=AnsweredBox(key.box, key.commitment))
-            (scored,) = judge([(folder, sealed)], [(folder, key)]).answers
-            numbers = [scored.quantities.get(each) for each in QUANTITIES_SCORED]
-            row = (
-                f"{true} prongs" if true else "none",
-                f"{number}",
-                "no result" if scored.p_value is None else f"{scored.p_value:.2g}",
-                "yes" if scored.claimed else "no",
-                *(
-                    "-" if x is None or x.pull is None else f"{x.value:.0f} ({x.pull:+.1f})"
-                    for x in numbers
-                ),
-                "/".join("-" if n is None else f"{n}" for n in scored.prongs),
-                f"{scored.log_score:.2f}",
-            )
-            print("| " + " | ".join(row) + " |", flush=True)
-
-
 def suite(methods: Sequence[str], boxes: int, seed: int, workers: int | None) -> None:
     """Search sealed boxes drawn from the reference events, and count what is found."""
     results = []
@@ -294,32 +235,6 @@ def suite_of(methods: Sequence[str], seed: int) -> dict[str, Any]:
         "seed": seed,
         "out": str(RUNS / f"suite-{seed}"),
     }
-
-
-def drawn_box(folder: Path, signal: str, size: int, injected: int, seed: int) -> None:
-    """Write a box of so many events, drawn from the reference and in random order."""
-    path, rng = folder / "box.parquet", np.random.default_rng(seed)
-    if path.is_file():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    n_signal = 0 if signal == "none" else injected
-    parts = []
-    for name, number in (("rnd_background", size - n_signal), (signal, n_signal)):
-        if number:
-            table = pq.read_table(REFERENCE / f"{name}.parquet").drop_columns(["label"])
-            parts.append(table.take(rng.choice(len(table), number, replace=False)))
-    box = pa.concat_tables(parts)
-    with atomic_path(path) as temporary:
-        pq.write_table(box.take(rng.permutation(len(box))), temporary)
-
-
-def key_of_box(box: str, size: int, injected: int, prongs: int) -> Key:
-    """Return what the answer is held against; nothing of it is secret."""
-    n_signal = injected if prongs else 0
-    daughters = (DaughterFacts("X", 500.0, prongs), DaughterFacts("Y", 100.0, prongs))
-    qcd = ProcessFacts("qcd", signal=False, events=size - n_signal)
-    signal = ProcessFacts("signal", n_signal > 0, n_signal, 3500.0, daughters, "Z' → X Y")
-    return Key(box, Secret(0, "00"), {}, (qcd, signal), size, (), "", {})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ does by default, with the method's defaults; simulation is that of another showe
 row says how many boxes are above 0.05, and whether all together are compatible with uniform ones; the last row, of
 all methods, whether 5 % of all searches are at most 0.05 (binomial). With --signals, so many events of a signal are
 added to each box (of the reference sample by their names, of any Parquet file with the same columns by NAME=FILE), and a
-row says from how many on the median of the global significance reaches 3: ∞ where none of the strengths does.
+row says from how many on the median of the global significance reaches 3, with it and each larger of the strengths, and
+the median there: ∞ where the largest does not, and the median with that. The largest is searched first, and no smaller
+one than fails.
 With --keep each search leaves a file in the folder, and a study that was stopped goes on; a row then says what CPU
 time the searches took when they were made, training and fits together.
 """
@@ -156,6 +158,18 @@ def quiet(arguments: argparse.Namespace) -> None:
         print(f"| all, binomial p {pooled:.2g} | {' | '.join(counted(np.array(together)))} |")
 
 
+def from_which_on(method: str, path: Path, arguments: argparse.Namespace) -> str:
+    """Return the smallest strength such that it and all larger ones are found, with the median significance."""
+    cell = ""
+    for n in sorted(arguments.strengths, reverse=True):
+        z = [found(method, seed, arguments, signal=path, n_signal=n)[1] for seed in arguments.seeds]
+        median = float(np.median(np.nan_to_num(z)))
+        if median < NEEDED:
+            return cell or f"∞ ({median:.1f}σ with {n})"
+        cell = f"{n} ({median:.1f}σ)"
+    return cell
+
+
 def strengths(arguments: argparse.Namespace) -> None:
     """Print a row a method: events from which each signal reaches 3σ in the median of the boxes."""
     signals = {}
@@ -165,17 +179,7 @@ def strengths(arguments: argparse.Namespace) -> None:
     print(f"| method | {' | '.join(f'{name}, events for 3σ' for name in signals)} |")
     print(f"|{' --- |' * (1 + len(signals))}")
     for method in arguments.methods:
-        cells = []
-        for path in signals.values():
-            cell = "∞"
-            for n in sorted(arguments.strengths):
-                z = [
-                    found(method, s, arguments, signal=path, n_signal=n)[1] for s in arguments.seeds
-                ]
-                if float(np.median(np.nan_to_num(z))) >= NEEDED:
-                    cell = str(n)
-                    break
-            cells.append(cell)
+        cells = [from_which_on(method, path, arguments) for path in signals.values()]
         print(f"| `{method}` | {' | '.join(cells)} |", flush=True)
 
 

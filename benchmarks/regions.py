@@ -1,15 +1,15 @@
 """Searches in regions: limits beside those of a classifier, and their calibration on toys.
 
     python -P benchmarks/regions.py limits SEARCH.yaml [--seeds 1 2 3] [--figures docs/figures] [--work runs/regions-limits]
-    python -P benchmarks/regions.py toys [--number 40] [--first 1] [--work runs/regions-toys]
+    python -P benchmarks/regions.py toys [--number 40] [--first 1] [--figures docs/figures] [--work runs/regions-toys]
 
 `limits` repeats a search with other seeds, of which folds, trainings and bins follow, and prints medians
 with the smallest and the largest: the AUC by which trees tell events of the flows from background, and
 expected limits of the flows and of a classifier; flows stay in --work. `toys` makes pseudo-experiments of toy leptons in two
 regions, simulation and trainings anew in each, without signal and with signal at once and twice the median
 expected limit; sizes of data vary with the uncertainties that the fit has. Counts are whole numbers, so
-that the p-value that has to be uniform is drawn flat between the two that they allow. What was found stays
-in --work.
+that the p-value that has to be uniform is drawn flat between the two that they allow. Seeds begin with --first;
+what was found stays in --work, so that a study can be made in pieces.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from scipy.stats import beta, kstest
 
 from overdensity.core.identity import json_digest
 from overdensity.core.json_lines import add_line, read_lines
 from overdensity.stats.workspaces.visible import VisibleCounts, visible_counts
 from overdensity.workflow.config.limits import SignalConfig
+from overdensity.workflow.drawing import BACKGROUND, COLOURS, STYLE
 from overdensity.workflow.regions.region_config import (
     BackgroundConfig,
     RegionSearchConfig,
@@ -44,6 +48,8 @@ EXPECTED = 400  # background events of toys
 SIMULATED = 3000
 LUMINOSITY, CROSS_SECTION = 0.02, 0.05  # relative uncertainties
 FLOW = {"layers": 4, "width": 16, "depth": 1, "epochs": 6}
+
+Found = dict[str, NDArray[np.float64]]  # what toys with one size of the signal gave
 
 
 def print_table(header: list[str], rows: list[list[str]], caption: str) -> None:
@@ -194,20 +200,24 @@ def toys(arguments: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as folder:
             add_line(path, {"seed": seed, "found": pseudo_experiment(Path(folder), seed)})
     lines = [line["found"] for line in read_lines(path) if line["seed"] in seeds]
+    found = [
+        {name: np.array([each[name] for each in of_strength]) for name in of_strength[0]}
+        for of_strength in zip(*lines, strict=True)
+    ]
     rows = []
-    for multiple, of_strength in enumerate(zip(*lines, strict=True)):
-        p = {name: np.array([each[name] for each in of_strength]) for name in of_strength[0]}
-        covered, n = int(np.sum(p["limit"] >= p["strength"])), len(of_strength)
-        low, high = beta.ppf([0.16, 0.84], [covered, covered + 1], [n - covered + 1, n - covered])
+    for multiple, p in enumerate(found):
+        n, covered, low, high = covers(p)
         rows.append(
             [
                 f"{multiple}",
                 f"{n}",
                 "–" if multiple else f"{kstest(p['p_flat'], 'uniform').pvalue:.2f}",
                 *(f"{np.count_nonzero(p[name] < 0.05)}" for name in ("p_global", "p_signal")),
-                f"{covered} ({low:.3f} to {1.0 if covered == n else high:.3f})",
+                f"{covered} ({low:.3f} to {high:.3f})",
             ]
         )
+    if arguments.figures is not None:
+        plot_toys(found).savefig(arguments.figures / "regions_toys.png", dpi=110)
     print_table(
         [
             "signal / expected limit",
@@ -220,6 +230,44 @@ def toys(arguments: argparse.Namespace) -> None:
         rows,
         "pseudo-experiments with training inside; intervals of 68 %",
     )
+
+
+def covers(found: Found) -> tuple[int, int, float, float]:
+    """Return how many searches there are, how many limits cover, and the 68 % interval of the fraction."""
+    n, covered = len(found["limit"]), int(np.sum(found["limit"] >= found["strength"]))
+    low = beta.ppf(0.16, covered, n - covered + 1) if covered else 0.0
+    high = beta.ppf(0.84, covered + 1, n - covered) if covered < n else 1.0
+    return n, covered, float(low), float(high)
+
+
+def plot_toys(found: list[Found]) -> Figure:
+    """Draw global p-values without a signal, and coverage by size of the signal, with binomial errors."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 3.8))
+        left, right = figure.subplots(1, 2)
+        p, bins = found[0]["p_flat"], 10
+        counts, edges = np.histogram(p, bins, (0, 1))
+        errors = np.sqrt(counts * (1 - counts / len(p)))
+        left.errorbar((edges[1:] + edges[:-1]) / 2, counts, errors, fmt="o", ms=5, color="black")
+        left.axhline(len(p) / bins, color=BACKGROUND, label="uniform")
+        left.set_xlim(0, 1)
+        left.set_ylim(0, 1.9 * len(p) / bins)
+        left.set_xlabel("global p-value without a signal")
+        left.set_ylabel("searches")
+        left.legend()
+        for multiple, each in enumerate(found):
+            n, covered, low, high = covers(each)
+            share = covered / n
+            right.errorbar(
+                multiple, share, [[share - low], [high - share]], fmt="o", ms=5, color="black"
+            )
+        right.axhline(0.95, color=COLOURS[2], label="95 %")
+        right.set_xticks(range(len(found)))
+        right.set_ylim(0.85, 1.005)
+        right.set_xlabel("signal / median expected limit")
+        right.set_ylabel("limits that cover it")
+        right.legend(loc="lower left")
+    return figure
 
 
 def main() -> None:
@@ -235,6 +283,7 @@ def main() -> None:
     other = commands.add_parser("toys")
     other.add_argument("--number", type=int, default=40)
     other.add_argument("--first", type=int, default=1)
+    other.add_argument("--figures", type=Path, help="folder for the picture of both")
     other.add_argument("--work", type=Path, default=Path("runs/regions-toys"))
     other.set_defaults(run=toys)
     arguments = parser.parse_args()

@@ -46,6 +46,7 @@ __all__ = [
 COMMITMENT = "overdensity_commitment"
 """Attribute of a box's file, or key of its metadata."""
 
+_RECIPE, _SECRET = "recipe.json", "secret.json"  # in the hidden folder of a box that is being made
 _VALUES = "df/block0_values"  # where pandas keeps a frame
 _ROWS = 1024  # read at a time
 _PACKAGES = ("overdensity", "pythia8mc", "numpy")
@@ -87,7 +88,8 @@ def make_box(
     Raises
     ------
     InputError
-        If either file is there already or cannot be written, or the box is no HDF5 file.
+        If either file is there already or cannot be written, or the box is no HDF5 file; what
+        ``simulate`` refuses at once leaves nothing behind.
     """
     if out.suffix not in HDF5:
         msg = f"{out}: a box is a file of the LHC Olympics; give it a name that ends in .h5"
@@ -95,9 +97,14 @@ def make_box(
     for path in (out, key_file):
         must_be_free(path)
     workshop = _workshop(out, recipe, secret)
-    secret = Secret.from_json(workshop / "secret.json")
+    secret = Secret.from_json(workshop / _SECRET)
     events = workshop / "events.h5"
-    simulate(recipe, events, secret.seed)
+    try:
+        simulate(recipe, events, secret.seed)
+    except InputError:
+        if {each.name for each in workshop.iterdir()} == {_RECIPE, _SECRET}:  # nothing was begun
+            shutil.rmtree(workshop)
+        raise
     labels = _labels(events.with_suffix(".key.h5"))
     key = Key(
         box=out.stem,
@@ -271,15 +278,15 @@ def _workshop(out: Path, recipe: Recipe, secret: Secret | None) -> Path:
         if not _fits(folder, recipe, secret):
             shutil.rmtree(folder)
             folder.mkdir(mode=0o700)
-            recipe.to_json(folder / "recipe.json")
-            write_secretly(secret or Secret.drawn(), folder / "secret.json")
+            recipe.to_json(folder / _RECIPE)
+            write_secretly(secret or Secret.drawn(), folder / _SECRET)
     return folder
 
 
 def _fits(folder: Path, recipe: Recipe, secret: Secret | None) -> bool:
     """Return whether an interrupted call has begun what is asked for now."""
-    begun = Secret.earlier(folder / "secret.json")
-    same = Recipe.earlier(folder / "recipe.json") == recipe
+    begun = Secret.earlier(folder / _SECRET)
+    same = Recipe.earlier(folder / _RECIPE) == recipe
     return begun is not None and same and secret in (None, begun)
 
 

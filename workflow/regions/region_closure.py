@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core import InputError
 from ...ml import Sample, compare
@@ -91,8 +92,7 @@ def _shapes(drawn: Sample, simulated: Sample, region: int) -> tuple[FeatureClosu
     values, weight = simulated.features[inside].astype(np.float64), simulated.weights[inside]
     total, found = weight.sum(), []
     for place, name in enumerate(drawn.names):
-        low, high = np.quantile(values[:, place], (0.005, 0.995))
-        edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
+        edges = _edges(values[:, place])
         contents, squares, of_drawn = (
             np.histogram(x, edges, weights=w)[0]
             for x, w in (
@@ -111,3 +111,11 @@ def _shapes(drawn: Sample, simulated: Sample, region: int) -> tuple[FeatureClosu
             )
         )
     return tuple(found)
+
+
+def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return bins that hold nearly all values; one for each of a few whole numbers."""
+    low, high = np.quantile(values, (0.005, 0.995))
+    if high - low < _BINS and np.array_equal(values, np.round(values)):
+        return np.arange(np.floor(low), np.ceil(high) + 2) - 0.5
+    return np.linspace(low, high if high > low else low + 1, _BINS + 1)

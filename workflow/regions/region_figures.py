@@ -157,6 +157,7 @@ def _draw_limits(
     """Draw observed limits on the bands of the expected ones."""
     if not names:
         return
+    axes.set_xlim(-0.75, len(names) - 0.25)  # a single one is not as wide as the figure
     quantiles = np.array(expected).T
     for lowest, alpha in ((0, 0.2), (1, 0.4)):
         low, high = quantiles[lowest], quantiles[4 - lowest]

@@ -22,7 +22,7 @@ from .region_config import RegionSearchConfig
 from .region_events import Process, RegionEvents
 from .region_result import BenchmarkLimit
 
-__all__ = ["ScoredRegion", "benchmark", "scored_regions"]
+__all__ = ["ScoredRegion", "benchmark", "refuse_empty_regions", "scored_regions"]
 
 Array = NDArray[np.float64]
 
@@ -95,11 +95,7 @@ def scored_regions(
         weight = np.concatenate(
             [each.weight[inside[process]] for process, each in events.backgrounds.items()]
         )
-        try:
-            edges = score_edges(scores, weight, n_bins=config.bins, expected=config.expected)
-        except InputError as error:
-            msg = f"region {name!r}: {error}, or leave the region out (regions)"
-            raise InputError(msg) from None
+        edges = _edges(config, name, scores, weight)
         observed = np.histogram(of_data[events.data.groups == number], edges)[0]
         templates = {
             process: _template(config, each, of_processes[process], inside[process], edges)
@@ -116,6 +112,28 @@ def scored_regions(
             )
         )
     return found
+
+
+def refuse_empty_regions(config: RegionSearchConfig, events: RegionEvents) -> None:
+    """Refuse regions with too little background for one bin, before anything is trained.
+
+    Raises
+    ------
+    InputError
+        With the name of the first.
+    """
+    background = events.background
+    for number, name in events.names.items():
+        weight = background.weights[background.groups == number]
+        _edges(config, name, np.zeros(len(weight)), weight)
+
+
+def _edges(config: RegionSearchConfig, name: str, scores: Array, weight: Array) -> Array:
+    try:
+        return score_edges(scores, weight, n_bins=config.bins, expected=config.expected)
+    except InputError as error:
+        msg = f"region {name!r}: {error}, or leave the region out (regions)"
+        raise InputError(msg) from None
 
 
 def _template(

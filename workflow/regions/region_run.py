@@ -21,7 +21,7 @@ from .region_classifier import learn_signal
 from .region_closure import Closure, close
 from .region_config import RegionSearchConfig
 from .region_events import RegionEvents, read_events
-from .region_fit import ScoredRegion, benchmark, scored_regions
+from .region_fit import ScoredRegion, benchmark, refuse_empty_regions, scored_regions
 from .region_report import write_region_report
 from .region_result import RegionSearchResults, RegionShape
 from .region_scores import RegionScores, learn_regions
@@ -52,6 +52,7 @@ def run_regions(config: RegionSearchConfig) -> RegionSearchResults:
     folder = config.folder
     with locked(folder / ".lock", what=str(folder)):
         events = read_events(config)
+        refuse_empty_regions(config, events)
         write_configuration(folder, config)
         scores = learn_regions(config, events, folder)
         closure = close(scores, events.background, seed=config.seed)

@@ -159,6 +159,19 @@ def test_an_interrupted_box_goes_on_with_the_same_secret(tmp_path: Path) -> None
     assert sorted(each.name for each in tmp_path.iterdir()) == ["box.h5", "key.json"]
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_is_refused_at_once_leaves_nothing_behind(begun: bool, tmp_path: Path) -> None:
+    def refused(_: Recipe, events: Path, __: int) -> None:
+        if begun:
+            events.with_name("events.h5.parts").mkdir()
+        msg = "Pythia refuses the setting"
+        raise InputError(msg)
+
+    with pytest.raises(InputError, match="Pythia refuses"):
+        make_box(recipe_of_box(90, 10), tmp_path / "b.h5", tmp_path / "k.json", simulate=refused)
+    assert [each.name for each in tmp_path.iterdir()] == [".b.h5.making"] * begun
+
+
 def test_another_recipe_does_not_go_on_with_an_interrupted_one(tmp_path: Path) -> None:
     box, path, seeds = tmp_path / "box.h5", tmp_path / "key.json", []
 

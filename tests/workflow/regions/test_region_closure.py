@@ -25,3 +25,4 @@ def test_drawn_events_are_like_background_in_all_regions_with_a_flow(region_sear
         for shape in each.features:
             assert sum(shape.simulated) == pytest.approx(0.99, abs=0.03)
             np.testing.assert_allclose(shape.drawn, shape.simulated, atol=0.1)
+        assert each.features[1].edges[:3] == (-0.5, 0.5, 1.5)  # a bin for each number of jets

@@ -10,7 +10,7 @@ import pytest
 from overdensity.core import InputError
 from overdensity.workflow.regions.region_config import load_regions
 from overdensity.workflow.regions.region_events import read_events
-from overdensity.workflow.regions.region_fit import benchmark, scored_regions
+from overdensity.workflow.regions.region_fit import benchmark, refuse_empty_regions, scored_regions
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")  # pyhf
 
@@ -49,5 +49,8 @@ def test_a_region_without_enough_background_for_a_bin_is_refused(region_search: 
     few.sample.group[:3] = 4
     sizes = {"zz": len(few.sample), "vll": len(events.signals["vll"].sample)}
     scores = {name: np.zeros(n) for name, n in sizes.items()}
-    with pytest.raises(InputError, match="region '4': 3 simulated events are worth less than 10"):
+    said = "region '4': 3 simulated events are worth less than 10"
+    with pytest.raises(InputError, match=said):
         scored_regions(config, events, np.zeros(len(events.data)), scores)
+    with pytest.raises(InputError, match=said):
+        refuse_empty_regions(config, events)
