@@ -1,11 +1,12 @@
 """Whole searches with methods that read constituents and images, from raw events.
 
     python -P benchmarks/blocks.py searches [--seeds 1 2] [--methods particle_flow vrnn] [--boxes rnd none signal]
+        [--events 25000]
     python -P benchmarks/blocks.py memory [--events 25000 100000]
 
 ``searches`` takes the configurations of ``examples/below_features/`` through `overdensity run`: on the 13 000
 events of the reference sample, and for each seed on a simulated box without signal and on the same box with 1 % of
-signal added; ``--boxes`` chooses among them. What is in the folder of ``--out`` already is not done again. ``memory`` scores images
+signal added, of 40 000 events or of ``--events``; ``--boxes`` chooses among them. What is in the folder of ``--out`` already is not done again. ``memory`` scores images
 in a process of its own and prints the most memory that it held.
 """
 
@@ -34,38 +35,36 @@ from overdensity.workflow.stages.selecting import calibrated_scores, levels_of
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples" / "below_features"
 REFERENCE = ROOT.parent / "shared" / "data" / "reference" / "rnd_events_13k.h5"
-BACKGROUND, SIGNAL = 40_000, 400
+EVENTS, SIGNAL = 40_000, 0.01
 METHODS = (
     *("particle_flow", "image_autoencoder", "vrnn", "graph_autoencoder", "ucluster"),
-    *("image_vae", "medoids"),
+    *("image_vae", "medoids", "tag_n_train", "lstm"),
 )
 BOXES = ("rnd", "none", "signal")
 PIXELS, LIT = 40, 30
 
 
-def simulated(seed: int, folder: Path) -> tuple[Path, Path]:
+def simulated(seed: int, events: int, folder: Path) -> tuple[Path, Path]:
     """Return the files of background and of signal of a seed; they are made where they are missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    background, signal = folder / f"background_{seed}.h5", folder / f"signal_{seed}.h5"
+    background, signal = (
+        folder / f"{kind}_{seed}_{events}.h5" for kind in ("background", "signal")
+    )
     if not background.is_file():
-        simulate(background, background=BACKGROUND, signal=0, seed=100 * seed)
+        simulate(background, background=events, signal=0, seed=100 * seed)
     if not signal.is_file():
-        simulate(signal, background=0, signal=SIGNAL, seed=seed)
+        simulate(signal, background=0, signal=round(SIGNAL * events), seed=seed)
     return background, signal
 
 
 def search(method: str, files: list[Path], columns: Path, out: Path) -> tuple[SearchResults, Run]:
-    """Search files with the example of a method; methods share the columns."""
-    of_both = ["constituents_30", "image"]
-    config = load_config(
-        EXAMPLES / f"{method}.yaml",
-        [
-            f"events.files={[str(file) for file in files]}",
-            f"processor.features={of_both}",
-            f"columns={columns}",
-        ],
-        out=str(out),
-    )
+    """Search files with the example of a method; those of two jets share the columns."""
+    example = EXAMPLES / f"{method}.yaml"
+    overrides = [f"events.files={[str(file) for file in files]}"]
+    if load_config(example).processor.name == "dijet":
+        of_all = ["constituents_30", "image", "tau21", "n"]
+        overrides += [f"processor.features={of_all}", f"columns={columns}"]
+    config = load_config(example, overrides, out=str(out))
     return run_search(config), Run(config)
 
 
@@ -79,14 +78,16 @@ def kept(run: Run) -> tuple[float, float]:
     return (float(passed[signal].mean()) if signal.any() else np.nan, float(passed[~signal].mean()))
 
 
-def boxes_of(seeds: list[int], kinds: list[str], folder: Path) -> dict[str, tuple[str, list[Path]]]:
+def boxes_of(
+    seeds: list[int], kinds: list[str], events: int, folder: Path
+) -> dict[str, tuple[str, list[Path]]]:
     """Return what is searched: the name, and what it is and its files."""
     boxes = {"rnd_13k": ("reference, 1000 of 13 000", [REFERENCE])}
     for seed in seeds:
-        background, signal = simulated(seed, folder / "events")
-        boxes[f"none_{seed}"] = (f"box {seed}, none", [background])
-        boxes[f"signal_{seed}"] = (
-            f"box {seed}, {SIGNAL} of {BACKGROUND:_}".replace("_", " "),
+        background, signal = simulated(seed, events, folder / "events")
+        boxes[f"none_{seed}_{events}"] = (f"box {seed}, none", [background])
+        boxes[f"signal_{seed}_{events}"] = (
+            f"box {seed}, {SIGNAL * events:.0f} of {events:_}".replace("_", " "),
             [background, signal],
         )
     return {name: box for name, box in boxes.items() if name.split("_")[0] in kinds}
@@ -200,6 +201,7 @@ def main() -> None:
     of_searches.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     of_searches.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     of_searches.add_argument("--boxes", nargs="+", choices=BOXES, default=list(BOXES))
+    of_searches.add_argument("--events", type=int, default=EVENTS)
     of_searches.add_argument("--out", type=Path, default=Path("runs/blocks"))
     of_memory = commands.add_parser("memory", help="measure the memory of scoring images")
     of_memory.add_argument("--events", type=int, nargs="+", default=[25_000, 100_000])
@@ -208,7 +210,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.command == "searches":
         folder = given.out.absolute()
-        searches(boxes_of(given.seeds, given.boxes, folder), given.methods, folder)
+        boxes = boxes_of(given.seeds, given.boxes, given.events, folder)
+        searches(boxes, given.methods, folder)
     elif given.command == "memory":
         memory(given.events)
     else:

@@ -3,7 +3,7 @@
     python -P benchmarks/jets.py vrnn graph_autoencoder [--seeds 1 2 3] [--out runs/jets]
     python -P benchmarks/jets.py ucluster [--seeds 1 2 3] [--out runs/jets]
     python -P benchmarks/jets.py lstm [--seeds 1 2 3] [--out runs/jets]
-    python -P benchmarks/jets.py memory [--method vrnn] [--events 50000 500000]
+    python -P benchmarks/jets.py memory [--methods vrnn ucluster] [--events 50000 500000]
 
 A simulated box of 40 000 QCD dijets and 4000 events of the R&D signal (Z' of 3.5 TeV to X and Y of 500
 and 100 GeV), made where they are missing. For each seed one half of the background and 100 signal
@@ -75,7 +75,7 @@ CLUSTERS = (10, 30)
 ONE_EPOCH: dict[str, Any] = {"epochs": 1, "batch": 4096, "keep": "last"}
 MEMORY: dict[str, dict[str, Any]] = {
     "vrnn": {"particles": 20, "training": ONE_EPOCH},
-    "graph_autoencoder": {"particles": 20, "training": ONE_EPOCH},
+    "graph_autoencoder": {"particles": 10, "training": ONE_EPOCH | {"batch": 1024}},
     "ucluster": {
         "particles": 100,
         "phi": [8],
@@ -271,13 +271,14 @@ def learnt_sequences(
     return [*row, seconds]
 
 
-def memory(method: str, numbers: list[int]) -> None:
+def memory(methods: list[str], numbers: list[int]) -> None:
     """Print the most memory that training and scoring so many events takes, each in a process."""
     print("| method | events of two jets | constituents on disk [GB] | most memory [GB] | CPU s |")
     print("| --- | --- | --- | --- | --- |", flush=True)
-    for events in numbers:
-        command = [sys.executable, "-P", __file__, "score", "--method", method]
-        subprocess.run([*command, "--events", str(events)], check=True)
+    for method in methods:
+        for events in numbers:
+            command = [sys.executable, "-P", __file__, "score", "--methods", method]
+            subprocess.run([*command, "--events", str(events)], check=True)
 
 
 def score(method: str, events: int) -> None:
@@ -319,14 +320,14 @@ def main() -> None:
         "what", nargs="+", choices=(*VARIANTS, "ucluster", "lstm", "memory", "score")
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--method", choices=MEMORY, default="vrnn")
+    parser.add_argument("--methods", nargs="+", choices=MEMORY, default=list(MEMORY))
     parser.add_argument("--events", type=int, nargs="+", default=[50_000, 500_000])
     parser.add_argument("--out", type=Path, default=Path("runs/jets"))
     given = parser.parse_args()
     if given.what == ["memory"]:
-        memory(given.method, given.events)
+        memory(given.methods, given.events)
     elif given.what == ["score"]:
-        score(given.method, given.events[0])
+        score(given.methods[0], given.events[0])
     elif given.what == ["ucluster"]:
         clusters(given.seeds, given.out)
     elif given.what == ["lstm"]:

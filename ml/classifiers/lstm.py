@@ -34,7 +34,7 @@ class LstmHyper:
     training : TrainingHyper
         How they are trained; the best epoch on the validation events is kept.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
 
     Raises
     ------

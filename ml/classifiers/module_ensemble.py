@@ -98,7 +98,7 @@ class ModuleEnsemble(ABC):
 
 def _chance(network: nn.Module, *batch: Tensor) -> Tensor:
     """Return the probability of which a network gives the log-odds."""
-    return torch.sigmoid(network(*batch).double())
+    return torch.sigmoid(network(*batch).cpu().double())  # Metal has no double precision
 
 
 EnsembleT = TypeVar("EnsembleT", bound=ModuleEnsemble)

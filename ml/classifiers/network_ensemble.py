@@ -42,7 +42,7 @@ class NetworkEnsemble:
 
     def log_odds(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the log-odds of the mean probability; see :class:`Classifier`."""
-        probability = torch.sigmoid(self._logits(x).double()).mean(dim=0).cpu().numpy()
+        probability = torch.sigmoid(self._logits(x).cpu().double()).mean(dim=0).numpy()
         return logit(probability).astype(np.float32)
 
     def score(self, x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ class NetworkHyper(BankHyper):
     batch : int
         Events in a batch.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
 
     layers: int = 3

@@ -103,7 +103,7 @@ class ConditionalFlow:
         with one_thread(), torch.no_grad():
             for inputs, context in self._batches(z, m):
                 logs = [log_prob(transform, inputs, context) for transform in self._on_device()]
-                total = torch.logsumexp(torch.stack(logs).double(), dim=0).cpu().numpy()
+                total = torch.logsumexp(torch.stack(logs).cpu().double(), dim=0).numpy()
                 log_density[at : at + len(total)] += total
                 at += len(total)
         return log_density
@@ -259,7 +259,7 @@ def fit_flow(
     weight : ndarray, shape (n_events,), optional
         Event weights.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``; also of the evaluation.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``; also of the evaluation.
     validation_fraction : float
         The fraction of the events that only validate; may be 0 for ``keep = "last"``.
     identity : sequence of int

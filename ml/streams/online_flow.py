@@ -49,7 +49,7 @@ class OnlineFlow:
     seed : int
         Decides the initial weights and which events of the buffer an update takes.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
 
     Attributes
     ----------

@@ -152,7 +152,7 @@ def train_bank(
     features : ndarray of bool, shape (n_nets, n_features), optional
         Which features a network sees, where these are not all.
     device : str
-        ``auto``, ``cpu``, ``cuda``.
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Returns
     -------

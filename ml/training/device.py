@@ -10,7 +10,9 @@ __all__ = ["pick_device"]
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device of a name; ``auto`` is the GPU where there is one.
+    """Return the device of a name; ``auto`` is the CUDA device where there is one.
+
+    Apple's ``mps`` is taken only by name: it has never been tried.
 
     Raises
     ------

@@ -98,7 +98,7 @@ def train(
     seed : int
         Decides the batches, and what the module draws (dropout).
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     weight : ndarray, shape (n_events,), optional
         Event weights; their scale does not matter.
     checkpoint : path, optional
@@ -306,11 +306,11 @@ def _mean_loss(
     """Return the weighted mean of the loss over rows, NaN if there are none."""
     if not len(rows):
         return math.nan
-    total = norm = torch.zeros((), dtype=torch.float64, device=batches.device)
+    total = norm = torch.zeros((), dtype=torch.float64)  # on the CPU: Metal has no double precision
     for part, w in batches.shuffled(rows, math.ceil(len(rows) / max(batch, 4096))):
-        losses = forward(part).double()
-        total = total + (losses.sum() if w is None else (losses * w).sum())
-        norm = norm + (len(losses) if w is None else w.double().sum())
+        losses = forward(part).cpu().double()
+        total = total + (losses.sum() if w is None else (losses * w.cpu()).sum())
+        norm = norm + (len(losses) if w is None else w.cpu().double().sum())
     return float(total / norm)
 
 

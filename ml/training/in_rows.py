@@ -40,7 +40,7 @@ def in_rows(
     *columns : array of shape (n_events, ...)
         Events.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     rows : int
         Events at once.
     shape : tuple of int

@@ -18,6 +18,7 @@ from overdensity.workflow.stages.search_result import SearchResults
 from ..conftest import HIGH, LOW
 from ..processors.conftest import write_lhco
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "below_features"
 logger = logging.getLogger("overdensity.tests")
 
 Call = Callable[..., tuple[int, str, str]]
@@ -66,19 +67,19 @@ def jets(n: int, prongs: int, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.concatenate([share[..., None], place], axis=2)
 
 
-def raw_events(path: Path, signal: int, seed: int) -> str:
+def raw_events(path: Path, signal: int, seed: int, background: int = BACKGROUND) -> str:
     """Write events of two jets in the format of the LHC Olympics; those of the signal have two prongs."""
     rng = np.random.default_rng(seed)
-    power, n = -5.0, BACKGROUND + signal
-    u = rng.uniform(size=BACKGROUND)
+    power, n = -5.0, background + signal
+    u = rng.uniform(size=background)
     mass = (LOW**power + u * (HIGH**power - LOW**power)) ** (1 / power)
     mass = np.concatenate([mass, rng.normal(MASS, 80.0, signal)])
-    label = np.repeat([0.0, 1.0], [BACKGROUND, signal])
+    label = np.repeat([0.0, 1.0], [background, signal])
     phi = rng.uniform(-np.pi, np.pi, n)
     rows = np.zeros((n, 2, PARTICLES, 3))
     for jet in (0, 1):
-        rows[:BACKGROUND, jet] = jets(BACKGROUND, 1, rng)
-        rows[BACKGROUND:, jet] = jets(signal, 2, rng)
+        rows[:background, jet] = jets(background, 1, rng)
+        rows[background:, jet] = jets(signal, 2, rng)
         rows[:, jet, :, 2] += (phi + jet * np.pi)[:, None]
     rows[..., 0] *= mass[:, None, None] / 2
     order = rng.permutation(n)
@@ -126,3 +127,45 @@ def test_raw_events_are_searched_below_the_features(
     empty = searched(call, tmp_path / "none", settings, 0)
     # One box says little: this one reads 0.012 with the particle flow network, thirteen others 0.06 to 1.
     assert empty.best is None or empty.best.p_global > 0.005
+
+
+@pytest.fixture(scope="module")
+def few_events(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Events enough to train with, and no more."""
+    return raw_events(tmp_path_factory.mktemp("few") / "events.h5", 60, seed=2, background=2500)
+
+
+ONE_EPOCH = {"epochs": 1, "batch": 200}
+REDUCED = {  # of the networks of the examples
+    "graph_autoencoder": {"training": ONE_EPOCH, "particles": 8},
+    "medoids": {"jets": 30, "medoids": 1, "metric": "mse"},
+    "ucluster": {
+        "clusters": 3,
+        "pretraining": ONE_EPOCH,
+        "training": ONE_EPOCH | {"keep": "last"},
+        "min_events": 20,
+    },
+    "vrnn": {"training": ONE_EPOCH},
+}
+
+
+@pytest.mark.slow(seconds=30)
+@pytest.mark.parametrize("name", REDUCED)
+def test_each_example_goes_from_raw_events_to_a_report(
+    call: Call, tmp_path: Path, few_events: str, name: str
+) -> None:
+    """With networks that learn next to nothing: that the parts fit together."""
+    changes = {f"method.{key}": value for key, value in REDUCED[name].items()} | {
+        "events.files": [few_events],
+        "scan": {"low": LOW, "high": HIGH, "bins": 9},
+        "selections": [0.2],
+        "repeats": 1,
+        "fit": {"function": "dijet3"},
+        "pseudo_experiments": 100,
+        "cluster": "threads",
+        "workers": 1,
+    }
+    words = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
+    code, _, err = call("run", EXAMPLES / f"{name}.yaml", *words, "--out", tmp_path / "run")
+    assert code == 0, err
+    assert (tmp_path / "run" / "report.html").is_file()

@@ -69,7 +69,7 @@ def run_stream(
     wait : float
         Seconds without a new partition after which the stream has ended.
     device : str
-        ``auto``, ``cpu`` or ``cuda``.
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises
     ------

@@ -63,7 +63,7 @@ class OuterHyper:
     min_events : int
         The fewest events of the signal region, and of the sidebands below and above it.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     flow : FlowHyper
         The outer flow and its training.
     """

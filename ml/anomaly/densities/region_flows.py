@@ -42,7 +42,7 @@ class RegionFlowsHyper:
         Points inside the cell of a discrete value at which the density is evaluated; their mean
         is the score.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
 
     flow: FlowHyper = field(

@@ -43,7 +43,7 @@ class AutoencoderHyper(ReconstructionHyper):
     latent : int
         Nodes of the bottleneck.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
 
     members: int = 20

@@ -62,7 +62,7 @@ class BumpHuntInLatentSpaceHyper:
     training : TrainingHyper
         How it is trained. All epochs are kept until one is chosen: ``keep`` and ``average`` stay as they are.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
 
     nodes: tuple[int, ...] = (100, 100)

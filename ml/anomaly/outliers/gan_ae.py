@@ -53,7 +53,7 @@ class GanAeHyper:
     min_events : int
         The fewest events to learn from.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
 
     nodes: tuple[int, ...] = (30, 20, 10)

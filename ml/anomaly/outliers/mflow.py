@@ -52,7 +52,7 @@ class ManifoldFlowHyper:
     min_events : int
         The fewest events to learn from.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     flow : FlowHyper
         Of both flows, and their training; published: masked autoregressive flows, sizes not said.
     """
@@ -166,7 +166,7 @@ class ManifoldFlow(Method[ManifoldFlowHyper]):
             for start in range(0, len(x), _ROWS):
                 rows = slice(start, start + _ROWS)
                 for i, part in enumerate(module(torch.as_tensor(x[rows], device=on))):
-                    found[i, rows] = part.double().cpu().numpy()
+                    found[i, rows] = part.cpu().double().numpy()
         return found[0], found[1]
 
     def arrays(self) -> dict[str, NDArray[Any]]:

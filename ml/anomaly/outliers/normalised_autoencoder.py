@@ -44,7 +44,7 @@ class NormalisedHyper(ReconstructionHyper):
     chains : ChainHyper
         How negative samples are made.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
 
     latent: int = 3

@@ -62,7 +62,7 @@ class QuakHyper:
     training : TrainingHyper
         How each is trained; every tenth event validates it.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
 
     priors: tuple[str, ...] = ()

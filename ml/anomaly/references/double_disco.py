@@ -55,7 +55,7 @@ class DoubleDiscoHyper:
     min_events : int
         The fewest signal and background events to learn from.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
 
     signals: tuple[str, ...] = ()

@@ -74,7 +74,7 @@ class ImageNetworkHyper(ReconstructionHyper):
     training : TrainingHyper
         How each is trained; every tenth event validates it.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
 
     training: TrainingHyper = field(default_factory=TrainingHyper)

@@ -39,7 +39,7 @@ class JetNetworkHyper(ReconstructionHyper):
     training : TrainingHyper
         How the network is trained; every tenth jet validates it.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
 
     particles: int = 100

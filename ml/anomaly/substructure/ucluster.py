@@ -55,7 +55,7 @@ class UClusterHyper:
     min_events : int
         The fewest events of each region of the window.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
 
     clusters: int = 30

@@ -30,7 +30,7 @@ class CnnHyper:
     training : TrainingHyper
         How they are trained; the best epoch on the validation events is kept.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
 
     Raises
     ------

@@ -43,7 +43,7 @@ class DeepEnsembleHyper:
     trees : BoostingHyper
         The trees.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
 
     Raises
     ------

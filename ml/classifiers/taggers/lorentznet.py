@@ -36,7 +36,7 @@ class LorentzNetHyper:
         How they are trained; the best epoch on the validation events is kept. In single precision, also on
         a GPU: products of momenta are small differences of large numbers.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
 
     Raises
     ------

@@ -28,7 +28,7 @@ class ParticleFlowHyper:
     training : TrainingHyper
         How they are trained; the best epoch on the validation events is kept.
     device : str
-        ``auto`` (the GPU where there is one), ``cpu`` or ``cuda``.
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
 
     phi: tuple[int, ...] = (128, 128, 128)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from overdensity.ml.networks import graphs
 from overdensity.ml.networks.graphs import (
     EdgeConvolution,
     GraphAutoencoder,
@@ -44,6 +45,13 @@ def test_a_particle_gets_the_mean_of_what_all_others_send():
         expected = torch.stack([convolution.rest(each) for each in first]).mean(0)
         torch.testing.assert_close(found[0, i], expected)
     assert not found[0, 3].any()
+
+
+def test_few_pairs_at_once_give_what_all_give(network, jets, monkeypatch):
+    expected = network.errors(jets)
+    monkeypatch.setattr(graphs, "_PAIRS", 60)  # of jets of 5 particles: two at once
+    with torch.no_grad():
+        torch.testing.assert_close(network.errors(jets), expected)
 
 
 def test_sizes_are_the_published_ones():
