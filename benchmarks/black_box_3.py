@@ -27,12 +27,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from overdensity.core.json_lines import add_line, read_lines
 from overdensity.core.records import atomic_path
 from overdensity.processors import LhcoSource, MultijetProcessor, process
 from overdensity.simulation import read_recipe, simulate_recipe
+from overdensity.stats.p_values.shares import counted
 from overdensity.workflow import parse_config
 from overdensity.workflow.search_run import hunt_search, score_search
 
@@ -235,21 +235,11 @@ def table(folder: Path, how: dict[str, Any]) -> None:
     above = [a > DISCOVERY for a in z]
     both = [a and b for a, b in zip(above, at_mass, strict=True)]
     quiet = [(line["p_global"] or 0) > 0.05 for line in without]
-    print(f"| signal | above {DISCOVERY:g}σ global | {share(above)} |")
-    print(f"| signal | and the mass within {100 * WITHIN:g} % | {share(both)} |")
+    print(f"| signal | above {DISCOVERY:g}σ global | {counted(above)} |")
+    print(f"| signal | and the mass within {100 * WITHIN:g} % | {counted(both)} |")
     if z:
         print(f"| signal | z global | {np.mean(z):.1f} ± {np.std(z) / len(z) ** 0.5:.1f} |")
-    print(f"| none | quiet, p global > 0.05 | {share(quiet)} |")
-
-
-def share(found: list[bool]) -> str:
-    """Return how many, and the interval of 68 % of the share (Clopper and Pearson)."""
-    n, k = len(found), sum(found)
-    if not n:
-        return "-"
-    low = beta.ppf(0.16, k, n - k + 1) if k else 0.0
-    high = beta.ppf(0.84, k + 1, n - k) if k < n else 1.0
-    return f"{k} of {n} ({100 * low:.0f} to {100 * high:.0f} %)"
+    print(f"| none | quiet, p global > 0.05 | {counted(quiet)} |")
 
 
 if __name__ == "__main__":

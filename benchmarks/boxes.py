@@ -23,13 +23,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.stats import beta, binomtest
+from scipy.stats import binomtest
 
 from overdensity.core.json_lines import add_line, read_lines
 from overdensity.core.records import atomic_path
 from overdensity.processors import process
 from overdensity.processors.sources.lhco import LhcoSource
 from overdensity.simulation import DaughterFacts, ProcessFacts, ZprimeMasses, simulate
+from overdensity.stats.p_values.shares import counted
 from overdensity.workflow import parse_config
 from overdensity.workflow.challenge.answer_sheet import AnsweredBox
 from overdensity.workflow.challenge.answering import write_answer
@@ -206,8 +207,8 @@ def table(found: list[dict[str, Any]]) -> None:
             f"{kind}, {n}",
             f"{injected}",
             f"{100 * n / POOL:.0f} %",
-            share([x["found"] for x in same]),
-            *(share(each) if injected else "-" for each in (masses, prongs)),
+            counted([x["found"] for x in same]),
+            *(counted(each) if injected else "-" for each in (masses, prongs)),
         )
         print("| " + " | ".join(row) + " |")
     empty = [x["found"] for x in found if not x["injected"]]
@@ -228,14 +229,6 @@ def said(number: list[float | None] | None) -> str:
         return "-"
     pull = "" if number[1] is None else f" ({number[1]:+.1f})"
     return f"{number[0]:.0f}{pull}"
-
-
-def share(found: list[bool]) -> str:
-    """Return how many, and the interval of 68 % of the share (Clopper and Pearson)."""
-    n, k = len(found), sum(found)
-    low = beta.ppf(0.16, k, n - k + 1) if k else 0.0
-    high = beta.ppf(0.84, k + 1, n - k) if k < n else 1.0
-    return f"{k} of {n} ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
 if __name__ == "__main__":

@@ -24,10 +24,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.stats import beta, kstest
+from scipy.stats import kstest
 
 from overdensity.core.identity import json_digest
 from overdensity.core.json_lines import add_line, read_lines
+from overdensity.stats.p_values.shares import share_of
 from overdensity.stats.workspaces.visible import VisibleCounts, visible_counts
 from overdensity.workflow.config.limits import SignalConfig
 from overdensity.workflow.drawing import BACKGROUND, COLOURS, STYLE
@@ -235,9 +236,7 @@ def toys(arguments: argparse.Namespace) -> None:
 def covers(found: Found) -> tuple[int, int, float, float]:
     """Return how many searches there are, how many limits cover, and the 68 % interval of the fraction."""
     n, covered = len(found["limit"]), int(np.sum(found["limit"] >= found["strength"]))
-    low = beta.ppf(0.16, covered, n - covered + 1) if covered else 0.0
-    high = beta.ppf(0.84, covered + 1, n - covered) if covered < n else 1.0
-    return n, covered, float(low), float(high)
+    return n, covered, *share_of(covered, n)[1:]
 
 
 def plot_toys(found: list[Found]) -> Figure:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
-__all__ = ["Share", "share_below", "share_of"]
+__all__ = ["Share", "counted", "share_below", "share_of"]
 
 
 class Share(NamedTuple):
@@ -52,6 +53,25 @@ def share_of(happened: int, trials: int, *, level: float = 0.68) -> Share:
     """
     low, high = binomtest(happened, trials).proportion_ci(level, method="exact")
     return Share(happened / trials, float(low), float(high))
+
+
+def counted(happened: Sequence[bool]) -> str:
+    """Return how often something happened, with the interval of 68 %, as a cell of a table.
+
+    Parameters
+    ----------
+    happened : sequence of bool
+        Whether it did, trial by trial.
+
+    Examples
+    --------
+    >>> counted([True, False, False]), counted([])
+    ('1 of 3 (6 to 75 %)', '-')
+    """
+    if not happened:
+        return "-"
+    _, low, high = share_of(sum(happened), len(happened))
+    return f"{sum(happened)} of {len(happened)} ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
 def share_below(p: ArrayLike, alpha: float, *, level: float = 0.68) -> Share:

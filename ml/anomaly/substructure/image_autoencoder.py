@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ....core import ConfigError
 from ...method import register_method
 from ...networks.images.convolutions import ConvolutionalAutoencoder
 from ...training.training_hyper import TrainingHyper
@@ -67,12 +66,7 @@ class ImageAutoencoder(ImageNetworks[ImageAutoencoderHyper, ConvolutionalAutoenc
 
     def _untrained(self, height: int, width: int) -> ConvolutionalAutoencoder:
         hyper = self.hyper
-        if height % 4 or width % 4:
-            msg = (
-                f"method {self.name!r} halves images twice, and {height} x {width} pixels do not "
-                "divide by 4; make images of another size"
-            )
-            raise ConfigError(msg)
+        self._refuse_undivided(height, width, 2, "make images of another size")
         return ConvolutionalAutoencoder(
             height, width, filters=hyper.filters, dense=hyper.dense, latent=hyper.latent
         )

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ....core import ConfigError
 from ...blocks.images import Images
 from ...losses.transport import lit_pixels, transport_distances
 from ...method import register_method
@@ -94,12 +93,7 @@ class ImageVae(ImageNetworks[ImageVaeHyper, ImageVariationalAutoencoder]):
 
     def _untrained(self, height: int, width: int) -> ImageVariationalAutoencoder:
         hyper = self.hyper
-        if height % 2**hyper.blocks or width % 2**hyper.blocks:
-            msg = (
-                f"method {self.name!r} halves images {hyper.blocks} times, and {height} x {width} "
-                f"pixels do not divide by {2**hyper.blocks}; set fewer blocks"
-            )
-            raise ConfigError(msg)
+        self._refuse_undivided(height, width, hyper.blocks, "set fewer blocks")
         return ImageVariationalAutoencoder(
             height, width, blocks=hyper.blocks, filters=hyper.filters, latent=hyper.latent
         )

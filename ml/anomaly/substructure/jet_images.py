@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ....core import InputError
+from ....core import ConfigError, InputError
 from ...blocks.images import Images
 from ...method import Need
 from ...sample import Sample
@@ -54,6 +54,16 @@ class JetImages(JetOutliers[AnyHyperT, Images, ModelT], Generic[AnyHyperT, Model
         return {
             name: block.normalised() for name, block in found.items() if isinstance(block, Images)
         }
+
+    def _refuse_undivided(self, height: int, width: int, halvings: int, remedy: str) -> None:
+        """Raise a ConfigError if images cannot be halved so many times."""
+        by = 2**halvings
+        if height % by or width % by:
+            msg = (
+                f"method {self.name!r} halves images, and {height} x {width} pixels do not divide by {by}; "
+                f"{remedy}"
+            )
+            raise ConfigError(msg)
 
     def _refuse_other_size(self, x: Images, height: int, width: int) -> None:
         """Raise an InputError unless images have the size that the method was fitted on."""

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ....core import ConfigError
 from ...blocks.block import forget, new_array
 from ...blocks.images import Images
 from ...method import register_method
@@ -131,12 +130,7 @@ class NormalisedImageAutoencoder(JetImages[NormalisedImageHyper, NormalisedImage
 
     def _untrained(self, height: int, width: int) -> NormalisedImages:
         hyper = self.hyper
-        if height % 2 or width % 2:
-            msg = (
-                f"method {self.name!r} halves images, and {height} x {width} pixels do not divide by 2; "
-                "make images of another size"
-            )
-            raise ConfigError(msg)
+        self._refuse_undivided(height, width, 1, "make images of another size")
         return NormalisedImages(
             height,
             width,

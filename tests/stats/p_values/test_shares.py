@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from overdensity.stats.p_values.shares import share_below, share_of
+from overdensity.stats.p_values.shares import counted, share_below, share_of
 
 
 @pytest.mark.parametrize(("happened", "trials"), [(3, 50), (40, 50), (1, 1000)])
@@ -36,3 +36,12 @@ def test_intervals_cover() -> None:
         held.append(low < 0.1 < high)
     assert 0.62 < np.mean(held) < 0.9  # at least 68 %, as counts allow
     assert share_below(np.ones(10), 0.5).value == 0.0
+
+
+def test_a_cell_counts_what_happened_and_bounds_its_share() -> None:
+    _, low, high = share_of(2, 5)
+    assert (
+        counted([True, False, True, False, False])
+        == f"2 of 5 ({100 * low:.0f} to {100 * high:.0f} %)"
+    )
+    assert counted([]) == "-"
