@@ -1,12 +1,13 @@
 """Features that follow the mass, as they are and decorrelated: what a search quotes. Prints Markdown.
 
     python -P benchmarks/decorrelate.py searches [--boxes 10] [--events 50000] [--mass mjj|mjjj]
-                                 [--of two|three|octet] [--signal 0 150 300] [--by quantiles|flow]
+                                 [--of two|three|octet] [--signal 0 150 300] [--by quantiles|flow] [--start auto]
     python -P benchmarks/decorrelate.py information    # what the features know of a signal
 
 Boxes of the reference sample (different events in each), searched three times in ten windows:
-`plain` with the baseline features; `added` with |Δη| (mass mjj), or |Δη| and two of the three Dalitz
-variables (mass mjjj: the third is one less both), beside them; `decorrelated` with the same under ``decorrelate:``. Each search
+`plain` with the baseline features; `added` with |Δη| (mass mjj), or |Δη| and the least of the three Dalitz
+variables (mass mjjj; two of them are tied, and refused), beside them; `decorrelated` with the same under ``decorrelate:``. The mass
+of three jets turns on within the scan, so that its fits want ``--start auto``. Each search
 leaves its result in the folder and is not done again, so that the study can be interrupted, and
 several runs add up.
 
@@ -48,7 +49,7 @@ SIGNALS = {"two": 3500.0, "three": 3500.0, "octet": 4200.0}  # and their masses,
 OCTETS = 6000  # events that are simulated
 BASE = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 DALITZ = ("dalitz_low", "dalitz_mid", "dalitz_high")  # they add up to one
-ADDED = {"mjj": ("delta_eta",), "mjjj": ("delta_eta", "dalitz_low", "dalitz_high")}
+ADDED = {"mjj": ("delta_eta",), "mjjj": ("delta_eta", "dalitz_low")}  # two of Dalitz are refused
 KINDS = ("plain", "added", "decorrelated")
 LEARNT_FROM = (*KINDS, "decorrelated alone")
 CASES = (
@@ -141,6 +142,8 @@ def shuffled(mass: Array, arguments: argparse.Namespace) -> NDArray[np.int64]:
 def searched(box: int, signal: int, kind: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what a search of a box gave; what is done is read."""
     setting = f"{arguments.mass}-{arguments.of}-n{arguments.events}-{arguments.seed}"
+    if arguments.start is not None:
+        setting += f"-{arguments.start}"
     of_kind = f"{kind}-{arguments.by}" if kind == "decorrelated" else kind
     folder = arguments.out / setting
     done = folder / f"box{box:02d}-s{signal}-{of_kind}.json"
@@ -157,7 +160,7 @@ def searched(box: int, signal: int, kind: str, arguments: argparse.Namespace) ->
         if kind == "decorrelated"
         else [],
         "scan": {"low": LOW, "high": HIGH},
-        "fit": {"spurious": "none"},
+        "fit": {"spurious": "none", "start": arguments.start},
         "pseudo_experiments": 1000,
         "repeats": 1,
         "seed": box + 1,
@@ -207,10 +210,11 @@ def print_table(arguments: argparse.Namespace) -> None:
             near = np.array([each["z_near"] for each in found])
             p = [each["p_global"] for each in found]
             error = near.std(ddof=1) / np.sqrt(len(near)) if len(near) > 1 else np.nan
-            windows = found[0]["windows"]
+            windows = np.unique([each["windows"] for each in found])[[0, -1]]
             uniform = kstest(p, "uniform").pvalue if signal == 0 else np.nan
             print(
-                f"| {signal} | {kind} | {np.median(quotable):.0f} ({quotable.min()}) of {windows} | "
+                f"| {signal} | {kind} | {np.median(quotable):.0f} ({quotable.min()}) of "
+                f"{'-'.join(map(str, np.unique(windows)))} | "
                 f"{refused:.1f} | {z.mean() if z.size else np.nan:.2f}, "
                 f"{z.std() if z.size else np.nan:.2f} | {(z > 3).sum()} of {z.size} | "
                 f"{'' if np.isnan(uniform) else f'{uniform:.2g}'} | "
@@ -301,6 +305,7 @@ def main() -> None:
     parser.add_argument("--signal", type=int, nargs="+", default=[0, 100, 200])
     parser.add_argument("--kinds", choices=KINDS, nargs="+", default=KINDS, help="of searches")
     parser.add_argument("--by", choices=("quantiles", "flow"), default="quantiles")
+    parser.add_argument("--start", choices=("auto",), help="where fits begin (a turn-on)")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     logging.disable()
