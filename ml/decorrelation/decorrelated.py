@@ -268,7 +268,7 @@ class Decorrelated(Method[DecorrelatedHyper]):
             )
             raise ConfigError(msg)
 
-    def _refuse_tied(self, quantiles: Array) -> None:
+    def _refuse_tied(self, quantiles: NDArray[np.floating]) -> None:
         """Refuse features whose quantiles nearly tell each other: how they do follows the mass.
 
         Each quantile is independent of the mass, and a pair of them is as far as it is independent of each other.
@@ -281,7 +281,7 @@ class Decorrelated(Method[DecorrelatedHyper]):
             )
             raise ConfigError(msg)
 
-    def _least_own(self, x: Array, least: float, part: float) -> str:
+    def _least_own(self, x: NDArray[np.floating], least: float, part: float) -> str:
         """Return the names of features of which one has less variance of its own than this, if any."""
         size, direction = np.linalg.eigh(np.atleast_2d(np.corrcoef(x, rowvar=False)))
         own = zip(self.hyper.features, direction[:, 0], strict=True)
