@@ -1,13 +1,13 @@
 """Features that follow the mass, as they are and decorrelated: what a search quotes. Prints Markdown.
 
     python -P benchmarks/decorrelate.py searches [--boxes 10] [--events 50000] [--mass mjj|mjjj]
-                                 [--of two|three|octet] [--signal 0 150 300] [--by quantiles|flow] [--start auto]
+                                 [--of two|three|octet] [--signal 0 150 300] [--by quantiles|flow] [--start 2900]
     python -P benchmarks/decorrelate.py information    # what the features know of a signal
 
 Boxes of the reference sample (different events in each), searched three times in ten windows:
 `plain` with the baseline features; `added` with |Δη| (mass mjj), or |Δη| and the least of the three Dalitz
 variables (mass mjjj; two of them are tied, and refused), beside them; `decorrelated` with the same under ``decorrelate:``. The mass
-of three jets turns on within the scan, so that its fits want ``--start auto``. Each search
+of three jets turns on within the scan, so that its fits want ``--start 2900``. Each search
 leaves its result in the folder and is not done again, so that the study can be interrupted, and
 several runs add up.
 
@@ -143,7 +143,7 @@ def searched(box: int, signal: int, kind: str, arguments: argparse.Namespace) ->
     """Return what a search of a box gave; what is done is read."""
     setting = f"{arguments.mass}-{arguments.of}-n{arguments.events}-{arguments.seed}"
     if arguments.start is not None:
-        setting += f"-{arguments.start}"
+        setting += f"-from{arguments.start:g}"
     of_kind = f"{kind}-{arguments.by}" if kind == "decorrelated" else kind
     folder = arguments.out / setting
     done = folder / f"box{box:02d}-s{signal}-{of_kind}.json"
@@ -305,7 +305,7 @@ def main() -> None:
     parser.add_argument("--signal", type=int, nargs="+", default=[0, 100, 200])
     parser.add_argument("--kinds", choices=KINDS, nargs="+", default=KINDS, help="of searches")
     parser.add_argument("--by", choices=("quantiles", "flow"), default="quantiles")
-    parser.add_argument("--start", choices=("auto",), help="where fits begin (a turn-on)")
+    parser.add_argument("--start", type=float, help="where fits begin, GeV: above a turn-on")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     logging.disable()
