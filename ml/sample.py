@@ -226,19 +226,10 @@ class Sample:
                 wanted |= self.blocks_of(kind, method=method)
         return replace(self, blocks={name: block.normalised() for name, block in wanted.items()})
 
-    def blocks_of(
-        self, kind: BlockKind, *, method: str, example: str | None = None
-    ) -> dict[str, Block[Any]]:
+    def blocks_of(self, kind: BlockKind, *, method: str, say: str = "") -> dict[str, Block[Any]]:
         """Return the blocks of a kind by their names, or say that a method cannot do without.
 
-        Parameters
-        ----------
-        kind : {"constituents", "images"}
-            Of block.
-        method : str
-            The method's name, for the message.
-        example : str, optional
-            A column that it takes, for the message; by default what most methods of the kind take.
+        The message asks for the column ``say``, or for one that most methods of the kind take.
 
         Raises
         ------
@@ -248,7 +239,7 @@ class Sample:
         found = {name: block for name, block in self.blocks.items() if block.kind == kind}
         if not found:
             usual = {"constituents": "j1_constituents", "images": "j1_image"}[kind]
-            msg = f"method {method!r} needs {kind}; no column of features is one ({example or usual}?)"
+            msg = f"method {method!r} needs {kind}; no column of features is one ({say or usual}?)"
             raise InputError(msg)
         return found
 

@@ -181,7 +181,7 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
         self._log_ratio = arrays["log_ratio"]
 
     def _planes(self, data: Sample) -> dict[str, Block[Any]]:
-        return data.blocks_of("images", method=self.name, example="j1_mass_plane, j1_lund_plane")
+        return data.blocks_of("images", method=self.name, say="j1_mass_plane, j1_lund_plane")
 
     def _learn(
         self, words: csr_matrix, alpha: NDArray[np.float64], weight: NDArray[np.float64], seed: int
