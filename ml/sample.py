@@ -314,7 +314,11 @@ class Sample:
                 for i, name in enumerate(self.names)
                 if constant[i]
             )
-            msg = f"feature {names} is the same in all events (constant); leave it out"
+            one = constant.sum() == 1
+            found, left = (
+                (f"feature {names} is", "it") if one else (f"features {names} are", "them")
+            )
+            msg = f"{found} the same in all events (constant); leave {left} out"
             raise InputError(msg)
 
     def refuse_functions_of_mass(self) -> None:

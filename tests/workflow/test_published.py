@@ -21,7 +21,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "published"
 COLUMNS = "_columns"  # ends the name of what makes the columns of a benchmark
 WINDOW = Window(3500.0, 3200.0, 3800.0, 2700.0, 4600.0)
 LEAST = {"epochs": 1, "batch": 32, "particles": 12, "jets": 30}
-LARGE = dict.fromkeys(("deep_ensemble", "lorentznet", "part", "particlenet"), 300)  # events
+LARGE: dict[str, int] = dict.fromkeys(
+    ("deep_ensemble", "lorentznet", "part", "particlenet"), 300
+)  # events
 
 
 def with_least(values: Any) -> Any:
