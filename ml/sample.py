@@ -315,10 +315,8 @@ class Sample:
                 if constant[i]
             )
             one = constant.sum() == 1
-            found, left = (
-                (f"feature {names} is", "it") if one else (f"features {names} are", "them")
-            )
-            msg = f"{found} the same in all events (constant); leave {left} out"
+            are, left = ("feature {} is", "it") if one else ("features {} are", "them")
+            msg = f"{are.format(names)} the same in all events (constant); leave {left} out"
             raise InputError(msg)
 
     def refuse_functions_of_mass(self) -> None:
