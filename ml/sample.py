@@ -316,7 +316,9 @@ class Sample:
                 for i, name in enumerate(self.names)
                 if constant[i]
             )
-            msg = f"feature {names} is the same in all events (constant); leave it out"
+            one = constant.sum() == 1
+            are, left = ("feature {} is", "it") if one else ("features {} are", "them")
+            msg = f"{are.format(names)} the same in all events (constant); leave {left} out"
             raise InputError(msg)
 
     def refuse_functions_of_mass(self) -> None:
