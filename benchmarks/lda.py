@@ -52,7 +52,7 @@ def measure(
 def excess(events: Sample, seed: int) -> float:
     """Return the excess of selected background in the signal region, in standard deviations."""
     folding = Folding(seed=seed, folds=3, scheme="all")
-    method = make_method("lda", region="all", alphas=[[0.9, 0.1]], restarts=4)
+    method = make_method("lda", region="all", alphas=[[0.9, 0.1]])
     scores = cross_fit(method, events, WINDOW, folding)
     p = conformal_p(scores, events.mass, folding.of(events.event), window=(WINDOW.low, WINDOW.high))
     inside = WINDOW.signal(events.mass)
@@ -77,7 +77,7 @@ def main() -> None:
     given = parser.parse_args()
     alphas = {"alphas": [given.alpha]} if given.alpha else {}
     heads = ["basis", "signal", "AUC", "SIC(1 %)", "share of the theme"]
-    heads += [f"concentrations {given.alpha}"] if given.alpha else ["above 2σ", "above 3σ"]
+    heads += ["above 2σ", "above 3σ"] * (not given.alpha)
     print("| " + " | ".join(heads) + " |\n|" + " --- |" * len(heads))
     for basis in ("mass_plane", "lund_plane"):
         events = read(given.columns, basis)
