@@ -35,8 +35,8 @@ class LatentDirichletHyper:
     Attributes
     ----------
     alphas : tuple of tuples of float
-        Concentrations of the themes to choose from by the perplexity. One number a theme; two
-        themes as published.
+        Concentrations of the themes, one number a theme; two themes as published, and the public
+        code's numbers. Of several, those of the lowest perplexity are kept, as the paper says.
     eta : float
         Concentration of the words in a theme: so many of each word are seen beforehand.
     restarts : int
@@ -62,7 +62,7 @@ class LatentDirichletHyper:
         The fewest events to learn from.
     """
 
-    alphas: tuple[tuple[float, ...], ...] = ((0.9, 0.1), (0.99, 0.01), (0.5, 0.5))
+    alphas: tuple[tuple[float, ...], ...] = ((0.9, 0.1),)
     eta: float = 0.5
     restarts: int = 60
     continued: int = 20
@@ -113,7 +113,6 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
     )
     Hyper: ClassVar[type[LatentDirichletHyper]] = LatentDirichletHyper
     fast: ClassVar[Mapping[str, Any]] = {
-        "alphas": [[0.9, 0.1]],
         "restarts": 1,
         "passes": 2,
         "scale": 12.0,
