@@ -229,12 +229,10 @@ class Sample:
     def blocks_of(self, kind: BlockKind, *, method: str, say: str = "") -> dict[str, Block[Any]]:
         """Return the blocks of a kind by their names, or say that a method cannot do without.
 
-        The message asks for the column ``say``, or for one that most methods of the kind take.
-
         Raises
         ------
         InputError
-            If there is none.
+            If there is none; it asks for columns like ``say``, or like those of most methods.
         """
         found = {name: block for name, block in self.blocks.items() if block.kind == kind}
         if not found:
@@ -316,7 +314,9 @@ class Sample:
                 for i, name in enumerate(self.names)
                 if constant[i]
             )
-            msg = f"feature {names} is the same in all events (constant); leave it out"
+            one = constant.sum() == 1
+            are, left = ("feature {} is", "it") if one else ("features {} are", "them")
+            msg = f"{are.format(names)} the same in all events (constant); leave {left} out"
             raise InputError(msg)
 
     def refuse_functions_of_mass(self) -> None:
