@@ -36,6 +36,7 @@ def test_concentrations_are_those_of_the_lowest_perplexity(sample, window):
 
     both = lost([[0.9, 0.1], [0.5, 0.5]])
     alone = [lost([alpha]).perplexities[0] for alpha in both.hyper.alphas]
+    assert both.hyper.alphas == ((0.9, 0.1), (0.5, 0.5))  # tuples, as the default is
     assert list(both.perplexities) == alone
     assert both.alpha == tuple(both.hyper.alphas[int(np.argmin(alone))])
 
