@@ -130,9 +130,12 @@ class Constituents(Block[Particles]):
         np.cumsum(counts, out=offsets[1:])
         values = np.empty((offsets[-1], 3), np.float32)
         for store, rows, events in self._pieces(which):
+            order = np.argsort(rows, kind="stable")  # each part from a place of the file of its own
             for part in _parts(counts[events]):
-                of, n = events[part], counts[events[part]]
-                values[_spans(offsets[of], n)] = store.values[_spans(store.offsets[rows[part]], n)]
+                row, of = rows[order[part]], events[order[part]]
+                source = _spans(store.offsets[row], counts[of])
+                values[_spans(offsets[of], counts[of])] = store.values[source]
+                forget(store.values)
         if self.per_jet:
             for part in _parts(counts):
                 edges = offsets[part.start : part.stop + 1]
