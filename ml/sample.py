@@ -226,18 +226,18 @@ class Sample:
                 wanted |= self.blocks_of(kind, method=method)
         return replace(self, blocks={name: block.normalised() for name, block in wanted.items()})
 
-    def blocks_of(self, kind: BlockKind, *, method: str) -> dict[str, Block[Any]]:
+    def blocks_of(self, kind: BlockKind, *, method: str, say: str = "") -> dict[str, Block[Any]]:
         """Return the blocks of a kind by their names, or say that a method cannot do without.
 
         Raises
         ------
         InputError
-            If there is none.
+            If there is none; it asks for columns like ``say``, or like those of most methods.
         """
         found = {name: block for name, block in self.blocks.items() if block.kind == kind}
         if not found:
-            example = {"constituents": "j1_constituents", "images": "j1_image"}[kind]
-            msg = f"method {method!r} needs {kind}; no column of features is one ({example}?)"
+            usual = {"constituents": "j1_constituents", "images": "j1_image"}[kind]
+            msg = f"method {method!r} needs {kind}; no column of features is one ({say or usual}?)"
             raise InputError(msg)
         return found
 

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix, hstack, vstack
 
 from ....core import InputError
 from ....core.windows import Window
+from ...blocks.block import Block
 from ...blocks.images import Images
 from ...hyper_checks import refuse_unusable
 from ...inputs.jet_columns import sort_jets
@@ -25,7 +26,6 @@ Region = Literal["signal", "window", "all"]
 
 _ROWS = 8192  # events whose planes are dense at a time
 _TRIED = 3000  # events that all beginnings are tried on
-_CONTINUED = 3  # the best beginnings, which go on with all events
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,15 @@ class LatentDirichletHyper:
     Attributes
     ----------
     alphas : tuple of tuples of float
-        Concentrations of the themes to choose from by the perplexity. One number a theme; two
-        themes as published.
+        Concentrations of the themes, one number a theme; two themes as published, and the public
+        code's numbers. Of several, those of the lowest perplexity are kept, as the paper says.
     eta : float
         Concentration of the words in a theme: so many of each word are seen beforehand.
     restarts : int
-        Beginnings, of which that of the lowest perplexity is kept. Published: one.
+        Beginnings, each tried on a few events. Published: one.
+    continued : int
+        How many of them, those of the lowest perplexity, go on with all events; of these again the
+        best is kept.
     passes : int
         How often all events are learnt.
     batch : int
@@ -59,9 +62,10 @@ class LatentDirichletHyper:
         The fewest events to learn from.
     """
 
-    alphas: tuple[tuple[float, ...], ...] = ((0.9, 0.1), (0.99, 0.01), (0.5, 0.5))
+    alphas: tuple[tuple[float, ...], ...] = ((0.9, 0.1),)
     eta: float = 0.5
-    restarts: int = 12
+    restarts: int = 60
+    continued: int = 20
     passes: int = 5
     batch: int = 2000
     decay: float = 0.5
@@ -81,6 +85,7 @@ class LatentDirichletHyper:
             and all(each > 0 for alpha in self.alphas for each in alpha),
             eta=self.eta > 0,
             restarts=self.restarts >= 1,
+            continued=self.continued >= 1,
             passes=self.passes >= 1,
             batch=self.batch >= 1,
             decay=0 < self.decay <= 1,
@@ -108,7 +113,6 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
     )
     Hyper: ClassVar[type[LatentDirichletHyper]] = LatentDirichletHyper
     fast: ClassVar[Mapping[str, Any]] = {
-        "alphas": [[0.9, 0.1]],
         "restarts": 1,
         "passes": 2,
         "scale": 12.0,
@@ -122,14 +126,12 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
 
     def shown(self, sample: Sample) -> Sample:
         """Return the sample with its planes as they are: counts; see :meth:`Method.shown`."""
-        planes = sample.blocks_of("images", method=self.name)
-        return replace(sample.without_label(), blocks=planes)
+        return replace(sample.without_label(), blocks=self._planes(sample))
 
     def inputs_of(self, data: Sample) -> Sample:
         """Return the planes alone; see :meth:`Method.inputs_of`."""
         nothing = np.empty((len(data), 0), np.float32)
-        planes = data.blocks_of("images", method=self.name)
-        return replace(data, features=nothing, names=(), blocks=planes)
+        return replace(data, features=nothing, names=(), blocks=self._planes(data))
 
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
@@ -137,7 +139,7 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
         """Learn the themes; see :meth:`Method.fit`."""
         del simulation  # everything is learnt from data
         self._names = data.names
-        self._blocks = tuple(data.blocks_of("images", method=self.name))
+        self._blocks = tuple(self._planes(data))
         data = data.take(self._learnt(data, window))
         if len(data) < self.fewest_events:
             msg = (
@@ -181,12 +183,15 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
         self.themes, self.shares = arrays["themes"], arrays["shares"]
         self._log_ratio = arrays["log_ratio"]
 
+    def _planes(self, data: Sample) -> dict[str, Block[Any]]:
+        return data.blocks_of("images", method=self.name, say="j1_mass_plane, j1_lund_plane")
+
     def _learn(
         self, words: csr_matrix, alpha: NDArray[np.float64], weight: NDArray[np.float64], seed: int
     ) -> tuple[float, NDArray[np.float64]]:
         """Return perplexity and themes of the best of several beginnings.
 
-        Each makes two passes over a few events, and the best of them all passes over all.
+        Each makes two passes over a few events, and the best of them make all passes over all.
         """
         hyper = self.hyper
         steps = Steps(hyper.eta, hyper.passes, hyper.batch, hyper.decay, hyper.offset)
@@ -201,7 +206,7 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
         tried.sort(key=lambda each: each[0])
         learnt = [
             learn_themes(words, alpha, lam, steps, weight=weight, seed=seed)
-            for _, lam in tried[:_CONTINUED]
+            for _, lam in tried[: hyper.continued]
         ]
         lost = [perplexity(words, alpha, lam) for lam in learnt]
         best = int(np.argmin(lost))
