@@ -9,7 +9,7 @@ octets to R and a gluon, R to two gluons, of 4.2 TeV, as 5 to 8. It is drawn fro
 share events; the table says how many. Of the pool `preset`, all is simulated by the preset `bb3`; that of
 `reference` is the background of the reference sample (500 000 events, Pythia's defaults and Delphes), and
 signal simulated with Pythia's defaults. Each box is searched as `examples/black_box_3/search.yaml` says, in three
-partitions into folds, the default, about a minute and a half of CPU time; what each of them says alone is shown, too.
+partitions into folds, the default, about a minute of CPU time; what each of them says alone is shown, too.
 
 Every part goes on where it stopped; `boxes` adds a line to ``black_box_3.jsonl`` in the folder for each search.
 """
@@ -69,11 +69,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 21)))
     parser.add_argument("--with", dest="boxes", choices=BOXES, nargs="+", default=list(BOXES))
     parser.add_argument("--kind", default="quadratic", help="of classifier")
-    parser.add_argument("--start", default=None, help="of the fits, as in fit.start")
     parser.add_argument("--folder", type=Path, default=RUNS, help="where results are")
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
-    how = {"pool": given.pool, "kind": given.kind, "asked": given.start}
+    how = {"pool": given.pool, "kind": given.kind, "delta_eta": max_delta_eta()}
     if given.part == "pool":
         make_pool(given.pool, given.background, given.workers)
     elif given.part == "boxes":
@@ -130,7 +129,19 @@ def read_pool(pool: str) -> dict[str, Columns]:
             raise SystemExit(msg)
         table = pa.concat_tables([pq.read_table(file) for file in files])
         found[name] = {key: table[key].to_numpy() for key in ("m_jets", *FEATURES)}
+        found[name]["delta_eta"] = delta_eta(table)
     return found
+
+
+def delta_eta(table: pa.Table) -> NDArray[np.float64]:
+    """Return the difference in η of the leading jets."""
+    first, second = (table[f"j{k}_eta"].to_numpy().astype(float) for k in (1, 2))
+    return np.abs(first - second)
+
+
+def max_delta_eta() -> float:
+    """Return where the processor of the search cuts on it."""
+    return float(yaml.safe_load(CONFIG.read_text())["processor"]["max_delta_eta"])
 
 
 def of_reference(table: pa.Table) -> Columns:
@@ -148,6 +159,7 @@ def of_reference(table: pa.Table) -> Columns:
         "j1_mass_over_pt": jets[0][3] / jets[0][0],
         "j2_mass_over_pt": jets[1][3] / jets[1][0],
         "j3_pt_over_m": jets[2][0] / mass,
+        "delta_eta": delta_eta(table),
     }
 
 
@@ -173,12 +185,11 @@ def search(
     box = {
         key: np.concatenate([pool[name][key][rows[name]] for name in rows]) for key in pool["qcd"]
     }
-    kept = rng.permutation(np.flatnonzero(box["m_jets"] > LOW))
+    central = box.pop("delta_eta") < how["delta_eta"]
+    kept = rng.permutation(np.flatnonzero(central & (box["m_jets"] > LOW)))
     values = yaml.safe_load(CONFIG.read_text())
     values.pop("processor")
     values["method"]["classifier"] = values["method"]["classifier"] | {"kind": how["kind"]}
-    if how["asked"] is not None:
-        values["fit"]["start"] = how["asked"] if how["asked"] == "auto" else float(how["asked"])
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "box.parquet"
         pq.write_table(pa.table({key: x[kept].astype(np.float32) for key, x in box.items()}), file)
@@ -197,7 +208,6 @@ def search(
         "mass": None if best is None else best.mass,
         "efficiency": None if best is None else best.efficiency,
         "low": None if best is None else best.low,
-        "start": None if results.fit_start is None else results.fit_start.start,
         "alone": [] if results.repeats is None else list(results.repeats.p_global),
         "flags": list(results.flags),
         "of": len(pool["qcd"]["m_jets"]),
