@@ -1,7 +1,7 @@
 """Whole searches with methods that read constituents and images, from raw events.
 
     python -P benchmarks/blocks.py searches [--seeds 1 2] [--methods particle_flow vrnn] [--boxes rnd none signal]
-        [--events 25000]
+        [--events 25000] [--workers 1]
     python -P benchmarks/blocks.py memory [--events 25000 100000]
 
 ``searches`` takes the configurations of ``examples/below_features/`` through `overdensity run`: on the 13 000
@@ -38,29 +38,31 @@ REFERENCE = ROOT.parent / "shared" / "data" / "reference" / "rnd_events_13k.h5"
 EVENTS, SIGNAL = 40_000, 0.01
 METHODS = (
     *("particle_flow", "image_autoencoder", "vrnn", "graph_autoencoder", "ucluster"),
-    *("image_vae", "medoids", "tag_n_train", "lstm"),
+    *("image_vae", "medoids", "tag_n_train", "lstm", "deep_ensemble"),
 )
 BOXES = ("rnd", "none", "signal")
 PIXELS, LIT = 40, 30
 
 
-def simulated(seed: int, events: int, folder: Path) -> tuple[Path, Path]:
+def simulated(seed: int, events: int, folder: Path, workers: int) -> tuple[Path, Path]:
     """Return the files of background and of signal of a seed; they are made where they are missing."""
     folder.mkdir(parents=True, exist_ok=True)
     background, signal = (
         folder / f"{kind}_{seed}_{events}.h5" for kind in ("background", "signal")
     )
     if not background.is_file():
-        simulate(background, background=events, signal=0, seed=100 * seed)
+        simulate(background, background=events, signal=0, seed=100 * seed, workers=workers)
     if not signal.is_file():
-        simulate(signal, background=0, signal=round(SIGNAL * events), seed=seed)
+        simulate(signal, background=0, signal=round(SIGNAL * events), seed=seed, workers=workers)
     return background, signal
 
 
-def search(method: str, files: list[Path], columns: Path, out: Path) -> tuple[SearchResults, Run]:
+def search(
+    method: str, files: list[Path], columns: Path, out: Path, workers: int
+) -> tuple[SearchResults, Run]:
     """Search files with the example of a method; those of two jets share the columns."""
     example = EXAMPLES / f"{method}.yaml"
-    overrides = [f"events.files={[str(file) for file in files]}"]
+    overrides = [f"events.files={[str(file) for file in files]}", f"workers={workers}"]
     if load_config(example).processor.name == "dijet":
         of_all = ["constituents_30", "image", "tau21", "n"]
         overrides += [f"processor.features={of_all}", f"columns={columns}"]
@@ -79,12 +81,12 @@ def kept(run: Run) -> tuple[float, float]:
 
 
 def boxes_of(
-    seeds: list[int], kinds: list[str], events: int, folder: Path
+    seeds: list[int], kinds: list[str], events: int, folder: Path, workers: int
 ) -> dict[str, tuple[str, list[Path]]]:
     """Return what is searched: the name, and what it is and its files."""
     boxes = {"rnd_13k": ("reference, 1000 of 13 000", [REFERENCE])}
     for seed in seeds:
-        background, signal = simulated(seed, events, folder / "events")
+        background, signal = simulated(seed, events, folder / "events", workers)
         boxes[f"none_{seed}_{events}"] = (f"box {seed}, none", [background])
         boxes[f"signal_{seed}_{events}"] = (
             f"box {seed}, {SIGNAL * events:.0f} of {events:_}".replace("_", " "),
@@ -93,7 +95,9 @@ def boxes_of(
     return {name: box for name, box in boxes.items() if name.split("_")[0] in kinds}
 
 
-def searches(boxes: dict[str, tuple[str, list[Path]]], methods: list[str], folder: Path) -> None:
+def searches(
+    boxes: dict[str, tuple[str, list[Path]]], methods: list[str], folder: Path, workers: int
+) -> None:
     """Print a row a search."""
     header = (
         "method", "events, signal", "z unselected", "z local", "p global", "mass [GeV]",
@@ -103,7 +107,7 @@ def searches(boxes: dict[str, tuple[str, list[Path]]], methods: list[str], folde
     for method in methods:
         for name, (what, files) in boxes.items():
             results, run = search(
-                method, files, folder / "columns" / name, folder / f"{method}_{name}"
+                method, files, folder / "columns" / name, folder / f"{method}_{name}", workers
             )
             rows = [row for window in results.windows for row in window.selections]
             unselected = [w.unselected.z_local for w in results.windows]
@@ -202,6 +206,7 @@ def main() -> None:
     of_searches.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     of_searches.add_argument("--boxes", nargs="+", choices=BOXES, default=list(BOXES))
     of_searches.add_argument("--events", type=int, default=EVENTS)
+    of_searches.add_argument("--workers", type=int, default=2)
     of_searches.add_argument("--out", type=Path, default=Path("runs/blocks"))
     of_memory = commands.add_parser("memory", help="measure the memory of scoring images")
     of_memory.add_argument("--events", type=int, nargs="+", default=[25_000, 100_000])
@@ -210,8 +215,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.command == "searches":
         folder = given.out.absolute()
-        boxes = boxes_of(given.seeds, given.boxes, given.events, folder)
-        searches(boxes, given.methods, folder)
+        boxes = boxes_of(given.seeds, given.boxes, given.events, folder, given.workers)
+        searches(boxes, given.methods, folder, given.workers)
     elif given.command == "memory":
         memory(given.events)
     else:

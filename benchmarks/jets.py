@@ -4,6 +4,7 @@
     python -P benchmarks/jets.py ucluster [--seeds 1 2 3] [--out runs/jets]
     python -P benchmarks/jets.py lstm [--seeds 1 2 3] [--out runs/jets]
     python -P benchmarks/jets.py memory [--methods vrnn ucluster] [--events 50000 500000]
+    python -P benchmarks/jets.py published
 
 A simulated box of 40 000 QCD dijets and 4000 events of the R&D signal (Z' of 3.5 TeV to X and Y of 500
 and 100 GeV), made where they are missing. For each seed one half of the background and 100 signal
@@ -13,7 +14,9 @@ worth at the published numbers of events, all of them and those above a cut that
 background, with a background uncertainty of 15 %. ``ucluster`` learns with 1 % of signal and without, and
 looks into the clusters of the other half. ``lstm`` learns the R&D signal by the truth from jets of radius
 0.7, and scores it and a signal with the masses of Black Box 1. ``memory`` learns from events with 100
-constituents a jet and scores them, each number in a process of its own.
+constituents a jet and scores them, each number in a process of its own. ``published`` tells what a step of
+the training of ``examples/published/`` keeps for its gradient, in single precision, from two events with all
+constituents.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.special import betainc
 from scipy.stats import norm, spearmanr
@@ -40,7 +44,9 @@ from overdensity.ml.classifiers.lstm import LstmHyper
 from overdensity.ml.hyperparameters import replaced
 from overdensity.processors import DijetProcessor, LhcoSource, MultijetProcessor, process
 from overdensity.simulation import ZprimeMasses, simulate
+from overdensity.workflow import load_config
 
+PUBLISHED_SIZES = Path(__file__).resolve().parents[1] / "examples" / "published"
 BACKGROUND, SIGNAL, LEARNT = 40_000, 4000, 100
 FEATURES = ("j1_pt", "j1_constituents_50", "j2_constituents_50")
 PUBLISHED, UNCERTAINTY = (895_113, 4498), 0.15
@@ -295,6 +301,31 @@ def score(method: str, events: int) -> None:
         )
 
 
+def published() -> None:
+    """Print what a step of each tagger of its published size keeps in memory."""
+    header = ("kind", "parameters", "constituents", "batch", "kept a step [GB]")
+    print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
+    rng, few = np.random.default_rng(1), 2
+    for kind in ("pcnn", "particlenet", "part", "lorentznet"):
+        method = load_config(PUBLISHED_SIZES / f"{kind}.yaml").method
+        settings = make_method(method.name, **method.hyperparameters).hyper.classifier.settings
+        shape = (few, settings.particles)
+        share = rng.dirichlet(np.ones(shape[1]), few)
+        jet = torch.tensor(np.stack([share, *rng.normal(0, 0.2, (2, *shape))], axis=2)).float()
+        network, kept = settings.network(0, 2), {}
+
+        def keep(tensor: torch.Tensor, kept: dict[int, int] = kept) -> torch.Tensor:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            network(torch.empty(few, 0), jet, jet)
+        numbers = [weight.numel() for weight in network.parameters()]
+        size = (sum(kept.values()) - 4 * sum(numbers)) / few * settings.training.batch / 1e9
+        cells = (sum(numbers), settings.particles, settings.training.batch)
+        print(f"| `{kind}` | {' | '.join(map(str, cells))} | {size:.0f} |")
+
+
 def toy(events: int, folder: Path) -> Sample:
     """Return events of two jets of 100 constituents, which lie in memory maps."""
     blocks = {}
@@ -317,7 +348,7 @@ def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "what", nargs="+", choices=(*VARIANTS, "ucluster", "lstm", "memory", "score")
+        "what", nargs="+", choices=(*VARIANTS, "ucluster", "lstm", "memory", "published", "score")
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--methods", nargs="+", choices=MEMORY, default=list(MEMORY))
@@ -326,6 +357,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.what == ["memory"]:
         memory(given.methods, given.events)
+    elif given.what == ["published"]:
+        published()
     elif given.what == ["score"]:
         score(given.methods[0], given.events[0])
     elif given.what == ["ucluster"]:

@@ -72,10 +72,19 @@ COLUMNS = {
     "autoencoder, 8 inputs, by pT": Row("autoencoder", EIGHT, {"sort": False}),
 }
 _SHORT = {"training": {"epochs": 56, "patience": 0}}  # four cycles
+_LATER = {  # of arXiv:2305.15179, without tied weights and first training: five cycles
+    "nodes": (84, 14),
+    "judge": (300, 200, 100, 50),
+    "distance": 6.0,
+    "decorrelation": 65.0,
+    "turns": (5, 7),
+    "training": {"epochs": 60, "batch": 2048, "patience": 0},
+}
 OTHERS = {
     "gan_ae": Row("gan_ae", NINE, _SHORT, "0.905; 0.869"),
     "gan_ae, α = 0": Row("gan_ae", NINE, {"decorrelation": 0.0, **_SHORT}),
     "gan_ae, α = 10": Row("gan_ae", NINE, {"decorrelation": 10.0, **_SHORT}),
+    "gan_ae, later version": Row("gan_ae", NINE, _LATER),
     "mahalanobis, 9 inputs": Row("mahalanobis", NINE),
 }
 ROWS = COLUMNS | OTHERS

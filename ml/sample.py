@@ -226,8 +226,10 @@ class Sample:
                 wanted |= self.blocks_of(kind, method=method)
         return replace(self, blocks={name: block.normalised() for name, block in wanted.items()})
 
-    def blocks_of(self, kind: BlockKind, *, method: str) -> dict[str, Block[Any]]:
+    def blocks_of(self, kind: BlockKind, *, method: str, say: str = "") -> dict[str, Block[Any]]:
         """Return the blocks of a kind by their names, or say that a method cannot do without.
+
+        The message asks for the column ``say``, or for one that most methods of the kind take.
 
         Raises
         ------
@@ -236,8 +238,8 @@ class Sample:
         """
         found = {name: block for name, block in self.blocks.items() if block.kind == kind}
         if not found:
-            example = {"constituents": "j1_constituents", "images": "j1_image"}[kind]
-            msg = f"method {method!r} needs {kind}; no column of features is one ({example}?)"
+            usual = {"constituents": "j1_constituents", "images": "j1_image"}[kind]
+            msg = f"method {method!r} needs {kind}; no column of features is one ({say or usual}?)"
             raise InputError(msg)
         return found
 
@@ -314,7 +316,9 @@ class Sample:
                 for i, name in enumerate(self.names)
                 if constant[i]
             )
-            msg = f"feature {names} is the same in all events (constant); leave it out"
+            one = constant.sum() == 1
+            are, left = ("feature {} is", "it") if one else ("features {} are", "them")
+            msg = f"{are.format(names)} the same in all events (constant); leave {left} out"
             raise InputError(msg)
 
     def refuse_functions_of_mass(self) -> None:

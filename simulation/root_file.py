@@ -13,6 +13,7 @@ import uproot
 from numpy.typing import NDArray
 
 from ..core import InputError
+from ..core.identity import content_ids_of_lists
 from ..core.records import atomic_file
 from .selection import Events
 
@@ -30,8 +31,9 @@ class TreeWriter:
     Branches of the layout ``flat``, in the tree ``events``: the lists ``particles_pt``, ``_eta``,
     ``_phi`` (GeV; massless) and ``_charge``; of the electrons and muons above 10 GeV also
     ``leptons_pt``, ``_eta``, ``_phi``, ``_charge``, ``_pdg_id`` and ``_isolation``, the sum of pT of other
-    particles within 0.3 over their own; ``event``, the number of the row; ``weight``, where the
-    generator gives some; ``jet_origin`` and ``jet_prongs`` of the two leading jets, see
+    particles within 0.3 over their own; ``event``, an id by content, as events of an ``.h5`` file have:
+    files can be given together, and an event that is in two of them is noticed; ``weight``, where
+    the generator gives some; ``jet_origin`` and ``jet_prongs`` of the two leading jets, see
     `truth.origin_of_jets`; ``process``, by its place in the recipe; and ``label``.
 
     Of the layout ``delphes``, in the tree ``Delphes``, as Delphes 3 names them: ``Event.Number`` and
@@ -67,21 +69,24 @@ class TreeWriter:
         InputError
             If these have generator weights and the first ones had none.
         """
-        number = np.arange(self._rows, self._rows + len(events), dtype=np.uint64)
         if self._layout == "delphes":
+            number = np.arange(self._rows, self._rows + len(events))
             self._write(_of_delphes(events, number), ".", lambda name: f"{name}_size")
         else:
-            self._write(self._flat(events, number, process, label), "_", lambda name: f"n{name}")
+            self._write(self._flat(events, process, label), "_", lambda name: f"n{name}")
         self._rows += len(events)
 
     def _flat(
         self,
         events: Events,
-        number: NDArray[np.uint64],
         process: NDArray[np.integer[Any]],
         label: NDArray[np.int8],
     ) -> dict[str, Any]:
-        branches = {"event": number, "particles": _particles(events), "leptons": _leptons(events)}
+        branches = {
+            "event": content_ids_of_lists(events.counts, *events.objects.T),
+            "particles": _particles(events),
+            "leptons": _leptons(events),
+        }
         weighted = bool(np.any(events.weight != 1))
         self._weighted = self._weighted if self._rows else weighted
         if weighted and not self._weighted:
@@ -139,7 +144,7 @@ def tree_writer(
         yield TreeWriter(file, truth=truth, layout=layout)
 
 
-def _of_delphes(events: Events, number: NDArray[np.uint64]) -> dict[str, Any]:
+def _of_delphes(events: Events, number: NDArray[np.int64]) -> dict[str, Any]:
     """Return the branches of Delphes."""
     particles: Any = _particles(events)
     leptons: Any = _leptons(events)
@@ -149,7 +154,7 @@ def _of_delphes(events: Events, number: NDArray[np.uint64]) -> dict[str, Any]:
     of_leptons = {**charged, "isolation": "IsolationVar"}
     return {
         "Event": ak.unflatten(
-            ak.zip({"Number": number.astype(np.int64), "Weight": events.weight.astype(np.float32)}),
+            ak.zip({"Number": number, "Weight": events.weight.astype(np.float32)}),
             np.ones(len(events), np.int64),
         ),
         "EFlowTrack": _renamed(particles[particles.charge != 0], charged),

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .jet_taggers import NOMINAL_PT, JetTagger, ParticleNorm, placed_inputs
-from .sets import PARTICLE_INPUTS
+from .jet_taggers import NOMINAL_PT, JetTagger, ParticleNorm, placed
+from .sets import PARTICLE_INPUTS, particle_inputs
 
 __all__ = ["AttentionBlock", "ParticleTransformerNetwork", "pair_features"]
 
@@ -80,16 +80,18 @@ class ParticleTransformerNetwork(JetTagger):
 
     def embedded(self, jet: Tensor, mask: Tensor) -> Tensor:
         """Return the class token of each jet, after it has attended to the particles."""
-        x = self.embedding(self.norm(placed_inputs(jet, mask), mask)) * mask[..., None]
+        x = self.embedding(self.norm(particle_inputs(jet[mask])))
         padding = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, _NEVER)[:, None, None]
         bias = self.pairs(jet, mask) + padding
         for block in self.layers:
-            x = block(x, x, bias)
-        token = self.token.to(x.dtype).expand(x.shape[0], -1, -1)
-        seen = functional.pad(padding, (1, 0))
+            x = block(x, x, bias, asking=mask, there=mask)
+        token = self.token[0].to(x.dtype).expand(mask.shape[0], -1)
+        one, there = mask.new_ones(mask.shape[0], 1), functional.pad(mask, (1, 0), value=True)
+        seen, particles = functional.pad(padding, (1, 0)), placed(x, mask)
         for block in self.class_layers:
-            token = block(token, torch.cat([token, x], dim=1), seen)
-        return self.last_norm(token)[:, 0]
+            told = torch.cat([token[:, None], particles], dim=1)[there]
+            token = block(token, told, seen, asking=one, there=there)
+        return self.last_norm(token)
 
 
 class AttentionBlock(nn.Module):
@@ -113,7 +115,7 @@ class AttentionBlock(nn.Module):
 
     def __init__(self, width: int, heads: int, *, dropout: float) -> None:
         super().__init__()
-        self.heads, self.p = heads, dropout
+        self.heads, self.width, self.p = heads, width // heads, dropout
         self.norm = nn.LayerNorm(width)
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.out = nn.Linear(width, width)
@@ -130,39 +132,45 @@ class AttentionBlock(nn.Module):
             nn.Dropout(dropout),
         )
 
-    def forward(self, asks: Tensor, told: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        self, asks: Tensor, told: Tensor, bias: Tensor, *, asking: Tensor, there: Tensor
+    ) -> Tensor:
         """Return what asks with what it has learnt added, of its shape.
 
         Parameters
         ----------
-        asks : Tensor, shape (n_jets, n_asking, width)
-            The particles, or the class token, which is not normalised.
-        told : Tensor, shape (n_jets, n_told, width)
-            What it attends to.
-        bias : Tensor, shape (n_jets, n_heads or 1, n_asking or 1, n_told)
+        asks : Tensor, shape (n_asking, width)
+            The particles of all jets, without padding; or the class tokens, which are not normalised.
+        told : Tensor, shape (n_told, width)
+            What they attend to.
+        bias : Tensor, shape (n_jets, n_heads or 1, longest or 1, longest)
             Is added to the attention before the softmax.
+        asking, there : Tensor of bool, shape (n_jets, longest)
+            Where in its jet each of ``asks`` and ``told`` stands.
         """
         keys = self.norm(told)
-        queries = keys if asks is told else asks
-        q, k, v = (
-            self._heads(layer(x)).transpose(1, 2)
-            for layer, x in ((self.query, queries), (self.key, keys), (self.value, keys))
-        )
+        q = self._of_jets(self.query(keys if asks is told else asks), asking)
+        k, v = (self._of_jets(layer(keys), there) for layer in (self.key, self.value))
         shape = (q.shape[0], self.heads, q.shape[2], k.shape[2])
         found = functional.scaled_dot_product_attention(
             q, k, v, bias.to(q.dtype).expand(shape), dropout_p=self.p if self.training else 0.0
         )
-        found = self.out(found.transpose(1, 2).flatten(2))
-        found = (self._heads(found) * self.scale_heads).flatten(2)
+        found = self.out(found.transpose(1, 2).flatten(2)[asking])
+        found = (found.reshape(found.shape[0], self.heads, self.width) * self.scale_heads).flatten(1)
         x = asks + self.after(found)
         return self.scale_residual * x + self.dense(x)
 
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.reshape(x.shape[0], x.shape[1], self.heads, -1)
+    def _of_jets(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Return x by jet and head, shape (n_jets, n_heads, longest, width of a head)."""
+        longest = placed(x, mask)
+        return longest.reshape(longest.shape[0], longest.shape[1], self.heads, self.width).transpose(1, 2)
 
 
 class _PairEmbedding(nn.Module):
-    """Pairs of particles as one number for each head; each layer has batch normalisation and GELU."""
+    """Pairs of particles as one number for each head; each layer has batch normalisation and GELU.
+
+    Each pair of two particles that are there is taken once, and a particle with itself, as in the authors' code.
+    """
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
@@ -172,15 +180,19 @@ class _PairEmbedding(nn.Module):
 
     def forward(self, jet: Tensor, mask: Tensor) -> Tensor:
         """Return the bias of the attention, shape (n_jets, n_heads, n_particles, n_particles)."""
-        there = mask[:, :, None] & mask[:, None]
-        x = self.first(pair_features(jet), there)
+        place = torch.arange(mask.shape[1], device=mask.device)
+        once = mask[:, :, None] & mask[:, None] & (place[:, None] >= place)  # a pair is symmetric
+        event, i, j = once.nonzero(as_tuple=True)
+        x = self.first(pair_features(jet[event, i], jet[event, j]))
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = functional.gelu(norm(layer(x), there))
-        return x.permute(0, 3, 1, 2)
+            x = functional.gelu(norm(layer(x)))
+        bias = x.new_zeros(*once.shape, x.shape[1])
+        bias[event, i, j] = bias[event, j, i] = x
+        return bias.permute(0, 3, 1, 2)
 
 
-def pair_features(jet: Tensor) -> Tensor:
-    r"""Return :math:`\ln k_T`, :math:`\ln z`, :math:`\ln \Delta` and :math:`\ln m^2` of each pair of particles.
+def pair_features(one: Tensor, other: Tensor) -> Tensor:
+    r"""Return :math:`\ln k_T`, :math:`\ln z`, :math:`\ln \Delta` and :math:`\ln m^2` of pairs of particles.
 
     arXiv:2202.03772, equation 3: :math:`\Delta` is the distance, :math:`k_T = \min(p_{T,i}, p_{T,j})
     \Delta`, :math:`z` the smaller share of the transverse momentum, and :math:`m` the mass of two massless particles. Momenta
@@ -188,25 +200,25 @@ def pair_features(jet: Tensor) -> Tensor:
 
     Parameters
     ----------
-    jet : Tensor, shape (n_jets, n_particles, 3)
-        Fraction of pT, eta and phi from the axis.
+    one, other : Tensor, shape (..., 3)
+        Fraction of pT, eta and phi from the axis, of both.
 
     Returns
     -------
-    Tensor, shape (n_jets, n_particles, n_particles, 4)
+    Tensor, shape (..., 4)
 
     Examples
     --------
-    >>> pairs = pair_features(torch.tensor([[[0.5, 0.0, 0.0], [0.5, 0.3, 0.4]]]))[0, 0, 1]
+    >>> pairs = pair_features(torch.tensor([0.5, 0.0, 0.0]), torch.tensor([0.5, 0.3, 0.4]))
     >>> [round(float(each), 2) for each in pairs]
     [5.01, -0.69, -0.69, 10.02]
     """
-    pt, eta, phi = (jet * jet.new_tensor([NOMINAL_PT, 1.0, 1.0])).unbind(dim=2)
-    deta = eta[:, :, None] - eta[:, None]
-    dphi = torch.remainder(phi[:, :, None] - phi[:, None] + math.pi, 2 * math.pi) - math.pi
+    (pt, eta, phi), (other_pt, other_eta, other_phi) = one.unbind(-1), other.unbind(-1)
+    pt, other_pt = NOMINAL_PT * pt, NOMINAL_PT * other_pt
+    deta = eta - other_eta
+    dphi = torch.remainder(phi - other_phi + math.pi, 2 * math.pi) - math.pi
     apart = torch.sqrt(deta.square() + dphi.square())
-    smaller, total = torch.minimum(pt[:, :, None], pt[:, None]), pt[:, :, None] + pt[:, None]
-    shape = torch.sinh(deta / 2).square() + torch.sin(dphi / 2).square()
-    mass2 = 4 * pt[:, :, None] * pt[:, None] * shape
+    smaller, total = torch.minimum(pt, other_pt), pt + other_pt
+    mass2 = 4 * pt * other_pt * (torch.sinh(deta / 2).square() + torch.sin(dphi / 2).square())
     found = [smaller * apart, smaller / total.clamp(min=_TINY), apart, mass2]
-    return torch.log(torch.stack(found, dim=3).clamp(min=_TINY))
+    return torch.log(torch.stack(found, dim=-1).clamp(min=_TINY))

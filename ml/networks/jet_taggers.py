@@ -10,7 +10,15 @@ from torch.nn import functional
 
 from .sets import particle_inputs, without_padding
 
-__all__ = ["NOMINAL_PT", "JetTagger", "ParticleNorm", "mean_of", "pairs_of", "placed_inputs"]
+__all__ = [
+    "NOMINAL_PT",
+    "JetTagger",
+    "ParticleNorm",
+    "mean_of",
+    "pairs_of",
+    "placed",
+    "placed_inputs",
+]
 
 NOMINAL_PT = 600.0
 """Scale in GeV of the momenta of a jet, of which only fractions are known: in the middle of the
@@ -62,33 +70,42 @@ class ParticleNorm(nn.BatchNorm1d):
     [-1.0, 1.0, 0.0]
     """
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
         """Return normalised values, of the shape of ``x``.
+
+        A single one, which has no width, is normalised by what training has seen so far.
 
         Parameters
         ----------
-        x : Tensor, shape (..., n_channels)
+        x : Tensor, shape (..., n_channels); without a mask (n_values, n_channels)
             Values.
-        mask : Tensor of bool, shape (...)
-            Which are there.
+        mask : Tensor of bool, shape (...), optional
+            Which are there; by default all.
         """
-        there = x[mask]
-        if self.training and len(there) > 1:
-            normed = super().forward(there)
-        else:
-            mean, var = self.running_mean, self.running_var
-            normed = functional.batch_norm(there, mean, var, self.weight, self.bias, eps=self.eps)
-        placed = normed.new_zeros(x.shape)
-        placed[mask] = normed
-        return placed
+        if mask is not None:
+            return placed(self(x[mask]), mask)
+        if self.training and len(x) > 1:
+            return super().forward(x)
+        mean, var = self.running_mean, self.running_var
+        return functional.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps)
+
+
+def placed(there: Tensor, mask: Tensor) -> Tensor:
+    """Return values where they belong, and 0 for padding, shape (*mask.shape, n_channels).
+
+    Examples
+    --------
+    >>> placed(torch.tensor([[1.0], [3.0]]), torch.tensor([[True, False, True]])).flatten().tolist()
+    [1.0, 0.0, 3.0]
+    """
+    everywhere = there.new_zeros(*mask.shape, there.shape[1])
+    everywhere[mask] = there
+    return everywhere
 
 
 def placed_inputs(jet: Tensor, mask: Tensor) -> Tensor:
     """Return the inputs of each particle, 0 for padding: :func:`~.sets.particle_inputs`."""
-    inputs = particle_inputs(jet[mask])
-    placed = jet.new_zeros(*mask.shape, inputs.shape[1])
-    placed[mask] = inputs
-    return placed
+    return placed(particle_inputs(jet[mask]), mask)
 
 
 def mean_of(x: Tensor, mask: Tensor) -> Tensor:

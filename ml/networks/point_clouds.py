@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .jet_taggers import JetTagger, ParticleNorm, mean_of, pairs_of, placed_inputs
+from .jet_taggers import JetTagger, ParticleNorm, mean_of, pairs_of, placed, placed_inputs
 from .sets import PARTICLE_INPUTS
 
 __all__ = ["NearestEdges", "ParticleNetwork", "nearest"]
@@ -117,14 +117,12 @@ class NearestEdges(nn.Module):
         """
         other = self.of_other(x)
         jet = torch.arange(x.shape[0], device=x.device)[:, None, None]
-        messages = (self.of_one(x) - other)[:, :, None] + other[jet, neighbors]
-        messages = torch.relu(self.norms[0](messages, there))
+        messages = ((self.of_one(x) - other)[:, :, None] + other[jet, neighbors])[there]
+        messages = torch.relu(self.norms[0](messages))
         for layer, norm in zip(self.layers, list(self.norms)[1:], strict=True):
-            messages = torch.relu(norm(layer(messages), there))
-        return (
-            torch.relu(self.shortcut_norm(self.shortcut(x), mask) + mean_of(messages, there))
-            * mask[..., None]
-        )
+            messages = torch.relu(norm(layer(messages)))
+        mean = mean_of(placed(messages, there), there)
+        return torch.relu(self.shortcut_norm(self.shortcut(x), mask) + mean) * mask[..., None]
 
 
 @torch.no_grad()

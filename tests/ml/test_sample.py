@@ -190,7 +190,12 @@ def test_equal_rounded_events_are_all_kept(tmp_path):
 def test_constant_feature_is_named(file):
     sample = Sample.from_parquet(file, features=FEATURES)
     sample.features[:, 1] = 0.25
-    with pytest.raises(InputError, match=r"'j1_tau21' \(always 0\.25\)"):
+    with pytest.raises(InputError, match=r"feature 'j1_tau21' \(always 0\.25\) is .* it out"):
+        sample.refuse_constant_features()
+    sample.features[:, 0] = 0
+    with pytest.raises(
+        InputError, match=r"features '.* \(always 0\), 'j1_tau21'.* are .* them out"
+    ):
         sample.refuse_constant_features()
 
 

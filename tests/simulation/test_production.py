@@ -14,12 +14,14 @@ from pathlib import Path
 import fastjet
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from overdensity.core import InputError, OverdensityError
 from overdensity.core.local_workers import InProcess
-from overdensity.processors import LeptonProcessor, RootSource, read_events
+from overdensity.processors import LeptonProcessor, RootSource, process, read_events
 from overdensity.simulation import (
+    Recipe,
     SimulationReport,
     ZprimeMasses,
     read_recipe,
@@ -275,32 +277,51 @@ def test_a_killed_simulation_goes_on_and_gives_the_same_bytes(
     assert (tmp_path / "box.h5").read_bytes() == boxes_of_a_recipe[0].read_bytes()
 
 
-def test_generator_weights_come_to_the_columns_and_their_sum_to_the_report(tmp_path: Path) -> None:
+def pairs_of_z(*lines: str, events: int) -> Recipe:
+    """Z pairs that decay to electrons and muons."""
+    on_shell = ("23:onMode = off", "23:onIfAny = 11 13", "23:mMin = 60")
     values = {
         "processes": {
             "zz": {
                 "kind": "pythia",
-                "pythia": [
-                    "WeakDoubleBoson:ffbar2gmZgmZ = on",
-                    "PhaseSpace:mHatMin = 180",
-                    "PhaseSpace:bias2Selection = on",
-                    *("23:onMode = off", "23:onIfAny = 11 13", "23:mMin = 60"),
-                ],
+                "pythia": ["WeakDoubleBoson:ffbar2gmZgmZ = on", *on_shell, *lines],
             }
         },
-        "composition": {"zz": 10},
+        "composition": {"zz": events},
         "selection": {"jet_radius": 0.4, "jet_pt_min": 20},
         "chunk_events": 20,
     }
-    recipe = recipe_of(values, origin="zz.yaml")
+    return recipe_of(values, origin="zz.yaml")
+
+
+def test_root_files_of_two_seeds_are_read_together_and_one_file_twice_is_not(
+    tmp_path: Path,
+) -> None:
+    files = [tmp_path / f"{seed}.root" for seed in (1, 2)]
+    for seed, file in enumerate(files, 1):
+        simulate_recipe(pairs_of_z(events=20), file, seed=seed, workers=1)
+    leptons = LeptonProcessor(max_isolation=None)
+    process(files, tmp_path / "both", source=RootSource(), processor=leptons)
+    parts = sorted((tmp_path / "both" / "columns").glob("*.parquet"))
+    ids = [pq.read_table(part)["event"].to_pylist() for part in parts]
+    assert [len(each) > 3 for each in ids] == [True, True]
+    assert len({*ids[0], *ids[1]}) == len(ids[0]) + len(ids[1])
+    (tmp_path / "copy.root").write_bytes(files[0].read_bytes())
+    with pytest.raises(InputError, match="hold the same events; give one of them"):
+        process([*files, tmp_path / "copy.root"], tmp_path / "x", source=RootSource())
+
+
+def test_generator_weights_come_to_the_columns_and_their_sum_to_the_report(tmp_path: Path) -> None:
+    weighted = ("PhaseSpace:mHatMin = 180", "PhaseSpace:bias2Selection = on")
+    recipe = pairs_of_z(*weighted, events=10)
     report = simulate_recipe(recipe, tmp_path / "zz.delphes.root", workers=1)
     events = read_events(RootSource(), report.path, collections=("leptons",))
     weights = np.asarray(events.weight)
     assert len(np.unique(weights)) == 10
-    process = report.processes["zz"]
-    assert process.efficiency is not None
-    assert process.sum_weights is not None
-    assert weights.sum() <= process.sum_weights * (1 + 1e-6) < 2 * weights.sum()
+    found = report.processes["zz"]
+    assert found.efficiency is not None
+    assert found.sum_weights is not None
+    assert weights.sum() <= found.sum_weights * (1 + 1e-6) < 2 * weights.sum()
     columns = LeptonProcessor(max_isolation=None).select(events).columns
     assert 0 < len(columns["m4l"]) < 10
     assert np.isin(columns["weight"].astype(np.float32), weights.astype(np.float32)).all()

@@ -11,7 +11,8 @@ import pytest
 import uproot
 
 from overdensity.core import InputError
-from overdensity.processors import LeptonProcessor, RootSource, read_events
+from overdensity.processors import LeptonProcessor, LhcoSource, RootSource, read_events
+from overdensity.simulation.lhco_file import frame_writer, padded_rows
 from overdensity.simulation.root_file import tree_writer
 from overdensity.simulation.selection import Events
 
@@ -49,13 +50,20 @@ def test_our_source_reads_particles_labels_and_leptons(path: Path) -> None:
     assert LeptonProcessor().select(events).cutflow["events read"] == 4
 
 
+def test_an_event_has_the_id_that_it_has_in_an_h5_file(path: Path, tmp_path: Path) -> None:
+    with frame_writer(tmp_path / "a.h5", 2, 2100) as frame:
+        frame.append(padded_rows(EVENTS, None))
+    ids = read_events(LhcoSource(), tmp_path / "a.h5").event.tolist()
+    assert len(set(ids)) == 2
+    assert read_events(RootSource(), path, collections=("leptons",)).event.tolist() == 2 * ids
+
+
 def test_the_truth_is_there_for_who_asks_for_it(path: Path) -> None:
     with uproot.open(path) as file:
         tree = file["events"]
         assert tree["process"].array().tolist() == [1, 0, 1, 0]
         assert tree["jet_origin"].array().tolist()[0] == [6, 24]
         assert tree["jet_prongs"].array().tolist()[1] == [1, 0]
-        assert tree["event"].array().tolist() == [0, 1, 2, 3]
 
 
 def test_without_truth_no_branch_gives_it_away(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from overdensity.simulation import simulate
 from overdensity.workflow import load_config, run_search
 from overdensity.workflow.commands import command_line
 
@@ -87,3 +88,13 @@ def _figures_are_drawn_where_a_test_is_about_them(
     """Draw in a test that is marked ``figures``; nothing is in a fixture of a module or session."""
     if request.node.get_closest_marker("figures") is not None:
         _drawing(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def few_events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated box that is just large enough to train with, of real kinematics."""
+
+    def make(folder: Path) -> None:
+        simulate(folder / "box.h5", background=2500, signal=60, seed=2, workers=1)
+
+    return made_once(tmp_path_factory, "few_events", make)

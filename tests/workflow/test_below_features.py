@@ -129,38 +129,43 @@ def test_raw_events_are_searched_below_the_features(
     assert empty.best is None or empty.best.p_global > 0.005
 
 
-@pytest.fixture(scope="module")
-def few_events(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Events enough to train with, and no more."""
-    return raw_events(tmp_path_factory.mktemp("few") / "events.h5", 60, seed=2, background=2500)
-
-
 ONE_EPOCH = {"epochs": 1, "batch": 200}
-REDUCED = {  # of the networks of the examples
+LAST_EPOCH = ONE_EPOCH | {"keep": "last"}
+REDUCED: dict[str, dict[str, object]] = {  # of what the examples learn
+    "deep_ensemble": {"classifier.deep_ensemble.training": LAST_EPOCH},
     "graph_autoencoder": {"training": ONE_EPOCH, "particles": 8},
+    "image_autoencoder": {"training": ONE_EPOCH, "filters": [2, 2, 2]},
+    "image_vae": {"training": ONE_EPOCH, "blocks": 1},
+    "lda": {"min_events": 20},
+    "lstm": {"classifier.lstm.training": ONE_EPOCH},
     "medoids": {"jets": 30, "medoids": 1, "metric": "mse"},
+    "particle_flow": {"classifier.pfn.training": ONE_EPOCH},
+    "tag_n_train": {
+        "epochs": 1,
+        "classifier.networks.epochs": 1,
+        "signal_like": [0.5, 0.5],
+        "min_events": 4,
+    },
     "ucluster": {
         "clusters": 3,
         "pretraining": ONE_EPOCH,
-        "training": ONE_EPOCH | {"keep": "last"},
+        "training": LAST_EPOCH,
         "min_events": 20,
     },
     "vrnn": {"training": ONE_EPOCH},
 }
 
 
-@pytest.mark.slow(seconds=30)
-@pytest.mark.parametrize("name", REDUCED)
+@pytest.mark.slow(seconds=15)
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.yaml")))
 def test_each_example_goes_from_raw_events_to_a_report(
-    call: Call, tmp_path: Path, few_events: str, name: str
+    call: Call, tmp_path: Path, few_events: Path, name: str
 ) -> None:
     """With networks that learn next to nothing: that the parts fit together."""
-    changes = {f"method.{key}": value for key, value in REDUCED[name].items()} | {
-        "events.files": [few_events],
-        "scan": {"low": LOW, "high": HIGH, "bins": 9},
+    changes = {f"method.{key}": value for key, value in REDUCED.get(name, {}).items()} | {
+        "events.files": [str(few_events / "box.h5")],
         "selections": [0.2],
         "repeats": 1,
-        "fit": {"function": "dijet3"},
         "pseudo_experiments": 100,
         "cluster": "threads",
         "workers": 1,
@@ -169,3 +174,4 @@ def test_each_example_goes_from_raw_events_to_a_report(
     code, _, err = call("run", EXAMPLES / f"{name}.yaml", *words, "--out", tmp_path / "run")
     assert code == 0, err
     assert (tmp_path / "run" / "report.html").is_file()
+    assert SearchResults.from_json(tmp_path / "run" / "results.json").best is not None

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix, hstack, vstack
 
 from ....core import InputError
 from ....core.windows import Window
+from ...blocks.block import Block
 from ...blocks.images import Images
 from ...hyper_checks import refuse_unusable
 from ...inputs.jet_columns import sort_jets
@@ -122,14 +123,12 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
 
     def shown(self, sample: Sample) -> Sample:
         """Return the sample with its planes as they are: counts; see :meth:`Method.shown`."""
-        planes = sample.blocks_of("images", method=self.name)
-        return replace(sample.without_label(), blocks=planes)
+        return replace(sample.without_label(), blocks=self._planes(sample))
 
     def inputs_of(self, data: Sample) -> Sample:
         """Return the planes alone; see :meth:`Method.inputs_of`."""
         nothing = np.empty((len(data), 0), np.float32)
-        planes = data.blocks_of("images", method=self.name)
-        return replace(data, features=nothing, names=(), blocks=planes)
+        return replace(data, features=nothing, names=(), blocks=self._planes(data))
 
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
@@ -137,7 +136,7 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
         """Learn the themes; see :meth:`Method.fit`."""
         del simulation  # everything is learnt from data
         self._names = data.names
-        self._blocks = tuple(data.blocks_of("images", method=self.name))
+        self._blocks = tuple(self._planes(data))
         data = data.take(self._learnt(data, window))
         if len(data) < self.fewest_events:
             msg = (
@@ -180,6 +179,9 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
         self.alpha = tuple(map(float, arrays["alpha"]))
         self.themes, self.shares = arrays["themes"], arrays["shares"]
         self._log_ratio = arrays["log_ratio"]
+
+    def _planes(self, data: Sample) -> dict[str, Block[Any]]:
+        return data.blocks_of("images", method=self.name, say="j1_mass_plane, j1_lund_plane")
 
     def _learn(
         self, words: csr_matrix, alpha: NDArray[np.float64], weight: NDArray[np.float64], seed: int

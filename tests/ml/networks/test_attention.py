@@ -24,23 +24,27 @@ def jets():
     return torch.as_tensor(jets)
 
 
+def _pairs(jets):
+    return pair_features(jets[:, :, None], jets[:, None])
+
+
 def test_mass_of_a_pair_is_that_of_its_momenta(jets):
     momenta = NOMINAL_PT * four_momenta(jets)
     energy, *p = (momenta[:, :, None] + momenta[:, None]).unbind(3)
     expected = energy**2 - sum(each**2 for each in p)
     apart = ~torch.eye(5, dtype=torch.bool).expand(3, 5, 5)
-    torch.testing.assert_close(pair_features(jets)[..., 3][apart].exp(), expected[apart])
+    torch.testing.assert_close(_pairs(jets)[..., 3][apart].exp(), expected[apart])
 
 
 def test_pairs_are_symmetric_and_wrap_in_phi(jets):
-    torch.testing.assert_close(pair_features(jets), pair_features(jets).transpose(1, 2))
+    torch.testing.assert_close(_pairs(jets), _pairs(jets).transpose(1, 2))
     turned = jets + torch.tensor([0.0, 0.0, 3.0], dtype=torch.float64)
     turned[..., 2] = torch.remainder(turned[..., 2] + torch.pi, 2 * torch.pi) - torch.pi
-    torch.testing.assert_close(pair_features(turned), pair_features(jets))
+    torch.testing.assert_close(_pairs(turned), _pairs(jets))
 
 
 def test_momentum_of_a_pair_is_the_smaller_times_the_distance(jets):
-    kt, z, apart, _ = pair_features(jets)[0, 1, 2].exp()
+    kt, z, apart, _ = _pairs(jets)[0, 1, 2].exp()
     (pt, eta, phi), (pt2, eta2, phi2) = jets[0, 1], jets[0, 2]
     torch.testing.assert_close(apart, torch.hypot(eta - eta2, phi - phi2))
     torch.testing.assert_close(kt, NOMINAL_PT * torch.minimum(pt, pt2) * apart)
@@ -50,12 +54,13 @@ def test_momentum_of_a_pair_is_the_smaller_times_the_distance(jets):
 def test_a_bias_decides_who_is_attended_to():
     with seeded(0):
         block = AttentionBlock(8, 2, dropout=0.0).double()
-    x = torch.rand(1, 4, 8, dtype=torch.float64)
+    x, all_four = torch.rand(4, 8, dtype=torch.float64), torch.ones(1, 4, dtype=torch.bool)
     bias = torch.zeros(1, 1, 1, 4, dtype=torch.float64)
     bias[..., 3] = -1e9
     moved = x.clone()
-    moved[:, 3] += 1
-    torch.testing.assert_close(block(x, x, bias)[:, :3], block(moved, moved, bias)[:, :3])
+    moved[3] += 1
+    found, other = (block(each, each, bias, asking=all_four, there=all_four) for each in (x, moved))
+    torch.testing.assert_close(found[:3], other[:3])
 
 
 def test_size_is_the_published_one():

@@ -73,7 +73,9 @@ def test_fewer_events_than_themes_are_refused(sample, window):
 
 def test_events_without_planes_are_refused():
     columns = Sample.from_arrays([3500.0], [[100.0]], ["j1_mass"])
-    with pytest.raises(InputError, match="method 'lda' needs images"):
+    with pytest.raises(
+        InputError, match=r"'lda' needs images; .* \(j1_mass_plane, j1_lund_plane\?\)"
+    ):
         make_method("lda").shown(columns)
 
 
