@@ -9,7 +9,8 @@ octets to R and a gluon, R to two gluons, of 4.2 TeV, as 5 to 8. It is drawn fro
 share events; the table says how many. Of the pool `preset`, all is simulated by the preset `bb3`; that of
 `reference` is the background of the reference sample (500 000 events, Pythia's defaults and Delphes), and
 signal simulated with Pythia's defaults. Each box is searched as `examples/black_box_3/search.yaml` says, in three
-partitions into folds, the default, about a minute of CPU time; what each of them says alone is shown, too.
+partitions into folds, the default, about a minute of CPU time; what each of them says alone is shown, too. With
+``--delta-eta 1.3`` only events below it are searched, with the default function from 3 TeV on: a recipe that was tried.
 
 Every part goes on where it stopped; `boxes` adds a line to ``black_box_3.jsonl`` in the folder for each search.
 """
@@ -69,10 +70,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 21)))
     parser.add_argument("--with", dest="boxes", choices=BOXES, nargs="+", default=list(BOXES))
     parser.add_argument("--kind", default="quadratic", help="of classifier")
+    parser.add_argument("--delta-eta", type=float, help="a cut on it, with fits from 3 TeV on")
     parser.add_argument("--folder", type=Path, default=RUNS, help="where results are")
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
-    how = {"pool": given.pool, "kind": given.kind, "delta_eta": max_delta_eta()}
+    how = {"pool": given.pool, "kind": given.kind, "delta_eta": given.delta_eta}
     if given.part == "pool":
         make_pool(given.pool, given.background, given.workers)
     elif given.part == "boxes":
@@ -139,11 +141,6 @@ def delta_eta(table: pa.Table) -> NDArray[np.float64]:
     return np.abs(first - second)
 
 
-def max_delta_eta() -> float:
-    """Return where the processor of the search cuts on it."""
-    return float(yaml.safe_load(CONFIG.read_text())["processor"]["max_delta_eta"])
-
-
 def of_reference(table: pa.Table) -> Columns:
     """Return the columns that the multijet processor makes, of those of the dijet processor."""
     jets = [[table[f"j{k}_{x}"].to_numpy().astype(float) for x in COORDINATES] for k in (1, 2, 3)]
@@ -185,11 +182,13 @@ def search(
     box = {
         key: np.concatenate([pool[name][key][rows[name]] for name in rows]) for key in pool["qcd"]
     }
-    central = box.pop("delta_eta") < how["delta_eta"]
+    central = box.pop("delta_eta") < (how["delta_eta"] or np.inf)
     kept = rng.permutation(np.flatnonzero(central & (box["m_jets"] > LOW)))
     values = yaml.safe_load(CONFIG.read_text())
     values.pop("processor")
     values["method"]["classifier"] = values["method"]["classifier"] | {"kind": how["kind"]}
+    if how["delta_eta"]:
+        values["fit"] = {"efficiency": values["fit"]["efficiency"]}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "box.parquet"
         pq.write_table(pa.table({key: x[kept].astype(np.float32) for key, x in box.items()}), file)
@@ -225,8 +224,9 @@ def table(folder: Path, how: dict[str, Any]) -> None:
     """Print what was found, box by box, and how often."""
     found = sorted(lines(folder, how), key=lambda line: (not line["signal"], line["seed"]))
     size = max((line["of"] for line in found), default=BACKGROUND)
+    cut = f", |Δη| < {how['delta_eta']:g}" if how["delta_eta"] else ""
     print(
-        f"{len(found)} boxes, classifier `{how['kind']}`, pool `{how['pool']}` of {size} background events: any "
+        f"{len(found)} boxes{cut}, classifier `{how['kind']}`, pool `{how['pool']}` of {size} background events: any "
         f"two boxes share {100 * BACKGROUND / size:.0f} % of theirs on average\n"
     )
     head = ("box", "seed", "z global", "each partition alone", "p global", "mass, GeV", "selection")
