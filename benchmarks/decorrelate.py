@@ -1,12 +1,14 @@
 """Features that follow the mass, as they are and decorrelated: what a search quotes. Prints Markdown.
 
     python -P benchmarks/decorrelate.py searches [--boxes 10] [--events 50000] [--mass mjj|mjjj]
-                                 [--of two|three|octet] [--signal 0 150 300] [--by quantiles|flow]
+                                 [--of two|three|octet] [--signal 0 150 300] [--by quantiles|flow] [--start 2900]
     python -P benchmarks/decorrelate.py information    # what the features know of a signal
+    python -P benchmarks/decorrelate.py together       # what their ties know of the mass
 
 Boxes of the reference sample (different events in each), searched three times in ten windows:
-`plain` with the baseline features; `added` with |Δη| (mass mjj), or |Δη| and two of the three Dalitz
-variables (mass mjjj: the third is one less both), beside them; `decorrelated` with the same under ``decorrelate:``. Each search
+`plain` with the baseline features; `added` with |Δη| (mass mjj), or |Δη| and the least of the three Dalitz
+variables (mass mjjj; two of them are tied, and refused), beside them; `decorrelated` with the same under ``decorrelate:``. The mass
+of three jets turns on within the scan, so that its fits want ``--start 2900``. Each search
 leaves its result in the folder and is not done again, so that the study can be interrupted, and
 several runs add up.
 
@@ -15,6 +17,9 @@ CWoLa on boxes as those above, learn in the window of the signal from the baseli
 ones, and with these decorrelated; what they reach is asked of other events of that signal region. Signals are
 those of the reference sample, of two and three prongs at 3.5 TeV, and a color octet of 4.2 TeV to a gluon and
 R, R of 2.2 TeV to two gluons: three jets of one prong, simulated once.
+
+The third part takes all events of the sample at once: half teach the quantiles of features one by one, a quarter CWoLa, and of
+the other quarter it selects 10 % beside the signal region. What it selects in excess there is due to how features go together.
 """
 
 from __future__ import annotations
@@ -36,7 +41,7 @@ from scipy.stats import kstest
 from overdensity.core.progress_bar import set_quiet
 from overdensity.core.records import atomic_path, write_text_atomic
 from overdensity.ml import Sample, make_method, scan_windows
-from overdensity.ml.decorrelation.decorrelated import decorrelated
+from overdensity.ml.decorrelation.decorrelated import OneByOne, decorrelated
 from overdensity.processors import LhcoSource, MultijetProcessor, process
 from overdensity.simulation import read_recipe, simulate_recipe
 from overdensity.workflow import parse_config, run_search
@@ -48,8 +53,13 @@ SIGNALS = {"two": 3500.0, "three": 3500.0, "octet": 4200.0}  # and their masses,
 OCTETS = 6000  # events that are simulated
 BASE = ("j1_mass", "j2_mass", "j1_tau21", "j2_tau21")
 DALITZ = ("dalitz_low", "dalitz_mid", "dalitz_high")  # they add up to one
-ADDED = {"mjj": ("delta_eta",), "mjjj": ("delta_eta", "dalitz_low", "dalitz_high")}
+ADDED = {"mjj": ("delta_eta",), "mjjj": ("delta_eta", "dalitz_low")}  # two of Dalitz are refused
 KINDS = ("plain", "added", "decorrelated")
+TOGETHER = (  # sets of features of the third part, whose quantiles are learnt from half the sample
+    ("delta_eta", "dalitz_low"),
+    ("dalitz_low", "dalitz_high"),
+    ("delta_eta", "dalitz_low", "dalitz_high"),
+)
 LEARNT_FROM = (*KINDS, "decorrelated alone")
 CASES = (
     ("two", "mjj"),
@@ -141,6 +151,8 @@ def shuffled(mass: Array, arguments: argparse.Namespace) -> NDArray[np.int64]:
 def searched(box: int, signal: int, kind: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what a search of a box gave; what is done is read."""
     setting = f"{arguments.mass}-{arguments.of}-n{arguments.events}-{arguments.seed}"
+    if arguments.start is not None:
+        setting += f"-from{arguments.start:g}"
     of_kind = f"{kind}-{arguments.by}" if kind == "decorrelated" else kind
     folder = arguments.out / setting
     done = folder / f"box{box:02d}-s{signal}-{of_kind}.json"
@@ -157,7 +169,7 @@ def searched(box: int, signal: int, kind: str, arguments: argparse.Namespace) ->
         if kind == "decorrelated"
         else [],
         "scan": {"low": LOW, "high": HIGH},
-        "fit": {"spurious": "none"},
+        "fit": {"spurious": "none", "start": arguments.start},
         "pseudo_experiments": 1000,
         "repeats": 1,
         "seed": box + 1,
@@ -207,10 +219,11 @@ def print_table(arguments: argparse.Namespace) -> None:
             near = np.array([each["z_near"] for each in found])
             p = [each["p_global"] for each in found]
             error = near.std(ddof=1) / np.sqrt(len(near)) if len(near) > 1 else np.nan
-            windows = found[0]["windows"]
+            windows = np.unique([each["windows"] for each in found])[[0, -1]]
             uniform = kstest(p, "uniform").pvalue if signal == 0 else np.nan
             print(
-                f"| {signal} | {kind} | {np.median(quotable):.0f} ({quotable.min()}) of {windows} | "
+                f"| {signal} | {kind} | {np.median(quotable):.0f} ({quotable.min()}) of "
+                f"{'-'.join(map(str, np.unique(windows)))} | "
                 f"{refused:.1f} | {z.mean() if z.size else np.nan:.2f}, "
                 f"{z.std() if z.size else np.nan:.2f} | {(z > 3).sum()} of {z.size} | "
                 f"{'' if np.isnan(uniform) else f'{uniform:.2g}'} | "
@@ -289,10 +302,49 @@ def print_information(arguments: argparse.Namespace) -> None:
                 print(f"| {row} |", flush=True)
 
 
+def print_together(arguments: argparse.Namespace) -> None:
+    """Print what CWoLa selects of background in whose features only their ties follow the mass."""
+    columns = columns_of(REFERENCE / "rnd_background.parquet")
+    inside = (columns["mjjj"] >= LOW) & (columns["mjjj"] < HIGH)
+    mass = columns["mjjj"][inside]
+    rng = np.random.default_rng(arguments.seed)
+    part = rng.integers(4, size=len(mass))  # two teach maps, one the classifier, one is asked
+    print(
+        "| window [GeV] | features | below it [%] | in the signal region [%] | above it [%] | "
+        "signal region over the mean of both [%] |"
+    )
+    print("| --- " * 6 + "|")
+    for window in scan_windows(LOW, HIGH, 16)[1::3]:
+        teaching = (part < 2) & ~window.signal(mass)
+        for names in (BASE, *TOGETHER):
+            x = np.stack([columns[name][inside] for name in names], axis=1)
+            if names != BASE:
+                ties = rng.random(x.shape)
+                taught_from = x[teaching], mass[teaching], ties[teaching]
+                learnt = OneByOne.learn(*taught_from, window, arguments.seed)
+                x = learnt.quantiles(x, mass, ties)
+            sample = Sample.from_arrays(mass, x, names)
+            method = make_method("cwola").fit(sample.take(part == 2), window, seed=arguments.seed)
+            asked = sample.take(part == 3)
+            score = method.score(asked)
+            beside = window.lower(asked.mass) | window.upper(asked.mass)
+            passing = score > np.quantile(score[beside], 0.9)
+            regions = [region(asked.mass) for region in (window.lower, window.signal, window.upper)]
+            low, here, high = (passing[region].mean() for region in regions)
+            errors = [np.sqrt(0.09 / region.sum()) for region in regions]
+            excess = here / ((low + high) / 2) - 1
+            error = np.hypot(errors[1], np.hypot(errors[0], errors[2]) / 2) / 0.1
+            print(
+                f"| {window.low:.0f}-{window.high:.0f} | {', '.join(names)} | {100 * low:.1f} | "
+                f"{100 * here:.1f} | {100 * high:.1f} | {100 * excess:+.1f} ± {100 * error:.1f} |",
+                flush=True,
+            )
+
+
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("part", choices=("searches", "information"))
+    parser.add_argument("part", choices=("searches", "information", "together"))
     parser.add_argument("--out", type=Path, default=Path("runs/decorrelate"))
     parser.add_argument("--boxes", type=int, default=10)
     parser.add_argument("--events", type=int, default=50_000)
@@ -301,14 +353,13 @@ def main() -> None:
     parser.add_argument("--signal", type=int, nargs="+", default=[0, 100, 200])
     parser.add_argument("--kinds", choices=KINDS, nargs="+", default=KINDS, help="of searches")
     parser.add_argument("--by", choices=("quantiles", "flow"), default="quantiles")
+    parser.add_argument("--start", type=float, help="where fits begin, GeV: above a turn-on")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     logging.disable()
     set_quiet(quiet=True)
-    if arguments.part == "searches":
-        print_table(arguments)
-    else:
-        print_information(arguments)
+    parts = {"searches": print_table, "information": print_information, "together": print_together}
+    parts[arguments.part](arguments)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Latent Dirichlet allocation on declusterings: with 5 % of signal, and on background alone.
 
     overdensity process ../shared/data/reference/rnd_events_13k.h5 --features mass_plane,lund_plane --out runs/rnd_planes
-    python -P benchmarks/lda.py [--columns runs/rnd_planes/columns] [--seeds 1 2 3] [--alpha 0.9 0.1]
+    python -P benchmarks/lda.py [BASIS ...] [--columns runs/rnd_planes/columns] [--seeds 1 2 3 4 5] [--choose]
 
 Three quarters of the background of the reference events and as much signal as is said are learnt, whatever
 their mass; the rest is scored. Without signal the score is still measured on signal events. The last columns
 are those of a search of background alone: how many of ten divisions into three folds have more than 2 and 3
-standard deviations of excess in the signal region, of the 5 % with the largest scores (concentrations 0.9 and 0.1).
-With --alpha the themes have these concentrations, and none are chosen by the perplexity.
+standard deviations of excess in the signal region, of the 5 % with the largest scores.
+With --choose the perplexity chooses among three pairs of concentrations, and no background is searched.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from overdensity.stats.selection.conformal import conformal_p
 WINDOW = Window(3500.0, 3300.0, 3700.0, 2900.0, 4200.0)
 FRACTIONS = (0.05, 0.0)
 DIVISIONS, EFFICIENCY = 10, 0.05
+CHOICE = [[0.9, 0.1], [0.99, 0.01], [0.5, 0.5]]
 
 
 def read(columns: Path, basis: str) -> Sample:
@@ -52,7 +53,7 @@ def measure(
 def excess(events: Sample, seed: int) -> float:
     """Return the excess of selected background in the signal region, in standard deviations."""
     folding = Folding(seed=seed, folds=3, scheme="all")
-    method = make_method("lda", region="all", alphas=[[0.9, 0.1]], restarts=4)
+    method = make_method("lda", region="all")
     scores = cross_fit(method, events, WINDOW, folding)
     p = conformal_p(scores, events.mass, folding.of(events.event), window=(WINDOW.low, WINDOW.high))
     inside = WINDOW.signal(events.mass)
@@ -72,19 +73,20 @@ def main() -> None:
     """Print a row for each basis and fraction."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--columns", type=Path, default=Path("runs/rnd_planes/columns"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--alpha", type=float, nargs="+")
+    parser.add_argument("bases", nargs="*", metavar="BASIS", default=["mass_plane", "lund_plane"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--choose", action="store_true")
     given = parser.parse_args()
-    alphas = {"alphas": [given.alpha]} if given.alpha else {}
+    alphas = {"alphas": CHOICE} if given.choose else {}
     heads = ["basis", "signal", "AUC", "SIC(1 %)", "share of the theme"]
-    heads += [f"concentrations {given.alpha}"] if given.alpha else ["above 2σ", "above 3σ"]
+    heads += ["above 2σ", "above 3σ"] * (not given.choose)
     print("| " + " | ".join(heads) + " |\n|" + " --- |" * len(heads))
-    for basis in ("mass_plane", "lund_plane"):
+    for basis in given.bases:
         events = read(given.columns, basis)
         for fraction in FRACTIONS:
             found = np.array([measure(events, fraction, seed, alphas) for seed in given.seeds])
             cells = [cell(column, n) for column, n in zip(found.T, (3, 1, 3), strict=True)]
-            if not fraction and not given.alpha:
+            if not fraction and not given.choose:
                 only = events.take(np.flatnonzero(events.label == 0))
                 z = np.array([excess(only, seed) for seed in range(DIVISIONS)])
                 cells += [f"{np.count_nonzero(z > least)} of {len(z)}" for least in (2, 3)]

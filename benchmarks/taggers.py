@@ -3,18 +3,23 @@
     python -P benchmarks/taggers.py --make [--jets 400000] --out runs/taggers
     python -P benchmarks/taggers.py [--taggers pfn pcnn particlenet part lorentznet] [--seeds 1 2 3]
         [--train 200000] [--test 100000] [--reduced] [--device cuda] --out runs/taggers
+    python -P benchmarks/taggers.py --inside box.h5 [--taggers pfn pcnn particlenet part lorentznet] [--events 1000] [--repeats 3]
 
 ``--make`` simulates the preset ``top_jets`` (jets of 550 to 650 GeV, arXiv:1902.09914) and keeps 200 constituents of
 each leading jet; what is there is not made again. Then each tagger learns with each seed, on all jets but those of the
 test, a tenth of them to stop it, and is scored on the test. A row has accuracy, AUC, background rejection at 50 % and
 30 % of the tops, parameters, and multiply-adds a jet of as many constituents as are read. What is done is in ``results.json`` of the
 folder and not done again. ``--sizes`` counts parameters and multiply-adds of the published widths alone. ``--reduced`` takes widths for a CPU.
+``--inside`` makes columns of dijets of an LHC Olympics file as `overdensity process` does, on one core: with the features that it has by
+default, and with the score of a tagger for both jets. Taggers have the published widths and are not trained, which takes as long. Times
+are CPU times, those of the tagger with the padding of its input; the median of the repeats [smallest, largest].
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -27,10 +32,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from overdensity.ml import Sample
 from overdensity.ml.classifiers.kinds import CLASSIFIERS, Inputs
-from overdensity.ml.classifiers.taggers.tagger_ensemble import fit_taggers
+from overdensity.ml.classifiers.taggers.tagger_ensemble import TaggerEnsemble, fit_taggers
 from overdensity.ml.hyperparameters import replaced
-from overdensity.ml.tagging.tagger import Reached
-from overdensity.processors import JetProcessor, LhcoSource, process
+from overdensity.ml.tagging.onnx_export import export_tagger
+from overdensity.ml.tagging.tagger import Reached, Tagger
+from overdensity.ml.training.engine import seeded
+from overdensity.processors import DijetProcessor, JetProcessor, LhcoSource, process, read_events
+from overdensity.processors.taggers.onnx_model import OnnxTagger
 from overdensity.simulation import read_recipe, simulate_recipe
 
 COLUMN = "constituents_200"
@@ -164,11 +172,74 @@ def table(given: argparse.Namespace) -> None:
         print(f"| `{tagger}` | {' | '.join((*cells, *sizes))} |")
 
 
+class Timed(OnnxTagger):
+    """A model that counts the CPU seconds which it takes."""
+
+    seconds = 0.0
+
+    def score(self, columns: Any) -> NDArray[np.float32]:
+        """Return the scores."""
+        began = time.process_time()
+        found = super().score(columns)
+        Timed.seconds += time.process_time() - began
+        return found
+
+
+def untrained(tagger: str) -> Tagger:
+    """Return a tagger of the published width with the weights that it begins with."""
+    hyper = CLASSIFIERS.find(tagger).Hyper()
+    with seeded(1):
+        networks = (hyper.network(0, 1).eval(),)
+    nothing = np.empty(0, np.float32)
+    jet = f"constituents_{hyper.particles}"
+    ensemble = TaggerEnsemble(networks, nothing, nothing, (jet,), hyper)
+    return Tagger(tagger, hyper, ensemble, (), np.empty(0, np.uint64))
+
+
+def inside(given: argparse.Namespace) -> None:
+    """Print how many events a second a processor takes, without a tagger and with each."""
+    print(f"{given.events} events, both jets; median of {given.repeats} [smallest, largest]:\n")
+    header = ("tagger", "processor, events/s", "with the tagger, events/s", "tagger alone, events/s", "its share of the time")  # fmt: skip
+    print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
+    features = DijetProcessor().features
+    with tempfile.TemporaryDirectory() as folder:
+        for tagger in given.taggers:
+            file = Path(folder, f"{tagger}.onnx")
+            export_tagger(untrained(tagger), file)
+            model = Timed(tagger, str(file), file.read_bytes(), {})
+            plain, tagged = DijetProcessor(), DijetProcessor(features=(*features, model))
+            measured(plain, tagged, given.inside, 10)  # what is done once
+            runs = [
+                measured(plain, tagged, given.inside, given.events) for _ in range(given.repeats)
+            ]
+            cells = [
+                f"{np.median(x):{d}} [{min(x):{d}}, {max(x):{d}}]"
+                for x, d in zip(np.array(runs).T, (".0f", ".0f", ".0f", ".0%"), strict=True)
+            ]
+            print(f"| `{tagger}` | {' | '.join(cells)} |", flush=True)
+
+
+def measured(
+    plain: DijetProcessor, tagged: DijetProcessor, file: Path, n: int
+) -> tuple[float, ...]:
+    """Return events a second of both processors and of the model, and its share of the second."""
+    spent = []
+    for processor in (plain, tagged):
+        Timed.seconds = 0.0
+        began = time.process_time()
+        processor.select(read_events(LhcoSource(), file, 0, n))
+        spent.append(time.process_time() - began)
+    return n / spent[0], n / spent[1], n / Timed.seconds, Timed.seconds / spent[1]
+
+
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--make", action="store_true", help="simulate the jets, and no more")
     parser.add_argument("--sizes", action="store_true", help="count weights, and no more")
+    parser.add_argument("--inside", type=Path, help="LHC Olympics file, in which jets are tagged")
+    parser.add_argument("--events", type=int, default=1000)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--jets", type=int, default=400_000)
     parser.add_argument("--taggers", nargs="+", choices=tuple(REDUCED), default=list(REDUCED))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
@@ -182,6 +253,9 @@ def main() -> None:
         make(given.jets, given.out)
     elif given.sizes:
         sizes()
+    elif given.inside is not None:
+        torch.set_num_threads(1)
+        inside(given)
     else:
         table(given)
 

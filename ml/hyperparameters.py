@@ -106,6 +106,11 @@ def _plain(value: Any) -> Any:
     return as_configured(value) if dataclasses.is_dataclass(value) else value
 
 
+def _tuples(value: Any) -> Any:
+    """Return lists as tuples, those inside too."""
+    return tuple(_tuples(each) for each in value) if isinstance(value, (list, tuple)) else value
+
+
 def _own(hyper: Any) -> list[str]:
     """Return the names of the fields, without the settings of a chosen kind."""
     names = [field.name for field in dataclasses.fields(hyper)]
@@ -162,7 +167,7 @@ def _in_place_of(default: Any, value: Any, of: str, key: str) -> Any:
         )
         raise ConfigError(msg)
     if isinstance(default, tuple) and isinstance(value, (list, tuple)):
-        return tuple(value)
+        return _tuples(value)
     if isinstance(default, float) and isinstance(value, (int, str)):
         with suppress(ValueError):  # YAML reads 1e-3 as text
             return float(value)

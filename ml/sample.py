@@ -229,12 +229,10 @@ class Sample:
     def blocks_of(self, kind: BlockKind, *, method: str, say: str = "") -> dict[str, Block[Any]]:
         """Return the blocks of a kind by their names, or say that a method cannot do without.
 
-        The message asks for the column ``say``, or for one that most methods of the kind take.
-
         Raises
         ------
         InputError
-            If there is none.
+            If there is none; it asks for columns like ``say``, or like those of most methods.
         """
         found = {name: block for name, block in self.blocks.items() if block.kind == kind}
         if not found:

@@ -40,7 +40,9 @@ _PARTS = 4  # of the training events
 _TAUGHT_BY = ((1,), (0,), (0, 1), (0, 1), (2, 3))  # the maps of the parts, and that of the scoring
 _FEWEST = 200  # events outside the signal region from which a map is learnt
 _LEAST_OWN = 1e-4  # variance that no other feature has, of correlated ones
+_LEAST_ONE_BY_ONE = 0.2  # the same of quantiles that are learnt one by one
 _IN_THE_SUM = 0.05  # component of a feature that has a part in it
+_IN_THE_TIE = 0.3
 
 
 class _JointMap(Protocol):
@@ -168,9 +170,11 @@ class Decorrelated(Method[DecorrelatedHyper]):
             for parts in dict.fromkeys(_TAUGHT_BY)
         }
         *of_parts, self._map = (learnt[parts] for parts in _TAUGHT_BY)
-        bare = self.hyper.method
+        bare, shown = self.hyper.method, self._mapped_in_parts(data, of_parts, seed)
+        if self.hyper.by == "quantiles":
+            self._refuse_tied(shown.features[:, self._columns(data.names)])
         self._method = type(bare)(bare.hyper).fit(
-            self._mapped_in_parts(data, of_parts, seed),
+            shown,
             window,
             simulation=None
             if simulation is None
@@ -256,15 +260,32 @@ class Decorrelated(Method[DecorrelatedHyper]):
         solution, though each quantile alone is independent of it.
         """
         x = outside.features[:, self._columns(outside.names)].astype(np.float64)
-        size, direction = np.linalg.eigh(np.atleast_2d(np.corrcoef(x, rowvar=False)))
-        if size[0] < _LEAST_OWN:
-            own = zip(self.hyper.features, direction[:, 0], strict=True)
-            names = ", ".join(name for name, share in own if abs(share) > _IN_THE_SUM)
+        names = self._least_own(x, _LEAST_OWN, _IN_THE_SUM)
+        if names:
             msg = (
                 f"decorrelate: one of {names} is a sum of the others, so that their quantiles "
                 "together give the mass away; leave one of them out of the features"
             )
             raise ConfigError(msg)
+
+    def _refuse_tied(self, quantiles: NDArray[np.floating]) -> None:
+        """Refuse features whose quantiles nearly tell each other: how they do follows the mass.
+
+        Each quantile is independent of the mass, and a pair of them is as far as it is independent of each other.
+        """
+        names = self._least_own(quantiles, _LEAST_ONE_BY_ONE, _IN_THE_TIE)
+        if names:
+            msg = (
+                f"decorrelate: {names} are tied to each other too closely to be taken one by one, "
+                "since how they are follows the mass; leave one of them out of the features"
+            )
+            raise ConfigError(msg)
+
+    def _least_own(self, x: NDArray[np.floating], least: float, part: float) -> str:
+        """Return the names of features of which one has less variance of its own than this, if any."""
+        size, direction = np.linalg.eigh(np.atleast_2d(np.corrcoef(x, rowvar=False)))
+        own = zip(self.hyper.features, direction[:, 0], strict=True)
+        return "" if size[0] >= least else ", ".join(n for n, share in own if abs(share) > part)
 
     def _kind(self) -> Any:
         """Return the class of the maps."""

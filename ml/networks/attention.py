@@ -108,9 +108,10 @@ class AttentionBlock(nn.Module):
 
     Examples
     --------
-    >>> block, x = AttentionBlock(8, 2, dropout=0.0), torch.rand(3, 5, 8)
-    >>> block(x, x, torch.zeros(3, 2, 5, 5)).shape
-    torch.Size([3, 5, 8])
+    >>> mask = torch.tensor([[True, True, True], [True, True, False]])
+    >>> block, x = AttentionBlock(8, 2, dropout=0.0), torch.rand(5, 8)
+    >>> block(x, x, torch.zeros(2, 1, 3, 3), asking=mask, there=mask).shape
+    torch.Size([5, 8])
     """
 
     def __init__(self, width: int, heads: int, *, dropout: float) -> None:
@@ -156,14 +157,18 @@ class AttentionBlock(nn.Module):
             q, k, v, bias.to(q.dtype).expand(shape), dropout_p=self.p if self.training else 0.0
         )
         found = self.out(found.transpose(1, 2).flatten(2)[asking])
-        found = (found.reshape(found.shape[0], self.heads, self.width) * self.scale_heads).flatten(1)
+        found = (found.reshape(found.shape[0], self.heads, self.width) * self.scale_heads).flatten(
+            1
+        )
         x = asks + self.after(found)
         return self.scale_residual * x + self.dense(x)
 
     def _of_jets(self, x: Tensor, mask: Tensor) -> Tensor:
         """Return x by jet and head, shape (n_jets, n_heads, longest, width of a head)."""
         longest = placed(x, mask)
-        return longest.reshape(longest.shape[0], longest.shape[1], self.heads, self.width).transpose(1, 2)
+        return longest.reshape(
+            longest.shape[0], longest.shape[1], self.heads, self.width
+        ).transpose(1, 2)
 
 
 class _PairEmbedding(nn.Module):

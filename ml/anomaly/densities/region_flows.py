@@ -15,6 +15,7 @@ from ....core.arrays import within
 from ....core.windows import Window
 from ...flows.cell_resampling import resample_cells
 from ...flows.conditional import ConditionalFlow, FlowHyper, fit_flow
+from ...flows.gaps import Gaps
 from ...flows.marginals import Marginals, effective_number
 from ...hyper_checks import refuse_unusable
 from ...method import Method, Need, register_method
@@ -74,7 +75,8 @@ class RegionFlowsHyper:
 class RegionFlows(Method[RegionFlowsHyper]):
     """Minus the log-density of the simulated background, of one RealNVP for each region (``group``).
 
-    All are trained on weighted simulation alone. Features are made standard normal one by one
+    All are trained on weighted simulation alone. Features that are in order, as pT of leptons, are
+    replaced by their gaps (:class:`~overdensity.ml.flows.gaps.Gaps`). All are made standard normal one by one
     first (:class:`~overdensity.ml.flows.marginals.Marginal`), discrete ones dequantised, so that a
     flow begins as the product of its marginals and has only the correlations to learn; with few
     events it ends near there. Negative weights are shared out among near events
@@ -206,12 +208,14 @@ class RegionFlows(Method[RegionFlowsHyper]):
         if not kept.any():
             msg = f"method {self.name!r}: all features are constant in region {region}; give others"
             raise InputError(msg)
-        first = Marginals.fit(x[:, kept], np.abs(weight))
+        gaps = Gaps.find(x[:, kept])
+        x, constants = gaps.forward(x[:, kept])[0], x[0].astype(np.float64)
+        first = Marginals.fit(x, np.abs(weight))
         rng = np.random.default_rng([seed, region + (1 << 40)])
-        u = rng.random((len(x), int(kept.sum())))
-        weight = resample_cells(first.forward(x[:, kept], u)[0], weight)
-        marginals = Marginals.fit(x[:, kept], weight)
-        z = marginals.forward(x[:, kept], u)[0].clip(-_FAR, _FAR)
+        u = rng.random(x.shape)
+        weight = resample_cells(first.forward(x, u)[0], weight)
+        marginals = Marginals.fit(x, weight)
+        z = marginals.forward(x, u)[0].clip(-_FAR, _FAR)
         flow = None
         if z.shape[1] > 1:
             batch = min(self.hyper.flow.batch, max(len(z) // _STEPS, _FEWEST_IN_BATCH))
@@ -224,21 +228,22 @@ class RegionFlows(Method[RegionFlowsHyper]):
                 device=self.hyper.device,
                 identity=range(z.shape[1]),
             )
-        return _Density(kept, x[0].astype(np.float64), marginals, flow)
+        return _Density(kept, constants, gaps, marginals, flow)
 
 
 @dataclass(frozen=True, eq=False)
 class _Density:
-    """What was learnt of a region: which features vary, their marginals, and the flow of both."""
+    """What was learnt of a region: which features vary, their gaps, marginals, and the flow of all."""
 
     kept: NDArray[np.bool_]
     constants: NDArray[np.float64]
+    gaps: Gaps
     marginals: Marginals
     flow: ConditionalFlow | None
 
     def log_density(self, x: NDArray[Any], draws: int) -> NDArray[np.float64]:
         """Return log p; the density of the flow in z, times that of the marginals over a normal."""
-        x = x[:, self.kept]
+        x, log_jacobian = self.gaps.forward(x[:, self.kept])
         points = np.random.default_rng(0).random((draws, x.shape[1]))  # the same for all events
         if not self.marginals.is_spread:
             points = points[:1]
@@ -251,7 +256,7 @@ class _Density:
                 normal = 0.5 * (np.square(z) + np.log(2 * np.pi)).sum(axis=1)
                 total += self.flow.log_density(z, np.zeros(len(z))) + normal
             logs.append(total)
-        return logsumexp(logs, axis=0) - np.log(len(points))
+        return logsumexp(logs, axis=0) - np.log(len(points)) + log_jacobian
 
     def sample(self, n: int, seed: int) -> NDArray[np.float64]:
         """Return features of drawn events."""
@@ -261,11 +266,12 @@ class _Density:
         else:
             z = self.flow.sample(np.zeros(n), seed=seed)
         x = np.tile(self.constants, (n, 1))
-        x[:, self.kept] = self.marginals.inverse(z)
+        x[:, self.kept] = self.gaps.inverse(self.marginals.inverse(z))
         return x
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         found = {"kept": self.kept, "constants": self.constants}
+        found |= {f"gaps.{name}": each for name, each in self.gaps.arrays().items()}
         found |= {f"marginals.{name}": each for name, each in self.marginals.arrays().items()}
         if self.flow is not None:
             found |= {f"flow.{name}": each for name, each in self.flow.arrays().items()}
@@ -277,6 +283,7 @@ class _Density:
         return cls(
             arrays["kept"],
             arrays["constants"],
+            Gaps.from_arrays(within(arrays, "gaps.")),
             Marginals.from_arrays(within(arrays, "marginals.")),
             ConditionalFlow.from_arrays(flow, device=device) if flow else None,
         )

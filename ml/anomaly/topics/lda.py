@@ -26,7 +26,6 @@ Region = Literal["signal", "window", "all"]
 
 _ROWS = 8192  # events whose planes are dense at a time
 _TRIED = 3000  # events that all beginnings are tried on
-_CONTINUED = 3  # the best beginnings, which go on with all events
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,15 @@ class LatentDirichletHyper:
     Attributes
     ----------
     alphas : tuple of tuples of float
-        Concentrations of the themes to choose from by the perplexity. One number a theme; two
-        themes as published.
+        Concentrations of the themes, one number a theme; two themes as published, and the public
+        code's numbers. Of several, those of the lowest perplexity are kept, as the paper says.
     eta : float
         Concentration of the words in a theme: so many of each word are seen beforehand.
     restarts : int
-        Beginnings, of which that of the lowest perplexity is kept. Published: one.
+        Beginnings, each tried on a few events. Published: one.
+    continued : int
+        How many of them, those of the lowest perplexity, go on with all events; of these again the
+        best is kept.
     passes : int
         How often all events are learnt.
     batch : int
@@ -60,9 +62,10 @@ class LatentDirichletHyper:
         The fewest events to learn from.
     """
 
-    alphas: tuple[tuple[float, ...], ...] = ((0.9, 0.1), (0.99, 0.01), (0.5, 0.5))
+    alphas: tuple[tuple[float, ...], ...] = ((0.9, 0.1),)
     eta: float = 0.5
-    restarts: int = 12
+    restarts: int = 60
+    continued: int = 20
     passes: int = 5
     batch: int = 2000
     decay: float = 0.5
@@ -82,6 +85,7 @@ class LatentDirichletHyper:
             and all(each > 0 for alpha in self.alphas for each in alpha),
             eta=self.eta > 0,
             restarts=self.restarts >= 1,
+            continued=self.continued >= 1,
             passes=self.passes >= 1,
             batch=self.batch >= 1,
             decay=0 < self.decay <= 1,
@@ -109,7 +113,6 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
     )
     Hyper: ClassVar[type[LatentDirichletHyper]] = LatentDirichletHyper
     fast: ClassVar[Mapping[str, Any]] = {
-        "alphas": [[0.9, 0.1]],
         "restarts": 1,
         "passes": 2,
         "scale": 12.0,
@@ -188,7 +191,7 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
     ) -> tuple[float, NDArray[np.float64]]:
         """Return perplexity and themes of the best of several beginnings.
 
-        Each makes two passes over a few events, and the best of them all passes over all.
+        Each makes two passes over a few events, and the best of them make all passes over all.
         """
         hyper = self.hyper
         steps = Steps(hyper.eta, hyper.passes, hyper.batch, hyper.decay, hyper.offset)
@@ -203,7 +206,7 @@ class LatentDirichlet(Method[LatentDirichletHyper]):
         tried.sort(key=lambda each: each[0])
         learnt = [
             learn_themes(words, alpha, lam, steps, weight=weight, seed=seed)
-            for _, lam in tried[:_CONTINUED]
+            for _, lam in tried[: hyper.continued]
         ]
         lost = [perplexity(words, alpha, lam) for lam in learnt]
         best = int(np.argmin(lost))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from overdensity.core import InputError
+from overdensity.ml.blocks import constituents
 from overdensity.ml.blocks.constituents import (
     Constituents,
     ConstituentsReader,
@@ -51,6 +52,14 @@ def test_mask_counts_the_constituents_that_are_kept(jets):
 @pytest.mark.parametrize("which", [[2, 0], np.array([True, False, True]), slice(0, 2)])
 def test_padded_rows_are_those_asked_for(jets, which):
     np.testing.assert_array_equal(jets.padded(3)[which], jets.padded(3)[:][which])
+
+
+def test_jets_read_a_few_at_a_time_are_the_same(jets, monkeypatch):
+    both = random_jets(5).beside(jets).normalised()
+    at_once = [*both[::-1], both.padded(4)[::-1]]
+    monkeypatch.setattr(constituents, "_ROWS", 20)
+    for whole, again in zip(at_once, [*both[::-1], both.padded(4)[::-1]], strict=True):
+        np.testing.assert_array_equal(again, whole)
 
 
 def test_joined_and_taken_jets_keep_their_constituents(jets):

@@ -161,6 +161,22 @@ def test_features_that_add_up_are_refused_as_they_tell_the_mass_together(sample)
         asked.fit(of_three, WINDOW, seed=1)
 
 
+@pytest.mark.parametrize(("own", "refused"), [(0.2, True), (1.0, False)])
+def test_features_tied_to_each_other_at_equal_masses_are_refused_one_by_one(sample, own, refused):
+    rng = np.random.default_rng(3)
+    x, n, z = sample.features.T
+    tied = x / sample.mass + own * 0.29 * rng.normal(size=len(x))  # both grow with the mass, or not
+    with_it = replace(
+        sample, names=("x", "n", "z", "t"), features=np.stack([x, n, z, tied * sample.mass], axis=1)
+    )
+    asked = decorrelated(make_method("cwola", classifier=FAST), ["x", "n", "t"], among="xnzt")
+    if refused:
+        with pytest.raises(ConfigError, match="decorrelate: x, t are tied to each other"):
+            asked.fit(with_it, WINDOW, seed=1)
+    else:
+        assert asked.fit(with_it, WINDOW, seed=1).mapped(with_it).names[3] == "t_given_m"
+
+
 def test_what_cannot_be_decorrelated_is_said(sample):
     with pytest.raises(ConfigError, match="decorrelate: no feature is called 'y'"):
         method(features=["y"])
