@@ -214,7 +214,8 @@ def table(found: list[dict[str, Any]]) -> None:
     empty = [x["found"] for x in found if not x["injected"]]
     if empty:
         p = binomtest(sum(empty), len(empty), LEVEL, alternative="greater").pvalue
-        print(f"\n{sum(empty)} of {len(empty)} boxes without signal claimed: p of 5 % is {p:.2g}")
+        print("\n| boxes without signal | claimed | p of 5 % |\n| --- | --- | --- |")
+        print(f"| {len(empty)} | {counted(empty)} | {p:.2g} |")
 
 
 def masses_right(numbers: dict[str, list[float | None]]) -> bool:

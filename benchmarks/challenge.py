@@ -227,6 +227,7 @@ def suite_of(methods: Sequence[str], seed: int) -> dict[str, Any]:
         },
         "methods": list(methods),
         "search": {
+            "repeats": 1,
             "scan": {"low": 2632.0, "high": 5500.0, "bins": 14},
             "simulation": str(
                 REFERENCE / "other_shower_background.parquet"
