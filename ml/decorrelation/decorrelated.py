@@ -260,32 +260,27 @@ class Decorrelated(Method[DecorrelatedHyper]):
         solution, though each quantile alone is independent of it.
         """
         x = outside.features[:, self._columns(outside.names)].astype(np.float64)
-        names = self._least_own(x, _LEAST_OWN, _IN_THE_SUM)
-        if names:
-            msg = (
-                f"decorrelate: one of {names} is a sum of the others, so that their quantiles "
-                "together give the mass away; leave one of them out of the features"
-            )
-            raise ConfigError(msg)
+        why = (
+            "one of {} is a sum of the others, so that their quantiles together give the mass away"
+        )
+        self._refuse_close(x, _LEAST_OWN, _IN_THE_SUM, why)
 
     def _refuse_tied(self, quantiles: NDArray[np.floating]) -> None:
         """Refuse features whose quantiles nearly tell each other: how they do follows the mass.
 
         Each quantile is independent of the mass, and a pair of them is as far as it is independent of each other.
         """
-        names = self._least_own(quantiles, _LEAST_ONE_BY_ONE, _IN_THE_TIE)
-        if names:
-            msg = (
-                f"decorrelate: {names} are tied to each other too closely to be taken one by one, "
-                "since how they are follows the mass; leave one of them out of the features"
-            )
-            raise ConfigError(msg)
+        why = "{} are tied to each other too closely to be taken one by one, since how they are follows the mass"
+        self._refuse_close(quantiles, _LEAST_ONE_BY_ONE, _IN_THE_TIE, why)
 
-    def _least_own(self, x: NDArray[np.floating], least: float, part: float) -> str:
-        """Return the names of features of which one has less variance of its own than this, if any."""
+    def _refuse_close(self, x: NDArray[np.floating], least: float, part: float, why: str) -> None:
+        """Refuse features of which one has less variance of its own than this, and name them."""
         size, direction = np.linalg.eigh(np.atleast_2d(np.corrcoef(x, rowvar=False)))
-        own = zip(self.hyper.features, direction[:, 0], strict=True)
-        return "" if size[0] >= least else ", ".join(n for n, share in own if abs(share) > part)
+        if size[0] < least:
+            own = zip(self.hyper.features, direction[:, 0], strict=True)
+            names = ", ".join(name for name, share in own if abs(share) > part)
+            msg = f"decorrelate: {why.format(names)}; leave one of them out of the features"
+            raise ConfigError(msg)
 
     def _kind(self) -> Any:
         """Return the class of the maps."""
