@@ -44,6 +44,7 @@ __all__ = [
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59")
 SIGNAL_REGION = "#ffa90e"
 BACKGROUND = "#3f90da"
+_LINE = 0.05  # height of a line of text, in that of a figure
 
 CurveT = TypeVar("CurveT", LossCurve, Reliability)
 
@@ -202,10 +203,13 @@ def plot_scan(
             axes.plot(best[0] / 1000, best[1], "*", ms=15, color=COLOURS[2], zorder=5)
         strongest = float(norm.isf(np.clip(smallest, 1e-300, 0.5)))
         bottom = min(smallest**1.25 / 30, 1e-4)  # room for the text below the star
+        free = 1.0  # below which there is room for the next label
         for z in range(1, 1 + max(3, int(strongest) + 1)):
             p = float(norm.sf(z))
             axes.axhline(p, color="grey", lw=0.7, ls=":")
-            axes.text(1.005, p, f"{z}σ", transform=axes.get_yaxis_transform(), va="center")
+            if p <= free:
+                axes.text(1.005, p, f"{z}σ", transform=axes.get_yaxis_transform(), va="center")
+                free = p * bottom**_LINE
         axes.set_yscale("log")
         axes.set_ylim(bottom, 2)
         axes.set_xlabel("window center [TeV]")

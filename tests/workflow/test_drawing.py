@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,20 @@ def test_scan_leaves_flagged_windows_out_and_marks_the_best() -> None:
     assert np.isnan(np.asarray(lines["1 %"].get_ydata())[2])
     assert "global p ≤ 0.0001\n(≥ 3.7σ)" in [text.get_text() for text in axes.texts]
     assert axes.get_ylim()[0] < 1e-7
+
+
+@pytest.mark.parametrize(("smallest", "first"), [(1e-4, "1σ 2σ 3σ"), (1e-28, "1σ 3σ 5σ")])
+def test_labels_of_a_scan_do_not_lie_on_each_other(smallest: float, first: str) -> None:
+    figure = plot_scan(
+        [3000, 3500], {"1 %": [0.4, smallest]}, best=None, p_global=None, is_limit=False
+    )
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    labels = [text for text in axes.texts if text.get_text().endswith("σ")]
+    assert " ".join(label.get_text() for label in labels[:3]) == first
+    boxes = [label.get_window_extent() for label in labels]
+    gaps = [above.y0 - below.y1 for above, below in pairwise(boxes)]
+    assert min(gaps) > -0.2 * boxes[0].height
 
 
 def test_scan_without_any_quotable_window_can_be_drawn() -> None:
