@@ -219,11 +219,11 @@ def print_table(arguments: argparse.Namespace) -> None:
             near = np.array([each["z_near"] for each in found])
             p = [each["p_global"] for each in found]
             error = near.std(ddof=1) / np.sqrt(len(near)) if len(near) > 1 else np.nan
-            windows = np.unique([each["windows"] for each in found])[[0, -1]]
+            windows = {pick(each["windows"] for each in found) for pick in (min, max)}
             uniform = kstest(p, "uniform").pvalue if signal == 0 else np.nan
             print(
                 f"| {signal} | {kind} | {np.median(quotable):.0f} ({quotable.min()}) of "
-                f"{'-'.join(map(str, np.unique(windows)))} | "
+                f"{'-'.join(map(str, sorted(windows)))} | "
                 f"{refused:.1f} | {z.mean() if z.size else np.nan:.2f}, "
                 f"{z.std() if z.size else np.nan:.2f} | {(z > 3).sum()} of {z.size} | "
                 f"{'' if np.isnan(uniform) else f'{uniform:.2g}'} | "

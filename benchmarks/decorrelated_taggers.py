@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from overdensity.core.json_lines import add_line, read_lines
 from overdensity.ml import Sample, Window
-from overdensity.ml.decorrelation.quantile_map import QuantileMap
+from overdensity.ml.decorrelation.decorrelated import OneByOne
 from overdensity.ml.evaluation.mass_dependence import mass_sculpting
 from overdensity.ml.evaluation.metrics import auc
 from overdensity.ml.inputs.jet_columns import sort_jets
@@ -58,12 +58,10 @@ def reference(name: str, first: int, last: int | None) -> Sample:
 def quantiles(learn: Sample, events: Sample, seed: int) -> NDArray[np.float32]:
     """Return the conditional quantiles of all features given the mass."""
     rng = np.random.default_rng([seed, 3])
-    ties = rng.random(len(learn)), rng.random(len(events))
-    columns = []
-    for x, of_events in zip(learn.features.T, events.features.T, strict=True):
-        found = QuantileMap.learn(x.astype(np.float64), learn.mass, ties[0], WINDOW)
-        columns.append(found.quantile(of_events.astype(np.float64), events.mass, ties[1]))
-    return np.stack(columns, axis=1).astype(np.float32)
+    ties, of_events = rng.random(learn.features.shape), rng.random(events.features.shape)
+    x, asked = learn.features.astype(np.float64), events.features.astype(np.float64)
+    found = OneByOne.learn(x, learn.mass, ties, WINDOW, seed)
+    return found.quantiles(asked, events.mass, of_events).astype(np.float32)
 
 
 def planed(background: Array, signal: Array) -> Array:
