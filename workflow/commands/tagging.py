@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..tables import say_flags, show_table
-from .options import Set
+from .options import Hyper
 
 __all__ = ["apply", "export", "select", "tag", "train"]
 
@@ -20,7 +20,10 @@ Jets = Annotated[
 ]
 TaggerFile = Annotated[Path, typer.Argument(help="The file of a tagger.", metavar="TAGGER")]
 Mass = Annotated[
-    str, typer.Option("--mass", help="Any column of numbers in GeV; taggers do not see it.")
+    str,
+    typer.Option(
+        "--mass", help="Any column of masses, which every event has; taggers do not see it."
+    ),
 ]
 
 
@@ -30,7 +33,10 @@ def train(  # noqa: PLR0917 - typer knows arguments by their names
     out: Annotated[Path, typer.Option("--out", help="The file of the tagger.", metavar="FILE")],
     columns: Annotated[
         str,
-        typer.Option("--columns", help="Of constituents and numbers, with commas between them."),
+        typer.Option(
+            "--columns",
+            help="What it learns from: constituents and numbers, with commas between them.",
+        ),
     ] = "constituents",
     kind: Annotated[
         str | None,
@@ -42,7 +48,7 @@ def train(  # noqa: PLR0917 - typer knows arguments by their names
     ] = None,
     members: Annotated[int, typer.Option(min=1, help="Networks, which are averaged.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Decides weights and batches.")] = 1,
-    overrides: Set = None,
+    overrides: Hyper = None,
     mass: Mass = "mjj",
 ) -> None:
     """Train a tagger on labelled jets; a tenth of them tests it."""
@@ -60,7 +66,7 @@ def train(  # noqa: PLR0917 - typer knows arguments by their names
         mass=mass,
     )
     show_table(
-        ("tagger", "test jets", "accuracy", "AUC", "rejection at 50 %", "at 30 %"),
+        ("tagger", "test jets", "accuracy", "AUC", "rejection at 50 %", "rejection at 30 %"),
         [
             (
                 kind,
@@ -152,7 +158,7 @@ def select(  # noqa: PLR0917 - typer knows arguments by their names
         seed=seed,
     )
     show_table(
-        ("feature", "dCorr", "confused jets", "AUC", "rejection at 50 %", "at 30 %"),
+        ("feature", "dCorr", "confused jets", "AUC", "rejection at 50 %", "rejection at 30 %"),
         [
             (
                 each.name,
