@@ -111,6 +111,12 @@ class Combination(Method[CombinationHyper]):
         parts = self.hyper.parts
         return -(-max(member.fewest_events for member in self._members) * parts // (parts - 1))
 
+    @property
+    def learnt_files(self) -> tuple[str, ...]:
+        """Those of all methods; see `Method.learnt_files`."""
+        found = dict.fromkeys(path for member in self._members for path in member.learnt_files)
+        return tuple(found)
+
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
     ) -> Self:
