@@ -45,6 +45,7 @@ __all__ = [
     "varied_columns",
 ]
 
+_SHOWN = 5  # files that a message names
 _COLUMNS = "columns"  # what needs no processing: what Parquet files are unless another is said
 
 
@@ -234,9 +235,9 @@ def file_set(events: EventsConfig) -> FileSet:
     return files[0] if not isinstance(files, dict) and len(files) == 1 else files
 
 
-def _some(files: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(files) - most} more" if len(files) > most else ""
-    return ", ".join(files[:most]) + more
+def _some(files: Sequence[str]) -> str:
+    more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+    return ", ".join(files[:_SHOWN]) + more
 
 
 def events_in_region(
