@@ -13,7 +13,8 @@ A search adds a line to ``boxes.jsonl``, and what is there is not searched again
 
 The last part asks whether any search could find the signal of the boxes of `rnd`: the same search is made with
 CWoLa, with the idealised detector, which compares with all other background events of the sample, and with a
-classifier that learnt from all other events of signal and background what is what.
+classifier that learnt from all other events of signal and background what is what, in the window of the
+signal (CWoLa elsewhere) or as one score for all windows.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,11 @@ from scipy.stats import binomtest
 from overdensity.core.json_lines import add_line, read_lines
 from overdensity.core.records import atomic_path
 from overdensity.ml import Sample, Window, make_method
+from overdensity.ml.sample import truth
 from overdensity.processors import process
 from overdensity.processors.sources.lhco import LhcoSource
 from overdensity.simulation import DaughterFacts, ProcessFacts, ZprimeMasses, simulate
-from overdensity.stats import HuntResult, hunt
+from overdensity.stats import hunt
 from overdensity.stats.p_values.shares import counted
 from overdensity.workflow import parse_config
 from overdensity.workflow.challenge.answer_sheet import AnsweredBox
@@ -47,14 +48,19 @@ from overdensity.workflow.challenge.key import Key, Secret
 from overdensity.workflow.config.search import SearchConfig
 from overdensity.workflow.search_run import hunt_search, score_search
 from overdensity.workflow.stages.run import Run, open_run
-from overdensity.workflow.stages.scores import read_scores
+from overdensity.workflow.stages.scores import Scores, read_scores
 from overdensity.workflow.stages.selecting import calibrated_scores, levels_of, sculpting_of
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT.parent / "shared" / "data" / "reference"
 RUNS = ROOT / "runs" / "boxes"
-RESULTS, TOLD = "boxes.jsonl", "told.jsonl"
-TOLD_METHODS = {"cwola": "nothing", "idealised": "background", "supervised": "both"}
+RESULTS, OF_TOLD = "boxes.jsonl", "told.jsonl"
+TOLD = {  # of the truth, beside the features
+    "cwola": "nothing",
+    "idealised": "the background",
+    "supervised": "the signal",
+    "supervised everywhere": "the signal, one score for all windows",
+}
 POOL = 500_000
 LEVEL, LARGE = 0.05, 2.0  # p_global up to which a signal is found; a pull that is too large
 
@@ -92,11 +98,11 @@ def main() -> None:
     given = parser.parse_args()
     if given.part == "told":
         given.folder.mkdir(parents=True, exist_ok=True)
-        known = {line["seed"] for line in read_lines(given.folder / TOLD)}
+        known = {line["seed"] for line in read_lines(given.folder / OF_TOLD)}
         for seed in given.seeds:
             if seed not in known:
-                add_line(given.folder / TOLD, told(seed, given.folder, given.workers))
-        table_of_told(read_lines(given.folder / TOLD))
+                add_line(given.folder / OF_TOLD, told(seed, given.folder, given.workers))
+        table_of_told(read_lines(given.folder / OF_TOLD))
         return
     if given.part != "table":
         kind = KINDS[given.part]
@@ -148,7 +154,10 @@ def config_of(file: Path, run: Path, seed: int, workers: int, **more: Any) -> Se
 
 
 def draw(kind: Kind, seed: int, folder: Path, file: Path, rest: Path | None = None) -> None:
-    """Write a box: random events of background and signal, in random order; the others go to another folder."""
+    """Write a box: random events of background and signal, in random order.
+
+    If there is a folder for the rest, the other events go there, and all keep their labels.
+    """
     rng = np.random.default_rng([13, seed])
     parts = []
     for name, number in (
@@ -163,7 +172,7 @@ def draw(kind: Kind, seed: int, folder: Path, file: Path, rest: Path | None = No
             if rest is not None:
                 others = np.setdiff1d(np.arange(len(events)), rows)
                 pq.write_table(events.take(others), rest / f"{name}.parquet")
-    names = [name for name in parts[0].column_names if name != "label"]
+    names = [name for name in parts[0].column_names if rest is not None or name != "label"]
     box = pa.concat_tables(
         [part.select(names).cast(parts[0].select(names).schema) for part in parts]
     )
@@ -198,45 +207,31 @@ def key_of_box(kind: Kind, box: str) -> Key:
 
 
 def told(seed: int, folder: Path, workers: int) -> dict[str, Any]:
-    """Search an R&D-like box by methods that are told nothing, the background, and the signal as well."""
+    """Search an R&D-like box by methods that are told more and more of the truth."""
     kind, started = KINDS["rnd"], time.process_time()
+    found = {}
     with tempfile.TemporaryDirectory() as temporary:
         place, file = Path(temporary), Path(temporary, "box.parquet")
         draw(kind, seed, folder, file, rest=place)
-        others = [place / f"{name}.parquet" for name in ("rnd_background", kind.signal)]
-        found: dict[str, tuple[Sequence[Any], float | None]] = {}
-        for method, more in (("cwola", {}), ("idealised", {"simulation": str(others[0])})):
-            how = more | {"method": {"name": method}}
+        others = [str(place / f"{name}.parquet") for name in ("rnd_background", kind.signal)]
+        for method, more in (("cwola", {}), ("idealised", {"simulation": others[0]})):
+            how: dict[str, Any] = more | {"method": {"name": method}}
             config = config_of(file, place / method, seed, workers, **how)
             score_search(config, process=True)
-            results = hunt_search(config)
-            found[method] = results.windows, results.best and results.best.p_global
-        run = open_run(config_of(file, place / "cwola", seed, workers))
-        truth = Sample.from_parquet(list(map(str, others)), features=run.config.features)
-        known = hunt_by_truth(run, truth, kind.masses[0])
-        found["supervised"] = known.windows, known.global_p and known.global_p.p_global
-        index = run.windows.index(window_of(run, kind.masses[0]))
-        low, high = run.regions[index]
-        in_box = [
-            inside(REFERENCE / each.name, low, high) - inside(each, low, high) for each in others
-        ]
-    return {
-        "seed": seed,
-        "window": [low, high],
-        "events": in_box,
-        "p": {name: p for name, (_, p) in found.items()},
-        "z": {
-            name: [row.z_local for row in (windows[index].unselected, *windows[index].selections)]
-            for name, (windows, _) in found.items()
-        },
-        "cpu": round(time.process_time() - started),
-    }
-
-
-def inside(file: Path, low: float, high: float) -> int:
-    """Return how many events of a file lie in a range of the mass, GeV."""
-    mass = pq.read_table(file, columns=["mjj"])["mjj"].to_numpy()
-    return int(np.count_nonzero((mass >= low) & (mass < high)))
+            run = open_run(config)
+            scores = read_scores(run)
+            found[method] = in_window(run, scores, kind.masses[0])
+            if method == "cwola":
+                known = Sample.from_parquet(others, features=run.config.features)
+                window = window_of(run, kind.masses[0])
+                model = make_method("supervised").fit(known, window, seed=seed)
+                by_truth = np.tile(model.score(scores.sample), (len(run.windows), 1))
+                there = np.array([each == window for each in run.windows])[:, None]
+                one = replace(scores, values=np.where(there, by_truth, scores.values))
+                found["supervised"] = in_window(run, one, kind.masses[0])
+                everywhere = replace(scores, values=by_truth)
+                found["supervised everywhere"] = in_window(run, everywhere, kind.masses[0])
+    return {"seed": seed, "found": found, "cpu": round(time.process_time() - started)}
 
 
 def window_of(run: Run, mass: float) -> Window:
@@ -244,56 +239,71 @@ def window_of(run: Run, mass: float) -> Window:
     return min(run.windows, key=lambda each: abs(each.center - mass))
 
 
-def hunt_by_truth(run: Run, truth: Sample, mass: float) -> HuntResult:
-    """Search all windows of a run by what one classifier learnt from labelled events around a mass, GeV."""
-    model = make_method("supervised").fit(truth, window_of(run, mass), seed=run.config.seed)
-    scores = read_scores(run)
-    values = np.tile(model.score(scores.sample), (len(run.windows), 1))
-    cut_on = calibrated_scores(run, replace(scores, values=values))
-    return hunt(
+def in_window(run: Run, scores: Scores, mass: float) -> dict[str, Any]:
+    """Search by some scores; return what the window of a mass (GeV) says, with the truth."""
+    cut_on = calibrated_scores(run, scores)
+    levels, bent = levels_of(run, cut_on), sculpting_of(run, cut_on)
+    found = hunt(
         scores.sample.mass,
-        levels_of(run, cut_on),
+        levels,
         edges=run.edges,
         windows=run.regions,
         efficiencies=run.config.selections,
         model=run.fit_model,
         bins_per_bin=run.config.fit.bins_per_bin,
-        refused=sculpting_of(run, cut_on).refused,
+        refused=bent.refused,
         pseudo_experiments=run.config.pseudo_experiments,
         seed=run.config.seed,
     )
+    window = window_of(run, mass)
+    index, inside = run.windows.index(window), window.signal(scores.sample.mass)
+    passed = levels[inside, index]
+    true = truth("this table", scores.sample)[inside] != 0
+    rows = found.windows[index].rows
+    return {
+        "p": 1.0 if found.global_p is None else found.global_p.p_global,
+        "z": [row.z_local for row in rows],
+        "signal": [int((true & (passed >= k)).sum()) for k in range(len(rows))],
+        "background": [int((~true & (passed >= k)).sum()) for k in range(len(rows))],
+    }
 
 
 def table_of_told(found: list[dict[str, Any]]) -> None:
     """Print what each method reads in the window of the signal."""
+    kind = KINDS["rnd"]
     print(
-        f"{len(found)} boxes of {KINDS['rnd'].events} events, {KINDS['rnd'].injected} of them signal\n"
+        f"{len(found)} boxes of {kind.events} events, {kind.injected} of them signal: z (signal/background)\n"
     )
-    head = ("box", "S, B in the window", "S/√B", "z, all events", "told", "z, 10 %", "1 %", "0.2 %")
-    head = (*head, "p global")
+    head = ("box", "S/√B", "told", "all events", "10 %", "1 %", "0.2 %", "p global")
     print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
     for line in sorted(found, key=lambda each: each["seed"]):
-        background, signal = line["events"]
-        for method, what in TOLD_METHODS.items():
-            z = ["refused" if each is None else f"{each:.1f}" for each in line["z"][method]]
-            p = line["p"][method]
+        for method, what in TOLD.items():
+            of = line["found"][method]
+            cells = zip(of["z"], of["signal"], of["background"], strict=True)
+            rows = [f"{'refused' if z is None else f'{z:.1f}'} ({s}/{b})" for z, s, b in cells]
+            strength = of["signal"][0] / of["background"][0] ** 0.5
             row = (
                 f"{line['seed']}",
-                f"{signal}, {background}",
-                f"{signal / background**0.5:.2f}",
-                z[0],
+                f"{strength:.2f}",
+                what,
+                *rows,
+                f"{of['p']:.2g}",
             )
-            row = (*row, f"{method}: {what}", *z[1:], "-" if p is None else f"{p:.2g}")
             print("| " + " | ".join(row) + " |")
-    print("\n| told | p global below 0.05 | mean z, 10 % | 1 % | 0.2 % |\n|" + " --- |" * 5)
-    for method, what in TOLD_METHODS.items():
-        z = np.array([line["z"][method][1:] for line in found], dtype=float)
-        few = [(line["p"][method] or 1.0) <= LEVEL for line in found]
-        error = (
-            np.nanstd(z, axis=0, ddof=1) / np.sqrt(len(z)) if len(z) > 1 else np.zeros(z.shape[1])
+    head = ("told", "p global below 0.05", "median p", "mean z (S/√B), 10 %", "1 %", "0.2 %")
+    print("\n| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
+    for method, what in TOLD.items():
+        of = [line["found"][method] for line in found]
+        p = np.array([each["p"] for each in of])
+        z, signal, background = (
+            np.array([each[key] for each in of], dtype=float)[:, 1:]
+            for key in ("z", "signal", "background")
         )
-        means = [f"{m:.1f} ± {e:.1f}" for m, e in zip(np.nanmean(z, axis=0), error, strict=True)]
-        print("| " + " | ".join((f"{method}: {what}", counted(few), *means)) + " |")
+        true = (signal / np.sqrt(background)).mean(axis=0)
+        means = [np.mean(of_level[~np.isnan(of_level)]) for of_level in z.T]
+        cells = [f"{mean:.1f} ({of_truth:.1f})" for mean, of_truth in zip(means, true, strict=True)]
+        row = (what, counted((p <= LEVEL).tolist()), f"{np.median(p):.2g}", *cells)
+        print("| " + " | ".join(row) + " |")
 
 
 def table(found: list[dict[str, Any]]) -> None:
