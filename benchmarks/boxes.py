@@ -299,9 +299,10 @@ def table_of_told(found: list[dict[str, Any]]) -> None:
             np.array([each[key] for each in of], dtype=float)[:, 1:]
             for key in ("z", "signal", "background")
         )
-        true = (signal / np.sqrt(background)).mean(axis=0)
-        means = [np.mean(of_level[~np.isnan(of_level)]) for of_level in z.T]
-        cells = [f"{mean:.1f} ({of_truth:.1f})" for mean, of_truth in zip(means, true, strict=True)]
+        true = signal.mean(axis=0) / np.sqrt(background.mean(axis=0))
+        quoted = [of_level[~np.isnan(of_level)] for of_level in z.T]
+        means = [f"{each.mean():.1f}" if each.size else "refused" for each in quoted]
+        cells = [f"{mean} ({of_truth:.1f})" for mean, of_truth in zip(means, true, strict=True)]
         row = (what, counted((p <= LEVEL).tolist()), f"{np.median(p):.2g}", *cells)
         print("| " + " | ".join(row) + " |")
 
