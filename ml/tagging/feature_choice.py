@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,7 +129,6 @@ def choose_features(
     start: Sequence[str],
     hyper: ChoiceHyper | None = None,
     seed: int = 1,
-    told: Callable[[ChosenFeature], Any] = lambda _: None,
 ) -> FeatureChoice:
     """Choose features one by one.
 
@@ -153,8 +152,6 @@ def choose_features(
         By default the published one.
     seed : int
         Decides the parts and the networks.
-    told : callable
-        Is given each feature as it is chosen.
 
     Raises
     ------
@@ -186,7 +183,6 @@ def choose_features(
             score = _out_of_sample(scores[:, known], signal, part, seed)
         reached = _reached(score, signal, part)
         rounds.append(ChosenFeature(chosen, correlation, len(confused), **reached))
-        told(rounds[-1])
         confused = np.flatnonzero((score >= hyper.low) & (score <= hyper.high) & (part < 2))
         confused = rng.permutation(confused)[: hyper.jets]
         left = _different(scores, known)
