@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core import ConfigError, InputError
-from ...core.identity import content_ids
 from ...ml import Sample
-from ...ml.blocks.equal_events import refuse_shared_events
 from ..config.limits import LimitsConfig, SignalConfig
-from ..stages.inputs import column_paths, refuse_learnt
+from ..stages.inputs import column_paths, refuse_data, refuse_learnt
 from ..stages.run import Run
 from ..stages.samples import load_numbers, load_signal, signal_total
 
@@ -168,14 +166,7 @@ def read_signal_models(run: Run, limits: LimitsConfig) -> list[SignalModel]:
                 f"at least{thin}"
             )
             raise InputError(msg)
-        both = [load_numbers(run), sample]
-        refuse_shared_events(
-            [
-                content_ids(each.mass.astype(np.float32)) for each in both
-            ],  # other ids, as they may be
-            [each.features for each in both],
-            ["events", f"limits.signals.{name}"],
-        )
+        refuse_data(load_numbers(run), f"limits.signals.{name}", sample)
         total, whole = signal_total(run, files), signal_total(run, files, everywhere=True)
         refuse_too_few_generated(f"limits.signals.{name}", signal.generated, whole)
         share = float(inside[window])

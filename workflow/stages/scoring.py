@@ -11,7 +11,7 @@ from distributed import Client
 
 from ...ml import train_fold, watch
 from ..cluster.connecting import run_tasks
-from .inputs import column_paths, refuse_learnt
+from .inputs import column_paths, refuse_data, refuse_learnt
 from .run import Run
 from .samples import (
     first_events,
@@ -70,18 +70,18 @@ def make_scores_here(run: Run) -> None:
 def _missing_tasks(run: Run) -> list[tuple[Any, ...]]:
     """Return the arguments of `_score_task` for what is not there; remove what is of other settings."""
     run = run.for_training
-    n_events = len(load_numbers(run))  # what is unusable fails before anything is sent out
+    data = load_numbers(run)  # what is unusable fails before anything is sent out
     refuse_learnt(run.method, "events", run.columns)
     run.method.shown(first_events(run))
     load_simulation(run)
     if run.config.signal:
         refuse_learnt(run.method, "signal", column_paths(run.config.signal))
-        load_signal(run, run.config.signal, weights="refused")
+        refuse_data(data, "signal", load_signal(run, run.config.signal, weights="refused"))
     for name in run.varied:
         load_varied(run, name)
     for window in run.left_out:
         logger.warning("%s", window)
-    check_selections(run, n_events)
+    check_selections(run, len(data))
     parts = [(part, score_files(part), signal_score_files(part)) for part in run.partitions]
     folder = run.folder / "scores"
     folder.mkdir(parents=True, exist_ok=True)
