@@ -10,6 +10,7 @@ from typing import Any
 from distributed import Client
 
 from ...ml import train_fold, watch
+from ...ml.thin_windows import not_searched
 from ..cluster.connecting import run_tasks
 from .inputs import column_paths, refuse_data, refuse_learnt
 from .run import Run
@@ -79,8 +80,8 @@ def _missing_tasks(run: Run) -> list[tuple[Any, ...]]:
         refuse_data(data, "signal", load_signal(run, run.config.signal, weights="refused"))
     for name in run.varied:
         load_varied(run, name)
-    for window in run.left_out:
-        logger.warning("%s", window)
+    for sentence in not_searched(run.left_out):
+        logger.warning("%s", sentence)
     check_selections(run, len(data))
     parts = [(part, score_files(part), signal_score_files(part)) for part in run.partitions]
     folder = run.folder / "scores"
