@@ -108,7 +108,10 @@ def make_limits(run: Run, client: Client) -> LimitsResults:
         windows=windows,
         signals=tuple(found),
         luminosity=limits.luminosity,
-        flags=(*limit_flags(limits, windows, found, results), *accepted_flags(signals)),
+        flags=(
+            *limit_flags(limits, windows, found, results),
+            *accepted_flags(signals, limits.luminosity),
+        ),
         provenance=Provenance.of(config.model_dump(mode="json"), config.seed, inputs),
     )
     made.to_json(run.folder / "limits.json")

@@ -81,12 +81,22 @@ class SignalModel:
         return self.generated / self.total / luminosity
 
 
-def accepted_flags(signals: Sequence[SignalModel]) -> tuple[str, ...]:
-    """Say which signals have hardly any of their generated events in their files."""
+def accepted_flags(
+    signals: Sequence[SignalModel], luminosity: float | None = None
+) -> tuple[str, ...]:
+    """Say which signals have hardly any of their generated events in their files, or do not tell.
+
+    Without a luminosity (1/fb) there are no cross sections, for which it matters.
+    """
     flags = []
     for signal in signals:
         key, held = f"limits.signals.{signal.name}", signal.whole or signal.total
         flags += few_accepted(key, signal.generated, held)
+        if luminosity is not None and signal.config.generated is None:
+            flags.append(
+                f"{key}: without 'generated' its cross sections are those of the {held:g} events in its "
+                "files, and too small where a cut has left out others"
+            )
     return tuple(flags)
 
 
