@@ -22,6 +22,7 @@ from .samples import (
 )
 from .scores import are_intact, score_files, signal_score_files, varied_file, write_scores
 from .selecting import check_selections
+from .simulation_checks import check_simulation
 
 __all__ = ["make_scores", "make_scores_here"]
 
@@ -69,12 +70,9 @@ def _missing_tasks(run: Run) -> list[tuple[Any, ...]]:
     """Return the arguments of `_score_task` for what is not there; remove what is of other settings."""
     run = run.for_training
     n_events = len(load_numbers(run))  # what is unusable fails before anything is sent out
+    _check_other_side(run)
     run.method.shown(first_events(run))
-    load_simulation(run)
-    if run.config.signal:
-        load_signal(run, run.config.signal, weights="refused")
-    for name in run.varied:
-        load_varied(run, name)
+    check_simulation(run)
     for window in run.left_out:
         logger.warning("%s", window)
     check_selections(run, n_events)
@@ -99,6 +97,20 @@ def _missing_tasks(run: Run) -> list[tuple[Any, ...]]:
             if any(missing):
                 tasks.append((part, window, fold, *missing))
     return tasks
+
+
+def _check_other_side(run: Run) -> None:
+    """Refuse to validate with all events: cuts that none passes leave nothing to be searched.
+
+    Raises
+    ------
+    InputError
+        If no event passes.
+    """
+    region = run.config.region
+    if region is not None and region.side == "fail":
+        searched = Run(run.config.model_copy(update={"region": region.opposite}))
+        load_sample(searched, run.columns, features=())
 
 
 def _score_task(
