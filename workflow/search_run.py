@@ -24,9 +24,8 @@ from .stages.columns import check_events, make_columns
 from .stages.hunting import make_results
 from .stages.inputs import processed_folder, varied_columns
 from .stages.run import Run, held_run
-from .stages.scoring import make_scores
+from .stages.scoring import check_pseudo_datasets, check_simulation, make_scores
 from .stages.search_result import SearchResults
-from .stages.simulation_checks import check_pseudo_datasets, check_simulation
 from .uncertainties.uncertainties_run import make_uncertainties
 
 __all__ = [

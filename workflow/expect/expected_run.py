@@ -18,7 +18,7 @@ from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
 from ..stages.run import Run
 from ..stages.samples import load_sample
-from ..stages.simulation_checks import refuse_searched
+from ..stages.scoring import refuse_searched
 from .blind_data import blind_fit, check_blind
 from .blind_training import BlindTraining, TrainedResponse, measure_response, training_key
 from .expected_point import (

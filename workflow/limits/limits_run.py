@@ -18,8 +18,8 @@ from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
 from ..stages.run import Run
 from ..stages.samples import load_numbers, load_sample
+from ..stages.scoring import refuse_searched
 from ..stages.search_result import SearchResults
-from ..stages.simulation_checks import refuse_searched
 from .injected_events import InjectionTask, check_pool, check_strengths
 from .injection import inject, injection_key
 from .injection_results import Injection

@@ -13,7 +13,7 @@ from ..config.limits import LimitsConfig, SignalConfig
 from ..stages.inputs import column_paths
 from ..stages.run import Run
 from ..stages.samples import load_signal, signal_total
-from ..stages.simulation_checks import refuse_searched
+from ..stages.scoring import refuse_searched
 
 __all__ = [
     "SignalModel",
