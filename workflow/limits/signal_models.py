@@ -10,7 +10,7 @@ import numpy as np
 from ...core import ConfigError, InputError
 from ...ml import Sample
 from ..config.limits import LimitsConfig, SignalConfig
-from ..stages.inputs import column_paths
+from ..stages.inputs import column_paths, refuse_learnt
 from ..stages.run import Run
 from ..stages.samples import load_signal, signal_total
 from ..stages.scoring import refuse_searched
@@ -133,11 +133,12 @@ def read_signal_models(run: Run, limits: LimitsConfig) -> list[SignalModel]:
         If files or columns cannot be used, hold events that are searched, hardly an event lies in a
         window, or fewer events were generated than the files hold.
     ConfigError
-        If a resonance lies outside the scan.
+        If a resonance lies outside the scan, or the method has learnt from one of the files.
     """
     found = []
     for name, signal in limits.signals.items():
         files = tuple(column_paths(signal.files))
+        refuse_learnt(run.method, f"limits.signals.{name}", files)
         sample, scan = load_signal(run, files, weights="thinned"), run.config.scan
         if signal.mass is not None and not scan.low <= signal.mass < scan.high:
             msg = (

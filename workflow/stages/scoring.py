@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,14 @@ import numpy as np
 from distributed import Client
 
 from ...core import FitError, InputError
+from ...core.files.listing import same_place
 from ...core.identity import content_ids
 from ...ml import Sample, train_fold, watch
 from ...ml.blocks.equal_events import refuse_shared_events
 from ...stats.search.pseudo_datasets import draw_events
 from ..cluster.connecting import run_tasks
 from .hunting import spurious_of
-from .inputs import column_paths
+from .inputs import column_paths, refuse_learnt
 from .run import Run
 from .samples import (
     first_events,
@@ -62,7 +62,8 @@ def make_scores(run: Run, client: Client) -> None:
     InputError
         If the columns cannot be used.
     ConfigError
-        If the method or a hyperparameter is unknown, or it needs simulation and there is none.
+        If the method or a hyperparameter is unknown, it needs simulation and there is none, or it learns
+        from files of its own that are to be scored.
     """
     run_tasks(client, _score_task, _missing_tasks(run), description="training", unit="folds")
 
@@ -101,13 +102,14 @@ def check_simulation(run: Run) -> None:
     if simulation is not None:
         refuse_searched(run, simulation, "simulation")
     if config.signal:
+        refuse_learnt(run.method, "signal", column_paths(config.signal))
         refuse_searched(run, load_signal(run, config.signal, weights="refused"), "signal")
     for name in run.varied:
         load_varied(run, name)
     if isinstance(config.fit.spurious, tuple):
-        searched = set(map(os.path.realpath, run.columns))
+        searched = set(map(same_place, run.columns))
         for name in column_paths(config.fit.spurious):
-            if os.path.realpath(name) in searched:
+            if same_place(name) in searched:
                 msg = (
                     f"fit.spurious: {name} holds the events that are searched, whose signal would count as "
                     "spurious; name simulated background"
@@ -166,6 +168,7 @@ def _missing_tasks(run: Run) -> list[tuple[Any, ...]]:
     run = run.for_training
     n_events = len(load_numbers(run))  # what is unusable fails before anything is sent out
     _check_other_side(run)
+    refuse_learnt(run.method, "events", run.columns)
     run.method.shown(first_events(run))
     check_simulation(run)
     for window in run.left_out:
