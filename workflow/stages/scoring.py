@@ -93,7 +93,7 @@ def check_simulation(run: Run) -> None:
     InputError
         If files or columns cannot be used, or hold events that are searched.
     ConfigError
-        If the method needs simulation and there is none.
+        If the method needs simulation and there is none, or has learnt from the signal.
     FitError
         If the function cannot be fitted to the simulation that shows its spurious signal.
     """
