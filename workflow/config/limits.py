@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from .sections import Files, FilesSection, Section
+from .sections import Files, FilesSection, Section, each_once
 
 __all__ = ["InjectionsConfig", "LimitsConfig", "SignalConfig", "without_generated"]
 
@@ -69,10 +69,7 @@ class InjectionsConfig(Section):
     @field_validator("strengths")
     @classmethod
     def _strengths_increase(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if len(set(value)) < len(value):
-            msg = f"strengths repeat one another: {', '.join(f'{item:g}' for item in value)}"
-            raise ValueError(msg)
-        return tuple(sorted(value))
+        return tuple(sorted(each_once(value)))
 
     @field_validator("repeats")
     @classmethod

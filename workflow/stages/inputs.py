@@ -7,14 +7,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...core import ConfigError, InputError, nearest_names
 from ...core.files.file_systems import absent, file_system
 from ...core.files.listing import data_suffix, same_place
-from ...core.identity import content_ids
 from ...ml import Method, Sample
-from ...ml.blocks.equal_events import refuse_shared_events
 from ...ml.blocks.hdf5_tables import is_named_table
 from ...processors import (
     ColumnProcessor,
@@ -45,7 +41,6 @@ __all__ = [
     "file_set",
     "processed_folder",
     "processing_report",
-    "refuse_data",
     "refuse_learnt",
     "varied_columns",
 ]
@@ -89,28 +84,6 @@ def refuse_learnt(method: Method[Any], key: str, files: Sequence[str]) -> None:
                 "events that they have seen; divide the events into two files"
             )
             raise ConfigError(msg)
-
-
-def refuse_data(data: Sample, key: str, simulated: Sample) -> None:
-    """Refuse simulated events that are those of the data, under whatever ids.
-
-    Parameters
-    ----------
-    data : Sample
-        The searched events.
-    key : str
-        What the configuration calls the others.
-    simulated : Sample
-        These.
-
-    Raises
-    ------
-    InputError
-        If more are the same than chance makes.
-    """
-    both = [data, simulated]
-    ids = [content_ids(each.mass.astype(np.float32)) for each in both]
-    refuse_shared_events(ids, [each.features for each in both], ["events", key])
 
 
 def varied_columns(names: Sequence[str], variation: str) -> list[str]:
