@@ -25,7 +25,9 @@ def bias(
     file: ConfigFile,
     out: Out = None,
     overrides: Set = None,
-    toys: Annotated[int, typer.Option(min=100, help="Pseudo-experiments of each mass.")] = 1000,
+    toys: Annotated[
+        int, typer.Option(min=100, max=100_000, help="Pseudo-experiments of each mass.")
+    ] = 1000,
 ) -> None:
     """Let every background function generate and every function fit; writes bias.json."""
     from ..config.reading import load_config

@@ -18,7 +18,7 @@ from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
 from ..stages.run import Run
 from ..stages.samples import load_sample
-from ..stages.scoring import refuse_searched
+from ..stages.scoring import check_spurious, refuse_searched
 from .blind_data import blind_fit, check_blind
 from .blind_training import BlindTraining, TrainedResponse, measure_response, training_key
 from .expected_point import (
@@ -86,6 +86,7 @@ def make_expected(run: Run, client: Client) -> ExpectedReach:
     OverdensityError
         If tasks failed; what is done is kept.
     """
+    check_spurious(run)
     limits, signals = _limits(run), _signals(run)
     pool = None if limits.background is None else tuple(column_paths(limits.background))
     if pool is not None and signals:

@@ -34,6 +34,7 @@ from .selecting import check_selections
 __all__ = [
     "check_pseudo_datasets",
     "check_simulation",
+    "check_spurious",
     "make_scores",
     "make_scores_here",
     "refuse_searched",
@@ -106,20 +107,35 @@ def check_simulation(run: Run) -> None:
         refuse_searched(run, load_signal(run, config.signal, weights="refused"), "signal")
     for name in run.varied:
         load_varied(run, name)
-    if isinstance(config.fit.spurious, tuple):
-        searched = set(map(same_place, run.columns))
-        for name in column_paths(config.fit.spurious):
-            if same_place(name) in searched:
-                msg = (
-                    f"fit.spurious: {name} holds the events that are searched, whose signal would count as "
-                    "spurious; name simulated background"
-                )
-                raise InputError(msg)
-        try:
-            spurious_of(run, np.empty(0))
-        except FitError as error:
-            msg = f"fit.spurious: {config.fit.spurious[0]}: {error}"
-            raise FitError(msg) from None
+    check_spurious(run)
+
+
+def check_spurious(run: Run) -> None:
+    """Refuse files on which no spurious signal can be measured.
+
+    Raises
+    ------
+    InputError
+        If a file or the mass cannot be used, or it holds events that are searched.
+    FitError
+        If the function cannot be fitted to them.
+    """
+    files = run.config.fit.spurious
+    if isinstance(files, str):
+        return
+    searched = set(map(same_place, run.columns))
+    for name in column_paths(files):
+        if same_place(name) in searched:
+            msg = (
+                f"fit.spurious: {name} holds the events that are searched, whose signal would count as "
+                "spurious; name simulated background"
+            )
+            raise InputError(msg)
+    try:
+        spurious_of(run, np.empty(0))
+    except FitError as error:
+        msg = f"fit.spurious: {files[0]}: {error}"
+        raise FitError(msg) from None
 
 
 def check_pseudo_datasets(run: Run) -> None:

@@ -159,32 +159,47 @@ def test_it_is_one_sentence_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["selections=[0.1, 0.000001]"], "selections: 1e-06 of 6120 events in 3 folds keeps none"),
         (
-            ["signal=[DIR/columns/varied.parquet]", "uncertainties.variations=jes"],
+            ["run", "selections=[0.1, 0.000001]"],
+            "selections: 1e-06 of 6120 events in 3 folds keeps none",
+        ),
+        (
+            ["run", "signal=[DIR/columns/varied.parquet]", "uncertainties.variations=jes"],
             "jes_up/columns/varied.parquet: no column 'j1_mass'",
         ),
-        (["fit.spurious=[DIR/none.parquet]"], "none.parquet: no such file"),
-        (["fit.spurious=[DIR/data.parquet]"], "data.parquet holds the events that are searched"),
+        (["run", "fit.spurious=[DIR/none.parquet]"], "none.parquet: no such file"),
         (
-            ["fit.spurious=[DIR/plain.parquet]"],
+            ["run", "fit.spurious=[DIR/data.parquet]"],
+            "data.parquet holds the events that are searched",
+        ),
+        (
+            ["run", "fit.spurious=[DIR/plain.parquet]"],
             "plain.parquet: only 0 bins outside the window",
         ),
-        (["signal=[DIR/data.parquet]"], "events and signal: "),
+        (["run", "signal=[DIR/data.parquet]"], "events and signal: "),
         (
-            ["region={cuts: {j1_tau21: {below: -1}}, side: fail}"],
-            "no events with j1_tau21 < -1; change region.cuts",
+            ["run", "region={cuts: {j1_tau21: {below: -1}}, side: fail}"],
+            "no events with j1_tau21 < -1; take other files",
+        ),
+        (
+            ["expect", "fit.spurious=[DIR/data.parquet]", "expect.efficiencies={0.02: 0.2}"],
+            "data.parquet holds the events that are searched",
+        ),
+        (
+            ["expect", "fit.spurious=[DIR/plain.parquet]", "expect.efficiencies={0.02: 0.2}"],
+            "fit.spurious: DIR/plain.parquet: only 0 bins outside the window",
         ),
     ],
 )
 def test_what_only_the_events_show_is_said_before_anything_is_trained(
     call: Call, search_file: Path, signals: Path, given: list[str], said: str
 ) -> None:
-    code, _, error = call("run", search_file, *settings(given, signals), "--quiet")
+    command, *keys = given
+    code, _, error = call(command, search_file, *settings(keys, signals), "--quiet")
     assert code == 2
-    assert said in error
+    assert said.replace("DIR", str(signals)) in error
     assert error.count("\n") == 1
-    assert not (search_file.parent / "run" / "scores").exists()
+    assert not any((search_file.parent / "run" / name).exists() for name in ("scores", "expected"))
 
 
 def test_a_signal_of_which_nothing_passes_leaves_the_result_with_its_report(
