@@ -12,6 +12,7 @@ from overdensity.stats.abcd.two_scores import (
     independent_means,
     regions_of,
 )
+from overdensity.stats.spectra.binning import spectrum_of
 from overdensity.stats.workspaces.abcd import abcd_counts, abcd_estimate
 
 
@@ -23,6 +24,13 @@ def test_regions_are_those_of_cuts_on_both() -> None:
     assert regions.shape == (2, 3, 4)
     for k in (1, 2, 3):
         assert regions[:, k - 1].sum(axis=0).tolist() == list(abcd_counts(one, two, (k, k)))
+
+
+def test_bins_hold_the_events_that_a_spectrum_counts() -> None:
+    edges, level = [1000.0, 1500.0, 2000.0], np.zeros(5, int)
+    mass = [999.0, 1000.0, 1500.0, 1999.0, 2000.0]
+    cells = count_cells(mass, level, level, edges, 1)
+    assert cells.sum(axis=(1, 2)).tolist() == list(spectrum_of(mass, edges).counts) == [1, 2]
 
 
 def test_one_bin_is_the_estimate_of_the_workspaces() -> None:
