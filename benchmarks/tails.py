@@ -2,6 +2,8 @@
 
     python -P benchmarks/tails.py search pca mahalanobis --boxes 40    # 1.5 CPU-seconds a box and method
     python -P benchmarks/tails.py search pca mahalanobis --boxes 4 --signal 1000
+    python -P benchmarks/tails.py search pca --boxes 100 --repeats 1   # in one partition into folds
+    python -P benchmarks/tails.py search pca --boxes 1 --events 480000 --repeats 1   # the whole sample
     python -P benchmarks/tails.py table                                # of all that are there
     python -P benchmarks/tails.py bends                                # what passes in each window
     python -P benchmarks/tails.py shared --toys 100                    # windows that share events
@@ -10,7 +12,7 @@ An outlier score knows no window, and its tail may change with the mass where it
 those of a suite of the challenge (`benchmarks/challenge.py suite`): random events of the reference
 sample, each energy smeared by 2 %, with the threshold of the simulation; and signal of two prongs at
 3.5 TeV. They are scored, calibrated and selected as `overdensity run` does by default, in three
-partitions into folds. What passes is kept in ``--out``, and what a search finds in it is a line of the
+partitions into folds or in ``--repeats``. What passes is kept in ``--out``, and what a search finds in it is a line of the
 file ``--found`` there: so models of the background are compared on the same events, another code with
 another file. Boxes share the events of the sample, any two about 4 %.
 
@@ -24,7 +26,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +50,14 @@ ENERGIES = ("mjj", "j1_pt", "j1_mass", "j2_mass")
 COLUMNS = (*ENERGIES, "j1_tau21", "j2_tau21")
 THRESHOLD, SMEARING = 1200.0, 0.02  # of the leading jet in GeV, of all energies of an event
 SCAN = {"low": 2632.0, "high": 5500.0, "bins": 14}
-EVENTS, PSEUDO_EXPERIMENTS, LEVEL, LEAST = 20_000, 1000, 0.05, -3.0
+EVENTS, REPEATS = 20_000, 3
+PSEUDO_EXPERIMENTS, LEVEL, LEAST = 1000, 0.05, -3.0
 EFFICIENCIES = (0.1, 0.01, 0.002)
 IN_COMMON = (0.0, 0.6, 0.8, 0.9, 0.96, 1.0)  # of the variance of scores of different windows
 TAIL = {"calibrated": 0.0, "a tail that bends": 0.12}
 EDGES = log_edges(SCAN["low"], SCAN["high"], int(SCAN["bins"]))
 WINDOWS = np.stack([EDGES[2:-5], EDGES[5:-2]], axis=1)
+KIND = ("signal", "method", "events", "repeats")  # what boxes of a row have in common
 OF_SIGNAL = 2  # the window whose center is nearest to 3.5 TeV
 
 
@@ -64,11 +68,14 @@ class Box:
     method: str
     signal: int
     index: int
+    events: int = EVENTS
+    repeats: int = REPEATS
 
     @property
     def name(self) -> str:
         """Name of the file of what it selects."""
-        return f"{self.method}-{EVENTS}-{self.signal}-{self.index}"
+        of_one = "" if self.repeats == REPEATS else f"-{self.repeats}"
+        return f"{self.method}-{self.events}-{self.signal}-{self.index}{of_one}"
 
 
 def drawn(name: str, number: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -85,7 +92,7 @@ def drawn(name: str, number: int, rng: np.random.Generator) -> dict[str, np.ndar
 def events_of(box: Box) -> pa.Table:
     """Return the events of a box; those of another method are the same."""
     rng = np.random.default_rng([77, box.index])
-    parts = [drawn("rnd_background", EVENTS - box.signal, rng)]
+    parts = [drawn("rnd_background", box.events - box.signal, rng)]
     if box.signal:
         parts.append(drawn("rnd_signal", box.signal, rng))
     return pa.table({name: np.concatenate([part[name] for part in parts]) for name in COLUMNS})
@@ -100,7 +107,8 @@ def score(box: Box, folder: Path) -> None:
         pq.write_table(events_of(box), f"{place}/box.parquet")
         values = {"events": {"files": [f"{place}/box.parquet"], "format": "columns"}}
         values |= {"method": {"name": box.method}, "scan": SCAN, "out": f"{place}/run"}
-        run = open_run(parse_config(values | {"seed": box.index + 1, "cluster": "threads"}))
+        values |= {"seed": box.index + 1, "cluster": "threads", "repeats": box.repeats}
+        run = open_run(parse_config(values))
         make_scores_here(run)
         selected = [selected_events(part) for part in run.partitions]
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,44 +143,46 @@ def hunted(box: Box, folder: Path) -> dict[str, Any]:
         for each in (window.selections for window in found.windows)
     ]
     p = 1.0 if found.global_p is None else found.global_p.p_global
-    return {"method": box.method, "signal": box.signal, "index": box.index, "p": p, "z": rows}
+    return asdict(box) | {"p": p, "z": rows}
 
 
 def search(boxes: Sequence[Box], folder: Path, found: Path) -> None:
     """Search the boxes that have no line yet."""
-    done = {(each["method"], each["signal"], each["index"]) for each in read_lines(found)}
+    done = read_lines(found)
     for box in boxes:
-        if (box.method, box.signal, box.index) not in done:
+        if not any(asdict(box).items() <= each.items() for each in done):
             score(box, folder)
             add_line(found, hunted(box, folder))
 
 
 def table(found: Sequence[dict[str, Any]]) -> None:
     """Print how often boxes are claimed, and the significances in their selections."""
-    kinds = sorted({(each["signal"], each["method"]) for each in found})
-    print(f"boxes of {EVENTS} events without signal\n")
+    kinds = sorted({tuple(each[key] for key in KIND) for each in found})
+    print("boxes without signal\n")
     print(
-        "| method | boxes | p global ≤ 0.05 | p of 5 % | ≤ 0.01 | KS p | mean z, 10 % | 1 % | 0.2 % | above 2 "
-        "| above 3 |\n" + "| --- " * 11 + "|"
+        "| method | events | partitions | boxes | p global ≤ 0.05 | p of 5 % | ≤ 0.01 | KS p | mean z, 10 % | 1 % | 0.2 % | above 2 "
+        "| above 3 |\n" + "| --- " * 13 + "|"
     )
-    for signal, method in kinds:
+    for kind in kinds:
+        signal, method, events, repeats = kind
         if not signal:
-            p, z = of_kind(found, method, signal)
+            p, z = of_kind(found, kind)
             claims = int((p <= LEVEL).sum())
             chance = binomtest(claims, p.size, LEVEL, alternative="greater").pvalue
             means = " | ".join(f"{mean:+.2f}" for mean in np.nanmean(z, axis=(0, 1)))
             known = z[~np.isnan(z)]
             print(
-                f"| {method} | {p.size} | {claims} | {chance:.2g} | {(p <= LEVEL / 5).sum()} | "
+                f"| {method} | {events} | {repeats} | {p.size} | {claims} | {chance:.2g} | {(p <= LEVEL / 5).sum()} | "
                 f"{kstest(p, 'uniform').pvalue:.2g} | {means} | {100 * (known > 2).mean():.1f} % | {100 * (known > 3).mean():.1f} % |"
             )
     print(
         "\n| method | signal events | p global of each box | z in its window, 10 % | 1 % | 0.2 % |"
     )
     print("| --- " * 6 + "|")
-    for signal, method in kinds:
+    for kind in kinds:
+        signal, method, _, _ = kind
         if signal:
-            p, z = of_kind(found, method, signal)
+            p, z = of_kind(found, kind)
             known = [of_level[~np.isnan(of_level)] for of_level in z[:, OF_SIGNAL].T]
             means = " | ".join(f"{each.mean():.2f}" if each.size else "refused" for each in known)
             print(f"| {method} | {signal} | {', '.join(f'{x:.2g}' for x in p)} | {means} |")
@@ -183,7 +193,8 @@ def bends(folder: Path) -> None:
     print("| method, selection | passing over asked, window 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 |")
     print("| --- " * 9 + "|")
     for method in sorted({path.stem.split("-")[0] for path in folder.glob("*.npz")}):
-        parts = [passing(path) for path in sorted(folder.glob(f"{method}-{EVENTS}-0-*.npz"))]
+        files = sorted(folder.glob(f"{method}-{EVENTS}-0-*.npz"))
+        parts = [passing(path) for path in files if path.stem.count("-") == 3]  # of REPEATS
         for level, name in enumerate(("10 %", "1 %", "0.2 %")):
             mean = np.mean(parts, axis=0)[:, level]
             print(f"| {method}, {name} | " + " | ".join(f"{x:.2f}" for x in mean) + " |")
@@ -244,10 +255,10 @@ def shared(toys: int) -> None:
 
 
 def of_kind(
-    found: Sequence[dict[str, Any]], method: str, signal: int
+    found: Sequence[dict[str, Any]], kind: tuple[Any, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return global p-values and significances of the boxes of a kind, by number."""
-    these = [each for each in found if (each["method"], each["signal"]) == (method, signal)]
+    these = [each for each in found if tuple(each[key] for key in KIND) == kind]
     these.sort(key=lambda each: each["index"])
     return np.array([x["p"] for x in these]), np.array([x["z"] for x in these], dtype=float)
 
@@ -259,6 +270,8 @@ def main() -> None:
     parser.add_argument("methods", nargs="*", default=["pca"])
     parser.add_argument("--boxes", type=int, default=40)
     parser.add_argument("--signal", type=int, default=0)
+    parser.add_argument("--events", type=int, default=EVENTS, help="in a box")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="partitions into folds")
     parser.add_argument("--toys", type=int, default=100, help="of each kind of scores")
     parser.add_argument("--out", type=Path, default=Path("runs/tails"))
     parser.add_argument("--found", default="found.jsonl")
@@ -272,7 +285,11 @@ def main() -> None:
     if given.part == "shared":
         shared(given.toys)
         return
-    boxes = [Box(name, given.signal, k) for k in range(given.boxes) for name in given.methods]
+    boxes = [
+        Box(name, given.signal, k, given.events, given.repeats)
+        for k in range(given.boxes)
+        for name in given.methods
+    ]
     search(boxes, given.out, given.out / given.found)
 
 

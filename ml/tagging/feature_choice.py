@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,7 +126,6 @@ def choose_features(
     start: Sequence[str],
     hyper: ChoiceHyper | None = None,
     seed: int = 1,
-    told: Callable[[ChosenFeature], Any] = lambda _: None,
 ) -> FeatureChoice:
     """Choose features one by one.
 
@@ -150,8 +149,6 @@ def choose_features(
         By default the published one.
     seed : int
         Decides the parts and the networks.
-    told : callable
-        Is given each feature as it is chosen.
 
     Raises
     ------
@@ -183,7 +180,6 @@ def choose_features(
             score = _out_of_sample(scores[:, known], signal, part, seed)
         reached = _reached(score, signal, part)
         rounds.append(ChosenFeature(chosen, correlation, len(confused), **reached))
-        told(rounds[-1])
         confused = np.flatnonzero((score >= hyper.low) & (score <= hyper.high) & (part < 2))
         confused = rng.permutation(confused)[: hyper.jets]
         left = _different(scores, known)

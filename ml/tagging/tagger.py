@@ -213,7 +213,7 @@ def train_tagger(
     -------
     tagger : Tagger
     reached : Reached
-        On the tenth that had no part in the training.
+        On the jets of that tenth from which ``start`` has not learnt either.
 
     Raises
     ------
@@ -229,8 +229,9 @@ def train_tagger(
         _refuse_another(start, kind, hyper, len(jets.names), len(names))
     signal = _truth(jets)
     fold = fold_of(jets.event, _FOLDS, seed=seed, salt="tagger")
-    learn, test = fold != 1, fold == 1
-    for each, what in ((learn & (fold != 0), "learnt from"), (fold == 0, "validated"), (test, "tested")):  # fmt: skip
+    known = np.zeros(0, np.uint64) if start is None else start.event
+    learn, test = fold != 1, (fold == 1) & ~np.isin(jets.event, known)
+    for each, what in ((learn & (fold != 0), "learnt from"), (fold == 0, "validated"), (test, "tested, and not learnt before")):  # fmt: skip
         if not (signal & each).any() or not (~signal & each).any():
             msg = f"of {len(jets)} jets, none of one class is among those {what}; give more jets"
             raise InputError(msg)
@@ -249,7 +250,7 @@ def train_tagger(
             stopping=(0,),
             start=None if start is None else start.ensemble,
         )
-    taught = np.unique(np.concatenate([jets.event[learn], *([start.event] if start else [])]))
+    taught = np.unique(np.concatenate([jets.event[learn], known]))
     tagger = Tagger(kind, hyper, fitted[0], jets.names, taught)
     return tagger, Reached.of(tagger.ensemble.score(x[test]), signal[test])
 

@@ -192,10 +192,14 @@ class _Search:
             )
         )
 
-    def counted(self, found: Estimates, toys: Estimates) -> Array:
-        """Return ln p of what is counted, 0 else: what closes no worse than pseudo-experiments do."""
+    def quotable(self, found: Estimates, toys: Estimates) -> NDArray[np.bool_]:
+        """Return what closes no worse than pseudo-experiments do."""
         worst = np.quantile(toys.deviance, 1 - self.threshold, axis=0)
-        return np.where(found.known & (found.deviance <= worst), found.log_p, 0.0)
+        return found.known & (found.deviance <= worst)
+
+    def counted(self, found: Estimates, toys: Estimates) -> Array:
+        """Return ln p of what is `quotable`, 0 else."""
+        return np.where(self.quotable(found, toys), found.log_p, 0.0)
 
     def goodness(self, found: Estimates, toys: Estimates) -> Array:
         """Return the p-value of the deviances of the data, by counting."""
@@ -217,14 +221,14 @@ def _rows(
 ) -> list[list[SelectionResult]]:
     """Return the rows of each window: all events, which are not tested, and the selections."""
     all_events = search.inside @ search.cells.sum(axis=(1, 2))
-    counted, goodness = search.counted(found, toys), search.goodness(found, toys)
+    quotable, goodness = search.quotable(found, toys), search.goodness(found, toys)
     bins = (~search.guarded).sum(axis=1)
     rows = []
     for w, n in enumerate(all_events.tolist()):
         row = [_untested(n)]
         for k, efficiency in enumerate(efficiencies):
             at = (0, w, k)
-            good = bool(counted[at] < 0)
+            good = bool(quotable[at])
             row.append(
                 SelectionResult(
                     efficiency=efficiency,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -124,7 +125,7 @@ def _sheet(
             notes=results.flags,
             key=results.key,
         )
-    number, how = _number(results)
+    number, how = _number(results, best)
     daughters = _daughter(jets.heavier), _daughter(jets.lighter)
     modes = _decay_modes(*daughters)
     return AnswerSheet(
@@ -170,8 +171,12 @@ def _mass(best: BestResult) -> Measured:
     return Measured(best.mass, float(np.hypot(error, _SCALE * best.mass)))
 
 
-def _number(results: SearchResults) -> tuple[Measured | None, tuple[str, ...]]:
-    """Return the number of signal events before selection, and how it was found."""
+def _number(results: SearchResults, best: BestResult) -> tuple[Measured | None, tuple[str, ...]]:
+    """Return the number of signal events before selection, and how it was found.
+
+    What a fit of all events may call a deficit holds at least the events of the peak that was found
+    among the selected ones. The error stays: a number moved to where the truth can be is no further from it.
+    """
     found = results.before_selection
     if found is None:
         return None, ()
@@ -182,8 +187,15 @@ def _number(results: SearchResults) -> tuple[Measured | None, tuple[str, ...]]:
     )
     for how, number in ways:
         if number is not None:
-            said = f"the number of signal events is from {how}; {'; '.join(found.assumptions)}"
-            return Measured(number.value, number.error if number.error > 0 else None), (said,)
+            fitted = Measured(number.value, number.error if number.error > 0 else None)
+            said = [f"the number of signal events is from {how}; {'; '.join(found.assumptions)}"]
+            if number.value < best.n_signal:
+                said.append(
+                    f"that fit gives {fitted.said()} signal events, fewer than the "
+                    f"{Measured(best.n_signal, best.n_signal_error).said()} selected ones, of which there are "
+                    "at least so many"
+                )
+            return replace(fitted, value=max(number.value, best.n_signal)), tuple(said)
     return None, found.problems
 
 

@@ -40,7 +40,7 @@ def train(  # noqa: PLR0917 - typer knows arguments by their names
         Path | None,
         typer.Option("--from", help="A tagger whose weights to begin with.", metavar="FILE"),
     ] = None,
-    members: Annotated[int, typer.Option(min=1, help="Networks, which are averaged.")] = 1,
+    members: Annotated[int, typer.Option(min=1, max=100, help="Networks, which are averaged.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Decides weights and batches.")] = 1,
     overrides: Set = None,
     mass: Mass = "mjj",

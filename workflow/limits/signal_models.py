@@ -12,7 +12,7 @@ from ...core.identity import content_ids
 from ...ml import Sample
 from ...ml.blocks.equal_events import refuse_shared_events
 from ..config.limits import LimitsConfig, SignalConfig
-from ..stages.inputs import column_paths
+from ..stages.inputs import column_paths, refuse_learnt
 from ..stages.run import Run
 from ..stages.samples import load_numbers, load_signal, signal_total
 
@@ -133,10 +133,13 @@ def read_signal_models(run: Run, limits: LimitsConfig) -> list[SignalModel]:
     InputError
         If files or columns cannot be used, hardly an event lies in a window, or fewer events were
         generated than the files hold.
+    ConfigError
+        If the method has learnt from one of the files.
     """
     found = []
     for name, signal in limits.signals.items():
         files = tuple(column_paths(signal.files))
+        refuse_learnt(run.method, f"limits.signals.{name}", files)
         sample = load_signal(run, files, weights="thinned")
         if not any(window.signal(sample.mass).any() for window in run.all_windows):
             msg = (

@@ -11,6 +11,7 @@ from distributed import Client
 
 from ...ml import train_fold, watch
 from ..cluster.connecting import run_tasks
+from .inputs import column_paths, refuse_learnt
 from .run import Run
 from .samples import (
     first_events,
@@ -48,7 +49,8 @@ def make_scores(run: Run, client: Client) -> None:
     InputError
         If the columns cannot be used.
     ConfigError
-        If the method or a hyperparameter is unknown, or it needs simulation and there is none.
+        If the method or a hyperparameter is unknown, it needs simulation and there is none, or it learns
+        from files of its own that are to be scored.
     """
     run_tasks(client, _score_task, _missing_tasks(run), description="training", unit="folds")
 
@@ -69,9 +71,11 @@ def _missing_tasks(run: Run) -> list[tuple[Any, ...]]:
     """Return the arguments of `_score_task` for what is not there; remove what is of other settings."""
     run = run.for_training
     n_events = len(load_numbers(run))  # what is unusable fails before anything is sent out
+    refuse_learnt(run.method, "events", run.columns)
     run.method.shown(first_events(run))
     load_simulation(run)
     if run.config.signal:
+        refuse_learnt(run.method, "signal", column_paths(run.config.signal))
         load_signal(run, run.config.signal, weights="refused")
     for name in run.varied:
         load_varied(run, name)

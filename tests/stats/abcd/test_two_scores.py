@@ -49,6 +49,16 @@ def test_scores_that_both_follow_the_mass_close_bin_by_bin() -> None:
     assert a * d / (b * c) - 1 > 3 * np.sqrt(1 / a + 1 / b + 1 / c)  # in one bin they do not
 
 
+def test_errors_are_the_spread_of_datasets_thrown_anew() -> None:
+    mean = np.tile([[15.0, 150.0, 100.0, 1000.0]], (8, 1))[:, None]
+    thrown = np.random.default_rng(5).poisson(mean, (4000, *mean.shape)).astype(float)
+    found = estimates(thrown, np.arange(8)[None] == 3)
+    assert found.closure.mean() == pytest.approx(1, abs=0.02)
+    assert found.closure_error.mean() == pytest.approx(found.closure.std(), rel=0.05)
+    assert found.expected.mean() == pytest.approx(15, rel=0.02)
+    assert found.error.mean() == pytest.approx(found.expected.std(), rel=0.05)
+
+
 def test_without_events_beside_the_window_there_is_no_p_value() -> None:
     bins = np.array([[[5.0, 50.0, 50.0, 500.0]], [[0.0, 9.0, 0.0, 90.0]]])
     found = estimates(bins, np.array([[True, False]]))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from overdensity.core import InputError
-from overdensity.workflow.challenge.answer_sheet import ANSWER, JETS, read_answer
+from overdensity.workflow.challenge.answer_sheet import ANSWER, JETS, Measured, read_answer
 from overdensity.workflow.challenge.answering import answer_run, write_answer
 from overdensity.workflow.challenge.key import Secret
 from overdensity.workflow.challenge.sealing import seal_columns
@@ -89,6 +89,23 @@ def test_without_a_signal_the_sheet_says_so_and_has_no_masses(run: Path, tmp_pat
     assert (sheet.resonance_mass, sheet.heavier_daughter, sheet.n_signal) == (None, None, None)
     assert "No signal was found" in sheet.abstract
     assert f"p-value {sheet.p_value:.2g}" in sheet.abstract
+
+
+def test_there_are_at_least_as_many_signal_events_as_were_selected(run: Path) -> None:
+    results = json.loads((run / "results.json").read_text())
+    number = results["before_selection"]["passing_failing"]
+    deficit = results["before_selection"] | {
+        "passing_failing": number | {"value": -164.0, "error": 242.0}
+    }
+    change(run, before_selection=deficit)
+    sheet, _ = answer_run(run)
+    selected = results["best"]["n_signal"]
+    assert selected > 0
+    assert sheet.n_signal == Measured(selected, 242.0)
+    assert f"About {selected:.0f} ± 242 signal events" in sheet.abstract
+    assert any(
+        f"gives -164 ± 242 signal events, fewer than the {selected:.0f}" in x for x in sheet.notes
+    )
 
 
 def test_a_run_whose_fits_fail_has_no_p_value(run: Path) -> None:

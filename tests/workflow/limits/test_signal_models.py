@@ -95,3 +95,10 @@ def test_the_data_are_no_signal(run: Run, box: Path, tmp_path: Path) -> None:
     limits = LimitsConfig(signals={"A": {"files": str(tmp_path / "signal.parquet")}})
     with pytest.raises(InputError, match=r"events and limits\.signals\.A: \d+ events are the same"):
         read_signal_models(run, limits)
+
+
+def test_a_signal_that_the_method_has_learnt_is_refused(search_file: Path, tmp_path: Path) -> None:
+    path = make_box(tmp_path / "signal.parquet", background=0, signal=500, seed=7)
+    run = Run(load_config(search_file, ["method={name: quak, priors: [" + str(path) + "]}"]))
+    with pytest.raises(ConfigError, match=r"limits.signals.A: .* is learnt by method 'quak'"):
+        read_signal_models(run, LimitsConfig(signals={"A": {"files": str(path)}}))

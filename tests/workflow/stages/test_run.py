@@ -139,6 +139,17 @@ def test_files_count_by_what_they_are_and_not_by_their_names(
     assert all(before.key(stage) != keys[stage] for stage in AFFECTS[key])
 
 
+def test_files_that_a_method_learns_count_by_what_they_are(
+    search_file: Path, tmp_path: Path
+) -> None:
+    path = make_box(tmp_path / "prior.parquet", background=0, signal=10, seed=1)
+    learns = load_config(search_file, ["method={name: quak, priors: [" + str(path) + "]}"])
+    before = Run(learns).key("scores")
+    assert Run(learns).key("scores") == before
+    make_box(path, background=0, signal=20, seed=1)
+    assert Run(learns).key("scores") != before
+
+
 def test_simulation_does_not_matter_to_a_method_that_takes_none(
     search_file: Path, tmp_path: Path
 ) -> None:

@@ -120,3 +120,20 @@ def test_scores_made_in_this_process_are_the_same(run: Run) -> None:
     path.unlink()
     make_scores_here(run)
     assert pq.read_table(path).equals(before)
+
+
+@pytest.mark.parametrize("scored", ["events.files", "signal"])
+def test_files_that_the_method_has_learnt_are_not_scored(
+    search_file: Path, tmp_path: Path, scored: str
+) -> None:
+    path, link = tmp_path / "box.parquet", tmp_path / "link.parquet"
+    make_box(path, background=9000, signal=50, seed=1)
+    link.symlink_to(path)
+    learns = ["method={name: quak, priors: [" + str(link) + "]}", f"{scored}=[{path}]"]
+    given = [
+        *learns,
+        f"simulation={make_box(tmp_path / 'mc.parquet', background=9000, signal=0, seed=2)}",
+    ]
+    key = scored.partition(".")[0]
+    with pytest.raises(ConfigError, match=rf"^{key}: .*box.parquet is learnt by method 'quak'"):
+        make_scores(Run(load_config(search_file, given)), NOWHERE)
