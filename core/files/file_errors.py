@@ -28,7 +28,7 @@ def reason(error: Exception) -> str:
     kind = type(error).__name__
     if not lines:
         return kind
-    line = _REQUEST.sub("", lines[0])
+    line = _REQUEST.sub("", lines[0]).rstrip(",: ")  # a sentence that goes on in the next line
     return line if isinstance(error, OSError) else f"{kind}: {line}"
 
 

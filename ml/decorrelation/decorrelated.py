@@ -112,7 +112,7 @@ def decorrelated(
     """
     for name in features:
         if name not in among:
-            msg = f"decorrelate: no feature is called {name!r}; {nearest_names(name, among)}"
+            msg = f"decorrelate: {name!r} is none of the features; {nearest_names(name, among)}"
             raise ConfigError(msg)
     if features and method.learnt_files:
         msg = (

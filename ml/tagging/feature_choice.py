@@ -90,6 +90,8 @@ class ChosenFeature(Record):
         How many jets these were.
     auc, rejection_50, rejection_30 : float or None
         Of a classifier on the features up to it; a rejection is None where no background passes.
+    background : int or None
+        Background jets of which these are; None in files of before they were counted.
     """
 
     name: str
@@ -98,6 +100,7 @@ class ChosenFeature(Record):
     auc: float
     rejection_50: float | None
     rejection_30: float | None
+    background: int | None = None
 
 
 @dataclass(frozen=True)
@@ -250,4 +253,5 @@ def _reached(
     label = signal[test].astype(np.int8)
     found = {f"rejection_{each}": rejection(score[test], label, each / 100) for each in (50, 30)}
     finite = {name: each if np.isfinite(each) else None for name, each in found.items()}
-    return {"auc": auc(score[test], label), **finite}
+    background = int(np.count_nonzero(label == 0))
+    return {"auc": auc(score[test], label), "background": background, **finite}

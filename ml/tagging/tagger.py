@@ -30,8 +30,8 @@ class Reached:
 
     Attributes
     ----------
-    jets : int
-        How many these are.
+    jets, background : int
+        How many these are, and how many of them are background.
     accuracy : float
         Fraction whose score is on the right side of 1/2.
     auc : float
@@ -41,6 +41,7 @@ class Reached:
     """
 
     jets: int
+    background: int
     accuracy: float
     auc: float
     rejection_50: float
@@ -58,6 +59,7 @@ class Reached:
         label = signal.astype(np.int8)
         return cls(
             len(score),
+            int(np.count_nonzero(~signal)),
             float(np.mean((score > 0.5) == signal)),
             auc(score, label),
             rejection(score, label, 0.5),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core import ConfigError, InputError, nearest_names
-from ...core.files.file_systems import file_system
+from ...core.files.file_systems import absent, file_system
 from ...core.files.listing import data_suffix, same_place
 from ...ml import Method, Sample
 from ...ml.blocks.hdf5_tables import is_named_table
@@ -116,7 +116,7 @@ def event_format(events: EventsConfig) -> str:
     Raises
     ------
     InputError
-        If they tell none, or more than one.
+        If they tell none, or more than one, or there is no such file.
     """
     if events.format != "auto":
         if events.format == _COLUMNS:
@@ -129,6 +129,10 @@ def event_format(events: EventsConfig) -> str:
         _refuse_dataset(events)
         return _COLUMNS
     if len(found) != 1 or len(formats := found.pop()) != 1:
+        for path in files:
+            fs, name = file_system(path)
+            if not fs.exists(name):
+                raise absent(path)
         msg = (
             f"cannot tell the format of {_some(files)} from the file names; "
             f"give events.format (--format): {', '.join(SOURCES)} or {_COLUMNS}"

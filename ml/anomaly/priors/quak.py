@@ -122,11 +122,6 @@ class Quak(Method[QuakHyper]):
         "device": "cpu",
     }
 
-    @property
-    def learnt_files(self) -> tuple[str, ...]:
-        """The signal priors; see :attr:`Method.learnt_files`."""
-        return self.hyper.priors
-
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
     ) -> Self:
@@ -157,6 +152,11 @@ class Quak(Method[QuakHyper]):
                 [self._drawn(background, rng), self._mixed(samples[1:], rng)]
             ).astype(np.float64)
         return self
+
+    @property
+    def learnt_files(self) -> tuple[str, ...]:
+        """The signal priors; see :attr:`Method.learnt_files`."""
+        return self.hyper.priors
 
     def score(self, data: Sample) -> NDArray[np.float32]:
         """Return the score in the plane of losses; see :meth:`Method.score`."""

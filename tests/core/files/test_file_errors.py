@@ -27,5 +27,6 @@ def test_xrootd_says_in_words_that_a_file_is_missing(error, missing) -> None:
 def test_a_reason_is_one_line() -> None:
     assert reason(OSError("first\nsecond\n")) == "first"
     assert reason(OSError("Failed to submit <bound method a> request: [FATAL] b")) == "[FATAL] b"
+    assert reason(OSError("expected a chunk of 9,\nbut got 3")) == "expected a chunk of 9"
     assert reason(OSError()) == "OSError"
     assert reason(KeyError("Events")) == "KeyError: 'Events'"

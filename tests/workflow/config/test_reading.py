@@ -41,6 +41,22 @@ def test_what_is_no_mapping_is_refused(text: str, complaint: str, tmp_path: Path
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_of_another_command_is_told_by_its_keys(tmp_path: Path) -> None:
+    path = tmp_path / "suite.yaml"
+    path.write_text("{pool: {}, methods: [pca]}")
+    with pytest.raises(
+        ConfigError, match="a file of 'overdensity challenge suite', which has 'pool'"
+    ):
+        load_config(path)
+    assert read_yaml(path, out=None, first_key="pool")["methods"] == ["pca"]
+
+
+@pytest.mark.parametrize("name", ["box.h5", "nano.root", "a.parquet"])
+def test_events_are_no_configuration(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name}: a file of events.*files: \[{name}\]"):
+        load_config(name)
+
+
 def test_overrides_are_yaml() -> None:
     assert validated(Small, {"one": 5}, ["two=7"], origin="x") == Small(one=5, two=7)
 

@@ -75,7 +75,10 @@ def test_files_with_hardly_any_of_what_was_generated_are_flagged(
 ) -> None:
     path = make_box(tmp_path / "signal.parquet", background=0, signal=500, seed=7)
     limits = LimitsConfig(signals={"A": {"files": str(path), "generated": generated}})
-    assert len(accepted_flags(read_signal_models(run, limits))) == flagged
+    signals = read_signal_models(run, limits)
+    assert len(accepted_flags(signals)) == flagged
+    more = accepted_flags(signals, 10.0)[flagged:]  # cross sections, of what the files hold
+    assert ["without 'generated'" in each for each in more] == ([True] if generated is None else [])
 
 
 def test_what_a_region_leaves_out_was_generated_too(search_file: Path, tmp_path: Path) -> None:

@@ -229,5 +229,5 @@ def test_features_are_decorrelated_where_the_configuration_says(search_file: Pat
     run = Run(load_config(search_file, ["decorrelate=j1_mass"]))
     assert run.method.hyper.features == ("j1_mass",)
     assert run.key("scores") != Run(load_config(search_file)).key("scores")
-    with pytest.raises(ConfigError, match="decorrelate: no feature is called 'j1_mas'"):
+    with pytest.raises(ConfigError, match="decorrelate: 'j1_mas' is none of the features"):
         _ = Run(load_config(search_file, ["decorrelate=[j1_mas]"])).method
