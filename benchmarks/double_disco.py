@@ -1,7 +1,7 @@
 """Double DisCo: closure of its ABCD estimate, and an injected signal that it sees. Prints Markdown.
 
     python -P benchmarks/double_disco.py [--seeds 1 2 3 4 5] [--train 100000] [--epochs 20]
-                                         [--strength 50 50] [--learning-rate 0.003]
+                                         [--strength 50 50] [--learning-rate 0.003] [--batch 2048]
                                          [--injected 0 300]
 
 Trained on background and two-prong signal of the reference sample, four to one, from 2500 to 6000 GeV,
@@ -56,7 +56,7 @@ def trained(seed: int, arguments: argparse.Namespace) -> DoubleDisco:
     signal = events("rnd_signal", (0, n), 1)
     training = {
         "epochs": arguments.epochs,
-        "batch": 2048,
+        "batch": arguments.batch,
         "learning_rate": arguments.learning_rate,
     }
     method = make_method(
@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--train", type=int, default=100_000)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=2048)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--strength", type=float, nargs=2, default=[50.0, 50.0])
     parser.add_argument("--injected", type=int, nargs="+", default=[0, 300])
