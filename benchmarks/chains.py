@@ -1,7 +1,7 @@
 """Are global p-values right when nothing is left out? Whole searches without signal; Markdown.
 
     python -P benchmarks/chains.py --chains 200               # made-up events, 3.4 CPU-seconds a chain
-    python -P benchmarks/chains.py --chains 60 --of reference # disjoint boxes of QCD, 7 a chain
+    python -P benchmarks/chains.py --chains 60 --of reference # disjoint boxes of QCD, as much a chain
     python -P benchmarks/chains.py --chains 0                 # the tables of all that are there
 
 A chain is what `overdensity score` and `overdensity hunt` do with a file of columns: ids of events, three

@@ -122,8 +122,8 @@ def background(datasets: int, figures: Path | None) -> None:
     """Print what three chains make of sculpted scores without signal."""
     print(
         f"| {datasets} datasets without signal each | unprotected: median z | largest z | "
-        "fit as published here: p_global > 0.05 | protected: p_global > 0.05 | with a refusal | "
-        "largest z |\n| --- | --- | --- | --- | --- | --- | --- |"
+        "fit as published here: p_global > 0.05 | protected: p_global > 0.05 | p_global ≤ 0.001 | "
+        "with a refusal | largest z |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
     )
     found = {}
     for number, (name, shape) in enumerate(SHAPES.items()):
@@ -141,14 +141,14 @@ def background(datasets: int, figures: Path | None) -> None:
         print(
             f"| {name} | {np.median(table[:, 1]):.1f} | {table[:, 1].max():.1f} | "
             f"{(table[:, 3] > 0.05).sum()} | {(table[:, 5] > 0.05).sum()} | "
-            f"{table[:, 6].sum():.0f} | {largest(table)} |",
+            f"{(table[:, 5] <= 0.001).sum()} | {table[:, 6].sum():.0f} | {largest(table)} |",
             flush=True,
         )
     total = np.concatenate(list(found.values()))
     print(
         f"| all | {np.median(total[:, 1]):.1f} | {total[:, 1].max():.1f} | "
-        f"{(total[:, 3] > 0.05).sum()} | {(total[:, 5] > 0.05).sum()} | {total[:, 6].sum():.0f} | "
-        f"{largest(total)} |"
+        f"{(total[:, 3] > 0.05).sum()} | {(total[:, 5] > 0.05).sum()} | {(total[:, 5] <= 0.001).sum()} | "
+        f"{total[:, 6].sum():.0f} | {largest(total)} |"
     )
     if figures is not None:
         draw(found, figures)

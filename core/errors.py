@@ -134,9 +134,12 @@ def nearest_names(name: str, valid: Iterable[str], *, n: int = 3) -> str:
     --------
     >>> nearest_names("scn", ["scan", "seed"])
     "did you mean 'scan'?"
+    >>> nearest_names("mJJ", ["mjj", "ht"])
+    "did you mean 'mjj'?"
     """
     valid = list(valid)
-    close = get_close_matches(name, valid, n=n, cutoff=0.6)
+    folded = {each.casefold(): each for each in valid}  # mJJ is mjj
+    close = get_close_matches(name.casefold(), folded, n=n, cutoff=0.6)
     if close:
-        return f"did you mean {' or '.join(repr(match) for match in close)}?"
+        return f"did you mean {' or '.join(repr(folded[match]) for match in close)}?"
     return f"valid names are {', '.join(repr(match) for match in sorted(valid))}"

@@ -186,6 +186,37 @@ class Method(ABC, Generic[HyperT]):
         """
         return 1
 
+    @property
+    def learnt_files(self) -> tuple[str, ...]:
+        """Files of simulated signals that it reads and learns from by itself, as hyperparameters name them.
+
+        No event of theirs may be scored, and other events in them make it another method.
+        """
+        return ()
+
+    def learnt_signals(self, names: tuple[str, ...]) -> list[Sample]:
+        """Return the events of each of its :attr:`learnt_files`, without truth.
+
+        Parameters
+        ----------
+        names : tuple of str
+            The features, of which the first stands in the place of the mass: none is learnt.
+
+        Raises
+        ------
+        InputError
+            If a file or column cannot be used.
+        """
+        found = []
+        for path in self.learnt_files:
+            try:
+                signal = Sample.from_parquet(path, features=names, mass=names[0])
+            except InputError as error:
+                msg = f"method {self.name!r}, a simulated signal: {error}"
+                raise InputError(msg) from None
+            found.append(signal.without_label())
+        return found
+
     def shown(self, sample: Sample) -> Sample:
         """Return the sample as the method may see it.
 

@@ -13,7 +13,9 @@ from ..core import ConfigError, InputError
 from ..core.identity import refuse_not_finite, row_ids, whole_numbers
 from .blocks.block import Block, BlockKind
 from .blocks.equal_events import refuse_equal_events, refuse_repeated_ids
-from .blocks.reading import EXTRAS, ColumnFiles, Paths, add_lists, block_of, naming
+from .blocks.opening import Paths
+from .blocks.other_weights import refuse_other_weights
+from .blocks.reading import EXTRAS, ColumnFiles, add_lists, block_of, naming
 from .mass_guard import rank_correlation, regressed_share
 
 __all__ = ["Sample", "simulated", "truth"]
@@ -124,18 +126,12 @@ class Sample:
         )
 
     @classmethod
-    def from_parquet(
-        cls,
-        paths: Paths,
-        *,
-        features: Sequence[str],
-        mass: str = "mjj",
-    ) -> Self:
+    def from_parquet(cls, paths: Paths, *, features: Sequence[str], mass: str = "mjj") -> Self:
         """Read the needed columns of Parquet files, streaming: nothing else is held in memory.
 
-        Columns called ``event``, ``weight``, ``label`` and ``group`` are taken along where all
-        files have them. Files without ``event`` get ids by content, the mass and the momenta of jets
-        (:attr:`ColumnFiles.kinematics`): other names, another order of files or rows, and further
+        Columns called ``event``, ``label`` and ``group`` are taken along where all files have them, and
+        ``weight`` where any has. Files without ``event`` get ids by content, the mass and the momenta of
+        jets (:attr:`ColumnFiles.kinematics`): other names, another order of files or rows, and further
         features change nothing. Features that are lists become blocks: those of {pt, eta, phi}
         constituents, those of arrays of one size images; large ones are memory-mapped.
 
@@ -156,8 +152,8 @@ class Sample:
         Raises
         ------
         InputError
-            If a file is missing, not Parquet or given twice, a column is missing, a value is not
-            finite, a stored event id occurs twice, or events are the same beyond chance.
+            If a file is missing, not Parquet or given twice, a column is missing, weights have another
+            name, a value is not finite, an event id occurs twice, or events are the same beyond chance.
         """
         files = ColumnFiles.open(paths, features=features, mass=mass)
         readers = {name: files.reader(name) for name in files.blocks}
@@ -177,6 +173,7 @@ class Sample:
             for name, reader in readers.items():
                 add_lists(reader, batch.blocks[name], name)
             at += len(batch)
+        refuse_other_weights(files)
         refuse_repeated_ids(files, event)
         refuse_equal_events(files, masses, values)
         files.close()
@@ -184,6 +181,7 @@ class Sample:
         names = [name for name, _ in files.files]
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         with naming(f"{names[0]}{more}"):
+            refuse_not_finite(masses, repr(mass))
             return cls(event, masses, values, files.features, blocks=blocks, **extras)
 
     def without_label(self) -> Self:

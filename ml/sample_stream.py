@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .blocks.reading import ColumnFiles, Paths, add_lists, block_of, block_reader
+from .blocks.opening import Paths
+from .blocks.reading import ColumnFiles, add_lists, block_of, block_reader
 from .sample import Sample
 
 __all__ = ["SampleStream"]

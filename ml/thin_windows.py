@@ -15,10 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainccinv
 
-from ..core import Record
+from ..core import InputError, Record
 from ..core.windows import Window
 
-__all__ = ["ThinWindow", "all_are_thin", "expected_events", "safe_number", "thin_window"]
+__all__ = [
+    "ThinWindow",
+    "all_are_thin",
+    "expected_events",
+    "not_searched",
+    "refuse_thin_regions",
+    "safe_number",
+    "thin_window",
+]
 
 _RISK = 1e-6  # the probability that a training of a window which is searched has too few events
 
@@ -47,6 +55,21 @@ class ThinWindow(Record):
     def __str__(self) -> str:
         """Say it in a sentence."""
         return f"window {self.low:.0f}-{self.high:.0f} GeV is not searched: {self.reason}"
+
+
+def not_searched(thin: Sequence[ThinWindow]) -> list[str]:
+    """Say which windows are not searched, with the reason of the first: one sentence, or none.
+
+    Examples
+    --------
+    >>> few = "too few events"
+    >>> not_searched([ThinWindow(5000.0, 5600.0, few), ThinWindow(5300.0, 5900.0, few)])
+    ['window 5000-5600 GeV is not searched: too few events; the same holds for 5300-5900 GeV']
+    """
+    if not thin:
+        return []
+    others = ", ".join(f"{each.low:.0f}-{each.high:.0f}" for each in thin[1:])
+    return [f"{thin[0]}; the same holds for {others} GeV" if others else str(thin[0])]
 
 
 def thin_window(
@@ -99,6 +122,34 @@ def thin_window(
         f"needed so that {fewest} are there whatever the fluctuation"
     )
     return ThinWindow(window.low, window.high, reason)
+
+
+def refuse_thin_regions(window: Window, mass: NDArray[np.float64], fewest: int) -> None:
+    """Raise an InputError that names the region which has too few events to learn from.
+
+    Parameters
+    ----------
+    window : Window
+        The signal region and its sidebands.
+    mass : ndarray of float64, shape (n_events,)
+        Masses of the training events, GeV.
+    fewest : int
+        So many are needed in each region.
+
+    Examples
+    --------
+    >>> refuse_thin_regions(Window(3500, 3200, 3800, 2900, 4200), np.array([3500.0, 3600.0]), 2)
+    Traceback (most recent call last):
+        ...
+    overdensity.core.errors.InputError: window 3200-3800 GeV ...: 0 events in the lower sideband, and 2...
+    """
+    for name, inside in window.regions(mass).items():
+        if (n := np.count_nonzero(inside)) < fewest:
+            msg = (
+                f"window {window}: {n} events in the {name}, and {fewest} are needed; use more events, "
+                "wider bins or a lower end of the scan"
+            )
+            raise InputError(msg)
 
 
 def expected_events(window: Window, mass: NDArray[np.float64]) -> dict[str, float]:

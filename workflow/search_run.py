@@ -24,7 +24,7 @@ from .stages.columns import check_events, make_columns
 from .stages.hunting import make_results
 from .stages.inputs import processed_folder, varied_columns
 from .stages.run import Run, held_run
-from .stages.scoring import make_scores
+from .stages.scoring import check_pseudo_datasets, check_simulation, make_scores
 from .stages.search_result import SearchResults
 from .uncertainties.uncertainties_run import make_uncertainties
 
@@ -117,6 +117,7 @@ def score_search(config: SearchConfig, *, process: bool) -> None:
 def hunt_search(config: SearchConfig) -> SearchResults:
     """Take the scores of a search to its results, and write what its uncertainties do to them."""
     with held_run(config) as run:
+        check_simulation(run.for_training)
         results = make_results(run)
         make_uncertainties(run, results)
     return results
@@ -138,10 +139,11 @@ def calibrate_search(config: SearchConfig) -> Retrained:
     Raises
     ------
     InputError
-        If the search is not done or has no result.
+        If the search is not done or has no result, or the simulation cannot be used.
     ConfigError
         If the method cannot be repeated on pseudo-datasets.
     """
+    check_pseudo_datasets(Run(config))
     with held_run(config) as run:
         results = make_results(run)
         with connect(config.cluster, config.workers) as client:

@@ -18,7 +18,6 @@ __all__ = [
     "Padded",
     "Particles",
     "mask_of",
-    "nearest_neighbours",
 ]
 
 _FIELDS = ("pt", "eta", "phi")
@@ -217,35 +216,6 @@ class Padded:
 def mask_of(padded: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     """Return where padded constituents are real, shape (n_events, longest): their pT is not 0."""
     return padded[..., 0] > 0
-
-
-def nearest_neighbours(padded: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """Return the k nearest constituents of each one, in pseudorapidity and azimuth.
-
-    Parameters
-    ----------
-    padded : ndarray of float32, shape (n_events, longest, 3)
-        From :class:`Padded`.
-    k : int
-        How many neighbours; the constituent itself is not one.
-
-    Returns
-    -------
-    ndarray of int64, shape (n_events, longest, k)
-        Places in the padded array, the nearest first. Where a jet has too few others, and for
-        padding, a constituent is its own neighbour.
-    """
-    mask = mask_of(padded)
-    longest = padded.shape[1]
-    deta, dphi = (padded[:, :, None, i] - padded[:, None, :, i] for i in (1, 2))
-    distance = deta**2 + _wrapped(dphi) ** 2
-    distance[~(mask[:, :, None] & mask[:, None, :])] = np.inf
-    distance[:, np.arange(longest), np.arange(longest)] = np.inf
-    nearest = np.argsort(distance, axis=2, kind="stable")[:, :, :k]
-    found = np.isfinite(np.take_along_axis(distance, nearest, axis=2))
-    result = np.broadcast_to(np.arange(longest)[:, None], (*mask.shape, k)).copy()
-    result[:, :, : nearest.shape[2]][found] = nearest[found]
-    return result
 
 
 def _parts(counts: NDArray[np.int64]) -> Iterator[slice]:

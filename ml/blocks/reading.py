@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ...core import InputError, first_line, nearest_names
-from ...core.files.file_systems import absent, file_system
-from ...core.files.listing import data_files, data_suffix, refuse_declared, same_place
+from ...core import InputError, nearest_names
+from ...core.files.file_systems import file_system
+from ...core.files.listing import same_place
 from ...core.identity import content_ids, number_ties
 from .block import Block, BlockKind
 from .columns import is_number, list_column, number_column
 from .constituents import ConstituentsReader
-from .hdf5_tables import SUFFIXES, parquet_of_hdf5
 from .images import ImagesReader
+from .opening import Paths, next_rows, open_parquet, table_files
 
 __all__ = [
     "EXTRAS",
     "Batch",
     "BlockReader",
     "ColumnFiles",
-    "Paths",
     "add_lists",
     "block_of",
     "block_reader",
@@ -38,10 +35,8 @@ __all__ = [
     "naming",
 ]
 
-Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-
 EXTRAS = {"weight": np.float64, "label": np.int8, "group": np.int64}
-"""Columns that are taken along where all files have them, and their types."""
+"""Columns that are taken along where all files have them, and their types; weights where any has."""
 
 _FIELDS = ("pt", "eta", "phi")
 _KINEMATICS = re.compile(r"j\d+_(pt|eta|phi|m|mass)")
@@ -61,7 +56,7 @@ class Batch:
     features : dict of str to ndarray, shape (n_rows,)
         Columns of numbers.
     extras : dict of str to ndarray, shape (n_rows,)
-        Those of ``EXTRAS`` that all files have.
+        Those of the files; a weight that a file does not have is 1.
     blocks : dict of str to Array
         Columns of lists, as Arrow has them.
     """
@@ -95,7 +90,7 @@ class ColumnFiles:
     blocks : dict of str to {"constituents", "images"}
         Names of the columns of lists, and what they hold.
     extras : tuple of str
-        Those of ``EXTRAS`` that all files have.
+        Those of ``EXTRAS`` that all files have, and ``weight`` where any has.
     kinematics : tuple of str or None
         Columns that make the ids of the events; None where all files have a column ``event``. They
         are the mass and the momenta of jets that all files have (``j1_pt``, ``j1_eta``, ``j1_phi``,
@@ -119,7 +114,7 @@ class ColumnFiles:
             If a file is missing, not Parquet or given twice, or a column is missing or holds
             something else.
         """
-        files = tuple((name, _open(fs, name)) for fs, name in _files(paths))
+        files = tuple((name, open_parquet(fs, name)) for fs, name in table_files(paths))
         places: dict[tuple[int, int] | str, str] = {}
         for name, _ in files:
             if (place := same_place(name)) in places:
@@ -140,14 +135,16 @@ class ColumnFiles:
         kinds: dict[str, BlockKind | None] = {
             column: _kind_in_all(files, column) for column in features
         }
-        everywhere = set.intersection(*(set(file.schema_arrow.names) for _, file in files))
+        in_files = [set(file.schema_arrow.names) for _, file in files]
+        everywhere = set.intersection(*in_files)
+        known = everywhere | ({"weight"} & set.union(*in_files))
         momenta = sorted(name for name in everywhere if _KINEMATICS.fullmatch(name))
         return cls(
             files,
             mass,
             tuple(column for column in features if kinds[column] is None),
             {column: kind for column, kind in kinds.items() if kind is not None},
-            tuple(extra for extra in EXTRAS if extra in everywhere),
+            tuple(extra for extra in EXTRAS if extra in known),
             None if "event" in everywhere else (mass, *momenta),
         )
 
@@ -178,7 +175,12 @@ class ColumnFiles:
                 else ids[at:stop],
                 mass=number_column(batch, self.mass, name),
                 features={each: number_column(batch, each, name) for each in self.features},
-                extras={each: number_column(batch, each, name) for each in self.extras},
+                extras={
+                    each: number_column(batch, each, name)
+                    if each in batch.schema.names
+                    else np.ones(len(batch))
+                    for each in self.extras
+                },
                 blocks={each: list_column(batch, each, name) for each in self.blocks},
             )
             at = stop
@@ -221,7 +223,7 @@ class ColumnFiles:
         """Yield the name of the file and some rows of it, file after file."""
         for name, file in self.files:
             batches = file.iter_batches(rows, columns=list(dict.fromkeys(columns)))
-            while (batch := _next(batches, name)) is not None:
+            while (batch := next_rows(batches, name)) is not None:
                 yield name, batch
 
     def _content_ids(self, kinematics: Sequence[str]) -> NDArray[np.uint64]:
@@ -260,7 +262,7 @@ def column_names(path: str) -> list[str]:
         If it cannot be read.
     """
     fs, name = file_system(path)
-    with _open(fs, name) as file:
+    with open_parquet(fs, name) as file:
         return list(file.schema_arrow.names)
 
 
@@ -297,51 +299,6 @@ def naming(what: str) -> Iterator[None]:
         yield
     except InputError as error:
         msg = f"{what}: {error}"
-        raise InputError(msg) from None
-
-
-def _files(paths: Paths) -> Iterable[tuple[fsspec.AbstractFileSystem, str]]:
-    """Yield (filesystem, file) for each path; the files of a folder in the order of their names."""
-    if isinstance(paths, (str, os.PathLike)):
-        paths = [paths]
-    found = False
-    for path in paths:
-        fs, name = file_system(os.fspath(path))
-        if not fs.exists(name):
-            raise absent(os.fspath(path))
-        inside = data_files(fs, name, (".parquet", *SUFFIXES)) if fs.isdir(name) else [name]
-        if not inside:
-            msg = f"{path}: a folder without *.parquet files"
-            raise InputError(msg)
-        found = True
-        yield from ((fs, each) for each in inside)
-    if not found:
-        msg = "no file given"
-        raise InputError(msg)
-
-
-def _open(fs: fsspec.AbstractFileSystem, name: str) -> pq.ParquetFile:
-    if data_suffix(name) in SUFFIXES:
-        return parquet_of_hdf5(fs, name)
-    try:
-        file = pq.ParquetFile(name, filesystem=fs, page_checksum_verification=True)
-        _ = file.schema_arrow.names  # which need not be text
-    except (pa.ArrowException, OSError, ValueError) as error:
-        msg = f"{name}: not a Parquet file, or truncated ({str(error).splitlines()[0]})"
-        raise InputError(msg) from None
-    refuse_declared(file.metadata.num_rows, int(fs.size(name) or 0), name)
-    return file
-
-
-def _next(batches: Iterator[pa.RecordBatch], name: str) -> pa.RecordBatch | None:
-    """Return the next rows of a file, or None at its end."""
-    try:
-        return next(batches, None)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        msg = (
-            f"{name}: its values cannot be read, the file is damaged "
-            f"({first_line(error)}); copy or make it again"
-        )
         raise InputError(msg) from None
 
 

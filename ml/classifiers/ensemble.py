@@ -214,7 +214,8 @@ def balance_classes(
     """
     balanced = np.ones(len(y)) if weight is None else weight.astype(np.float64)
     for members in (y, ~y):
-        balanced[members] *= 0.5 * len(y) / balanced[members].sum()
+        total = balanced[members].sum()
+        balanced[members] *= 0.5 * len(y) / total if total else 0.0  # without weight, as it was
     return balanced
 
 

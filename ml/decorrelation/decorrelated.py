@@ -99,7 +99,7 @@ def decorrelated(
     Raises
     ------
     ConfigError
-        If there is no such feature.
+        If there is no such feature, or the method learns from files of its own.
     MissingExtraError
         If a flow is asked for without torch and nflows.
 
@@ -112,8 +112,14 @@ def decorrelated(
     """
     for name in features:
         if name not in among:
-            msg = f"decorrelate: no feature is called {name!r}; {nearest_names(name, among)}"
+            msg = f"decorrelate: {name!r} is none of the features; {nearest_names(name, among)}"
             raise ConfigError(msg)
+    if features and method.learnt_files:
+        msg = (
+            f"decorrelate: method {method.name!r} learns from {method.learnt_files[0]}, whose events no "
+            "map of the data takes the mass out of; leave decorrelate out, or choose another method"
+        )
+        raise ConfigError(msg)
     return Decorrelated(DecorrelatedHyper(method, tuple(features), by)) if features else method
 
 

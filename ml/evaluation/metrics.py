@@ -79,7 +79,7 @@ def roc(
     score : ndarray, shape (n_events,)
         Larger is more anomalous.
     label : ndarray, shape (n_events,)
-        1 for signal, 0 for background.
+        0 for background, the number of its kind for signal (1 where there is one kind).
 
     Returns
     -------
@@ -91,7 +91,7 @@ def roc(
         If there is no signal or no background.
     """
     order = np.argsort(-score, kind="stable")
-    truth = np.asarray(label)[order] == 1
+    truth = np.asarray(label)[order] != 0
     if truth.all() or not truth.any():
         msg = f"a ROC curve needs both classes; found {truth.sum()} signal of {len(truth)} events"
         raise InputError(msg)

@@ -54,19 +54,20 @@ def resample_cells(z: NDArray[np.floating], weight: NDArray[np.float64]) -> NDAr
     tree = KDTree(z)
     for seed in seeds[np.argsort(weight[seeds], kind="stable")]:
         if weight[seed] < 0:  # no cell before has had it
-            cell = _cell(tree, z[seed], weight)
+            cell = _cell(tree, z, seed, weight)
             inside = weight[cell]
             weight[cell] = np.abs(inside) * max(inside.sum(), 0.0) / np.abs(inside).sum()
     return weight
 
 
 def _cell(
-    tree: KDTree, center: NDArray[np.floating], weight: NDArray[np.float64]
+    tree: KDTree, z: NDArray[np.floating], seed: np.intp, weight: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Return the nearest events, the fewest whose weights sum to zero or more."""
+    """Return an event and the nearest others, the fewest whose weights sum to zero or more."""
     k = min(_NEIGHBOURS, len(weight))
     while True:
-        near = np.atleast_1d(tree.query(center, k)[1])
+        near = np.atleast_1d(tree.query(z[seed], k)[1])
+        near = np.append(seed, near[near != seed])  # first, also where others are in its place
         enough = np.cumsum(weight[near]) >= 0
         if enough.any() or k == len(weight):
             return near[: int(np.argmax(enough)) + 1] if enough.any() else near

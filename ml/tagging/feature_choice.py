@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,8 @@ class ChosenFeature(Record):
         How many jets these were.
     auc, rejection_50, rejection_30 : float or None
         Of a classifier on the features up to it; a rejection is None where no background passes.
+    background : int or None
+        Background jets of which these are; None in files of before they were counted.
     """
 
     name: str
@@ -98,6 +100,7 @@ class ChosenFeature(Record):
     auc: float
     rejection_50: float | None
     rejection_30: float | None
+    background: int | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,6 @@ def choose_features(
     start: Sequence[str],
     hyper: ChoiceHyper | None = None,
     seed: int = 1,
-    told: Callable[[ChosenFeature], Any] = lambda _: None,
 ) -> FeatureChoice:
     """Choose features one by one.
 
@@ -150,8 +152,6 @@ def choose_features(
         By default the published one.
     seed : int
         Decides the parts and the networks.
-    told : callable
-        Is given each feature as it is chosen.
 
     Raises
     ------
@@ -183,7 +183,6 @@ def choose_features(
             score = _out_of_sample(scores[:, known], signal, part, seed)
         reached = _reached(score, signal, part)
         rounds.append(ChosenFeature(chosen, correlation, len(confused), **reached))
-        told(rounds[-1])
         confused = np.flatnonzero((score >= hyper.low) & (score <= hyper.high) & (part < 2))
         confused = rng.permutation(confused)[: hyper.jets]
         left = _different(scores, known)
@@ -254,4 +253,5 @@ def _reached(
     label = signal[test].astype(np.int8)
     found = {f"rejection_{each}": rejection(score[test], label, each / 100) for each in (50, 30)}
     finite = {name: each if np.isfinite(each) else None for name, each in found.items()}
-    return {"auc": auc(score[test], label), **finite}
+    background = int(np.count_nonzero(label == 0))
+    return {"auc": auc(score[test], label), "background": background, **finite}

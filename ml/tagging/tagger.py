@@ -30,8 +30,8 @@ class Reached:
 
     Attributes
     ----------
-    jets : int
-        How many these are.
+    jets, background : int
+        How many these are, and how many of them are background.
     accuracy : float
         Fraction whose score is on the right side of 1/2.
     auc : float
@@ -41,6 +41,7 @@ class Reached:
     """
 
     jets: int
+    background: int
     accuracy: float
     auc: float
     rejection_50: float
@@ -58,6 +59,7 @@ class Reached:
         label = signal.astype(np.int8)
         return cls(
             len(score),
+            int(np.count_nonzero(~signal)),
             float(np.mean((score > 0.5) == signal)),
             auc(score, label),
             rejection(score, label, 0.5),
@@ -213,7 +215,7 @@ def train_tagger(
     -------
     tagger : Tagger
     reached : Reached
-        On the tenth that had no part in the training.
+        On the jets of that tenth from which ``start`` has not learnt either.
 
     Raises
     ------
@@ -229,8 +231,9 @@ def train_tagger(
         _refuse_another(start, kind, hyper, len(jets.names), len(names))
     signal = _truth(jets)
     fold = fold_of(jets.event, _FOLDS, seed=seed, salt="tagger")
-    learn, test = fold != 1, fold == 1
-    for each, what in ((learn & (fold != 0), "learnt from"), (fold == 0, "validated"), (test, "tested")):  # fmt: skip
+    known = np.zeros(0, np.uint64) if start is None else start.event
+    learn, test = fold != 1, (fold == 1) & ~np.isin(jets.event, known)
+    for each, what in ((learn & (fold != 0), "learnt from"), (fold == 0, "validated"), (test, "tested, and not learnt before")):  # fmt: skip
         if not (signal & each).any() or not (~signal & each).any():
             msg = f"of {len(jets)} jets, none of one class is among those {what}; give more jets"
             raise InputError(msg)
@@ -249,7 +252,7 @@ def train_tagger(
             stopping=(0,),
             start=None if start is None else start.ensemble,
         )
-    taught = np.unique(np.concatenate([jets.event[learn], *([start.event] if start else [])]))
+    taught = np.unique(np.concatenate([jets.event[learn], known]))
     tagger = Tagger(kind, hyper, fitted[0], jets.names, taught)
     return tagger, Reached.of(tagger.ensemble.score(x[test]), signal[test])
 

@@ -42,7 +42,8 @@ class JetVariations:
     2. `jer`, if given, smears the resolution (`smearing`). This is ``nominal``; ``jer_up`` and
        ``jer_down`` use the scale factor's variations and the same random number of each jet.
     3. `jes`: ``jes_up`` and ``jes_down`` are ``nominal`` times :math:`1 \pm \delta`, with the
-       relative uncertainty :math:`\delta` of the nominal jet.
+       relative uncertainty :math:`\delta` of the nominal jet. Sources of CMS have signs: where
+       :math:`\delta < 0`, ``jes_up`` lowers the energy.
 
     The mass scales as pT does, the direction stays; the soft-drop mass scales in steps 2 and 3,
     not in 1, because CMS calibrates it by its subjets. ``raw_factor`` follows, so that the
@@ -179,7 +180,7 @@ class JetVariations:
         nominal = _scaled(inputs, smearing["nom"])
         for name, correction in self._sources.items():
             delta = self._file.evaluate(correction, nominal)
-            if len(delta) and not 0 <= delta.min() <= delta.max() < 1:
+            if len(delta) and not np.abs(delta).max() < 1:
                 msg = (
                     f"{self.file}: {correction} is {delta.min():g} to {delta.max():g}, "
                     "not a relative uncertainty; jes is a correction such as ..._Total_..."

@@ -122,7 +122,7 @@ class LeptonProcessor(ColumnProcessor):
         if self.min_lead_pt is not None:
             steps.cut("leading lepton pT", ak.any(pt > self.min_lead_pt, axis=1))
         z = find_z(leptons)
-        steps.cut("no light pair", ~((z.lightest > 0) & (z.lightest < self.min_pair_mass)))
+        steps.cut("no light pair", ~(z.lightest < self.min_pair_mass))
 
         keep = steps.kept
         leptons, pt = leptons[keep], pt[keep]
@@ -194,7 +194,7 @@ class ZCandidates(NamedTuple):
     second : array
         Of the nearest pair among the other leptons; zero where there is none.
     lightest : array
-        Of the lightest pair of all; zero where there is none.
+        Of the lightest pair of all; infinite where there is none.
     """
 
     first: NDArray[np.float64]
@@ -236,13 +236,12 @@ def find_z(leptons: ak.Array) -> ZCandidates:
         apart = apart & (pairs.one != index) & (pairs.other != index)
     rest = mass[apart]
     second = rest[ak.argmin(abs(rest - _Z_MASS), axis=1, keepdims=True)]
-    return ZCandidates(
-        _or_zero(mass[best]), _or_zero(second), _or_zero(ak.min(mass, axis=1, keepdims=True))
-    )
+    lightest = ak.min(mass, axis=1, keepdims=True)
+    return ZCandidates(_one(mass[best]), _one(second), _one(lightest, missing=np.inf))
 
 
-def _or_zero(one_a_row: Jagged) -> NDArray[np.float64]:
-    return ak.to_numpy(ak.fill_none(ak.flatten(one_a_row, axis=1), 0.0)).astype(np.float64)
+def _one(in_a_row: Jagged, *, missing: float = 0.0) -> NDArray[np.float64]:
+    return ak.to_numpy(ak.fill_none(ak.flatten(in_a_row, axis=1), missing)).astype(np.float64)
 
 
 def _region(

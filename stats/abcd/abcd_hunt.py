@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...core.windows import geometric_center
 from ..p_values.local import z_of_log_p, z_of_p
 from ..search.hunt_result import Best, HuntResult, SelectionResult, WindowResult
-from ..search.pseudo_experiments import BATCH, GlobalP, global_p, is_enough
+from ..search.pseudo_experiments import BATCH, GlobalP, global_p, is_enough, rounds_of
 from ..search.trials import NOT_COUNTED, Trials, beyond_pseudo_experiments, trials
 from ..selection.levels import checked_efficiencies
 from ..spectra.binning import subdivide, window_bins
@@ -33,7 +33,6 @@ __all__ = ["hunt_abcd"]
 Array = NDArray[np.float64]
 
 _NAME = "abcd"
-_ROUNDS = (1000, 2000, 5000)  # pseudo-experiments after which it may be clear enough
 _RARE = 0.05  # events of a bin of the figure where none are expected
 _CERTAIN = 3.0  # errors by which an excess is strong, and scores depend on each other
 
@@ -176,7 +175,7 @@ class _Search:
         """Throw pseudo-experiments with independent scores, but for the closure outside a window."""
         mean = independent_means(self.cells, np.nan_to_num(found.closure[0, hidden], nan=1.0))
         smallest = float(np.exp(found.log_p[0, hidden].min()))
-        goals = [-(-goal // BATCH) for goal in (*(goal for goal in _ROUNDS if goal < n), n)]
+        goals = [-(-goal // BATCH) for goal in rounds_of(n)]
         done: list[Estimates] = []
         for goal in goals:
             for batch in range(len(done), goal):
@@ -192,10 +191,14 @@ class _Search:
             )
         )
 
-    def counted(self, found: Estimates, toys: Estimates) -> Array:
-        """Return ln p of what is counted, 0 else: what closes no worse than pseudo-experiments do."""
+    def quotable(self, found: Estimates, toys: Estimates) -> NDArray[np.bool_]:
+        """Return what closes no worse than pseudo-experiments do."""
         worst = np.quantile(toys.deviance, 1 - self.threshold, axis=0)
-        return np.where(found.known & (found.deviance <= worst), found.log_p, 0.0)
+        return found.known & (found.deviance <= worst)
+
+    def counted(self, found: Estimates, toys: Estimates) -> Array:
+        """Return ln p of what is `quotable`, 0 else."""
+        return np.where(self.quotable(found, toys), found.log_p, 0.0)
 
     def goodness(self, found: Estimates, toys: Estimates) -> Array:
         """Return the p-value of the deviances of the data, by counting."""
@@ -217,14 +220,14 @@ def _rows(
 ) -> list[list[SelectionResult]]:
     """Return the rows of each window: all events, which are not tested, and the selections."""
     all_events = search.inside @ search.cells.sum(axis=(1, 2))
-    counted, goodness = search.counted(found, toys), search.goodness(found, toys)
+    quotable, goodness = search.quotable(found, toys), search.goodness(found, toys)
     bins = (~search.guarded).sum(axis=1)
     rows = []
     for w, n in enumerate(all_events.tolist()):
         row = [_untested(n)]
         for k, efficiency in enumerate(efficiencies):
             at = (0, w, k)
-            good = bool(counted[at] < 0)
+            good = bool(quotable[at])
             row.append(
                 SelectionResult(
                     efficiency=efficiency,

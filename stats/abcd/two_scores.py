@@ -99,8 +99,9 @@ def count_cells(
             f"{one.shape} and {two.shape}"
         )
         raise InputError(msg)
-    levels = np.arange(n_levels + 2) - 0.5
-    return np.histogramdd(np.c_[mass, one, two], bins=[np.asarray(edges), levels, levels])[0]
+    edges, levels = np.asarray(edges), np.arange(n_levels + 2) - 0.5
+    inside = mass < edges[-1]  # as in a spectrum, which numpy's last bin is not
+    return np.histogramdd(np.c_[mass, one, two][inside], bins=[edges, levels, levels])[0]
 
 
 def regions_of(cells: Array) -> Array:

@@ -12,7 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...core import ConfigError, FitError, Record, nearest_names, progress
 from ..p_values.local import z_of_log_p
-from ..search.pseudo_experiments import BATCH, GlobalP, Mapper, global_p, is_enough, run_batches
+from ..search.pseudo_experiments import (
+    BATCH,
+    GlobalP,
+    Mapper,
+    global_p,
+    is_enough,
+    rounds_of,
+    run_batches,
+)
 from ..spectra.batch_fit import Problem, refit
 from ..spectra.functions import Basis
 from ..spectra.poisson import Constraint
@@ -31,7 +39,6 @@ __all__ = [
 Array = NDArray[np.float64]
 Direction = Literal["excess", "deficit"]
 
-_ROUNDS = (1000, 2000, 5000)  # pseudo-experiments after which it may be clear enough
 _FAILED = 5e-324  # p-value of a pseudo-experiment without a fit: it counts as more extreme
 _MAX_STEPS = 100
 
@@ -341,7 +348,7 @@ def _throw_reference(
 
 def _throw(task: Callable[[int], Array], log_p: float, n: int, mapper: Mapper | None) -> Array:
     """Run batches, in rounds, until there are n or the global p-value is known well enough."""
-    goals = [-(-goal // BATCH) for goal in (*(goal for goal in _ROUNDS if goal < n), n)]
+    goals = [-(-goal // BATCH) for goal in rounds_of(n)]
     done: list[Array] = []
     with progress("pseudo-experiments", goals[-1] * BATCH) as advance:
         for goal in goals:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...core import FitError, InputError
 from ...core.identity import text_digest
 from ..p_values.local import z_of_log_p, z_of_p
-from ..search.pseudo_experiments import Mapper, Toys, is_enough, join_toys, throw_toys
+from ..search.pseudo_experiments import Mapper, Toys, is_enough, join_toys, rounds_of, throw_toys
 from ..search.statistical_step import StatisticalStep, settled_step, statistical_step
 from ..selection.patterns import Patterns
 from ..spectra.fit_model import FitModel
@@ -21,8 +21,6 @@ from .statistic import JointTail, joint_statistic, joint_tail
 __all__ = ["Combination", "HuntChannel", "combine_channels"]
 
 Array = NDArray[np.float64]
-
-_ROUNDS = (1000, 2000, 5000)  # pseudo-experiments after which to look whether there are enough
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +139,7 @@ def combine_channels(
     if not channels:
         msg = "there is no channel to search in"
         raise InputError(msg)
-    goals = [*(goal for goal in _ROUNDS if goal < pseudo_experiments), pseudo_experiments]
+    goals = rounds_of(pseudo_experiments)
 
     first = {
         name: settled_step(

@@ -14,6 +14,9 @@ __all__ = ["ModelFits", "fit_many"]
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+_MOST_STEPS = 200  # evaluations of a fit
+_TOLERANCE = 1e-8  # Newton decrement, twice the estimated distance to the minimum
+
 
 @dataclass(frozen=True, eq=False)
 class ModelFits:
@@ -51,8 +54,6 @@ def fit_many(
     *,
     strength: Array | float | None = None,
     start: Array | None = None,
-    max_steps: int = 200,
-    tolerance: float = 1e-8,
 ) -> ModelFits:
     r"""Fit the model to every dataset.
 
@@ -79,10 +80,6 @@ def fit_many(
         Signal strength to keep fixed; free if absent.
     start : ndarray of shape (n, n_parameters), optional
         Where to start.
-    max_steps : int
-        Evaluations allowed for a fit.
-    tolerance : float
-        Converged when the Newton decrement, twice the estimated distance to the minimum, is below.
 
     Returns
     -------
@@ -111,13 +108,13 @@ def fit_many(
         return ModelFits(theta, nll, np.ones(n, bool))
     converged, damping = np.zeros(n, bool), np.full(n, 1e-4)
     active = np.arange(n)
-    for _ in range(max_steps):
+    for _ in range(_MOST_STEPS):
         if not active.size:
             break
         now, n_now, a_now = theta[active], observed[active], auxiliary[active]
         trial, decrement = _step(model, (n_now, a_now), now, free, damping[active])
         loss = _nll(model, n_now, a_now, trial)
-        done = (decrement < tolerance) & (damping[active] < 1)
+        done = (decrement < _TOLERANCE) & (damping[active] < 1)
         gain = (nll[active] - loss) / (np.maximum(decrement, 1e-300) / 2)
         better = loss <= nll[active]
         theta[active[better]], nll[active[better]] = trial[better], loss[better]

@@ -179,6 +179,13 @@ def signal_efficiencies(curve: Mapping[float, float], steps: Sequence[float]) ->
     [0.353...]
     """
     eps_b, eps_s = np.array(sorted(({1.0: 1.0} | dict(curve)).items())).T
+    if not 0 < eps_b[0] <= eps_b[-1] <= 1:
+        wrong = eps_b[0] if eps_b[0] <= 0 else eps_b[-1]
+        msg = (
+            f"no selection has the background efficiency {wrong:g}; give signal efficiencies by background "
+            "efficiencies above 0 and up to 1"
+        )
+        raise InputError(msg)
     if np.any(eps_s <= 0):
         zero = eps_b[eps_s <= 0][0]
         msg = (

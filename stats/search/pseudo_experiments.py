@@ -29,6 +29,7 @@ __all__ = [
     "is_enough",
     "join_toys",
     "mispredicted",
+    "rounds_of",
     "run_batches",
     "scan_batch",
     "throw_batch",
@@ -276,7 +277,7 @@ def toys_in_rounds(
     [1000, 1500]
     """
     task = partial(throw_batch, null=null, problem=scan.problem, spurious=scan.spurious, seed=seed)
-    goals = [-(-goal // BATCH) for goal in (*(goal for goal in _ROUNDS if goal < n), n)]
+    goals = [-(-goal // BATCH) for goal in rounds_of(n)]
     done: list[Toys] = []
     with progress("pseudo-experiments", goals[-1] * BATCH) as advance:
         for goal in goals:
@@ -346,6 +347,17 @@ def global_p(observed: float, smallest: Array) -> GlobalP:
 def exceedances(observed: float, smallest: Array) -> int:
     """Count pseudo-experiments at least as extreme; equal up to rounding counts."""
     return int((smallest <= observed * (1 + 1e-9)).sum())
+
+
+def rounds_of(n: int) -> list[int]:
+    """Return after how many of n pseudo-experiments to look whether there are enough, n the last.
+
+    Examples
+    --------
+    >>> rounds_of(3000)
+    [1000, 2000, 3000]
+    """
+    return [*(goal for goal in _ROUNDS if goal < n), n]
 
 
 def is_enough(observed: float, smallest: Array) -> bool:

@@ -30,7 +30,9 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-_WIDTHS = (0.01, 0.08)  # of the mass, as in the fit of the peak
+_NARROWEST = 0.01  # widths of the mass, as in the fit of the peak
+_WIDEST = (0.08, 0.2)  # of a peak that was found narrow, and of any
+_ROOM = 1.5  # times the width that was found
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,8 @@ def passing_failing_yield(
     """Fit one peak to the events that pass a selection and to those that fail it, with its tails.
 
     Its mass and width are fitted where it is seen, in the events that pass, and are those of both;
-    their errors are in that of the number. The fraction that passes floats.
+    their errors are in that of the number. The fraction that passes floats. A peak that starts
+    narrow is at most 8 % wide, a broader one half as much again as it starts with, up to 20 %.
 
     Parameters
     ----------
@@ -193,7 +196,8 @@ def passing_failing_yield(
     mass, width : float
         Where the fit starts, GeV.
     low, high : float
-        The signal region: the mass stays within it, and a third of its width on either side.
+        The signal region: the mass stays within it, and a third of its width on either side, or
+        the width of the peak where that is more.
     function : str
         Background function.
     odds_widths : array_like of shape (1, order), optional
@@ -223,8 +227,9 @@ def passing_failing_yield(
         both = whole * peak_of(edges, place), moved * peak_of(edges, place, SELECTED)
         return fit_shells(edges, counts, np.stack(both), **background)
 
-    margin = (high - low) / 3
-    limits = np.log([[max(low - margin, 1.0), high + margin], _WIDTHS])
+    margin = max((high - low) / 3, width)
+    widest = np.clip(_ROOM * width / mass, *_WIDEST)
+    limits = np.log([[max(low - margin, 1.0), high + margin], [_NARROWEST, widest]])
     start = np.clip(np.log([mass, width / mass]), *limits.T)
     seen = fit_shells(
         edges,

@@ -22,7 +22,7 @@ from ..spectra.poisson import checked_counts, seed_theta
 from ..spectra.spectrum import fit
 from ..spectra.spurious import fit_outside, spurious_signal
 
-__all__ = ["BiasCell", "FunctionBias", "bias_matrix", "function_bias"]
+__all__ = ["BiasCell", "FunctionBias", "bias_flags", "bias_matrix", "function_bias"]
 
 Array = NDArray[np.float64]
 
@@ -323,3 +323,54 @@ def function_bias(
         fraction=tuple(np.where(np.abs(pull) > threshold, fraction, 0.0).tolist()),
         threshold=threshold,
     )
+
+
+def bias_flags(
+    edges: ArrayLike,
+    counts: ArrayLike,
+    windows: ArrayLike,
+    *,
+    function: str,
+    wanted: str,
+    counted: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """Say where a function is biased, if the spectrum asks for one with more parameters.
+
+    Parameters
+    ----------
+    edges, counts, windows, function
+        As in `function_bias`.
+    wanted : str
+        What the F-test asks for (`overdensity.stats.choose_function`).
+    counted : sequence of str
+        Functions whose bias is a nuisance of the search: nothing is said of these.
+
+    Returns
+    -------
+    tuple of str
+        A sentence, or none.
+
+    Examples
+    --------
+    >>> from overdensity.stats import log_edges
+    >>> edges, counts = log_edges(2632, 6000, 16), np.round(5000 * 0.7 ** np.arange(16))
+    >>> bias_flags(edges, counts, [(edges[4], edges[7])], function="dijet5", wanted="dijet3")
+    ()
+    """
+    if wanted in counted or n_parameters(wanted) <= n_parameters(function):
+        return ()
+    regions = np.asarray(windows, dtype=float).reshape(-1, 2)
+    try:
+        found = function_bias(edges, counts, regions, function=function, others=[wanted])
+    except FitError:
+        return ()
+    if not any(found.fraction):
+        return ()
+    worst = int(np.argmax(np.abs(found.pull)))
+    low, high = regions[worst]
+    flag = (
+        f"the F-test asks for {wanted} in place of {function}; if that is right, {function} makes up to "
+        f"{found.pull[worst]:+.1f}σ of nothing ({low:.0f}-{high:.0f} GeV, all events): choose it, or name it in "
+        "uncertainties.functions (a strong signal can be the cause)"
+    )
+    return (flag,)

@@ -192,7 +192,7 @@ def abcd_closure(counts: ArrayLike) -> float:
 
 
 def abcd_channels(
-    counts: ArrayLike, *, signal_events: Sequence[float], closure: float = 0.0, prefix: str = ""
+    counts: ArrayLike, *, signal_events: Sequence[float], closure: float = 0.0
 ) -> list[Channel]:
     r"""Return the four regions as channels that are fitted together.
 
@@ -208,8 +208,6 @@ def abcd_channels(
         Events that ``mu = 1`` puts into each region.
     closure : float
         Relative closure uncertainty, log-normal on A (``abcd_closure``).
-    prefix : str
-        Put before the names of channels.
 
     Returns
     -------
@@ -241,7 +239,7 @@ def abcd_channels(
         if region == "A" and closure > 0:
             modifiers.append(normalisation("abcd_closure", closure))
         background = Sample("background", (mean,), tuple(modifiers))
-        channels.append(Channel(prefix + region, (float(n),), (signal([events]), background)))
+        channels.append(Channel(region, (float(n),), (signal([events]), background)))
     return channels
 
 

@@ -35,6 +35,8 @@ __all__ = [
 Array = NDArray[np.float64]
 Workspace = dict[str, Any]
 
+_MATTERS = 1e-4  # of the largest variance: smaller ones are no nuisance
+
 
 def best_workspace(result: HuntResult) -> Workspace:
     """Return the mass-shape model of the best window and selection, spurious signal included.
@@ -251,8 +253,8 @@ def shape_channel(
     )
 
 
-def _eigen_variations(covariance: Array, *, keep: float = 1e-4) -> Array:
+def _eigen_variations(covariance: Array) -> Array:
     """Return one standard deviation along each eigenvector that matters, largest first."""
     values, vectors = np.linalg.eigh(covariance)
-    order = [k for k in np.argsort(values)[::-1] if values[k] > keep * values.max()]
+    order = [k for k in np.argsort(values)[::-1] if values[k] > _MATTERS * values.max()]
     return np.array([np.sqrt(values[k]) * vectors[:, k] for k in order])

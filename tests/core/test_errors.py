@@ -9,6 +9,10 @@ def test_nearest_names_suggests_a_close_name() -> None:
     assert nearest_names("selectoins", ["selections", "seed"]) == "did you mean 'selections'?"
 
 
+def test_nearest_names_does_not_mind_capitals() -> None:
+    assert nearest_names("mJJ", ["mjj", "dmJ", "ht"]) == "did you mean 'mjj' or 'dmJ'?"
+
+
 def test_nearest_names_lists_all_names_when_none_is_close() -> None:
     assert nearest_names("xyz", ["seed", "mass"]) == "valid names are 'mass', 'seed'"
 

@@ -138,6 +138,37 @@ def test_no_simulated_event_is_scored_by_a_model_that_learnt_from_it(sample, sim
         np.testing.assert_array_equal(events, np.sort(simulation.event[fold != held_out]))
 
 
+def test_folds_are_trained_with_seeds_of_their_own_unless_one_model_serves_all(
+    sample, simulation, window
+):
+    class Seeded(Simulated):
+        def fit(self, data, window, *, simulation=None, seed):
+            trained.append((seed, len(simulation)))
+            return super().fit(data, window, seed=seed)
+
+    class OfSimulation(Seeded):
+        trained_on = "simulation"
+
+    trained, folding = [], Folding(seed=3, folds=4)
+    both = simulation.concatenated(simulation, sample.take(np.arange(100)).without_label())
+    for method in (Seeded(), OfSimulation()):
+        for fold in range(4):
+            train_fold(method, sample, window, fold, folding, simulation=both)
+    assert len({seed for seed, _ in trained[:4]}) == 4
+    assert set(trained[4:]) == {(folding.training_seed(0), len(simulation))}
+
+
+def test_a_function_of_the_mass_in_the_window_is_refused_whatever_it_is_elsewhere(sample, window):
+    inside = (sample.mass >= window.sideband_low) & (sample.mass < window.sideband_high)
+    noise = np.random.default_rng(1).normal(size=len(sample)).astype(np.float32)
+    told = np.where(inside, sample.mass, noise)[:, None].astype(np.float32)
+    events = replace(sample, features=told, names=("x",), blocks={})
+    with pytest.raises(InputError, match="'x' is a function of the mass"):
+        fit_guarded(Spy(), events, window, seed=1)
+    elsewhere = np.where(inside, noise, sample.mass)[:, None].astype(np.float32)
+    fit_guarded(Spy(), replace(events, features=elsewhere), window, seed=1)
+
+
 def test_simulation_with_other_features_is_refused(sample, simulation, window):
     renamed = replace(simulation, names=("j1_mass", "j2_mass", "j1_tau21", "j2_tau32"))
     with pytest.raises(InputError, match=r"simulation has the features .*j2_tau32"):

@@ -57,6 +57,12 @@ def test_a_smaller_jet_holds_the_boson_or_one_quark() -> None:
     assert prongs == [[2, 1], [1, 0]]
 
 
+def test_a_jet_with_all_quarks_of_a_leptonic_decay_is_of_its_quark() -> None:
+    bottom = partons((0, 5, 200.0, 0.0, 0.0, (10,), (6,)))  # its W has gone to leptons
+    found, prongs = origin_of_jets(bottom, np.zeros((1, 1)), np.zeros((1, 1)), 0.8)
+    assert (found.item(), prongs.item()) == (5, 1)
+
+
 def test_partons_of_tops_know_the_resonances_above_them() -> None:
     pytest.importorskip("pythia8mc")
     found = partons_of(hard_process(Tops(), 20))

@@ -164,6 +164,7 @@ def test_what_cannot_be_is_refused(
     [
         ("bump_hunt", "cwola", r"'cwola' learns another one in each"),
         ("abcd", "mahalanobis", r"'mahalanobis' has one; give"),
+        ("abcd", "cwola", r"'cwola' has one; give method: {name: double_disco"),
         ("abcd", "double_disco", r"'double_disco' learns from the truth"),
     ],
 )

@@ -19,7 +19,7 @@ from ...ml.evaluation.metrics import efficiency_in_fold, sic_at_efficiencies
 from ..cluster.campaign import in_file_names, make_files
 from ..cluster.connecting import connect
 from ..config.benchmark import BenchmarkConfig
-from ..stages.provenance import Provenance, stage_key
+from ..stages.provenance import Provenance, file_states, stage_key
 from .benchmark_figures import save_benchmark_figures
 from .benchmark_result import EPS_S, BenchmarkResults, BenchmarkRun, as_markdown, summary
 from .events import (
@@ -293,6 +293,7 @@ def training_file(config: BenchmarkConfig, task: BenchmarkTask) -> str:
         config.folds if is_cross_fitted(config, task.label) else None,
         EPS_S,
         dataclasses.astuple(task)[1:],
+        *([file_states(method.learnt_files)] if method.learnt_files else []),
     )
     signal = "labels" if task.n_signal is None else f"s{task.n_signal}"
     return f"{in_file_names(task.label)}-{signal}-seed{task.seed}-{key}.json"

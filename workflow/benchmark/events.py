@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...core import ConfigError, InputError, nearest_names
 from ...ml import Sample, make_method, methods
 from ..config.benchmark import BenchmarkConfig, BenchmarkMethod, SourceConfig
-from ..stages.inputs import column_paths
+from ..stages.inputs import column_paths, refuse_learnt
 from ..stages.provenance import file_states
 from ..stages.samples import read_columns
 
@@ -49,7 +49,8 @@ def check_benchmark(config: BenchmarkConfig) -> None:
     Raises
     ------
     ConfigError
-        If a method or hyperparameter is unknown, or lacks what it needs.
+        If a method or hyperparameter is unknown, or lacks what it needs, or learns by itself from a
+        file with which it would be tested.
     InputError
         If files, rows or columns cannot be used, the strengths need more signal than there is, or
         events of the test are among those to be trained on.
@@ -65,6 +66,9 @@ def check_benchmark(config: BenchmarkConfig) -> None:
         _check_needs(config, label, needs_of(method))
         for name in sources_of(config, label):
             _refuse_empty(name, load_source(config, name, config.features_of(label)))
+        for name in (_test_background(config), "test_signal"):
+            files = source_files(_source(config, name))
+            refuse_learnt(make_method(method.name, **method.hyperparameters), name, files)
         _refuse_tested_in_training(config, label)
         _refuse_little_test(config, label)
     if any("labels" not in needs_of(method) for method in config.methods.values()):

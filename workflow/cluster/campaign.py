@@ -18,6 +18,7 @@ __all__ = ["in_file_names", "make_files", "run_campaign"]
 
 logger = logging.getLogger(__name__)
 
+_ATTEMPTS = 2  # of a task
 _LOOK_EVERY = 5.0  # seconds, at least, for workers that are gone
 
 
@@ -89,7 +90,6 @@ def run_campaign(
     *,
     description: str,
     done: Callable[[str], None],
-    attempts: int = 2,
 ) -> None:
     """Run a function on every tuple of arguments; one failure does not end the others.
 
@@ -108,8 +108,6 @@ def run_campaign(
         What errors call the whole.
     done : callable
         Called with the name of each task that has finished well.
-    attempts : int
-        How often a task is tried.
 
     Raises
     ------
@@ -117,7 +115,7 @@ def run_campaign(
         At the end, if tasks have failed; or if no worker is left.
     """
     desertion = Desertion(client)
-    left = dict.fromkeys(tasks, attempts)
+    left = dict.fromkeys(tasks, _ATTEMPTS)
     failures: dict[str, str] = {}
 
     def submit(name: str) -> Future:

@@ -37,7 +37,7 @@ from .validating import validate
 __all__ = ["app", "main"]
 
 GLOBAL_FLAGS = ("--quiet", "--debug")
-_INTERRUPTED = 130
+_INTERRUPTED, _STOPPED = 130, 143
 
 app = typer.Typer(
     name="overdensity",
@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(terminal, TextIOWrapper):  # a terminal may not know σ or ±
             terminal.reconfigure(errors="replace")
     if threading.current_thread() is threading.main_thread():  # a batch system asks to stop
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(_STOPPED))
     try:
         with extra_for(f"overdensity {words[0]}" if words else "overdensity"):
             app(words, prog_name="overdensity")
@@ -94,6 +94,8 @@ def main(arguments: list[str] | None = None) -> None:
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # typer makes one of a Ctrl-C, and says nothing
             _end_interrupted()
+        if end.code == _STOPPED:
+            _say_ended("stopped")
         raise
     except Exception as error:
         if "--debug" in flags:
@@ -114,11 +116,15 @@ def _at_home(word: str) -> str:
 
 def _end_interrupted() -> NoReturn:
     """Say what Ctrl-C did, and end the process."""
-    Console(stderr=True).print("interrupted; run again to go on from here")
+    _say_ended("interrupted")
     # Python remembers an interrupt in code that was made of text, as that of a dataclass, until the next
     # such code, and would end by the signal in place of the exit code.
     exec("")  # noqa: S102
     sys.exit(_INTERRUPTED)
+
+
+def _say_ended(how: str) -> None:
+    Console(stderr=True).print(f"{how}; run again to go on from here")
 
 
 def _print_version(asked: bool) -> None:

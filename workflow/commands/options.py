@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AsJson", "ConfigFile", "Out", "Set"]
+__all__ = ["AsJson", "ConfigFile", "Hyper", "Out", "Set"]
 
 ConfigFile = Annotated[Path, typer.Argument(help="The search, a YAML file.", metavar="SEARCH.yaml")]
 Out = Annotated[
@@ -20,6 +20,14 @@ Set = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Replace a key of the file, such as scan.bins=20; may be repeated.",
+    ),
+]
+Hyper = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Replace a hyperparameter, with dots between levels; may be repeated.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..tables import say, show_table
+from .options import Hyper
 
 if TYPE_CHECKING:
     from ..stream.stream_report import StreamReport
@@ -37,14 +38,6 @@ Draw = Annotated[
     int | None,
     typer.Option(min=0, help="Then draw so many events as columns; 0: as many as came."),
 ]
-SetKey = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Replace a hyperparameter, such as updates=10; may be repeated.",
-    ),
-]
 
 
 def stream(  # noqa: PLR0917 - typer knows arguments by their names
@@ -55,7 +48,7 @@ def stream(  # noqa: PLR0917 - typer knows arguments by their names
     seed: Seed = 1,
     wait: Wait = 0.0,
     draw: Draw = None,
-    overrides: SetKey = None,
+    overrides: Hyper = None,
 ) -> None:
     """Learn a flow from events that are seen once, and keep it in their place; draw events from it."""
     from typing import Any

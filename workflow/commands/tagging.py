@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import isinf, sqrt
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..tables import say_flags, show_table
-from .options import Set
+from .options import Hyper
 
 __all__ = ["apply", "export", "select", "tag", "train"]
 
@@ -20,7 +21,10 @@ Jets = Annotated[
 ]
 TaggerFile = Annotated[Path, typer.Argument(help="The file of a tagger.", metavar="TAGGER")]
 Mass = Annotated[
-    str, typer.Option("--mass", help="Any column of numbers in GeV; taggers do not see it.")
+    str,
+    typer.Option(
+        "--mass", help="Any column of masses, which every event has; taggers do not see it."
+    ),
 ]
 
 
@@ -30,7 +34,10 @@ def train(  # noqa: PLR0917 - typer knows arguments by their names
     out: Annotated[Path, typer.Option("--out", help="The file of the tagger.", metavar="FILE")],
     columns: Annotated[
         str,
-        typer.Option("--columns", help="Of constituents and numbers, with commas between them."),
+        typer.Option(
+            "--columns",
+            help="What it learns from: constituents and numbers, with commas between them.",
+        ),
     ] = "constituents",
     kind: Annotated[
         str | None,
@@ -40,9 +47,9 @@ def train(  # noqa: PLR0917 - typer knows arguments by their names
         Path | None,
         typer.Option("--from", help="A tagger whose weights to begin with.", metavar="FILE"),
     ] = None,
-    members: Annotated[int, typer.Option(min=1, help="Networks, which are averaged.")] = 1,
+    members: Annotated[int, typer.Option(min=1, max=100, help="Networks, which are averaged.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Decides weights and batches.")] = 1,
-    overrides: Set = None,
+    overrides: Hyper = None,
     mass: Mass = "mjj",
 ) -> None:
     """Train a tagger on labelled jets; a tenth of them tests it."""
@@ -60,15 +67,15 @@ def train(  # noqa: PLR0917 - typer knows arguments by their names
         mass=mass,
     )
     show_table(
-        ("tagger", "test jets", "accuracy", "AUC", "rejection at 50 %", "at 30 %"),
+        ("tagger", "test jets", "accuracy", "AUC", "rejection at 50 %", "rejection at 30 %"),
         [
             (
                 kind,
                 f"{reached.jets}",
                 f"{reached.accuracy:.4f}",
                 f"{reached.auc:.4f}",
-                f"{reached.rejection_50:.0f}",
-                f"{reached.rejection_30:.0f}",
+                _rejection(reached.rejection_50, reached.background),
+                _rejection(reached.rejection_30, reached.background),
             )
         ],
         words=1,
@@ -152,20 +159,34 @@ def select(  # noqa: PLR0917 - typer knows arguments by their names
         seed=seed,
     )
     show_table(
-        ("feature", "dCorr", "confused jets", "AUC", "rejection at 50 %", "at 30 %"),
+        ("feature", "dCorr", "confused jets", "AUC", "rejection at 50 %", "rejection at 30 %"),
         [
             (
                 each.name,
                 "" if each.dcorr is None else f"{each.dcorr:.3f}",
                 f"{each.confused}",
                 f"{each.auc:.4f}",
-                *("∞" if r is None else f"{r:.0f}" for r in (each.rejection_50, each.rejection_30)),
+                _rejection(each.rejection_50, each.background),
+                _rejection(each.rejection_30, each.background),
             )
             for each in found.rounds
         ],
         words=1,
     )
     typer.echo(f"{len(found.names)} features: {out}")
+
+
+def _rejection(value: float | None, background: int | None) -> str:
+    """Return a rejection with its error, that of the number of background jets which pass.
+
+    Examples
+    --------
+    >>> _rejection(100.0, 400), _rejection(None, 400), _rejection(100.0, None)
+    ('100 ± 50', '∞', '100')
+    """
+    if value is None or isinf(value):
+        return "∞"
+    return f"{value:.0f}" + (f" ± {value * sqrt(value / background):.0f}" if background else "")
 
 
 def _names(columns: str) -> list[str]:

@@ -25,13 +25,16 @@ def bias(
     file: ConfigFile,
     out: Out = None,
     overrides: Set = None,
-    toys: Annotated[int, typer.Option(min=100, help="Pseudo-experiments of each mass.")] = 1000,
+    toys: Annotated[
+        int, typer.Option(min=100, max=100_000, help="Pseudo-experiments of each mass.")
+    ] = 1000,
 ) -> None:
     """Let every background function generate and every function fit; writes bias.json."""
     from ..config.reading import load_config
     from ..uncertainties.bias_check import BIASED, check_bias
 
-    found, path = check_bias(load_config(file, overrides or [], out=out), toys=toys)
+    config = load_config(file, overrides or [], out=out)
+    found, path = check_bias(config, toys=toys)
     show_table(
         ("events", "injected", "generates", "fits", "mean pull", "at"),
         [
@@ -49,12 +52,16 @@ def bias(
         title="mean pull of the signal yield, at the mass where it is largest",
         words=4,
     )
+    typer.echo(
+        f"!: a mean pull beyond ±{BIASED:g}, of a function that takes the other's background for signal; "
+        f"the search fits {config.fit.function}"
+    )
     typer.echo(f"bias: {path}")
 
 
 @validate.command()
 def region(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
-    """Do the same search on the events outside its region: without signal, it finds nothing."""
+    """Do the same search on the events outside its region, where no signal is expected."""
     from ..config.reading import load_config
     from ..report.validation_section import validation_sentence
     from ..search_run import validate_region
@@ -72,8 +79,12 @@ def region(file: ConfigFile, out: Out = None, overrides: Set = None) -> None:
 
 @validate.command()
 def compare(  # noqa: PLR0917 - typer knows arguments by their names
-    data: Annotated[str, typer.Argument(help="Columns of data: Parquet, a folder or a pattern.")],
-    simulation: Annotated[str, typer.Argument(help="Columns of simulation; 'weight' counts.")],
+    data: Annotated[
+        str, typer.Argument(help="Columns of data: Parquet, a folder or a pattern.", metavar="DATA")
+    ],
+    simulation: Annotated[
+        str, typer.Argument(help="Columns of simulation; 'weight' counts.", metavar="SIMULATION")
+    ],
     features: Annotated[str, typer.Option(help="Columns that are compared, commas between them.")],
     groups: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Whole numbers: the region of an event.")

@@ -128,17 +128,17 @@ class FitConfig(Section):
         ConfigError
             If it has not.
         """
+        if self.background == "abcd" and not two:
+            msg = (
+                f"fit.background: abcd needs two independent scores, and method {name!r} has one; give "
+                "method: {name: double_disco, signals: [...]} and simulation"
+            )
+            raise ConfigError(msg)
         if self.has_one_score and windowed:
             msg = (
                 f"fit.background: {self.background} has one score for all windows, and method {name!r} "
                 "learns another one in each; choose a method that looks for outliers, such as "
                 "mahalanobis, or set fit.background: function"
-            )
-            raise ConfigError(msg)
-        if self.background == "abcd" and not two:
-            msg = (
-                f"fit.background: abcd needs two independent scores, and method {name!r} has one; give "
-                "method: {name: double_disco, signals: [...]} and simulation"
             )
             raise ConfigError(msg)
 

@@ -13,7 +13,7 @@ from ...core.windows import geometric_center, log_edges
 from ...ml import Window
 from .cluster import ClusterConfig
 from .search import MethodConfig
-from .sections import Decorrelate, FilesSection, LocalFolder, Section, by_label
+from .sections import Decorrelate, FilesSection, LocalFolder, Section, by_label, each_once
 
 __all__ = [
     "BenchmarkConfig",
@@ -213,10 +213,7 @@ class BenchmarkConfig(Section):
     @field_validator("strengths", "signal_to_background", "selections", "seeds")
     @classmethod
     def _nothing_twice(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if len(set(value)) < len(value):
-            msg = f"values repeat one another: {', '.join(f'{item:g}' for item in value)}"
-            raise ValueError(msg)
-        return value
+        return each_once(value)
 
     @field_validator("selections")
     @classmethod

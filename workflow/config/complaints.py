@@ -40,7 +40,7 @@ _RENAMED = {  # keys of earlier versions, and what to write in their place
     "fit.sculpting": "fit.efficiency, with order and prior",
     "fit.freedom": "fit.efficiency, with order and prior",
 }
-_ALTERNATIVE = re.compile(r".*[\[(].*|str|int|float|bool|none|dict|list|tuple")
+_ALTERNATIVE = re.compile(r".*[\[(].*|(?:constrained-)?(?:str|int|float)|bool|none|dict|list|tuple")
 _LONGEST = 80  # characters of a value that are shown
 
 Place = tuple[str | int, ...]
@@ -125,6 +125,8 @@ def _sentence(model: type[BaseModel], place: Place, errors: Sequence[Any]) -> st
 
 
 def _must(error: Any) -> str:
+    if error["type"] == "too_short" and isinstance(error["input"], Mapping):
+        return "be a section with a key of its own, or more"
     form = _MUST.get(error["type"])
     return f"satisfy: {error['msg']}" if form is None else form.format(**error.get("ctx", {}))
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from .sections import Section
+from .sections import Section, each_once
 
 __all__ = ["ExpectConfig"]
 
@@ -50,7 +50,4 @@ class ExpectConfig(Section):
     @field_validator("strengths", "masses")
     @classmethod
     def _values_increase(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if len(set(value)) < len(value):
-            msg = f"values repeat one another: {', '.join(f'{item:g}' for item in value)}"
-            raise ValueError(msg)
-        return tuple(sorted(value))
+        return tuple(sorted(each_once(value)))

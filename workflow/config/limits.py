@@ -6,12 +6,21 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from .sections import Files, FilesSection, Section
+from .sections import Files, FilesSection, Section, each_once
 
-__all__ = ["InjectionsConfig", "LimitsConfig", "SignalConfig"]
+__all__ = ["InjectionsConfig", "LimitsConfig", "SignalConfig", "without_generated"]
 
 _FEWEST_REPEATS = 5
 _HIGHEST_LEVEL = 0.999
+
+
+def without_generated(name: str) -> str:
+    """Say what a cross section without the number of generated events lacks."""
+    return (
+        f"{name} has a cross_section and no 'generated', so that the efficiency is not known: give the "
+        "events generated for its files before any cut, or their sum of weights (sum_weights in the "
+        ".simulation.json of overdensity simulate)"
+    )
 
 
 class SignalConfig(FilesSection):
@@ -27,12 +36,18 @@ class SignalConfig(FilesSection):
         Events generated for the files, or their sum of weights, before any cut: what a cross
         section stands for. By default the events in the files.
     cross_section : float, optional
-        Prediction in fb, drawn beside the limits.
+        Prediction in fb, drawn beside the limits; it stands for ``generated`` events.
     """
 
     mass: Annotated[float, Field(gt=0)] | None = None
     generated: Annotated[float, Field(gt=0)] | None = None
     cross_section: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _cross_section_has_a_number(self) -> Self:
+        if self.cross_section is not None and self.generated is None:
+            raise ValueError(without_generated("it"))
+        return self
 
 
 class InjectionsConfig(Section):
@@ -54,10 +69,7 @@ class InjectionsConfig(Section):
     @field_validator("strengths")
     @classmethod
     def _strengths_increase(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if len(set(value)) < len(value):
-            msg = f"strengths repeat one another: {', '.join(f'{item:g}' for item in value)}"
-            raise ValueError(msg)
-        return tuple(sorted(value))
+        return tuple(sorted(each_once(value)))
 
     @field_validator("repeats")
     @classmethod

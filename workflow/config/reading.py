@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ...core import ConfigError
+from ...core.files.listing import data_suffix
 from ...core.files.yaml_values import yaml_file, yaml_value
+from ...processors.sources.source import formats_of_suffixes
 from .benchmark import BenchmarkConfig
 from .complaints import complaints
 from .search import SearchConfig
@@ -25,6 +27,15 @@ __all__ = [
 ]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_COMMANDS = {  # by a key that each of their files has
+    "events": "run",
+    "background": "benchmark",
+    "pool": "challenge suite",
+    "composition": "simulate",
+}
+
+_SHORT = {"method": "name", "processor": "name", "cluster": "kind"}  # what a word alone stands for
 
 
 def load_config(
@@ -123,17 +134,30 @@ def read_yaml(path: str | os.PathLike[str], *, out: str | None, first_key: str) 
     out : str, optional
         The run's folder, in place of the one in the file.
     first_key : str
-        A key that the error names as an example.
+        A key that every such file has.
 
     Raises
     ------
     ConfigError
-        If the file is missing or not YAML.
+        If the file is missing, not YAML or of another command.
     """
     path = Path(path)
+    if data_suffix(path.name) in formats_of_suffixes():
+        msg = (
+            f"{path}: a file of events, where a configuration is needed: a YAML file that names it, "
+            f"such as events: {{files: [{path}]}}"
+        )
+        raise ConfigError(msg)
     values = yaml_file(path, kind="configuration file")
     if not isinstance(values, dict):
         msg = f"{path}: expected keys such as '{first_key}:', found {type(values).__name__}"
+        raise ConfigError(msg)
+    others = [key for key in _COMMANDS if key in values]
+    if others and first_key not in values:
+        msg = (
+            f"{path}: a file of 'overdensity {_COMMANDS[others[0]]}', which has {others[0]!r}; "
+            f"one of 'overdensity {_COMMANDS[first_key]}' has {first_key!r}"
+        )
         raise ConfigError(msg)
     if out is not None:
         values["out"] = out
@@ -198,6 +222,8 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     *parents, last = key.split(".")
     level = values
     for parent in parents:
+        if level is values and parent in _SHORT and isinstance(level.get(parent), str):
+            level[parent] = {_SHORT[parent]: level[parent]}  # method: cwola
         level = level.setdefault(parent, {})
         if not isinstance(level, dict):
             msg = f"--set {key}: {parent!r} has no keys below it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,7 +54,6 @@ def load_recipe(
     overrides: Sequence[str] = (),
     *,
     out: str | os.PathLike[str] | None = None,
-    beside: Collection[str] = (),
 ) -> SimulationConfig:
     """Read a recipe's file, or a preset, with what a command says of it.
 
@@ -66,8 +65,6 @@ def load_recipe(
         ``key=value`` with dots between levels, such as ``composition.qcd=1000``; values are YAML.
     out : path, optional
         The event file, in place of the one in the recipe.
-    beside : collection of str
-        Keys at the top of the file that are the caller's own, and are passed over.
 
     Raises
     ------
@@ -86,8 +83,7 @@ def load_recipe(
         apply_override(values, override)
     running = {key: values.pop(key) for key in _Running.model_fields if key in values}
     settings = validated(_Running, running, origin=origin)
-    kept = {key: value for key, value in values.items() if key not in beside}
-    recipe = recipe_of(kept, origin=origin)
+    recipe = recipe_of(values, origin=origin)
     return SimulationConfig(
         recipe=recipe,
         out=Path(out or settings.out or f"{recipe.name}.h5"),

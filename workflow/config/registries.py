@@ -43,7 +43,7 @@ def check_bins(key: str, name: str, bins: int) -> None:
     name : str
         The function.
     bins : int
-        Bins outside a signal region.
+        Bins whose deviance tells the goodness of its fit.
 
     Raises
     ------
@@ -54,15 +54,17 @@ def check_bins(key: str, name: str, bins: int) -> None:
     --------
     >>> check_bins("fit.function", "dijet5", 4)
     Traceback (most recent call last):
-    ValueError: fit.function: dijet5 has 5 parameters, and only 4 bins lie outside a signal ...
+    ValueError: fit.function: dijet5 has 5 parameters, and only 4 bins can tell whether it fits...
     """
     from ...stats.spectra.functions import n_parameters  # noqa: PLC0415
 
     number = n_parameters(name)
     if number >= bins:
         msg = (
-            f"{key}: {name} has {number} parameters, and only {bins} bins lie outside a signal region; "
-            "raise scan.bins or fit.bins_per_bin, or choose a function with fewer parameters"
+            f"{key}: {name} has {number} parameters, and only {bins} bin{'s' * (bins != 1)} can tell "
+            "whether it fits: those where fits are made, without a signal region and one bin of the scan "
+            "on either side; raise scan.bins or fit.bins_per_bin, lower fit.start where it is set, or choose a "
+            "function with fewer parameters"
         )
         raise ValueError(msg)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+import numpy as np
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from ...core.files.name_lists import expanded
 from ...core.identity import no_feature
+from ...core.windows import scan_edges
 from .background_fit import FitConfig
 from .cluster import ClusterConfig
 from .event_input import EventsConfig
@@ -15,7 +17,7 @@ from .expect import ExpectConfig
 from .limits import LimitsConfig
 from .region import RegionConfig
 from .registries import MethodName, ProcessorName, check_bins
-from .sections import Decorrelate, MaybeFiles, NamedSection, PathText, Section
+from .sections import Decorrelate, MaybeFiles, NamedSection, PathText, Section, each_once
 from .uncertainties import UncertaintiesConfig
 
 __all__ = [
@@ -183,7 +185,9 @@ class SearchConfig(Section):
     processor: ProcessorConfig = ProcessorConfig()
     systematics: dict[str, Any] | None = None
     mass: str = "mjj"
-    features: Annotated[tuple[str, ...], BeforeValidator(expanded), Field(min_length=1)] = (
+    features: Annotated[
+        tuple[str, ...], BeforeValidator(expanded), AfterValidator(each_once), Field(min_length=1)
+    ] = (
         "j1_mass",
         "j2_mass",
         "j1_tau21",
@@ -230,6 +234,17 @@ class SearchConfig(Section):
         narrowest, widest = self.fit.widths
         return range(narrowest, widest + 1)
 
+    def tested_bins(self, left_out: int = 0) -> int:
+        """Return how many bins tell the goodness of the fits beside a window.
+
+        Parameters
+        ----------
+        left_out : int
+            Bins of the scan below the start of the fits.
+        """
+        no_test = max(self.window_bins) + 2  # a resonance leaks into one on either side
+        return max(self.scan.bins - left_out - no_test, 0) * self.fit.bins_per_bin
+
     @field_validator("selections")
     @classmethod
     def _selections_are_nested_cuts(cls, value: tuple[float, ...]) -> tuple[float, ...]:
@@ -242,10 +257,7 @@ class SearchConfig(Section):
                 "1 is the spectrum of all events; give a selection below 1 beside it, such as 0.01"
             )
             raise ValueError(msg)
-        if len(set(value)) < len(value):
-            msg = f"selections repeat one another: {', '.join(f'{item:g}' for item in value)}"
-            raise ValueError(msg)
-        return tuple(sorted(value, reverse=True))
+        return tuple(sorted(each_once(value), reverse=True))
 
     @field_validator("out")
     @classmethod
@@ -260,14 +272,6 @@ class SearchConfig(Section):
         if self.cross_fitting == "tournament" and self.folds < 3:
             msg = f"folds: cross_fitting: tournament needs at least 3 folds, not {self.folds}"
             raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _functions_have_bins_to_be_fitted_in(self) -> Self:
-        bins = (self.scan.bins - max(self.window_bins)) * self.fit.bins_per_bin
-        check_bins("fit.function", self.fit.function, bins)
-        for name in self.uncertainties.functions:
-            check_bins("uncertainties.functions", name, bins)
         return self
 
     @model_validator(mode="after")
@@ -290,6 +294,20 @@ class SearchConfig(Section):
                 "choose a mass in it"
             )
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _functions_have_bins_to_be_tested_in(self) -> Self:
+        if not self.fit.fits_function:
+            return self
+        scan, start, key = self.scan, self.fit.start, ""
+        edges, below = scan_edges(scan.low, scan.high, scan.bins), 0
+        if isinstance(start, float):
+            below, key = int(np.searchsorted(edges, start * (1 - 1e-9))), f" above {start:g} GeV"
+        bins = self.tested_bins(below)
+        check_bins(f"fit.function{key}", self.fit.function, bins)
+        for name in self.uncertainties.functions:
+            check_bins(f"uncertainties.functions{key}", name, bins)
         return self
 
     @model_validator(mode="after")
@@ -333,9 +351,6 @@ class SearchConfig(Section):
     def _features_are_not_the_mass(self) -> Self:
         if self.mass in self.features:
             msg = f"the mass {self.mass!r} is among the features: it would be learnt; leave it out"
-            raise ValueError(msg)
-        if len(set(self.features)) < len(self.features):
-            msg = f"features repeat one another: {', '.join(self.features)}"
             raise ValueError(msg)
         if msg := no_feature(self.features):
             raise ValueError(msg)

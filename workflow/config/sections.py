@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -15,16 +15,41 @@ __all__ = [
     "LocalFolder",
     "MaybeFiles",
     "NamedSection",
+    "Names",
     "PathText",
     "Section",
     "by_label",
+    "each_once",
     "listed",
 ]
+
+_Value = TypeVar("_Value", str, float)
 
 
 def listed(value: Any) -> Any:
     """Return one path or name as a list of it."""
     return [value] if isinstance(value, str) else value
+
+
+def each_once(values: tuple[_Value, ...]) -> tuple[_Value, ...]:
+    """Return names or numbers of which none stands twice.
+
+    Raises
+    ------
+    ValueError
+        If one does.
+
+    Examples
+    --------
+    >>> each_once((0.1, 0.01, 0.1))
+    Traceback (most recent call last):
+    ValueError: values repeat one another: 0.1, 0.01, 0.1
+    """
+    if len(set(values)) < len(values):
+        shown = (item if isinstance(item, str) else f"{item:g}" for item in values)
+        msg = f"values repeat one another: {', '.join(shown)}"
+        raise ValueError(msg)
+    return values
 
 
 def _at_home(paths: tuple[str, ...]) -> tuple[str, ...]:
@@ -68,6 +93,9 @@ Files = Annotated[
 ]
 """Paths of files, at least one; one needs no list."""
 
+Names = Annotated[tuple[str, ...], BeforeValidator(listed), AfterValidator(each_once)]
+"""Names, each once, or none; one needs no list."""
+
 
 class Section(BaseModel):
     """A part of a configuration: frozen, strict about its keys, and all its numbers finite."""
@@ -104,7 +132,7 @@ class Decorrelate(Section):
         (`overdensity.ml.decorrelation.decorrelated`).
     """
 
-    features: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    features: Names = ()
     by: Literal["quantiles", "flow"] = "quantiles"
 
     @model_validator(mode="before")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from .registries import FunctionName
-from .sections import Section, listed
+from .sections import Names, Section, each_once, listed
 
 __all__ = ["UncertaintiesConfig"]
 
@@ -38,5 +38,7 @@ class UncertaintiesConfig(Section):
     tagger: _Relative = 0.0
     position: _Relative = 0.0
     width: _Relative = 0.0
-    variations: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
-    functions: Annotated[tuple[FunctionName, ...], BeforeValidator(listed)] = ()
+    variations: Names = ()
+    functions: Annotated[
+        tuple[FunctionName, ...], BeforeValidator(listed), AfterValidator(each_once)
+    ] = ()

@@ -92,7 +92,8 @@ def plot_events_needed(found: ExpectedReach) -> Figure:
             for z, colour in zip(_TARGETS, COLOURS, strict=False):
                 _draw_needed(axes, gaussian, z, colour, whole=whole)
                 _draw_models(axes, models, z, colour, whole=whole)
-            axes.set_yscale("log")
+            if axes.dataLim.ymax > 0:  # else all is beyond what was tried
+                axes.set_yscale("log")
             axes.set_ylabel(f"events, {'global' if whole else 'local'}")
         for point in models:
             at = (point.mass / 1000, 1.0)

@@ -9,14 +9,17 @@ import numpy as np
 from distributed import Client
 
 from ...core import ConfigError
+from ...ml.thin_windows import not_searched
 from ...stats.spectra.binning import window_bins
 from ..cluster.campaign import in_file_names, make_files
 from ..config.limits import LimitsConfig
-from ..limits.injected_events import InjectionTask, check_strengths
+from ..limits.injected_events import InjectionTask, check_pool, check_strengths
 from ..limits.signal_models import SignalModel, read_signal_models
 from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
 from ..stages.run import Run
+from ..stages.samples import load_sample
+from ..stages.scoring import check_spurious, refuse_searched
 from .blind_data import blind_fit, check_blind
 from .blind_training import BlindTraining, TrainedResponse, measure_response, training_key
 from .expected_point import (
@@ -84,8 +87,11 @@ def make_expected(run: Run, client: Client) -> ExpectedReach:
     OverdensityError
         If tasks failed; what is done is kept.
     """
+    check_spurious(run)
     limits, signals = _limits(run), _signals(run)
     pool = None if limits.background is None else tuple(column_paths(limits.background))
+    if pool is not None and signals:
+        refuse_searched(run, load_sample(run, pool), "limits.background")
     trainings = {signal.name: _trainings(run, signal, pool) for signal in signals}
     folder = run.folder.absolute() / "expected"
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,7 +160,9 @@ def _trainings(run: Run, signal: SignalModel, pool: tuple[str, ...] | None) -> l
     masked = window_bins(run.fit_edges, np.array(run.regions))[signal.window]
     into: dict[str, Any] = {"base": run.columns, "pseudo_events": None, "theta": theta}
     if pool is not None:
-        into = {"base": pool, "pseudo_events": round(float(expected.sum())), "theta": None}
+        number = round(float(expected.sum()))
+        check_pool(pool, len(load_sample(run, pool)), number)
+        into = {"base": pool, "pseudo_events": number, "theta": None}
     return [
         BlindTraining(
             InjectionTask(
@@ -211,7 +219,7 @@ def _assumptions(run: Run, points: Sequence[ExpectedPoint]) -> Iterator[str]:
 
 def _flags(run: Run, points: Sequence[ExpectedPoint]) -> Iterator[str]:
     """Say what a reader must know."""
-    yield from map(str, run.left_out)
+    yield from not_searched(run.left_out)
     if run.config.expect.efficiencies and _limits(run).signals and not _strengths(run):
         yield (
             "limits.signals is left out: expect.strengths is missing, the numbers of signal events "

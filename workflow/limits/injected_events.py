@@ -17,9 +17,17 @@ from ..calibrate.retraining import smeared_sample
 from ..stages.run import Run
 from ..stages.samples import load_sample
 
-__all__ = ["InjectionTask", "check_strengths", "draw_signal", "events_with_signal", "load_base"]
+__all__ = [
+    "InjectionTask",
+    "check_pool",
+    "check_strengths",
+    "draw_signal",
+    "events_with_signal",
+    "load_base",
+]
 
 _PROBE = 0.5  # fraction of the signal events that are never injected
+_RARELY = 1e-6  # how often a Poisson number is larger than what is kept ready for it
 
 
 @dataclass(frozen=True)
@@ -80,12 +88,29 @@ def check_strengths(files: Sequence[str], n_signal: int, strengths: Sequence[flo
     InputError
         If more than half of the events could be injected.
     """
-    most = int(poisson.isf(1e-6, max(strengths)))
+    most = int(poisson.isf(_RARELY, max(strengths)))
     if most > _for_injection(n_signal):
         msg = (
             f"{files[0]}: {n_signal} signal events are too few to inject {max(strengths):g}, which "
             f"may come to {most}: half of them stays behind to measure the efficiency; give more, "
             "or smaller strengths"
+        )
+        raise InputError(msg)
+
+
+def check_pool(files: Sequence[str], n_pool: int, expected: float) -> None:
+    """Refuse simulated background of which pseudo-data cannot be drawn.
+
+    Raises
+    ------
+    InputError
+        If more events could be drawn than there are.
+    """
+    most = int(poisson.isf(_RARELY, expected))
+    if most > n_pool:
+        msg = (
+            f"limits.background: {files[0]}: {n_pool} events in the scan range do not make pseudo-data of "
+            f"{expected:g}, which may come to {most}; give more"
         )
         raise InputError(msg)
 
@@ -106,14 +131,9 @@ def load_base(run: Run, task: InjectionTask) -> Sample:
     sample = load_sample(run, task.base)
     if task.pseudo_events is None:
         return sample
+    check_pool(task.base, len(sample), task.pseudo_events)
     rng = np.random.default_rng([run.config.seed, 2, task.repeat])
-    number = int(rng.poisson(task.pseudo_events))
-    if number > len(sample):
-        msg = (
-            f"{task.base[0]}: {len(sample)} background events in the scan range do not make "
-            f"pseudo-data of {number}; give more in limits.background"
-        )
-        raise InputError(msg)
+    number = min(int(rng.poisson(task.pseudo_events)), len(sample))  # more once in a million
     return sample.take(np.sort(rng.choice(len(sample), number, replace=False)))
 
 
@@ -150,7 +170,7 @@ def draw_signal(
     order = rng.permutation(n_signal)
     number = int(poisson.ppf(rng.random(), task.strength)) if task.strength else 0
     check_strengths(task.signal, n_signal, [task.strength])
-    chosen = order[: min(number, _for_injection(n_signal))]  # beyond it once in a million
+    chosen = order[: min(number, _for_injection(n_signal))]  # more once in a million
     return np.sort(chosen), np.sort(order[_for_injection(n_signal) :])
 
 

@@ -17,9 +17,10 @@ from ..stages.hunting import make_results
 from ..stages.inputs import column_paths
 from ..stages.provenance import Provenance
 from ..stages.run import Run
-from ..stages.samples import load_sample
+from ..stages.samples import load_numbers, load_sample
+from ..stages.scoring import refuse_searched
 from ..stages.search_result import SearchResults
-from .injected_events import InjectionTask, check_strengths
+from .injected_events import InjectionTask, check_pool, check_strengths
 from .injection import inject, injection_key
 from .injection_results import Injection
 from .limits_flags import limit_flags
@@ -39,7 +40,8 @@ def check_limits(run: Run) -> None:
     Raises
     ------
     InputError
-        If files or columns cannot be used, or are too few for the strengths.
+        If files or columns cannot be used, hold events that are searched, or too few for the strengths
+        or for pseudo-data.
     ConfigError
         If no function is fitted.
     """
@@ -50,7 +52,10 @@ def check_limits(run: Run) -> None:
         if limits.injections is not None:
             check_strengths(signal.files, len(signal.sample), limits.injections.strengths)
     if limits.background is not None:
-        load_sample(run, column_paths(limits.background))
+        files = column_paths(limits.background)
+        pool = load_sample(run, files)
+        refuse_searched(run, pool, "limits.background")
+        check_pool(files, len(pool), len(load_numbers(run)))
 
 
 def make_limits(run: Run, client: Client) -> LimitsResults:
@@ -108,7 +113,10 @@ def make_limits(run: Run, client: Client) -> LimitsResults:
         windows=windows,
         signals=tuple(found),
         luminosity=limits.luminosity,
-        flags=(*limit_flags(limits, windows, found, results), *accepted_flags(signals)),
+        flags=(
+            *limit_flags(limits, windows, found, results),
+            *accepted_flags(signals, limits.luminosity),
+        ),
         provenance=Provenance.of(config.model_dump(mode="json"), config.seed, inputs),
     )
     made.to_json(run.folder / "limits.json")

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core import ConfigError, InputError
-from ...core.identity import content_ids
 from ...ml import Sample
-from ...ml.blocks.equal_events import refuse_shared_events
 from ..config.limits import LimitsConfig, SignalConfig
-from ..stages.inputs import column_paths
+from ..stages.inputs import column_paths, refuse_learnt
 from ..stages.run import Run
-from ..stages.samples import load_numbers, load_signal, signal_total
+from ..stages.samples import load_signal, signal_total
+from ..stages.scoring import refuse_searched
 
 __all__ = [
     "SignalModel",
@@ -81,12 +80,22 @@ class SignalModel:
         return self.generated / self.total / luminosity
 
 
-def accepted_flags(signals: Sequence[SignalModel]) -> tuple[str, ...]:
-    """Say which signals have hardly any of their generated events in their files."""
+def accepted_flags(
+    signals: Sequence[SignalModel], luminosity: float | None = None
+) -> tuple[str, ...]:
+    """Say which signals have hardly any of their generated events in their files, or do not tell.
+
+    Without a luminosity (1/fb) there are no cross sections, for which it matters.
+    """
     flags = []
     for signal in signals:
         key, held = f"limits.signals.{signal.name}", signal.whole or signal.total
         flags += few_accepted(key, signal.generated, held)
+        if luminosity is not None and signal.config.generated is None:
+            flags.append(
+                f"{key}: without 'generated' its cross sections are those of the {held:g} events in its "
+                "files, and too small where a cut has left out others"
+            )
     return tuple(flags)
 
 
@@ -131,17 +140,26 @@ def read_signal_models(run: Run, limits: LimitsConfig) -> list[SignalModel]:
     Raises
     ------
     InputError
-        If files or columns cannot be used, hardly an event lies in a window, or fewer events were
-        generated than the files hold.
+        If files or columns cannot be used, hold events that are searched, hardly an event lies in a
+        window, or fewer events were generated than the files hold.
+    ConfigError
+        If a resonance lies outside the scan, or the method has learnt from one of the files.
     """
     found = []
     for name, signal in limits.signals.items():
         files = tuple(column_paths(signal.files))
-        sample = load_signal(run, files, weights="thinned")
+        refuse_learnt(run.method, f"limits.signals.{name}", files)
+        sample, scan = load_signal(run, files, weights="thinned"), run.config.scan
+        if signal.mass is not None and not scan.low <= signal.mass < scan.high:
+            msg = (
+                f"limits.signals.{name}.mass: {signal.mass:g} GeV is not in the scan, from {scan.low:g} to "
+                f"{scan.high:g} GeV; give the mass of the resonance, or leave it out"
+            )
+            raise ConfigError(msg)
         if not any(window.signal(sample.mass).any() for window in run.all_windows):
             msg = (
                 f"limits.signals.{name}: none of {len(sample)} events lies in a signal region of "
-                f"the scan ({run.config.scan.low:g}-{run.config.scan.high:g} GeV)"
+                f"the scan ({scan.low:g}-{scan.high:g} GeV)"
             )
             raise InputError(msg)
         inside = [np.mean(window.signal(sample.mass)) for window in run.windows]
@@ -155,14 +173,7 @@ def read_signal_models(run: Run, limits: LimitsConfig) -> list[SignalModel]:
                 f"at least{thin}"
             )
             raise InputError(msg)
-        both = [load_numbers(run), sample]
-        refuse_shared_events(
-            [
-                content_ids(each.mass.astype(np.float32)) for each in both
-            ],  # other ids, as they may be
-            [each.features for each in both],
-            ["events", f"limits.signals.{name}"],
-        )
+        refuse_searched(run, sample, f"limits.signals.{name}")
         total, whole = signal_total(run, files), signal_total(run, files, everywhere=True)
         refuse_too_few_generated(f"limits.signals.{name}", signal.generated, whole)
         share = float(inside[window])

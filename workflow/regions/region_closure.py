@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...core import InputError
 from ...ml import Sample, compare
 from ...ml.flows.marginals import effective_number
+from ..stages.run import derived_seed
 from .region_result import FeatureClosure
 from .region_scores import RegionScores
 
@@ -59,16 +60,19 @@ def close(scores: RegionScores, background: Sample, *, seed: int) -> dict[int, C
     """
     drawn, kept, weight = [], [], background.weights
     folds = scores.folding.of(background.event)
-    for region in np.unique(background.groups):
+    for place, region in enumerate(np.unique(background.groups)):
         if int(region) in scores.thin:
             continue
-        of_region = np.flatnonzero(background.groups == region)[:_MOST]
+        of_region = np.flatnonzero(background.groups == region)
+        if len(of_region) > _MOST:  # not the first, which may be all of one process
+            rng = np.random.default_rng(derived_seed(seed, place))
+            of_region = np.sort(rng.choice(of_region, _MOST, replace=False))
         if len(of_region) < _FEWEST or effective_number(weight[of_region]) < _FEWEST:
             continue
         kept.append(of_region)
         for fold, model in enumerate(scores.models):
             n = int(np.count_nonzero(folds[of_region] == fold))
-            drawn.append(model.sample(int(region), n, seed=seed + fold))
+            drawn.append(model.sample(int(region), n, seed=derived_seed(seed, place, fold)))
     if not drawn:
         return {}
     sample = Sample.concatenated(*drawn)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from ...core.identity import no_feature
-from ..config.limits import SignalConfig
+from ..config.limits import SignalConfig, without_generated
 from ..config.reading import parse_config, read_yaml, validated
 from ..config.search import MethodConfig, SearchConfig
 from ..config.sections import FilesSection, LocalFolder, Section
@@ -53,8 +53,7 @@ class BackgroundConfig(FilesSection):
     @model_validator(mode="after")
     def _cross_section_has_a_number(self) -> Self:
         if self.cross_section is not None and self.generated is None:
-            msg = _without_a_number("it")
-            raise ValueError(msg)
+            raise ValueError(without_generated("it"))
         if self.generated is not None and self.cross_section is None:
             msg = "generated goes with a cross_section (fb); leave it out where weights are normalised"
             raise ValueError(msg)
@@ -205,8 +204,6 @@ class RegionSearchConfig(Section):
             if each.cross_section is None:
                 msg = f"{name!r} has no cross_section: give what is predicted, in fb"
                 raise ValueError(msg)
-            if each.generated is None:
-                raise ValueError(_without_a_number(repr(name)))
         return value
 
     @model_validator(mode="after")
@@ -299,11 +296,3 @@ def load_regions(
     """
     values = read_yaml(path, out=out, first_key="events")
     return validated(RegionSearchConfig, values, overrides, origin=str(path))
-
-
-def _without_a_number(name: str) -> str:
-    return (
-        f"{name} has a cross_section and no 'generated', so that the efficiency is not known: give the "
-        "events generated for its files before any cut, or their sum of weights (sum_weights in the "
-        ".simulation.json of overdensity simulate)"
-    )

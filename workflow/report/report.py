@@ -38,6 +38,8 @@ from .validation_section import validation_section
 
 __all__ = ["write_report"]
 
+_TWO_PEAKS = 3.0  # an error of so many widths is no error of one peak
+
 
 @dataclass(frozen=True)
 class _Picture:
@@ -133,12 +135,21 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
 
 
 def _daughters(results: SearchResults) -> list[tuple[str, str, str]]:
-    """Return the jets whose mass peaks among the events above background: name, mass, width."""
-    return [
-        (one.name, f"{one.mass:.0f} ± {error_of(one.mass_error)} GeV", f"{one.width:.0f} GeV")
-        for one in results.daughters
-        if one.mass is not None
-    ]
+    """Return the jets whose mass peaks among the events above background: name, mass, width.
+
+    Either jet may be either daughter, and of two peaks the error is half their distance.
+    """
+    found = []
+    for one in results.daughters:
+        if one.mass is None:
+            continue
+        error = f"± {error_of(one.mass_error)} GeV"
+        two = one.mass_error is not None and one.mass_error > _TWO_PEAKS * (one.width or 0.0)
+        mass = (
+            f"{one.mass:.0f} GeV, or another peak ({error})" if two else f"{one.mass:.0f} {error}"
+        )
+        found.append((one.name, mass, f"{one.width:.0f} GeV"))
+    return found
 
 
 def _independence(results: SearchResults) -> list[tuple[str, str, str, str]]:

@@ -81,6 +81,8 @@ def validation_sentence(found: SearchResults) -> str:
         f"{best.z_local:.1f}σ at {best.low:.0f}-{best.high:.0f} GeV"
     )
     if best.p_global > _SUSPICIOUS:
+        if found.left_out:
+            return f"{said}: nothing{found.of_all_windows}; the others have too few events to be tested."
         return f"{said}: nothing, as it should be."
     return (
         f"{said}: there is an excess where none is expected, so that one of the search may be due to "

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.records import write_text_atomic
+from ...ml.thin_windows import not_searched
 from ...processors.columns.histograms import to_uhi
 from ...stats import (
     FunctionChoice,
@@ -21,6 +22,7 @@ from ...stats import (
     spurious_signal,
 )
 from ...stats.abcd.abcd_hunt import hunt_abcd
+from ...stats.uncertainties.bias import bias_flags
 from ...stats.uncertainties.of_functions import (
     FunctionNuisances,
     background_fractions,
@@ -83,18 +85,26 @@ def make_results(run: Run) -> SearchResults:
         return found
     run, start = with_start(run)
     selected = [selected_events(part) for part in run.partitions]
-    spurious = spurious_of(run, all_counts(run, selected[0].scores))
+    counts = all_counts(run, selected[0].scores)
+    spurious = spurious_of(run, counts)
     result = _hunted(run, selected, spurious)
     chosen = 0 if result.repeats is None else result.repeats.representative
     run, (scores, cut_on, levels, bent, _) = run.partition(chosen), selected[chosen]
+    choice = function_choice(run, counts)
     about = about_start(run, result, start, selected[chosen])
+    if choice is not None:
+        of_search = {
+            "function": run.config.fit.function,
+            "counted": run.config.uncertainties.functions,
+        }
+        about += bias_flags(run.fit_edges, counts, run.regions, wanted=choice.function, **of_search)
     del selected
     checks = {
         "fit_start": start,
         "spurious": spurious,
         "sculpting": bent,
         "independence": independence_of(run, cut_on),
-        "function_choice": function_choice(run, scores),
+        "function_choice": choice,
         "before_selection": before_selection(run, scores=scores, levels=levels, result=result)
         if run.config.fit.fits_function
         else None,
@@ -200,11 +210,11 @@ def fabricated_fraction(
     return np.sqrt(sum((each**2 for each in fractions.values()), np.zeros(len(run.windows))))
 
 
-def function_choice(run: Run, scores: Scores) -> FunctionChoice | None:
+def function_choice(run: Run, counts: NDArray[Any]) -> FunctionChoice | None:
     """Ask the F-test how many parameters the unselected spectrum needs, if it is fitted."""
     if not run.config.fit.fits_function:
         return None
-    return choose_function(run.fit_edges, all_counts(run, scores), seed=run.config.seed)
+    return choose_function(run.fit_edges, counts, seed=run.config.seed)
 
 
 def hunt_scores(
@@ -266,7 +276,7 @@ def _results(
             *about,
             *unsure,
             *mutual,
-            *map(str, run.left_out),
+            *not_searched(run.left_out),
             *skipped,
             *noticed,
         ),

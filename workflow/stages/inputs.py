@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from ...core import ConfigError, InputError, nearest_names
-from ...core.files.file_systems import file_system
-from ...core.files.listing import data_suffix
-from ...ml import Sample
+from ...core.files.file_systems import absent, file_system
+from ...core.files.listing import data_suffix, same_place
+from ...ml import Method, Sample
 from ...ml.blocks.hdf5_tables import is_named_table
 from ...processors import (
     ColumnProcessor,
@@ -40,9 +41,11 @@ __all__ = [
     "file_set",
     "processed_folder",
     "processing_report",
+    "refuse_learnt",
     "varied_columns",
 ]
 
+_SHOWN = 5  # files that a message names
 _COLUMNS = "columns"  # what needs no processing: what Parquet files are unless another is said
 
 
@@ -54,6 +57,33 @@ def event_files(events: EventsConfig) -> list[str]:
 def column_paths(names: Sequence[str]) -> list[str]:
     """Return files of columns, absolute, with patterns and folders replaced by files."""
     return event_files(EventsConfig(files=tuple(names), format=_COLUMNS))
+
+
+def refuse_learnt(method: Method[Any], key: str, files: Sequence[str]) -> None:
+    """Refuse files whose events a method learns from by itself: it would score what it has seen.
+
+    Parameters
+    ----------
+    method : Method
+        The method.
+    key : str
+        What the configuration calls the files.
+    files : sequence of str
+        Files of columns, as `column_paths` returns them.
+
+    Raises
+    ------
+    ConfigError
+        If one is among `Method.learnt_files`.
+    """
+    learnt = {same_place(each) for path in method.learnt_files for each in column_paths([path])}
+    for name in files:
+        if same_place(name) in learnt:
+            msg = (
+                f"{key}: {name} is learnt by method {method.name!r}, so that its models would score "
+                "events that they have seen; divide the events into two files"
+            )
+            raise ConfigError(msg)
 
 
 def varied_columns(names: Sequence[str], variation: str) -> list[str]:
@@ -86,7 +116,7 @@ def event_format(events: EventsConfig) -> str:
     Raises
     ------
     InputError
-        If they tell none, or more than one.
+        If they tell none, or more than one, or there is no such file.
     """
     if events.format != "auto":
         if events.format == _COLUMNS:
@@ -99,6 +129,10 @@ def event_format(events: EventsConfig) -> str:
         _refuse_dataset(events)
         return _COLUMNS
     if len(found) != 1 or len(formats := found.pop()) != 1:
+        for path in files:
+            fs, name = file_system(path)
+            if not fs.exists(name):
+                raise absent(path)
         msg = (
             f"cannot tell the format of {_some(files)} from the file names; "
             f"give events.format (--format): {', '.join(SOURCES)} or {_COLUMNS}"
@@ -205,9 +239,9 @@ def file_set(events: EventsConfig) -> FileSet:
     return files[0] if not isinstance(files, dict) and len(files) == 1 else files
 
 
-def _some(files: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(files) - most} more" if len(files) > most else ""
-    return ", ".join(files[:most]) + more
+def _some(files: Sequence[str]) -> str:
+    more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+    return ", ".join(files[:_SHOWN]) + more
 
 
 def events_in_region(

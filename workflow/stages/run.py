@@ -336,7 +336,9 @@ class Run:
         """Return what a key stands for: files by their state, the method with all its defaults."""
         value = value_of(self.config, key)
         if key == "method":
-            return [self.config.method.name, dataclasses.asdict(self._bare_method.hyper)]
+            learnt = self._bare_method.learnt_files
+            state = [self.config.method.name, dataclasses.asdict(self._bare_method.hyper)]
+            return [*state, file_states(learnt)] if learnt else state
         if key == "simulation" and "simulation" not in self.method.needs:
             return []
         if key == "uncertainties.variations":

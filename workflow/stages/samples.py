@@ -82,9 +82,7 @@ def load_sample(
     """
     files = run.columns if files is None else files
     advice = "is it in GeV? set scan.low and scan.high"
-    return _in_scan(
-        run, files, "refused", f"events has {run.config.mass}", advice, features=features
-    )
+    return _in_scan(run, files, "refused", "events", advice, features=features)
 
 
 def load_numbers(run: Run) -> Sample:
@@ -137,8 +135,8 @@ def load_simulation(run: Run) -> Sample | None:
             "files, with the columns of the data, under simulation"
         )
         raise ConfigError(msg)
-    none_of, advice = f"simulated events has {run.config.mass}", "simulate the range of the scan"
-    return _in_scan(run, run.config.simulation, "kept", none_of, advice).without_label()
+    files, advice = run.config.simulation, "simulate the range of the scan"
+    return _in_scan(run, files, "kept", "simulated events", advice).without_label()
 
 
 def load_signal(
@@ -164,8 +162,7 @@ def load_signal(
     """
     sample = _signal(run, files, weights).sample
     # Ids of simulation may be those of data, or count from 0 in every file.
-    ids = keyed(sample.event, "signal")
-    return replace(sample.without_label(), event=ids, weight=None)
+    return replace(sample.without_label(), event=keyed(sample.event, "signal"), weight=None)
 
 
 def load_varied(run: Run, name: str) -> Sample:
@@ -269,16 +266,15 @@ def _read(
     read = len(sample)
     total = float(read if sample.weight is None else sample.weight.sum())
     low, high = (-np.inf, np.inf) if between is None else between
-    rows = np.arange(read)
-    if order == "ids":  # sums then round alike, whatever the files
-        rows = np.argsort(sample.event, kind="stable")
+    # In the order of ids, sums round alike whatever the files.
+    rows = np.argsort(sample.event, kind="stable") if order == "ids" else np.arange(read)
     sample = sample.take(rows[(sample.mass[rows] >= low) & (sample.mass[rows] < high)])
     if sample.weight is None or not len(sample):
         return Loaded(sample, read, total)
     if weights == "refused" and np.any(sample.weight != 1):
         msg = (
-            f"{files[0]}: events have weights other than 1, and each of them counts as one here; "
-            "drop the column 'weight'"
+            f"{files[0]}: events have weights other than 1, and each of them counts as one here; if that "
+            "is meant, write files without the column 'weight' and search these"
         )
         raise InputError(msg)
     if weights == "thinned":
@@ -328,11 +324,16 @@ def _in_scan(
         between=(low, high),
         region=config.region,
     )
-    if config.region is not None and not read:
-        msg = f"{files[0]}: no {config.region}; change region.cuts, or take other files"
+    if not read:
+        msg = f"{files[0]}: no {config.region or 'events in it'}; take other files"
+        msg += "" if config.region is None else ", or change region.cuts"
         raise InputError(msg)
     if not len(sample):
-        msg = f"{files[0]}: none of {read} {none_of} between {low:g} and {high:g} GeV; {advice}"
+        mass = load_masses(run, files).mass
+        msg = (
+            f"{files[0]}: none of {read} {none_of} has {config.mass} between {low:g} and {high:g} GeV, "
+            f"but from {mass.min():.4g} to {mass.max():.4g}; {advice}"
+        )
         raise InputError(msg)
     return sample
 

@@ -26,6 +26,7 @@ from ...stats.search.fit_start import FitStart
 from ...stats.search.hunt_result import HuntResult
 from ...stats.selection.conformal import conformal_p_of_new
 from ...stats.selection.efficiency import passes
+from ...stats.spectra.functions import n_parameters
 from ..models.written_files import START_FILE
 from .run import Run
 from .scores import Scores, read_scores
@@ -341,13 +342,14 @@ def about_start(
 
 
 def _start(run: Run, mass: NDArray[np.floating], levels: NDArray[np.int8]) -> FitStart:
-    """Choose the start among the edges of a scan that is fitted from its lower end."""
-    scan = run.config.scan
+    """Choose the start among the edges of a scan that is fitted from its lower end, where fits can be tested."""
+    config, scan = run.config, run.config.scan
+    most = n_parameters(config.fit.function) if config.fit.fits_function else 0
     return choose_start(
         count_patterns(mass, levels, run.fit_edges),
         run.regions,
         run.config.selections,
-        starts=run.edges[: -scan.signal_bins],
+        starts=[edge for k, edge in enumerate(run.edges) if config.tested_bins(k) > most],
         below=max(1, scan.sideband_bins // 2) * run.config.fit.bins_per_bin,
         model=run.fit_model,
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ...core import ConfigError, InputError
+from ...core import ConfigError, InputError, nearest_names
 from ...core.files.outputs import refuse_unwritable
 from ...core.identity import no_feature, whole_numbers
 from ...ml.blocks.equal_events import refuse_equal_rows
@@ -88,7 +88,7 @@ def numbers_of(
             present = file.schema_arrow.names
             for column in ("label", "event", *columns):
                 if present.count(column) != 1:
-                    msg = f"{name}: no column {column!r}, which choosing features needs"
+                    msg = f"{name}: no column {column!r}; {nearest_names(column, present)}"
                     if column in present:
                         msg = f"{name}: has the column {column!r} twice; take one of them out"
                     raise InputError(msg)

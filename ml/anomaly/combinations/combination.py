@@ -111,6 +111,12 @@ class Combination(Method[CombinationHyper]):
         parts = self.hyper.parts
         return -(-max(member.fewest_events for member in self._members) * parts // (parts - 1))
 
+    @property
+    def learnt_files(self) -> tuple[str, ...]:
+        """Those of all methods; see `Method.learnt_files`."""
+        found = dict.fromkeys(path for member in self._members for path in member.learnt_files)
+        return tuple(found)
+
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
     ) -> Self:
@@ -202,13 +208,13 @@ def surprise(ranks: NDArray[np.floating], scores: NDArray[np.floating]) -> Array
     Examples
     --------
     >>> surprise(np.arange(100.0), np.array([49.5, 89.0, 200.0])).round(1).tolist()
-    [0.7, 2.3, 207.3]
+    [0.7, 2.3, 106.3]
     """
     n, ranks = ranks.size, ranks.astype(np.float64)
     above = (n - np.arange(n) - 0.5) / n
     found = np.interp(scores, ranks, -np.log(above))
     tail = max(2, round(_TAIL * n))
-    scale = float(np.mean(ranks[-tail:] - ranks[-tail]))
+    scale = float(np.mean(ranks[-tail + 1 :] - ranks[-tail]))  # of those beyond it
     if scale > 0:
         found += np.maximum(scores - ranks[-1], 0.0) / scale
     return found

@@ -17,6 +17,7 @@ from ...flows.conditional import ConditionalFlow, FlowHyper, fit_flow
 from ...inputs.jet_columns import mass_difference, rescale_masses, sort_jets
 from ...method import Method, Need
 from ...sample import Sample
+from ...thin_windows import refuse_thin_regions
 
 __all__ = ["FEW_EPOCHS", "SIDEBANDS", "TRIANGULAR", "OuterDensity", "OuterHyper", "refuse_choice"]
 
@@ -211,14 +212,7 @@ class OuterDensity(Method[OuterT], Generic[OuterT]):
                 "negative weight, which no density has; leave them out"
             )
             raise InputError(msg)
-        for name, region in window.regions(data.mass).items():
-            n = np.count_nonzero(region)
-            if n < self.hyper.min_events:
-                msg = (
-                    f"window {window}: {n} events in the {name}, and {self.hyper.min_events} are "
-                    "needed; use more events, wider bins or a lower end of the scan"
-                )
-                raise InputError(msg)
+        refuse_thin_regions(window, data.mass, self.hyper.min_events)
 
 
 def _seed_of(seed: int, part: str) -> int:

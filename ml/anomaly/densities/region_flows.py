@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -125,8 +126,8 @@ class RegionFlows(Method[RegionFlowsHyper]):
         Raises
         ------
         InputError
-            If a region has too few events, or weights that do not sum to more than zero, or a
-            feature is constant in all of them.
+            If a region has too few events, or weights that do not sum to more than zero, or two
+            features that are the same, or a feature is constant in all of them.
         """
         self._names = background.names
         background.refuse_constant_features()
@@ -208,6 +209,7 @@ class RegionFlows(Method[RegionFlowsHyper]):
         if not kept.any():
             msg = f"method {self.name!r}: all features are constant in region {region}; give others"
             raise InputError(msg)
+        self._refuse_equal(x, kept, region)
         gaps = Gaps.find(x[:, kept])
         x, constants = gaps.forward(x[:, kept])[0], x[0].astype(np.float64)
         first = Marginals.fit(x, np.abs(weight))
@@ -229,6 +231,17 @@ class RegionFlows(Method[RegionFlowsHyper]):
                 identity=range(z.shape[1]),
             )
         return _Density(kept, constants, gaps, marginals, flow)
+
+    def _refuse_equal(self, x: NDArray[Any], kept: NDArray[np.bool_], region: int) -> None:
+        """Refuse a feature that is another one again: their density is on a line."""
+        for one, other in combinations(np.flatnonzero(kept), 2):
+            if np.array_equal(x[:, one], x[:, other]):
+                msg = (
+                    f"method {self.name!r}: the features {self._names[one]!r} and "
+                    f"{self._names[other]!r} are the same in all events of region {region}; leave "
+                    "one of them out"
+                )
+                raise InputError(msg)
 
 
 @dataclass(frozen=True, eq=False)

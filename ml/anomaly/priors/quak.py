@@ -130,7 +130,7 @@ class Quak(Method[QuakHyper]):
         background = simulated(self.name, simulation)
         self._names = data.names
         background.refuse_constant_features()
-        samples = [background, *(self._prior(path) for path in self.hyper.priors)]
+        samples = [background, *self.learnt_signals(self._names)]
         for sample, name in zip(samples, ("the background", *self.hyper.priors), strict=True):
             if len(sample) < self.hyper.min_events:
                 msg = (
@@ -152,6 +152,11 @@ class Quak(Method[QuakHyper]):
                 [self._drawn(background, rng), self._mixed(samples[1:], rng)]
             ).astype(np.float64)
         return self
+
+    @property
+    def learnt_files(self) -> tuple[str, ...]:
+        """The signal priors; see :attr:`Method.learnt_files`."""
+        return self.hyper.priors
 
     def score(self, data: Sample) -> NDArray[np.float32]:
         """Return the score in the plane of losses; see :meth:`Method.score`."""
@@ -194,13 +199,6 @@ class Quak(Method[QuakHyper]):
             with_weights(self._untrained(), within(arrays, f"prior{i}."))
             for i in range(1 + len(self.hyper.priors))
         ]
-
-    def _prior(self, path: str) -> Sample:
-        try:
-            return Sample.from_parquet(path, features=self._names)
-        except InputError as error:
-            msg = f"method {self.name!r}, a signal prior: {error}"
-            raise InputError(msg) from None
 
     def _ordered(self, data: Sample) -> NDArray[np.float32]:
         return (sort_jets(data) if self.hyper.sort else data).features

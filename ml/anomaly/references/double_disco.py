@@ -110,6 +110,11 @@ class DoubleDisco(Method[DoubleDiscoHyper]):
             self.needs, self.windowed = ("features", "simulation"), False
             self.trained_on = "simulation"
 
+    @property
+    def learnt_files(self) -> tuple[str, ...]:
+        """The simulated signals; see :attr:`Method.learnt_files`."""
+        return self.hyper.signals
+
     def fit(
         self, data: Sample, window: Window, *, simulation: Sample | None = None, seed: int
     ) -> Self:
@@ -185,13 +190,8 @@ class DoubleDisco(Method[DoubleDiscoHyper]):
         self, data: Sample, simulation: Sample | None
     ) -> tuple[Sample, NDArray[np.bool_]]:
         """Return simulated background and signals as one sample, and which events are signal."""
-        samples = [simulated(self.name, simulation).without_label()]
-        for path in self.hyper.signals:
-            try:
-                samples.append(Sample.from_parquet(path, features=data.names).without_label())
-            except InputError as error:
-                msg = f"method {self.name!r}, a simulated signal: {error}"
-                raise InputError(msg) from None
+        background = simulated(self.name, simulation).without_label()
+        samples = [background, *self.learnt_signals(data.names)]
         signal = np.repeat([False, *[True] * len(self.hyper.signals)], [len(x) for x in samples])
         return Sample.concatenated(*samples), signal
 

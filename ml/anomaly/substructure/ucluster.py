@@ -13,7 +13,6 @@ from scipy.cluster.vq import kmeans2
 from scipy.stats import norm
 from torch import Tensor
 
-from ....core import InputError
 from ....core.arrays import within
 from ....core.windows import Window
 from ...blocks.constituents import Constituents, Padded
@@ -21,6 +20,7 @@ from ...hyper_checks import refuse_unusable
 from ...method import Method, Need, register_method
 from ...networks.clustering import ClusteringNetwork
 from ...sample import Sample
+from ...thin_windows import refuse_thin_regions
 from ...training.engine import seeded, train
 from ...training.in_rows import in_rows
 from ...training.training_hyper import TrainingHyper
@@ -123,18 +123,8 @@ class UCluster(Method[UClusterHyper]):
     ) -> Self:
         """Learn clusters, and which of them peak; see :meth:`Method.fit`."""
         del simulation  # everything is learnt from data
-        regions = {
-            "signal region": window.signal(data.mass),
-            "lower sideband": window.lower(data.mass),
-            "upper sideband": window.upper(data.mass),
-        }
-        for name, inside in regions.items():
-            if (n := np.count_nonzero(inside)) < self.hyper.min_events:
-                msg = (
-                    f"window {window}: {n} events in the {name}, and {self.hyper.min_events} are "
-                    "needed; use more events, wider bins or a lower end of the scan"
-                )
-                raise InputError(msg)
+        refuse_thin_regions(window, data.mass, self.hyper.min_events)
+        regions = window.regions(data.mass)
         self._names, self._blocks = data.names, tuple(self._constituents(data))
         self._network = self._learn(self._jets(data), weight=data.weight, seed=seed)
         cluster, distance = self._nearest(data)

@@ -141,8 +141,9 @@ class FactorizedTopics(Method[FactorizedTopicsHyper]):
             learnt &= window.signal(data.mass)
         n = int(np.count_nonzero(learnt))
         if n < self.fewest_events:
+            where = " in the signal region" if self.hyper.region == "signal" else ""
             msg = (
-                f"window {window}: {n} events in the signal region have both "
+                f"window {window}: {n} events{where} have both "
                 f"{self.hyper.observable} columns below {self.hyper.highest:g}, where "
                 f"{self.fewest_events} are needed for {self.hyper.topics} topics; use more events, "
                 "wider bins, a larger highest or fewer topics"

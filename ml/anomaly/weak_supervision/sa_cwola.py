@@ -19,6 +19,7 @@ from ....core.windows import Window
 from ...classifiers.ensemble import ClassifierHyper, balance_classes, fit_classifier
 from ...classifiers.kinds import Classifier
 from ...classifiers.network_kind import NetworkHyper
+from ...hyper_checks import refuse_unusable
 from ...method import Method, Need, register_method
 from ...sample import Sample, simulated
 from ..classifier_method import (
@@ -62,15 +63,15 @@ class SaCwolaHyper(InputHyper):
     networks: NetworkHyper = field(default_factory=_published)
 
     def __post_init__(self) -> None:
-        for name, good in {
-            "strength": 0 <= self.strength < 1,
-            "members": self.members >= 1,
-            "networks.judge": self.networks.judge == "last",
-        }.items():
-            if not good:
-                value = getattr(self, name, self.networks.judge)
-                msg = f"method 'sa_cwola': {name} = {value!r} cannot be used"
-                raise ConfigError(msg)
+        refuse_unusable(
+            "method 'sa_cwola'", self, strength=0 <= self.strength < 1, members=self.members >= 1
+        )
+        if self.networks.judge != "last":
+            msg = (
+                f"method 'sa_cwola' has no validation events, and networks.judge = "
+                f"{self.networks.judge!r} needs some; use judge: last"
+            )
+            raise ConfigError(msg)
 
 
 @register_method("sa_cwola")

@@ -11,7 +11,6 @@ from overdensity.ml.blocks.constituents import (
     Constituents,
     ConstituentsReader,
     mask_of,
-    nearest_neighbours,
 )
 
 JETS = [
@@ -99,22 +98,6 @@ def test_normalising_twice_changes_nothing(jets):
 def test_normalised_and_other_jets_are_not_joined(jets):
     with pytest.raises(InputError, match="normalised otherwise"):
         jets.beside(jets.normalised())
-
-
-def test_nearest_neighbours_are_those_of_a_loop():
-    padded = random_jets(3).padded(12)[:]
-    found = nearest_neighbours(padded, 4)
-    for jet, its in zip(padded, found, strict=True):
-        for i in range(9):
-            distance = np.hypot(*(jet[:9, 1:] - jet[i, 1:]).T)
-            distance[i] = np.inf
-            assert its[i].tolist() == np.argsort(distance)[:4].tolist()
-
-
-def test_constituents_without_enough_others_are_their_own_neighbours(jets):
-    found = nearest_neighbours(jets.padded(3)[:], 4)
-    assert sorted(found[0, 0].tolist()) == [0, 0, 1, 2]
-    assert found[2].tolist() == [[0] * 4, [1] * 4, [2] * 4]
 
 
 def test_batches_are_put_one_after_the_other():

@@ -153,3 +153,6 @@ def test_negative_weight_constant_feature_and_missing_class_are_refused(problem)
         fit_classifier(constant, y, weight=weight, hyper=hyper, seed=1)
     with pytest.raises(InputError, match="0 events of the first class"):
         fit_classifier(x, y & False, weight=weight, hyper=hyper, seed=1)
+    weightless = balance_classes(y, np.where(y, 0.0, 1.0))
+    with pytest.raises(InputError, match="2000 events of the first class"):
+        fit_classifier(x, y, weight=weightless, hyper=hyper, seed=1)

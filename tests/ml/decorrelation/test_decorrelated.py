@@ -178,7 +178,7 @@ def test_features_tied_to_each_other_at_equal_masses_are_refused_one_by_one(samp
 
 
 def test_what_cannot_be_decorrelated_is_said(sample):
-    with pytest.raises(ConfigError, match="decorrelate: no feature is called 'y'"):
+    with pytest.raises(ConfigError, match="decorrelate: 'y' is none of the features"):
         method(features=["y"])
     few = sample.take(np.arange(400))
     with pytest.raises(InputError, match="events outside the signal region, and 200 are needed"):

@@ -12,6 +12,7 @@ from overdensity.ml import Performance, performance
 from overdensity.ml.evaluation.metrics import (
     auc,
     efficiency_in_fold,
+    rejection,
     roc,
     sic_at_efficiencies,
     sic_curve,
@@ -36,6 +37,24 @@ def test_auc_is_that_of_scikit_learn_also_with_ties(scored):
     score, label = scored
     assert auc(score, label) == pytest.approx(roc_auc_score(label, score))
     assert auc(score.round(), label) == pytest.approx(roc_auc_score(label, score.round()))
+
+
+def test_signal_of_all_kinds_is_signal(scored):
+    score, label = scored
+    kinds = np.where(np.arange(len(label)) % 2, 2, 1).astype(np.int8) * label
+    assert set(kinds) == {0, 1, 2}
+    assert performance(score, kinds) == performance(score, label)
+
+
+def test_rejection_is_one_over_the_background_that_passes_with_so_much_signal(scored):
+    score, label = scored
+    background, signal = score[label == 0], np.sort(score[label == 1])[::-1]
+    for efficiency in (0.3, 0.5):
+        threshold = signal[round(efficiency * len(signal)) - 1]
+        passed = np.mean(background >= threshold)
+        assert rejection(score, label, efficiency) == pytest.approx(1 / passed)
+    assert rejection(np.array([3.0, 2.0, 1.0]), np.array([1, 0, 1]), 0.5) == np.inf
+    assert rejection(np.array([3.0, 2.0, 1.0]), np.array([1, 0, 1]), 0.51) == 1
 
 
 def test_sic_of_two_gaussians_is_the_closed_form(scored):

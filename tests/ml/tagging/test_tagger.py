@@ -44,6 +44,14 @@ def test_a_training_can_begin_with_another(tagger: Tagger, jets) -> None:
     assert tuned.knows(unlike) > 0
 
 
+def test_jets_that_the_beginning_has_learnt_do_not_test(tagger: Tagger, jets) -> None:
+    _, first = train_tagger(jets, "pfn", ONE_EPOCH, start=tagger)  # the same tenth tests as before
+    _, other = train_tagger(jets, "pfn", ONE_EPOCH, start=tagger, seed=3)
+    learnt_by_none = len(jets) - tagger.knows(jets)
+    assert first.jets == learnt_by_none
+    assert 0 < other.jets < learnt_by_none / 2
+
+
 @pytest.mark.parametrize(
     ("given", "names", "said"),
     [

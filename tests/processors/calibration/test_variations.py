@@ -19,6 +19,7 @@ from overdensity.processors.jets.momentum import momenta
 TAG, ALGORITHM = "Toy24_V1_MC", "AK8PFPuppi"
 TOTAL = f"{TAG}_Total_{ALGORITHM}"
 FLAVOR = f"{TAG}_FlavorQCD_{ALGORITHM}"
+SIGNED = f"{TAG}_SinglePionHCAL_{ALGORITHM}"
 SCALE_FACTOR = f"Toy24_JRV1_MC_ScaleFactor_{ALGORITHM}"
 RESOLUTION = f"Toy24_JRV1_MC_PtResolution_{ALGORITHM}"
 ENERGY = f"{TAG}_L1L2L3Res_{ALGORITHM}"
@@ -55,6 +56,7 @@ def jerc() -> dict[str, Any]:
         "corrections": [
             correction(TOTAL, ["JetEta", "JetPt"], formula("0.01 + 1/y + 0.01*abs(x)", "JetEta", "JetPt")),
             correction(FLAVOR, ["JetEta", "JetPt"], formula("0.02 + 0*x", "JetEta")),
+            correction(SIGNED, ["JetEta", "JetPt"], formula("0.02*(x - 500)/x", "JetPt")),
             correction(RESOLUTION, ["JetEta", "JetPt", "Rho"], formula("sqrt(0.0025 + 1/x + y/x/x)", "JetPt", "Rho")),
             correction(SCALE_FACTOR, ["JetEta", "JetPt", "systematic"], {"nodetype": "category", "input": "systematic", "content": by_sign}),
             correction(f"{TAG}_L1FastJet_{ALGORITHM}", ["JetA", "JetEta", "JetPt", "Rho"], offset),
@@ -329,6 +331,16 @@ def test_settings_know_the_content_of_the_file_and_not_its_place(file, folder, t
 def test_wrong_options_are_refused_before_the_run(file, options, message) -> None:
     with pytest.raises(ConfigError, match=message):
         JetVariations(file, **options)
+
+
+def test_a_source_with_a_sign_lowers_some_jets_where_it_raises_others(file, events) -> None:
+    """Those of single pions, fragmentation and the relative pT are zero at one pT, as CMS has them."""
+    sets = dict(JetVariations(file, jes=SIGNED)(events))
+    pt = np.sort(ak.to_numpy(ak.flatten(sets["nominal"].fat_jets.pt)))
+    assert pt[0] < 500 < pt[-1]
+    for name, sign in (("jes_up", 1), ("jes_down", -1)):
+        varied = np.sort(ak.to_numpy(ak.flatten(sets[name].fat_jets.pt)))
+        np.testing.assert_allclose(varied, pt + sign * 0.02 * (pt - 500), rtol=1e-9)
 
 
 def test_a_correction_that_is_no_uncertainty_is_refused(file, events) -> None:

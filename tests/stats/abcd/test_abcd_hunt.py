@@ -82,3 +82,22 @@ def test_a_closure_that_changes_with_the_mass_is_flagged() -> None:
     )
     assert found.best is None
     assert any("changes with the mass" in flag for flag in found.flags)
+
+
+def test_a_signal_region_without_an_event_is_no_fault_of_the_closure() -> None:
+    rng, n = np.random.default_rng(4), 12_000
+    mass = 2500 * (1 - 0.98 * rng.random(n)) ** -0.2
+    low, high = WINDOWS[-1]
+    levels = rng.choice(3, size=(2, n), p=[0.7, 0.2, 0.1])
+    empty = (mass >= low) & (mass < high) & (levels.min(axis=0) == 2)
+    found = hunt_abcd(
+        *(mass[~empty], *levels[:, ~empty]),
+        edges=EDGES,
+        windows=WINDOWS,
+        efficiencies=[0.09, 0.01],
+        pseudo_experiments=250,
+    )
+    row = found.windows[-1].rows[2]
+    assert (row.observed, row.p_local, row.flagged) == (0, 1.0, False)
+    assert row.z_local == pytest.approx(-8.2, abs=0.1)
+    assert found.flags == ()

@@ -12,6 +12,7 @@ from overdensity.stats.abcd.two_scores import (
     independent_means,
     regions_of,
 )
+from overdensity.stats.spectra.binning import spectrum_of
 from overdensity.stats.workspaces.abcd import abcd_counts, abcd_estimate
 
 
@@ -23,6 +24,13 @@ def test_regions_are_those_of_cuts_on_both() -> None:
     assert regions.shape == (2, 3, 4)
     for k in (1, 2, 3):
         assert regions[:, k - 1].sum(axis=0).tolist() == list(abcd_counts(one, two, (k, k)))
+
+
+def test_bins_hold_the_events_that_a_spectrum_counts() -> None:
+    edges, level = [1000.0, 1500.0, 2000.0], np.zeros(5, int)
+    mass = [999.0, 1000.0, 1500.0, 1999.0, 2000.0]
+    cells = count_cells(mass, level, level, edges, 1)
+    assert cells.sum(axis=(1, 2)).tolist() == list(spectrum_of(mass, edges).counts) == [1, 2]
 
 
 def test_one_bin_is_the_estimate_of_the_workspaces() -> None:
@@ -47,6 +55,16 @@ def test_scores_that_both_follow_the_mass_close_bin_by_bin() -> None:
     everything = bins.sum(axis=0)[:, [0, 1, 2, 3]]
     a, b, c, d = everything[0]
     assert a * d / (b * c) - 1 > 3 * np.sqrt(1 / a + 1 / b + 1 / c)  # in one bin they do not
+
+
+def test_errors_are_the_spread_of_datasets_thrown_anew() -> None:
+    mean = np.tile([[15.0, 150.0, 100.0, 1000.0]], (8, 1))[:, None]
+    thrown = np.random.default_rng(5).poisson(mean, (4000, *mean.shape)).astype(float)
+    found = estimates(thrown, np.arange(8)[None] == 3)
+    assert found.closure.mean() == pytest.approx(1, abs=0.02)
+    assert found.closure_error.mean() == pytest.approx(found.closure.std(), rel=0.05)
+    assert found.expected.mean() == pytest.approx(15, rel=0.02)
+    assert found.error.mean() == pytest.approx(found.expected.std(), rel=0.05)
 
 
 def test_without_events_beside_the_window_there_is_no_p_value() -> None:

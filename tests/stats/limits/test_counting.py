@@ -7,8 +7,9 @@ import pytest
 from scipy import special
 from scipy.stats import nbinom, norm, poisson
 
-from overdensity.core import InputError
+from overdensity.core import FitError, InputError
 from overdensity.stats.limits.counting import counting_limit
+from overdensity.stats.workspaces.pieces import free_scale
 
 from .models import count, workspace
 
@@ -37,9 +38,15 @@ def test_a_limit_covers():
     assert covered >= 0.95  # CLs over-covers by construction
 
 
-def test_several_bins_are_no_count():
+def test_several_bins_free_nuisances_and_no_signal_are_refused():
     with pytest.raises(InputError, match="one bin"):
         counting_limit(workspace([9, 13], [1.0, 5.0], [10.0, 9.0]))
+    free = count(9, 10.0)
+    free["channels"][0]["samples"][-1]["modifiers"].append(free_scale("norm"))
+    with pytest.raises(InputError, match="free nuisances"):
+        counting_limit(free)
+    with pytest.raises(FitError, match="no signal"):
+        counting_limit(workspace([9], [0.0], [10.0]))
 
 
 def test_the_bands_are_the_limits_of_the_quantile_counts():

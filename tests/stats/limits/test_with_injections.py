@@ -162,7 +162,7 @@ def toy_limit(
 @pytest.fixture(scope="module")
 def without_signal() -> list[InjectedLimit]:
     rng = np.random.default_rng(7)
-    return [toy_limit(rng, 0.0, bands=(-1.0, 0.0, 1.0)) for _ in range(TOYS // 2)]
+    return [toy_limit(rng, 0.0, bands=(-1.0, 0.0, 1.0)) for _ in range(TOYS)]
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +205,7 @@ def test_limits_cover_a_signal_of_the_expected_limit_and_of_twice_that(
 def test_injections_into_data_that_hold_the_signal_would_not_cover(expected: float) -> None:
     """Why pseudo-data are needed: the training sees the signal of the data and the injected one."""
     rng = np.random.default_rng(3)
-    limits = [toy_limit(rng, expected, already=True) for _ in range(TOYS // 2)]
+    limits = [toy_limit(rng, expected, already=True) for _ in range(TOYS)]
     assert excluded(limits, expected) > 0.2
 
 

@@ -32,6 +32,7 @@ def test_what_is_inside_the_signal_region_changes_no_digit(spectrum: tuple) -> N
         assert np.array_equal(seen.problem.precision, changed.problem.precision)
         assert np.array_equal(seen.problem.start, changed.problem.start)
         assert np.array_equal(seen.fits().error, changed.fits().error)
+    assert np.array_equal(seen.masked, inside)
     assert seen.expected[inside].sum() == pytest.approx(counts[inside].sum(), rel=0.1)
 
 

@@ -50,3 +50,12 @@ def test_many_datasets_are_asked_at_once():
     at_once = contradicted(n, np.tile(b, (5, 1)), np.tile(error, (5, 1)), n_levels=2)
     np.testing.assert_array_equal(at_once, each)
     assert 0 < at_once.sum() < 15
+
+
+@pytest.mark.parametrize(("before", "hidden"), [(1000, 0), (900, 0), (1050, 50)])
+def test_the_allowed_difference_is_that_of_the_docstring(before: int, hidden: int) -> None:
+    expected, error = np.array([1000.0, 100.0]), np.array([10.0, 4.0])
+    allowed = 3 * np.sqrt(1000 - 100 + 10**2 + 4**2)
+    for excess, moved in ((allowed + hidden - 0.1, False), (allowed + hidden + 0.1, True)):
+        observed = np.array([before, 100 + excess])
+        assert contradicted(observed, expected, error, n_levels=2).tolist() == [False, moved]

@@ -85,6 +85,28 @@ def test_passing_and_failing_have_the_number_within_their_errors(signal: float) 
     assert abs(pulls("passing and failing", signal, 12)).max() < 3.5
 
 
+@pytest.mark.parametrize("width", [0.03, 0.08, 0.12])
+def test_a_broad_peak_has_all_its_events(width: float) -> None:
+    """Spectra without fluctuations; with 8 % as the limit of all widths 1200 ± 600 at 12 %."""
+    signal, passing = 3000.0, SHARES[-1]
+    whole, selected = (peak_template(EDGES, MASS, width * MASS, tail=tail) for tail in (0.77, 1.2))
+    passed = 0.01 * background() + signal * passing * selected
+    failed = 0.99 * background() + signal * (whole - passing * selected)
+    peak = passing_failing_yield(
+        EDGES,
+        [failed, passed],
+        mass=MASS + 50,
+        width=1.05 * width * MASS,
+        low=3250.0,
+        high=3780.0,
+        function="dijet4",
+    )
+    assert peak.number.value == pytest.approx(signal, rel=0.1)
+    assert abs(peak.number.value - signal) < 0.5 * peak.number.error
+    assert peak.width == pytest.approx(width * MASS, rel=0.05)
+    assert peak.mass == pytest.approx(MASS, rel=0.01)
+
+
 @pytest.mark.slow(seconds=10)
 @pytest.mark.parametrize("signal", [240.0, 1000.0])
 def test_passing_and_failing_have_standard_pulls(signal: float) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from overdensity.core import InputError
-from overdensity.stats import log_edges
-from overdensity.stats.uncertainties.bias import bias_matrix, function_bias
+from overdensity.stats import choose_function, log_edges
+from overdensity.stats.uncertainties.bias import bias_flags, bias_matrix, function_bias
 
 EDGES = log_edges(2632, 6000, 24)
 CENTER = np.sqrt(EDGES[1:] * EDGES[:-1]) / 13e3
@@ -62,6 +62,19 @@ def test_a_signal_is_no_bias() -> None:
     counts = np.random.default_rng(1).poisson(spectrum(4e4) + peak)
     found = function_bias(EDGES, counts, WINDOWS[:1], function="dijet5", others=["ua2"])
     assert found.largest < 0.2
+
+
+def test_a_bias_against_what_the_spectrum_asks_for_is_a_flag_unless_it_counts() -> None:
+    counts = np.random.default_rng(1).poisson(spectrum(3e6, bend=2.0))
+    wanted = choose_function(EDGES, counts).function
+    assert wanted in {"dijet4", "dijet5"}
+    (flag,) = bias_flags(EDGES, counts, WINDOWS, function="dijet3", wanted=wanted)
+    found = function_bias(EDGES, counts, WINDOWS, function="dijet3", others=[wanted])
+    assert f"the F-test asks for {wanted} in place of dijet3" in flag
+    assert f"{max(found.pull, key=abs):+.1f}σ of nothing" in flag
+    given = {"function": "dijet3", "wanted": wanted, "counted": [wanted]}
+    assert bias_flags(EDGES, counts, WINDOWS, **given) == ()
+    assert bias_flags(EDGES, counts, WINDOWS, function=wanted, wanted=wanted) == ()
 
 
 def test_bad_input_is_one_sentence() -> None:

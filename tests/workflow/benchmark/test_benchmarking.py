@@ -348,6 +348,22 @@ def test_events_of_the_test_among_those_learnt_are_refused(config, values) -> No
         trained(config(extra_background=again))
 
 
+def test_files_that_a_method_learns_by_itself_are_not_those_of_the_test(
+    config, tmp_path: Path, values
+) -> None:
+    other = write(tmp_path / "prior.parquet", 100, signal=True, seed=9)
+
+    def with_prior(path: str) -> BenchmarkConfig:
+        return config(methods={"double_disco": {"signals": [path], "simulation": "extra"}})
+
+    with pytest.raises(ConfigError, match=r"test_signal: .*signal\.parquet is learnt by method"):
+        trained(with_prior(values["test_signal"]["files"]))
+    made = with_prior(other)
+    first = training_file(made, benchmark_tasks(made)[0])
+    write(tmp_path / "prior.parquet", 101, signal=True, seed=9)
+    assert training_file(made, benchmark_tasks(made)[0]) != first
+
+
 def test_command_prints_the_table_and_chooses_methods(
     config, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

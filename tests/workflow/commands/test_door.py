@@ -216,5 +216,6 @@ command_line.main(["run", "x.yaml"])
         assert process.stdout.readline() == b"inside\n"
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (128 + signal.SIGTERM, b"")
+    assert process.returncode == 128 + signal.SIGTERM
+    assert said == b"stopped; run again to go on from here\n"
     assert not lock.exists()

@@ -22,6 +22,7 @@ class Inner(Section):
     word: str = "a"
     choice: Literal["tournament", "all"] = "all"
     source: Literal["data", "none"] | tuple[str, ...] = "data"
+    width: Literal["measured"] | Annotated[float, Field(gt=0)] = "measured"
 
 
 class Outer(Section):
@@ -57,6 +58,8 @@ def said_of(values: Any) -> list[str]:
         ),
         ({"source": 3}, "inner.source must be 'data' or 'none' or be a list (got 3)"),
         ({"source": [1]}, "inner.source.0 must be a word (got 1)"),
+        ({"width": "wide"}, "inner.width must be 'measured' or be a number (got 'wide')"),
+        ({"width": 0}, "inner.width must be 'measured' or be greater than 0 (got 0)"),
         ({"choices": "all"}, "unknown key 'inner.choices': did you mean 'choice'?"),
     ],
 )

@@ -29,6 +29,7 @@ def test_strengths_are_put_in_order() -> None:
         ({"background": "b.parquet"}, "background is for injections"),
         ({"signals": {"a": "a"}, "injections": {"strengths": [5, 5]}}, "repeat one another"),
         ({"signals": {"a": []}}, "at least 1 item"),
+        ({"signals": {"a": {"files": "a", "cross_section": 2}}}, "efficiency is not known"),
     ],
 )
 def test_what_does_not_go_together_is_refused(values: dict[str, Any], complaint: str) -> None:

@@ -41,8 +41,32 @@ def test_what_is_no_mapping_is_refused(text: str, complaint: str, tmp_path: Path
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_of_another_command_is_told_by_its_keys(tmp_path: Path) -> None:
+    path = tmp_path / "suite.yaml"
+    path.write_text("{pool: {}, methods: [pca]}")
+    with pytest.raises(
+        ConfigError, match="a file of 'overdensity challenge suite', which has 'pool'"
+    ):
+        load_config(path)
+    assert read_yaml(path, out=None, first_key="pool")["methods"] == ["pca"]
+
+
+@pytest.mark.parametrize("name", ["box.h5", "nano.root", "a.parquet"])
+def test_events_are_no_configuration(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name}: a file of events.*files: \[{name}\]"):
+        load_config(name)
+
+
 def test_overrides_are_yaml() -> None:
     assert validated(Small, {"one": 5}, ["two=7"], origin="x") == Small(one=5, two=7)
+
+
+def test_a_word_that_stands_for_a_section_can_have_keys_set_below_it(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("{events: {files: a.parquet}, method: cathode, cluster: slurm}")
+    config = load_config(path, ["method.trees=3", "cluster.maximum=7"])
+    assert (config.method.name, config.method.options) == ("cathode", {"trees": 3})
+    assert config.cluster.maximum == 7
 
 
 def test_one_complaint_is_one_sentence() -> None:

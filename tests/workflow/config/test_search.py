@@ -99,7 +99,7 @@ def test_hyperparameters_stand_beside_the_methods_name() -> None:
         ({**SMALLEST, "limits": {"luminosity": math.inf}}, "limits.luminosity must be a finite"),
         (
             {**SMALLEST, "fit": {"efficiency": {"prior": math.inf}}},
-            "prior.* must be a finite number",
+            "prior must be 'measured' or be a finite number",
         ),
         ({**SMALLEST, "folds": 10**9}, "folds must be at most 100"),
         ({**SMALLEST, "workers": 10**6}, "workers must be at most 10000"),

@@ -52,6 +52,16 @@ def test_a_model_beyond_what_was_tried_is_an_arrow(found: ExpectedReach) -> None
     assert local.lines[0].get_ydata()[0] == 80.0
 
 
+def test_without_any_number_of_events_there_are_axes_all_the_same(
+    found: ExpectedReach, tmp_path: Path
+) -> None:
+    signal = replace(found.points[0], name=GAUSSIAN)
+    none = tuple(replace(each, events=(None,) * 5) for each in signal.curve.needed)
+    beyond = replace(signal, curve=replace(signal.curve, needed=none))
+    replace(found, points=(beyond,)).to_json(tmp_path / "expected.json")
+    assert all(path.is_file() for path in save_expected_figures(tmp_path))
+
+
 def test_figures_have_names_and_are_saved(
     expected: Path, found: ExpectedReach, tmp_path: Path
 ) -> None:

@@ -269,7 +269,7 @@ def test_signal_without_a_feature_is_refused(again: Path, campaign: Path, tmp_pa
             "limits.signals.x={files: a, fils: b}",
             "unknown key 'limits.signals.x.fils': did you mean 'files'",
         ),
-        ("limits.injections.strengths=[10, 10]", "strengths repeat one another"),
+        ("limits.injections.strengths=[10, 10]", "strengths: values repeat one another"),
         ("limits.injections.strengths=[-1]", "greater than 0"),
         ("limits.level=95", "less than 1"),
         ("limits.level=0.99999", "cannot be shown to cover at the level 0.99999; choose 0.999"),

@@ -75,7 +75,10 @@ def test_files_with_hardly_any_of_what_was_generated_are_flagged(
 ) -> None:
     path = make_box(tmp_path / "signal.parquet", background=0, signal=500, seed=7)
     limits = LimitsConfig(signals={"A": {"files": str(path), "generated": generated}})
-    assert len(accepted_flags(read_signal_models(run, limits))) == flagged
+    signals = read_signal_models(run, limits)
+    assert len(accepted_flags(signals)) == flagged
+    more = accepted_flags(signals, 10.0)[flagged:]  # cross sections, of what the files hold
+    assert ["without 'generated'" in each for each in more] == ([True] if generated is None else [])
 
 
 def test_what_a_region_leaves_out_was_generated_too(search_file: Path, tmp_path: Path) -> None:
@@ -95,3 +98,10 @@ def test_the_data_are_no_signal(run: Run, box: Path, tmp_path: Path) -> None:
     limits = LimitsConfig(signals={"A": {"files": str(tmp_path / "signal.parquet")}})
     with pytest.raises(InputError, match=r"events and limits\.signals\.A: \d+ events are the same"):
         read_signal_models(run, limits)
+
+
+def test_a_signal_that_the_method_has_learnt_is_refused(search_file: Path, tmp_path: Path) -> None:
+    path = make_box(tmp_path / "signal.parquet", background=0, signal=500, seed=7)
+    run = Run(load_config(search_file, ["method={name: quak, priors: [" + str(path) + "]}"]))
+    with pytest.raises(ConfigError, match=r"limits.signals.A: .* is learnt by method 'quak'"):
+        read_signal_models(run, LimitsConfig(signals={"A": {"files": str(path)}}))

@@ -28,7 +28,7 @@ UP_AND_DOWN = {"up": "weight_up", "down": "weight_down"}
         ({"signals": {"vll": {"files": "vll.parquet"}}}, "'vll' has no cross_section"),
         (
             {"signals": {"vll": {"files": "vll.parquet", "cross_section": 1}}},
-            "'vll' has a cross_section and no 'generated', so that the efficiency is not known",
+            "signals.vll: it has a cross_section and no 'generated', so that the efficiency is not known",
         ),
         (
             {"backgrounds": {"zz": {"files": "zz.parquet", "cross_section": 1}}},

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from overdensity.stats.signal.daughters import DaughterMass
 from overdensity.workflow import SearchResults, write_report
 
 
@@ -97,6 +98,15 @@ def test_page_shows_events_before_selection(results: SearchResults, run: Path) -
     assert found.unselected is not None
     assert f"<td>{found.unselected.value:.0f} ± {found.unselected.error:.0f}</td>" in page
     assert found.assumptions[0] in page
+
+
+def test_of_two_peaks_of_a_jet_mass_none_is_quoted_with_its_error(
+    results: SearchResults, run: Path
+) -> None:
+    one = DaughterMass("j1_mass", 107.0, 5.0, 9.0, 84, 25.0)
+    page = page_of(replace(results, daughters=(one, replace(one, mass_error=202.0))), run)
+    assert "<td>107 ± 5 GeV</td>" in page
+    assert "<td>107 GeV, or another peak (± 202 GeV)</td>" in page
 
 
 def test_page_tells_refused_from_flagged(results: SearchResults, run: Path) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from overdensity.ml.thin_windows import ThinWindow
 from overdensity.workflow import SearchResults, load_config, run_search
 from overdensity.workflow.report.validation_section import validation_section, validation_sentence
 from overdensity.workflow.search_run import validate_region
@@ -59,6 +60,10 @@ def test_what_is_quiet_or_has_no_result_is_called_so(results: SearchResults) -> 
     assert results.best is not None
     quiet = replace(results, best=replace(results.best, p_global=0.4, p_global_is_limit=False))
     assert validation_sentence(quiet).endswith("nothing, as it should be.")
+    thin = replace(quiet, left_out=(ThinWindow(5000.0, 6000.0, "too few events"),))
+    said = validation_sentence(thin)
+    assert "nothing (3 of 4 windows searched)" in said
+    assert "as it should be" not in said
     assert "no result" in validation_sentence(replace(results, best=None))
 
 

@@ -81,10 +81,13 @@ def test_a_format_from_outside_is_named_in_the_configuration(text_format) -> Non
     assert event_source(config("/data/a.parquet", format="text").events) == TextSource()
 
 
-def test_a_format_that_two_sources_read_must_be_said(text_format, monkeypatch) -> None:
+def test_a_format_that_two_sources_read_must_be_said(text_format, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(TextSource, "suffixes", (".root",))
+    with pytest.raises(InputError, match=r"a\.root: no such file"):
+        event_format(config(str(tmp_path / "a.root")).events)
+    (tmp_path / "a.root").touch()
     with pytest.raises(InputError, match=r"format .*: lhco, parquet, root, text or columns"):
-        event_format(config("/data/a.root").events)
+        event_format(config(str(tmp_path / "a.root")).events)
 
 
 def test_an_unknown_format_gets_the_nearest_name() -> None:

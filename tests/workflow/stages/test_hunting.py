@@ -135,7 +135,8 @@ def test_independence_is_tested_in_every_window(run: Run) -> None:
 
 
 def test_function_is_chosen_for_the_spectrum_without_selection(run: Run) -> None:
-    assert function_choice(run, read_scores(run)).function in ("dijet3", "dijet4", "dijet5")
+    counts = all_counts(run, read_scores(run))
+    assert function_choice(run, counts).function in ("dijet3", "dijet4", "dijet5")
 
 
 def test_a_damaged_model_is_made_again_and_limits_are_kept(run: Run) -> None:

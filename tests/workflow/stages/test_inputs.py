@@ -53,8 +53,16 @@ def test_features_in_hdf5_are_columns(tmp_path) -> None:
 
 
 def test_files_of_two_kinds_need_a_word(tmp_path) -> None:
+    files = [f"{tmp_path}/a.h5", f"{tmp_path}/b.root"]
+    for each in files:
+        Path(each).touch()
     with pytest.raises(InputError, match="cannot tell the format"):
-        event_format(config([f"{tmp_path}/a.h5", f"{tmp_path}/b.root"]).events)
+        event_format(config(files).events)
+
+
+def test_of_what_is_not_there_no_format_is_asked_for(tmp_path) -> None:
+    with pytest.raises(InputError, match=r"nowhere: no such file$"):
+        event_format(config(f"{tmp_path}/nowhere").events)
 
 
 @pytest.mark.parametrize(

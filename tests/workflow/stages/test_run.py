@@ -139,6 +139,17 @@ def test_files_count_by_what_they_are_and_not_by_their_names(
     assert all(before.key(stage) != keys[stage] for stage in AFFECTS[key])
 
 
+def test_files_that_a_method_learns_count_by_what_they_are(
+    search_file: Path, tmp_path: Path
+) -> None:
+    path = make_box(tmp_path / "prior.parquet", background=0, signal=10, seed=1)
+    learns = load_config(search_file, ["method={name: quak, priors: [" + str(path) + "]}"])
+    before = Run(learns).key("scores")
+    assert Run(learns).key("scores") == before
+    make_box(path, background=0, signal=20, seed=1)
+    assert Run(learns).key("scores") != before
+
+
 def test_simulation_does_not_matter_to_a_method_that_takes_none(
     search_file: Path, tmp_path: Path
 ) -> None:
@@ -218,5 +229,5 @@ def test_features_are_decorrelated_where_the_configuration_says(search_file: Pat
     run = Run(load_config(search_file, ["decorrelate=j1_mass"]))
     assert run.method.hyper.features == ("j1_mass",)
     assert run.key("scores") != Run(load_config(search_file)).key("scores")
-    with pytest.raises(ConfigError, match="decorrelate: no feature is called 'j1_mas'"):
+    with pytest.raises(ConfigError, match="decorrelate: 'j1_mas' is none of the features"):
         _ = Run(load_config(search_file, ["decorrelate=[j1_mas]"])).method

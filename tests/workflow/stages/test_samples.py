@@ -51,7 +51,11 @@ def test_by_default_they_are_the_columns_of_the_run(run: Run, box: Path) -> None
 
 def test_range_without_events_is_named(run: Run, tmp_path: Path) -> None:
     path = written(tmp_path / "a.parquet", np.array([3.5, 4.0]))
-    with pytest.raises(InputError, match="none of 2 events has mjj between 3000 and 5000 GeV; is"):
+    between = "none of 2 events has mjj between 3000 and 5000 GeV, but from 3.5 to 4; is it in GeV"
+    with pytest.raises(InputError, match=between):
+        load_sample(run, [path])
+    path = written(tmp_path / "b.parquet", np.array([]))
+    with pytest.raises(InputError, match=r"b\.parquet: no events in it; take other files"):
         load_sample(run, [path])
 
 

@@ -6,16 +6,25 @@ import shutil
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from distributed import Client
 
-from overdensity.core import ConfigError, InputError
+from overdensity.core import ConfigError, FitError, InputError
+from overdensity.ml import Sample
 from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.stages import scoring
 from overdensity.workflow.stages.run import Run
+from overdensity.workflow.stages.samples import load_numbers
 from overdensity.workflow.stages.scores import score_files, signal_score_files
-from overdensity.workflow.stages.scoring import make_scores, make_scores_here
+from overdensity.workflow.stages.scoring import (
+    check_pseudo_datasets,
+    check_simulation,
+    make_scores,
+    make_scores_here,
+    refuse_searched,
+)
 
 from ...conftest import make_box
 
@@ -101,6 +110,12 @@ def test_unusable_input_fails_before_anything_is_sent_out(
     assert not (run.folder / "scores").exists()
 
 
+def test_the_data_are_no_signal(search_file: Path, box: Path, tasks) -> None:
+    run = Run(load_config(search_file, [f"signal={box}"]))
+    with pytest.raises(InputError, match=r"events and signal: \d+ events are the same in both"):
+        make_scores(run, NOWHERE)
+
+
 def test_damaged_scores_are_made_again_with_one_log_line(
     run: Run, tasks, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -120,3 +135,72 @@ def test_scores_made_in_this_process_are_the_same(run: Run) -> None:
     path.unlink()
     make_scores_here(run)
     assert pq.read_table(path).equals(before)
+
+
+def test_events_of_the_search_are_known_by_what_they_are(run: Run, tmp_path: Path) -> None:
+    """Not by the names of files, nor by ids, which may begin anew in each."""
+    data = load_numbers(run)
+    some = data.take(np.arange(0, len(data), 3))
+    other = Sample.from_arrays(some.mass, some.features, some.names)
+    with pytest.raises(InputError, match=r"events and signal: \d+ events are the same in both"):
+        refuse_searched(run, other, "signal")
+    apart = make_box(tmp_path / "other.parquet", background=6000, signal=0, seed=2)
+    refuse_searched(
+        run, Sample.from_parquet([str(apart)], mass="mjj", features=data.names), "signal"
+    )
+
+
+def test_by_the_mass_alone_no_event_is_known(run: Run) -> None:
+    data = load_numbers(run)
+    refuse_searched(run, Sample.from_arrays(data.mass, np.empty((len(data), 0)), []), "simulation")
+
+
+def test_simulation_that_can_be_used_is_left_alone(search_file: Path, tmp_path: Path) -> None:
+    path = make_box(tmp_path / "qcd.parquet", background=9000, signal=0, seed=3)
+    signal = make_box(tmp_path / "signal.parquet", background=0, signal=100, seed=4)
+    keys = [f"fit.spurious=[{path}]", f"signal=[{signal}]", f"pseudo_datasets.simulation=[{path}]"]
+    run = Run(load_config(search_file, keys))
+    check_simulation(run)
+    check_pseudo_datasets(run)
+
+
+def test_a_copy_of_the_searched_file_shows_no_spurious_signal(
+    search_file: Path, box: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link.parquet").symlink_to(box)
+    run = Run(load_config(search_file, [f"fit.spurious=[{tmp_path / 'link.parquet'}]"]))
+    with pytest.raises(InputError, match=r"link\.parquet holds the events that are searched"):
+        check_simulation(run)
+
+
+def test_simulation_that_the_function_cannot_be_fitted_to_is_named(
+    search_file: Path, tmp_path: Path
+) -> None:
+    path = make_box(tmp_path / "few.parquet", background=1, signal=0, seed=3)
+    run = Run(load_config(search_file, [f"fit.spurious=[{path}]"]))
+    with pytest.raises(FitError, match=r"fit\.spurious: .*few\.parquet: only \d bins outside"):
+        check_simulation(run)
+
+
+def test_too_few_events_for_a_pseudo_dataset_are_said(search_file: Path, tmp_path: Path) -> None:
+    path = make_box(tmp_path / "few.parquet", background=900, signal=0, seed=3)
+    run = Run(load_config(search_file, [f"pseudo_datasets.simulation=[{path}]"]))
+    with pytest.raises(InputError, match="takes 6120 simulated background events"):
+        check_pseudo_datasets(run)
+
+
+@pytest.mark.parametrize("scored", ["events.files", "signal"])
+def test_files_that_the_method_has_learnt_are_not_scored(
+    search_file: Path, tmp_path: Path, scored: str
+) -> None:
+    path, link = tmp_path / "box.parquet", tmp_path / "link.parquet"
+    make_box(path, background=9000, signal=50, seed=1)
+    link.symlink_to(path)
+    learns = ["method={name: quak, priors: [" + str(link) + "]}", f"{scored}=[{path}]"]
+    given = [
+        *learns,
+        f"simulation={make_box(tmp_path / 'mc.parquet', background=9000, signal=0, seed=2)}",
+    ]
+    key = scored.partition(".")[0]
+    with pytest.raises(ConfigError, match=rf"^{key}: .*box.parquet is learnt by method 'quak'"):
+        make_scores(Run(load_config(search_file, given)), NOWHERE)

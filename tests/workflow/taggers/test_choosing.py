@@ -58,7 +58,7 @@ def test_what_was_chosen_is_read_by_processors_and_searches(columns: str, tmp_pa
 
 
 def test_columns_that_cannot_be_used_are_named(columns: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no column 'efps', which choosing features needs"):
+    with pytest.raises(InputError, match="no column 'efps'; did you mean 'efps_b2'"):
         numbers_of([columns], ["efps"])
     with pytest.raises(ConfigError, match="column 'run' holds string; candidates are numbers"):
         numbers_of([columns], ["run"])

@@ -29,6 +29,17 @@ def test_surprise_of_independent_events_is_exponential_whatever_the_score():
     assert (np.diff(beyond) > 0).all()
 
 
+def test_surprise_is_the_fraction_above_and_goes_on_as_an_exponential_does():
+    ranks = np.arange(250.0)
+    np.testing.assert_allclose(surprise(ranks, ranks), -np.log((249.5 - ranks) / 250))
+    slopes = []
+    for seed in range(400):  # few events, of which the tail is the last two
+        ranks = np.sort(np.random.default_rng(seed).exponential(size=250))
+        one, two = surprise(ranks, ranks[-1] + np.array([1.0, 2.0]))
+        slopes.append(two - one)
+    assert np.mean(1 / np.array(slopes)) == pytest.approx(1, abs=0.15)
+
+
 def test_a_score_that_follows_the_mass_weighs_less_and_independent_ones_alike():
     rng = np.random.default_rng(2)
     mass = rng.uniform(2900, 4200, 4000)

@@ -111,6 +111,10 @@ def test_it_is_the_same_after_being_stored(fitted: RegionFlows, tmp_path) -> Non
             lambda s: replace(s, features=np.where(s.group[:, None] == 1, 1, s.features)),
             "all features are constant in region 1",
         ),
+        (
+            lambda s: replace(s, features=s.features[:, [0, 1, 2, 1, 4]]),
+            "'met' and 'n_jets' are the same in all events of region 0; leave one",
+        ),
     ],
 )
 def test_a_region_that_cannot_be_learnt_is_refused(change, sentence: str) -> None:

@@ -22,6 +22,7 @@ from overdensity.ml import (
 )
 from overdensity.ml.anomaly.priors.quak import Quak
 from overdensity.ml.contract import toy_sample
+from overdensity.ml.decorrelation.decorrelated import decorrelated
 from overdensity.ml.toy_events import toy_events
 
 logger = logging.getLogger("overdensity.tests")
@@ -31,9 +32,9 @@ FAST = dict(Quak.fast) | {
 }
 
 
-def written(sample, path):
+def written(sample, path, mass="mjj"):
     columns = dict(zip(sample.names, sample.features.T, strict=True))
-    pq.write_table(pa.table({"mjj": sample.mass, **columns}), path)
+    pq.write_table(pa.table({mass: sample.mass, **columns}), path)
     return str(path)
 
 
@@ -121,8 +122,30 @@ def test_no_simulation_of_the_background_is_refused(sample, window):
 
 def test_no_simulation_of_a_prior_is_refused(sample, simulation, window, tmp_path):
     method = make_method("quak", priors=[str(tmp_path / "none.parquet")], **FAST)
-    with pytest.raises(InputError, match=r"'quak', a signal prior: .*none\.parquet: no such file"):
+    with pytest.raises(
+        InputError, match=r"'quak', a simulated signal: .*none\.parquet: no such file"
+    ):
         method.fit(sample, window, simulation=simulation, seed=1)
+
+
+def test_a_prior_needs_no_mass_of_any_name(fitted, sample, simulation, window, tmp_path):
+    three_jets = written(toy_events(0, 1000, seed=8), tmp_path / "prior.parquet", mass="m3j")
+    method = make_method("quak", priors=[three_jets], **FAST)
+    method.fit(sample.without_label(), window, simulation=simulation, seed=1)
+    np.testing.assert_array_equal(method.losses(sample), fitted.losses(sample))
+
+
+def test_a_combination_learns_the_files_of_its_methods(prior):
+    method = make_method("combination", of=[{"name": "quak", "priors": [prior]}, "pca"])
+    assert method.learnt_files == (prior,)
+    assert make_method("pca").learnt_files == ()
+
+
+def test_features_of_a_prior_cannot_be_decorrelated(prior, sample):
+    with pytest.raises(
+        ConfigError, match=r"'quak' learns from .*two_prong\.parquet, whose events no"
+    ):
+        decorrelated(make_method("quak", priors=[prior]), sample.names[:1], among=sample.names)
 
 
 def test_a_prior_of_few_events_or_other_features_is_refused(sample, simulation, window, tmp_path):
@@ -131,7 +154,7 @@ def test_a_prior_of_few_events_or_other_features_is_refused(sample, simulation, 
         make_method("quak", priors=[few], **FAST).fit(sample, window, simulation=simulation, seed=1)
     events = toy_events(0, 20, seed=8)
     one = Sample.from_arrays(events.mass, events.features[:, :1], events.names[:1])
-    with pytest.raises(InputError, match=r"a signal prior: .*j2_mass"):
+    with pytest.raises(InputError, match=r"a simulated signal: .*j2_mass"):
         make_method("quak", priors=[written(one, tmp_path / "one.parquet")], **FAST).fit(
             sample, window, simulation=simulation, seed=1
         )

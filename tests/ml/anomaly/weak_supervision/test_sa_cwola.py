@@ -89,5 +89,5 @@ def test_value_that_cannot_be_used_is_refused(key, value):
 
 
 def test_networks_without_validation_cannot_be_judged_by_it():
-    with pytest.raises(ConfigError, match=r"networks\.judge = 'loss' cannot be used"):
+    with pytest.raises(ConfigError, match=r"networks\.judge = 'loss' needs some; use judge: last"):
         make_method("sa_cwola", networks={"judge": "loss"})

@@ -1,0 +1,57 @@
+"""Weights of events under another name than ``weight``: events that would count as if they had none."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from ...core import InputError
+from .columns import is_number, number_column
+from .opening import next_rows
+from .reading import ColumnFiles
+
+__all__ = ["is_weight", "refuse_other_weights"]
+
+_PARTS = "mc|gen|generator|evt|ev|event|total|nominal|xsec|lumi"
+_WEIGHT = re.compile(rf"({_PARTS})*(weight|wgt)s?({_PARTS})*")
+
+
+def is_weight(name: str) -> bool:
+    """Return whether a column is called as weights of events are, but not ``weight``.
+
+    Examples
+    --------
+    >>> names = ("genWeight", "mcEventWeight", "Weight", "weight", "weight_pileup_up", "jet_weight")
+    >>> [name for name in names if is_weight(name)]
+    ['genWeight', 'mcEventWeight', 'Weight']
+    """
+    return name != "weight" and _WEIGHT.fullmatch(name.lower().replace("_", "")) is not None
+
+
+def refuse_other_weights(files: ColumnFiles) -> None:
+    """Raise an InputError where events have different weights that nobody would look at.
+
+    A column that is the same for all events, as that of data, says nothing; nor does one that is
+    asked for by name, or stands beside ``weight``.
+    """
+    for name, file in files.files:
+        schema = file.schema_arrow
+        if "weight" in schema.names:
+            continue
+        for column in set(schema.names) - {files.mass, *files.features}:
+            if not is_weight(column) or not is_number(schema.field(column).type):
+                continue
+            first = None
+            batches = file.iter_batches(columns=[column])
+            while (batch := next_rows(batches, name)) is not None:
+                values = number_column(batch, column, name)
+                values = values[np.isfinite(values)]
+                first = values[0] if first is None and values.size else first
+                if np.any(values != first):
+                    msg = (
+                        f"{name}: column {column!r} looks like weights of events, and weights are read "
+                        "from a column 'weight' alone: give it that name, or drop it if each event counts "
+                        "as one"
+                    )
+                    raise InputError(msg)
