@@ -22,6 +22,7 @@ __all__ = [
     "ThinWindow",
     "all_are_thin",
     "expected_events",
+    "not_searched",
     "refuse_thin_regions",
     "safe_number",
     "thin_window",
@@ -54,6 +55,21 @@ class ThinWindow(Record):
     def __str__(self) -> str:
         """Say it in a sentence."""
         return f"window {self.low:.0f}-{self.high:.0f} GeV is not searched: {self.reason}"
+
+
+def not_searched(thin: Sequence[ThinWindow]) -> list[str]:
+    """Say which windows are not searched, with the reason of the first: one sentence, or none.
+
+    Examples
+    --------
+    >>> few = "too few events"
+    >>> not_searched([ThinWindow(5000.0, 5600.0, few), ThinWindow(5300.0, 5900.0, few)])
+    ['window 5000-5600 GeV is not searched: too few events; the same holds for 5300-5900 GeV']
+    """
+    if not thin:
+        return []
+    others = ", ".join(f"{each.low:.0f}-{each.high:.0f}" for each in thin[1:])
+    return [f"{thin[0]}; the same holds for {others} GeV" if others else str(thin[0])]
 
 
 def thin_window(

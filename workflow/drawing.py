@@ -239,7 +239,7 @@ def plot_pseudo_experiments(z: ArrayLike, observed: float) -> Figure:
         axes.set_yscale("log")
         axes.set_xlabel("largest local significance of the scan [σ]")
         axes.set_ylabel("pseudo-experiments")
-        axes.legend(fontsize=9)
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, fontsize=9)
     return figure
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ..errors import OverdensityError
+
 __all__ = ["is_missing", "is_unanswered", "reason"]
 
 _REQUEST = re.compile(r"Failed to submit <.*?> request: ")  # fsspec-xrootd, before what is wrong
@@ -23,13 +25,13 @@ def is_missing(error: Exception) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """Return the first line of an error, with its kind where that says more than OSError."""
+    """Return the first line of an error, with its kind where that says more than the line."""
     lines = str(error).strip().splitlines()
     kind = type(error).__name__
     if not lines:
         return kind
     line = _REQUEST.sub("", lines[0]).rstrip(",: ")  # a sentence that goes on in the next line
-    return line if isinstance(error, OSError) else f"{kind}: {line}"
+    return line if isinstance(error, (OSError, OverdensityError)) else f"{kind}: {line}"
 
 
 def is_unanswered(error: BaseException) -> bool:

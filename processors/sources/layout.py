@@ -146,7 +146,7 @@ class Layout:
             elif name in self.collections:
                 needed = [x for objects in self.collections[name] for x in objects.required]
             else:
-                lacks.append(f"{self.name} files have no {name}")
+                lacks.append(f"{name} (which no {self.name} file has)")
                 continue
             lacks += [described(branch) for branch in needed if spelled(branch, there) is None]
         return list(dict.fromkeys(lacks))

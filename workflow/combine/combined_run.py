@@ -20,6 +20,7 @@ from ...core.files.locks import locked
 from ...core.identity import splitmix64
 from ...core.records import write_text_atomic
 from ...ml.blocks.reading import column_names
+from ...ml.thin_windows import not_searched
 from ...stats import count_patterns, selection_levels
 from ...stats.combination.channels_hunt import hunt_channels
 from ...stats.combination.joint import HuntChannel
@@ -170,7 +171,11 @@ def _combined(configs: Mapping[str, SearchConfig], out: Path) -> CombinedSearch:
         events=tuple(events),
         flags=(
             *result.flags,
-            *(f"{name}: {thin}" for name, run in runs.items() for thin in run.left_out),
+            *(
+                f"{name}: {thin}"
+                for name, run in runs.items()
+                for thin in not_searched(run.left_out)
+            ),
             *search_flags(configs, shared=any(each.removed for each in events)),
         ),
         key=key,

@@ -36,7 +36,7 @@ def benchmark(
 
 def _show(found: BenchmarkResults, out: Path) -> None:
     """Print the medians over the seeds; the spread is in the file."""
-    from ...stats.search.printed import selection_name
+    from ...stats.search.printed import error_of, selection_name
 
     efficiencies = (f"SIC {selection_name(efficiency)}" for efficiency in found.selections)
     show_table(
@@ -46,14 +46,14 @@ def _show(found: BenchmarkResults, out: Path) -> None:
                 row.method,
                 "labels" if row.n_signal is None else str(row.n_signal),
                 str(row.seeds),
-                *(f"{spread.median:.1f}" for spread in row.sic),
+                *(f"{spread.median:.1f} ± {error_of(spread.error, '.1f')}" for spread in row.sic),
                 f"{row.max_sic.median:.1f} [{row.max_sic.low:.1f}, {row.max_sic.high:.1f}]",
                 f"{row.auc.median:.3f}",
                 f"{row.chi2_per_ndf[0].median:.1f}",
             )
             for row in found.rows
         ],
-        title="medians over the seeds, [smallest, largest] of the maximum SIC",
+        title="medians over the seeds ± errors of the test events, [smallest, largest] of the maximum SIC",
         words=1,
     )
     typer.echo(

@@ -35,6 +35,8 @@ _COMMANDS = {  # by a key that each of their files has
     "composition": "simulate",
 }
 
+_SHORT = {"method": "name", "processor": "name", "cluster": "kind"}  # what a word alone stands for
+
 
 def load_config(
     path: str | os.PathLike[str], overrides: Sequence[str] = (), *, out: str | None = None
@@ -220,6 +222,8 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     *parents, last = key.split(".")
     level = values
     for parent in parents:
+        if level is values and parent in _SHORT and isinstance(level.get(parent), str):
+            level[parent] = {_SHORT[parent]: level[parent]}  # method: cwola
         level = level.setdefault(parent, {})
         if not isinstance(level, dict):
             msg = f"--set {key}: {parent!r} has no keys below it"

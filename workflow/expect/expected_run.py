@@ -9,6 +9,7 @@ import numpy as np
 from distributed import Client
 
 from ...core import ConfigError
+from ...ml.thin_windows import not_searched
 from ...stats.spectra.binning import window_bins
 from ..cluster.campaign import in_file_names, make_files
 from ..config.limits import LimitsConfig
@@ -218,7 +219,7 @@ def _assumptions(run: Run, points: Sequence[ExpectedPoint]) -> Iterator[str]:
 
 def _flags(run: Run, points: Sequence[ExpectedPoint]) -> Iterator[str]:
     """Say what a reader must know."""
-    yield from map(str, run.left_out)
+    yield from not_searched(run.left_out)
     if run.config.expect.efficiencies and _limits(run).signals and not _strengths(run):
         yield (
             "limits.signals is left out: expect.strengths is missing, the numbers of signal events "

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.records import write_text_atomic
+from ...ml.thin_windows import not_searched
 from ...processors.columns.histograms import to_uhi
 from ...stats import (
     FunctionChoice,
@@ -275,7 +276,7 @@ def _results(
             *about,
             *unsure,
             *mutual,
-            *map(str, run.left_out),
+            *not_searched(run.left_out),
             *skipped,
             *noticed,
         ),

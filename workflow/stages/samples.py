@@ -273,8 +273,8 @@ def _read(
         return Loaded(sample, read, total)
     if weights == "refused" and np.any(sample.weight != 1):
         msg = (
-            f"{files[0]}: events have weights other than 1, and each of them counts as one here; "
-            "drop the column 'weight'"
+            f"{files[0]}: events have weights other than 1, and each of them counts as one here; if that "
+            "is meant, write files without the column 'weight' and search these"
         )
         raise InputError(msg)
     if weights == "thinned":

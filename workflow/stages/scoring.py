@@ -15,6 +15,7 @@ from ...core.files.listing import same_place
 from ...core.identity import content_ids
 from ...ml import Sample, train_fold, watch
 from ...ml.blocks.equal_events import refuse_shared_events
+from ...ml.thin_windows import not_searched
 from ...stats.search.pseudo_datasets import draw_events
 from ..cluster.connecting import run_tasks
 from .hunting import spurious_of
@@ -187,8 +188,8 @@ def _missing_tasks(run: Run) -> list[tuple[Any, ...]]:
     refuse_learnt(run.method, "events", run.columns)
     run.method.shown(first_events(run))
     check_simulation(run)
-    for window in run.left_out:
-        logger.warning("%s", window)
+    for sentence in not_searched(run.left_out):
+        logger.warning("%s", sentence)
     check_selections(run, n_events)
     parts = [(part, score_files(part), signal_score_files(part)) for part in run.partitions]
     folder = run.folder / "scores"

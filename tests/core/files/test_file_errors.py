@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from overdensity.core import InputError
 from overdensity.core.files.file_errors import is_missing, reason
 
 XROOTD = (
@@ -29,4 +30,5 @@ def test_a_reason_is_one_line() -> None:
     assert reason(OSError("Failed to submit <bound method a> request: [FATAL] b")) == "[FATAL] b"
     assert reason(OSError("expected a chunk of 9,\nbut got 3")) == "expected a chunk of 9"
     assert reason(OSError()) == "OSError"
+    assert reason(InputError("no column 'x'")) == "no column 'x'"
     assert reason(KeyError("Events")) == "KeyError: 'Events'"

@@ -30,7 +30,7 @@ def branches(**more: Any) -> dict[str, ak.Array]:
 
 def test_what_is_missing_is_said_in_words() -> None:
     found = layout(numbers=("run", ("event", "evt"))).missing({"jet_pt", "run"}, ["jets", "rho"])
-    assert found == ["event or evt", "jet_eta", "jet_phi", "own files have no rho"]
+    assert found == ["event or evt", "jet_eta", "jet_phi", "rho (which no own file has)"]
 
 
 def test_events_without_a_branch_are_refused_with_what_there_is() -> None:

@@ -19,7 +19,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     chosen: list[Any] = []
 
     def spread(median: float) -> SimpleNamespace:
-        return SimpleNamespace(low=median - 1, median=median, high=median + 1)
+        return SimpleNamespace(low=median - 1, median=median, high=median + 1, error=0.5)
 
     row = SimpleNamespace(
         method="cwola", n_signal=None, seeds=3, sic=(spread(4.0),), max_sic=spread(9.0),
@@ -42,7 +42,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
 def test_a_row_has_medians_and_the_spread_of_the_maximum(call: Call, asked: list[Any]) -> None:
     (line,) = [line for line in call("benchmark", "b.yaml")[1].splitlines() if "cwola" in line]
     cells = [cell.strip() for cell in line.strip("│").split("│")]
-    assert cells == ["cwola", "labels", "3", "4.0", "9.0 [8.0, 10.0]", "0.750", "1.0"]
+    assert cells == ["cwola", "labels", "3", "4.0 ± 0.5", "9.0 [8.0, 10.0]", "0.750", "1.0"]
 
 
 def test_methods_are_chosen_with_commas_between_them(call: Call, asked: list[Any]) -> None:

@@ -61,6 +61,14 @@ def test_overrides_are_yaml() -> None:
     assert validated(Small, {"one": 5}, ["two=7"], origin="x") == Small(one=5, two=7)
 
 
+def test_a_word_that_stands_for_a_section_can_have_keys_set_below_it(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("{events: {files: a.parquet}, method: cathode, cluster: slurm}")
+    config = load_config(path, ["method.trees=3", "cluster.maximum=7"])
+    assert (config.method.name, config.method.options) == ("cathode", {"trees": 3})
+    assert config.cluster.maximum == 7
+
+
 def test_one_complaint_is_one_sentence() -> None:
     with pytest.raises(ConfigError) as caught:
         validated(Small, {"one": "a"}, origin="s.yaml")

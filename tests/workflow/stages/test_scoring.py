@@ -110,6 +110,12 @@ def test_unusable_input_fails_before_anything_is_sent_out(
     assert not (run.folder / "scores").exists()
 
 
+def test_the_data_are_no_signal(search_file: Path, box: Path, tasks) -> None:
+    run = Run(load_config(search_file, [f"signal={box}"]))
+    with pytest.raises(InputError, match=r"events and signal: \d+ events are the same in both"):
+        make_scores(run, NOWHERE)
+
+
 def test_damaged_scores_are_made_again_with_one_log_line(
     run: Run, tasks, caplog: pytest.LogCaptureFixture
 ) -> None:
