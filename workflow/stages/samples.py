@@ -18,10 +18,9 @@ from ...core.identity import keyed, refuse_not_finite, whole_numbers
 from ...ml import Sample, SampleStream
 from ...ml.blocks.reading import ColumnFiles
 from ..config.region import RegionConfig
-from .inputs import events_in_region, varied_columns
+from .inputs import Weights, events_in_region, varied_columns, weighed
 from .provenance import file_states
 from .run import Run
-from .weights import Weights, weighed
 
 __all__ = [
     "Loaded",
