@@ -147,6 +147,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/folds"))
     asked = parser.parse_args()
     path = asked.out / "p_global.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
     add(path, asked.datasets)
     below = " | ".join(f"below {alpha:g} [%]" for alpha in ALPHAS)
     print(f"| models of a fold learn from | datasets | {below} | KS p |\n{'| --- ' * 7}|")

@@ -84,6 +84,7 @@ OTHERS = {
     "gan_ae": Row("gan_ae", NINE, _SHORT, "0.905; 0.869"),
     "gan_ae, α = 0": Row("gan_ae", NINE, {"decorrelation": 0.0, **_SHORT}),
     "gan_ae, α = 10": Row("gan_ae", NINE, {"decorrelation": 10.0, **_SHORT}),
+    "gan_ae, to the end": Row("gan_ae", NINE),
     "gan_ae, later version": Row("gan_ae", NINE, _LATER),
     "mahalanobis, 9 inputs": Row("mahalanobis", NINE),
 }

@@ -2,7 +2,7 @@
 
     python -P benchmarks/quiet.py METHOD [METHOD ...] [--seeds 1 2 3 4 5] [--windows 10]
                                   [--events 40000] [--folds 7] [--features NAME ...] [--count]
-                                  [--set KEY=VALUE ...] [--keep FOLDER]
+                                  [--set KEY=VALUE ...] [--keep FOLDER] [--columns FOLDER]
     python -P benchmarks/quiet.py METHOD [METHOD ...] --signals two-prong three-prong NAME=FILE [--strengths 25 50 100 200 400]
 
 Each box is random background events of the reference sample, searched as `overdensity run`
@@ -14,6 +14,8 @@ added to each box (of the reference sample by their names, of any Parquet file w
 row says from how many on the median of the global significance reaches 3, with it and each larger of the strengths, and
 the median there: ∞ where the largest does not, and the median with that. The largest is searched first, and no smaller
 one than fails.
+With --columns the events are those of a folder of processed ones, whose label says which are background, for methods that
+need more than the reference sample has (--features names them); boxes are then disjoint.
 With --keep each search leaves a file in the folder, and a study that was stopped goes on; a row then says what CPU
 time the searches took when they were made, training and fits together.
 """
@@ -30,6 +32,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.stats import binomtest, kstest
@@ -46,20 +49,40 @@ LEVEL, NEEDED = 0.05, 3.0
 
 
 @cache
-def pool(path: Path) -> pa.Table:
-    """Return the events of a file, which is read once."""
-    return pq.read_table(path)
+def pool(path: Path, label: int, features: tuple[str, ...]) -> pa.Table:
+    """Return the events of one label, which are read once; of columns of lists those that are features."""
+    schema = pq.ParquetDataset(path).schema
+    flat = {field.name for field in schema if not pa.types.is_nested(field.type)}
+    events = pq.read_table(path, columns=[n for n in schema.names if n in flat.union(features)])
+    return events.filter(pc.field("label") == label).replace_schema_metadata()
 
 
-def box_of(seed: int, n: int, signal: Path | None, n_signal: int) -> pa.Table:
+def background_of(seed: int, arguments: argparse.Namespace) -> pa.Table:
+    """Return random background: of the reference sample, or a part of processed events that no other seed has."""
+    n, features = arguments.events, tuple(arguments.features or ())
+    if not arguments.columns:
+        background = pool(REFERENCE / "rnd_background.parquet", 0, features)
+        return background.take(
+            np.random.default_rng([7, seed]).choice(len(background), n, replace=False)
+        )
+    background = pool(arguments.columns, 0, features)
+    rows = np.random.default_rng(7).permutation(len(background))[(seed - 1) * n : seed * n]
+    if len(rows) < n:
+        msg = f"{arguments.columns}: {len(background)} events of background, too few for box {seed} of {n} events"
+        raise SystemExit(msg)
+    return background.take(rows)
+
+
+def box_of(
+    seed: int, arguments: argparse.Namespace, signal: Path | None, n_signal: int
+) -> pa.Table:
     """Return random background, and so many random events of a signal."""
-    background = pool(REFERENCE / "rnd_background.parquet")
-    rows = np.random.default_rng([7, seed]).choice(len(background), n, replace=False)
+    background = background_of(seed, arguments)
     if signal is None:
-        return background.take(rows)
-    events = pool(signal).select(background.column_names)
+        return background
+    events = pool(signal, 1, tuple(arguments.features or ())).select(background.column_names)
     added = np.random.default_rng([11, seed]).choice(len(events), n_signal, replace=False)
-    return pa.concat_tables([background.take(rows), events.take(added).cast(background.schema)])
+    return pa.concat_tables([background, events.take(added).cast(background.schema)])
 
 
 def search(
@@ -75,7 +98,7 @@ def search(
     bins = arguments.windows + BESIDE
     simulated = "simulation" in make_method(method).needs
     box = folder / "box.parquet"
-    pq.write_table(box_of(seed, arguments.events, signal, n_signal), box)
+    pq.write_table(box_of(seed, arguments, signal, n_signal), box)
     chosen = {"features": arguments.features} if arguments.features else {}
     return run_search(
         parse_config(
@@ -107,6 +130,7 @@ def found(
     """Return global p-value and significance of one box, NaN without a result, and CPU seconds; kept ones are read."""
     settings = [arguments.windows, arguments.events, arguments.folds]
     settings += [arguments.features, arguments.set, str(signal), n_signal]
+    settings += [str(arguments.columns)] * bool(arguments.columns)
     key = hex_digest(json.dumps(settings).encode())
     kept = arguments.keep and arguments.keep / f"{method}-{seed}-{key}.json"
     if kept and kept.is_file():
@@ -194,6 +218,7 @@ def main() -> None:
     parser.add_argument("--features", nargs="+", help="by default those of the search")
     parser.add_argument("--count", action="store_true")
     parser.add_argument("--set", nargs="+", default=[], help="further keys of the search")
+    parser.add_argument("--columns", type=Path, help="processed events in place of the reference")
     parser.add_argument("--keep", type=Path, help="folder of finished searches")
     parser.add_argument("--signals", nargs="+", metavar="NAME")
     parser.add_argument("--strengths", type=int, nargs="+", default=[25, 50, 100, 200, 400, 800])

@@ -175,6 +175,8 @@ def table(found: Sequence[dict[str, Any]]) -> None:
                 f"| {method} | {events} | {repeats} | {p.size} | {claims} | {chance:.2g} | {(p <= LEVEL / 5).sum()} | "
                 f"{kstest(p, 'uniform').pvalue:.2g} | {means} | {100 * (known > 2).mean():.1f} % | {100 * (known > 3).mean():.1f} % |"
             )
+    if not any(signal for signal, *_ in kinds):
+        return
     print(
         "\n| method | signal events | p global of each box | z in its window, 10 % | 1 % | 0.2 % |"
     )

@@ -11,6 +11,12 @@ from overdensity.ml.networks.images.convolutions import (
 )
 
 
+@pytest.fixture(autouse=True)
+def _weights_of_every_run() -> None:
+    """Give each test the same initial weights: with others, all units of a small network may be dead."""
+    torch.manual_seed(1)
+
+
 @pytest.fixture(scope="module")
 def published():
     return ConvolutionalAutoencoder(40, 40, filters=(32, 16, 4), dense=16, latent=6)

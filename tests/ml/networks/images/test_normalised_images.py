@@ -41,3 +41,15 @@ def test_published_size() -> None:
     widths = [layer.out_features for layer in energy.encoder if isinstance(layer, torch.nn.Linear)]
     assert widths == [100, 3]
     assert energy.decode(torch.eye(3)).shape == (3, 40, 40)
+
+
+def test_convolutions_of_the_decoder_are_transposed_ones_with_mirrored_kernels() -> None:
+    """The published ones are transposed, with a stride of one."""
+    decoder = network("linear").decoder
+    layers = [layer for layer in decoder.modules() if isinstance(layer, torch.nn.Conv2d)]
+    assert len(layers) == 4
+    for layer in layers:
+        x = torch.rand(2, layer.in_channels, 4, 4)
+        kernel = layer.weight.flip(2, 3).transpose(0, 1)
+        expected = torch.nn.functional.conv_transpose2d(x, kernel, layer.bias, padding=1)
+        torch.testing.assert_close(layer(x), expected)
