@@ -46,6 +46,7 @@ COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59")
 SIGNAL_REGION = "#ffa90e"
 BACKGROUND = "#3f90da"
 _LINE = 0.05  # height of a line of text, in that of a figure
+_LEAST = 1e-240  # a p-value below is drawn here: the axis must end above the smallest number
 
 CurveT = TypeVar("CurveT", LossCurve, Reliability)
 
@@ -185,24 +186,26 @@ def plot_scan(
         tev = np.asarray(centers, dtype=float) / 1000
         smallest = 1.0
         for colour, (label, values) in zip(("black", *COLOURS), p_local.items(), strict=False):
-            points = np.array([np.nan if value is None else value for value in values])
+            drawn = [np.nan if value is None else max(value, _LEAST) for value in values]
+            points = np.array(drawn)
             axes.plot(tev, points, "o-", ms=4, lw=1.4, color=colour, label=label)
             smallest = min(smallest, float(np.nanmin(points, initial=1.0)))
         if best is not None and p_global is not None:
+            star = (best[0] / 1000, max(best[1], _LEAST))
             relation = "≤" if is_limit else "="
             bound = "≥ " if is_limit else ""
             text = f"global p {relation} {p_global:.2g}\n({bound}{norm.isf(p_global):.1f}σ)"
             text += "\nextrapolated" if extrapolated else ""
             axes.annotate(
                 text,
-                (best[0] / 1000, best[1]),
+                star,
                 xytext=(14, -4),
                 textcoords="offset points",
                 fontsize=10,
                 va="top",
             )
-            axes.plot(best[0] / 1000, best[1], "*", ms=15, color=COLOURS[2], zorder=5)
-        strongest = float(norm.isf(np.clip(smallest, 1e-300, 0.5)))
+            axes.plot(*star, "*", ms=15, color=COLOURS[2], zorder=5)
+        strongest = float(norm.isf(min(smallest, 0.5)))
         bottom = min(smallest**1.25 / 30, 1e-4)  # room for the text below the star
         free = 1.0  # below which there is room for the next label
         for z in range(1, 1 + max(3, int(strongest) + 1)):

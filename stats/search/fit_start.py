@@ -165,11 +165,11 @@ def _bad_fits(found: Scan, model: FitModel) -> NDArray[np.bool_]:
     A signal lies in the sidebands of all windows but its own, and is no fault of the function: a
     start that avoids it would hide it. In the lowest quarter of the windows it cannot be told from a turn-on.
     """
-    problem, p = found.problem, found.p_local.reshape(found.shape).copy()
+    problem, log_p = found.problem, found.log_p.reshape(found.shape).copy()
     if found.shape[1] > 1:
-        p[:, 0] = 1.0  # an excess of all events is as often that of a turn-on
-    p[: len(p) // _AT_THE_START] = 1.0  # as is one next to the start
-    hidden = ~problem.tested[np.argmin(p)]
+        log_p[:, 0] = 0.0  # an excess of all events is as often that of a turn-on
+    log_p[: len(log_p) // _AT_THE_START] = 0.0  # as is one next to the start
+    hidden = ~problem.tested[np.argmin(log_p)]
     shown = replace(problem, masked=problem.masked | hidden, tested=problem.tested & ~hidden)
     again = fit_scan(shown, found.counts[None])
     parameters = np.full(found.shape, problem.columns.shape[1])

@@ -91,7 +91,7 @@ def flag_sentences(
         mentioned = mentioned[
             ~_explained(scan, null, mentioned, best=best, threshold=threshold, seed=seed)
         ]
-    sentences += _of_fits(scan, toys, mentioned)
+    sentences += _of_fits(scan, toys, mentioned, threshold)
     sentences += _of_windows(
         scan,
         refused,
@@ -129,17 +129,18 @@ def _of_function(scan: Scan) -> list[str]:
     return [said]
 
 
-def _of_fits(scan: Scan, toys: Toys, bad: NDArray[np.int64]) -> list[str]:
-    """Say of each fit that may not be quoted why."""
+def _of_fits(scan: Scan, toys: Toys, bad: NDArray[np.int64], threshold: float) -> list[str]:
+    """Say of each fit that may not be quoted why; of several partitions it need not be this one's."""
     goodness, sentences = toys.goodness(scan.fits.deviance[0]), []
     for k in bad:
         window, selection = divmod(int(k), scan.shape[1])
         low, high = scan.windows[window]
-        why = (
-            f"does not describe its sidebands (p = {goodness[k]:.2g})"
-            if scan.fits.converged[0, k]
-            else "did not converge"
-        )
+        if not scan.fits.converged[0, k]:
+            why = "did not converge"
+        elif goodness[k] < threshold:
+            why = f"does not describe its sidebands (p = {goodness[k]:.2g})"
+        else:
+            why = "may not be quoted in most partitions into folds"
         sentences.append(
             f"window {low:.0f}-{high:.0f} GeV, efficiency {scan.efficiencies[selection]:g}: "
             f"the fit {why}; it is not counted{_MAY_BE_SIGNAL}"

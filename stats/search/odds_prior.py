@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from ..p_values.local import local_p
+from ..p_values.local import local_log_p
 from ..selection.patterns import Patterns
 from ..spectra.pass_fit import efficiency, odds_covariance
 from .scan_fits import ScanProblem, fit_scan
@@ -88,9 +88,9 @@ def measured_precision(
     n_levels = problem.shape[1]
     first = fit_scan(problem, counts[None])
     observed = (counts * problem.masked).sum(axis=1)
-    p_local = local_p(observed, first.expected[0], first.error[0])
-    p_local[::n_levels] = 1.0  # before selection
-    hidden = ~problem.tested[p_local.argmin()]
+    log_p = local_log_p(observed, first.expected[0], first.error[0])
+    log_p[::n_levels] = 0.0  # before selection
+    hidden = ~problem.tested[log_p.argmin()]
     odds = fit_scan(replace(problem, masked=np.tile(hidden, (len(counts), 1))), counts[None]).odds[
         0
     ]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import FitError, InputError
-from ..p_values.local import local_log_p, z_of_log_p
+from ..p_values.local import z_of_log_p
 from ..selection.contradiction import contradicted
 from ..selection.patterns import Patterns
 from ..spectra.fit_model import FitModel
@@ -86,7 +86,7 @@ def _fitted(
     counted, sculpted, data = counted.ravel(), _checked_refused(refused, fits), fits.fits
     moved = contradicted(fits.observed, data.expected[0], data.error[0], n_levels=fits.shape[1])
     among = counted & ~(sculpted | moved) & data.converged[0]
-    hidden = int(np.where(among, fits.p_local, 1.0).argmin()) // fits.shape[1]
+    hidden = int(np.where(among, fits.log_p, 0.0).argmin()) // fits.shape[1]
     return PartitionFits(
         patterns=patterns,
         scan=hiding(fits, hidden),
@@ -131,12 +131,10 @@ class PartitionFits:
             return self
         return replace(self, scan=hiding(self.scan, window))
 
-    @cached_property
+    @property
     def log_p(self) -> Array:
         """Local p-values of the data, logarithms, shape (n_spectra,)."""
-        fits = self.scan.fits
-        error = np.hypot(fits.error[0], self._spurious)
-        return local_log_p(self.scan.observed, fits.expected[0], error)
+        return self.scan.log_p
 
     @cached_property
     def z(self) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 
 from ...core import FitError, InputError
-from ..p_values.local import local_p
+from ..p_values.local import local_log_p, local_p
 from ..selection.levels import checked_efficiencies
 from ..selection.patterns import Patterns
 from ..spectra.batch_fit import Fits, fit_free
@@ -77,6 +78,12 @@ class Scan:
     def shape(self) -> tuple[int, int]:
         """(n_windows, n_selections + 1)."""
         return len(self.windows), len(self.efficiencies)
+
+    @cached_property
+    def log_p(self) -> Array:
+        """Logarithms of the p-values, which tell strong signals whose p-values are 0 apart."""
+        error = np.hypot(self.fits.error[0], self.spurious * self.fits.expected[0])
+        return local_log_p(self.observed, self.fits.expected[0], error)
 
 
 def scan(
@@ -163,10 +170,11 @@ def scan(
     fits = fit_scan(problem, counts[None])
     observed, expected = (counts * masked).sum(axis=1), fits.expected[0]
     fraction = np.repeat(_checked_spurious(spurious, len(windows)), len(all_efficiencies))
-    p_local = local_p(observed, expected, np.hypot(fits.error[0], fraction * expected))
+    error = np.hypot(fits.error[0], fraction * expected)
 
     selected = np.tile(np.array(all_efficiencies) < 1, len(windows))
-    best = int(np.where(selected, p_local, 1.0).argmin()) // len(all_efficiencies)
+    log_p = local_log_p(observed, expected, error)
+    best = int(np.where(selected, log_p, 0.0).argmin()) // len(all_efficiencies)
     return Scan(
         windows=windows,
         efficiencies=all_efficiencies,
@@ -176,7 +184,7 @@ def scan(
         reference=reference,
         spurious=fraction,
         observed=observed,
-        p_local=p_local,
+        p_local=local_p(observed, expected, error),
     )
 
 

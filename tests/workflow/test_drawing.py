@@ -91,6 +91,15 @@ def test_labels_of_a_scan_do_not_lie_on_each_other(smallest: float, first: str) 
     assert min(gaps) > -0.2 * boxes[0].height
 
 
+def test_a_scan_down_to_zero_has_its_star_above_the_end_of_the_axis() -> None:
+    figure = plot_scan(
+        [3000, 3500], {"1 %": [0.4, 0.0]}, best=(3500, 0.0), p_global=1e-300, is_limit=False
+    )
+    (axes,) = figure.axes
+    (star,) = [line for line in axes.lines if line.get_marker() == "*"]
+    assert 0 < axes.get_ylim()[0] < np.min(star.get_ydata()) < 1e-200
+
+
 def test_scan_without_any_quotable_window_can_be_drawn() -> None:
     figure = plot_scan([3000.0], {"1 %": [None]}, best=None, p_global=None, is_limit=False)
     assert figure.axes

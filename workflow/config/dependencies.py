@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from .search import SearchConfig
 
-__all__ = ["AFFECTS", "STAGES", "Stage", "keys_of", "value_of"]
+__all__ = ["AFFECTS", "STAGES", "Stage", "keys_of", "value_of", "written_values"]
 
 Stage = Literal[
     "columns",  # event files → Parquet columns; `processors` keeps the keys of its partitions
@@ -115,3 +115,20 @@ def value_of(config: SearchConfig, key: str) -> Any:
     for name in key.split("."):
         value = value[name]
     return value
+
+
+def written_values(stage: Stage, configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the keys that affect a stage, of a configuration that a record holds.
+
+    Examples
+    --------
+    >>> written_values("uncertainties", {"seed": 1, "uncertainties": {"width": 0.1}})["uncertainties.width"]
+    0.1
+    """
+    return {key: _written(configuration, key) for key in keys_of(stage)}
+
+
+def _written(configuration: Any, key: str) -> Any:
+    for name in key.split("."):
+        configuration = configuration.get(name) if isinstance(configuration, Mapping) else None
+    return configuration

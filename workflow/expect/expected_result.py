@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from ...core import Record
 from ...core.tables import Printed, Table
 from ...stats.reach.reach_curve import EventsNeeded, ReachCurve
 from ...stats.search.printed import selection_name
+from ..config.dependencies import written_values
 from ..stages.provenance import Provenance
 
-__all__ = ["GAUSSIAN", "ExpectedPoint", "ExpectedReach", "events_with_band"]
+__all__ = ["GAUSSIAN", "ExpectedPoint", "ExpectedReach", "events_with_band", "expected_of"]
+
+logger = logging.getLogger(__name__)
 
 _WHOLE = 10  # events from which on a fraction of one is not printed
 
@@ -92,6 +99,34 @@ class ExpectedReach(Printed, Record):
             left=1,
             notes=self.flags,
         )
+
+
+def expected_of(configuration: Mapping[str, Any], out: Path) -> ExpectedReach | None:
+    """Return the expected reach of a search, from its folder; None without one, or of another search.
+
+    Parameters
+    ----------
+    configuration : mapping
+        Of the search, as its results hold it.
+    out : Path
+        Its folder, in which ``expected.json`` may be.
+    """
+    found = ExpectedReach.found_at(out / "expected.json")
+    if found is None or _searched(found.provenance.configuration) == _searched(configuration):
+        return found
+    logger.warning(
+        "%s is of another configuration; it is left out; run %s to make it again",
+        out / "expected.json",
+        ExpectedReach.made_by,
+    )
+    return None
+
+
+def _searched(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a configuration what the reach depends on, but for what is asked of it."""
+    values = written_values("expected", configuration)
+    del values["expect"]
+    return values | {"events": configuration["events"]}
 
 
 def _rows(point: ExpectedPoint) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -18,7 +18,7 @@ from ...stats.signal.yields import NumberOfEvents
 from ..calibrate.retrained import Retrained, retrained_figure
 from ..drawing import as_svg_uri, plot_losses, plot_reliability
 from ..expect.expected_figures import expected_figures
-from ..expect.expected_result import ExpectedReach
+from ..expect.expected_result import expected_of
 from ..limits.limits_figures import limits_figures
 from ..limits.limits_result import LimitsResults
 from ..stages.scores import read_trainings
@@ -102,7 +102,7 @@ def _content(results: SearchResults, out: Path) -> dict[str, Any]:
         "retrained": _retrained(out),
         "uncertainties": uncertainties_section(out),
         "limits": _limits(out),
-        "expected": _expected(out),
+        "expected": _expected(results, out),
         "independence": _independence(results),
         "function": results.function,
         "function_tests": [
@@ -238,9 +238,9 @@ def _limits(out: Path) -> dict[str, Any] | None:
     }
 
 
-def _expected(out: Path) -> dict[str, Any] | None:
+def _expected(results: SearchResults, out: Path) -> dict[str, Any] | None:
     """Return the figures of the expected reach, and what they rest on, if it was asked for."""
-    found = ExpectedReach.found_at(out / "expected.json")
+    found = expected_of(results.provenance.configuration, out)
     if found is None:
         return None
     return {

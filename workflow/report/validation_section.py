@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 
 from ...stats import WindowResult
 from ...stats.search.printed import selection_name
+from ..config.dependencies import written_values
 from ..config.region import RegionConfig
 from ..drawing import COLOURS, STYLE, as_svg_uri
 from ..stages.search_result import SearchResults
 
 __all__ = ["validation_section", "validation_sentence"]
 
-_ELSEWHERE = {"out", "columns", "cluster", "workers"}  # what does not change a result
 _SUSPICIOUS = 0.05  # p-value of the validation region below which the search is in doubt
 
 
@@ -92,9 +92,9 @@ def validation_sentence(found: SearchResults) -> str:
 
 def _shared(results: SearchResults) -> dict[str, Any]:
     """Return of a configuration what a search and its validation have in common."""
-    values = results.provenance.configuration
-    kept = {key: value for key, value in values.items() if key not in _ELSEWHERE}
-    return kept | {"region": values["region"]["cuts"]}
+    values = written_values("results", results.provenance.configuration)
+    del values["columns"]  # a validation is given those that the search has made
+    return values | {"region": values["region"]["cuts"]}
 
 
 def _shown_z(window: WindowResult) -> str:

@@ -80,22 +80,19 @@ def test_samples_are_made_without_learning_from_them():
     assert network.training
 
 
-def test_loss_raises_the_energy_of_samples():
-    torch.manual_seed(0)
-    network = NormalisedNumbers(3, nodes=(8,), latent=2)
-    both = WithNegatives(network, ChainHyper(latent_steps=2, steps=2, step=0.1))
-    x = torch.rand(20, 3)
-    torch.manual_seed(1)
-    loss = both.losses(x)
-    torch.manual_seed(1)
-    both.places.copy_(sampler(network).places[: len(both.places)])
-    made = network.errors(both.negatives(x))
-    assert loss.shape == made.shape == (20,)
+@pytest.mark.parametrize("bounds", [1.0, 0.3])
+def test_the_loss_is_low_energy_of_events_and_high_energy_of_samples(monkeypatch, bounds):
+    both = sampler(Valley(), bounds=bounds)
+    x, made = torch.rand(20, 2), torch.rand(20, 2)
+    monkeypatch.setattr(both, "negatives", lambda like: made[: len(like)])
+    events, samples = 0.5 * x.square().sum(dim=1), 0.5 * made.square().sum(dim=1)
+    torch.testing.assert_close(both.losses(x), events - samples + bounds * samples**2)
 
 
 def test_numbers_stay_within_reach():
-    numbers = NormalisedNumbers(12, nodes=(4,), latent=2, reach=3.0)
-    assert numbers.inside(torch.linspace(-9, 9, 12)).abs().max() == 3
+    numbers = NormalisedNumbers(2, nodes=(4,), latent=2, reach=3.0)
+    found = numbers.inside(torch.tensor([[-9.0, 1.0], [2.5, 9.0]]))
+    assert found.tolist() == [[-3.0, 1.0], [2.5, 3.0]]
 
 
 @pytest.mark.parametrize(("name", "value"), [("step", 0.0), ("replay", 1.5), ("buffer", 0)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import kstest
+from scipy.stats import kstest, spearmanr
 
 from overdensity.core import ConfigError, InputError
 from overdensity.stats import count_patterns, log_edges, subdivide
@@ -96,6 +96,23 @@ def test_order_of_events_with_their_draws_is_all_that_counts() -> None:
     mass = falling(1000, np.random.default_rng(5))
     one, two = (smeared_masses(mass, MODEL, THETA, rng=np.random.default_rng(s)) for s in (1, 2))
     assert not np.array_equal(one, two)
+    nearer = np.exp(np.log(3500.0) + 0.5 * (np.log(mass) - np.log(3500.0)))
+    half, whole = (
+        smeared_masses(each, MODEL, THETA, smearing=s, rng=np.random.default_rng(1))
+        for each, s in ((nearer, 0.1), (mass, 0.2))
+    )
+    assert np.array_equal(half, whole)
+
+
+def test_the_smearing_is_a_width_in_the_logarithm_of_the_mass() -> None:
+    """For normal ln m of width w, ranks correlate by 6/π asin(ρ/2) with ρ² = w² / (w² + s²)."""
+    rng = np.random.default_rng(8)
+    mass = np.exp(np.log(4000.0) + 0.08 * rng.normal(size=20_000))
+    for smearing in (0.04, 0.08, 0.3):
+        new = smeared_masses(mass, MODEL, THETA, smearing=smearing, rng=rng)
+        rho = 0.08 / np.hypot(0.08, smearing)
+        expected = 6 / np.pi * np.arcsin(rho / 2)
+        assert spearmanr(mass, new).statistic == pytest.approx(expected, abs=0.025)
 
 
 def test_masses_outside_the_scan_and_odd_smearings_are_refused() -> None:

@@ -17,6 +17,7 @@ from overdensity.stats import (
 )
 from overdensity.stats.p_values.local import local_p, z_of_p
 from overdensity.stats.search.scanning import scan
+from overdensity.stats.search.statistical_step import statistical_step
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,20 @@ def test_a_spurious_signal_widens_the_background(made, patterns, scanned):
 def test_a_spurious_signal_is_one_fraction_a_window(made, patterns, bad):
     with pytest.raises(InputError, match="10 fractions"):
         scan(patterns, made.windows, made.efficiencies, spurious=bad)
+
+
+def test_the_hidden_window_is_that_of_a_signal_whose_p_values_are_zero(box):
+    """Two windows have p = 0, as of 38σ and more; the second holds the resonance."""
+    strong = box(1, 100_000, n_signal=10_000, signal_mass=3400.0)
+    events = count_patterns(strong.mass, strong.levels, subdivide(strong.edges, 2))
+    found = scan(events, strong.windows, strong.efficiencies)
+    p, log_p = (
+        each.reshape(found.shape)[:, 1:].min(axis=1) for each in (found.p_local, found.log_p)
+    )
+    assert np.flatnonzero(p == 0).tolist() == [1, 2]
+    assert found.hidden == log_p.argmin() == 2
+    first = statistical_step(events, strong.windows, strong.efficiencies)
+    assert first.hidden == 2
 
 
 def test_windows_must_lie_on_edges(made, patterns):

@@ -46,6 +46,15 @@ def test_an_even_ratio_is_the_share_of_all_events():
     assert fit.ratio_error[0] == pytest.approx(np.sqrt(0.25 * 0.75 / n.sum()), rel=0.01)
 
 
+def test_an_even_ratio_to_the_rest_has_the_error_of_both_counts():
+    n = np.full(EDGES.size - 1, 300.0)
+    none = np.zeros(n.size, dtype=bool)
+    fit = fit_ratio(Form(bernstein(EDGES, 0), of_the_rest, np.inf), n / 3, n, none, seed=1)
+    assert fit.ratio[0] == pytest.approx(0.5)
+    selected, rest = n.sum() / 3, n.sum() * 2 / 3
+    assert fit.ratio_error[0] == pytest.approx(0.5 * np.sqrt(1 / selected + 1 / rest), rel=0.01)
+
+
 def test_more_coefficients_than_bins_are_refused():
     n, none = np.full(EDGES.size - 1, 200.0), np.zeros(EDGES.size - 1, dtype=bool)
     with pytest.raises(FitError, match="needs more than"):

@@ -8,7 +8,7 @@ import pytest
 
 from overdensity.core import InputError
 from overdensity.stats.reach.reach_curve import EventsNeeded
-from overdensity.workflow.expect.expected_result import ExpectedReach, events_with_band
+from overdensity.workflow.expect.expected_result import ExpectedReach, events_with_band, expected_of
 
 
 @pytest.fixture
@@ -44,3 +44,16 @@ def test_the_file_holds_what_the_page_on_the_interface_names(expected: Path) -> 
         wanted = [(each["z"], each["whole"]) for each in point["curve"]["needed"]]
         assert wanted == [(3.0, False), (5.0, False), (3.0, True), (5.0, True)]
         assert all(len(each["events"]) == 5 for each in point["curve"]["needed"])
+
+
+def test_only_the_reach_of_this_search_is_shown(
+    expected: Path, found: ExpectedReach, caplog: pytest.LogCaptureFixture
+) -> None:
+    configuration = found.provenance.configuration
+    later = configuration | {"expect": {"toys": 10}, "repeats": 5, "out": "elsewhere"}
+    assert expected_of(later, expected) == found
+    assert not caplog.records
+    for other in ({"seed": 2}, {"folds": 9}, {"events": {"files": ["other.parquet"]}}):
+        assert expected_of(configuration | other, expected) is None
+    assert "run 'overdensity expect' to make it again" in caplog.text
+    assert expected_of(configuration, expected / "none") is None

@@ -52,6 +52,9 @@ def test_only_the_validation_of_this_search_is_shown(results: SearchResults, out
     assert validation_section(on_side(results, "pass", out="elsewhere"), out) is not None
     assert validation_section(on_side(results, "pass", seed=2), out) is None
     assert validation_section(on_side(results, "pass", region=None), out) is None
+    limits = {"signals": {}, "strengths": [10, 20]}  # asked for after the validation
+    later = on_side(results, "pass", limits=limits, pseudo_datasets={"number": 3})
+    assert validation_section(later, out) is not None
     (out / "validation" / "results.json").unlink()
     assert validation_section(results, out) is None
 

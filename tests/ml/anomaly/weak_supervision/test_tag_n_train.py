@@ -103,7 +103,7 @@ def test_events_above_one_pass_both_cuts(fitted, events):
     np.testing.assert_array_equal(fitted.score(events) >= 1, above[0] & above[1])
 
 
-def test_default_networks_learn(events, window):
+def test_default_networks_give_scores(events, window):
     networks = {"inner_folds": 2, "networks": {"epochs": 3, "patience": 3, "device": "cpu"}}
     fast = {key: value for key, value in TagNTrain.fast.items() if key != "classifier"}
     method = make_method("tag_n_train", **fast, classifier=networks)
