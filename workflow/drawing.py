@@ -22,6 +22,7 @@ from scipy.stats import norm
 from ..core.records import atomic_path
 from ..core.windows import geometric_center
 from ..ml import LossCurve, Reliability
+from ..processors.columns.units import axis_label
 
 __all__ = [
     "BACKGROUND",
@@ -101,7 +102,7 @@ class FeatureShape:
     Attributes
     ----------
     name : str
-        Column name, used as the axis label.
+        Of the column.
     edges : ndarray, shape (n_bins + 1,)
         Bin edges.
     counts : dict of str to ndarray, shape (n_bins,)
@@ -258,15 +259,15 @@ def plot_repeats(centers: Sequence[float], z_local: NDArray[np.float64]) -> Figu
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7, 4))
-        axes = figure.subplots()
+        axes, at = figure.subplots(), np.asarray(centers) / 1000
         for partition, z in enumerate(z_local):
             label = "one partition" if partition == 0 else None
-            axes.plot(centers, z, "o", color=BACKGROUND, alpha=0.5, ms=5, label=label)
+            axes.plot(at, z, "o", color=BACKGROUND, alpha=0.5, ms=5, label=label)
         shown = np.where(np.isnan(z_local).all(axis=0), 0.0, z_local)
         axes.plot(
-            centers, np.nanmean(shown, axis=0), "_", color=COLOURS[2], ms=22, mew=2.5, label="mean"
+            at, np.nanmean(shown, axis=0), "_", color=COLOURS[2], ms=22, mew=2.5, label="mean"
         )
-        axes.set_xlabel("window [GeV]")
+        axes.set_xlabel("window center [TeV]")
         axes.set_ylabel("local significance [σ]")
         axes.legend(fontsize=9)
     return figure
@@ -294,7 +295,7 @@ def plot_features(shapes: Sequence[FeatureShape]) -> Figure:
                         label=label,
                         lw=1.5,
                     )
-            axes.set_xlabel(shape.name)
+            axes.set_xlabel(axis_label(shape.name))
             axes.set_ylabel("fraction of events")
             axes.set_ylim(bottom=0)
         for axes in grid[len(shapes) :]:

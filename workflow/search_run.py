@@ -20,7 +20,7 @@ from .limits.limits_figures import save_limits_figures
 from .limits.limits_result import LimitsResults
 from .limits.limits_run import check_limits, make_limits
 from .report.report import write_report
-from .stages.columns import check_events, make_columns
+from .stages.columns import check_events, make_columns, refuse_weights
 from .stages.hunting import make_results
 from .stages.inputs import processed_folder, varied_columns
 from .stages.run import Run, held_run
@@ -255,6 +255,7 @@ def validate_region(config: SearchConfig) -> SearchResults:
 def _check(config: SearchConfig) -> None:
     """Say what is wrong with files and names before a cluster starts."""
     check_events(config)
+    refuse_weights(Run(config))
     Run(config).method  # noqa: B018 - made to be refused
     for name in Run(config).varied:
         varied_columns(config.signal, name)

@@ -1,17 +1,18 @@
-"""Weights of events under another name than ``weight``: events that would count as if they had none."""
+"""Weights that do not count: equal ones, and those under another name than ``weight``."""
 
 from __future__ import annotations
 
 import re
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core import InputError
 from .columns import is_number, number_column
 from .opening import next_rows
 from .reading import ColumnFiles
 
-__all__ = ["is_weight", "refuse_other_weights"]
+__all__ = ["are_equal", "is_weight", "refuse_other_weights"]
 
 _PARTS = "mc|gen|generator|evt|ev|event|total|nominal|xsec|lumi"
 _WEIGHT = re.compile(rf"({_PARTS})*(weight|wgt)s?({_PARTS})*")
@@ -27,6 +28,17 @@ def is_weight(name: str) -> bool:
     ['genWeight', 'mcEventWeight', 'Weight']
     """
     return name != "weight" and _WEIGHT.fullmatch(name.lower().replace("_", "")) is not None
+
+
+def are_equal(weight: NDArray[np.floating]) -> bool:
+    """Return whether weights are one positive number: events of equal weights are counts.
+
+    Examples
+    --------
+    >>> are_equal(np.array([0.2, 0.2])), are_equal(np.array([1.0, -1.0])), are_equal(np.array([]))
+    (True, False, True)
+    """
+    return not weight.size or bool(weight[0] > 0 and np.all(weight == weight[0]))
 
 
 def refuse_other_weights(files: ColumnFiles) -> None:

@@ -12,6 +12,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from ...core import ConfigError, InputError, Record
+from ...core.progress_bar import progress
 from ..classifiers.ensemble import ClassifierHyper, balance_classes, fit_classifier
 from ..evaluation.metrics import auc, rejection
 from ..folds import fold_of
@@ -177,25 +178,27 @@ def choose_features(
             raise InputError(msg)
     rng, rounds = np.random.default_rng([seed, 5]), []
     chosen, correlation, confused = ", ".join(start), None, np.flatnonzero(part < 2)
-    while True:
-        score = np.full(len(x), 0.5)
-        if known:
-            score = _out_of_sample(scores[:, known], signal, part, seed)
-        reached = _reached(score, signal, part)
-        rounds.append(ChosenFeature(chosen, correlation, len(confused), **reached))
-        confused = np.flatnonzero((score >= hyper.low) & (score <= hyper.high) & (part < 2))
-        confused = rng.permutation(confused)[: hyper.jets]
-        left = _different(scores, known)
-        if len(known) - len(start) == hyper.most or len(confused) < _FEWEST or not left:
-            break
-        correlations = {
-            k: distance_correlation(
-                *_tensors(scores[np.ix_(confused, [*known, k])], signal[confused])
-            )
-            for k in left
-        }
-        best = max(correlations, key=lambda k: float(correlations[k]))
-        known, chosen, correlation = [*known, best], names[best], float(correlations[best])
+    with progress("choosing", hyper.most, unit="features") as advance:
+        while True:
+            score = np.full(len(x), 0.5)
+            if known:
+                score = _out_of_sample(scores[:, known], signal, part, seed)
+            reached = _reached(score, signal, part)
+            rounds.append(ChosenFeature(chosen, correlation, len(confused), **reached))
+            confused = np.flatnonzero((score >= hyper.low) & (score <= hyper.high) & (part < 2))
+            confused = rng.permutation(confused)[: hyper.jets]
+            left = _different(scores, known)
+            if len(known) - len(start) == hyper.most or len(confused) < _FEWEST or not left:
+                break
+            correlations = {
+                k: distance_correlation(
+                    *_tensors(scores[np.ix_(confused, [*known, k])], signal[confused])
+                )
+                for k in left
+            }
+            best = max(correlations, key=lambda k: float(correlations[k]))
+            known, chosen, correlation = [*known, best], names[best], float(correlations[best])
+            advance(1)
     return FeatureChoice(tuple(names[k] for k in known), tuple(rounds))
 
 

@@ -140,6 +140,7 @@ def train(
                 raise
             logger.warning("%s", str(error).replace("remove it to start anew", "it starts anew"))
     written = time.monotonic()
+    seen.passed(len(where.train_loss))
 
     def forward(batch: tuple[Tensor, ...]) -> Tensor:
         with torch.autocast(on.type, torch.bfloat16, enabled=hyper.mixed and on.type == "cuda"):
@@ -158,6 +159,7 @@ def train(
             where.validation_loss.append(_mean_loss(forward, batches, check, hyper.batch))
             _refuse_divergence(where, hyper, validated=len(check) > 0)
             _keep(where, module, hyper)
+            seen.passed(1)
             now = time.monotonic()
             if checkpoint is not None and now - written > _CHECKPOINT_SECONDS:
                 save_checkpoint(checkpoint, key, module, optimizer, where)

@@ -6,7 +6,7 @@ A method fits and knows nothing of folders. The caller encloses the call in :fun
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -56,6 +56,8 @@ class Watch:
         In the order in which the trainings ended.
     reliability : list of Reliability
         Of each classifier, on events on which its members were not trained.
+    advance : callable, optional
+        Is told how many epochs more are done, those of an interrupted training at once.
 
     Examples
     --------
@@ -68,6 +70,12 @@ class Watch:
     folder: Path | None = None
     curves: list[LossCurve] = field(default_factory=list)
     reliability: list[Reliability] = field(default_factory=list)
+    advance: Callable[[int], None] | None = None
+
+    def passed(self, epochs: int) -> None:
+        """Tell that so many epochs more are done."""
+        if self.advance is not None and epochs:
+            self.advance(epochs)
 
     def checkpoint(self, key: str) -> Path | None:
         """Return the file of the training that has this fingerprint."""
@@ -85,7 +93,9 @@ _WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
 
 
 @contextmanager
-def watch(folder: Path | None = None) -> Iterator[Watch]:
+def watch(
+    folder: Path | None = None, advance: Callable[[int], None] | None = None
+) -> Iterator[Watch]:
     """Record all trainings in the context.
 
     Parameters
@@ -93,6 +103,8 @@ def watch(folder: Path | None = None) -> Iterator[Watch]:
     folder : Path, optional
         Each training writes its state there from time to time, and goes on from it if it finds it;
         the folder is the caller's to remove when all is done.
+    advance : callable, optional
+        See :class:`Watch`; that of `core.progress_bar.progress` shows a bar.
 
     Examples
     --------
@@ -101,7 +113,7 @@ def watch(folder: Path | None = None) -> Iterator[Watch]:
     >>> seen.curves
     []
     """
-    seen = Watch(folder)
+    seen = Watch(folder, advance=advance)
     token = _WATCH.set(seen)
     try:
         yield seen

@@ -116,6 +116,8 @@ def test_repeats_are_drawn_with_their_mean() -> None:
     z = np.array([[1.0, np.nan, np.nan], [3.0, 0.5, np.nan]])
     axes = plot_repeats([3000.0, 3500.0, 4000.0], z).axes[0]
     np.testing.assert_allclose(axes.lines[-1].get_ydata(), [2.0, 0.5, 0.0])
+    np.testing.assert_allclose(axes.lines[-1].get_xdata(), [3.0, 3.5, 4.0])
+    assert axes.get_xlabel() == "window center [TeV]"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one partition", "mean"]
 
 
@@ -125,7 +127,7 @@ def test_features_are_normalised() -> None:
     )
     (axes, *_) = plot_features([shape]).axes
     assert labels(plot_features([shape])) == {"all"}
-    assert axes.get_xlabel() == "j1_mass"
+    assert axes.get_xlabel() == "j1_mass [GeV]"
 
 
 @pytest.mark.figures

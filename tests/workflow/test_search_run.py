@@ -310,9 +310,14 @@ def test_results_of_another_version_are_made_again(
 def test_weighted_events_are_refused(search_file: Path, box: Path, tmp_path: Path) -> None:
     table = pq.read_table(box)
     weighted = tmp_path / "weighted.parquet"
-    pq.write_table(table.append_column("weight", [np.full(len(table), 0.5)]), weighted)
-    with pytest.raises(InputError, match="weights other than 1"):
+    weights = np.where(np.arange(len(table)) % 2, 0.5, 1.0)
+    pq.write_table(table.append_column("weight", [weights]), weighted)
+    with pytest.raises(InputError, match="different weights"):
         run_search(load_config(search_file, [f"events.files=[{weighted}]"]))
+    results = run_search(
+        load_config(search_file, [f"events.files=[{weighted}]", "events.weights=dropped"])
+    )
+    assert any("weights (0.75 on average) and count as one each" in flag for flag in results.flags)
 
 
 def test_published_cross_fitting_is_flagged(search_file: Path) -> None:

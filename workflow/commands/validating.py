@@ -28,6 +28,10 @@ def bias(
     toys: Annotated[
         int, typer.Option(min=100, max=100_000, help="Pseudo-experiments of each mass.")
     ] = 1000,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Show all functions that fit, not that of the search alone."),
+    ] = False,
 ) -> None:
     """Let every background function generate and every function fit; writes bias.json."""
     from ..config.reading import load_config
@@ -35,6 +39,7 @@ def bias(
 
     config = load_config(file, overrides or [], out=out)
     found, path = check_bias(config, toys=toys)
+    shown = [cell for cell in found.cells if every or cell.fits == config.fit.function]
     show_table(
         ("events", "injected", "generates", "fits", "mean pull", "at"),
         [
@@ -47,7 +52,7 @@ def bias(
                 + (" !" if abs(cell.pull) > BIASED else ""),
                 f"{cell.mass:.0f} GeV",
             )
-            for cell in found.cells
+            for cell in shown
         ],
         title="mean pull of the signal yield, at the mass where it is largest",
         words=4,
@@ -56,6 +61,8 @@ def bias(
         f"!: a mean pull beyond ±{BIASED:g}, of a function that takes the other's background for signal; "
         f"the search fits {config.fit.function}"
     )
+    if rest := len(found.cells) - len(shown):
+        typer.echo(f"{rest} rows of the functions that the search does not fit: --all, or the file")
     typer.echo(f"bias: {path}")
 
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...ml import Comparison, RegionComparison, Sample
+from ...processors.columns.units import axis_label
 from ..drawing import BACKGROUND, COLOURS, STYLE
 
 __all__ = ["plot_comparison"]
@@ -68,7 +69,7 @@ def _draw_feature(axes: Axes, region: RegionComparison, data: Sample, simulation
     axes.stairs(expected[0], edges, fill=True, color=BACKGROUND, alpha=0.5, label="simulation")
     middle = (edges[1:] + edges[:-1]) / 2
     axes.errorbar(middle, counts, np.sqrt(counts), fmt="o", ms=4, color="black", label="data")
-    axes.set_xlabel(name)
+    axes.set_xlabel(axis_label(name))
     axes.set_ylabel("events")
     axes.set_title(f"region {region.name}, AUC {region.auc:.3f}", fontsize=10)
     axes.legend(fontsize=9)

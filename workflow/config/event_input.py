@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from dask.utils import parse_bytes
 from pydantic import Field, field_validator
@@ -41,6 +41,9 @@ class EventsConfig(Section):
         Go on without files that cannot be read, and list them in the result.
     retries : int
         How often a task is tried again whose worker or server failed.
+    weights : str
+        Each event counts as one. ``refused``: events with different weights are an error; ``dropped``:
+        their weights count for nothing, to search simulation as if it were data, as a test.
 
     Examples
     --------
@@ -57,6 +60,7 @@ class EventsConfig(Section):
     chunk_memory: str = "256 MB"
     skip_bad_files: bool = False
     retries: Annotated[int, Field(ge=0)] = 3
+    weights: Literal["refused", "dropped"] = "refused"
 
     @field_validator("chunk_memory", mode="before")
     @classmethod

@@ -65,7 +65,7 @@ class TrainedResponse(Record):
         bin of the fits.
     """
 
-    schema = 2  # since what passes is asked of the selection itself
+    schema = 3  # since the events that measure do not depend on the name of the signal
     made_by = "'overdensity expect'"
 
     model: str

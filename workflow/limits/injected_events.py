@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy.stats import poisson
 
 from ...core import InputError
-from ...core.identity import text_digest
 from ...ml import Sample
 from ..calibrate.retraining import smeared_sample
 from ..stages.run import Run
@@ -74,8 +73,15 @@ class InjectionTask:
     theta: tuple[float, ...] | None = None
     odds_widths: tuple[tuple[float, ...], ...] = ()
 
+    @property
+    def is_own_training(self) -> bool:
+        """Whether it is the run's own training, into which nothing is injected."""
+        return not self.strength and self.pseudo_events is None and self.theta is None
+
     def __str__(self) -> str:
         """Say the task in words."""
+        if self.is_own_training:
+            return f"{self.model}, its efficiency in the search as it is"
         into = "the data" if self.pseudo_events is None and self.theta is None else "pseudo-data"
         return f"{self.model}, {self.strength:g} events into {into}, repeat {self.repeat}"
 
@@ -143,7 +149,8 @@ def draw_signal(
     """Draw the signal events that are injected, and those that never are.
 
     Subsets of one repetition are nested in the strength, so that what changes between strengths is
-    the strength.
+    the strength, and the name of a signal changes nothing. The run's own training has seen none of
+    the signal: all events measure its efficiency.
 
     Parameters
     ----------
@@ -159,19 +166,21 @@ def draw_signal(
     injected : ndarray of int64
         Indices, as many as a Poisson variable of the mean ``task.strength``.
     kept_back : ndarray of int64
-        Indices of those that measure the efficiency.
+        Indices of those that measure the efficiency, in random order.
 
     Raises
     ------
     InputError
         If the signal events do not suffice.
     """
-    rng = np.random.default_rng([seed, 3, task.repeat, text_digest(task.model)])
+    rng = np.random.default_rng([seed, 3, task.repeat])
     order = rng.permutation(n_signal)
+    if task.is_own_training:
+        return order[:0], order
     number = int(poisson.ppf(rng.random(), task.strength)) if task.strength else 0
     check_strengths(task.signal, n_signal, [task.strength])
     chosen = order[: min(number, _for_injection(n_signal))]  # more once in a million
-    return np.sort(chosen), np.sort(order[_for_injection(n_signal) :])
+    return np.sort(chosen), order[_for_injection(n_signal) :]
 
 
 def _for_injection(n_signal: int) -> int:

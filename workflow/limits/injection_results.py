@@ -75,7 +75,7 @@ class Injection(Record):
         From loose to tight.
     """
 
-    schema = 3  # since the efficiency is that of the selection itself, and has its errors
+    schema = 4  # since all signal events measure the efficiency in the run's own training
     made_by = "'overdensity limits'"
 
     model: str

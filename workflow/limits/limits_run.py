@@ -175,7 +175,8 @@ def _campaign(
     there = {task: Injection.earlier(path) for task, path in files.items()}
     done = {task: found for task, found in there.items() if found is not None}
     missing = {str(task): task for task in tasks if task not in done}
-    with live_table("injections") as show:
+    what = "efficiencies" if all(task.is_own_training for task in tasks) else "injections"
+    with live_table(what) as show:
 
         def finished(name: str) -> None:
             task = missing[name]
@@ -188,7 +189,7 @@ def _campaign(
             client,
             inject,
             {name: (run, task, files[task].absolute()) for name, task in missing.items()},
-            description="injections",
+            description=what,
             done=finished,
         )
     return done
@@ -204,13 +205,16 @@ def _progress(
     """Return the rows of the live table: model and strength, how many are done, median z."""
     rows: dict[str, list[InjectionTask]] = {}
     for task in tasks:
-        rows.setdefault(f"{task.model}, {task.strength:g} events", []).append(task)
+        own = task.is_own_training
+        name = str(task) if own else f"{task.model}, {task.strength:g} events injected"
+        rows.setdefault(name, []).append(task)
     return {name: _state(some, done) for name, some in rows.items()}
 
 
 def _state(some: Sequence[InjectionTask], done: Mapping[InjectionTask, Injection]) -> str:
     found = [done[task].z_best for task in some if task in done]
-    z = f", median z {np.median(found):.1f}" if found else ""
+    injected = found and not some[0].is_own_training
+    z = f", median z {np.median(found):.1f}" if injected else ""
     return f"{len(found)}/{len(some)}{z}"
 
 

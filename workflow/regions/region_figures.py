@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ...processors.columns.units import axis_label
 from ..drawing import BACKGROUND, COLOURS, STYLE
 from .region_result import RegionSearchResults, RegionShape
 
@@ -103,7 +104,7 @@ def plot_closure(region: RegionShape) -> Figure:
                 color="black",
                 label="simulation",
             )
-            axes.set_xlabel(shape.name)
+            axes.set_xlabel(axis_label(shape.name))
             axes.set_ylim(bottom=0)
             axes.tick_params(labelsize=9)
         for axes in grid.flat[len(region.closure) :]:

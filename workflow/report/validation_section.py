@@ -113,14 +113,14 @@ def _plot_pulls(found: SearchResults) -> Figure:
         axes = figure.subplots()
         for width in (2, 1):
             axes.axhspan(-width, width, color=COLOURS[3], alpha=0.2, lw=0)
-        centers = [window.center for window in found.windows]
+        centers = [window.center / 1000 for window in found.windows]
         for k, row in enumerate(found.windows[0].rows):
             z = [window.rows[k].z_local for window in found.windows]
             label = "all events" if row.efficiency == 1 else selection_name(row.efficiency)
             values = np.array(z, dtype=float)  # NaN where nothing may be quoted
             axes.plot(centers, values, "o", color=COLOURS[k % len(COLOURS)], ms=5, label=label)
         axes.axhline(0.0, color="black", lw=0.8)
-        axes.set_xlabel("window [GeV]")
+        axes.set_xlabel("window center [TeV]")
         axes.set_ylabel("local significance [σ]")
         axes.legend(fontsize=9)
     return figure

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import awkward as ak
 from distributed import Client
 
 from ...core import InputError
-from ...processors import ProcessingReport, process
+from ...ml.blocks.other_weights import are_equal
+from ...processors import ProcessingReport, process, read_events
 from ..cluster.patience import PatientExecutor
 from ..config.search import SearchConfig
 from .control_plots import write_control_plots
@@ -16,12 +18,15 @@ from .inputs import (
     event_variations,
     file_set,
     processed_folder,
+    processing_report,
 )
 from .monitoring import live_monitor
 from .provenance import input_files
 from .run import Run
 
-__all__ = ["check_events", "make_columns"]
+__all__ = ["check_events", "make_columns", "refuse_weights"]
+
+_WEIGHED = 1000  # events of a file, among which different weights show
 
 
 def make_columns(run: Run, client: Client) -> ProcessingReport | None:
@@ -82,6 +87,37 @@ def _refuse_nothing(report: ProcessingReport) -> None:
             msg = f"{report.columns}: no event is left of {report.events_read}: {what}"
             raise InputError(msg)
         before = left
+
+
+def refuse_weights(run: Run) -> None:
+    """Refuse events with different weights before minutes of processing, where a look tells it.
+
+    A file of this machine is looked at; one that cannot be read is named by the processing.
+
+    Raises
+    ------
+    InputError
+        If its first events differ in their weights, and these are not to be dropped.
+    """
+    config, source = run.config, event_source(run.config.events)
+    if (
+        source is None
+        or config.events.weights == "dropped"
+        or processing_report(config, run.folder)
+    ):
+        return
+    collections = event_processor(config).collections
+    for path in [name for name in event_files(config.events) if "://" not in name][:1]:
+        try:
+            events = read_events(source, path, 0, _WEIGHED, collections=collections)
+        except InputError:
+            return
+        if "weight" in events.fields and not are_equal(ak.to_numpy(events.weight)):
+            msg = (
+                f"{path}: simulated events of different weights, and in a search each counts as one; to "
+                "search simulation as if it were data, as a test, set events.weights=dropped"
+            )
+            raise InputError(msg)
 
 
 def check_events(config: SearchConfig) -> None:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from ...core.records import write_text_atomic
 from ...processors import ColumnSet, ProcessingReport
+from ...processors.columns.units import axis_label
 from ..drawing import BACKGROUND, COLOURS, STYLE, save_figure
 
 __all__ = ["cutflow_figure", "histogram_figure", "write_control_plots"]
@@ -92,7 +93,7 @@ def histogram_figure(histograms: Mapping[str, hist.Hist[Any]]) -> Figure:
         else:
             axes.set_ylim(bottom=0)
         axes.set_ylabel("weighted events" if _is_weighted(nominal) else "events")
-        lower.set_xlabel(axis.label or axis.name)
+        lower.set_xlabel(axis.label or axis_label(axis.name))
         if varied:
             axes.legend()
             lower.axhline(1, color="black", lw=0.8)

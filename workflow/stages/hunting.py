@@ -35,7 +35,7 @@ from .block_numbers import block_numbers
 from .inputs import event_files, processing_report
 from .provenance import Provenance
 from .run import Run
-from .samples import load_masses
+from .samples import load_masses, weight_flags
 from .scores import Scores
 from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
 from .selecting import Selected, about_start, independence_of, selected_events, with_start
@@ -279,6 +279,7 @@ def _results(
             *not_searched(run.left_out),
             *skipped,
             *noticed,
+            *weight_flags(run),
         ),
         left_out=run.left_out,
         repeats=result.repeats,

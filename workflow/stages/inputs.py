@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from ...core import ConfigError, InputError, nearest_names
 from ...core.files.file_systems import absent, file_system
 from ...core.files.listing import data_suffix, same_place
 from ...ml import Method, Sample
 from ...ml.blocks.hdf5_tables import is_named_table
+from ...ml.blocks.other_weights import are_equal
 from ...processors import (
     ColumnProcessor,
     FileSet,
@@ -30,6 +33,7 @@ from ..config.region import RegionConfig
 from ..config.search import SearchConfig
 
 __all__ = [
+    "Weights",
     "column_files",
     "column_paths",
     "event_files",
@@ -43,7 +47,10 @@ __all__ = [
     "processing_report",
     "refuse_learnt",
     "varied_columns",
+    "weighed",
 ]
+
+Weights = Literal["kept", "refused", "dropped", "thinned"]
 
 _SHOWN = 5  # files that a message names
 _COLUMNS = "columns"  # what needs no processing: what Parquet files are unless another is said
@@ -277,3 +284,41 @@ def events_in_region(
     values = dict(zip(sample.names, sample.features.T, strict=True))
     shown = replace(sample, features=sample.features[:, :kept], names=sample.names[:kept])
     return shown.take(region.keeps(values))
+
+
+def weighed(sample: Sample, weights: Weights, *, file: str, seed: int) -> Sample:
+    """Return a sample as it counts.
+
+    Parameters
+    ----------
+    sample : Sample
+        The events.
+    weights : {"kept", "refused", "dropped", "thinned"}
+        What becomes of their weights: they stay; are refused where they differ; are dropped; or events
+        are thinned at random to equal weights.
+    file : str
+        One of their files, for the message.
+    seed : int
+        Of the thinning.
+
+    Raises
+    ------
+    InputError
+        If weights are refused, or events with negative weights would be thinned.
+    """
+    if sample.weight is None or not len(sample) or weights == "kept":
+        return sample
+    if weights == "thinned":
+        if sample.weight.min() < 0 or not sample.weight.max() > 0:
+            msg = f"{file}: signal events with negative or no weights cannot be injected"
+            raise InputError(msg)
+        kept = np.random.default_rng([seed, 1]).random(len(sample)) * sample.weight.max()
+        return sample.take(kept < sample.weight)
+    if weights == "refused" and not are_equal(sample.weight):
+        msg = (
+            f"{file}: events have different weights, and each of them counts as one here; if that is "
+            "meant, write files without the column 'weight'; for the searched events, set "
+            "events.weights=dropped"
+        )
+        raise InputError(msg)
+    return replace(sample, weight=None)

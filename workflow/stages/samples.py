@@ -18,13 +18,12 @@ from ...core.identity import keyed, refuse_not_finite, whole_numbers
 from ...ml import Sample, SampleStream
 from ...ml.blocks.reading import ColumnFiles
 from ..config.region import RegionConfig
-from .inputs import events_in_region, varied_columns
+from .inputs import Weights, events_in_region, varied_columns, weighed
 from .provenance import file_states
 from .run import Run
 
 __all__ = [
     "Loaded",
-    "Weights",
     "first_events",
     "load_grouped",
     "load_masses",
@@ -35,9 +34,8 @@ __all__ = [
     "load_varied",
     "read_columns",
     "signal_total",
+    "weight_flags",
 ]
-
-Weights = Literal["kept", "refused", "thinned"]
 
 _SAMPLES_KEPT = 4  # data and what stands in their place, simulation, one signal
 _FIRST = 64  # events that show what columns hold
@@ -78,11 +76,12 @@ def load_sample(
     Raises
     ------
     InputError
-        If a file or column cannot be used, events have weights, or none lies in the range.
+        If a file or column cannot be used, events have different weights, or none lies in the range.
     """
     files = run.columns if files is None else files
+    weights = run.config.events.weights if tuple(files) == run.columns else "refused"
     advice = "is it in GeV? set scan.low and scan.high"
-    return _in_scan(run, files, "refused", "events", advice, features=features)
+    return _in_scan(run, files, weights, "events", advice, features=features).sample
 
 
 def load_numbers(run: Run) -> Sample:
@@ -95,9 +94,25 @@ def load_numbers(run: Run) -> Sample:
     InputError
         As `load_sample`.
     """
-    config = run.config
-    files = ColumnFiles.open(run.columns, features=config.features, mass=config.mass)
-    return load_sample(run, features=files.features)
+    return load_sample(run, features=_names_of_numbers(run))
+
+
+def _names_of_numbers(run: Run) -> tuple[str, ...]:
+    features, mass = run.config.features, run.config.mass
+    return ColumnFiles.open(run.columns, features=features, mass=mass).features
+
+
+def weight_flags(run: Run) -> tuple[str, ...]:
+    """Say that the events of the search have weights, each of which counts as one."""
+    weights, features = run.config.events.weights, _names_of_numbers(run)
+    found = _in_scan(run, run.columns, weights, "events", "", features=features)
+    if np.isclose(found.total, found.read, rtol=1e-9):
+        return ()
+    flag = (
+        f"the events have weights ({found.total / found.read:.3g} on average) and count as one each: "
+        "simulation that is searched as if it were data tests a search, and measures nothing"
+    )
+    return (flag,)
 
 
 def first_events(run: Run) -> Sample:
@@ -108,8 +123,7 @@ def first_events(run: Run) -> Sample:
     InputError
         If a file or column cannot be used, or there are no events.
     """
-    config = run.config
-    for some in SampleStream(run.columns, config.features, config.mass, rows=_FIRST):
+    for some in SampleStream(run.columns, run.config.features, run.config.mass, rows=_FIRST):
         return some
     msg = f"{run.columns[0]}: no events in it"
     raise InputError(msg)
@@ -136,7 +150,7 @@ def load_simulation(run: Run) -> Sample | None:
         )
         raise ConfigError(msg)
     files, advice = run.config.simulation, "simulate the range of the scan"
-    return _in_scan(run, files, "kept", "simulated events", advice).without_label()
+    return _in_scan(run, files, "kept", "simulated events", advice).sample.without_label()
 
 
 def load_signal(
@@ -220,9 +234,8 @@ def read_columns(
         Column of the resonant mass, GeV.
     features : sequence of str
         Feature columns.
-    weights : {"kept", "refused", "thinned"}
-        What becomes of events with weights: they stay, are refused, or are thinned at random to
-        equal weights.
+    weights : {"kept", "refused", "dropped", "thinned"}
+        What becomes of the weights, see `weighed`.
     between : tuple of float, optional
         The range of masses to keep, GeV, without its upper edge; by default all.
     region : RegionConfig, optional
@@ -269,21 +282,7 @@ def _read(
     # In the order of ids, sums round alike whatever the files.
     rows = np.argsort(sample.event, kind="stable") if order == "ids" else np.arange(read)
     sample = sample.take(rows[(sample.mass[rows] >= low) & (sample.mass[rows] < high)])
-    if sample.weight is None or not len(sample):
-        return Loaded(sample, read, total)
-    if weights == "refused" and np.any(sample.weight != 1):
-        msg = (
-            f"{files[0]}: events have weights other than 1, and each of them counts as one here; if that "
-            "is meant, write files without the column 'weight' and search these"
-        )
-        raise InputError(msg)
-    if weights == "thinned":
-        if sample.weight.min() < 0 or not total > 0:
-            msg = f"{files[0]}: signal events with negative or no weights cannot be injected"
-            raise InputError(msg)
-        kept = np.random.default_rng([seed, 1]).random(len(sample)) * sample.weight.max()
-        sample = sample.take(kept < sample.weight)
-    return Loaded(sample, read, total)
+    return Loaded(weighed(sample, weights, file=files[0], seed=seed), read, total)
 
 
 def _signal(run: Run, files: Sequence[str], weights: Weights) -> Loaded:
@@ -312,11 +311,11 @@ def _in_scan(
     advice: str,
     *,
     features: Sequence[str] | None = None,
-) -> Sample:
+) -> Loaded:
     """Return the events in the range of the scan, or say what to do where there are none."""
     config = run.config
     low, high = config.scan.low, config.scan.high
-    sample, read, _ = read_columns(
+    loaded = read_columns(
         files,
         mass=config.mass,
         features=config.features if features is None else features,
@@ -324,18 +323,18 @@ def _in_scan(
         between=(low, high),
         region=config.region,
     )
-    if not read:
+    if not loaded.read:
         msg = f"{files[0]}: no {config.region or 'events in it'}; take other files"
         msg += "" if config.region is None else ", or change region.cuts"
         raise InputError(msg)
-    if not len(sample):
+    if not len(loaded.sample):
         mass = load_masses(run, files).mass
         msg = (
-            f"{files[0]}: none of {read} {none_of} has {config.mass} between {low:g} and {high:g} GeV, "
+            f"{files[0]}: none of {loaded.read} {none_of} has {config.mass} between {low:g} and {high:g} GeV, "
             f"but from {mass.min():.4g} to {mass.max():.4g}; {advice}"
         )
         raise InputError(msg)
-    return sample
+    return loaded
 
 
 def load_grouped(

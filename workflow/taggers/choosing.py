@@ -15,6 +15,7 @@ from ...core import ConfigError, InputError, nearest_names
 from ...core.files.outputs import refuse_unwritable
 from ...core.identity import no_feature, whole_numbers
 from ...ml.blocks.equal_events import refuse_equal_rows
+from ...ml.blocks.other_weights import are_equal
 from .applying import inside, opened
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def numbers_of(
     """
     files = [name for path in paths for name in inside(path)]
     read: dict[str, list[NDArray[Any]]] = {}
+    weights: list[NDArray[Any]] = []
     for name in files:
         with opened(name) as file:
             present = file.schema_arrow.names
@@ -94,9 +96,10 @@ def numbers_of(
                     raise InputError(msg)
             weight = [each for each in present if each == "weight"]
             table = file.read(columns=["label", "event", *columns, *weight])
-        if weight and np.any(_numbers("weight", table["weight"], name) != 1):
+        weights.append(_numbers("weight", table["weight"], name) if weight else np.ones(1))
+        if not are_equal(np.concatenate(weights)):
             msg = (
-                f"{name}: jets have weights other than 1, and each of them counts as one here; drop the "
+                f"{name}: jets have different weights, and each of them counts as one here; drop the "
                 "column 'weight'"
             )
             raise InputError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ import numpy as np
 from ...core import ConfigError, InputError
 from ...core.files.outputs import refuse_unwritable
 from ...core.identity import no_feature
-from ...ml import Sample, SampleStream
+from ...core.progress_bar import progress
+from ...ml import Sample, SampleStream, watch
 from ...ml.blocks.equal_events import refuse_equal_rows
 from ..config.reading import apply_override
 
@@ -60,7 +62,9 @@ def train_to_file(
     seed: int = 1,
     mass: str = "mjj",
 ) -> tuple[str, Reached]:
-    """Train a tagger and write it.
+    """Train a tagger and write it; one that was interrupted goes on from its last epochs.
+
+    Until it is done, its state is in a folder ``.unfinished`` beside the file.
 
     Parameters
     ----------
@@ -103,8 +107,17 @@ def train_to_file(
     settings: dict[str, Any] = {}
     for override in overrides:
         apply_override(settings, override)
-    tagger_hyper(kind, {} if before is not None else settings)  # refused before jets are read
+    known = None if before is None or before.kind != kind else before.hyper
+    hyper = tagger_hyper(kind, settings, default=known)  # refused before jets are read
     jets = labelled_jets(files, columns, mass)
-    tagger, reached = train_tagger(jets, kind, settings, members=members, seed=seed, start=before)
+    unfinished = out.with_name(f"{out.name}.unfinished")
+    with (
+        progress(f"training {kind}", members * hyper.training.epochs, unit="epochs") as advance,
+        watch(unfinished, advance),
+    ):
+        tagger, reached = train_tagger(
+            jets, kind, settings, members=members, seed=seed, start=before
+        )
     save_tagger(out, tagger)
+    shutil.rmtree(unfinished, ignore_errors=True)
     return kind, reached

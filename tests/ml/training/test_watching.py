@@ -63,6 +63,19 @@ def test_interrupted_training_goes_on_and_ends_as_it_would_have(tmp_path, monkey
         assert torch.equal(value, resumed.states[0][name])
 
 
+def test_epochs_are_told_as_they_pass_and_those_of_an_interrupted_training_at_once(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("overdensity.ml.training.engine._CHECKPOINT_SECONDS", 0.0)
+    before, after = [], []
+    with pytest.raises(KeyboardInterrupt), watch(tmp_path, before.append):
+        fit(interrupt_after=15)  # in the third epoch of 5 steps, each validated by one more
+    with watch(tmp_path, after.append):
+        fit()
+    assert before == [1, 1]
+    assert after == [2, 1, 1, 1]
+
+
 def test_other_training_does_not_take_the_checkpoint(tmp_path):
     with watch(tmp_path):
         fit()

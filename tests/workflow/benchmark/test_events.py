@@ -29,7 +29,7 @@ from overdensity.workflow.config.benchmark import BenchmarkConfig
 Make = Callable[..., BenchmarkConfig]
 
 
-def write(path: Path, label: int, n: int, *, weight: float = 1.0) -> str:
+def write(path: Path, label: int, n: int, *, weight: Any = 1.0) -> str:
     """Write events whose masses lie one after the other between 3 and 4 TeV."""
     mass = np.linspace(3000, 4000, n, endpoint=False)
     feature = np.random.default_rng(label).random(n).astype(np.float32)
@@ -130,8 +130,8 @@ def test_strengths_are_numbers_of_events(make: Make) -> None:
 
 
 def test_weighted_events_are_refused(make: Make, tmp_path: Path) -> None:
-    weighted = write(tmp_path / "weighted.parquet", 0, 50, weight=2.0)
-    with pytest.raises(InputError, match=r"weighted\.parquet: events have weights other than 1"):
+    weighted = write(tmp_path / "weighted.parquet", 0, 50, weight=np.arange(1.0, 51.0))
+    with pytest.raises(InputError, match=r"weighted\.parquet: events have different weights"):
         load_source(make(background=weighted), "background", ("j1_tau21",))
 
 

@@ -66,4 +66,8 @@ def test_all_functions_generate_and_fit(call: Call, search_file: Path) -> None:
     n = len(background_functions())
     assert len(found.cells) == 6 * n**2
     assert "mean pull" in out
+    assert out.count("GeV") == 6 * n
+    assert f"{6 * n * (n - 1)} rows of the functions that the search does not fit" in out
+    _, out, _ = call("validate", "bias", search_file, "--toys", "100", "--all")
+    assert out.count("GeV") == 6 * n**2
     assert all(abs(cell.pull) < 1 for cell in found.cells if cell.generates == cell.fits)

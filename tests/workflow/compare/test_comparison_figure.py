@@ -28,5 +28,5 @@ def test_simulation_is_normalised_to_the_data_of_the_region() -> None:
     (drawn,) = right.patches
     (points, *_) = right.lines
     assert np.allclose(drawn.get_data().values, points.get_ydata())
-    assert right.get_xlabel() == "met"
+    assert right.get_xlabel() == "met [GeV]"
     assert right.get_title().startswith("region 2")

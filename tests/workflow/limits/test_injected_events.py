@@ -54,6 +54,23 @@ def test_injected_events_are_nested_in_the_strength_and_never_measure_the_effici
     assert len(kept) == 500
 
 
+def test_the_run_itself_is_measured_with_all_events_and_no_name_decides_which(
+    task: InjectionTask,
+) -> None:
+    injected, measure = draw_signal(1000, task, 1)
+    assert not len(injected)
+    assert sorted(measure) == list(range(1000))
+    assert sorted(measure[:500]) != list(range(500))  # where not all are scored, any are
+    for strength in (0.0, 50.0):  # into pseudo-data
+        named = [
+            dataclasses.replace(task, model=name, strength=strength, pseudo_events=3000)
+            for name in ("Z' 3.5", "z")
+        ]
+        for one, other in zip(*(draw_signal(1000, each, 1) for each in named), strict=True):
+            assert np.array_equal(one, other)
+        assert len(draw_signal(1000, named[0], 1)[1]) == 500
+
+
 def test_number_of_injected_events_is_poisson(task: InjectionTask) -> None:
     sizes = [
         len(draw_signal(1000, dataclasses.replace(task, strength=40.0, repeat=repeat), 1)[0])
@@ -117,3 +134,4 @@ def test_a_task_says_itself_in_words(task: InjectionTask) -> None:
     assert str(dataclasses.replace(task, strength=40.0, repeat=2)) == (
         "Z', 40 events into the data, repeat 2"
     )
+    assert str(task) == "Z', its efficiency in the search as it is"

@@ -44,5 +44,5 @@ def test_a_file_of_another_schema_is_refused_with_the_reason(tmp_path: Path) -> 
     values = MADE.to_dict()
     del values["schema"]
     (tmp_path / "old.json").write_text(json.dumps(values))
-    with pytest.raises(InputError, match=r"old.json: Injection is of schema 1, .* reads schema 3"):
+    with pytest.raises(InputError, match=r"old.json: Injection is of schema 1, .* reads schema 4"):
         Injection.from_json(tmp_path / "old.json")

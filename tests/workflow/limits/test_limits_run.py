@@ -22,6 +22,7 @@ from overdensity.workflow.limits.injection_results import Injection
 from overdensity.workflow.limits.limits_figures import limits_figures
 from overdensity.workflow.limits.limits_result import LimitsResults
 from overdensity.workflow.limits.limits_run import check_limits
+from overdensity.workflow.limits.signal_models import read_signal_models
 from overdensity.workflow.search_run import run_limits
 from overdensity.workflow.stages.run import Run
 
@@ -156,6 +157,22 @@ def test_interrupted_campaign_goes_on_where_it_was(again: Path, found: LimitsRes
     assert set(after) == set(before)
     assert all(after[path] == before[path] for path in set(before) - set(gone))
     assert made.signals == found.signals
+
+
+def test_progress_says_what_is_injected_and_what_is_measured(campaign: Path) -> None:
+    run = Run(load_config(campaign / "search.yaml"))
+    results = SearchResults.from_json(campaign / "run" / "results.json")
+    (signal,) = read_signal_models(run, run.config.limits)
+    tasks = limits._tasks(run.config.limits, signal, results, run.columns, {"theta": (1.0,)})
+    name = next((campaign / "run" / "limits").glob("*-s0-r0-*.json"))
+    rows = limits._progress(tasks, {task: Injection.from_json(name) for task in tasks})
+    assert list(rows) == [
+        "Z' 3.8, its efficiency in the search as it is",
+        "Z' 3.8, 0 events injected",
+        "Z' 3.8, 100 events injected",
+    ]
+    assert [row.startswith("1/1") for row in rows.values()] == [True, False, False]
+    assert ["median z" in row for row in rows.values()] == [False, True, True]
 
 
 def test_failure_in_the_middle_keeps_what_is_done(

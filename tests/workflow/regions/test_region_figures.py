@@ -30,7 +30,7 @@ def test_figures_hold_data_and_limits(region_search: Path) -> None:
 def test_the_closure_of_each_feature_is_drawn(region_search: Path) -> None:
     found = RegionSearchResults.from_json(region_search / "run" / "regions.json").regions[0]
     names = [axes.get_xlabel() for axes in plot_closure(found).axes]
-    assert names == ["l1_pt", "n_jets", "", ""]
+    assert names == ["l1_pt [GeV]", "n_jets", "", ""]
     shown = plot_closure(found).axes[0].patches[0].get_data().values
     np.testing.assert_array_equal(shown, found.closure[0].drawn)
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from overdensity.core import ConfigError, InputError
@@ -20,7 +23,12 @@ from overdensity.processors import (
 from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.config.reading import parse_config
 from overdensity.workflow.config.search import SearchConfig
-from overdensity.workflow.stages.columns import _refuse_nothing, check_events, make_columns
+from overdensity.workflow.stages.columns import (
+    _refuse_nothing,
+    check_events,
+    make_columns,
+    refuse_weights,
+)
 from overdensity.workflow.stages.inputs import event_format, event_source, processing_report
 from overdensity.workflow.stages.run import Run
 
@@ -44,6 +52,20 @@ def test_keys_that_cannot_be_used_are_named(tmp_path, name, keys, complaint) -> 
     (tmp_path / name).touch()
     with pytest.raises(ConfigError, match=complaint):
         check_events(config(f"{tmp_path}/{name}", **keys))
+
+
+def test_different_weights_are_refused_before_events_are_processed(tmp_path: Path) -> None:
+    def run(weight: list[float], **events: Any) -> Run:
+        path = tmp_path / "box.parquet"
+        table = {f"particles_{x}": [[0.5, 0.25]] * len(weight) for x in ("pt", "eta", "phi")}
+        pq.write_table(pa.table({**table, "weight": np.array(weight)}), path)
+        files = {"files": str(path), "format": "parquet", **events}
+        return Run(parse_config({"events": files, "out": str(tmp_path / "run")}))
+
+    with pytest.raises(InputError, match=r"different weights.*set events\.weights=dropped"):
+        refuse_weights(run([1.0, 1.0, -1.0]))
+    refuse_weights(run([1.0, 1.0, -1.0], weights="dropped"))
+    refuse_weights(run([0.2, 0.2, 0.2]))
 
 
 @dataclass(frozen=True)

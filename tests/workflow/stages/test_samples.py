@@ -19,6 +19,7 @@ from overdensity.workflow.stages.samples import (
     load_simulation,
     read_columns,
     signal_total,
+    weight_flags,
 )
 
 from ...conftest import HIGH, LOW
@@ -75,10 +76,28 @@ def test_a_region_cuts_on_columns_that_are_no_features(search_file: Path, tmp_pa
 
 def test_weighted_events_are_not_counted(run: Run, tmp_path: Path) -> None:
     path = written(tmp_path / "a.parquet", np.full(3, 4000.0), weight=np.array([1.0, 2.0, 1.0]))
-    with pytest.raises(InputError, match=r"a\.parquet: events have weights other than 1"):
+    with pytest.raises(InputError, match=r"a\.parquet: events have different weights"):
         load_sample(run, [path])
-    with pytest.raises(InputError, match="weights other than 1"):
+    with pytest.raises(InputError, match="different weights"):
         load_signal(run, [path], weights="refused")
+    equal = written(tmp_path / "b.parquet", np.full(3, 4000.0), weight=np.full(3, 0.2))
+    assert load_sample(run, [equal]).weight is None
+    negative = written(tmp_path / "c.parquet", np.full(3, 4000.0), weight=np.full(3, -1.0))
+    with pytest.raises(InputError, match="different weights"):
+        load_sample(run, [negative])
+
+
+def test_weights_of_the_searched_events_alone_are_dropped_and_it_is_said(
+    search_file: Path, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "a.parquet", np.full(3, 4000.0), weight=np.array([1.0, 2.0, -1.5]))
+    run = Run(load_config(search_file, [f"events.files=[{path}]", "events.weights=dropped"]))
+    assert load_sample(run).weight is None
+    (flag,) = weight_flags(run)
+    assert "weights (0.5 on average) and count as one each" in flag
+    other = written(tmp_path / "b.parquet", np.full(3, 4000.0), weight=np.array([1.0, 2.0, 1.0]))
+    with pytest.raises(InputError, match="different weights"):
+        load_sample(run, [other])
 
 
 def test_simulation_keeps_its_weights_and_loses_its_labels(

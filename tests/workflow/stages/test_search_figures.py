@@ -50,7 +50,7 @@ def test_spectra_are_those_of_the_best_window(results: SearchResults) -> None:
 def test_features_are_those_of_the_histograms(finished_run: Path, tmp_path: Path) -> None:
     figure = feature_figure(finished_run / "histograms.json")
     assert figure is not None
-    assert [axes.get_xlabel() for axes in figure.axes[:2]] == ["j1_mass", "j1_tau21"]
+    assert [axes.get_xlabel() for axes in figure.axes[:2]] == ["j1_mass [GeV]", "j1_tau21"]
     assert feature_figure(tmp_path / "none.json") is None
 
 

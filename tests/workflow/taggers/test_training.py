@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 from overdensity.core import ConfigError, InputError
 from overdensity.ml.evaluation.metrics import auc
 from overdensity.ml.tagging.tagger_file import load_tagger
+from overdensity.ml.training.watching import Watch
 from overdensity.workflow.taggers.training import labelled_jets, train_to_file
 
-from .conftest import write_jets
+from .conftest import SMALL, write_jets
 
 
 def test_an_event_may_have_several_jets(jet_file: Path, tmp_path: Path) -> None:
@@ -40,6 +42,39 @@ def test_a_training_begins_with_a_file(tagger_file: Path, jet_file: Path, tmp_pa
     assert (new.hyper.phi, new.hyper.training.epochs) == (old.hyper.phi, 1)
     jets = labelled_jets([str(jet_file)], ("constituents",), "mjj")
     np.testing.assert_allclose(new.score(jets), old.score(jets), atol=0.02)
+
+
+def test_an_interrupted_training_goes_on_and_ends_as_it_would_have(
+    jet_file: Path,
+    tagger_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    out, epochs = tmp_path / "prongs.tagger", []
+
+    def interrupted(watch: Watch, number: int) -> None:
+        epochs.append(number)
+        if len(epochs) == 5:
+            raise KeyboardInterrupt
+
+    def train() -> None:
+        columns = ("constituents",)
+        train_to_file([str(jet_file)], out, columns=columns, kind="pfn", overrides=SMALL)
+
+    monkeypatch.setattr("overdensity.ml.training.engine._CHECKPOINT_SECONDS", 0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(Watch, "passed", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train()
+    assert [path.name for path in tmp_path.iterdir()] == ["prongs.tagger.unfinished"]
+    monkeypatch.setattr("overdensity.core.progress_bar._LOG_EVERY", 0.0)
+    with caplog.at_level(logging.INFO):
+        train()
+    assert "training pfn: 3 of 8 epochs" in caplog.text  # at once
+    assert [path.name for path in tmp_path.iterdir()] == ["prongs.tagger"]
+    jets = labelled_jets([str(jet_file)], ("constituents",), "mjj")
+    assert np.array_equal(load_tagger(out).score(jets), load_tagger(tagger_file).score(jets))
 
 
 def test_a_wrong_word_is_refused_before_jets_are_read(tmp_path: Path) -> None:
