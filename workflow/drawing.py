@@ -264,9 +264,8 @@ def plot_repeats(centers: Sequence[float], z_local: NDArray[np.float64]) -> Figu
             label = "one partition" if partition == 0 else None
             axes.plot(at, z, "o", color=BACKGROUND, alpha=0.5, ms=5, label=label)
         shown = np.where(np.isnan(z_local).all(axis=0), 0.0, z_local)
-        axes.plot(
-            at, np.nanmean(shown, axis=0), "_", color=COLOURS[2], ms=22, mew=2.5, label="mean"
-        )
+        mean = np.nanmean(shown, axis=0)
+        axes.plot(at, mean, "_", color=COLOURS[2], ms=22, mew=2.5, label="mean")
         axes.set_xlabel("window center [TeV]")
         axes.set_ylabel("local significance [σ]")
         axes.legend(fontsize=9)
