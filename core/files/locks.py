@@ -2,11 +2,13 @@
 
 A lock is a small file, made in one step (by a hard link, which is one step on NFS too). Its owner
 touches it once a minute. It is taken over where its process has ended, on this machine, or where it
-was not touched for half an hour, by the clock of the file system, on another one.
+was not touched for half an hour, by the clock of the file system, on another one. Who takes over is
+alone in judging it: another who judged the same owner would remove the lock of the first to come.
 """
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import json
 import logging
@@ -19,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import InputError
 
@@ -96,14 +98,15 @@ def _taken(lock: Path, what: str, why: str) -> str | None:
         for _ in range(_ATTEMPTS):
             if _linked(mine, lock):
                 return str(ours["token"])
-            theirs = _owner(lock)
-            if not lock.exists():  # given back meanwhile
-                continue
-            end = _ended(theirs, _age(lock, mine))
-            if end is None:
-                raise InputError(_refusal(lock, what, theirs, _age(lock, mine), why))
-            if _removed(lock, theirs):
-                logger.warning("%s: took over the lock of %s, %s", what, _named(theirs), end)
+            with _judging(lock):
+                theirs = _owner(lock)
+                if not lock.exists():  # given back meanwhile
+                    continue
+                end = _ended(theirs, _age(lock, mine))
+                if end is None:
+                    raise InputError(_refusal(lock, what, theirs, _age(lock, mine), why))
+                lock.unlink(missing_ok=True)
+            logger.warning("%s: took over the lock of %s, %s", what, _named(theirs), end)
         raise InputError(_refusal(lock, what, _owner(lock), 0.0, why))
     finally:
         mine.unlink(missing_ok=True)
@@ -124,19 +127,40 @@ def _linked(mine: Path, lock: Path) -> bool:
     return True
 
 
-def _removed(lock: Path, judged: dict[str, Any]) -> bool:
-    """Remove a lock that was judged; one that another has taken meanwhile is given back."""
-    aside = lock.with_name(f"{lock.name}.{uuid.uuid4().hex}.old")
+@contextmanager
+def _judging(lock: Path) -> Iterator[None]:
+    """Be the only one to judge and remove a lock."""
+    judge = lock.with_name(f"{lock.name}.judge")
+    file = _alone(judge)
     try:
-        lock.rename(aside)  # of several processes, one succeeds
-    except FileNotFoundError:
-        return False
-    same = _owner(aside) == judged
-    if not same:
-        with suppress(OSError):
-            os.link(aside, lock)
-    aside.unlink(missing_ok=True)
-    return same
+        yield
+    finally:
+        if file is not None:
+            judge.unlink(
+                missing_ok=True
+            )  # before it is given back: who waits for it asks for another
+            file.close()
+
+
+def _alone(path: Path) -> IO[str] | None:
+    """Open a file that no other process or thread has so, which ends with the process.
+
+    None where the file system has no such locks; one then judges as if alone.
+    """
+    while True:
+        try:
+            file = path.open("a", encoding="utf-8")
+        except OSError:
+            return None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            file.close()
+            return None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()  # its last owner has removed it
 
 
 def _ended(owner: dict[str, Any], age: float) -> str | None:

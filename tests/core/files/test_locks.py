@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -125,9 +126,18 @@ def test_a_lock_that_cannot_be_read_is_removed_when_it_is_old(lock: Path, text) 
         pass
 
 
-def test_one_of_many_gets_a_lock_whose_owner_has_ended(lock: Path) -> None:
+@pytest.mark.parametrize("seed", range(8))
+def test_one_of_many_gets_a_lock_whose_owner_has_ended(
+    lock: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
     change(lock, minutes=60)
-    inside, most, refused = [], [], []
+    inside, most, refused, rng = [], [], [], random.Random(seed)
+    owner = locks._owner
+
+    def slowly(path: Path) -> dict:  # so that one is interrupted between any two of its steps
+        found = owner(path)
+        time.sleep(rng.choice((0, 0.005, 0.02)))
+        return found
 
     def enter() -> None:
         try:
@@ -139,6 +149,7 @@ def test_one_of_many_gets_a_lock_whose_owner_has_ended(lock: Path) -> None:
         except InputError:
             refused.append(1)
 
+    monkeypatch.setattr(locks, "_owner", slowly)
     threads = [threading.Thread(target=enter) for _ in range(12)]
     for thread in threads:
         thread.start()
