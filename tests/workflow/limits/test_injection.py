@@ -177,20 +177,24 @@ def test_key_leaves_out_what_does_not_matter(
 def test_training_on_smeared_data_that_hold_signal_is_that_on_pure_background(
     run: Run, task: InjectionTask, tmp_path: Path
 ) -> None:
-    """The box holds 120 signal events: injected on top they train twice, smeared they hardly do."""
+    """The box holds 120 signal events: injected on top they train twice, smeared they hardly do.
+
+    Of the way from pure background to twice the signal, smeared events go 0.21 ± 0.06 (96 repeats);
+    one training gives anything from none to all of the signal.
+    """
     theta = background_parameters(scored(run))
     pool = make_box(tmp_path / "pool.parquet", background=30_000, signal=0, seed=21)
     pure = dataclasses.replace(task, base=(str(pool),), pseudo_events=6000)
 
     def efficiency(into: InjectionTask) -> float:
-        tasks = [dataclasses.replace(into, strength=30.0, repeat=k) for k in range(24)]
+        tasks = [dataclasses.replace(into, strength=30.0, repeat=k) for k in range(72)]
         return float(np.mean([made(run, each, tmp_path).selections[-1].eps_s for each in tasks]))
 
     alone = efficiency(pure)
     smeared = efficiency(dataclasses.replace(task, theta=theta))
     twice = efficiency(task)
     assert alone < 0.7 * twice
-    assert smeared < 1.3 * alone
+    assert smeared - alone < 0.4 * (twice - alone)
 
 
 def scored(run: Run) -> Run:
