@@ -20,14 +20,13 @@ import numpy as np
 from overdensity.ml.tagging.feature_choice import ChoiceHyper, FeatureChoice
 from overdensity.ml.tagging.tagger import Reached
 from overdensity.ml.tagging.tagger_file import load_tagger
+from overdensity.workflow.tables import rejection_text
 from overdensity.workflow.taggers.choosing import choose_to_file
 from overdensity.workflow.taggers.training import labelled_jets, train_to_file
 
 CONSTITUENTS = "constituents_40"
-NETWORK = (
-    *("particles=40", "training.epochs=8"),
-    *("training.batch=256", "training.learning_rate=3e-3"),
-)
+TRAINING = ("epochs=8", "batch=256", "learning_rate=3e-3")
+NETWORK = ("particles=40", *(f"training.{each}" for each in TRAINING))
 
 
 def chosen(columns: Path, out: Path, most: int, seed: int) -> FeatureChoice:
@@ -47,7 +46,8 @@ def network(columns: Path, out: Path, seed: int) -> Reached:
     file = out / f"pfn-{seed}.tagger"
     if not file.is_file():
         train_to_file(
-            *([str(columns)], file),
+            [str(columns)],
+            file,
             columns=[CONSTITUENTS],
             kind="pfn",
             overrides=NETWORK,
@@ -58,13 +58,6 @@ def network(columns: Path, out: Path, seed: int) -> Reached:
     jets = labelled_jets([str(columns)], [CONSTITUENTS], "mass")
     jets = jets.take(~np.isin(jets.event, tagger.event))
     return Reached.of(tagger.score(jets), np.asarray(jets.label) != 0)
-
-
-def shown(rejection: float | None, background: int | None) -> str:
-    """Return a rejection with the error of the number of background jets that pass."""
-    if rejection is None or not background:
-        return "∞"
-    return f"{rejection:.0f} ± {rejection * (rejection / background) ** 0.5:.0f}"
 
 
 def main() -> None:
@@ -82,10 +75,14 @@ def main() -> None:
         rounds = chosen(given.columns, given.out, given.most, seed).rounds
         for number, each in enumerate(rounds):
             name = each.name if number == 0 else f"{number + 2}: and `{each.name}`"
-            cells = [shown(r, each.background) for r in (each.rejection_50, each.rejection_30)]
+            cells = [
+                rejection_text(r, each.background) for r in (each.rejection_50, each.rejection_30)
+            ]
             print(f"| {name} | {each.auc:.4f} | {cells[0]} | {cells[1]} |")
         found = network(given.columns, given.out, seed)
-        cells = [shown(r, found.background) for r in (found.rejection_50, found.rejection_30)]
+        cells = [
+            rejection_text(r, found.background) for r in (found.rejection_50, found.rejection_30)
+        ]
         print(f"| `pfn`, 40 constituents | {found.auc:.4f} | {cells[0]} | {cells[1]} |\n")
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isinf, sqrt
 
 from rich.console import Console
 from rich.markup import escape
 
 from ..core.tables import Style, Table
 
-__all__ = ["print_table", "say", "say_flags", "show_table"]
+__all__ = ["print_table", "rejection_text", "say", "say_flags", "show_table"]
 
 
 def show_table(
@@ -74,3 +75,23 @@ def say_flags(flags: Iterable[str]) -> None:
     """Print what a reader must know of a result, a line each."""
     for flag in flags:
         Console().print(f"[yellow]flag:[/] {escape(flag)}", soft_wrap=True)
+
+
+def rejection_text(value: float | None, background: int | None) -> str:
+    """Return a rejection with its error, that of the number of background jets which pass.
+
+    Parameters
+    ----------
+    value : float or None
+        The rejection; None where no background passes.
+    background : int or None
+        Jets of background of which it is; without them there is no error.
+
+    Examples
+    --------
+    >>> rejection_text(100.0, 400), rejection_text(None, 400), rejection_text(100.0, None)
+    ('100 ± 50', '∞', '100')
+    """
+    if value is None or isinf(value):
+        return "∞"
+    return f"{value:.0f}" + (f" ± {value * sqrt(value / background):.0f}" if background else "")

@@ -136,9 +136,7 @@ def _judging(lock: Path) -> Iterator[None]:
         yield
     finally:
         if file is not None:
-            judge.unlink(
-                missing_ok=True
-            )  # before it is given back: who waits for it asks for another
+            judge.unlink(missing_ok=True)  # still held: who waits for this one asks for another
             file.close()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,8 +56,9 @@ class Scan:
     spurious : ndarray of shape (n_spectra,)
         Standard deviation of the signal that the function fabricates in the signal region, as a
         fraction of the background there.
-    observed, p_local : ndarray of shape (n_spectra,)
-        Events in the signal region, and their local p-value.
+    observed, p_local, log_p : ndarray of shape (n_spectra,)
+        Events in the signal region, their local p-value, and its logarithm, which tells strong signals
+        whose p-values are 0 apart.
     """
 
     windows: Array
@@ -73,17 +73,12 @@ class Scan:
     spurious: Array
     observed: Array
     p_local: Array
+    log_p: Array
 
     @property
     def shape(self) -> tuple[int, int]:
         """(n_windows, n_selections + 1)."""
         return len(self.windows), len(self.efficiencies)
-
-    @cached_property
-    def log_p(self) -> Array:
-        """Logarithms of the p-values, which tell strong signals whose p-values are 0 apart."""
-        error = np.hypot(self.fits.error[0], self.spurious * self.fits.expected[0])
-        return local_log_p(self.observed, self.fits.expected[0], error)
 
 
 def scan(
@@ -185,6 +180,7 @@ def scan(
         spurious=fraction,
         observed=observed,
         p_local=local_p(observed, expected, error),
+        log_p=log_p,
     )
 
 

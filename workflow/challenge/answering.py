@@ -175,7 +175,7 @@ def _number(results: SearchResults, best: BestResult) -> tuple[Measured | None, 
     """Return the number of signal events before selection, and how it was found.
 
     What a fit of all events may call a deficit holds at least the events of the peak that was found
-    among the selected ones. The error stays: a number moved to where the truth can be is no further from it.
+    among the selected ones. The error stays: where the truth is at least that, the number moved is no further from it.
     """
     found = results.before_selection
     if found is None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import isinf, sqrt
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..tables import say_flags, show_table
+from ..tables import rejection_text, say_flags, show_table
 from .options import Hyper
 
 __all__ = ["apply", "export", "select", "tag", "train"]
@@ -74,8 +73,8 @@ def train(  # noqa: PLR0917 - typer knows arguments by their names
                 f"{reached.jets}",
                 f"{reached.accuracy:.4f}",
                 f"{reached.auc:.4f}",
-                _rejection(reached.rejection_50, reached.background),
-                _rejection(reached.rejection_30, reached.background),
+                rejection_text(reached.rejection_50, reached.background),
+                rejection_text(reached.rejection_30, reached.background),
             )
         ],
         words=1,
@@ -166,27 +165,14 @@ def select(  # noqa: PLR0917 - typer knows arguments by their names
                 "" if each.dcorr is None else f"{each.dcorr:.3f}",
                 f"{each.confused}",
                 f"{each.auc:.4f}",
-                _rejection(each.rejection_50, each.background),
-                _rejection(each.rejection_30, each.background),
+                rejection_text(each.rejection_50, each.background),
+                rejection_text(each.rejection_30, each.background),
             )
             for each in found.rounds
         ],
         words=1,
     )
     typer.echo(f"{len(found.names)} features: {out}")
-
-
-def _rejection(value: float | None, background: int | None) -> str:
-    """Return a rejection with its error, that of the number of background jets which pass.
-
-    Examples
-    --------
-    >>> _rejection(100.0, 400), _rejection(None, 400), _rejection(100.0, None)
-    ('100 ± 50', '∞', '100')
-    """
-    if value is None or isinf(value):
-        return "∞"
-    return f"{value:.0f}" + (f" ± {value * sqrt(value / background):.0f}" if background else "")
 
 
 def _names(columns: str) -> list[str]:

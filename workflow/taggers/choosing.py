@@ -84,7 +84,7 @@ def numbers_of(
     """
     files = [name for path in paths for name in inside(path)]
     read: dict[str, list[NDArray[Any]]] = {}
-    weights: list[NDArray[Any]] = []
+    weights = np.empty(0)  # that jets have, each once
     for name in files:
         with opened(name) as file:
             present = file.schema_arrow.names
@@ -96,8 +96,9 @@ def numbers_of(
                     raise InputError(msg)
             weight = [each for each in present if each == "weight"]
             table = file.read(columns=["label", "event", *columns, *weight])
-        weights.append(_numbers("weight", table["weight"], name) if weight else np.ones(1))
-        if not are_equal(np.concatenate(weights)):
+        of_file = _numbers("weight", table["weight"], name) if weight else np.ones(1)
+        weights = np.unique(np.append(weights, of_file))
+        if not are_equal(weights):
             msg = (
                 f"{name}: jets have different weights, and each of them counts as one here; drop the "
                 "column 'weight'"
