@@ -47,20 +47,21 @@ def refuse_other_weights(files: ColumnFiles) -> None:
     A column that is the same for all events, as that of data, says nothing; nor does one that is
     asked for by name, or stands beside ``weight``.
     """
+    first: dict[
+        str, float
+    ] = {}  # of each column: files of different weights have different ones, too
     for name, file in files.files:
         schema = file.schema_arrow
         if "weight" in schema.names:
             continue
-        for column in set(schema.names) - {files.mass, *files.features}:
+        for column in sorted(set(schema.names) - {files.mass, *files.features}):
             if not is_weight(column) or not is_number(schema.field(column).type):
                 continue
-            first = None
             batches = file.iter_batches(columns=[column])
             while (batch := next_rows(batches, name)) is not None:
                 values = number_column(batch, column, name)
                 values = values[np.isfinite(values)]
-                first = values[0] if first is None and values.size else first
-                if np.any(values != first):
+                if values.size and np.any(values != first.setdefault(column, values[0])):
                     msg = (
                         f"{name}: column {column!r} looks like weights of events, and weights are read "
                         "from a column 'weight' alone: give it that name, or drop it if each event counts "

@@ -100,24 +100,21 @@ def refuse_weights(run: Run) -> None:
         If its first events differ in their weights, and these are not to be dropped.
     """
     config, source = run.config, event_source(run.config.events)
-    if (
-        source is None
-        or config.events.weights == "dropped"
-        or processing_report(config, run.folder)
-    ):
+    local = [name for name in event_files(config.events) if "://" not in name]
+    known = config.events.weights == "dropped" or processing_report(config, run.folder)
+    if source is None or not local or known:
         return
-    collections = event_processor(config).collections
-    for path in [name for name in event_files(config.events) if "://" not in name][:1]:
-        try:
-            events = read_events(source, path, 0, _WEIGHED, collections=collections)
-        except InputError:
-            return
-        if "weight" in events.fields and not are_equal(ak.to_numpy(events.weight)):
-            msg = (
-                f"{path}: simulated events of different weights, and in a search each counts as one; to "
-                "search simulation as if it were data, as a test, set events.weights=dropped"
-            )
-            raise InputError(msg)
+    try:
+        collections = event_processor(config).collections
+        events = read_events(source, local[0], 0, _WEIGHED, collections=collections)
+    except InputError:
+        return
+    if "weight" in events.fields and not are_equal(ak.to_numpy(events.weight)):
+        msg = (
+            f"{local[0]}: simulated events of different weights, and in a search each counts as one; to "
+            "search simulation as if it were data, as a test, set events.weights=dropped"
+        )
+        raise InputError(msg)
 
 
 def check_events(config: SearchConfig) -> None:

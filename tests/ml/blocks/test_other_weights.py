@@ -44,6 +44,15 @@ def test_what_says_nothing_of_weights_is_no_error(tmp_path: Path, columns) -> No
     assert len(Sample.from_parquet(write(tmp_path / "a.parquet", columns), features=("x",))) == N
 
 
+def test_files_of_one_weight_each_have_different_ones(tmp_path: Path) -> None:
+    files = [
+        write(tmp_path / f"{name}.parquet", {"genWeight": np.full(N, weight)}, seed=seed)
+        for name, weight, seed in (("a", 0.5, 1), ("b", 2.0, 2))
+    ]
+    with pytest.raises(InputError, match=r"b\.parquet: column 'genWeight' looks like weights"):
+        Sample.from_parquet(files, features=("x",))
+
+
 def test_a_column_that_is_asked_for_is_a_feature(tmp_path: Path) -> None:
     file = write(tmp_path / "a.parquet", {"genWeight": np.linspace(0.5, 1.5, N)})
     assert Sample.from_parquet(file, features=("genWeight",)).names == ("genWeight",)
