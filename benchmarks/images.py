@@ -98,14 +98,12 @@ PUBLISHED_VAE = {
 """AUC of tops and W for each number of blocks, in the order of the scores."""
 
 PIXELS = 20  # a side, for the normalised autoencoder: four of an image in one
-NORMALISED: dict[
-    str, Any
-] = {  # a third of the published steps of chains, each of which goes as far
+NORMALISED: dict[str, Any] = {
     "smoothing": 1.0,
     "output": "linear",
     "first": {"epochs": 30, "batch": 128},
     "training": {"epochs": 3, "batch": 128, "learning_rate": 1e-4},
-    "chains": {"latent_steps": 10, "steps": 10},
+    "chains": {"latent_steps": 10, "steps": 10},  # a third of the published ones, as far each
     "device": "cpu",
 }
 
