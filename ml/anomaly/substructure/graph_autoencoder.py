@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...blocks.constituents import mask_of
 from ...method import register_method
-from ...networks.graphs import GraphAutoencoder, four_momenta
+from ...networks.graphs import GraphAutoencoder, four_momenta, graphs_at_a_time
 from ...training.training_hyper import TrainingHyper
 from .jet_networks import JetNetworkHyper, JetNetworks
 
@@ -92,3 +92,6 @@ class ParticleGraphAutoencoder(JetNetworks[ParticleGraphHyper, GraphAutoencoder]
         return network.errors(jets, chamfer=self.hyper.loss == "chamfer")
 
     _scores = _losses
+
+    def _part(self) -> int | None:
+        return graphs_at_a_time(self.hyper.particles)
