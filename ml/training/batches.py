@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .checkpoints import Rows
+from .checkpoints import Rows, rows_of
 
 __all__ = ["Batches", "parts_of"]
 
 _BLOCK_ROWS = 131_072  # rows gathered at once: few enough to stay small, enough to cost no time
-_BLOCK_BYTES = 256 * 2**20  # of these in single precision
+_BLOCK_BYTES = 64 * 2**20  # of these in single precision
 
 
 class Batches:
@@ -55,7 +55,7 @@ class Batches:
         for first in range(0, steps, per_block):
             inside = edges[first : first + per_block + 1]
             index = rows[inside[0] : inside[-1]]
-            block = [self._tensor(column[index]) for column in self.columns]
+            block = [self._tensor(rows_of(column, index)) for column in self.columns]
             w = None if self.weight is None else self._tensor(self.weight[index] / self.scale)
             lengths = np.diff(inside).tolist()
             parts = zip(*(column.split(lengths) for column in block), strict=True)

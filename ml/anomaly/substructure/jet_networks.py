@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...blocks.block import forget, new_array
 from ...blocks.constituents import Constituents, Padded
+from ...blocks.mapped import forget, new_array
 from ...method import Need
 from ...sample import Sample
 from ...training.device import pick_device

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ...blocks.block import forget, new_array
 from ...blocks.images import Images
+from ...blocks.mapped import forget, new_array
 from ...method import register_method
 from ...networks.images.convolutions import IMAGES_AT_A_TIME
 from ...networks.images.normalised_images import NormalisedImages
