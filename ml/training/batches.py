@@ -33,6 +33,8 @@ class Batches:
         What they are divided by.
     device : torch.device
         Where the batches lie.
+    part : int, optional
+        Rows of a batch that are sent through a module at a time, if that is a CPU.
     """
 
     def __init__(
@@ -41,8 +43,11 @@ class Batches:
         weight: NDArray[Any] | None,
         scale: float,
         device: torch.device,
+        *,
+        part: int | None = None,
     ) -> None:
         self.columns, self.weight, self.scale, self.device = columns, weight, scale, device
+        self.part = part if device.type == "cpu" else None
         self.row_bytes = sum(4 * math.prod(column.shape[1:]) for column in columns)
 
     def shuffled(

@@ -130,11 +130,10 @@ def train(
     _refuse(columns, learn, check, weight, hyper)
     on = pick_device(device)
     scale = 1.0 if weight is None else float(np.mean(weight[learn], dtype=np.float64))
-    batches = Batches(columns, weight, scale, on)
+    batches = Batches(columns, weight, scale, on, part=part)
     module.to(on)
     optimizer = make_optimizer(module, hyper)
     where = Progress()
-    part = part if on.type == "cpu" else None
     values = [learn, check, *columns, *([] if weight is None else [weight])]
     key = fingerprint(module, values, hyper, seed)
     seen = watcher()
@@ -160,11 +159,10 @@ def train(
             module.train()
             with seeded(seed, epoch):
                 order = np.random.default_rng([seed, epoch]).permutation(learn)
-                total = _epoch(optimizer, forward, batches, order, epoch, hyper=hyper, part=part)
+                total = _epoch(optimizer, forward, batches, order, epoch, hyper=hyper)
             where.train_loss.append(total / len(learn))
             module.eval()
-            rows = part or max(hyper.batch, _VALIDATED)
-            where.validation_loss.append(_mean_loss(forward, batches, check, rows))
+            where.validation_loss.append(_mean_loss(forward, batches, check, hyper.batch))
             _refuse_divergence(where, hyper, validated=len(check) > 0)
             _keep(where, module, hyper)
             seen.passed(1)
@@ -204,14 +202,13 @@ def _epoch(
     epoch: int,
     *,
     hyper: TrainingHyper,
-    part: int | None,
 ) -> float:
     """Learn from all rows once, in this order; returns the sum of the weighted losses."""
     total = torch.zeros((), device=batches.device)
     steps = math.ceil(len(order) / hyper.batch)
     for step, (batch, w) in enumerate(batches.shuffled(order, steps)):
         rate = _rate(hyper, epoch + step / steps)
-        losses = ((forward(some), weight) for some, weight in parts_of(batch, w, part))
+        losses = ((forward(some), weight) for some, weight in parts_of(batch, w, batches.part))
         n = len(batch[0])
         total += make_step(optimizer, losses, n, rate=rate, clip=hyper.clip)
     return float(total)
@@ -282,14 +279,15 @@ def _mean_loss(
     forward: Callable[[tuple[Tensor, ...]], Tensor],
     batches: Batches,
     rows: NDArray[np.int64],
-    most: int,
+    batch: int,
 ) -> float:
-    """Return the weighted mean of the loss over rows, so many at a time; NaN if there are none."""
+    """Return the weighted mean of the loss over rows, NaN if there are none."""
     if not len(rows):
         return math.nan
     total = norm = torch.zeros((), dtype=torch.float64)  # on the CPU: Metal has no double precision
-    for part, w in batches.shuffled(rows, math.ceil(len(rows) / most)):
-        losses = forward(part).cpu().double()
+    most = batches.part or max(batch, _VALIDATED)
+    for some, w in batches.shuffled(rows, math.ceil(len(rows) / most)):
+        losses = forward(some).cpu().double()
         total = total + (losses.sum() if w is None else (losses * w.cpu()).sum())
         norm = norm + (len(losses) if w is None else w.cpu().double().sum())
     return float(total / norm)
