@@ -1,13 +1,14 @@
 """Whole searches with methods that read constituents and images, from raw events.
 
     python -P benchmarks/blocks.py searches [--seeds 1 2] [--methods particle_flow vrnn] [--boxes rnd none signal]
-        [--events 25000] [--workers 1]
+        [--events 25000] [--share 0.01] [--workers 1]
     python -P benchmarks/blocks.py memory [--events 25000 100000]
 
 ``searches`` takes the configurations of ``examples/below_features/`` through `overdensity run`: on the 13 000
 events of the reference sample, and for each seed on a simulated box without signal and on the same box with 1 % of
-signal added, of 40 000 events or of ``--events``; ``--boxes`` chooses among them. What is in the folder of ``--out`` already is not done again. ``memory`` scores images
-in a process of its own and prints the most memory that it held.
+signal added (``--share``, each in a folder of its own), of 40 000 events or of ``--events``; ``--boxes`` chooses among
+them. What is in the folder of ``--out`` already is not done again. ``memory`` scores images in a process of its own and
+prints the most memory that it held.
 """
 
 from __future__ import annotations
@@ -35,26 +36,25 @@ from overdensity.workflow.stages.selecting import calibrated_scores, levels_of
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples" / "below_features"
 REFERENCE = ROOT.parent / "shared" / "data" / "reference" / "rnd_events_13k.h5"
-EVENTS, SIGNAL = 40_000, 0.01
+EVENTS, SHARE = 40_000, 0.01
 METHODS = (
     *("particle_flow", "image_autoencoder", "vrnn", "graph_autoencoder", "ucluster"),
     *("image_vae", "medoids", "tag_n_train", "lstm", "deep_ensemble"),
+    *("pcnn", "particlenet", "part", "lorentznet"),
 )
 BOXES = ("rnd", "none", "signal")
 PIXELS, LIT = 40, 30
 
 
-def simulated(seed: int, events: int, folder: Path, workers: int) -> tuple[Path, Path]:
+def simulated(seed: int, events: int, signal: int, folder: Path, workers: int) -> tuple[Path, Path]:
     """Return the files of background and of signal of a seed; they are made where they are missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    background, signal = (
-        folder / f"{kind}_{seed}_{events}.h5" for kind in ("background", "signal")
-    )
-    if not background.is_file():
-        simulate(background, background=events, signal=0, seed=100 * seed, workers=workers)
-    if not signal.is_file():
-        simulate(signal, background=0, signal=round(SIGNAL * events), seed=seed, workers=workers)
-    return background, signal
+    first, second = (folder / f"{kind}_{seed}_{events}.h5" for kind in ("background", "signal"))
+    if not first.is_file():
+        simulate(first, background=events, signal=0, seed=100 * seed, workers=workers)
+    if not second.is_file():
+        simulate(second, background=0, signal=signal, seed=seed, workers=workers)
+    return first, second
 
 
 def search(
@@ -80,19 +80,18 @@ def kept(run: Run) -> tuple[float, float]:
     return (float(passed[signal].mean()) if signal.any() else np.nan, float(passed[~signal].mean()))
 
 
-def boxes_of(
-    seeds: list[int], kinds: list[str], events: int, folder: Path, workers: int
-) -> dict[str, tuple[str, list[Path]]]:
+def boxes_of(given: argparse.Namespace, folder: Path) -> dict[str, tuple[str, list[Path]]]:
     """Return what is searched: the name, and what it is and its files."""
     boxes = {"rnd_13k": ("reference, 1000 of 13 000", [REFERENCE])}
-    for seed in seeds:
-        background, signal = simulated(seed, events, folder / "events", workers)
+    events, added = given.events, round(given.share * given.events)
+    for seed in given.seeds:
+        background, signal = simulated(seed, events, added, folder / "events", given.workers)
         boxes[f"none_{seed}_{events}"] = (f"box {seed}, none", [background])
         boxes[f"signal_{seed}_{events}"] = (
-            f"box {seed}, {SIGNAL * events:.0f} of {events:_}".replace("_", " "),
+            f"box {seed}, {added} of {events:_}".replace("_", " "),
             [background, signal],
         )
-    return {name: box for name, box in boxes.items() if name.split("_")[0] in kinds}
+    return {name: box for name, box in boxes.items() if name.split("_")[0] in given.boxes}
 
 
 def searches(
@@ -206,6 +205,7 @@ def main() -> None:
     of_searches.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     of_searches.add_argument("--boxes", nargs="+", choices=BOXES, default=list(BOXES))
     of_searches.add_argument("--events", type=int, default=EVENTS)
+    of_searches.add_argument("--share", type=float, default=SHARE)
     of_searches.add_argument("--workers", type=int, default=2)
     of_searches.add_argument("--out", type=Path, default=Path("runs/blocks"))
     of_memory = commands.add_parser("memory", help="measure the memory of scoring images")
@@ -215,7 +215,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.command == "searches":
         folder = given.out.absolute()
-        boxes = boxes_of(given.seeds, given.boxes, given.events, folder, given.workers)
+        boxes = boxes_of(given.seeds, given.boxes, given.events, given.share, folder, given.workers)
         searches(boxes, given.methods, folder, given.workers)
     elif given.command == "memory":
         memory(given.events)
