@@ -238,7 +238,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.command == "searches":
         folder = given.out.absolute()
-        boxes = boxes_of(given.seeds, given.boxes, given.events, given.share, folder, given.workers)
+        boxes = boxes_of(given, folder)
         searches(boxes, folder, given)
     elif given.command == "memory":
         memory(given.events)
