@@ -118,7 +118,9 @@ class JetNetworks(JetOutliers[HyperT, Padded, NetworkT], Generic[HyperT, Network
             network = self._untrained()
         seen = self._all_seen(x)
         self._begin(network, seen)
-        event = np.arange(len(x)) % (len(x) // len(self._blocks))  # its jets are learnt together or not
+        event = np.arange(len(x)) % (
+            len(x) // len(self._blocks)
+        )  # its jets are learnt together or not
         check = event % _VALIDATION == 0
         train(
             network,
