@@ -15,7 +15,7 @@ from ...stats.limits.profiled import UpperLimit
 from ...stats.workspaces.visible import visible_counts
 from ..cluster.campaign import in_file_names
 from ..models.written_files import write_configuration
-from ..stages.inputs import column_paths
+from ..stages.inputs.event_files import column_paths
 from ..stages.provenance import Provenance
 from .region_classifier import learn_signal
 from .region_closure import Closure, close

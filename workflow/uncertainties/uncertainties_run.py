@@ -19,7 +19,7 @@ from ...stats.workspaces.shape import peak_events, spectra_categories
 from ..config.uncertainties import UncertaintiesConfig
 from ..drawing import save_figure
 from ..models.result_models import write_whole_range
-from ..stages.hunting import all_counts, functions_of
+from ..stages.background_function import all_counts, functions_of
 from ..stages.run import Run
 from ..stages.scores import Scores, read_scores
 from ..stages.search_result import BestResult, SearchResults
