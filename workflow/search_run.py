@@ -95,7 +95,7 @@ def run_search(config: SearchConfig) -> SearchResults:
         _score(run, process=True)
         results = make_results(run)
         try:
-            make_uncertainties(run, results)
+            results = make_uncertainties(run, results)
         finally:  # the result stands, whatever is wrong with a simulated signal
             write_report(run.folder)
     return results
@@ -120,8 +120,7 @@ def hunt_search(config: SearchConfig) -> SearchResults:
     with held_run(config) as run:
         check_simulation(run.for_training)
         results = make_results(run)
-        make_uncertainties(run, results)
-    return results
+        return make_uncertainties(run, results)
 
 
 def calibrate_search(config: SearchConfig) -> Retrained:

@@ -29,14 +29,16 @@ def error_of(value: float | None, form: str = ".0f") -> str:
     return "?" if value is None else format(value, form)
 
 
-def probability(p: float) -> str:
-    """Return a p-value as text, and where it is too small for a number, what it is below.
+def probability(p: float | None) -> str:
+    """Return a p-value as text, ``"?"`` where there is none, and a bound where it is too small.
 
     Examples
     --------
     >>> probability(0.03456), probability(0.0)
     ('0.035', '< 1e-300')
     """
+    if p is None:
+        return "?"
     return f"{p:.2g}" if p >= LEAST_P else f"< {LEAST_P:g}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import hist
@@ -102,7 +103,8 @@ def make_results(run: Run) -> SearchResults:
     results = _results(run, scores, levels, result, about=about, checks=checks, key=key)
     write_text_atomic(out / HISTOGRAMS, json.dumps(_feature_hists(run, scores, levels, result)))
     if run.config.fit.fits_function:
-        write_models(run.folder, result, run.fit_model)
+        unmodelled = write_models(run.folder, result, run.fit_model)
+        results = replace(results, flags=(*results.flags, *unmodelled))
     else:
         without_models(run.folder)
     stale_files = ("report.html", "uncertainties.json")
