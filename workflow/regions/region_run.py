@@ -118,7 +118,7 @@ def _classified(
     config: RegionSearchConfig, events: RegionEvents, name: str, folding: Folding
 ) -> UpperLimit | None:
     """Return the limit on a signal by a classifier of its own, in the same fit."""
-    classifier = learn_signal(events, name, folding, seed=config.seed)
+    classifier = learn_signal(events, name, folding)
     if classifier is None:
         return None
     regions = scored_regions(
