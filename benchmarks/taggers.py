@@ -142,6 +142,9 @@ def table(given: argparse.Namespace) -> None:
     kept = given.out / "results.json"
     done: dict[str, dict[str, float]] = json.loads(kept.read_text()) if kept.is_file() else {}
     jets, tops = jets_of(given.out)
+    if len(tops) < given.train + given.test:
+        msg = f"{given.out} has {len(tops)} jets; simulate more with --make, or ask for fewer"
+        raise SystemExit(msg)
     for tagger in given.taggers:
         for seed in given.seeds:
             width = "reduced" if given.reduced else "published"
