@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..core import InputError, progress
 from ..core.windows import Window
-from .blocks.other_weights import refuse_negative
+from .blocks.other_weights import refuse_weights
 from .folds import Folding
 from .method import Method
 from .sample import Sample, simulated, truth
@@ -230,7 +230,7 @@ def fit_guarded(
             "bins or a lower end of the scan"
         )
         raise InputError(msg)
-    refuse_negative(data.weight, f"method {method.name!r}")
+    refuse_weights(data.weight, f"method {method.name!r}")
     inside = (data.mass >= window.sideband_low) & (data.mass < window.sideband_high)
     data.take(inside).refuse_functions_of_mass()
     method.inputs_of(data.take(inside)).refuse_known_mass()

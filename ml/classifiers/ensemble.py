@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError, require
 from ..blocks.block import Block
-from ..blocks.other_weights import refuse_negative
+from ..blocks.other_weights import refuse_weights
 from ..folds import fold_of
 from ..hyper_checks import refuse_unusable
 from .kinds import CLASSIFIERS, Classifier, ClassifierKind, Inputs, Shown
@@ -234,7 +234,7 @@ def _refuse_unusable(
     inner: NDArray[np.int64],
     inner_folds: int,
 ) -> None:
-    refuse_negative(weight, "classifier")
+    refuse_weights(weight, "classifier")
     for name, members in (("first", y), ("second", ~y)):
         least = np.bincount(inner, weights=weight * members, minlength=inner_folds).min()
         if least == 0:

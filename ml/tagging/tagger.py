@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError, extra_for
 from ..blocks.constituents import Constituents
-from ..blocks.other_weights import refuse_negative
+from ..blocks.other_weights import refuse_weights
 from ..classifiers.ensemble import balance_classes
 from ..classifiers.kinds import CLASSIFIERS, Inputs
 from ..classifiers.taggers.tagger_kind import TaggerKind
@@ -278,7 +278,7 @@ def _truth(jets: Sample) -> NDArray[np.bool_]:
     if jets.label is None:
         msg = "a tagger learns from the truth, and these jets have no column 'label'"
         raise InputError(msg)
-    refuse_negative(jets.weight, "tagger")
+    refuse_weights(jets.weight, "tagger")
     return jets.label != 0
 
 
