@@ -193,7 +193,7 @@ def fit_guarded(
 
     They come in the order of their ids and without the truth, unless the method needs labels. A
     feature that is a function of the mass is refused, since it would be learnt in place of a signal,
-    and so are negative weights, which make what is learnt of the others worth nothing.
+    and so are weights that are negative, or all zero.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def fit_guarded(
     ConfigError
         If the method needs labels or simulation that are not there.
     InputError
-        If no event lies in the signal region, a weight is negative, a feature is a function of the mass,
+        If no event lies in the signal region, weights cannot be used, a feature is a function of the mass,
         or the simulation has other features or no event in the signal region.
 
     Examples

@@ -218,10 +218,9 @@ def test_function_of_the_mass_is_refused_whoever_trains(sample, window):
 
 
 @pytest.mark.parametrize("method", ["pca", "mahalanobis", "vrnn", "cwola", "cathode"])
-def test_negative_weights_are_refused_whatever_the_method(method, window):
+def test_weights_of_which_nothing_is_learnt_are_refused_whatever_the_method(method, window):
     data = toy_sample()
-    weight = np.where(np.arange(len(data)) % 10, 1.0, -1.0)
-    with pytest.raises(
-        InputError, match=rf"^method '{method}': 630 of 6300 events have a negative"
-    ):
-        fit_guarded(make_method(method), replace(data, weight=weight), window, seed=1)
+    some, none = np.where(np.arange(len(data)) % 10, 1.0, -1.0), np.zeros(len(data))
+    for weight, said in ((some, "630 of 6300 events have a negative"), (none, "all 6300 events")):
+        with pytest.raises(InputError, match=rf"^method '{method}': {said}"):
+            fit_guarded(make_method(method), replace(data, weight=weight), window, seed=1)
