@@ -128,7 +128,7 @@ def test_a_fit_that_fails_is_a_flag_until_it_does_not(
     assert not (folder / "uncertainties.json").exists()
     write_report(folder)
     assert flag in (folder / "report.html").read_text()
-    assert "lnN" not in (folder / "datacard.txt").read_text()
+    assert "tagger lnN" not in (folder / "datacard.txt").read_text()
     assert make_uncertainties(run, flagged) == results
     assert SearchResults.from_json(folder / "results.json") == results
 

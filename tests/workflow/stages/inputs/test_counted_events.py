@@ -44,7 +44,7 @@ def test_events_are_thinned_to_equal_weights_under_a_seed() -> None:
 
 def test_a_cut_on_a_list_is_refused(tmp_path: Path) -> None:
     path = str(tmp_path / "a.parquet")
-    lists = [[[1.0, 0.0, 0.0]]] * 3
+    lists = [[{"pt": 1.0, "eta": 0.0, "phi": 0.0}]] * 3
     pq.write_table(pa.table({"mjj": [3000.0, 3100.0, 3200.0], "j1_constituents": lists}), path)
     region = RegionConfig.model_validate({"cuts": {"j1_constituents": {"below": 1.0}}})
     with pytest.raises(InputError, match="'j1_constituents' holds lists"):
