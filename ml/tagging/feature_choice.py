@@ -181,8 +181,6 @@ def choose_features(
     InputError
         If a class is missing in a part, or a value is not finite.
     """
-    from ..losses.distance_correlation import distance_correlation  # noqa: PLC0415 - imports torch
-
     hyper = ChoiceHyper() if hyper is None else hyper
     names = list(names)
     known = [_place(name, names) for name in start]
@@ -191,11 +189,7 @@ def choose_features(
         msg = f"column {bad!r} has values that are NaN or infinite; repair it, or leave it out"
         raise InputError(msg)
     scores = np.stack([_normal(column) for column in x.T], axis=1).astype(np.float32)
-    part = fold_of(event, _PARTS, seed=seed, salt="select")
-    for each in range(_PARTS):
-        if len(np.unique(signal[part == each])) < 2:
-            msg = f"{len(signal)} jets leave a part of them without one class; give more"
-            raise InputError(msg)
+    part = _divided(event, signal, seed)
     rng = np.random.default_rng([seed, 5])
     at = _Unfinished(
         key=_key(x, signal, event, names, start, asdict(hyper), seed),
@@ -208,8 +202,7 @@ def choose_features(
     )
     before = None if unfinished is None else _Unfinished.earlier(unfinished)
     if before is not None and before.key == at.key:
-        at = before
-        rng.bit_generator.state = json.loads(at.random)
+        at, rng.bit_generator.state = before, json.loads(before.random)
     with progress("choosing", hyper.most, unit="features") as advance:
         advance(len(at.known) - len(start))
         while True:
@@ -225,23 +218,44 @@ def choose_features(
             left = _different(scores, known)
             if len(known) - len(start) == hyper.most or len(confused) < _FEWEST or not left:
                 return FeatureChoice(tuple(names[k] for k in known), rounds)
-            correlations = {
-                k: distance_correlation(
-                    *_tensors(scores[np.ix_(confused, [*known, k])], signal[confused])
-                )
-                for k in left
-            }
-            best = max(correlations, key=lambda k: float(correlations[k]))
+            best, dcorr = _best(scores[confused], signal[confused], known, left)
             at = replace(
                 at,
                 known=(*known, best),
                 rounds=rounds,
                 chosen=names[best],
-                dcorr=float(correlations[best]),
+                dcorr=dcorr,
                 confused=len(confused),
                 random=json.dumps(rng.bit_generator.state),
             )
             advance(1)
+
+
+def _divided(event: NDArray[np.uint64], signal: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
+    """Return the part of each jet, or say that one of them has a single class."""
+    part = fold_of(event, _PARTS, seed=seed, salt="select")
+    for each in range(_PARTS):
+        if len(np.unique(signal[part == each])) < 2:
+            msg = f"{len(signal)} jets leave a part of them without one class; give more"
+            raise InputError(msg)
+    return part
+
+
+def _best(
+    scores: NDArray[np.float32], signal: NDArray[np.bool_], known: list[int], left: list[int]
+) -> tuple[int, float]:
+    """Return the candidate that goes best with the known features, and their distance correlation."""
+    import torch  # noqa: PLC0415
+
+    from ..losses.distance_correlation import distance_correlation  # noqa: PLC0415 - imports torch
+
+    truth = torch.from_numpy(signal.astype(np.float64))
+    found = {
+        k: float(distance_correlation(torch.from_numpy(scores[:, [*known, k]]).double(), truth))
+        for k in left
+    }
+    best = max(found, key=found.__getitem__)
+    return best, found[best]
 
 
 def _key(
@@ -274,12 +288,6 @@ def _different(scores: NDArray[np.float32], known: list[int]) -> list[int]:
         and np.ptp(some[:, k]) > _SAME
         and all(np.abs(some[:, k] - some[:, j]).max() > _SAME for j in known)
     ]
-
-
-def _tensors(x: NDArray[np.float32], signal: NDArray[np.bool_]) -> tuple[Any, Any]:
-    import torch  # noqa: PLC0415
-
-    return torch.from_numpy(x).double(), torch.from_numpy(signal.astype(np.float64))
 
 
 def _out_of_sample(
