@@ -13,7 +13,7 @@ from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
 from ...stats import SelectionResult, SpectrumFit, WindowResult
 from ...stats.sculpting.sculpting_result import SelectionSculpting, WindowSculpting
-from ...stats.search.printed import error_of, selection_name
+from ...stats.search.printed import error_of, probability, selection_name
 from ...stats.signal.yields import NumberOfEvents
 from ..calibrate.retrained import Retrained, retrained_figure
 from ..drawing import as_svg_uri, plot_losses, plot_reliability
@@ -352,7 +352,7 @@ def _row(row: SelectionResult) -> dict[str, str]:
         "observed": f"{row.observed}",
         "expected": row.background,
         "spurious": f"{row.spurious:.1f}",
-        "p_local": _unquoted(row) if row.p_local is None else f"{row.p_local:.2g}",
+        "p_local": _unquoted(row) if row.p_local is None else probability(row.p_local),
         "z_local": "" if row.z_local is None else f"{row.z_local:.1f}σ",
         "chi2": f"{row.chi2:.1f}/{row.ndf}",
         "fit_p": f"{row.fit_p_value:.2g}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import hist
@@ -13,37 +14,26 @@ from ...core.records import write_text_atomic
 from ...ml.thin_windows import not_searched
 from ...processors.columns.histograms import to_uhi
 from ...stats import (
-    FunctionChoice,
     HuntResult,
     SpuriousSignal,
-    choose_function,
     hunt,
-    spectrum_of,
-    spurious_signal,
 )
 from ...stats.abcd.abcd_hunt import hunt_abcd
 from ...stats.uncertainties.bias import bias_flags
-from ...stats.uncertainties.of_functions import (
-    FunctionNuisances,
-    background_fractions,
-    function_nuisances,
-)
 from ..models.result_models import HISTOGRAMS, without_models, write_models
 from ..models.written_files import are_as_written
+from .background_function import all_counts, fabricated_fraction, function_choice, spurious_of
 from .before_selection import before_selection, daughters_of
 from .block_numbers import block_numbers
-from .inputs import event_files, processing_report
+from .inputs.event_files import event_files, processing_report
 from .provenance import Provenance
 from .run import Run
-from .samples import load_masses, weight_flags
+from .samples import weight_flags
 from .scores import Scores
 from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
 from .selecting import Selected, about_start, independence_of, selected_events, with_start
 
 __all__ = [
-    "all_counts",
-    "fabricated_fraction",
-    "functions_of",
     "hunt_scores",
     "make_results",
 ]
@@ -113,7 +103,8 @@ def make_results(run: Run) -> SearchResults:
     results = _results(run, scores, levels, result, about=about, checks=checks, key=key)
     write_text_atomic(out / HISTOGRAMS, json.dumps(_feature_hists(run, scores, levels, result)))
     if run.config.fit.fits_function:
-        write_models(run.folder, result, run.fit_model)
+        unmodelled = write_models(run.folder, result, run.fit_model)
+        results = replace(results, flags=(*results.flags, *unmodelled))
     else:
         without_models(run.folder)
     stale_files = ("report.html", "uncertainties.json")
@@ -147,74 +138,6 @@ def _hunted(run: Run, selected: list[Selected], spurious: SpuriousSignal | None)
         spurious=spurious,
         refused=np.stack([each.bent.refused for each in selected]),
     )
-
-
-def all_counts(run: Run, scores: Scores) -> NDArray[np.int64]:
-    """Return the events before selection in the bins of the fits, shape (n_bins,)."""
-    return np.array(spectrum_of(scores.sample.mass, run.fit_edges).counts)
-
-
-def spurious_of(run: Run, counts: NDArray[Any]) -> SpuriousSignal | None:
-    """Measure the spurious signal of the background function in each window, if it is asked for.
-
-    Parameters
-    ----------
-    run : Run
-        The search.
-    counts : ndarray of shape (n_bins,)
-        Its events before selection, in the bins of the fits (`all_counts`).
-
-    Raises
-    ------
-    InputError
-        If the simulated background cannot be read.
-    FitError
-        If there are too few events to fit.
-    """
-    fit, source = run.config.fit, run.config.fit.spurious
-    if source == "none":
-        return None
-    if source != "data":
-        sample = load_masses(run, source)
-        counts = np.array(spectrum_of(sample.mass, run.fit_edges, sample.weight).counts)
-    return spurious_signal(
-        run.fit_edges,
-        counts,
-        run.regions,
-        function=fit.function,
-        guard=fit.bins_per_bin,
-    )
-
-
-def functions_of(run: Run, counts: NDArray[Any]) -> FunctionNuisances | None:
-    """Ask the other background functions of the configuration, if there are any.
-
-    Parameters are those of `spurious_of`.
-
-    Raises
-    ------
-    FitError
-        If a fit does not converge.
-    """
-    others, function = run.config.uncertainties.functions, run.config.fit.function
-    if not others:
-        return None
-    return function_nuisances(run.fit_edges, counts, run.regions, function=function, others=others)
-
-
-def fabricated_fraction(
-    run: Run, counts: NDArray[Any], spurious: SpuriousSignal | None
-) -> NDArray[np.float64]:
-    """Return `background_fractions` in quadrature, shape (n_windows,); zero where there are none."""
-    fractions = background_fractions(spurious, functions_of(run, counts))
-    return np.sqrt(sum((each**2 for each in fractions.values()), np.zeros(len(run.windows))))
-
-
-def function_choice(run: Run, counts: NDArray[Any]) -> FunctionChoice | None:
-    """Ask the F-test how many parameters the unselected spectrum needs, if it is fitted."""
-    if not run.config.fit.fits_function:
-        return None
-    return choose_function(run.fit_edges, counts, seed=run.config.seed)
 
 
 def hunt_scores(

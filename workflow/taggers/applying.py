@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scored", "inside", "opened", "score_files"]
 
-_ROWS = 16_384
-"""Columns by whose names events are read."""
+_ROWS = 16_384  # jets at a time
 
 _MOMENTA = re.compile(r"j\d+_(pt|eta|phi|m|mass)")  # of which ids are made
 
