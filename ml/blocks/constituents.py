@@ -93,13 +93,13 @@ class Constituents(Block[Particles]):
                 f"(n_particles, 3); found {edges[0]} to {edges[-1]}, and {shape}"
             )
             raise InputError(msg)
-        bad, negative = 0, False
+        bad = 0
         for start in range(0, shape[0], _ROWS):
             some = particles.values[start : start + _ROWS]
-            bad += int(np.count_nonzero(~np.isfinite(some).all(axis=1)))
-            negative |= bool(np.any(some[:, 0] < 0))
+            good = np.isfinite(some).all(axis=1) & (some[:, 0] >= 0)
+            bad += len(some) - int(np.count_nonzero(good))
             forget(particles.values)
-        if bad or negative:
+        if bad:
             msg = (
                 f"{bad} of {shape[0]} constituents are NaN or infinite, or have a negative pT; "
                 "remove these events or repair the column"

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ...core import InputError
+from ...core.files.file_errors import is_missing
 from ...core.records import atomic_file
 
 __all__ = [
@@ -168,7 +169,10 @@ def read_tensors(
         zlib.error,
     ) as error:
         why = (str(error).splitlines() or ["it ends too early"])[0]
-        msg = f"{path}: not {what} ({why}); {remedy}"
+        if isinstance(error, pickle.UnpicklingError):  # of which torch says how to run the code
+            why = "it holds more than tensors and plain values, and is not read"
+        is_no = "no such file" if is_missing(error) else f"not {what} ({why})"
+        msg = f"{path}: {is_no}; {remedy}"
         raise InputError(msg) from None
     return content
 

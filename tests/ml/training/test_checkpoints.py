@@ -98,6 +98,14 @@ def test_what_is_no_checkpoint_is_said_in_one_sentence(tmp_path: Path, content: 
         load_checkpoint(tmp_path / "a.pt", "key", *trained())
 
 
+def test_code_is_not_run_and_not_advised(tmp_path: Path) -> None:
+    """torch's own words say how to run it."""
+    torch.save({"key": Path}, tmp_path / "a.pt")
+    with pytest.raises(InputError) as refused:
+        load_checkpoint(tmp_path / "a.pt", "key", *trained())
+    assert "(it holds more than tensors and plain values, and is not read)" in str(refused.value)
+
+
 def test_a_changed_bit_of_a_weight_is_noticed(tmp_path: Path) -> None:
     """torch looks at no checksum."""
     path = tmp_path / "a.pt"
