@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import MISSING, fields
 from typing import Any
 
 from ..core import ConfigError
@@ -27,7 +26,7 @@ def refuse_unusable(of: str, hyper: Any, **allowed: bool) -> None:
     Raises
     ------
     ConfigError
-        If one cannot; says what it means, and its default.
+        If one cannot; says what it is.
 
     Examples
     --------
@@ -49,15 +48,13 @@ def refuse_unusable(of: str, hyper: Any, **allowed: bool) -> None:
     >>> Trees(leaves=1)
     Traceback (most recent call last):
         ...
-    overdensity.core.errors.ConfigError: trees: leaves = 1 cannot be used (default 31: Of a tree; two at least.)
+    overdensity.core.errors.ConfigError: trees: leaves = 1 cannot be used (Of a tree; two at least.)
     """
     for name, good in allowed.items():
         if not good:
             msg = f"{of}: {name} = {getattr(hyper, name)!r} cannot be used"
-            default = next(each.default for each in fields(hyper) if each.name == name)
-            said = [] if default is MISSING else [f"default {default!r}"]
-            said += [words] if (words := meaning(type(hyper), name)) else []
-            raise ConfigError(f"{msg} ({': '.join(said)})" if said else msg)
+            words = meaning(type(hyper), name)
+            raise ConfigError(f"{msg} ({words})" if words else msg)
 
 
 def section(hyper: Any) -> str:
