@@ -110,7 +110,7 @@ def _bins(column: NDArray[np.floating], most: int) -> tuple[int, float, float]:
         width = math.ceil(whole / most)
         n = math.ceil(whole / width)
         return n, low - 0.5, low - 0.5 + n * width
-    return most, low, max(high, low + 1e-6)
+    return most, low, high + max(1e-6 * (high - low), 1e-6)  # the last edge is outside
 
 
 def _shown(name: str, logarithm: NDArray[np.float32]) -> tuple[str, NDArray[np.float32]]:
