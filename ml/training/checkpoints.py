@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -120,8 +121,12 @@ def save_checkpoint(
 
 def write_tensors(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
     """Write tensors and plain values, atomically; :func:`read_tensors` reads them."""
-    with atomic_file(path) as file:
-        torch.save(content, file)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with atomic_file(
+        path
+    ) as file:  # of a full disk torch's own writer says what nobody understands
+        file.write(buffer.getbuffer())
 
 
 def _refuse_damage(path: str | os.PathLike[str]) -> None:
