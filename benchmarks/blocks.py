@@ -1,18 +1,21 @@
 """Whole searches with methods that read constituents and images, from raw events.
 
     python -P benchmarks/blocks.py searches [--seeds 1 2] [--methods particle_flow vrnn] [--boxes rnd none signal]
-        [--events 25000] [--workers 1]
+        [--events 25000] [--share 0.01] [--complete] [--workers 1]
     python -P benchmarks/blocks.py memory [--events 25000 100000]
 
 ``searches`` takes the configurations of ``examples/below_features/`` through `overdensity run`: on the 13 000
 events of the reference sample, and for each seed on a simulated box without signal and on the same box with 1 % of
-signal added, of 40 000 events or of ``--events``; ``--boxes`` chooses among them. What is in the folder of ``--out`` already is not done again. ``memory`` scores images
-in a process of its own and prints the most memory that it held.
+signal added (``--share``, each in a folder of its own), of 40 000 events or of ``--events``; ``--boxes`` chooses among
+them. ``--complete`` scans all windows that a search has by default, in place of three. What is in the folder of ``--out``
+already is not done again; the CPU time that it took, workers and all, lies beside it. ``memory`` scores images in a process of
+its own and prints the most memory that it held.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -35,39 +38,57 @@ from overdensity.workflow.stages.selecting import calibrated_scores, levels_of
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples" / "below_features"
 REFERENCE = ROOT.parent / "shared" / "data" / "reference" / "rnd_events_13k.h5"
-EVENTS, SIGNAL = 40_000, 0.01
+EVENTS, SHARE = 40_000, 0.01
 METHODS = (
     *("particle_flow", "image_autoencoder", "vrnn", "graph_autoencoder", "ucluster"),
     *("image_vae", "medoids", "tag_n_train", "lstm", "deep_ensemble"),
+    *("pcnn", "particlenet", "part", "lorentznet"),
 )
 BOXES = ("rnd", "none", "signal")
 PIXELS, LIT = 40, 30
 
 
-def simulated(seed: int, events: int, folder: Path, workers: int) -> tuple[Path, Path]:
+def simulated(seed: int, events: int, signal: int, folder: Path, workers: int) -> tuple[Path, Path]:
     """Return the files of background and of signal of a seed; they are made where they are missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    background, signal = (
-        folder / f"{kind}_{seed}_{events}.h5" for kind in ("background", "signal")
-    )
-    if not background.is_file():
-        simulate(background, background=events, signal=0, seed=100 * seed, workers=workers)
-    if not signal.is_file():
-        simulate(signal, background=0, signal=round(SIGNAL * events), seed=seed, workers=workers)
-    return background, signal
+    first, second = (folder / f"{kind}_{seed}_{events}.h5" for kind in ("background", "signal"))
+    if not first.is_file():
+        simulate(first, background=events, signal=0, seed=100 * seed, workers=workers)
+    if not second.is_file():
+        simulate(second, background=0, signal=signal, seed=seed, workers=workers)
+    return first, second
 
 
 def search(
-    method: str, files: list[Path], columns: Path, out: Path, workers: int
+    method: str, files: list[Path], columns: Path, out: Path, given: argparse.Namespace
 ) -> tuple[SearchResults, Run]:
     """Search files with the example of a method; those of two jets share the columns."""
     example = EXAMPLES / f"{method}.yaml"
-    overrides = [f"events.files={[str(file) for file in files]}", f"workers={workers}"]
+    overrides = [f"events.files={[str(file) for file in files]}", f"workers={given.workers}"]
+    if given.complete:
+        overrides.append("scan={}")
     if load_config(example).processor.name == "dijet":
         of_all = ["constituents_30", "image", "tau21", "n"]
         overrides += [f"processor.features={of_all}", f"columns={columns}"]
     config = load_config(example, overrides, out=str(out))
-    return run_search(config), Run(config)
+    finished, began = (out / "results.json").is_file(), cpu_seconds()
+    results = run_search(config)
+    if not finished:
+        spent = cpu_seconds() - began + (cost_of(out) or 0.0)
+        out.with_suffix(".cpu").write_text(f"{spent}", "utf-8")
+    return results, Run(config)
+
+
+def cost_of(out: Path) -> float | None:
+    """Return the CPU time that a search took, in seconds, if it was noted."""
+    noted = out.with_suffix(".cpu")
+    return float(noted.read_text("utf-8")) if noted.is_file() else None
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of those that it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def kept(run: Run) -> tuple[float, float]:
@@ -80,35 +101,34 @@ def kept(run: Run) -> tuple[float, float]:
     return (float(passed[signal].mean()) if signal.any() else np.nan, float(passed[~signal].mean()))
 
 
-def boxes_of(
-    seeds: list[int], kinds: list[str], events: int, folder: Path, workers: int
-) -> dict[str, tuple[str, list[Path]]]:
+def boxes_of(given: argparse.Namespace, folder: Path) -> dict[str, tuple[str, list[Path]]]:
     """Return what is searched: the name, and what it is and its files."""
     boxes = {"rnd_13k": ("reference, 1000 of 13 000", [REFERENCE])}
-    for seed in seeds:
-        background, signal = simulated(seed, events, folder / "events", workers)
+    events, added = given.events, round(given.share * given.events)
+    for seed in given.seeds:
+        background, signal = simulated(seed, events, added, folder / "events", given.workers)
         boxes[f"none_{seed}_{events}"] = (f"box {seed}, none", [background])
         boxes[f"signal_{seed}_{events}"] = (
-            f"box {seed}, {SIGNAL * events:.0f} of {events:_}".replace("_", " "),
+            f"box {seed}, {added} of {events:_}".replace("_", " "),
             [background, signal],
         )
-    return {name: box for name, box in boxes.items() if name.split("_")[0] in kinds}
+    return {name: box for name, box in boxes.items() if name.split("_")[0] in given.boxes}
 
 
 def searches(
-    boxes: dict[str, tuple[str, list[Path]]], methods: list[str], folder: Path, workers: int
+    boxes: dict[str, tuple[str, list[Path]]], folder: Path, given: argparse.Namespace
 ) -> None:
     """Print a row a search."""
     header = (
         "method", "events, signal", "z unselected", "z local", "p global", "mass [GeV]",
-        "signal kept at 10 %", "background kept", "refused", "p independent",
+        "signal kept at 10 %", "background kept", "refused", "p independent", "CPU s",
     )  # fmt: skip
     print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
-    for method in methods:
+    for method in given.methods:
         for name, (what, files) in boxes.items():
-            results, run = search(
-                method, files, folder / "columns" / name, folder / f"{method}_{name}", workers
-            )
+            out = folder / (f"{method}_{name}" + ("_complete" if given.complete else ""))
+            results, run = search(method, files, folder / "columns" / name, out, given)
+            spent = cost_of(out)
             rows = [row for window in results.windows for row in window.selections]
             unselected = [w.unselected.z_local for w in results.windows]
             best, (of_signal, of_background) = results.best, kept(run)
@@ -125,6 +145,7 @@ def searches(
                 f"{100 * of_background:.1f} %",
                 f"{sum(row.refused for row in rows)} of {len(rows)}",
                 f"{min(test.p_value for test in results.independence):.2g}",
+                "–" if spent is None else f"{spent:.0f}",
             )
             print(f"| {' | '.join(cells)} |", flush=True)
 
@@ -206,6 +227,8 @@ def main() -> None:
     of_searches.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     of_searches.add_argument("--boxes", nargs="+", choices=BOXES, default=list(BOXES))
     of_searches.add_argument("--events", type=int, default=EVENTS)
+    of_searches.add_argument("--complete", action="store_true", help="all windows, not three")
+    of_searches.add_argument("--share", type=float, default=SHARE)
     of_searches.add_argument("--workers", type=int, default=2)
     of_searches.add_argument("--out", type=Path, default=Path("runs/blocks"))
     of_memory = commands.add_parser("memory", help="measure the memory of scoring images")
@@ -215,8 +238,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.command == "searches":
         folder = given.out.absolute()
-        boxes = boxes_of(given.seeds, given.boxes, given.events, folder, given.workers)
-        searches(boxes, given.methods, folder, given.workers)
+        boxes = boxes_of(given, folder)
+        searches(boxes, folder, given)
     elif given.command == "memory":
         memory(given.events)
     else:

@@ -192,12 +192,13 @@ def plot_scan(
             smallest = min(smallest, float(np.nanmin(points, initial=1.0)))
         if best is not None and p_global is not None:
             star = (best[0] / 1000, max(best[1], _LEAST))
-            relation = "≤" if is_limit else "="
-            bound = "≥ " if is_limit else ""
+            relation, bound = ("≤", "≥ ") if is_limit else ("=", "")
             text = f"global p {relation} {p_global:.2g}\n({bound}{norm.isf(p_global):.1f}σ)"
             text += "\nextrapolated" if extrapolated else ""
-            below = {"xytext": (14, -4), "textcoords": "offset points", "va": "top"}
-            axes.annotate(text, star, fontsize=10, **below)
+            # Towards the middle: at the right edge are the labels of the significances.
+            ha, dx = ("left", 14) if star[0] <= tev.mean() else ("right", -14)
+            place = {"xytext": (dx, -4), "textcoords": "offset points", "va": "top", "ha": ha}
+            axes.annotate(text, star, fontsize=10, **place)
             axes.plot(*star, "*", ms=15, color=COLOURS[2], zorder=5)
         strongest = float(norm.isf(min(smallest, 0.5)))
         bottom = min(smallest**1.25 / 30, 1e-4)  # room for the text below the star

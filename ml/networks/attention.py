@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .jet_taggers import NOMINAL_PT, JetTagger, ParticleNorm, placed
-from .sets import PARTICLE_INPUTS, particle_inputs
+from .jet_taggers import NOMINAL_PT, JetTagger, ParticleNorm
+from .sets import PARTICLE_INPUTS, particle_inputs, placed
 
 __all__ = ["AttentionBlock", "ParticleTransformerNetwork", "pair_features"]
 

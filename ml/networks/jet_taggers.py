@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .sets import particle_inputs, without_padding
+from .sets import particle_inputs, placed, without_padding
 
 __all__ = [
     "NOMINAL_PT",
@@ -16,7 +16,6 @@ __all__ = [
     "ParticleNorm",
     "mean_of",
     "pairs_of",
-    "placed",
     "placed_inputs",
 ]
 
@@ -88,19 +87,6 @@ class ParticleNorm(nn.BatchNorm1d):
             return super().forward(x)
         mean, var = self.running_mean, self.running_var
         return functional.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps)
-
-
-def placed(there: Tensor, mask: Tensor) -> Tensor:
-    """Return values where they belong, and 0 for padding, shape (*mask.shape, n_channels).
-
-    Examples
-    --------
-    >>> placed(torch.tensor([[1.0], [3.0]]), torch.tensor([[True, False, True]])).flatten().tolist()
-    [1.0, 0.0, 3.0]
-    """
-    everywhere = there.new_zeros(*mask.shape, there.shape[1])
-    everywhere[mask] = there
-    return everywhere
 
 
 def placed_inputs(jet: Tensor, mask: Tensor) -> Tensor:

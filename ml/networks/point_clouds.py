@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .jet_taggers import JetTagger, ParticleNorm, mean_of, pairs_of, placed, placed_inputs
-from .sets import PARTICLE_INPUTS
+from .jet_taggers import JetTagger, ParticleNorm, mean_of, pairs_of, placed_inputs
+from .sets import PARTICLE_INPUTS, placed
 
 __all__ = ["NearestEdges", "ParticleNetwork", "nearest"]
 

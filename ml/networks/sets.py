@@ -13,6 +13,7 @@ __all__ = [
     "ParticleFlowNetwork",
     "SetNetwork",
     "particle_inputs",
+    "placed",
     "without_padding",
 ]
 
@@ -68,11 +69,8 @@ class SetNetwork(nn.Module):
         """Return the sum over the particles of a jet of each event, shape (n_events, phi[-1])."""
         jet, mask = without_padding(jet)
         inputs = particle_inputs(jet[mask])
-        seen = self.phi(inputs)
         # Each particle has a place of its own, so that the sum is the same on every run.
-        placed = seen.new_zeros(*mask.shape, seen.shape[1])
-        placed[mask] = seen
-        return placed.sum(dim=1)
+        return placed(self.phi(inputs), mask).sum(dim=1)
 
 
 class ParticleFlowNetwork(SetNetwork):
@@ -130,6 +128,20 @@ def particle_inputs(particles: Tensor) -> Tensor:
         ],
         dim=1,
     )
+
+
+def placed(there: Tensor, mask: Tensor) -> Tensor:
+    """Return values where they belong, and 0 for padding, shape (*mask.shape, n_channels).
+
+    Examples
+    --------
+    >>> placed(torch.tensor([[1.0], [3.0]]), torch.tensor([[True, False, True]])).flatten().tolist()
+    [1.0, 0.0, 3.0]
+    """
+    everywhere = there.new_zeros(*mask.shape, there.shape[1])
+    # By places and not by the mask itself, which ONNX would look for in every channel: twice as slow.
+    everywhere[mask.nonzero(as_tuple=True)] = there
+    return everywhere
 
 
 def without_padding(jet: Tensor) -> tuple[Tensor, Tensor]:

@@ -139,7 +139,11 @@ REDUCED: dict[str, dict[str, object]] = {  # of what the examples learn
     "lda": {"min_events": 20},
     "lstm": {"classifier.lstm.training": ONE_EPOCH},
     "medoids": {"jets": 30, "medoids": 1, "metric": "mse"},
+    "lorentznet": {"classifier.lorentznet.training": ONE_EPOCH},
+    "part": {"classifier.part.training": ONE_EPOCH},
     "particle_flow": {"classifier.pfn.training": ONE_EPOCH},
+    "particlenet": {"classifier.particlenet.training": ONE_EPOCH},
+    "pcnn": {"classifier.pcnn.training": ONE_EPOCH},
     "tag_n_train": {
         "epochs": 1,
         "classifier.networks.epochs": 1,
