@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pyhf
 import torch
 
+from overdensity.core import FitError
 from overdensity.ml import Sample, Window, make_method
 from overdensity.ml.anomaly.references.double_disco import DoubleDisco
 from overdensity.stats.limits.discoveries import discovery
@@ -70,6 +72,14 @@ def trained(seed: int, arguments: argparse.Namespace) -> DoubleDisco:
     return method
 
 
+def fitted(model: dict[str, Any]) -> str:
+    """Return the significance of a workspace as text; signal that lies as background does has none."""
+    try:
+        return f"{discovery(model).z:.1f}"
+    except FitError:
+        return "no fit"
+
+
 def main() -> None:
     """Print a row for each working point and number of signal events, with what each seed has."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
@@ -96,8 +106,8 @@ def main() -> None:
             counts = abcd_counts(*np.concatenate([scores, of_signal[:n]]).T, cuts)
             estimate = abcd_estimate(counts, closure=closure)
             model = abcd_workspace(counts, signal_events=list(share * 3000), closure=closure)
-            z, z_pyhf = f"{estimate.z_local:.1f}", f"{discovery(model).z:.1f}"
-            of_seeds.append([f"{closure:.3f}", z, z_pyhf, f"{share[0]:.2f}"])
+            cells = [f"{closure:.3f}", f"{estimate.z_local:.1f}", fitted(model), f"{share[0]:.2f}"]
+            of_seeds.append(cells)
     print("| each cut | signal | closure | z | z of pyhf | signal in A |\n|" + " --- |" * 6)
     for (point, n), of_seeds in found.items():
         cells = [", ".join(cell) for cell in zip(*of_seeds, strict=True)]

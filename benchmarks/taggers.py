@@ -141,6 +141,9 @@ def table(given: argparse.Namespace) -> None:
     """Train what has not been trained, and print a row for each tagger."""
     kept = given.out / "results.jsonl"  # a line a training: two tables may be made at once
     jets, tops = jets_of(given.out)
+    if len(tops) < given.train + given.test:
+        msg = f"{given.out} has {len(tops)} jets; simulate more with --make, or ask for fewer"
+        raise SystemExit(msg)
     width = "reduced" if given.reduced else "published"
     wanted = {
         tagger: [f"{tagger} {width} {given.train} {given.test} {seed}" for seed in given.seeds]

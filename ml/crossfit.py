@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..core import InputError, progress
 from ..core.windows import Window
+from .blocks.other_weights import refuse_weights
 from .folds import Folding
 from .method import Method
 from .sample import Sample, simulated, truth
@@ -191,7 +192,8 @@ def fit_guarded(
     """Return a fresh method, fitted to events as every method is shown them.
 
     They come in the order of their ids and without the truth, unless the method needs labels. A
-    feature that is a function of the mass is refused, since it would be learnt in place of a signal.
+    feature that is a function of the mass is refused, since it would be learnt in place of a signal,
+    and so are weights that are negative, or all zero.
 
     Parameters
     ----------
@@ -211,8 +213,8 @@ def fit_guarded(
     ConfigError
         If the method needs labels or simulation that are not there.
     InputError
-        If no event lies in the signal region, a feature is a function of the mass, or the
-        simulation has other features or no event in the signal region.
+        If no event lies in the signal region, weights cannot be used, a feature is a function of the mass,
+        or the simulation has other features or no event in the signal region.
 
     Examples
     --------
@@ -228,6 +230,7 @@ def fit_guarded(
             "bins or a lower end of the scan"
         )
         raise InputError(msg)
+    refuse_weights(data.weight, f"method {method.name!r}")
     inside = (data.mass >= window.sideband_low) & (data.mass < window.sideband_high)
     data.take(inside).refuse_functions_of_mass()
     method.inputs_of(data.take(inside)).refuse_known_mass()

@@ -170,7 +170,8 @@ def nothing_drawn() -> Iterator[Callable[[pytest.MonkeyPatch], None]]:
 
     from overdensity.workflow import drawing
     from overdensity.workflow.report import report
-    from overdensity.workflow.stages import control_plots, search_figures
+    from overdensity.workflow.stages import search_figures
+    from overdensity.workflow.stages.processing import control_plots
 
     plots = [
         (module, name, plot)

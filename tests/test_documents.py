@@ -31,7 +31,7 @@ from overdensity.workflow.regions.region_config import (
     load_any_search,
     load_regions,
 )
-from overdensity.workflow.stages.inputs import event_processor, event_source
+from overdensity.workflow.stages.inputs.event_files import event_processor, event_source
 from overdensity.workflow.suite.suite_config import SuiteConfig, load_suite
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -45,7 +45,7 @@ from overdensity.processors.steps import Steps
 from overdensity.stats import BackgroundFunction, fit, register_function
 from overdensity.stats.spectra.functions import FUNCTIONS
 from overdensity.workflow.config.reading import parse_config
-from overdensity.workflow.stages.inputs import event_processor, event_source
+from overdensity.workflow.stages.inputs.event_files import event_processor, event_source
 from overdensity.workflow.stages.run import Run
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,11 +20,12 @@ from .limits.limits_figures import save_limits_figures
 from .limits.limits_result import LimitsResults
 from .limits.limits_run import check_limits, make_limits
 from .report.report import write_report
-from .stages.columns import check_events, make_columns, refuse_weights
+from .stages.before_training import check_pseudo_datasets, check_simulation
 from .stages.hunting import make_results
-from .stages.inputs import processed_folder, varied_columns
+from .stages.inputs.event_files import processed_folder, varied_columns
+from .stages.processing.columns import check_events, make_columns, refuse_weights
 from .stages.run import Run, held_run
-from .stages.scoring import check_pseudo_datasets, check_simulation, make_scores
+from .stages.scoring import make_scores
 from .stages.search_result import SearchResults
 from .uncertainties.uncertainties_run import make_uncertainties
 
@@ -94,7 +95,7 @@ def run_search(config: SearchConfig) -> SearchResults:
         _score(run, process=True)
         results = make_results(run)
         try:
-            make_uncertainties(run, results)
+            results = make_uncertainties(run, results)
         finally:  # the result stands, whatever is wrong with a simulated signal
             write_report(run.folder)
     return results
@@ -119,8 +120,7 @@ def hunt_search(config: SearchConfig) -> SearchResults:
     with held_run(config) as run:
         check_simulation(run.for_training)
         results = make_results(run)
-        make_uncertainties(run, results)
-    return results
+        return make_uncertainties(run, results)
 
 
 def calibrate_search(config: SearchConfig) -> Retrained:

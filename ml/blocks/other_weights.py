@@ -1,4 +1,4 @@
-"""Weights that do not count: equal ones, and those under another name than ``weight``."""
+"""Weights that do not count: equal ones, negative ones, and those under another name than ``weight``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .columns import is_number, number_column
 from .opening import next_rows
 from .reading import ColumnFiles
 
-__all__ = ["are_equal", "is_weight", "refuse_other_weights"]
+__all__ = ["are_equal", "is_weight", "refuse_other_weights", "refuse_weights"]
 
 _PARTS = "mc|gen|generator|evt|ev|event|total|nominal|xsec|lumi"
 _WEIGHT = re.compile(rf"({_PARTS})*(weight|wgt)s?({_PARTS})*")
@@ -39,6 +39,26 @@ def are_equal(weight: NDArray[np.floating]) -> bool:
     (True, False, True)
     """
     return not weight.size or bool(weight[0] > 0 and np.all(weight == weight[0]))
+
+
+def refuse_weights(weight: NDArray[np.floating] | None, what: str) -> None:
+    """Raise an InputError where nothing can be learnt: a weight is negative, or none is above zero.
+
+    Examples
+    --------
+    >>> refuse_weights(np.array([1.0, -0.5]), "classifier")
+    Traceback (most recent call last):
+    overdensity.core.errors.InputError: classifier: 1 of 2 events have a negative weight; leave them out
+    """
+    if weight is None or not weight.size:
+        return
+    if np.any(weight < 0):
+        n = np.count_nonzero(weight < 0)
+        msg = f"{what}: {n} of {len(weight)} events have a negative weight; leave them out"
+        raise InputError(msg)
+    if not weight.any():
+        msg = f"{what}: all {len(weight)} events have the weight 0; leave the column 'weight' out"
+        raise InputError(msg)
 
 
 def refuse_other_weights(files: ColumnFiles) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError, require
 from ..blocks.block import Block
+from ..blocks.other_weights import refuse_weights
 from ..folds import fold_of
 from ..hyper_checks import refuse_unusable
 from .kinds import CLASSIFIERS, Classifier, ClassifierKind, Inputs, Shown
@@ -41,7 +42,8 @@ class ClassifierHyper:
     members : int
         Classifiers an inner fold; all of them are averaged.
     feature_fraction : float
-        Attribute bagging: the fraction of the features, drawn at random, that a member sees.
+        Attribute bagging: the fraction of the features, drawn at random, that a member sees; 1 where
+        the kind reads no columns of features one by one.
     settings : dataclass, optional
         Hyperparameters of the kind; by default the default ones.
 
@@ -70,7 +72,14 @@ class ClassifierHyper:
             members=self.members >= 1,
             feature_fraction=0 < self.feature_fraction <= 1,
         )
-        expected = CLASSIFIERS.find(self.kind).Hyper
+        kind = CLASSIFIERS.find(self.kind)
+        if self.feature_fraction != 1 and not kind.bags_features:
+            msg = (
+                f"classifier: feature_fraction = {self.feature_fraction:g} is not for the kind "
+                f"{self.kind!r}, which shows all that it reads to each member; leave it out"
+            )
+            raise ConfigError(msg)
+        expected = kind.Hyper
         if self.settings is None:
             object.__setattr__(self, "settings", expected())
         elif not isinstance(self.settings, expected):
@@ -225,12 +234,7 @@ def _refuse_unusable(
     inner: NDArray[np.int64],
     inner_folds: int,
 ) -> None:
-    if np.any(weight < 0):
-        msg = (
-            f"classifier: {np.count_nonzero(weight < 0)} of {len(weight)} events have a negative "
-            "weight; leave them out"
-        )
-        raise InputError(msg)
+    refuse_weights(weight, "classifier")
     for name, members in (("first", y), ("second", ~y)):
         least = np.bincount(inner, weights=weight * members, minlength=inner_folds).min()
         if least == 0:

@@ -144,6 +144,8 @@ class ClassifierKind(ABC):
     needs : tuple of str
         What it must be shown: ``features``, ``constituents``, ``images``. A kind that needs
         ``features`` alone is shown an array of shape (n_events, n_features), any other `Inputs`.
+    bags_features : bool
+        Whether a member sees no more than the wanted fraction of the features; else none is taken but 1.
     requires : tuple of str
         Packages that it imports and the core does not install, by their import names.
     Hyper : type
@@ -159,6 +161,7 @@ class ClassifierKind(ABC):
 
     name: ClassVar[str]
     needs: ClassVar[tuple[Read, ...]] = ("features",)
+    bags_features: ClassVar[bool] = False
     requires: ClassVar[tuple[str, ...]] = ()
     Hyper: ClassVar[type[Any]]
 

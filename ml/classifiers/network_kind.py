@@ -55,6 +55,7 @@ class Networks(ClassifierKind):
     """Fully connected networks, trained as one bank."""
 
     requires: ClassVar[tuple[str, ...]] = ("torch",)
+    bags_features: ClassVar[bool] = True
     Hyper: ClassVar[type[NetworkHyper]] = NetworkHyper
 
     def fit(

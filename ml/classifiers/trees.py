@@ -240,6 +240,7 @@ def _drawing_features(seed: int) -> np.random.Generator:
 class BoostedTrees(ClassifierKind):
     """Gradient-boosted trees: sensitive, and fast on any CPU."""
 
+    bags_features: ClassVar[bool] = True
     Hyper: ClassVar[type[BoostingHyper]] = BoostingHyper
 
     def fit(

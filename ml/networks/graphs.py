@@ -82,8 +82,7 @@ class GraphAutoencoder(nn.Module):
 
     S. Tsan, J. Duarte, J.-R. Vlimant, M. Pierini, arXiv:2111.12849; LHC Olympics 2020,
     arXiv:2101.08320, section 3.7: an edge convolution to two numbers a particle, with ReLU, and one
-    back. Four-momenta are standardised by ``mean`` and ``width`` on the way in, and the errors are
-    those of the four-momenta as they are.
+    back. Four-momenta are standardised by ``mean`` and ``width``, and so are the errors.
 
     Parameters
     ----------

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from ...core import ConfigError, InputError, Record
+from ...core.identity import content_ids, hex_digest
 from ...core.progress_bar import progress
 from ..classifiers.ensemble import ClassifierHyper, balance_classes, fit_classifier
 from ..evaluation.metrics import auc, rejection
@@ -121,6 +124,19 @@ class FeatureChoice(Record):
     made_by = "overdensity tag select"
 
 
+@dataclass(frozen=True)
+class _Unfinished(Record):
+    """Where a choice stands before a round: another process goes on from it, and ends as this would."""
+
+    key: str
+    known: tuple[int, ...]
+    rounds: tuple[ChosenFeature, ...]
+    chosen: str
+    dcorr: float | None
+    confused: int
+    random: str
+
+
 def choose_features(
     x: NDArray[np.float32],
     names: Sequence[str],
@@ -130,6 +146,7 @@ def choose_features(
     start: Sequence[str],
     hyper: ChoiceHyper | None = None,
     seed: int = 1,
+    unfinished: Path | None = None,
 ) -> FeatureChoice:
     """Choose features one by one.
 
@@ -153,6 +170,9 @@ def choose_features(
         By default the published one.
     seed : int
         Decides the parts and the networks.
+    unfinished : Path, optional
+        A file that is written before each round: a choice of the same features among the same jets
+        that was interrupted goes on from it.
 
     Raises
     ------
@@ -161,8 +181,6 @@ def choose_features(
     InputError
         If a class is missing in a part, or a value is not finite.
     """
-    from ..losses.distance_correlation import distance_correlation  # noqa: PLC0415 - imports torch
-
     hyper = ChoiceHyper() if hyper is None else hyper
     names = list(names)
     known = [_place(name, names) for name in start]
@@ -171,35 +189,81 @@ def choose_features(
         msg = f"column {bad!r} has values that are NaN or infinite; repair it, or leave it out"
         raise InputError(msg)
     scores = np.stack([_normal(column) for column in x.T], axis=1).astype(np.float32)
+    part = _divided(event, signal, seed)
+    rng = np.random.default_rng([seed, 5])
+    at = _Unfinished(
+        key=_key(x, signal, event, names, start, asdict(hyper), seed),
+        known=tuple(known),
+        rounds=(),
+        chosen=", ".join(start),
+        dcorr=None,
+        confused=int(np.count_nonzero(part < 2)),
+        random=json.dumps(rng.bit_generator.state),
+    )
+    before = None if unfinished is None else _Unfinished.earlier(unfinished)
+    if before is not None and before.key == at.key:
+        at, rng.bit_generator.state = before, json.loads(before.random)
+    with progress("choosing", hyper.most, unit="features") as advance:
+        advance(len(at.known) - len(start))
+        while True:
+            if unfinished is not None:
+                at.to_json(unfinished)
+            known, score = list(at.known), np.full(len(x), 0.5)
+            if known:
+                score = _out_of_sample(scores[:, known], signal, part, seed)
+            reached = _reached(score, signal, part)
+            rounds = (*at.rounds, ChosenFeature(at.chosen, at.dcorr, at.confused, **reached))
+            confused = np.flatnonzero((score >= hyper.low) & (score <= hyper.high) & (part < 2))
+            confused = rng.permutation(confused)[: hyper.jets]
+            left = _different(scores, known)
+            if len(known) - len(start) == hyper.most or len(confused) < _FEWEST or not left:
+                return FeatureChoice(tuple(names[k] for k in known), rounds)
+            best, dcorr = _best(scores[confused], signal[confused], known, left)
+            at = replace(
+                at,
+                known=(*known, best),
+                rounds=rounds,
+                chosen=names[best],
+                dcorr=dcorr,
+                confused=len(confused),
+                random=json.dumps(rng.bit_generator.state),
+            )
+            advance(1)
+
+
+def _divided(event: NDArray[np.uint64], signal: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
+    """Return the part of each jet, or say that one of them has a single class."""
     part = fold_of(event, _PARTS, seed=seed, salt="select")
     for each in range(_PARTS):
         if len(np.unique(signal[part == each])) < 2:
             msg = f"{len(signal)} jets leave a part of them without one class; give more"
             raise InputError(msg)
-    rng, rounds = np.random.default_rng([seed, 5]), []
-    chosen, correlation, confused = ", ".join(start), None, np.flatnonzero(part < 2)
-    with progress("choosing", hyper.most, unit="features") as advance:
-        while True:
-            score = np.full(len(x), 0.5)
-            if known:
-                score = _out_of_sample(scores[:, known], signal, part, seed)
-            reached = _reached(score, signal, part)
-            rounds.append(ChosenFeature(chosen, correlation, len(confused), **reached))
-            confused = np.flatnonzero((score >= hyper.low) & (score <= hyper.high) & (part < 2))
-            confused = rng.permutation(confused)[: hyper.jets]
-            left = _different(scores, known)
-            if len(known) - len(start) == hyper.most or len(confused) < _FEWEST or not left:
-                break
-            correlations = {
-                k: distance_correlation(
-                    *_tensors(scores[np.ix_(confused, [*known, k])], signal[confused])
-                )
-                for k in left
-            }
-            best = max(correlations, key=lambda k: float(correlations[k]))
-            known, chosen, correlation = [*known, best], names[best], float(correlations[best])
-            advance(1)
-    return FeatureChoice(tuple(names[k] for k in known), tuple(rounds))
+    return part
+
+
+def _best(
+    scores: NDArray[np.float32], signal: NDArray[np.bool_], known: list[int], left: list[int]
+) -> tuple[int, float]:
+    """Return the candidate that goes best with the known features, and their distance correlation."""
+    import torch  # noqa: PLC0415
+
+    from ..losses.distance_correlation import distance_correlation  # noqa: PLC0415 - imports torch
+
+    truth = torch.from_numpy(signal.astype(np.float64))
+    found = {
+        k: float(distance_correlation(torch.from_numpy(scores[:, [*known, k]]).double(), truth))
+        for k in left
+    }
+    best = max(found, key=found.__getitem__)
+    return best, found[best]
+
+
+def _key(
+    x: NDArray[np.float32], signal: NDArray[np.bool_], event: NDArray[np.uint64], *settings: Any
+) -> str:
+    """Return a name for all that a choice follows from."""
+    jets = content_ids(*x.T)
+    return hex_digest(*(a.tobytes() for a in (jets, signal, event)), json.dumps(settings).encode())
 
 
 def _place(name: str, names: Sequence[str]) -> int:
@@ -224,12 +288,6 @@ def _different(scores: NDArray[np.float32], known: list[int]) -> list[int]:
         and np.ptp(some[:, k]) > _SAME
         and all(np.abs(some[:, k] - some[:, j]).max() > _SAME for j in known)
     ]
-
-
-def _tensors(x: NDArray[np.float32], signal: NDArray[np.bool_]) -> tuple[Any, Any]:
-    import torch  # noqa: PLC0415
-
-    return torch.from_numpy(x).double(), torch.from_numpy(signal.astype(np.float64))
 
 
 def _out_of_sample(

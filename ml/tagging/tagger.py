@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, InputError, extra_for
 from ..blocks.constituents import Constituents
+from ..blocks.other_weights import refuse_weights
 from ..classifiers.ensemble import balance_classes
 from ..classifiers.kinds import CLASSIFIERS, Inputs
 from ..classifiers.taggers.tagger_kind import TaggerKind
@@ -277,9 +278,7 @@ def _truth(jets: Sample) -> NDArray[np.bool_]:
     if jets.label is None:
         msg = "a tagger learns from the truth, and these jets have no column 'label'"
         raise InputError(msg)
-    if jets.weight is not None and np.any(jets.weight < 0):
-        msg = f"{np.count_nonzero(jets.weight < 0)} jets have a negative weight; leave them out"
-        raise InputError(msg)
+    refuse_weights(jets.weight, "tagger")
     return jets.label != 0
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ...core import Record
 from ...core.tables import Printed, Style, Table
 from ..search.hunt_result import Repeats, SelectionResult
-from ..search.printed import selection_name, significances
+from ..search.printed import probability, selection_name, significances
 from ..search.pseudo_experiments import GlobalP
 from ..spectra.resonance import Resonance
 from ..spectra.spectrum import SpectrumFit
@@ -141,7 +141,7 @@ class CombinedResult(Printed, Record):
             (
                 f"{row.low:.0f}-{row.high:.0f}",
                 *map(_cell, row.channels, row.searched),
-                f"{row.p_local:.2g}",
+                probability(row.p_local),
                 f"{row.z_local:.1f}σ",
             )
             for row in self.hypotheses

@@ -9,6 +9,7 @@ from scipy import special
 from .smeared import gaussian_log_p, gaussian_p, lognormal_log_p, lognormal_p
 
 __all__ = [
+    "LEAST_P",
     "asimov_z",
     "asymptotic_z",
     "binomial_z",
@@ -26,6 +27,9 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+
+LEAST_P = 1e-300
+"""No p-value is quoted below it: it has too few digits, or is zero."""
 
 _KNOWN = 1e-9  # variance per event of the background below which it is as good as known
 _LARGEST_P = 1.0 - 2.0**-53  # so that z of "nothing was seen" is -8.2, not minus infinity

@@ -11,7 +11,7 @@ from ...core import Record
 from ...core.tables import Printed, Style, Table
 from ..spectra.resonance import Resonance
 from ..spectra.spectrum import SpectrumFit
-from .printed import error_of, selection_name, significances
+from .printed import error_of, probability, selection_name, significances
 from .pseudo_experiments import GlobalP
 from .trials import Trials
 
@@ -330,7 +330,7 @@ def windows_table(
                 selection_name(row.efficiency),
                 str(row.observed),
                 row.background,
-                f"{row.p_local:.2g}",
+                probability(row.p_local),
                 f"{row.z_local:.1f}σ",
             )
         z_before = window.unselected.z_local

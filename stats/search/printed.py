@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["error_of", "selection_name", "significances"]
+from ..p_values.local import LEAST_P
+
+__all__ = ["error_of", "probability", "selection_name", "significances"]
 
 
 def selection_name(efficiency: float) -> str:
@@ -25,6 +27,19 @@ def error_of(value: float | None, form: str = ".0f") -> str:
     ('12.3', '?')
     """
     return "?" if value is None else format(value, form)
+
+
+def probability(p: float | None) -> str:
+    """Return a p-value as text, ``"?"`` where there is none, and a bound where it is too small.
+
+    Examples
+    --------
+    >>> probability(0.03456), probability(0.0)
+    ('0.035', '< 1e-300')
+    """
+    if p is None:
+        return "?"
+    return f"{p:.2g}" if p >= LEAST_P else f"< {LEAST_P:g}"
 
 
 def significances(

@@ -104,7 +104,8 @@ class GlobalP(Record):
     p_global_error : float
         Binomial error of p_global, or that of the extrapolation.
     is_limit : bool
-        No pseudo-experiment came up to the data: p_global is an upper limit, z_global a lower.
+        No pseudo-experiment came up to the data: p_global is an upper limit, z_global a lower. Where it
+        is extrapolated, only if it is below all numbers (`~overdensity.stats.p_values.local.LEAST_P`).
     pseudo_experiments, exceedances : int
         n and k.
     largest_z : tuple of float

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import InputError, Record
-from ..p_values.local import p_of_z, z_of_p
+from ..p_values.local import LEAST_P, p_of_z, z_of_p
 from .pseudo_experiments import GlobalP
 
 __all__ = [
@@ -26,7 +26,6 @@ Array = NDArray[np.float64]
 NOT_COUNTED = -8.0
 """Significance of what is not counted or holds no event: nothing at or below is a test."""
 
-_LEAST = 1e-300  # a p-value below it has no finite significance
 _SAME = 1e-9  # significances this close are equal up to rounding
 
 
@@ -148,7 +147,8 @@ def beyond_pseudo_experiments(found: GlobalP, corrected: Trials) -> GlobalP:
     Returns
     -------
     GlobalP
-        Marked as extrapolated; the same as before where a pseudo-experiment came up to the data.
+        Marked as extrapolated, and as a limit where it is below `LEAST_P`; the same as before where a
+        pseudo-experiment came up to the data.
 
     Examples
     --------
@@ -162,13 +162,13 @@ def beyond_pseudo_experiments(found: GlobalP, corrected: Trials) -> GlobalP:
     """
     if not found.is_limit or corrected.gross_vitells >= found.p_global:
         return found
-    p = max(corrected.gross_vitells, _LEAST)
+    p = max(corrected.gross_vitells, LEAST_P)
     return replace(
         found,
         p_global=p,
         z_global=float(z_of_p(p)),
         p_global_error=corrected.gross_vitells_error,
-        is_limit=False,
+        is_limit=corrected.gross_vitells < LEAST_P,
         extrapolated=True,
     )
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from ...core import InputError, Record
 from ..limits.counting import background_draws, counting_limit, counting_p
-from ..p_values.local import z_of_p
+from ..p_values.local import local_log_p, z_of_log_p, z_of_p
 from .score_shape import Region, Template, Variation, score_workspace
 
 __all__ = ["VisibleCount", "VisibleCounts", "visible_counts"]
@@ -141,6 +142,9 @@ def visible_counts(
         limit = counting_limit(score_workspace([each]), level=level)
         observed, draws = round(each.observed[0]), background[:, order.index(each.name)]
         p = float(counting_p(observed, draws))
+        log_p = logsumexp(local_log_p(observed, draws, 0.0)) - np.log(
+            len(draws)
+        )  # where p is 0, too
         places.append(p)
         found.append(
             VisibleCount(
@@ -149,7 +153,7 @@ def visible_counts(
                 float(draws.mean()),
                 float(draws.std()),
                 p,
-                float(z_of_p(p)),
+                float(z_of_log_p(log_p)),
                 limit.observed,
                 limit.expected,
                 limit.observed / luminosity,

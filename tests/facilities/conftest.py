@@ -19,7 +19,7 @@ import yaml
 
 from overdensity.workflow import parse_config
 from overdensity.workflow.cluster.connecting import connect
-from overdensity.workflow.stages.columns import make_columns
+from overdensity.workflow.stages.processing.columns import make_columns
 from overdensity.workflow.stages.run import Run
 
 from ..conftest import write_search

@@ -14,7 +14,7 @@ import overdensity.processors
 from overdensity.core import ConfigError, nearest_names
 from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.config.cluster import ClusterConfig
-from overdensity.workflow.stages.columns import make_columns
+from overdensity.workflow.stages.processing.columns import make_columns
 
 from .conftest import (
     HOST,

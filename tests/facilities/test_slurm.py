@@ -19,7 +19,7 @@ from overdensity.core import ConfigError
 from overdensity.workflow import load_config, run_search
 from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.config.cluster import ClusterConfig
-from overdensity.workflow.stages.columns import make_columns
+from overdensity.workflow.stages.processing.columns import make_columns
 
 from .conftest import processing_on, slurm_says, wait_until
 from .event_files import columns

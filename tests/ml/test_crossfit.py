@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, InputError
-from overdensity.ml import Folding, Method, cross_fit, fit_guarded, fold_of, score_fold, train_fold
+from overdensity.ml import (
+    Folding,
+    Method,
+    cross_fit,
+    fit_guarded,
+    fold_of,
+    make_method,
+    score_fold,
+    train_fold,
+)
+from overdensity.ml.contract import toy_sample
 
 
 @dataclass(frozen=True)
@@ -205,3 +215,12 @@ def test_function_of_the_mass_is_refused_whoever_trains(sample, window):
     square.features[:, 1] = sample.mass**2
     with pytest.raises(InputError, match="'j2_mass' is a function of the mass"):
         fit_guarded(Spy(), square, window, seed=1)
+
+
+@pytest.mark.parametrize("method", ["pca", "mahalanobis", "vrnn", "cwola", "cathode"])
+def test_weights_of_which_nothing_is_learnt_are_refused_whatever_the_method(method, window):
+    data = toy_sample()
+    some, none = np.where(np.arange(len(data)) % 10, 1.0, -1.0), np.zeros(len(data))
+    for weight, said in ((some, "630 of 6300 events have a negative"), (none, "all 6300 events")):
+        with pytest.raises(InputError, match=rf"^method '{method}': {said}"):
+            fit_guarded(make_method(method), replace(data, weight=weight), window, seed=1)

@@ -14,7 +14,7 @@ import pytest
 
 from overdensity.simulation import simulate
 from overdensity.workflow import SearchResults, connect, parse_config, run_search
-from overdensity.workflow.stages.columns import make_columns
+from overdensity.workflow.stages.processing.columns import make_columns
 from overdensity.workflow.stages.run import Run
 
 logger = logging.getLogger("overdensity.tests")

@@ -13,7 +13,7 @@ from overdensity.ml import Sample, Window, make_method
 from overdensity.processors import LhcoSource, process
 from overdensity.workflow import load_config
 from overdensity.workflow.config.reading import load_benchmark
-from overdensity.workflow.stages.inputs import event_processor
+from overdensity.workflow.stages.inputs.event_files import event_processor
 
 from ..conftest import made_once
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ...core import ConfigError, InputError, nearest_names
 from ...ml import Sample, make_method, methods
 from ..config.benchmark import BenchmarkConfig, BenchmarkMethod, SourceConfig
-from ..stages.inputs import column_paths, refuse_learnt
+from ..stages.before_training import refuse_learnt
+from ..stages.inputs.event_files import column_paths
 from ..stages.provenance import file_states
 from ..stages.samples import read_columns
 

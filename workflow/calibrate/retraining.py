@@ -33,7 +33,7 @@ from ...stats.selection.patterns import Patterns
 from ...stats.spectra.functions import basis
 from ..cluster.connecting import run_tasks
 from ..config.search import SearchConfig
-from ..stages.hunting import all_counts, fabricated_fraction
+from ..stages.background_function import all_counts, fabricated_fraction
 from ..stages.run import Run, derived_seed
 from ..stages.samples import load_sample, load_simulation
 from ..stages.scores import Scores, read_scores

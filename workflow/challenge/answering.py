@@ -12,7 +12,7 @@ import numpy as np
 from ...core import InputError
 from ...stats.search.printed import significances
 from ...stats.signal.yields import NumberOfEvents
-from ..stages.inputs import event_files, event_format
+from ..stages.inputs.event_files import event_files, event_format
 from ..stages.run import Run
 from ..stages.search_result import BestResult, SearchResults, run_of_results
 from .answer_sheet import ANSWER, JETS, AnsweredBox, AnswerSheet, Daughter, Measured

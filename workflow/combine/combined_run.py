@@ -30,8 +30,8 @@ from ...stats.combination.workspace import combined_workspace
 from ...stats.p_values.repeats import shared_variance
 from ..config.search import SearchConfig
 from ..drawing import COLOURS, STYLE, save_figure
-from ..stages.hunting import all_counts, fabricated_fraction, spurious_of
-from ..stages.inputs import event_files
+from ..stages.background_function import all_counts, fabricated_fraction, spurious_of
+from ..stages.inputs.event_files import event_files
 from ..stages.provenance import Provenance, stage_key
 from ..stages.run import Run
 from ..stages.samples import load_masses

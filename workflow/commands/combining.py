@@ -74,7 +74,7 @@ def _show(combined: CombinedSearch, out: Path) -> None:
 
 def _show_hypotheses(combined: CombinedSearch) -> None:
     """Print a row for each mass, with the best selection of each channel."""
-    from ...stats.search.printed import selection_name
+    from ...stats.search.printed import probability, selection_name
 
     result = combined.result
     show_table(
@@ -94,7 +94,7 @@ def _show_hypotheses(combined: CombinedSearch) -> None:
                     f"{point.expected:.1f}, {point.z_local:.1f}σ"
                     for point in row.channels
                 ),
-                f"{row.p_local:.2g}",
+                probability(row.p_local),
                 f"{row.z_local:.1f}σ",
             )
             for row in result.hypotheses

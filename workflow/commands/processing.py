@@ -80,7 +80,7 @@ def process(  # noqa: PLR0917 - typer knows arguments by their names
 ) -> None:
     """Turn event files into Parquet columns under OUT/columns/, with control plots beside them."""
     from ..search_run import process_search
-    from ..stages.columns import check_events
+    from ..stages.processing.columns import check_events
     from ..stages.run import Run
 
     given = {
@@ -115,7 +115,7 @@ def _is_configuration(files: list[str]) -> bool:
 def _configuration(files: list[str], out: str | None, overrides: list[str]) -> SearchConfig:
     """Return the configuration of a YAML file, or of event files given by name."""
     from ..config.reading import load_config, parse_config
-    from ..stages.inputs import event_format
+    from ..stages.inputs.event_files import event_format
 
     if _is_configuration(files):
         config = load_config(files[0], overrides, out=out)
@@ -133,7 +133,7 @@ def _configuration(files: list[str], out: str | None, overrides: list[str]) -> S
 def _show_plan(config: SearchConfig) -> None:
     """Say what would be processed, and where."""
     from ..cluster.connecting import dry_run
-    from ..stages.inputs import event_files, event_format
+    from ..stages.inputs.event_files import event_files, event_format
 
     files = event_files(config.events)
     typer.echo(f"{len(files)} files of format {event_format(config.events)}:")

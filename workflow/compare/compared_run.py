@@ -13,7 +13,7 @@ from ...core.identity import no_feature
 from ...ml import Comparison, compare
 from ...ml.blocks.equal_events import refuse_shared_events
 from ..drawing import save_figure
-from ..stages.inputs import column_paths
+from ..stages.inputs.event_files import column_paths
 from ..stages.provenance import Provenance
 from ..stages.samples import load_grouped
 from .comparison_figure import plot_comparison

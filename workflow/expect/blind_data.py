@@ -16,7 +16,7 @@ from ...stats.spectra.binning import window_bins
 from ...stats.spectra.functions import basis
 from ...stats.spectra.spurious import fit_outside
 from ..calibrate.retraining import with_new_masses
-from ..stages.hunting import fabricated_fraction, spurious_of
+from ..stages.background_function import fabricated_fraction, spurious_of
 from ..stages.run import Run
 from ..stages.samples import load_sample
 

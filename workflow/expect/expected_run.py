@@ -15,11 +15,11 @@ from ..cluster.campaign import in_file_names, make_files
 from ..config.limits import LimitsConfig
 from ..limits.injected_events import InjectionTask, check_pool, check_strengths
 from ..limits.signal_models import SignalModel, read_signal_models
-from ..stages.inputs import column_paths
+from ..stages.before_training import check_spurious, refuse_searched
+from ..stages.inputs.event_files import column_paths
 from ..stages.provenance import Provenance
 from ..stages.run import Run
 from ..stages.samples import load_sample
-from ..stages.scoring import check_spurious, refuse_searched
 from .blind_data import blind_fit, check_blind
 from .blind_training import BlindTraining, TrainedResponse, measure_response, training_key
 from .expected_point import (

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ...stats.search.printed import selection_name
 from ..config.limits import LimitsConfig
 from ..stages.search_result import HIDES_SIGNAL, SearchResults
 from .limits_result import SignalLimits, WindowLimits
@@ -46,6 +47,12 @@ def limit_flags(
                 f"{window.low:.0f}-{window.high:.0f} GeV: no selection has a fit that may be "
                 "quoted, so there is no limit"
             )
+        for row in window.selections:
+            if row.observed is None and not row.selection.flagged:
+                yield (
+                    f"{window.low:.0f}-{window.high:.0f} GeV, {selection_name(row.efficiency)}: the fit "
+                    "of the limit does not converge, so there is none"
+                )
     for signal in signals:
         if signal.fixed is None:
             yield (

@@ -13,12 +13,12 @@ from ...core.progress_bar import live_table
 from ..calibrate.retraining import background_parameters
 from ..cluster.campaign import in_file_names, run_campaign
 from ..config.limits import LimitsConfig
+from ..stages.before_training import refuse_searched
 from ..stages.hunting import make_results
-from ..stages.inputs import column_paths
+from ..stages.inputs.event_files import column_paths
 from ..stages.provenance import Provenance
 from ..stages.run import Run
 from ..stages.samples import load_numbers, load_sample
-from ..stages.scoring import refuse_searched
 from ..stages.search_result import SearchResults
 from .injected_events import InjectionTask, check_pool, check_strengths
 from .injection import inject, injection_key

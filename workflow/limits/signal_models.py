@@ -10,10 +10,10 @@ import numpy as np
 from ...core import ConfigError, InputError
 from ...ml import Sample
 from ..config.limits import LimitsConfig, SignalConfig
-from ..stages.inputs import column_paths, refuse_learnt
+from ..stages.before_training import refuse_learnt, refuse_searched
+from ..stages.inputs.event_files import column_paths
 from ..stages.run import Run
 from ..stages.samples import load_signal, signal_total
-from ..stages.scoring import refuse_searched
 
 __all__ = [
     "SignalModel",

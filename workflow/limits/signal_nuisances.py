@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ...core import InputError
 from ...stats.limits.signal_factors import SignalFactor
 from ...stats.uncertainties.nuisances import SignalErrors, moved_masses
-from ..stages.inputs import varied_columns
+from ..stages.inputs.event_files import varied_columns
 from ..stages.run import Run
 from ..stages.samples import load_signal
 from .signal_models import SignalModel

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,8 +17,6 @@ from .written_files import START_FILE, note_files
 
 __all__ = ["HISTOGRAMS", "MODELS", "without_models", "write_models", "write_whole_range"]
 
-logger = logging.getLogger(__name__)
-
 _WINDOW, _WHOLE = ("workspace.json",), ("workspace_shape.json", "datacard.txt", "datacard.root")
 MODELS = (*_WINDOW, *_WHOLE)
 """The files that are there where a result can be modelled."""
@@ -28,8 +25,10 @@ HISTOGRAMS = "histograms.json"
 """The features of the selected events, beside the models."""
 
 
-def write_models(folder: Path, result: HuntResult, model: FitModel) -> None:
+def write_models(folder: Path, result: HuntResult, model: FitModel) -> tuple[str, ...]:
     """Write the best window's model and that of the whole range; what has none is taken away.
+
+    Returns the flags of models that could not be made of a result, whose flags say it where there is none.
 
     Parameters
     ----------
@@ -40,16 +39,22 @@ def write_models(folder: Path, result: HuntResult, model: FitModel) -> None:
     model : FitModel
         As it was made with.
     """
+    if result.best is None:
+        without_models(folder)
+        return ()
+    flags: tuple[str, ...] = ()
     try:
         window = best_workspace(result)
         write_text_atomic(folder / _WINDOW[0], json.dumps(window, indent=1))
-    except FitError as error:  # no quotable window; the flags say so
-        _without(folder, _WINDOW, error)
-    write_whole_range(folder, partial(best_categories, result, model=model))
+    except FitError as error:
+        flags = _without(folder, _WINDOW, error)
+    return flags + write_whole_range(folder, partial(best_categories, result, model=model))
 
 
-def write_whole_range(folder: Path, make: Callable[[], Categories]) -> None:
+def write_whole_range(folder: Path, make: Callable[[], Categories]) -> tuple[str, ...]:
     """Write the model of all bins as a workspace and as a datacard; without one, none is left there.
+
+    Returns the flag of a model that could not be made.
 
     Parameters
     ----------
@@ -58,13 +63,15 @@ def write_whole_range(folder: Path, make: Callable[[], Categories]) -> None:
     make : callable
         Returns the model, or raises FitError where there is none.
     """
+    flags: tuple[str, ...] = ()
     try:
         whole = make()
         write_text_atomic(folder / _WHOLE[0], json.dumps(categories_workspace(whole)))
         write_datacard(whole, folder / _WHOLE[1])
     except FitError as error:
-        _without(folder, _WHOLE, error)
+        flags = _without(folder, _WHOLE, error)
     note_files(folder, (START_FILE, HISTOGRAMS, *MODELS))
+    return flags
 
 
 def without_models(folder: Path) -> None:
@@ -79,10 +86,10 @@ def without_models(folder: Path) -> None:
     note_files(folder, (START_FILE, HISTOGRAMS))
 
 
-def _without(folder: Path, names: tuple[str, ...], error: FitError) -> None:
-    """Say why there is no such model, and take away that of an earlier result."""
-    logger.warning("no %s: %s", names[0], error)
+def _without(folder: Path, names: tuple[str, ...], error: FitError) -> tuple[str]:
+    """Take away the model of an earlier result, and say why there is none of this one."""
     _take_away(folder, names)
+    return (f"no {names[0]}: {error}",)
 
 
 def _take_away(folder: Path, names: tuple[str, ...]) -> None:

@@ -44,9 +44,7 @@ class SignalClassifier:
         return odds
 
 
-def learn_signal(
-    events: RegionEvents, name: str, folding: Folding, *, seed: int
-) -> SignalClassifier | None:
+def learn_signal(events: RegionEvents, name: str, folding: Folding) -> SignalClassifier | None:
     """Train the classifier of a signal in all regions together; the region is one of its features.
 
     Background of negative weight counts with the size of its weight in the training; templates are
@@ -59,9 +57,7 @@ def learn_signal(
     name : str
         The signal.
     folding : Folding
-        The folds of the flows.
-    seed : int
-        All randomness comes from it.
+        The folds of the flows; all randomness comes from its seed.
 
     Returns
     -------
@@ -84,7 +80,7 @@ def learn_signal(
                 is_signal[mine],
                 weight=balance_classes(is_signal[mine], weight[mine]),
                 hyper=ClassifierHyper(inner_folds=3, members=1),
-                seed=seed + fold,
+                seed=folding.training_seed(fold),
                 event=both.event[mine],
             )
         )

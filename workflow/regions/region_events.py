@@ -14,7 +14,7 @@ from ...ml import Sample
 from ...ml.blocks.equal_events import refuse_shared_events
 from ..config.limits import SignalConfig
 from ..limits.signal_models import few_accepted, refuse_too_few_generated
-from ..stages.inputs import column_paths
+from ..stages.inputs.event_files import column_paths
 from ..stages.samples import load_grouped
 from .region_config import BackgroundConfig, RegionSearchConfig
 

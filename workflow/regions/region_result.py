@@ -9,6 +9,7 @@ from ...core import Record
 from ...core.tables import Printed, Table
 from ...stats.limits.discoveries import Discovery
 from ...stats.limits.profiled import UpperLimit
+from ...stats.search.printed import probability
 from ...stats.workspaces.score_shape import Template
 from ...stats.workspaces.visible import VisibleCounts
 from ..stages.provenance import Provenance
@@ -182,7 +183,7 @@ class RegionSearchResults(Printed, Record):
                     f"{region.expected:.1f}",
                     "–" if region.auc is None else f"{region.auc:.3f}",
                     f"{count.observed} ({count.expected:.1f} ± {count.error:.1f})",
-                    f"{count.p_local:.2g}",
+                    probability(count.p_local),
                     f"{observed:.3g}",
                     f"{median:.3g}",
                 )

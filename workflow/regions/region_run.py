@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ...core import FitError
 from ...core.extras import skipped_without_extra
 from ...core.files.locks import locked
 from ...core.records import write_text_atomic
@@ -15,7 +16,7 @@ from ...stats.limits.profiled import UpperLimit
 from ...stats.workspaces.visible import visible_counts
 from ..cluster.campaign import in_file_names
 from ..models.written_files import write_configuration
-from ..stages.inputs import column_paths
+from ..stages.inputs.event_files import column_paths
 from ..stages.provenance import Provenance
 from .region_classifier import learn_signal
 from .region_closure import Closure, close
@@ -23,7 +24,7 @@ from .region_config import RegionSearchConfig
 from .region_events import RegionEvents, read_events
 from .region_fit import ScoredRegion, benchmark, refuse_empty_regions, scored_regions
 from .region_report import write_region_report
-from .region_result import RegionSearchResults, RegionShape
+from .region_result import BenchmarkLimit, RegionSearchResults, RegionShape
 from .region_scores import RegionScores, learn_regions
 
 __all__ = ["run_regions"]
@@ -80,19 +81,22 @@ def _results(
     regions: list[ScoredRegion],
     closure: dict[int, Closure],
 ) -> RegionSearchResults:
-    signals = []
+    signals: list[BenchmarkLimit] = []
+    without: list[str] = []
     for name in config.signals:
-        limit, workspace = benchmark(config, name, regions)
-        if config.classifier:
-            limit = replace(limit, classifier=_classified(config, events, name, scores.folding))
         path = config.folder / f"workspace_{in_file_names(name)}.json"
+        try:
+            limit, workspace = benchmark(config, name, regions)
+        except FitError as error:
+            path.unlink(missing_ok=True)  # of an earlier run
+            without.append(f"signal {name}: no limit, as a fit failed: {error}")
+            continue
+        if config.classifier:
+            taught, why = _classified(config, events, name, scores.folding)
+            limit = replace(limit, classifier=taught)
+            without += [f"signal {name}: {why}; no limit stands beside the flows'"] if why else []
         write_text_atomic(path, json.dumps(workspace, indent=2, allow_nan=False) + "\n")
         signals.append(limit)
-    untaught = [
-        f"signal {each.name}: too few simulated events for a classifier; no limit stands beside the flows'"
-        for each in signals
-        if config.classifier and each.classifier is None
-    ]
     shapes = tuple(
         _shape(each, closure.get(number))
         for number, each in zip(events.names, regions, strict=True)
@@ -107,7 +111,7 @@ def _results(
             seed=config.seed,
         ),
         signals=tuple(signals),
-        flags=(*events.flags, *_flags(events, scores, shapes), *untaught),
+        flags=(*events.flags, *_flags(events, scores, shapes), *without),
         provenance=Provenance.of(
             config.model_dump(mode="json"), config.seed, column_paths(config.files)
         ),
@@ -116,11 +120,11 @@ def _results(
 
 def _classified(
     config: RegionSearchConfig, events: RegionEvents, name: str, folding: Folding
-) -> UpperLimit | None:
-    """Return the limit on a signal by a classifier of its own, in the same fit."""
-    classifier = learn_signal(events, name, folding, seed=config.seed)
+) -> tuple[UpperLimit | None, str]:
+    """Return the limit on a signal by a classifier of its own, in the same fit, or why there is none."""
+    classifier = learn_signal(events, name, folding)
     if classifier is None:
-        return None
+        return None, "too few simulated events for a classifier"
     regions = scored_regions(
         config,
         replace(events, signals={name: events.signals[name]}),
@@ -130,7 +134,10 @@ def _classified(
             for process, each in (events.backgrounds | {name: events.signals[name]}).items()
         },
     )
-    return benchmark(config, name, regions)[0].strength
+    try:
+        return benchmark(config, name, regions)[0].strength, ""
+    except FitError as error:
+        return None, f"a fit with a classifier failed: {error}"
 
 
 def _shape(region: ScoredRegion, closure: Closure | None) -> RegionShape:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...stats import z_of_p
-from ...stats.search.printed import error_of, selection_name
+from ...stats.p_values.local import LEAST_P
+from ...stats.search.printed import error_of, probability, selection_name
 from ..stages.search_result import SearchResults
 
 __all__ = ["corrections", "headline", "numbers"]
@@ -30,7 +31,8 @@ def numbers(results: SearchResults) -> list[tuple[str, str]]:
     if best is None:
         return []
     relation = "≤ " if best.p_global_is_limit else ""
-    how = f" ± {best.p_global_error:.1g}, extrapolated" if best.p_global_extrapolated else ""
+    error = "" if best.p_global_is_limit else f" ± {best.p_global_error:.1g}"
+    how = f"{error}, extrapolated" if best.p_global_extrapolated else ""
     before = results.windows[best.window].unselected.z_local
     return [
         ("mass", f"{best.mass:.0f} ± {error_of(best.mass_error)} GeV"),
@@ -51,25 +53,28 @@ def corrections(results: SearchResults) -> list[dict[str, str]]:
     beyond = best.p_global_extrapolated
     bound = "≤ " if best.p_global_is_limit or beyond else ""
     quoted = "; what is quoted"
+    below = "; smaller than the local p, which is conservative where few events are selected"
     rows = (
         (
             "pseudo-experiments",
             trials.pseudo_experiments,
             f"{bound}{trials.pseudo_experiments:.2g} ± {trials.pseudo_experiments_error:.1g}",
             f"{best.pseudo_experiments} refitted in all {trials.n_tests} tests"
-            + ("; none came up to the data" if beyond else quoted),
+            + ("; none came up to the data" if beyond else quoted)
+            + (below if not beyond and best.p_global < best.p_local else ""),
         ),
         (
             "up-crossings (Gross and Vitells)",
             trials.gross_vitells,
-            f"{trials.gross_vitells:.2g} ± {trials.gross_vitells_error:.1g}",
+            probability(trials.gross_vitells)
+            + (f" ± {trials.gross_vitells_error:.1g}" if trials.gross_vitells >= LEAST_P else ""),
             f"{trials.upcrossings:.2f} crossings of {trials.threshold:g}σ, extrapolated; asymptotic"
             + (quoted if beyond else ""),
         ),
         (
             "independent tests (Šidák)",
             trials.sidak,
-            f"{trials.sidak:.2g}",
+            probability(trials.sidak),
             f"as if the {trials.n_tests} tests shared no events: an upper bound",
         ),
     )
@@ -77,7 +82,7 @@ def corrections(results: SearchResults) -> list[dict[str, str]]:
         {
             "name": name,
             "p": shown,
-            "z": f"{'≥ ' if shown.startswith('≤') else ''}{float(z_of_p(p)):.1f}σ",
+            "z": f"{'≥ ' if shown.startswith(('≤', '<')) else ''}{float(z_of_p(max(p, LEAST_P))):.1f}σ",
             "what": what,
         }
         for name, p, shown, what in rows

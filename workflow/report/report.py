@@ -13,7 +13,7 @@ from ...core.files.yaml_values import yaml_text
 from ...core.records import write_text_atomic
 from ...stats import SelectionResult, SpectrumFit, WindowResult
 from ...stats.sculpting.sculpting_result import SelectionSculpting, WindowSculpting
-from ...stats.search.printed import error_of, selection_name
+from ...stats.search.printed import error_of, probability, selection_name
 from ...stats.signal.yields import NumberOfEvents
 from ..calibrate.retrained import Retrained, retrained_figure
 from ..drawing import as_svg_uri, plot_losses, plot_reliability
@@ -38,6 +38,11 @@ from .validation_section import validation_section
 
 __all__ = ["write_report"]
 
+_OF_BLOCKS = (
+    " Of constituents and images: how many constituents or lit pixels there are, the share of the hardest or "
+    "brightest one, sums over the shares of pT with ΔR (of images: pixels) from the axis, and the mass, if "
+    "the jet had a pT of one; ln is the natural logarithm."
+)
 _TWO_PEAKS = 3.0  # an error of so many widths is no error of one peak
 
 
@@ -298,6 +303,8 @@ def _feature_pictures(path: Path) -> list[_Picture]:
     if figure is None:
         return []
     caption = "Features of the events in the best signal region, each distribution normalised."
+    if any(": " in axes.get_xlabel() for axes in figure.axes):
+        caption += _OF_BLOCKS
     return [_picture(figure, "features of selected events", caption)]
 
 
@@ -352,7 +359,7 @@ def _row(row: SelectionResult) -> dict[str, str]:
         "observed": f"{row.observed}",
         "expected": row.background,
         "spurious": f"{row.spurious:.1f}",
-        "p_local": _unquoted(row) if row.p_local is None else f"{row.p_local:.2g}",
+        "p_local": _unquoted(row) if row.p_local is None else probability(row.p_local),
         "z_local": "" if row.z_local is None else f"{row.z_local:.1f}σ",
         "chi2": f"{row.chi2:.1f}/{row.ndf}",
         "fit_p": f"{row.fit_p_value:.2g}",

@@ -3,53 +3,41 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-import hist
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.records import write_text_atomic
 from ...ml.thin_windows import not_searched
-from ...processors.columns.histograms import to_uhi
 from ...stats import (
-    FunctionChoice,
     HuntResult,
     SpuriousSignal,
-    choose_function,
     hunt,
-    spectrum_of,
-    spurious_signal,
 )
 from ...stats.abcd.abcd_hunt import hunt_abcd
+from ...stats.search.printed import selection_name
 from ...stats.uncertainties.bias import bias_flags
-from ...stats.uncertainties.of_functions import (
-    FunctionNuisances,
-    background_fractions,
-    function_nuisances,
-)
 from ..models.result_models import HISTOGRAMS, without_models, write_models
 from ..models.written_files import are_as_written
+from .background_function import all_counts, fabricated_fraction, function_choice, spurious_of
 from .before_selection import before_selection, daughters_of
-from .block_numbers import block_numbers
-from .inputs import event_files, processing_report
+from .feature_histograms import feature_histograms
+from .inputs.event_files import event_files, processing_report
 from .provenance import Provenance
 from .run import Run
-from .samples import load_masses, weight_flags
+from .samples import weight_flags
 from .scores import Scores
 from .search_result import HIDES_SIGNAL, BestResult, FitQuality, SearchResults, TruthSummary
 from .selecting import Selected, about_start, independence_of, selected_events, with_start
 
 __all__ = [
-    "all_counts",
-    "fabricated_fraction",
-    "functions_of",
     "hunt_scores",
     "make_results",
 ]
 
 
-_FEATURE_BINS = 30
 _NO_PEAK = (
     "the fit of a peak to the selected spectrum did not converge: mass and number of signal events "
     "have no errors and are not to be quoted"
@@ -113,7 +101,8 @@ def make_results(run: Run) -> SearchResults:
     results = _results(run, scores, levels, result, about=about, checks=checks, key=key)
     write_text_atomic(out / HISTOGRAMS, json.dumps(_feature_hists(run, scores, levels, result)))
     if run.config.fit.fits_function:
-        write_models(run.folder, result, run.fit_model)
+        unmodelled = write_models(run.folder, result, run.fit_model)
+        results = replace(results, flags=(*results.flags, *unmodelled))
     else:
         without_models(run.folder)
     stale_files = ("report.html", "uncertainties.json")
@@ -147,74 +136,6 @@ def _hunted(run: Run, selected: list[Selected], spurious: SpuriousSignal | None)
         spurious=spurious,
         refused=np.stack([each.bent.refused for each in selected]),
     )
-
-
-def all_counts(run: Run, scores: Scores) -> NDArray[np.int64]:
-    """Return the events before selection in the bins of the fits, shape (n_bins,)."""
-    return np.array(spectrum_of(scores.sample.mass, run.fit_edges).counts)
-
-
-def spurious_of(run: Run, counts: NDArray[Any]) -> SpuriousSignal | None:
-    """Measure the spurious signal of the background function in each window, if it is asked for.
-
-    Parameters
-    ----------
-    run : Run
-        The search.
-    counts : ndarray of shape (n_bins,)
-        Its events before selection, in the bins of the fits (`all_counts`).
-
-    Raises
-    ------
-    InputError
-        If the simulated background cannot be read.
-    FitError
-        If there are too few events to fit.
-    """
-    fit, source = run.config.fit, run.config.fit.spurious
-    if source == "none":
-        return None
-    if source != "data":
-        sample = load_masses(run, source)
-        counts = np.array(spectrum_of(sample.mass, run.fit_edges, sample.weight).counts)
-    return spurious_signal(
-        run.fit_edges,
-        counts,
-        run.regions,
-        function=fit.function,
-        guard=fit.bins_per_bin,
-    )
-
-
-def functions_of(run: Run, counts: NDArray[Any]) -> FunctionNuisances | None:
-    """Ask the other background functions of the configuration, if there are any.
-
-    Parameters are those of `spurious_of`.
-
-    Raises
-    ------
-    FitError
-        If a fit does not converge.
-    """
-    others, function = run.config.uncertainties.functions, run.config.fit.function
-    if not others:
-        return None
-    return function_nuisances(run.fit_edges, counts, run.regions, function=function, others=others)
-
-
-def fabricated_fraction(
-    run: Run, counts: NDArray[Any], spurious: SpuriousSignal | None
-) -> NDArray[np.float64]:
-    """Return `background_fractions` in quadrature, shape (n_windows,); zero where there are none."""
-    fractions = background_fractions(spurious, functions_of(run, counts))
-    return np.sqrt(sum((each**2 for each in fractions.values()), np.zeros(len(run.windows))))
-
-
-def function_choice(run: Run, counts: NDArray[Any]) -> FunctionChoice | None:
-    """Ask the F-test how many parameters the unselected spectrum needs, if it is fitted."""
-    if not run.config.fit.fits_function:
-        return None
-    return choose_function(run.fit_edges, counts, seed=run.config.seed)
 
 
 def hunt_scores(
@@ -357,11 +278,6 @@ def _feature_hists(
 
     Where the best spectrum is the unselected one, events beside the region are shown in place of
     selected ones.
-
-    Returns
-    -------
-    dict of str to dict
-        Per feature, uhi's JSON form of a histogram with the axes ``group`` and the feature.
     """
     if result.best is None:
         return {}
@@ -369,21 +285,11 @@ def _feature_hists(
     level = run.config.spectra.index(result.best.efficiency)
     groups = {"all in the signal region": inside}
     if level:
-        groups[f"selected ({result.best.efficiency:.3g} of all)"] = inside & (passed >= level)
+        selected = selection_name(result.best.efficiency)
+        groups[f"selected, {selected}"] = inside & (passed >= level)
     else:
         groups["all beside it"] = ~inside
-    found = {}
-    columns = dict(zip(scores.sample.names, scores.sample.features.T, strict=True))
-    for name, column in (columns | block_numbers(run, scores.sample.event)).items():
-        low, high = np.quantile(column[inside], [0.0, 0.999])
-        filled = hist.Hist(
-            hist.axis.StrCategory(list(groups), name="group"),
-            hist.axis.Regular(_FEATURE_BINS, low, max(high, low + 1e-6), label=name),
-        )
-        for group, members in groups.items():
-            filled.fill(group, column[members])
-        found[name] = to_uhi(filled)
-    return found
+    return feature_histograms(run, scores.sample, groups)
 
 
 def _signal_region(

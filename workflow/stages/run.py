@@ -23,7 +23,8 @@ from ...stats.search.fit_start import FitStart, beyond_start
 from ..config.dependencies import Stage, keys_of, value_of
 from ..config.search import SearchConfig
 from ..models.written_files import START_FILE, write_configuration
-from .inputs import column_files, events_in_region, varied_columns
+from .inputs.counted_events import events_in_region
+from .inputs.event_files import column_files, varied_columns
 from .provenance import file_states, stage_key
 
 __all__ = ["Run", "derived_seed", "held_run", "open_run"]

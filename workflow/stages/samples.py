@@ -18,7 +18,8 @@ from ...core.identity import keyed, refuse_not_finite, whole_numbers
 from ...ml import Sample, SampleStream
 from ...ml.blocks.reading import ColumnFiles
 from ..config.region import RegionConfig
-from .inputs import Weights, events_in_region, varied_columns, weighed
+from .inputs.counted_events import Weights, events_in_region, weighed
+from .inputs.event_files import varied_columns
 from .provenance import file_states
 from .run import Run
 

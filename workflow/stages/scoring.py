@@ -7,19 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from distributed import Client
 
-from ...core import FitError, InputError
-from ...core.files.listing import same_place
-from ...core.identity import content_ids
-from ...ml import Sample, train_fold, watch
-from ...ml.blocks.equal_events import refuse_shared_events
+from ...ml import train_fold, watch
 from ...ml.thin_windows import not_searched
-from ...stats.search.pseudo_datasets import draw_events
 from ..cluster.connecting import run_tasks
-from .hunting import spurious_of
-from .inputs import column_paths, refuse_learnt
+from .before_training import check_other_side, check_simulation, refuse_learnt
 from .run import Run
 from .samples import (
     first_events,
@@ -33,12 +26,8 @@ from .scores import are_intact, score_files, signal_score_files, varied_file, wr
 from .selecting import check_selections
 
 __all__ = [
-    "check_pseudo_datasets",
-    "check_simulation",
-    "check_spurious",
     "make_scores",
     "make_scores_here",
-    "refuse_searched",
 ]
 
 logger = logging.getLogger(__name__)
@@ -82,109 +71,11 @@ def make_scores_here(run: Run) -> None:
         _score_task(*task)
 
 
-def check_simulation(run: Run) -> None:
-    """Refuse what cannot stand for simulation, before anything is trained.
-
-    Parameters
-    ----------
-    run : Run
-        The search, whose columns are there.
-
-    Raises
-    ------
-    InputError
-        If files or columns cannot be used, or hold events that are searched.
-    ConfigError
-        If the method needs simulation and there is none, or has learnt from the signal.
-    FitError
-        If the function cannot be fitted to the simulation that shows its spurious signal.
-    """
-    config = run.config
-    simulation = load_simulation(run)
-    if simulation is not None:
-        refuse_searched(run, simulation, "simulation")
-    if config.signal:
-        refuse_learnt(run.method, "signal", column_paths(config.signal))
-        refuse_searched(run, load_signal(run, config.signal, weights="refused"), "signal")
-    for name in run.varied:
-        load_varied(run, name)
-    check_spurious(run)
-
-
-def check_spurious(run: Run) -> None:
-    """Refuse files on which no spurious signal can be measured.
-
-    Raises
-    ------
-    InputError
-        If a file or the mass cannot be used, or it holds events that are searched.
-    FitError
-        If the function cannot be fitted to them.
-    """
-    files = run.config.fit.spurious
-    if isinstance(files, str):
-        return
-    searched = set(map(same_place, run.columns))
-    for name in column_paths(files):
-        if same_place(name) in searched:
-            msg = (
-                f"fit.spurious: {name} holds the events that are searched, whose signal would count as "
-                "spurious; name simulated background"
-            )
-            raise InputError(msg)
-    try:
-        spurious_of(run, np.empty(0))
-    except FitError as error:
-        msg = f"fit.spurious: {files[0]}: {error}"
-        raise FitError(msg) from None
-
-
-def check_pseudo_datasets(run: Run) -> None:
-    """Refuse simulation of which no pseudo-dataset can be drawn.
-
-    Raises
-    ------
-    InputError
-        If files or columns cannot be used, hold events that are searched, or too few.
-    """
-    if files := run.config.pseudo_datasets.simulation:
-        pool = load_sample(run, files)
-        refuse_searched(run, pool, "pseudo_datasets.simulation")
-        draw_events(len(pool), len(load_numbers(run)), 0, seed=run.config.seed)
-
-
-def refuse_searched(run: Run, sample: Sample, key: str) -> None:
-    """Refuse simulated events that are among those of the search, as mass and features of numbers tell.
-
-    Parameters
-    ----------
-    run : Run
-        The search.
-    sample : Sample
-        Simulated events with its features.
-    key : str
-        Where the configuration names them.
-
-    Raises
-    ------
-    InputError
-        If more events are in both than chance makes.
-    """
-    if not sample.features.shape[1]:  # the mass alone is equal by chance
-        return
-    both = [load_numbers(run), sample]
-    refuse_shared_events(
-        [content_ids(each.mass.astype(np.float32)) for each in both],  # other ids, as they may be
-        [each.features for each in both],
-        ["events", key],
-    )
-
-
 def _missing_tasks(run: Run) -> list[tuple[Any, ...]]:
     """Return the arguments of `_score_task` for what is not there; remove what is of other settings."""
     run = run.for_training
     n_events = len(load_numbers(run))  # what is unusable fails before anything is sent out
-    _check_other_side(run)
+    check_other_side(run)
     refuse_learnt(run.method, "events", run.columns)
     run.method.shown(first_events(run))
     check_simulation(run)
@@ -212,20 +103,6 @@ def _missing_tasks(run: Run) -> list[tuple[Any, ...]]:
             if any(missing):
                 tasks.append((part, window, fold, *missing))
     return tasks
-
-
-def _check_other_side(run: Run) -> None:
-    """Refuse to validate with all events: cuts that none passes leave nothing to be searched.
-
-    Raises
-    ------
-    InputError
-        If no event passes.
-    """
-    region = run.config.region
-    if region is not None and region.side == "fail":
-        searched = Run(run.config.model_copy(update={"region": region.opposite}))
-        load_sample(searched, run.columns, features=())
 
 
 def _score_task(

@@ -19,7 +19,7 @@ from ...simulation import DaughterFacts, ProcessFacts
 from ..challenge.key import Key, Secret, read_key, write_secretly
 from ..challenge.sealing import seal_columns, verify_box
 from ..challenge.writing import writing_to
-from ..stages.inputs import column_paths
+from ..stages.inputs.event_files import column_paths
 from ..stages.provenance import file_states, stage_key
 from .suite_config import BoxesConfig, PoolSignal, SuiteConfig
 from .suite_pool import Columns, Pool

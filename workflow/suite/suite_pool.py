@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core import InputError
-from ..stages.inputs import column_paths
+from ..stages.inputs.event_files import column_paths
 from .suite_config import BoxesConfig, SuiteConfig
 
 __all__ = ["Columns", "Pool", "read_pool"]

@@ -22,14 +22,14 @@ from ...core.files.outputs import own_folder
 from ...core.identity import MEANING
 from ...core.records import atomic_file
 from ...ml import SampleStream
+from ...ml.blocks.reading import naming
 
 if TYPE_CHECKING:
     from ...ml.tagging.tagger import Tagger
 
 __all__ = ["Scored", "inside", "opened", "score_files"]
 
-_ROWS = 16_384
-"""Columns by whose names events are read."""
+_ROWS = 16_384  # jets at a time
 
 _MOMENTA = re.compile(r"j\d+_(pt|eta|phi|m|mass)")  # of which ids are made
 
@@ -90,7 +90,8 @@ def _score_files(tagger: Tagger, paths: Sequence[str], out: Path, column: str, m
         found = [np.empty(0, np.float32)]
         for jets in SampleStream(name, tagger.columns, mass, rows=_ROWS):
             if len(jets):
-                found.append(tagger.score(jets))
+                with naming(name):
+                    found.append(tagger.score(jets))
                 known += tagger.knows(jets)
         scores.append(np.concatenate(found))
     for name, target, score in zip(files, targets, scores, strict=True):

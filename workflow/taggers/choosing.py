@@ -38,7 +38,9 @@ def choose_to_file(
     hyper: ChoiceHyper,
     seed: int,
 ) -> FeatureChoice:
-    """Choose features and write their names.
+    """Choose features and write their names; a choice that was interrupted goes on from its last round.
+
+    Until it is done, its state is in a file ``.unfinished`` beside the other.
 
     Parameters
     ----------
@@ -60,8 +62,12 @@ def choose_to_file(
     if msg := no_feature(columns):
         raise ConfigError(msg)
     x, names, label, event = numbers_of(paths, columns)
-    found = choose_features(x, names, label != 0, event, start=start, hyper=hyper, seed=seed)
+    unfinished = out.with_name(f"{out.name}.unfinished")
+    found = choose_features(
+        x, names, label != 0, event, start=start, hyper=hyper, seed=seed, unfinished=unfinished
+    )
     found.to_json(out)
+    unfinished.unlink(missing_ok=True)
     return found
 
 

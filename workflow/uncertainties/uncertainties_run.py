@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from functools import partial
 
@@ -19,7 +18,7 @@ from ...stats.workspaces.shape import peak_events, spectra_categories
 from ..config.uncertainties import UncertaintiesConfig
 from ..drawing import save_figure
 from ..models.result_models import write_whole_range
-from ..stages.hunting import all_counts, functions_of
+from ..stages.background_function import all_counts, functions_of
 from ..stages.run import Run
 from ..stages.scores import Scores, read_scores
 from ..stages.search_result import BestResult, SearchResults
@@ -29,16 +28,16 @@ from .uncertainty_figures import plot_impacts, plot_strength
 
 __all__ = ["make_uncertainties"]
 
-logger = logging.getLogger(__name__)
-
 _FILE = "uncertainties.json"
+_OWN = "uncertainties: "  # what the flags of this stage begin with
 
 
-def make_uncertainties(run: Run, results: SearchResults) -> Uncertainties | None:
+def make_uncertainties(run: Run, results: SearchResults) -> SearchResults:
     """Write what the uncertainties of the configuration do to the result of a search.
 
     Writes ``uncertainties.json``, figures in ``uncertainties/``, and `categories_workspace` and
-    datacard with all nuisances in place of those of the search.
+    datacard with all nuisances in place of those of the search. A fit that fails leaves none of them,
+    and a flag in ``results.json``.
 
     Parameters
     ----------
@@ -49,8 +48,8 @@ def make_uncertainties(run: Run, results: SearchResults) -> Uncertainties | None
 
     Returns
     -------
-    Uncertainties or None
-        None where the configuration has no uncertainties, or there is no result to model.
+    SearchResults
+        With that flag, or without the one of an earlier attempt.
 
     Raises
     ------
@@ -59,12 +58,11 @@ def make_uncertainties(run: Run, results: SearchResults) -> Uncertainties | None
     """
     best, path = results.best, run.folder / _FILE
     if run.config.uncertainties == UncertaintiesConfig() or best is None:
-        _take_back(run, results)
-        return None
+        return _flagged(run, results, *_take_back(run, results))
     key = run.key("uncertainties", results.key)
     found = Uncertainties.earlier(path)
     if found is not None and found.key == key:
-        return found
+        return results
     run = run.partition(results.partition)
     scores = read_scores(run)
     signal = (
@@ -73,26 +71,36 @@ def make_uncertainties(run: Run, results: SearchResults) -> Uncertainties | None
     try:
         made, model = _uncertainties(run, results, best, scores, signal, key=key)
     except FitError as error:
-        logger.warning("no %s: %s", _FILE, error)
-        _take_back(run, results)
-        return None
-    write_whole_range(run.folder, lambda: model)
+        return _flagged(run, results, f"no {_FILE}: {error}", *_take_back(run, results))
+    unmodelled = write_whole_range(run.folder, lambda: model)
     save_figure(plot_impacts(made.impacts), run.folder / "uncertainties" / "impacts.svg")
     save_figure(plot_strength(made), run.folder / "uncertainties" / "strength.svg")
     made.to_json(path)
-    return made
+    return _flagged(run, results, *unmodelled)
 
 
-def _take_back(run: Run, results: SearchResults) -> None:
-    """Put the model of the search, which has no nuisances of the signal, back in its place."""
+def _flagged(run: Run, results: SearchResults, *flags: str) -> SearchResults:
+    """Return and store results with flags of this stage in place of those of an earlier attempt."""
+    others = (each for each in results.flags if not each.startswith(_OWN))
+    flagged = replace(results, flags=(*others, *(f"{_OWN}{each}" for each in flags)))
+    if flagged != results:
+        flagged.to_json(run.folder / "results.json")
+    return flagged
+
+
+def _take_back(run: Run, results: SearchResults) -> tuple[str, ...]:
+    """Put the model of the search, which has no nuisances of the signal, back in its place.
+
+    Returns its flag where it could not be made.
+    """
     path, best = run.folder / _FILE, results.best
     if not path.is_file():
-        return
+        return ()
     path.unlink()
     for name in ("impacts", "strength"):
         (run.folder / "uncertainties" / f"{name}.svg").unlink(missing_ok=True)
     if best is None:
-        return
+        return ()
     window = results.windows[best.window]
     place = window.place_of(best.efficiency)
     of_search = partial(
@@ -104,7 +112,7 @@ def _take_back(run: Run, results: SearchResults) -> None:
         model=run.fit_model,
         odds_widths=best.odds_widths or None,
     )
-    write_whole_range(run.folder, of_search)
+    return write_whole_range(run.folder, of_search)
 
 
 def _uncertainties(

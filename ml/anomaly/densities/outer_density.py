@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core import ConfigError, InputError, nearest_names
+from ....core import ConfigError, nearest_names
 from ....core.arrays import within
 from ....core.windows import Window
 from ...flows.conditional import ConditionalFlow, FlowHyper, fit_flow
@@ -206,12 +206,6 @@ class OuterDensity(Method[OuterT], Generic[OuterT]):
         return data.features
 
     def _refuse_unusable(self, data: Sample, window: Window) -> None:
-        if data.weight is not None and np.any(data.weight < 0):
-            msg = (
-                f"{self.name}: {np.count_nonzero(data.weight < 0)} of {len(data)} events have a "
-                "negative weight, which no density has; leave them out"
-            )
-            raise InputError(msg)
         refuse_thin_regions(window, data.mass, self.hyper.min_events)
 
 

@@ -25,7 +25,7 @@ from ..outliers.reconstruction import JetOutliers, ReconstructionHyper
 __all__ = ["JetNetworkHyper", "JetNetworks"]
 
 _ROWS = 4096
-_VALIDATION = 10  # every so many-th jet
+_VALIDATION = 10  # every so many-th event
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class JetNetworkHyper(ReconstructionHyper):
     particles : int
         Constituents of a jet that are read: the first of the column.
     training : TrainingHyper
-        How the network is trained; every tenth jet validates it.
+        How the network is trained; the jets of every tenth event validate it.
     device : str
         ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     """
@@ -122,7 +122,9 @@ class JetNetworks(JetOutliers[HyperT, Padded, NetworkT], Generic[HyperT, Network
             network = self._untrained()
         seen = self._all_seen(x)
         self._begin(network, seen)
-        check = np.arange(len(x)) % _VALIDATION == 0
+        # The jets of an event are learnt together or not: here are the first jets of all, then the second.
+        event = np.arange(len(x)) % (len(x) // len(self._blocks))
+        check = event % _VALIDATION == 0
         train(
             network,
             self._losses,

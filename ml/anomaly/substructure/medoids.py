@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core import extra_for
+from ....core import InputError, extra_for
 from ...blocks.images import Images
 from ...losses.transport import Lit, lit_pixels, transport_matrix
 from ...method import register_method
@@ -92,6 +92,12 @@ class Medoids(JetImages[MedoidsHyper, NDArray[np.float32]]):
         images = x[drawn]
         if not hyper.medoids:
             return images.mean(axis=0, keepdims=True)
+        if len(images) <= hyper.medoids:
+            msg = (
+                f"method {self.name!r}: {len(images)} jets have no {hyper.medoids} medoids; use more "
+                "events or fewer medoids"
+            )
+            raise InputError(msg)
         with extra_for(f"method {self.name!r}"):
             import kmedoids  # noqa: PLC0415 - of an extra
         apart = self._apart(images, images)

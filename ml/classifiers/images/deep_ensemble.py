@@ -105,6 +105,7 @@ class DeepEnsemble(ClassifierKind):
         "images",
     )
     requires: ClassVar[tuple[str, ...]] = ("torch",)
+    bags_features: ClassVar[bool] = True
     Hyper: ClassVar[type[DeepEnsembleHyper]] = DeepEnsembleHyper
 
     def fit(

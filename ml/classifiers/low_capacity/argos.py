@@ -98,6 +98,7 @@ class BestByArgos(ClassifierKind):
     trial is added.
     """
 
+    bags_features: ClassVar[bool] = True
     Hyper: ClassVar[type[ArgosHyper]] = ArgosHyper
 
     def fit(

@@ -137,6 +137,7 @@ class QuadraticLogistic(ClassifierKind):
     given the mass. Each member leaves one inner fold out.
     """
 
+    bags_features: ClassVar[bool] = True
     Hyper: ClassVar[type[QuadraticHyper]] = QuadraticHyper
 
     def fit(

@@ -137,6 +137,12 @@ def test_value_that_cannot_be_used_is_refused(key, value):
         ClassifierHyper(**{key: value})
 
 
+@pytest.mark.parametrize("kind", ["lstm", "pfn", "cnn"])
+def test_a_fraction_of_the_features_is_refused_where_members_see_all(kind):
+    with pytest.raises(ConfigError, match=f"feature_fraction = 0.5 is not for the kind '{kind}'"):
+        ClassifierHyper(kind=kind, feature_fraction=0.5)
+
+
 def test_more_epochs_averaged_than_trained_are_refused():
     with pytest.raises(ConfigError, match="average = 10 cannot be used"):
         NetworkHyper(epochs=5)

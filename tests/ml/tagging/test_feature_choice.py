@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from overdensity.core import ConfigError, InputError
+from overdensity.ml.tagging import feature_choice
 from overdensity.ml.tagging.feature_choice import ChoiceHyper, FeatureChoice, choose_features
 
 NAMES = ("known", "noise", "copy", "useful", "constant")
@@ -32,6 +34,34 @@ def test_the_feature_that_adds_something_is_chosen(tmp_path: Path) -> None:
     assert second.dcorr is not None
     assert second.dcorr > 0.1
     assert FeatureChoice.from_json(found.to_json(tmp_path / "c.json")) == found
+
+
+def test_an_interrupted_choice_goes_on_from_its_last_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (x, signal, event), options = problem(), {"start": (), "hyper": ChoiceHyper(most=2, jets=300)}
+    whole = choose_features(x, NAMES, signal, event, **options)
+    file, rounds = tmp_path / "c.json.unfinished", []
+
+    def seen(x: np.ndarray, *others: Any) -> np.ndarray:
+        rounds.append(x.shape[1])
+        if rounds == [1, 2] and not resumed:
+            raise KeyboardInterrupt
+        return out_of_sample(x, *others)
+
+    out_of_sample = feature_choice._out_of_sample
+    monkeypatch.setattr(feature_choice, "_out_of_sample", seen)
+    resumed = False
+    with pytest.raises(KeyboardInterrupt):
+        choose_features(x, NAMES, signal, event, **options, unfinished=file)
+    rounds.clear()
+    resumed = True
+    again = choose_features(x, NAMES, signal, event, **options, unfinished=file)
+    assert rounds == [2]
+    assert again == whole
+    rounds.clear()
+    choose_features(x, NAMES, ~signal, event, **options, unfinished=file)  # another problem
+    assert rounds == [1, 2]
 
 
 def test_without_a_signal_nothing_is_gained() -> None:

@@ -80,7 +80,7 @@ def test_jets_that_cannot_be_learnt_from_are_refused(jets) -> None:
     refused("no column 'label'", label=None)
     refused("a tagger needs constituents, and x holds none", blocks={})
     refused("none of one class is among those", label=np.zeros(len(jets), np.int8))
-    refused("500 jets have a negative weight", weight=np.full(len(jets), -1.0))
+    refused("tagger: 500 of 500 events have a negative weight", weight=np.full(len(jets), -1.0))
     empty = Constituents.from_lists([[]] * len(jets))
     refused("500 of 500 jets have no constituents", blocks={"j1_constituents": empty})
 

@@ -202,7 +202,9 @@ def test_no_bound_of_pseudo_experiments_is_made_weaker():
     assert beyond_pseudo_experiments(counted, weaker) is counted
 
 
-def test_a_p_value_too_small_for_a_number_stays_finite():
+def test_a_p_value_too_small_for_a_number_is_a_limit_and_stays_finite():
     _, beyond = continued(60.0)
     assert beyond.p_global == 1e-300
     assert np.isfinite(beyond.z_global)
+    assert beyond.is_limit
+    assert beyond.extrapolated

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import kstest, poisson
 
 from overdensity.core import InputError
+from overdensity.stats.p_values.local import z_of_log_p
 from overdensity.stats.workspaces.score_shape import Region, Template
 from overdensity.stats.workspaces.visible import visible_counts
 
@@ -33,6 +34,12 @@ def test_the_limit_of_no_events_is_three() -> None:
 def test_the_p_value_of_a_known_background_is_poissons() -> None:
     found = visible_counts([region("SR", 9, 3.0)], luminosity=1).regions[0]
     assert found.p_local == pytest.approx(poisson.sf(8, 3.0), rel=1e-6)
+
+
+def test_a_p_value_below_all_numbers_has_a_finite_significance() -> None:
+    found = visible_counts([region("SR", 500, 3.0)], luminosity=1).regions[0]
+    assert found.p_local == 0
+    assert found.z_local == pytest.approx(z_of_log_p(poisson.logpmf(500, 3.0)), rel=1e-3)
 
 
 def test_the_global_p_of_one_region_without_uncertainties_is_its_local_p() -> None:

@@ -17,7 +17,7 @@ from overdensity.workflow.calibrate.retrained import PseudoDataset, Retrained, r
 from overdensity.workflow.calibrate.retraining import _recipe, pseudo_sample
 from overdensity.workflow.commands import command_line
 from overdensity.workflow.search_run import calibrate_search
-from overdensity.workflow.stages.hunting import all_counts, fabricated_fraction
+from overdensity.workflow.stages.background_function import all_counts, fabricated_fraction
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.samples import load_sample
 from overdensity.workflow.stages.scores import read_scores

@@ -17,7 +17,7 @@ from overdensity.core import OverdensityError
 from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.cluster.patience import PatientExecutor, patience_of, set_patience
 from overdensity.workflow.config.reading import parse_config
-from overdensity.workflow.stages.columns import make_columns
+from overdensity.workflow.stages.processing.columns import make_columns
 from overdensity.workflow.stages.run import Run
 
 DESERTED = "processing: no worker has been left for 2 s.* what is done is kept"

@@ -23,7 +23,7 @@ from overdensity.workflow.combine.combined_run import (
 )
 from overdensity.workflow.commands import command_line
 from overdensity.workflow.search_run import score_search
-from overdensity.workflow.stages.hunting import all_counts, fabricated_fraction
+from overdensity.workflow.stages.background_function import all_counts, fabricated_fraction
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scores import read_scores
 

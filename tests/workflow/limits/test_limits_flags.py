@@ -57,6 +57,18 @@ def test_nothing_is_said_when_all_is_well() -> None:
     assert flags(signal()) == []
 
 
+def test_a_limit_whose_fit_failed_is_named() -> None:
+    failed = replace(ROW, efficiency=0.01)
+    rows = (YieldLimit(ROW, 8.0, (8.0,) * 5), YieldLimit(failed, None, ()))
+    results: Any = SimpleNamespace(windows=[], quotable=True)
+    window = WindowLimits(3464.1, 3000.0, 4000.0, rows)
+    (flag,) = limit_flags(LimitsConfig(), [window], [], results)
+    assert flag.startswith("3000-4000 GeV, 1 %: the fit of the limit does not converge")
+    not_quoted = replace(rows[1], selection=replace(failed, flagged=True))
+    quiet = replace(window, selections=(rows[0], not_quoted))
+    assert not list(limit_flags(LimitsConfig(), [quiet], [], results))
+
+
 @pytest.mark.parametrize(
     ("of", "limits", "row", "flag"),
     [

@@ -25,17 +25,18 @@ def test_models_of_an_earlier_result_do_not_stay(tmp_path: Path) -> None:
     nothing = HuntResult(
         (2500.0, 6000.0), "dijet3", (), False, None, None, None, 12.0, 10, 0.3, 0.0, ()
     )
-    write_models(tmp_path, nothing, FitModel())
+    assert write_models(tmp_path, nothing, FitModel()) == ()  # the flags of the result say why
     assert [path.name for path in tmp_path.iterdir()] == ["written.json"]
 
 
-def test_a_model_that_cannot_be_fitted_ends_no_run(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_fitted_ends_no_run_and_is_flagged(tmp_path: Path) -> None:
     def unfitted():
         msg = "the fit did not converge"
         raise FitError(msg)
 
     for name in MODELS:
         (tmp_path / name).write_text("old")
-    write_whole_range(tmp_path, unfitted)
+    flags = write_whole_range(tmp_path, unfitted)
+    assert flags == ("no workspace_shape.json: the fit did not converge",)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["workspace.json", "written.json"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from overdensity.ml import Folding, performance
+from overdensity.workflow.regions import region_classifier
 from overdensity.workflow.regions.region_classifier import learn_signal
 from overdensity.workflow.regions.region_config import load_regions
 from overdensity.workflow.regions.region_events import read_events
@@ -15,7 +17,7 @@ from overdensity.workflow.regions.region_events import read_events
 def test_trees_tell_the_signal_in_folds_that_they_have_not_learnt(region_search: Path) -> None:
     events = read_events(load_regions(region_search / "regions.yaml"))
     folding = Folding(seed=1, folds=2, scheme="all")
-    found = learn_signal(events, "vll", folding, seed=1)
+    found = learn_signal(events, "vll", folding)
     assert found is not None
     signal, background = events.signals["vll"].sample, events.backgrounds["zz"].sample
     scores = np.concatenate([found.of(background), found.of(signal)]).astype(np.float32)
@@ -29,8 +31,21 @@ def test_trees_tell_the_signal_in_folds_that_they_have_not_learnt(region_search:
     )
 
 
+def test_searches_of_neighbouring_seeds_share_no_seed_of_trees(
+    region_search: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = read_events(load_regions(region_search / "regions.yaml"))
+    seeds: list[int] = []
+    monkeypatch.setattr(
+        region_classifier, "fit_classifier", lambda *_, seed, **__: seeds.append(seed)
+    )
+    for seed in (1, 2):
+        learn_signal(events, "vll", Folding(seed=seed, folds=3, scheme="all"))
+    assert len(set(seeds)) == 6
+
+
 def test_a_signal_with_few_events_has_no_classifier(region_search: Path) -> None:
     events = read_events(load_regions(region_search / "regions.yaml"))
     few = events.signals["vll"].sample.take(np.arange(50))
     events.signals["few"] = type(events.signals["vll"])(few, {})
-    assert learn_signal(events, "few", Folding(seed=1, folds=3, scheme="all"), seed=1) is None
+    assert learn_signal(events, "few", Folding(seed=1, folds=3, scheme="all")) is None

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import kstest
 
-from overdensity.core import InputError
+from overdensity.core import FitError, InputError
 from overdensity.workflow import load_config
+from overdensity.workflow.regions import region_run
 from overdensity.workflow.regions.region_config import RegionSearchConfig, load_regions
 from overdensity.workflow.regions.region_result import RegionSearchResults
 from overdensity.workflow.regions.region_run import _flags, run_regions
@@ -62,6 +63,24 @@ def test_a_signal_that_no_classifier_learnt_is_told(tmp_path: Path) -> None:
     found = run_regions(RegionSearchConfig(**values | {"classifier": True}))
     assert found.signals[0].classifier is None
     assert any("signal vll: too few simulated events" in flag for flag in found.flags)
+
+
+def test_a_fit_that_fails_is_told_and_the_rest_stands(
+    region_search: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unfitted(*_: object) -> None:
+        msg = "1 of 1 fits of the model do not converge"
+        raise FitError(msg)
+
+    run = Path(shutil.copytree(region_search / "run", tmp_path / "run"))
+    config = load_regions(region_search / "regions.yaml").model_copy(update={"out": str(run)})
+    monkeypatch.setattr(region_run, "benchmark", unfitted)
+    found = run_regions(config)
+    assert found == RegionSearchResults.from_json(run / "regions.json")
+    assert found.signals == ()
+    assert any("signal vll: no limit, as a fit failed: 1 of 1 fits" in flag for flag in found.flags)
+    assert found.visible.p_global < 1e-3
+    assert not (run / "workspace_vll.json").exists()
 
 
 def test_a_killed_run_goes_on_with_the_flows_that_it_has(

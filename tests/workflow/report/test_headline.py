@@ -43,6 +43,18 @@ def test_what_lies_beyond_the_pseudo_experiments_is_marked(results: SearchResult
     assert crossings["what"].endswith("what is quoted")
 
 
+def test_what_is_below_all_numbers_is_a_limit(results: SearchResults) -> None:
+    assert results.trials is not None
+    least = replace(results.trials, gross_vitells=0.0, gross_vitells_error=0.0, sidak=0.0)
+    beyond = BEYOND | {"p_global_is_limit": True}
+    nothing = with_best(results, p_global=1e-300, p_global_error=0.0, z_global=37.04, **beyond)
+    assert "significance ≥ 37.0σ" in headline(nothing)
+    assert dict(numbers(nothing))["global p-value"] == "≤ 1e-300, extrapolated"
+    _, crossings, independent = corrections(replace(nothing, trials=least))
+    for row in (crossings, independent):
+        assert (row["p"], row["z"]) == ("< 1e-300", "≥ 37.0σ")
+
+
 def test_what_was_counted_is_not_extrapolated(results: SearchResults) -> None:
     counted, crossings, _ = corrections(with_best(results, **COUNTED))
     assert counted["what"].endswith("what is quoted")

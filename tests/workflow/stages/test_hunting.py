@@ -15,17 +15,8 @@ from overdensity.stats import best_workspace
 from overdensity.workflow import SearchResults
 from overdensity.workflow.config.reading import load_config
 from overdensity.workflow.stages.before_selection import before_selection, daughters_of
-from overdensity.workflow.stages.hunting import (
-    _feature_hists,
-    _truth,
-    all_counts,
-    function_choice,
-    hunt_scores,
-    make_results,
-    spurious_of,
-)
+from overdensity.workflow.stages.hunting import _feature_hists, _truth, hunt_scores, make_results
 from overdensity.workflow.stages.run import Run
-from overdensity.workflow.stages.samples import load_sample
 from overdensity.workflow.stages.scores import read_scores
 from overdensity.workflow.stages.selecting import (
     calibrated_scores,
@@ -33,8 +24,6 @@ from overdensity.workflow.stages.selecting import (
     levels_of,
     sculpting_of,
 )
-
-from ...conftest import make_box
 
 
 @pytest.fixture
@@ -109,34 +98,12 @@ def test_a_result_of_the_unselected_spectrum_has_all_that_others_have(run: Run) 
     assert best_workspace(result)["channels"][0]["name"] == "mass"
 
 
-def test_spurious_signal_is_measured_where_the_configuration_says(
-    run: Run, search_file: Path, tmp_path: Path
-) -> None:
-    counts = all_counts(run, read_scores(run))
-    assert spurious_of(run, counts) is None  # by default nowhere: a signal would hide itself
-    on_data = spurious_of(Run(load_config(search_file, ["fit.spurious=data"])), counts)
-    assert on_data is not None
-    assert len(on_data.fraction) == len(run.windows)
-    simulation = make_box(tmp_path / "simulation.parquet", background=9000, signal=0, seed=8)
-    elsewhere = Run(load_config(search_file, [f"fit.spurious=[{simulation}]"]))
-    on_simulation = spurious_of(elsewhere, counts)
-    assert on_simulation is not None
-    counted = load_sample(run, [str(simulation)]).mass
-    low, high = run.regions[0]
-    assert on_simulation.observed[0] == np.count_nonzero((counted >= low) & (counted < high))
-
-
 def test_independence_is_tested_in_every_window(run: Run) -> None:
     scores = calibrated_scores(run, read_scores(run))
     found = independence_of(run, scores)
     assert len(found) == len(run.windows)
     again = independence_of(run, scores)
     assert found == again  # under the seed of the search
-
-
-def test_function_is_chosen_for_the_spectrum_without_selection(run: Run) -> None:
-    counts = all_counts(run, read_scores(run))
-    assert function_choice(run, counts).function in ("dijet3", "dijet4", "dijet5")
 
 
 def test_a_damaged_model_is_made_again_and_limits_are_kept(run: Run) -> None:

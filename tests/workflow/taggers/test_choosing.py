@@ -50,6 +50,7 @@ def test_what_was_chosen_is_read_by_processors_and_searches(columns: str, tmp_pa
     out = tmp_path / "chosen.json"
     hyper = ChoiceHyper(most=1, jets=200)
     choose_to_file([columns], out, candidates=["efps_b2"], start=["mass"], hyper=hyper, seed=1)
+    assert not list(tmp_path.glob("*.unfinished"))
     processor = DijetProcessor(features=("tau21", {"names": str(out)}))
     assert processor.features == ("tau21", "efp2_b2")  # the mass is there anyway
     features = [{"names": str(out), "of": ["j1"]}]

@@ -11,7 +11,7 @@ from overdensity.core import ConfigError, InputError
 from overdensity.ml import Sample
 from overdensity.workflow import SearchResults
 from overdensity.workflow.config.reading import load_config
-from overdensity.workflow.stages.inputs import varied_columns
+from overdensity.workflow.stages.inputs.event_files import varied_columns
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.scores import SignalScores, read_scores
 from overdensity.workflow.uncertainties import signal_templates

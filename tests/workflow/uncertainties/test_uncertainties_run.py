@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from overdensity.core import FitError
 from overdensity.stats.limits.cls import asymptotic_limit
 from overdensity.stats.limits.discoveries import discovery
 from overdensity.workflow import SearchResults
 from overdensity.workflow.config.reading import load_config
+from overdensity.workflow.report.report import write_report
 from overdensity.workflow.stages.hunting import make_results
 from overdensity.workflow.stages.run import Run
+from overdensity.workflow.uncertainties import uncertainties_run
 from overdensity.workflow.uncertainties.uncertainties_result import Uncertainties
 from overdensity.workflow.uncertainties.uncertainties_run import make_uncertainties
 
@@ -33,9 +36,8 @@ def made(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 @pytest.fixture(scope="module")
 def found(made: tuple[Run, SearchResults]) -> Uncertainties:
-    uncertainties = make_uncertainties(*made)
-    assert uncertainties is not None
-    return uncertainties
+    make_uncertainties(*made)
+    return Uncertainties.from_json(made[0].folder / "uncertainties.json")
 
 
 def test_all_nuisances_have_their_names(found: Uncertainties, made) -> None:
@@ -88,7 +90,8 @@ def test_the_envelope_is_in_the_p_values_of_the_search(
 def test_it_is_written_and_not_made_again(found: Uncertainties, made) -> None:
     path = made[0].folder / "uncertainties.json"
     before = path.stat().st_mtime_ns
-    assert make_uncertainties(*made) == Uncertainties.from_json(path) == found
+    assert make_uncertainties(*made) == made[1]
+    assert Uncertainties.from_json(path) == found
     assert path.stat().st_mtime_ns == before
     for name in ("impacts", "strength"):
         assert (made[0].folder / "uncertainties" / f"{name}.svg").is_file()
@@ -99,8 +102,35 @@ def test_without_uncertainties_there_is_no_such_file(finished_run: Path, tmp_pat
     (tmp_path / "uncertainties.json").write_text("{}")
     run = Run(load_config(finished_run / "config.yaml", [f"out={tmp_path}"]))
     results = SearchResults.from_json(finished_run / "results.json")
-    assert make_uncertainties(run, results) is None
+    assert make_uncertainties(run, results) == results
     assert not (tmp_path / "uncertainties.json").exists()
+
+
+def test_a_fit_that_fails_is_a_flag_until_it_does_not(
+    made: tuple[Run, SearchResults], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(made[0].folder, folder)
+    run, results = Run(made[0].config.model_copy(update={"out": str(folder)})), made[1]
+    (folder / "uncertainties.json").write_text("{}")  # of an earlier version
+
+    def unfitted(_: object) -> None:
+        msg = "1 of 1 fits of the model do not converge"
+        raise FitError(msg)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(uncertainties_run, "impacts", unfitted)
+        flagged = make_uncertainties(run, results)
+    (flag,) = set(flagged.flags) - set(results.flags)
+    assert flag == "uncertainties: no uncertainties.json: 1 of 1 fits of the model do not converge"
+    assert SearchResults.from_json(folder / "results.json") == flagged
+    assert flag in flagged.table().text()
+    assert not (folder / "uncertainties.json").exists()
+    write_report(folder)
+    assert flag in (folder / "report.html").read_text()
+    assert "tagger lnN" not in (folder / "datacard.txt").read_text()
+    assert make_uncertainties(run, flagged) == results
+    assert SearchResults.from_json(folder / "results.json") == results
 
 
 def test_models_lose_the_nuisances_that_the_configuration_loses(
@@ -115,6 +145,6 @@ def test_models_lose_the_nuisances_that_the_configuration_loses(
     make_uncertainties(Run(load_config(finished_run / "config.yaml", luminosity)), results)
     assert all("luminosity" in (folder / name).read_text() for name in names)
     run = Run(load_config(finished_run / "config.yaml", [f"out={folder}"]))
-    assert make_uncertainties(run, results) is None
+    assert make_uncertainties(run, results) == results
     assert [(folder / name).read_text() for name in names] == plain
     assert not list((folder / "uncertainties").iterdir())

@@ -49,14 +49,6 @@ def test_event_weights_reach_the_flow(learnt, sample, window):
     np.testing.assert_array_equal(learnt[0][2]["weight"], weight[~window.signal(sample.mass)])
 
 
-def test_negative_weights_are_refused_before_anything_is_learnt(learnt, sample, window):
-    weight = np.ones(len(sample))
-    weight[:3] = -0.5
-    with pytest.raises(InputError, match=r"3 of .* events have a negative weight"):
-        make_method("cathode").fit(replace(sample, weight=weight), window, seed=1)
-    assert not learnt
-
-
 def test_misspelt_sidebands_get_the_nearest_name():
     with pytest.raises(ConfigError, match=r"sidebands.*did you mean 'window'"):
         make_method("anode", sidebands="windows")

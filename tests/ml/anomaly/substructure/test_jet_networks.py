@@ -9,6 +9,7 @@ import pytest
 
 from overdensity.core import ConfigError
 from overdensity.ml import make_method
+from overdensity.ml.anomaly.substructure import jet_networks
 from overdensity.ml.anomaly.substructure.graph_autoencoder import ParticleGraphAutoencoder
 from overdensity.ml.contract import TOY_WINDOW, toy_sample
 
@@ -66,6 +67,17 @@ def test_weights_of_events_are_those_of_their_jets(sample):
     ones = replace(sample, weight=np.full(len(sample), 3.0))
     fitted = [method.fit(method.shown(each), TOY_WINDOW, seed=1) for each in (sample, ones)]
     np.testing.assert_allclose(*(each.score(sample) for each in fitted), rtol=1e-5)
+
+
+def test_no_event_has_one_jet_that_is_learnt_and_one_that_validates(sample, monkeypatch):
+    learnt = []
+    monkeypatch.setattr(jet_networks, "train", lambda *_, train, **__: learnt.append(train))
+    method = make_method("graph_autoencoder", **HYPER | {"combine": "max"})
+    odd = sample.take(np.arange(497))  # rows of the second jets do not begin at a tenth one
+    method.fit(method.shown(odd), TOY_WINDOW, seed=1)
+    first, second = np.split(learnt[0], 2)
+    np.testing.assert_array_equal(first, second)
+    assert 0.89 < first.mean() < 0.91
 
 
 def test_hyperparameters_that_cannot_be_used_are_refused():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from overdensity.core import ConfigError
+from overdensity.core import ConfigError, InputError
 from overdensity.ml import make_method, performance
 from overdensity.ml.contract import TOY_WINDOW, toy_sample
 from overdensity.ml.losses.transport import lit_pixels, transport_matrix
@@ -53,6 +53,12 @@ def test_error_is_the_distance_from_the_nearest(sample):
     )
     expected = transport_matrix(lit, medoids, power=1.0)
     np.testing.assert_allclose(method.errors(some)[:, 0], expected.min(axis=1), rtol=1e-5)
+
+
+def test_fewer_jets_than_medoids_are_refused(sample):
+    few = sample.take(np.flatnonzero(TOY_WINDOW.signal(sample.mass))[:12])
+    with pytest.raises(InputError, match="12 jets have no 20 medoids"):
+        fitted(few, medoids=20, min_events=2)
 
 
 def test_values_that_cannot_be_used_are_refused():

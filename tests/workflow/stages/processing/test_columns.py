@@ -23,13 +23,17 @@ from overdensity.processors import (
 from overdensity.workflow.cluster.connecting import connect
 from overdensity.workflow.config.reading import parse_config
 from overdensity.workflow.config.search import SearchConfig
-from overdensity.workflow.stages.columns import (
+from overdensity.workflow.stages.inputs.event_files import (
+    event_format,
+    event_source,
+    processing_report,
+)
+from overdensity.workflow.stages.processing.columns import (
     _refuse_nothing,
     check_events,
     make_columns,
     refuse_weights,
 )
-from overdensity.workflow.stages.inputs import event_format, event_source, processing_report
 from overdensity.workflow.stages.run import Run
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from distributed import Client
 
-from ...core.progress_bar import live_table
-from ...processors import Monitor, Status
+from ....core.progress_bar import live_table
+from ....processors import Monitor, Status
 
 __all__ = ["describe", "live_monitor"]
 

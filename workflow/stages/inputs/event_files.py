@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
 
-import numpy as np
-
-from ...core import ConfigError, InputError, nearest_names
-from ...core.files.file_systems import absent, file_system
-from ...core.files.listing import data_suffix, same_place
-from ...ml import Method, Sample
-from ...ml.blocks.hdf5_tables import is_named_table
-from ...ml.blocks.other_weights import are_equal
-from ...processors import (
+from ....core import ConfigError, InputError, nearest_names
+from ....core.files.file_systems import absent, file_system
+from ....core.files.listing import data_suffix
+from ....ml.blocks.hdf5_tables import is_named_table
+from ....processors import (
     ColumnProcessor,
     FileSet,
     JetVariations,
@@ -25,15 +20,13 @@ from ...processors import (
     make_processor,
     make_source,
 )
-from ...processors.sources.chunks import absolute
-from ...processors.sources.remote import read_bytes
-from ...processors.sources.source import SOURCES, formats_of_suffixes
-from ..config.event_input import EventsConfig
-from ..config.region import RegionConfig
-from ..config.search import SearchConfig
+from ....processors.sources.chunks import absolute
+from ....processors.sources.remote import read_bytes
+from ....processors.sources.source import SOURCES, formats_of_suffixes
+from ...config.event_input import EventsConfig
+from ...config.search import SearchConfig
 
 __all__ = [
-    "Weights",
     "column_files",
     "column_paths",
     "event_files",
@@ -41,16 +34,12 @@ __all__ = [
     "event_processor",
     "event_source",
     "event_variations",
-    "events_in_region",
     "file_set",
     "processed_folder",
     "processing_report",
-    "refuse_learnt",
     "varied_columns",
-    "weighed",
 ]
 
-Weights = Literal["kept", "refused", "dropped", "thinned"]
 
 _SHOWN = 5  # files that a message names
 _COLUMNS = "columns"  # what needs no processing: what Parquet files are unless another is said
@@ -64,33 +53,6 @@ def event_files(events: EventsConfig) -> list[str]:
 def column_paths(names: Sequence[str]) -> list[str]:
     """Return files of columns, absolute, with patterns and folders replaced by files."""
     return event_files(EventsConfig(files=tuple(names), format=_COLUMNS))
-
-
-def refuse_learnt(method: Method[Any], key: str, files: Sequence[str]) -> None:
-    """Refuse files whose events a method learns from by itself: it would score what it has seen.
-
-    Parameters
-    ----------
-    method : Method
-        The method.
-    key : str
-        What the configuration calls the files.
-    files : sequence of str
-        Files of columns, as `column_paths` returns them.
-
-    Raises
-    ------
-    ConfigError
-        If one is among `Method.learnt_files`.
-    """
-    learnt = {same_place(each) for path in method.learnt_files for each in column_paths([path])}
-    for name in files:
-        if same_place(name) in learnt:
-            msg = (
-                f"{key}: {name} is learnt by method {method.name!r}, so that its models would score "
-                "events that they have seen; divide the events into two files"
-            )
-            raise ConfigError(msg)
 
 
 def varied_columns(names: Sequence[str], variation: str) -> list[str]:
@@ -249,76 +211,3 @@ def file_set(events: EventsConfig) -> FileSet:
 def _some(files: Sequence[str]) -> str:
     more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
     return ", ".join(files[:_SHOWN]) + more
-
-
-def events_in_region(
-    files: Sequence[str], mass: str, features: tuple[str, ...], region: RegionConfig | None
-) -> Sample:
-    """Return the events that lie in a region; the columns of its cuts are read and not kept.
-
-    Parameters
-    ----------
-    files : sequence of str
-        Parquet files.
-    mass : str
-        Column of the resonant mass, GeV.
-    features : tuple of str
-        Feature columns.
-    region : RegionConfig or None
-        The cuts; None for all events.
-
-    Raises
-    ------
-    InputError
-        If a file or column cannot be used.
-    """
-    if region is None:
-        return Sample.from_parquet(files, mass=mass, features=features)
-    more = tuple(name for name in region.columns if name not in features)
-    sample = Sample.from_parquet(files, mass=mass, features=(*features, *more))
-    for name in region.columns:
-        if name in sample.blocks:
-            msg = f"{files[0]}: column {name!r} holds lists; region.cuts are on columns of numbers"
-            raise InputError(msg)
-    kept = len(sample.names) - len(more)
-    values = dict(zip(sample.names, sample.features.T, strict=True))
-    shown = replace(sample, features=sample.features[:, :kept], names=sample.names[:kept])
-    return shown.take(region.keeps(values))
-
-
-def weighed(sample: Sample, weights: Weights, *, file: str, seed: int) -> Sample:
-    """Return a sample as it counts.
-
-    Parameters
-    ----------
-    sample : Sample
-        The events.
-    weights : {"kept", "refused", "dropped", "thinned"}
-        What becomes of their weights: they stay; are refused where they differ; are dropped; or events
-        are thinned at random to equal weights.
-    file : str
-        One of their files, for the message.
-    seed : int
-        Of the thinning.
-
-    Raises
-    ------
-    InputError
-        If weights are refused, or events with negative weights would be thinned.
-    """
-    if sample.weight is None or not len(sample) or weights == "kept":
-        return sample
-    if weights == "thinned":
-        if sample.weight.min() < 0 or not sample.weight.max() > 0:
-            msg = f"{file}: signal events with negative or no weights cannot be injected"
-            raise InputError(msg)
-        kept = np.random.default_rng([seed, 1]).random(len(sample)) * sample.weight.max()
-        return sample.take(kept < sample.weight)
-    if weights == "refused" and not are_equal(sample.weight):
-        msg = (
-            f"{file}: events have different weights, and each of them counts as one here; if that is "
-            "meant, write files without the column 'weight'; for the searched events, set "
-            "events.weights=dropped"
-        )
-        raise InputError(msg)
-    return replace(sample, weight=None)

@@ -12,10 +12,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from ...core.records import write_text_atomic
-from ...processors import ColumnSet, ProcessingReport
-from ...processors.columns.units import axis_label
-from ..drawing import BACKGROUND, COLOURS, STYLE, save_figure
+from ....core.records import write_text_atomic
+from ....processors import ColumnSet, ProcessingReport
+from ....processors.columns.units import axis_label
+from ...drawing import BACKGROUND, COLOURS, STYLE, save_figure
 
 __all__ = ["cutflow_figure", "histogram_figure", "write_control_plots"]
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import awkward as ak
 from distributed import Client
 
-from ...core import InputError
-from ...ml.blocks.other_weights import are_equal
-from ...processors import ProcessingReport, process, read_events
-from ..cluster.patience import PatientExecutor
-from ..config.search import SearchConfig
-from .control_plots import write_control_plots
-from .inputs import (
+from ....core import InputError
+from ....ml.blocks.other_weights import are_equal
+from ....processors import ProcessingReport, process, read_events
+from ...cluster.patience import PatientExecutor
+from ...config.search import SearchConfig
+from ..inputs.event_files import (
     event_files,
     event_processor,
     event_source,
@@ -20,9 +19,10 @@ from .inputs import (
     processed_folder,
     processing_report,
 )
+from ..provenance import input_files
+from ..run import Run
+from .control_plots import write_control_plots
 from .monitoring import live_monitor
-from .provenance import input_files
-from .run import Run
 
 __all__ = ["check_events", "make_columns", "refuse_weights"]
 

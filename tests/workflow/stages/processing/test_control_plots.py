@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from overdensity.processors import ColumnSet, ProcessingReport, from_uhi, to_uhi
-from overdensity.workflow.stages.control_plots import (
+from overdensity.workflow.stages.processing.control_plots import (
     cutflow_figure,
     histogram_figure,
     write_control_plots,

@@ -6,7 +6,7 @@ import logging
 
 from overdensity.core.progress_bar import live_table
 from overdensity.processors import Status
-from overdensity.workflow.stages.monitoring import describe
+from overdensity.workflow.stages.processing.monitoring import describe
 
 HALF = Status(
     chunks_done=6,

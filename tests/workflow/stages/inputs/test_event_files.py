@@ -13,7 +13,7 @@ from overdensity.core import ConfigError, InputError
 from overdensity.processors import Layout, LhcoSource, ParquetSource, RootSource, datasets
 from overdensity.workflow.config.reading import parse_config
 from overdensity.workflow.config.search import SearchConfig
-from overdensity.workflow.stages.inputs import (
+from overdensity.workflow.stages.inputs.event_files import (
     column_files,
     column_paths,
     event_format,

@@ -1,0 +1,1 @@
+"""First stage of a search: event files → columns, and what is seen of them meanwhile."""
