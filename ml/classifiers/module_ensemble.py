@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -61,6 +61,7 @@ class ModuleEnsemble(ABC):
     """
 
     networks: tuple[Any, ...]
+    part: ClassVar[int | None] = None  # events that are scored at a time on a CPU
 
     @abstractmethod
     def _columns(self, x: Any) -> Sequence[Rows]:
@@ -91,7 +92,15 @@ class ModuleEnsemble(ABC):
         device, rows = self._device(), self._rows()
         for network in self.networks:
             made = partial(_chance, network)
-            each = in_rows(network, made, *columns, device=device, rows=rows, dtype=np.float64)
+            each = in_rows(
+                network,
+                made,
+                *columns,
+                device=device,
+                rows=rows,
+                part=self.part,
+                dtype=np.float64,
+            )
             probability += each / len(self.networks)
         return probability
 

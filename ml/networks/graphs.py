@@ -16,7 +16,8 @@ __all__ = [
     "graphs_at_a_time",
 ]
 
-_PAIRS = 2**14  # whose messages are made at a time: 2 MB a layer of 32, which caches hold
+_PAIRS = 2**14  # whose messages are made at a time on a CPU: 2 MB a layer of 32, which caches hold
+_PAIRS_ELSEWHERE = 2**18  # where nothing is learnt
 
 
 class EdgeConvolution(nn.Module):
@@ -64,7 +65,8 @@ class EdgeConvolution(nn.Module):
         """
         if torch.is_grad_enabled():
             return self._got(particles, mask)
-        jets = graphs_at_a_time(mask.shape[1])
+        pairs = _PAIRS if mask.device.type == "cpu" else _PAIRS_ELSEWHERE
+        jets = max(1, pairs // mask.shape[1] ** 2)
         parts = zip(particles.split(jets), mask.split(jets), strict=True)
         return torch.cat([self._got(*part) for part in parts])
 
@@ -139,7 +141,7 @@ class GraphAutoencoder(nn.Module):
 
 
 def graphs_at_a_time(particles: int) -> int:
-    """Return of how many jets of so many particles the messages are best made at a time.
+    """Return of how many jets of so many particles the messages are best made at a time on a CPU.
 
     Examples
     --------

@@ -26,6 +26,7 @@ def in_rows(
     *columns: Rows,
     device: str,
     rows: int = 1024,
+    part: int | None = None,
     shape: tuple[int, ...] = (),
     dtype: type[NumberT] = np.float32,
 ) -> NDArray[NumberT]:
@@ -43,6 +44,8 @@ def in_rows(
         ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     rows : int
         Events at once.
+    part : int, optional
+        Events at once on a CPU; see :func:`~overdensity.ml.training.engine.train`.
     shape : tuple of int
         Of what is made of an event; a number by default.
     dtype : type
@@ -57,6 +60,7 @@ def in_rows(
     """
     on, n = pick_device(device), len(columns[0])
     found = np.empty((n, *shape), dtype)
+    rows = part if part is not None and on.type == "cpu" else rows
     network.to(on).eval()
     with torch.no_grad(), one_thread():
         for start in range(0, n, rows):

@@ -122,8 +122,8 @@ class ImageNetworks(JetImages[HyperT, NetworkT], Generic[HyperT, NetworkT]):
         shape: tuple[int, ...] = (),
     ) -> NDArray[np.float32]:
         """Return what is made of each image, of a shape."""
-        rows, device = IMAGES_AT_A_TIME, self._device
-        return in_rows(network, made, x, device=device, rows=rows, shape=shape)
+        part, device = IMAGES_AT_A_TIME, self._device
+        return in_rows(network, made, x, device=device, part=part, shape=shape)
 
     @property
     def _device(self) -> str:

@@ -111,7 +111,7 @@ class NormalisedImageAutoencoder(JetImages[NormalisedImageHyper, NormalisedImage
         for start in range(0, len(x), _ROWS):
             some = self._smoothed(x[start : start + _ROWS])
             found[start : start + _ROWS] = in_rows(
-                model, model.errors, some, device=self.hyper.device, rows=IMAGES_AT_A_TIME
+                model, model.errors, some, device=self.hyper.device, part=IMAGES_AT_A_TIME
             )
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -72,6 +72,7 @@ class ImageEnsemble(ModuleEnsemble):
 
     images: tuple[str, ...]
     hyper: Any
+    part: ClassVar[int | None] = IMAGES_AT_A_TIME
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learnt; :meth:`from_arrays` takes it back."""
@@ -93,7 +94,7 @@ class ImageEnsemble(ModuleEnsemble):
         return self.hyper.device
 
     def _rows(self) -> int:
-        return IMAGES_AT_A_TIME
+        return 1024
 
 
 def fit_images(

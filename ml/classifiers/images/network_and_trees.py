@@ -129,4 +129,4 @@ def fit_network_and_trees(
 
 
 def _said(network: ResidualNetwork, columns: list[Images], device: str) -> NDArray[np.float32]:
-    return in_rows(network, network, *columns, device=device, rows=IMAGES_AT_A_TIME)
+    return in_rows(network, network, *columns, device=device, part=IMAGES_AT_A_TIME)
