@@ -38,7 +38,7 @@ from scipy.stats import norm, spearmanr
 
 from overdensity.ml import Constituents, Sample, Window, make_method, performance
 from overdensity.ml.anomaly.substructure.ucluster import UCluster, UClusterHyper
-from overdensity.ml.blocks.block import forget
+from overdensity.ml.blocks.mapped import forget
 from overdensity.ml.classifiers.ensemble import ClassifierHyper, balance_classes, fit_classifier
 from overdensity.ml.classifiers.lstm import LstmHyper
 from overdensity.ml.hyperparameters import replaced

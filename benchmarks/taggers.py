@@ -8,7 +8,7 @@
 ``--make`` simulates the preset ``top_jets`` (jets of 550 to 650 GeV, arXiv:1902.09914) and keeps 200 constituents of
 each leading jet; what is there is not made again. Then each tagger learns with each seed, on all jets but those of the
 test, a tenth of them to stop it, and is scored on the test. A row has accuracy, AUC, background rejection at 50 % and
-30 % of the tops, parameters, and multiply-adds a jet of as many constituents as are read. What is done is in ``results.json`` of the
+30 % of the tops, parameters, and multiply-adds a jet of as many constituents as are read. What is done is in ``results.jsonl`` of the
 folder and not done again. ``--sizes`` counts parameters and multiply-adds of the published widths alone. ``--reduced`` takes widths for a CPU.
 ``--inside`` makes columns of dijets of an LHC Olympics file as `overdensity process` does, on one core: with the features that it has by
 default, and with the score of a tagger for both jets. Taggers have the published widths and are not trained, which takes as long. Times
@@ -18,7 +18,6 @@ are CPU times, those of the tagger with the padding of its input; the median of 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from overdensity.core.json_lines import add_line, read_lines
 from overdensity.ml import Sample
 from overdensity.ml.classifiers.kinds import CLASSIFIERS, Inputs
 from overdensity.ml.classifiers.taggers.tagger_ensemble import TaggerEnsemble, fit_taggers
@@ -139,28 +139,28 @@ def sizes() -> None:
 
 def table(given: argparse.Namespace) -> None:
     """Train what has not been trained, and print a row for each tagger."""
-    kept = given.out / "results.json"
-    done: dict[str, dict[str, float]] = json.loads(kept.read_text()) if kept.is_file() else {}
+    kept = given.out / "results.jsonl"  # a line a training: two tables may be made at once
     jets, tops = jets_of(given.out)
     if len(tops) < given.train + given.test:
         msg = f"{given.out} has {len(tops)} jets; simulate more with --make, or ask for fewer"
         raise SystemExit(msg)
-    for tagger in given.taggers:
-        for seed in given.seeds:
-            width = "reduced" if given.reduced else "published"
-            key = f"{tagger} {width} {given.train} {given.test} {seed}"
-            if key not in done:
-                done[key] = learnt(tagger, jets, tops, given=given, seed=seed)
-                kept.write_text(json.dumps(done, indent=1))
+    width = "reduced" if given.reduced else "published"
+    wanted = {
+        tagger: [f"{tagger} {width} {given.train} {given.test} {seed}" for seed in given.seeds]
+        for tagger in given.taggers
+    }
+    for tagger, keys in wanted.items():
+        for key, seed in zip(keys, given.seeds, strict=True):
+            if not any(line["training"] == key for line in read_lines(kept)):
+                found = learnt(tagger, jets, tops, given=given, seed=seed)
+                add_line(kept, {"training": key, **found})
+    done = {line.pop("training"): line for line in read_lines(kept)}
     header = ("tagger", "accuracy", "AUC", "rejection, 50 %", "rejection, 30 %", "parameters", "multiply-adds a jet", "CPU s")  # fmt: skip
-    width = "Reduced" if given.reduced else "Published"
     print(
-        f"{width} widths, {given.train} jets to learn from, {given.test} to test, {len(given.seeds)} seeds:\n"
+        f"{width.capitalize()} widths, {given.train} jets to learn from, {given.test} to test, {len(given.seeds)} seeds:\n"
     )
     print(f"| {' | '.join(header)} |\n|{' --- |' * len(header)}")
-    for tagger in given.taggers:
-        width = "reduced" if given.reduced else "published"
-        keys = [f"{tagger} {width} {given.train} {given.test} {seed}" for seed in given.seeds]
+    for tagger, keys in wanted.items():
         runs = np.array([list(done[key].values()) for key in keys])
         mean = runs.mean(axis=0)
         cells = [f"{m:.{d}f}" for m, d in zip(mean[:4], (4, 4, 0, 0), strict=True)]

@@ -196,13 +196,10 @@ def plot_scan(
             bound = "≥ " if is_limit else ""
             text = f"global p {relation} {p_global:.2g}\n({bound}{norm.isf(p_global):.1f}σ)"
             text += "\nextrapolated" if extrapolated else ""
+            # Towards the middle: at the right edge are the labels of the significances.
+            ha, dx = ("left", 14) if star[0] <= tev.mean() else ("right", -14)
             axes.annotate(
-                text,
-                star,
-                xytext=(14, -4),
-                textcoords="offset points",
-                fontsize=10,
-                va="top",
+                text, star, (dx, -4), textcoords="offset points", fontsize=10, va="top", ha=ha
             )
             axes.plot(*star, "*", ms=15, color=COLOURS[2], zorder=5)
         strongest = float(norm.isf(min(smallest, 0.5)))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import mmap
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-__all__ = ["Block", "BlockKind", "Store", "forget", "new_array"]
+from .mapped import forget
+
+__all__ = ["Block", "BlockKind", "Store"]
 
 BlockKind = Literal["constituents", "images"]
-_IN_MEMORY = 64 * 2**20  # bytes; larger arrays are memory maps
 
 
 class Store(ABC):
@@ -24,7 +23,7 @@ class Store(ABC):
     Attributes
     ----------
     values : ndarray
-        What is large in them, perhaps a memory map (:func:`new_array`).
+        What is large in them, perhaps a memory map (:func:`~overdensity.ml.blocks.mapped.new_array`).
     """
 
     values: NDArray[Any]
@@ -123,32 +122,6 @@ class Block(ABC, Generic[StoreT]):
 
     def _store_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.searchsorted(_starts(self.stores), rows, side="right") - 1
-
-
-def new_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """Return an array to be filled: in memory, or if it is large in a temporary file.
-
-    The file has no name, so that it is gone with the array even if the process is killed; the
-    folder is that of ``TMPDIR``.
-    """
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    if size <= _IN_MEMORY:
-        return np.empty(shape, dtype)
-    with tempfile.TemporaryFile(prefix="overdensity-") as file:
-        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
-
-
-def forget(array: NDArray[Any]) -> None:
-    """Give back the memory that holds pages of a mapped file; they are read again when needed.
-
-    The file keeps what was written. Without this the memory of a process grows with all that it
-    has ever read, until the machine runs short of it or Dask ends the process.
-    """
-    owner: Any = array
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
-    if isinstance(owner, mmap.mmap) and hasattr(owner, "madvise"):
-        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def _starts(stores: Sequence[Any]) -> NDArray[np.int64]:

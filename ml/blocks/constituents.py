@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import InputError
-from .block import Block, BlockKind, Store, forget, new_array
+from .block import Block, BlockKind, Store
+from .mapped import forget, in_file_order, new_array
 
 __all__ = [
     "Constituents",
@@ -129,12 +130,12 @@ class Constituents(Block[Particles]):
         np.cumsum(counts, out=offsets[1:])
         values = np.empty((offsets[-1], 3), np.float32)
         for store, rows, events in self._pieces(which):
-            order = np.argsort(rows, kind="stable")  # each part from a place of the file of its own
-            for part in _parts(counts[events]):
-                row, of = rows[order[part]], events[order[part]]
-                source = _spans(store.offsets[row], counts[of])
-                values[_spans(offsets[of], counts[of])] = store.values[source]
-                forget(store.values)
+            starts = store.offsets[rows]
+            for piece in in_file_order(store.values, starts):
+                start, of = starts[piece], events[piece]
+                for part in _parts(counts[of]):
+                    source = _spans(start[part], counts[of[part]])
+                    values[_spans(offsets[of[part]], counts[of[part]])] = store.values[source]
         if self.per_jet:
             for part in _parts(counts):
                 edges = offsets[part.start : part.stop + 1]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core import InputError
-from .block import Block, BlockKind, Store, forget, new_array
+from .block import Block, BlockKind, Store
+from .mapped import forget, gathered, new_array
 
 __all__ = ["Images", "ImagesReader", "Pixels"]
 
@@ -85,7 +86,7 @@ class Images(Block[Pixels]):
         n = len(np.atleast_1d(self.rows[which]))
         images = np.empty((n, *self.shape[1:]), np.float32)
         for store, rows, events in self._pieces(which):
-            images[events] = store.values[rows]
+            images[events] = gathered(store.values, rows)
         if self.per_jet:
             total = images.sum(axis=(1, 2), keepdims=True)
             images = np.divide(images, total, out=images, where=total > 0)

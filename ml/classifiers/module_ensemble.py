@@ -116,6 +116,7 @@ def fit_modules(
     seed: int,
     loss: Callable[..., Tensor] | None = None,
     stopping: Sequence[int] | None = None,
+    part: int | None = None,
 ) -> dict[int, tuple[ModuleT, ...]]:
     """Train networks that give log-odds, some for each inner fold, which stops them.
 
@@ -137,6 +138,8 @@ def fit_modules(
         Of a network, the classes and the columns, shape (n_events,); by default the cross entropy.
     stopping : sequence of int, optional
         The inner folds that stop networks; by default all.
+    part : int, optional
+        As of :func:`~overdensity.ml.training.engine.train`.
 
     Returns
     -------
@@ -162,6 +165,7 @@ def fit_modules(
                 seed=own,
                 device=hyper.device,
                 weight=weight,
+                part=part,
             )
             networks.append(network)
         fitted[fold] = tuple(networks)

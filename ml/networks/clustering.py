@@ -13,6 +13,7 @@ from .sets import SetNetwork
 
 __all__ = ["ClusteringNetwork", "focal_losses", "jet_masses"]
 
+_ROWS = 16_384  # events whose distances from all centroids are held at a time
 _LARGEST = 1e6  # of alpha: every event belongs to one cluster long before
 
 
@@ -106,7 +107,9 @@ class ClusteringNetwork(nn.Module):
 
     def nearest(self, embedded: Tensor) -> tuple[Tensor, Tensor]:
         """Return the cluster of each event and the distance from its centroid."""
-        distance, cluster = torch.cdist(embedded, self.centroids).min(dim=1)
+        parts = embedded.split(_ROWS)
+        found = [torch.cdist(part, self.centroids).min(dim=1) for part in parts]
+        distance, cluster = (torch.cat(each) for each in zip(*found, strict=True))
         return cluster, distance
 
     def _embedded(self, jets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

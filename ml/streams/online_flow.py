@@ -275,9 +275,9 @@ class OnlineFlow:
         for _ in range(updates):
             rng = np.random.default_rng([self.seed, self._steps])
             rows = rng.choice(inside, min(self.hyper.batch, len(inside)), replace=False)
-            losses = -self._log_prob(self._buffer[rows])
+            losses = [(-self._log_prob(self._buffer[rows]), None)]
             rate, clip = self.hyper.learning_rate, self.hyper.clip
-            total = make_step(self._optimizer, losses, None, rate=rate, clip=clip)
+            total = make_step(self._optimizer, losses, len(rows), rate=rate, clip=clip)
             self._steps += 1
         if not (math.isfinite(loss) and math.isfinite(float(total))):
             msg = (

@@ -187,9 +187,9 @@ def _argsort(g: Any, x: Any, _stable: Any, dim: Any, descending: Any) -> Any:
 
 def _cdist(g: Any, a: Any, b: Any, _p: Any, _mode: Any) -> Any:
     """Return distances as they are; the exporter's own adds 10⁻⁶ to each difference."""
-    axes = [g.op("Constant", value_t=torch.tensor([axis])) for axis in (-2, -3, -1)]
+    axes = [g.op("Constant", value_t=torch.tensor([axis])) for axis in (-2, -3)]
     apart = g.op("Sub", g.op("Unsqueeze", a, axes[0]), g.op("Unsqueeze", b, axes[1]))
-    return g.op("Sqrt", g.op("ReduceSum", g.op("Mul", apart, apart), axes[2], keepdims_i=0))
+    return g.op("ReduceL2", apart, axes_i=[-1], keepdims_i=0)
 
 
 @contextmanager

@@ -13,10 +13,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core import InputError
 from ...core.records import atomic_file
+from ..blocks.mapped import gathered
 
 __all__ = [
     "Progress",
@@ -25,6 +27,7 @@ __all__ = [
     "fingerprint",
     "load_checkpoint",
     "read_tensors",
+    "rows_of",
     "save_checkpoint",
     "write_tensors",
 ]
@@ -47,6 +50,11 @@ class Rows(Protocol):
     def __getitem__(self, which: Any, /) -> Any:
         """Return some events as an array."""
         ...
+
+
+def rows_of(column: Rows, which: NDArray[np.int64]) -> NDArray[Any]:
+    """Return rows of a column; those that are no arrays see themselves to how much they map."""
+    return gathered(column, which) if isinstance(column, np.ndarray) else column[which]
 
 
 @dataclass
@@ -89,7 +97,7 @@ def fingerprint(module: torch.nn.Module, values: Sequence[Rows], hyper: Any, see
     """
     checksum = 0
     for value in values:
-        some = np.ascontiguousarray(value[:: max(1, len(value) // 1000)])
+        some = rows_of(value, np.arange(0, len(value), max(1, len(value) // 1000)))
         checksum = zlib.crc32(some.tobytes(), checksum)
     for parameter in module.parameters():
         checksum = zlib.crc32(parameter.detach().cpu().numpy().tobytes(), checksum)

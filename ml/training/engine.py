@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core import ConfigError, FitError, InputError
+from .batches import Batches, parts_of
 from .checkpoints import Progress, Rows, State, fingerprint, load_checkpoint, save_checkpoint
 from .device import pick_device
 from .training_hyper import TrainingHyper
@@ -31,8 +32,7 @@ __all__ = ["Training", "make_optimizer", "make_step", "one_thread", "seeded", "t
 
 logger = logging.getLogger(__name__)
 
-_BLOCK_ROWS = 131_072  # rows gathered at once: few enough to stay small, enough to cost no time
-_BLOCK_BYTES = 256 * 2**20  # of these in single precision
+_VALIDATED = 4096  # rows at a time where nothing is learnt
 _CHECKPOINT_SECONDS = 20.0  # between two writes, so that short epochs are not slowed down
 _RISING, _START = 0.25, 1 / 25  # one cycle: how long the rate rises, and from which part of it
 
@@ -73,6 +73,7 @@ def train(
     device: str = "auto",
     weight: NDArray[Any] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    part: int | None = None,
 ) -> Training:
     """Fit a module to events.
 
@@ -105,6 +106,11 @@ def train(
         Written from time to time and at the end. A training that finds it there goes on from it,
         and one that was finished returns at once. By default the file that a
         :func:`~overdensity.ml.training.watching.watch` around the training gives it, if there is one.
+    part : int, optional
+        So many rows of a batch at a time are sent through the module on a CPU, and their gradients
+        added up: what a step keeps then stays in the caches of the processor, where the system need
+        not give it anew for each step. For modules whose rows do not see each other, as they do
+        in batch normalization; only sums change their order.
 
     Returns
     -------
@@ -124,7 +130,7 @@ def train(
     _refuse(columns, learn, check, weight, hyper)
     on = pick_device(device)
     scale = 1.0 if weight is None else float(np.mean(weight[learn], dtype=np.float64))
-    batches = _Batches(columns, weight, scale, on)
+    batches = Batches(columns, weight, scale, on, part=part)
     module.to(on)
     optimizer = make_optimizer(module, hyper)
     where = Progress()
@@ -180,43 +186,6 @@ def seeded(*seed: int) -> Iterator[None]:
         yield
 
 
-class _Batches:
-    """Rows of columns as tensors on a device, gathered in blocks that hold many batches."""
-
-    def __init__(
-        self,
-        columns: Sequence[Rows],
-        weight: NDArray[Any] | None,
-        scale: float,
-        device: torch.device,
-    ) -> None:
-        self.columns, self.weight, self.scale, self.device = columns, weight, scale, device
-        self.row_bytes = sum(4 * math.prod(column.shape[1:]) for column in columns)
-
-    def shuffled(
-        self, rows: NDArray[np.int64], steps: int
-    ) -> Iterator[tuple[tuple[Tensor, ...], Tensor | None]]:
-        """Yield batch after batch of these rows, with weights of mean 1, or None for no weights."""
-        edges = np.linspace(0, len(rows), steps + 1).round().astype(np.int64)
-        most = min(_BLOCK_ROWS, _BLOCK_BYTES // self.row_bytes)
-        per_block = max(1, most * steps // len(rows))
-        for first in range(0, steps, per_block):
-            inside = edges[first : first + per_block + 1]
-            index = rows[inside[0] : inside[-1]]
-            block = [self._tensor(column[index]) for column in self.columns]
-            w = None if self.weight is None else self._tensor(self.weight[index] / self.scale)
-            lengths = np.diff(inside).tolist()
-            parts = zip(*(column.split(lengths) for column in block), strict=True)
-            weights = [None] * len(lengths) if w is None else w.split(lengths)
-            yield from zip(parts, weights, strict=True)
-
-    def _tensor(self, values: NDArray[Any]) -> Tensor:
-        values = np.asarray(values)
-        if values.dtype.kind == "f":
-            values = values.astype(np.float32, copy=False)
-        return torch.as_tensor(values, device=self.device)
-
-
 def make_optimizer(module: torch.nn.Module, hyper: TrainingHyper) -> torch.optim.Optimizer:
     """Return the optimizer of a module."""
     parameters, decay = module.parameters(), hyper.weight_decay
@@ -228,7 +197,7 @@ def make_optimizer(module: torch.nn.Module, hyper: TrainingHyper) -> torch.optim
 def _epoch(
     optimizer: torch.optim.Optimizer,
     forward: Callable[[tuple[Tensor, ...]], Tensor],
-    batches: _Batches,
+    batches: Batches,
     order: NDArray[np.int64],
     epoch: int,
     *,
@@ -239,7 +208,9 @@ def _epoch(
     steps = math.ceil(len(order) / hyper.batch)
     for step, (batch, w) in enumerate(batches.shuffled(order, steps)):
         rate = _rate(hyper, epoch + step / steps)
-        total += make_step(optimizer, forward(batch), w, rate=rate, clip=hyper.clip)
+        losses = ((forward(some), weight) for some, weight in parts_of(batch, w, batches.part))
+        n = len(batch[0])
+        total += make_step(optimizer, losses, n, rate=rate, clip=hyper.clip)
     return float(total)
 
 
@@ -255,8 +226,8 @@ def _finished(module: torch.nn.Module, where: Progress, seen: Watch) -> Training
 
 def make_step(
     optimizer: torch.optim.Optimizer,
-    losses: Tensor,
-    weight: Tensor | None,
+    losses: Iterable[tuple[Tensor, Tensor | None]],
+    n: int,
     *,
     rate: float,
     clip: float,
@@ -267,23 +238,28 @@ def make_step(
     ----------
     optimizer : torch.optim.Optimizer
         That of :func:`make_optimizer`.
-    losses, weight : Tensor, shape (n_rows,)
-        Losses of events, and their weights of mean 1, or None for no weights.
+    losses : iterable of (Tensor, Tensor or None), shape (n_rows,)
+        Losses of events, and their weights of mean 1, or None for no weights: part by part, each
+        of which is forgotten before the next is made.
+    n : int
+        Events of all parts.
     rate : float
         Learning rate.
     clip : float
         Largest norm of the gradient; 0 leaves it as it is.
     """
-    losses = losses.float()
-    total = losses.sum() if weight is None else (losses * weight).sum()
     optimizer.zero_grad()
-    (total / len(losses)).backward()
+    sums = []
+    for some, weight in losses:
+        total = some.float().sum() if weight is None else (some.float() * weight).sum()
+        (total / n).backward()
+        sums.append(total.detach())
     group = optimizer.param_groups[0]
     if clip:
         torch.nn.utils.clip_grad_norm_(group["params"], clip)
     group["lr"] = rate
     optimizer.step()
-    return total.detach()
+    return torch.stack(sums).sum()
 
 
 def _rate(hyper: TrainingHyper, epoch: float) -> float:
@@ -301,7 +277,7 @@ def _rate(hyper: TrainingHyper, epoch: float) -> float:
 @torch.no_grad()
 def _mean_loss(
     forward: Callable[[tuple[Tensor, ...]], Tensor],
-    batches: _Batches,
+    batches: Batches,
     rows: NDArray[np.int64],
     batch: int,
 ) -> float:
@@ -309,8 +285,9 @@ def _mean_loss(
     if not len(rows):
         return math.nan
     total = norm = torch.zeros((), dtype=torch.float64)  # on the CPU: Metal has no double precision
-    for part, w in batches.shuffled(rows, math.ceil(len(rows) / max(batch, 4096))):
-        losses = forward(part).cpu().double()
+    most = batches.part or max(batch, _VALIDATED)
+    for some, w in batches.shuffled(rows, math.ceil(len(rows) / most)):
+        losses = forward(some).cpu().double()
         total = total + (losses.sum() if w is None else (losses * w.cpu()).sum())
         norm = norm + (len(losses) if w is None else w.cpu().double().sum())
     return float(total / norm)

@@ -91,6 +91,22 @@ def test_labels_of_a_scan_do_not_lie_on_each_other(smallest: float, first: str) 
     assert min(gaps) > -0.2 * boxes[0].height
 
 
+@pytest.mark.parametrize("center", [3000, 3500, 4000])
+def test_what_is_said_of_the_best_window_lies_on_no_label(center: int) -> None:
+    figure = plot_scan(
+        [3000, 3500, 4000],
+        {"1 %": [0.4, 0.4, 0.4]},
+        best=(center, 0.3),
+        p_global=0.9,
+        is_limit=False,
+    )
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    said, *labels = [text.get_window_extent() for text in axes.texts]
+    assert labels
+    assert not any(said.overlaps(label) for label in labels)
+
+
 def test_a_scan_down_to_zero_has_its_star_above_the_end_of_the_axis() -> None:
     figure = plot_scan(
         [3000, 3500], {"1 %": [0.4, 0.0]}, best=(3500, 0.0), p_global=1e-300, is_limit=False

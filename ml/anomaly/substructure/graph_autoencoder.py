@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...blocks.constituents import mask_of
+from ...blocks.mapped import gathered
 from ...method import register_method
-from ...networks.graphs import GraphAutoencoder, four_momenta
+from ...networks.graphs import GraphAutoencoder, four_momenta, graphs_at_a_time
 from ...training.training_hyper import TrainingHyper
 from .jet_networks import JetNetworkHyper, JetNetworks
 
@@ -83,7 +84,7 @@ class ParticleGraphAutoencoder(JetNetworks[ParticleGraphHyper, GraphAutoencoder]
         return jets
 
     def _begin(self, network: GraphAutoencoder, jets: NDArray[np.float32]) -> None:
-        some = jets[:: max(1, len(jets) // _LOOKED_AT)]
+        some = gathered(jets, np.arange(0, len(jets), max(1, len(jets) // _LOOKED_AT)))
         momenta = four_momenta(torch.as_tensor(some[mask_of(some)]).double())
         network.mean.copy_(momenta.mean(dim=0))
         network.width.copy_(momenta.std(dim=0))
@@ -92,3 +93,6 @@ class ParticleGraphAutoencoder(JetNetworks[ParticleGraphHyper, GraphAutoencoder]
         return network.errors(jets, chamfer=self.hyper.loss == "chamfer")
 
     _scores = _losses
+
+    def _part(self) -> int | None:
+        return graphs_at_a_time(self.hyper.particles)

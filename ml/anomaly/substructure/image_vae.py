@@ -14,7 +14,6 @@ from ...blocks.images import Images
 from ...losses.transport import lit_pixels, transport_distances
 from ...method import register_method
 from ...networks.images.image_variational import ImageVariationalAutoencoder
-from ...training.in_rows import in_rows
 from ...training.training_hyper import TrainingHyper
 from .jet_images import ImageNetworkHyper, ImageNetworks
 
@@ -110,13 +109,7 @@ class ImageVae(ImageNetworks[ImageVaeHyper, ImageVariationalAutoencoder]):
         found = np.empty(len(x), np.float32)
         for start in range(0, len(x), _ROWS):
             images = x[start : start + _ROWS]
-            rebuilt = in_rows(
-                network,
-                lambda some: network(some)[0],
-                images,
-                device=self._device,
-                shape=images.shape[1:],
-            )
+            rebuilt = self._made(network, lambda some: network(some)[0], images, images.shape[1:])
             found[start : start + _ROWS] = self._distances(images, rebuilt)
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ....core import ConfigError, InputError
 from ...blocks.images import Images
 from ...method import Need
+from ...networks.images.convolutions import IMAGES_AT_A_TIME
 from ...sample import Sample
 from ...training.engine import seeded, train
 from ...training.in_rows import in_rows
@@ -111,7 +112,18 @@ class ImageNetworks(JetImages[HyperT, NetworkT], Generic[HyperT, NetworkT]):
 
     def _scores(self, network: NetworkT, x: Images) -> NDArray[np.float32]:
         """Return how anomalous each image is; its loss, if a subclass does not say otherwise."""
-        return in_rows(network, lambda some: self._losses(network, some), x, device=self._device)
+        return self._made(network, lambda some: self._losses(network, some), x)
+
+    def _made(
+        self,
+        network: NetworkT,
+        made: Callable[[Tensor], Tensor],
+        x: Images | NDArray[np.float32],
+        shape: tuple[int, ...] = (),
+    ) -> NDArray[np.float32]:
+        """Return what is made of each image, of a shape."""
+        rows, device = IMAGES_AT_A_TIME, self._device
+        return in_rows(network, made, x, device=device, rows=rows, shape=shape)
 
     @property
     def _device(self) -> str:
@@ -131,6 +143,7 @@ class ImageNetworks(JetImages[HyperT, NetworkT], Generic[HyperT, NetworkT]):
             seed=seed,
             device=self._device,
             weight=weight,
+            part=IMAGES_AT_A_TIME,
         )
         return network
 

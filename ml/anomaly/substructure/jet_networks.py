@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...blocks.block import forget, new_array
 from ...blocks.constituents import Constituents, Padded
+from ...blocks.mapped import forget, new_array
 from ...method import Need
 from ...sample import Sample
 from ...training.device import pick_device
@@ -87,6 +87,10 @@ class JetNetworks(JetOutliers[HyperT, Padded, NetworkT], Generic[HyperT, Network
     def _begin(self, network: NetworkT, jets: NDArray[np.float32]) -> None:
         """Set what the network is given of the training jets as a whole, from a part of them."""
 
+    def _part(self) -> int | None:
+        """Return how many jets of a batch are learnt from at a time on a CPU; all by default."""
+        return None
+
     def inputs_of(self, data: Sample) -> Sample:
         """Return the constituents alone; see :meth:`Method.inputs_of`."""
         nothing = np.empty((len(data), 0), np.float32)
@@ -132,6 +136,7 @@ class JetNetworks(JetOutliers[HyperT, Padded, NetworkT], Generic[HyperT, Network
             seed=seed,
             device=self.hyper.device,
             weight=weight,
+            part=self._part(),
         )
         return network
 

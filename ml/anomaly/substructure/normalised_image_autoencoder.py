@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ...blocks.block import forget, new_array
 from ...blocks.images import Images
+from ...blocks.mapped import forget, new_array
 from ...method import register_method
+from ...networks.images.convolutions import IMAGES_AT_A_TIME
 from ...networks.images.normalised_images import NormalisedImages
 from ...networks.normalised import ChainHyper
 from ...training.engine import seeded
@@ -110,7 +111,7 @@ class NormalisedImageAutoencoder(JetImages[NormalisedImageHyper, NormalisedImage
         for start in range(0, len(x), _ROWS):
             some = self._smoothed(x[start : start + _ROWS])
             found[start : start + _ROWS] = in_rows(
-                model, model.errors, some, device=self.hyper.device
+                model, model.errors, some, device=self.hyper.device, rows=IMAGES_AT_A_TIME
             )
         return found
 

@@ -30,6 +30,7 @@ __all__ = ["UCluster", "UClusterHyper", "excesses"]
 
 _ROWS = 4096
 _VALIDATION = 10  # every so many-th event
+_FOR_MEANS = 100_000  # events that decide where the centroids begin
 _QUANTILES = 101
 _NEAREST = 1e-6  # of an embedding whose spread is one
 
@@ -245,7 +246,8 @@ class UCluster(Method[UClusterHyper]):
         learn(_classes, self.hyper.pretraining, first)
         embedded = self._embedded(network, jets)
         rng = np.random.default_rng(of_means)
-        means, _ = kmeans2(embedded, self.hyper.clusters, minit="++", rng=rng)
+        some = embedded[:: -(-len(embedded) // _FOR_MEANS)]
+        means, _ = kmeans2(some, self.hyper.clusters, minit="++", rng=rng)
         with torch.no_grad():
             network.centroids.copy_(torch.from_numpy(means))
             _, distance = network.nearest(torch.from_numpy(embedded))

