@@ -100,14 +100,21 @@ LSTM = {
 BB1 = (3823.0, 732.0, 378.0)  # GeV
 
 
-def sample_of(folder: Path) -> Sample:
-    """Return all events; files and columns are made where they are missing."""
-    parts = []
-    for name, events in {"background": BACKGROUND, "signal": SIGNAL}.items():
-        file, columns = folder / f"{name}.h5", folder / name
+def files_of(folder: Path) -> dict[str, Path]:
+    """Return the files of background and signal, which are made where they are missing."""
+    files = {name: folder / f"{name}.h5" for name in ("background", "signal")}
+    for (name, file), events in zip(files.items(), (BACKGROUND, SIGNAL), strict=True):
         if not file.is_file():
             folder.mkdir(parents=True, exist_ok=True)
             simulate(file, **{"background": 0, "signal": 0, name: events}, seed=100)
+    return files
+
+
+def sample_of(folder: Path) -> Sample:
+    """Return all events; files and columns are made where they are missing."""
+    parts = []
+    for name, file in files_of(folder).items():
+        columns = folder / name
         if not columns.is_dir():
             processor = DijetProcessor(features=("tau21", "constituents_50"))
             process(str(file), str(columns), source=LhcoSource(), processor=processor)
@@ -224,7 +231,7 @@ def clustered(n: int, signals: int, sample: Sample, seed: int) -> list[float]:
 
 def sequences(seeds: list[int], folder: Path) -> None:
     """Print what recurrent networks on jets reach on the signal they learnt, and on another."""
-    sample_of(folder)
+    files_of(folder)
     other = folder / "bb1.h5"
     if not other.is_file():
         simulate(other, background=0, signal=2000, seed=100, masses=ZprimeMasses(*BB1))

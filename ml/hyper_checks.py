@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Any
 
 from ..core import ConfigError
 
-__all__ = ["refuse_unusable"]
+__all__ = ["meaning", "refuse_unusable", "section"]
 
 
 def refuse_unusable(of: str, hyper: Any, **allowed: bool) -> None:
@@ -24,13 +26,21 @@ def refuse_unusable(of: str, hyper: Any, **allowed: bool) -> None:
     Raises
     ------
     ConfigError
-        If one cannot.
+        If one cannot; says what it is.
 
     Examples
     --------
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
     ... class Trees:
+    ...     '''Hyperparameters.
+    ...
+    ...     Attributes
+    ...     ----------
+    ...     leaves : int
+    ...         Of a tree; two at least.
+    ...     '''
+    ...
     ...     leaves: int = 31
     ...
     ...     def __post_init__(self):
@@ -38,9 +48,52 @@ def refuse_unusable(of: str, hyper: Any, **allowed: bool) -> None:
     >>> Trees(leaves=1)
     Traceback (most recent call last):
         ...
-    overdensity.core.errors.ConfigError: trees: leaves = 1 cannot be used
+    overdensity.core.errors.ConfigError: trees: leaves = 1 cannot be used (Of a tree; two at least.)
     """
     for name, good in allowed.items():
         if not good:
             msg = f"{of}: {name} = {getattr(hyper, name)!r} cannot be used"
-            raise ConfigError(msg)
+            words = meaning(type(hyper), name)
+            raise ConfigError(f"{msg} ({words})" if words else msg)
+
+
+def section(hyper: Any) -> str:
+    """Return what the configuration calls hyperparameters of a class of its own.
+
+    Examples
+    --------
+    >>> class ImageVaeHyper: ...
+    >>> section(ImageVaeHyper())
+    'image_vae'
+    """
+    name = type(hyper).__name__.removesuffix("Hyper")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def meaning(hyper: type, name: str) -> str:
+    """Return what the docstring of a class, or of one that it comes from, says of an attribute: its choices, its words.
+
+    Examples
+    --------
+    >>> class Flow:
+    ...     '''A flow.
+    ...
+    ...     Attributes
+    ...     ----------
+    ...     layers, width : int
+    ...         How many there are, and
+    ...         how wide.
+    ...     '''
+    >>> meaning(Flow, "width"), meaning(Flow, "depth")
+    ('How many there are, and how wide.', '')
+    """
+    for each in hyper.__mro__:
+        text = inspect.cleandoc(each.__doc__ or "")
+        for names, kind, words in re.findall(
+            r"^(\w+(?:, \w+)*) : (.*)\n((?:    .*\n?)+)", text, re.MULTILINE
+        ):
+            if name in names.split(", "):
+                choices = f"{kind}. " if kind.startswith("{") else ""
+                plain = re.sub(r":\w+:`~?(?:\w+\.)*(\w+)`", r"\1", words).replace("`", "")
+                return choices + " ".join(plain.split())
+    return ""

@@ -8,10 +8,11 @@ from contextlib import suppress
 from typing import Any, Protocol, runtime_checkable
 
 from ..core import ConfigError, nearest_names
+from .hyper_checks import meaning
 
 _MOST = 100_000  # of anything that a hyperparameter counts: a slip, else, trains for ever
 
-__all__ = ["Choice", "as_configured", "replaced"]
+__all__ = ["Choice", "as_configured", "described", "replaced"]
 
 
 @runtime_checkable
@@ -100,6 +101,33 @@ def as_configured(hyper: Any) -> dict[str, Any]:
     if isinstance(hyper, Choice):
         values[hyper.kind] = as_configured(hyper.settings)
     return values
+
+
+def described(hyper: Any, within: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Yield the place of each hyperparameter, with dots between levels, its value and what it is.
+
+    Parameters
+    ----------
+    hyper : dataclass
+        Hyperparameters, such as the defaults.
+    within : str
+        What leads to them, with a dot behind.
+
+    Examples
+    --------
+    >>> from overdensity.ml import make_method
+    >>> found = {place: value for place, value, _ in described(make_method("cwola").hyper)}
+    >>> found["classifier.kind"], found["classifier.trees.leaves"]
+    ('trees', 31)
+    """
+    below = {name: getattr(hyper, name) for name in _own(hyper)}
+    if isinstance(hyper, Choice):
+        below[hyper.kind] = hyper.settings
+    for name, value in below.items():
+        if dataclasses.is_dataclass(value):
+            yield from described(value, f"{within}{name}.")
+        else:
+            yield within + name, value, meaning(type(hyper), name)
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ from .blocks.block import Block, BlockKind
 from .blocks.equal_events import refuse_equal_events, refuse_repeated_ids
 from .blocks.opening import Paths
 from .blocks.other_weights import refuse_other_weights
-from .blocks.reading import EXTRAS, ColumnFiles, add_lists, block_of, naming
+from .blocks.reading import EXTRAS, ColumnFiles, add_lists, naming
 from .mass_guard import rank_correlation, regressed_share
 
 __all__ = ["Sample", "simulated", "truth"]
@@ -171,13 +171,13 @@ class Sample:
             for name, into in extras.items():
                 into[to] = batch.extras[name]
             for name, reader in readers.items():
-                add_lists(reader, batch.blocks[name], name)
+                add_lists(reader, batch, name)
             at += len(batch)
         refuse_other_weights(files)
         refuse_repeated_ids(files, event)
         refuse_equal_events(files, masses, values)
         files.close()
-        blocks = {name: block_of(reader, name) for name, reader in readers.items()}
+        blocks = {name: reader.block() for name, reader in readers.items()}
         names = [name for name, _ in files.files]
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         with naming(f"{names[0]}{more}"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .blocks.opening import Paths
-from .blocks.reading import ColumnFiles, add_lists, block_of, block_reader
+from .blocks.reading import ColumnFiles, add_lists, block_reader
 from .sample import Sample
 
 __all__ = ["SampleStream"]
@@ -61,8 +61,8 @@ class SampleStream:
             blocks = {}
             for name, column in batch.blocks.items():
                 reader = block_reader(column.type, len(column), len(column.flatten()))
-                add_lists(reader, column, name)
-                blocks[name] = block_of(reader, name)
+                add_lists(reader, batch, name)
+                blocks[name] = reader.block()
             columns = [batch.features[name] for name in files.features]
             features = np.stack(columns, axis=1) if columns else np.empty((len(batch), 0))
             yield Sample.from_arrays(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -192,15 +192,13 @@ def plot_scan(
             smallest = min(smallest, float(np.nanmin(points, initial=1.0)))
         if best is not None and p_global is not None:
             star = (best[0] / 1000, max(best[1], _LEAST))
-            relation = "≤" if is_limit else "="
-            bound = "≥ " if is_limit else ""
+            relation, bound = ("≤", "≥ ") if is_limit else ("=", "")
             text = f"global p {relation} {p_global:.2g}\n({bound}{norm.isf(p_global):.1f}σ)"
             text += "\nextrapolated" if extrapolated else ""
             # Towards the middle: at the right edge are the labels of the significances.
             ha, dx = ("left", 14) if star[0] <= tev.mean() else ("right", -14)
-            axes.annotate(
-                text, star, (dx, -4), textcoords="offset points", fontsize=10, va="top", ha=ha
-            )
+            place = {"xytext": (dx, -4), "textcoords": "offset points", "va": "top", "ha": ha}
+            axes.annotate(text, star, fontsize=10, **place)
             axes.plot(*star, "*", ms=15, color=COLOURS[2], zorder=5)
         strongest = float(norm.isf(min(smallest, 0.5)))
         bottom = min(smallest**1.25 / 30, 1e-4)  # room for the text below the star
@@ -296,8 +294,7 @@ def plot_features(shapes: Sequence[FeatureShape]) -> Figure:
             axes.set_ylim(bottom=0)
         for axes in grid[len(shapes) :]:
             axes.set_visible(False)
-        handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=9)
+        figure.legend(*_labelled(grid), loc="outside upper center", ncols=3, fontsize=9)
     return figure
 
 
@@ -316,9 +313,8 @@ def plot_losses(curves: Mapping[int, Sequence[LossCurve]]) -> Figure:
                 _draw_losses(axes, curve)
             axes.set_xlabel("epoch")
             axes.set_ylabel("loss" if len(panels) == 1 else f"loss of training {kind}")
-            handles, labels = axes.get_legend_handles_labels()
-            unique = dict(zip(labels, handles, strict=True))
-            axes.legend(list(unique.values()), list(unique), fontsize=9)
+            axes.legend(*_labelled([axes]), fontsize=9)
+            axes.locator_params(axis="x", integer=True)
     return figure
 
 
@@ -333,6 +329,13 @@ def _panels_of_kinds(
         (axes, [of_fold[kind] for of_fold in curves.values() if kind < len(of_fold)])
         for kind, axes in enumerate(grid)
     ]
+
+
+def _labelled(panels: Iterable[Axes]) -> tuple[list[Any], list[str]]:
+    """Return handles and labels of panels for a legend, each label once."""
+    pairs = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in panels]
+    found = {label: handle for pair in pairs for handle, label in pair}
+    return list(found.values()), list(found)
 
 
 def _draw_losses(axes: Axes, curve: LossCurve) -> None:

@@ -159,10 +159,10 @@ class ClassifierMethod(Method[HyperT], Generic[HyperT]):
         self._names, self._blocks = data.names, _read(data, self.needs)
         return self
 
-    def _inputs(self, data: Sample) -> Shown:
-        """Return what the classifier is shown of events."""
+    def _inputs(self, data: Sample, of: ClassifierHyper | None = None) -> Shown:
+        """Return what the classifier, or another ensemble, is shown of events."""
         data = self.hyper.prepared(data)
-        return inputs_for(self.hyper.classifier, data.features, data.blocks)
+        return inputs_for(of or self.hyper.classifier, data.features, data.blocks)
 
 
 def _read(data: Sample, needs: Sequence[str]) -> tuple[str, ...]:

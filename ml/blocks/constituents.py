@@ -94,18 +94,7 @@ class Constituents(Block[Particles]):
                 f"(n_particles, 3); found {edges[0]} to {edges[-1]}, and {shape}"
             )
             raise InputError(msg)
-        bad, negative = 0, False
-        for start in range(0, shape[0], _ROWS):
-            some = particles.values[start : start + _ROWS]
-            bad += int(np.count_nonzero(~np.isfinite(some).all(axis=1)))
-            negative |= bool(np.any(some[:, 0] < 0))
-            forget(particles.values)
-        if bad or negative:
-            msg = (
-                f"{bad} of {shape[0]} constituents are NaN or infinite, or have a negative pT; "
-                "remove these events or repair the column"
-            )
-            raise InputError(msg)
+        _refuse_impossible(particles.values)
         return cls((particles,), np.arange(len(particles)))
 
     @classmethod
@@ -257,6 +246,22 @@ def _wrapped(phi: NDArray[Any]) -> NDArray[Any]:
     return (phi + np.pi) % (2 * np.pi) - np.pi
 
 
+def _refuse_impossible(values: NDArray[np.float32]) -> None:
+    """Raise an InputError for constituents that are not finite or have a negative pT."""
+    bad = 0
+    for start in range(0, len(values), _ROWS):
+        some = values[start : start + _ROWS]
+        good = np.isfinite(some).all(axis=1) & (some[:, 0] >= 0)
+        bad += len(some) - int(np.count_nonzero(good))
+        forget(values)
+    if bad:
+        msg = (
+            f"{bad} of {len(values)} constituents are NaN or infinite, or have a negative pT; "
+            "remove these events or repair the column"
+        )
+        raise InputError(msg)
+
+
 class ConstituentsReader:
     """Constituents that come batch by batch, of which only an upper bound is known beforehand.
 
@@ -274,14 +279,22 @@ class ConstituentsReader:
         self._jets = 0
 
     def add(self, offsets: NDArray[np.int64], values: Sequence[NDArray[np.float32]]) -> None:
-        """Take the next jets: where each begins, from 0, and their pt, eta and phi."""
+        """Take the next jets: where each begins, from 0, and their pt, eta and phi.
+
+        Raises
+        ------
+        InputError
+            If one is not finite, or a pt is negative.
+        """
         start, n = int(self._offsets[self._jets]), len(offsets) - 1
         self._offsets[self._jets + 1 : self._jets + 1 + n] = start + offsets[1:]
         for i, value in enumerate(values):
             self._values[start : start + len(value), i] = value
+        _refuse_impossible(self._values[start : start + int(offsets[-1])])
         self._jets += n
         forget(self._values)
 
     def block(self) -> Constituents:
         """Return the block of all jets."""
-        return Constituents.from_arrays(self._offsets, self._values[: self._offsets[-1]])
+        particles = Particles(self._offsets, self._values[: self._offsets[-1]])
+        return Constituents((particles,), np.arange(len(particles)))

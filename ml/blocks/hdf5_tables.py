@@ -110,7 +110,8 @@ def named_columns(file: h5py.File, path: str) -> Columns:
         what = f"has {len(found)} tables of named columns ({', '.join(found)}); write a file with one of them"
         if not found:
             what = (
-                "no table of named columns in it; if it holds particles, give events.format: lhco"
+                "no table of named columns in it; if it holds particles, make columns of them with "
+                "'overdensity process', or give events.format: lhco in a search"
             )
         msg = f"{path}: {what}"
         raise InputError(msg)

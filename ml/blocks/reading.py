@@ -17,7 +17,7 @@ from ...core import InputError, nearest_names
 from ...core.files.file_systems import file_system
 from ...core.files.listing import same_place
 from ...core.identity import content_ids, number_ties
-from .block import Block, BlockKind
+from .block import BlockKind
 from .columns import is_number, list_column, number_column
 from .constituents import ConstituentsReader
 from .images import ImagesReader
@@ -29,7 +29,6 @@ __all__ = [
     "BlockReader",
     "ColumnFiles",
     "add_lists",
-    "block_of",
     "block_reader",
     "column_names",
     "naming",
@@ -49,6 +48,8 @@ class Batch:
 
     Attributes
     ----------
+    file : str
+        Its name.
     event : ndarray of uint64, shape (n_rows,)
         Ids.
     mass : ndarray, shape (n_rows,)
@@ -61,6 +62,7 @@ class Batch:
         Columns of lists, as Arrow has them.
     """
 
+    file: str
     event: NDArray[np.uint64]
     mass: NDArray[Any]
     features: dict[str, NDArray[Any]]
@@ -170,6 +172,7 @@ class ColumnFiles:
         for name, batch in self._raw(columns, rows):
             stop = at + len(batch)
             yield Batch(
+                file=name,
                 event=number_column(batch, "event", name).astype(np.uint64, copy=False)
                 if ids is None
                 else ids[at:stop],
@@ -273,23 +276,18 @@ def block_reader(arrow: pa.DataType, events: int, particles: int) -> BlockReader
     return ImagesReader(events, *_size(arrow))
 
 
-def add_lists(reader: BlockReader, column: pa.Array, name: str) -> None:
+def add_lists(reader: BlockReader, batch: Batch, name: str) -> None:
     """Put the lists of a batch of the column of this name where those before are."""
-    if isinstance(reader, ImagesReader):
-        flat = column.flatten().flatten().to_numpy(zero_copy_only=False)
-        with naming(f"column {name!r}"):
+    column = batch.blocks[name]
+    with naming(f"{batch.file}: column {name!r}"):
+        if isinstance(reader, ImagesReader):
+            flat = column.flatten().flatten().to_numpy(zero_copy_only=False)
             reader.add(flat.reshape(len(column), *_size(column.type)))
-        return
-    offsets = column.offsets.to_numpy().astype(np.int64)
-    particles = column.flatten()
-    values = [particles.field(each).to_numpy(zero_copy_only=False) for each in _FIELDS]
-    reader.add(offsets - offsets[0], values)
-
-
-def block_of(reader: BlockReader, name: str) -> Block[Any]:
-    """Return the finished block of the column of this name."""
-    with naming(f"column {name!r}"):
-        return reader.block()
+            return
+        offsets = column.offsets.to_numpy().astype(np.int64)
+        particles = column.flatten()
+        values = [particles.field(each).to_numpy(zero_copy_only=False) for each in _FIELDS]
+        reader.add(offsets - offsets[0], values)
 
 
 @contextmanager

@@ -85,15 +85,15 @@ class VariationalRecurrentNetwork(nn.Module):
         seen = self.of_x(jets)
         state = seen.new_zeros(len(jets), seen.shape[2])
         states, posteriors, drawn = [], [], []
-        for t in range(jets.shape[1]):
-            posterior = self.encoder(torch.cat([seen[:, t], state], dim=1))
+        for x in seen.unbind(dim=1):  # one gradient of all steps, not one of its size for each
+            posterior = self.encoder(torch.cat([x, state], dim=1))
             mean, width = posterior.chunk(2, dim=1)
             z = mean + width * torch.randn_like(mean) if self.training else mean
             of_z = self.of_z(z)
             states.append(state)
             posteriors.append(posterior)
             drawn.append(of_z)
-            state = self.state(torch.cat([seen[:, t], of_z], dim=1), state)
+            state = self.state(torch.cat([x, of_z], dim=1), state)
         before = torch.stack(states, dim=1)
         divergence = _divergence(torch.stack(posteriors, dim=1), self.prior(before))
         divergence = divergence * self.shares[: jets.shape[1]]

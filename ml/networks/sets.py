@@ -68,9 +68,8 @@ class SetNetwork(nn.Module):
     def summed(self, jet: Tensor) -> Tensor:
         """Return the sum over the particles of a jet of each event, shape (n_events, phi[-1])."""
         jet, mask = without_padding(jet)
-        inputs = particle_inputs(jet[mask])
         # Each particle has a place of its own, so that the sum is the same on every run.
-        return placed(self.phi(inputs), mask).sum(dim=1)
+        return placed(self.phi(particle_inputs(jet[mask])), mask).sum(dim=1)
 
 
 class ParticleFlowNetwork(SetNetwork):

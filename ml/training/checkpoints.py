@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core import InputError
+from ...core.files.file_errors import is_missing
 from ...core.records import atomic_file
 from ..blocks.mapped import gathered
 
@@ -127,8 +129,12 @@ def save_checkpoint(
 
 def write_tensors(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
     """Write tensors and plain values, atomically; :func:`read_tensors` reads them."""
-    with atomic_file(path) as file:
-        torch.save(content, file)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with atomic_file(
+        path
+    ) as file:  # of a full disk torch's own writer says what nobody understands
+        file.write(buffer.getbuffer())
 
 
 def _refuse_damage(path: str | os.PathLike[str]) -> None:
@@ -176,7 +182,10 @@ def read_tensors(
         zlib.error,
     ) as error:
         why = (str(error).splitlines() or ["it ends too early"])[0]
-        msg = f"{path}: not {what} ({why}); {remedy}"
+        if isinstance(error, pickle.UnpicklingError):  # of which torch says how to run the code
+            why = "it holds more than tensors and plain values, and is not read"
+        is_no = "no such file" if is_missing(error) else f"not {what} ({why})"
+        msg = f"{path}: {is_no}; {remedy}"
         raise InputError(msg) from None
     return content
 

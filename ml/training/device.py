@@ -28,6 +28,10 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+    except RuntimeError:  # which lists all that torch has ever known
+        msg = f"no device {name!r}; give auto, cpu, cuda or mps"
+        raise ConfigError(msg) from None
+    try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         msg = f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try 'auto'"

@@ -33,7 +33,7 @@ class TrainingHyper:
     keep : {"best", "last"}
         Keep the epochs of the lowest validation loss, or the last ones.
     average : int
-        How many epochs are kept.
+        How many epochs are kept; no more than ``epochs``.
     mixed : bool
         On a GPU, matrix products in bfloat16; no effect on a CPU.
     optimizer : {"adam", "adadelta"}

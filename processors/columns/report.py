@@ -156,7 +156,8 @@ def _empty(empty: int, read: int) -> tuple[str, ...]:
     """Say that events hold nothing, as those of a file that was not written to its end do."""
     if not empty:
         return ()
-    return (f"{empty} of {read} events hold no particle at all: are the files complete?",)
+    said = f"{empty} of {read} events hold no particle at all: are the files complete?"
+    return (f"{said} (Some keep those of their fat jets alone, as NanoAOD v15.)",)
 
 
 def _column_set(folder: str, added: Mapping[str, Any]) -> ColumnSet:

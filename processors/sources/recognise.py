@@ -135,4 +135,7 @@ def choose_layout(
         f"{path}: no {asked} in its tree {name}, read as {layout.name}; it lacks "
         f"{'; '.join(lacks)}; the collections it has are {', '.join(has) or '(none)'}"
     )
+    stored = [name for name in ("fat_jets", "jets") if name in has]
+    if "particles" in collections and stored:
+        msg += f"; jets are taken as stored with collection: {stored[0]} (--collection {stored[0]})"
     raise InputError(msg)

@@ -18,6 +18,7 @@ from .declaration import Declaration, ModelInput
 __all__ = ["OnnxTagger"]
 
 _DECLARED = "overdensity"  # the key of the declaration among the file's properties
+_TORCH = b"PK"  # how archives begin that torch.save writes
 _WIDTHS = 1000.0  # from the mean of the training, beyond which a column is in other units
 
 
@@ -73,6 +74,11 @@ class OnnxTagger(nonserializable_attribute, numpy_call_wrapper):
             )
         except Exception as error:  # noqa: BLE001 - its errors have no class in common
             msg = f"{self.file}: not an ONNX model that onnxruntime can run ({first_line(error)})"
+            if self._model.startswith(_TORCH):
+                msg = (
+                    f"{self.file}: a file of torch, and no ONNX model; 'overdensity tag export' makes one "
+                    "of a tagger of 'overdensity tag train', torch.onnx.export of others"
+                )
             raise ConfigError(msg) from None
 
     def prepare_awkward(self, **columns: Any) -> tuple[tuple[()], dict[str, Any]]:
@@ -92,14 +98,15 @@ class OnnxTagger(nonserializable_attribute, numpy_call_wrapper):
     def numpy_call(self, **inputs: NDArray[np.float32]) -> NDArray[np.float32]:  # pyright: ignore[reportIncompatibleMethodOverride] - coffea annotates nothing
         """Return the score of each jet, shape (n_jets,)."""
         output = self.declaration.output or self.session.get_outputs()[0].name
-        n, rows = len(next(iter(inputs.values()))), self.declaration.rows
+        n, rows = len(next(iter(inputs.values()))), self._fixed_rows() or self.declaration.rows
         score = np.empty(n, np.float32)
         for start in range(0, n, rows):
-            some = {name: values[start : start + rows] for name, values in inputs.items()}
+            which = np.arange(start, start + rows if self._fixed_rows() else min(start + rows, n))
+            some = {name: values[which.clip(max=n - 1)] for name, values in inputs.items()}
             try:
                 (found,) = self.session.run([output], some)
                 found = np.reshape(found, (len(found), -1))
-                score[start : start + rows] = found[:, self.declaration.column]
+                score[start : start + rows] = found[: n - start, self.declaration.column]
             except Exception as error:  # noqa: BLE001 - its errors have no class in common
                 msg = f"{self.file}: the model fails on {min(rows, n - start)} jets ({first_line(error)})"
                 raise ConfigError(msg) from None
@@ -164,6 +171,11 @@ class OnnxTagger(nonserializable_attribute, numpy_call_wrapper):
         stacked = each.standardised(stacked, 2)
         stacked[~there] = 0.0
         return np.ascontiguousarray(stacked.swapaxes(1, 2) if each.channels_first else stacked)
+
+    def _fixed_rows(self) -> int:
+        """Return how many jets a model takes that was exported for so many; 0 of others."""
+        first = (each.shape[0] for each in self.session.get_inputs() if each.shape)
+        return next((size for size in first if isinstance(size, int)), 0)
 
     def _shape(self, name: str) -> list[Any]:
         return next(each.shape for each in self.session.get_inputs() if each.name == name)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import pytest
 
 from overdensity.core import ConfigError
-from overdensity.ml.hyper_checks import refuse_unusable
+from overdensity.ml.classifiers.kinds import CLASSIFIERS
+from overdensity.ml.hyper_checks import meaning, refuse_unusable
+from overdensity.ml.method import METHODS
 
 
 def test_the_first_value_that_cannot_be_used_is_named():
@@ -20,3 +24,19 @@ def test_the_first_value_that_cannot_be_used_is_named():
     refuse_unusable("forest", forest, trees=True, kind=True)
     with pytest.raises(ConfigError, match="forest: kind = '' cannot be used"):
         refuse_unusable("forest", forest, trees=True, kind=False)
+
+
+def inside(hyper: Any) -> Iterator[Any]:
+    yield hyper
+    for each in fields(hyper):
+        if is_dataclass(value := getattr(hyper, each.name)):
+            yield from inside(value)
+
+
+@pytest.mark.parametrize("registry", [METHODS, CLASSIFIERS], ids=["methods", "classifiers"])
+def test_each_hyperparameter_says_what_it_is(registry):
+    """A refusal and ``overdensity methods NAME`` quote it."""
+    for name in registry:
+        for hyper in inside(registry.find(name).Hyper()):
+            silent = [each.name for each in fields(hyper) if not meaning(type(hyper), each.name)]
+            assert not silent, (name, type(hyper).__name__)

@@ -143,6 +143,9 @@ def test_features_are_normalised() -> None:
     )
     (axes, *_) = plot_features([shape]).axes
     assert labels(plot_features([shape])) == {"all"}
+    both = FeatureShape("j2_mass", shape.edges, {"all": np.ones(3), "none": np.ones(3)})
+    (legend,) = plot_features([shape, both]).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["all", "none"]
     assert axes.get_xlabel() == "j1_mass [GeV]"
 
 

@@ -107,8 +107,8 @@ def simulate(  # noqa: PLR0917 - typer knows arguments by their names
 ) -> None:
     """Simulate an event file: Pythia 8 and a parametrised CMS detector.
 
-    Of a recipe or preset (rnd, bb1, bb2, bb3, ...): overdensity simulate bb1 --out box.h5. Or of QCD
-    dijets and Z' → XY, by options alone: overdensity simulate box.h5 --signal 250.
+    Of a recipe or a preset (rnd, bb1, ...): overdensity simulate bb1 --out box.h5
+    Or of QCD dijets and Z' → XY: overdensity simulate box.h5 --signal 250
     """
     from ..simulation_run import run_simulation
 

@@ -70,8 +70,15 @@ def check_bins(key: str, name: str, bins: int) -> None:
 
 
 def _method(name: str) -> str:
+    from ...ml.classifiers.kinds import CLASSIFIERS  # noqa: PLC0415
     from ...ml.method import METHODS  # noqa: PLC0415
 
+    if name in CLASSIFIERS.names() and name not in METHODS.names():
+        msg = (
+            f"{name!r} is a kind of classifier, inside a method such as cwola: "
+            f"method: {{name: cwola, classifier: {{kind: {name}}}}}"
+        )
+        raise ValueError(msg)
     return _known("method", name, METHODS.names())
 
 

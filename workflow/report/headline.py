@@ -53,13 +53,15 @@ def corrections(results: SearchResults) -> list[dict[str, str]]:
     beyond = best.p_global_extrapolated
     bound = "≤ " if best.p_global_is_limit or beyond else ""
     quoted = "; what is quoted"
+    below = "; smaller than the local p, which is conservative where few events are selected"
     rows = (
         (
             "pseudo-experiments",
             trials.pseudo_experiments,
             f"{bound}{trials.pseudo_experiments:.2g} ± {trials.pseudo_experiments_error:.1g}",
             f"{best.pseudo_experiments} refitted in all {trials.n_tests} tests"
-            + ("; none came up to the data" if beyond else quoted),
+            + ("; none came up to the data" if beyond else quoted)
+            + (below if not beyond and best.p_global < best.p_local else ""),
         ),
         (
             "up-crossings (Gross and Vitells)",

@@ -38,6 +38,11 @@ from .validation_section import validation_section
 
 __all__ = ["write_report"]
 
+_OF_BLOCKS = (
+    " Of constituents and images: how many constituents or lit pixels there are, the share of the hardest or "
+    "brightest one, sums over the shares of pT with ΔR (of images: pixels) from the axis, and the mass, if "
+    "the jet had a pT of one; ln is the natural logarithm."
+)
 _TWO_PEAKS = 3.0  # an error of so many widths is no error of one peak
 
 
@@ -298,6 +303,8 @@ def _feature_pictures(path: Path) -> list[_Picture]:
     if figure is None:
         return []
     caption = "Features of the events in the best signal region, each distribution normalised."
+    if any(": " in axes.get_xlabel() for axes in figure.axes):
+        caption += _OF_BLOCKS
     return [_picture(figure, "features of selected events", caption)]
 
 

@@ -6,25 +6,24 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import hist
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.records import write_text_atomic
 from ...ml.thin_windows import not_searched
-from ...processors.columns.histograms import to_uhi
 from ...stats import (
     HuntResult,
     SpuriousSignal,
     hunt,
 )
 from ...stats.abcd.abcd_hunt import hunt_abcd
+from ...stats.search.printed import selection_name
 from ...stats.uncertainties.bias import bias_flags
 from ..models.result_models import HISTOGRAMS, without_models, write_models
 from ..models.written_files import are_as_written
 from .background_function import all_counts, fabricated_fraction, function_choice, spurious_of
 from .before_selection import before_selection, daughters_of
-from .block_numbers import block_numbers
+from .feature_histograms import feature_histograms
 from .inputs.event_files import event_files, processing_report
 from .provenance import Provenance
 from .run import Run
@@ -39,7 +38,6 @@ __all__ = [
 ]
 
 
-_FEATURE_BINS = 30
 _NO_PEAK = (
     "the fit of a peak to the selected spectrum did not converge: mass and number of signal events "
     "have no errors and are not to be quoted"
@@ -280,11 +278,6 @@ def _feature_hists(
 
     Where the best spectrum is the unselected one, events beside the region are shown in place of
     selected ones.
-
-    Returns
-    -------
-    dict of str to dict
-        Per feature, uhi's JSON form of a histogram with the axes ``group`` and the feature.
     """
     if result.best is None:
         return {}
@@ -292,21 +285,11 @@ def _feature_hists(
     level = run.config.spectra.index(result.best.efficiency)
     groups = {"all in the signal region": inside}
     if level:
-        groups[f"selected ({result.best.efficiency:.3g} of all)"] = inside & (passed >= level)
+        selected = selection_name(result.best.efficiency)
+        groups[f"selected, {selected}"] = inside & (passed >= level)
     else:
         groups["all beside it"] = ~inside
-    found = {}
-    columns = dict(zip(scores.sample.names, scores.sample.features.T, strict=True))
-    for name, column in (columns | block_numbers(run, scores.sample.event)).items():
-        low, high = np.quantile(column[inside], [0.0, 0.999])
-        filled = hist.Hist(
-            hist.axis.StrCategory(list(groups), name="group"),
-            hist.axis.Regular(_FEATURE_BINS, low, max(high, low + 1e-6), label=name),
-        )
-        for group, members in groups.items():
-            filled.fill(group, column[members])
-        found[name] = to_uhi(filled)
-    return found
+    return feature_histograms(run, scores.sample, groups)
 
 
 def _signal_region(

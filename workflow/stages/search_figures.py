@@ -37,7 +37,7 @@ def scan_figure(results: SearchResults) -> Figure:
     windows, best = results.windows, results.best
     about: dict[float, list[WindowResult]] = {}
     for window in sorted(windows, key=lambda window: window.center):
-        about.setdefault(round(window.center, 6), []).append(window)
+        about.setdefault(_mass(window), []).append(window)
     p_local = {
         selection_name(row.efficiency): [_smallest_p(each, i) for each in about.values()]
         for i, row in enumerate(windows[0].rows)
@@ -45,7 +45,7 @@ def scan_figure(results: SearchResults) -> Figure:
     return plot_scan(
         list(about),
         p_local,
-        best=None if best is None else (windows[best.window].center, best.p_local),
+        best=None if best is None else (_mass(windows[best.window]), best.p_local),
         p_global=None if best is None else best.p_global,
         is_limit=best is not None and best.p_global_is_limit,
         extrapolated=best is not None and best.p_global_extrapolated,
@@ -110,6 +110,11 @@ def feature_figure(histograms: Path) -> Figure | None:
             )
         )
     return plot_features(shapes) if shapes else None
+
+
+def _mass(window: WindowResult) -> float:
+    """Return the center of a window, in GeV, the same for all that lie about it but for rounding."""
+    return round(window.center, 6)
 
 
 def _smallest_p(windows: list[WindowResult], row: int) -> float | None:

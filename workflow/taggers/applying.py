@@ -22,6 +22,7 @@ from ...core.files.outputs import own_folder
 from ...core.identity import MEANING
 from ...core.records import atomic_file
 from ...ml import SampleStream
+from ...ml.blocks.reading import naming
 
 if TYPE_CHECKING:
     from ...ml.tagging.tagger import Tagger
@@ -89,7 +90,8 @@ def _score_files(tagger: Tagger, paths: Sequence[str], out: Path, column: str, m
         found = [np.empty(0, np.float32)]
         for jets in SampleStream(name, tagger.columns, mass, rows=_ROWS):
             if len(jets):
-                found.append(tagger.score(jets))
+                with naming(name):
+                    found.append(tagger.score(jets))
                 known += tagger.knows(jets)
         scores.append(np.concatenate(found))
     for name, target, score in zip(files, targets, scores, strict=True):

@@ -65,6 +65,16 @@ class DataAgainstSamples(OuterDensity[CathodeT], Generic[CathodeT]):
 
     _classifier: Classifier
 
+    def __init__(self, hyper: CathodeT | None = None) -> None:
+        super().__init__(hyper)
+        kind = self.hyper.classifier.make_kind()
+        if kind.needs != ("features",):
+            msg = (
+                f"method {self.name!r} draws artificial events, which have columns alone, and the classifier "
+                f"{kind.name!r} reads {' and '.join(kind.needs)}; take one that reads columns, such as trees"
+            )
+            raise ConfigError(msg)
+
     def _learnt(self) -> dict[str, NDArray[Any]]:
         return {f"classifier.{key}": a for key, a in self._classifier.arrays().items()}
 

@@ -18,7 +18,7 @@ from ...flows.cell_resampling import resample_cells
 from ...flows.conditional import ConditionalFlow, FlowHyper, fit_flow
 from ...flows.gaps import Gaps
 from ...flows.marginals import Marginals, effective_number
-from ...hyper_checks import refuse_unusable
+from ...hyper_checks import refuse_unusable, section
 from ...method import Method, Need, register_method
 from ...sample import Sample, simulated
 
@@ -65,7 +65,7 @@ class RegionFlowsHyper:
 
     def __post_init__(self) -> None:
         refuse_unusable(
-            type(self).__name__,
+            section(self),
             self,
             min_events=self.min_events >= 20,
             draws=self.draws >= 1,

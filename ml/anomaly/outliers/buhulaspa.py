@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ....core import ConfigError
 from ....core.arrays import within
 from ....core.windows import Window
-from ...hyper_checks import refuse_unusable
+from ...hyper_checks import refuse_unusable, section
 from ...inputs.jet_columns import sort_jets
 from ...method import Method, Need, register_method
 from ...networks.variational_autoencoder import VariationalAutoencoder
@@ -82,7 +82,7 @@ class BumpHuntInLatentSpaceHyper:
 
     def __post_init__(self) -> None:
         refuse_unusable(
-            type(self).__name__,
+            section(self),
             self,
             nodes=all(n >= 1 for n in self.nodes),
             latent=self.latent >= 1,

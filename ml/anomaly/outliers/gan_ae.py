@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ....core.arrays import within
 from ....core.windows import Window
-from ...hyper_checks import refuse_unusable
+from ...hyper_checks import refuse_unusable, section
 from ...losses.distance_correlation import squared_distance_correlation
 from ...method import Method, Need, register_method
 from ...networks.adversarial import AdversarialAutoencoder
@@ -72,7 +72,7 @@ class GanAeHyper:
 
     def __post_init__(self) -> None:
         refuse_unusable(
-            "GanAeHyper",
+            section(self),
             self,
             nodes=bool(self.nodes) and all(n >= 1 for n in self.nodes),
             judge=bool(self.judge) and all(n >= 1 for n in self.judge),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ....core import ConfigError, InputError
 from ....core.windows import Window
-from ...hyper_checks import refuse_unusable
+from ...hyper_checks import refuse_unusable, section
 from ...inputs.jet_columns import sort_jets
 from ...method import Method, Need
 from ...sample import Sample
@@ -89,7 +89,7 @@ class ReconstructionHyper:
         return passed.min(axis=1).astype(np.float32)
 
     def _refuse(self, **allowed: bool) -> None:
-        refuse_unusable(type(self).__name__, self, **allowed)
+        refuse_unusable(section(self), self, **allowed)
 
 
 def refuse_few_to_learn(data: Sample, window: Window, min_events: int) -> None:

@@ -15,7 +15,7 @@ from ....core import InputError
 from ....core.arrays import within
 from ....core.windows import Window
 from ...flows.transforms import build_transform
-from ...hyper_checks import refuse_unusable
+from ...hyper_checks import refuse_unusable, section
 from ...inputs.jet_columns import sort_jets
 from ...method import Method, Need, register_method
 from ...networks.variational_autoencoder import VariationalAutoencoder
@@ -82,7 +82,7 @@ class QuakHyper:
 
     def __post_init__(self) -> None:
         refuse_unusable(
-            type(self).__name__,
+            section(self),
             self,
             score=self.score in get_args(Plane),
             nodes=all(n >= 1 for n in self.nodes),

@@ -17,7 +17,7 @@ from ....core import InputError
 from ....core.arrays import within
 from ....core.windows import Window
 from ...classifiers.ensemble import balance_classes
-from ...hyper_checks import refuse_unusable
+from ...hyper_checks import refuse_unusable, section
 from ...losses.distance_correlation import squared_distance_correlation
 from ...method import Method, Need, register_method
 from ...networks.pairs import PairOfNetworks
@@ -70,7 +70,7 @@ class DoubleDiscoHyper:
 
     def __post_init__(self) -> None:
         refuse_unusable(
-            "DoubleDiscoHyper",
+            section(self),
             self,
             nodes=bool(self.nodes) and all(n >= 1 for n in self.nodes),
             decorrelation=0 <= self.decorrelation < math.inf,

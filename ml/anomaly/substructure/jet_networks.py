@@ -122,9 +122,8 @@ class JetNetworks(JetOutliers[HyperT, Padded, NetworkT], Generic[HyperT, Network
             network = self._untrained()
         seen = self._all_seen(x)
         self._begin(network, seen)
-        event = np.arange(len(x)) % (
-            len(x) // len(self._blocks)
-        )  # its jets are learnt together or not
+        # The jets of an event are learnt together or not: here are the first jets of all, then the second.
+        event = np.arange(len(x)) % (len(x) // len(self._blocks))
         check = event % _VALIDATION == 0
         train(
             network,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ....core import InputError
 from ....core.windows import Window
-from ...hyper_checks import refuse_unusable
+from ...hyper_checks import refuse_unusable, section
 from ...method import Method, Need, register_method
 from ...sample import Sample
 
@@ -91,7 +91,7 @@ class FactorizedTopicsHyper:
 
     def __post_init__(self) -> None:
         refuse_unusable(
-            type(self).__name__,
+            section(self),
             self,
             topics=self.topics >= 2,
             bins=self.bins > self.topics,

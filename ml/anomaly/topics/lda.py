@@ -78,7 +78,7 @@ class LatentDirichletHyper:
     def __post_init__(self) -> None:
         themes = {len(alpha) for alpha in self.alphas}
         refuse_unusable(
-            type(self).__name__,
+            "lda",
             self,
             alphas=len(themes) == 1
             and min(themes) >= 2

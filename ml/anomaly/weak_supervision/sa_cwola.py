@@ -216,7 +216,7 @@ class SaCwolaWeights(ClassifierMethod[SaCwolaWeightsHyper]):
         )
         simulation = both.take(~real)
         self._transfer = fit_classifier(
-            self._inputs(simulation),
+            self._inputs(simulation, self.hyper.transfer),
             window.signal(simulation.mass),
             weight=balanced_weights(simulation, window),
             hyper=self.hyper.transfer,
@@ -233,10 +233,11 @@ class SaCwolaWeights(ClassifierMethod[SaCwolaWeightsHyper]):
             inner_folds=self.hyper.classifier.inner_folds,
             seed=of_regions,
         )
-        x, weight = self._inputs(data), balanced_weights(data, window)
-        weight[~signal] *= np.exp(self._transfer.log_odds(x[~signal]).astype(float))
+        weight = balanced_weights(data, window)
+        beside = self._inputs(data.take(~signal), self.hyper.transfer)
+        weight[~signal] *= np.exp(self._transfer.log_odds(beside).astype(float))
         weight = balance_classes(signal, weight)
-        return self._tell_apart(data, signal, weight, seed=of_regions, x=x)
+        return self._tell_apart(data, signal, weight, seed=of_regions)
 
 
 def _around(

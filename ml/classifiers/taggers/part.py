@@ -30,8 +30,12 @@ class ParticleTransformerHyper:
         Blocks of attention among particles, and of the class token to them.
     dropout : float
         In the blocks among particles.
-    particles, training, device
-        As in `ParticleFlowHyper`.
+    particles : int
+        Constituents of a jet that are read: the first.
+    training : TrainingHyper
+        How they are trained; the best epoch on the validation events is kept.
+    device : str
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
 
     Raises
     ------

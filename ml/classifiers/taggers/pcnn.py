@@ -30,8 +30,12 @@ class PCnnHyper:
         Width of the dense layer after the mean along the sequence.
     dropout : float
         After it.
-    particles, training, device
-        As in `ParticleFlowHyper`.
+    particles : int
+        Constituents of a jet that are read: the first.
+    training : TrainingHyper
+        How they are trained; the best epoch on the validation events is kept.
+    device : str
+        ``auto`` (the GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
 
     Raises
     ------

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
-from overdensity.core import InputError
-from overdensity.ml import ClassifierHyper, Sample
+from overdensity.core import ConfigError, InputError
+from overdensity.ml import ClassifierHyper, Constituents, Sample, make_method
 from overdensity.ml.anomaly.classifier_method import (
     FEW_TREES,
     ClassifierMethod,
@@ -15,6 +17,7 @@ from overdensity.ml.anomaly.classifier_method import (
     refuse_few_events,
 )
 from overdensity.ml.hyperparameters import replaced
+from overdensity.ml.method import METHODS
 
 HYPER = replaced(ClassifyingHyper(), {"classifier": FEW_TREES}, of="halves")
 
@@ -88,3 +91,44 @@ def test_a_region_with_too_few_events_is_named(window):
     refuse_few_events(regions, event, window, min_events=1, **options)
     with pytest.raises(InputError, match="20 events in the lower sideband leave"):
         refuse_few_events(regions, event, window, min_events=10, **options)
+
+
+SMALL_PFN = {
+    "kind": "pfn",
+    "inner_folds": 2,
+    "members": 1,
+    "pfn": {"phi": [4], "f": [4], "particles": 5, "training": {"epochs": 1}},
+}
+NO_TAGGERS = ("cathode", "lacathode", "tag_n_train")
+ENSEMBLES = [
+    (name, field.name)
+    for name in METHODS
+    for field in fields(METHODS.find(name).Hyper)
+    if isinstance(getattr(METHODS.find(name).Hyper(), field.name), ClassifierHyper)
+]
+
+
+def with_constituents(n: int, seed: int) -> Sample:
+    rng = np.random.default_rng(seed)
+    jet = np.stack([rng.exponential(30, 4 * n) + 1, *rng.normal(0, 0.2, (2, 4 * n))], axis=1)
+    return Sample.from_arrays(
+        rng.uniform(2700, 4300, n),
+        rng.normal(size=(n, 2)),
+        ("j1_tau21", "j2_tau21"),
+        label=rng.integers(0, 3, n),
+        blocks={"j1_constituents": Constituents.from_arrays(np.arange(0, 4 * n + 1, 4), jet)},
+    )
+
+
+@pytest.mark.parametrize(("name", "which"), ENSEMBLES)
+def test_each_ensemble_of_a_method_takes_a_tagger_or_says_that_it_does_not(name, which, window):
+    hyper = {**METHODS.find(name).fast, which: SMALL_PFN}
+    if name in NO_TAGGERS:
+        said = f"method '{name}' .* the classifier 'pfn' reads constituents; take one that reads"
+        with pytest.raises(ConfigError, match=said):
+            make_method(name, **hyper)
+        return
+    method = make_method(name, **hyper)
+    data, simulation = (method.shown(with_constituents(1000, seed)) for seed in (1, 2))
+    method.fit(data, window, simulation=simulation, seed=1)
+    assert np.isfinite(method.score(method.shown(with_constituents(50, 3)))).all()

@@ -111,7 +111,7 @@ def test_batches_are_put_one_after_the_other():
 
 @pytest.mark.parametrize("bad", [np.nan, -1.0])
 def test_constituents_that_cannot_be_are_refused(bad):
-    with pytest.raises(InputError, match="NaN or infinite, or have a negative pT"):
+    with pytest.raises(InputError, match="1 of 1 constituents are NaN or infinite, or have a neg"):
         Constituents.from_lists([[(bad, 0.0, 0.0)]])
 
 

@@ -87,6 +87,20 @@ def test_group_is_taken_along(file):
     assert read(file).group.tolist() == [i % 3 for i in range(N)]
 
 
+@pytest.mark.parametrize("field", ["pt", "eta"])
+def test_a_file_with_impossible_constituents_is_named(file, field):
+    jets = [[{"pt": 1.0, "eta": 0.0, "phi": 0.0}] for _ in range(N)]
+    jets[7][0][field] = {"pt": -1.0, "eta": float("nan")}[field]
+    pq.write_table(table(j1_constituents=pa.array(jets)), file.with_name("b.parquet"))
+    said = (
+        r"b\.parquet: column 'j1_constituents': 1 of 40 constituents are NaN or infinite, or have"
+    )
+    with pytest.raises(InputError, match=said):
+        read(file.parent)
+    with pytest.raises(InputError, match=said):
+        list(SampleStream(file.parent, NAMES))
+
+
 def test_stream_gives_the_events_of_the_whole_sample(file):
     whole = read(file)
     parts = list(SampleStream(file, NAMES, rows=7))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from overdensity.core import InputError
+from overdensity.ml.training import checkpoints
 from overdensity.ml.training.checkpoints import (
     Progress,
     fingerprint,
@@ -96,6 +100,27 @@ def test_what_is_no_checkpoint_is_said_in_one_sentence(tmp_path: Path, content: 
     (tmp_path / "a.pt").write_bytes(content)
     with pytest.raises(InputError, match=r"a\.pt: not a checkpoint .* remove it to start anew"):
         load_checkpoint(tmp_path / "a.pt", "key", *trained())
+
+
+def test_a_full_disk_is_an_error_of_the_system(monkeypatch) -> None:
+    """torch's own writer raises a RuntimeError about positions, which nobody can mend."""
+
+    @contextmanager
+    def full(_: object) -> Iterator[Any]:
+        with open("/dev/full", "wb", buffering=0) as file:
+            yield file
+
+    monkeypatch.setattr(checkpoints, "atomic_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_tensors("a.pt", {"weights": torch.zeros(1000)})
+
+
+def test_code_is_not_run_and_not_advised(tmp_path: Path) -> None:
+    """torch's own words say how to run it."""
+    torch.save({"key": Path}, tmp_path / "a.pt")
+    with pytest.raises(InputError) as refused:
+        load_checkpoint(tmp_path / "a.pt", "key", *trained())
+    assert "(it holds more than tensors and plain values, and is not read)" in str(refused.value)
 
 
 def test_a_changed_bit_of_a_weight_is_noticed(tmp_path: Path) -> None:

@@ -14,7 +14,12 @@ from overdensity.ml.training.device import pick_device
 THERE = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
 
 
-@pytest.mark.parametrize("name", ["abacus", *(name for name, there in THERE.items() if not there)])
+def test_what_is_no_device_is_refused_with_those_there_are():
+    with pytest.raises(ConfigError, match="no device 'gpu'; give auto, cpu, cuda or mps"):
+        pick_device("gpu")
+
+
+@pytest.mark.parametrize("name", [name for name, there in THERE.items() if not there])
 def test_device_that_is_not_there_is_refused(name):
     with pytest.raises(ConfigError, match=f"'{name}' cannot be used here"):
         pick_device(name)

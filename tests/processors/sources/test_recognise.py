@@ -48,7 +48,8 @@ def test_a_file_without_particles_says_what_it_has(shared_data) -> None:
     with pytest.raises(
         InputError,
         match=r"nano_dy\.root: no particles in its tree Events, read as nano; it lacks PFCands_pt "
-        r".*the collections it has are fat_jets, jets, leptons, gen_fat_jets, gen_jets",
+        r".*the collections it has are fat_jets, jets, leptons, gen_fat_jets, gen_jets"
+        r"; jets are taken as stored with collection: fat_jets \(--collection fat_jets\)",
     ):
         RootSource().inspect(str(shared_data / "root" / "nano_dy.root"))
 

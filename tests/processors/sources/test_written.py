@@ -146,8 +146,8 @@ def test_events_without_particles_are_counted_and_flagged(tmp_path, rows, caplog
     processor = DijetProcessor(features=())
     options = {"source": LhcoSource(), "processor": processor, "chunk_events": 20}
     report = process(tmp_path / "box.h5", tmp_path / "run", **options)
-    flag = "15 of 60 events hold no particle at all: are the files complete?"
-    assert report.flags == (flag,)
+    (flag,) = report.flags
+    assert flag.startswith("15 of 60 events hold no particle at all: are the files complete?")
     assert flag in caplog.messages
     again = process(tmp_path / "box.h5", tmp_path / "run", **options)
     assert (again.reused, again.flags) == (3, (flag,))

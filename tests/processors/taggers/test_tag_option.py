@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from overdensity.core import ConfigError
 from overdensity.processors.taggers.tag_option import JetScorer, tagger_of
@@ -40,4 +41,9 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"
     path.write_bytes(b"weights")
     with pytest.raises(ConfigError, match=r"x.onnx: not an ONNX model that onnxruntime can run"):
+        tagger_of({"tag": str(path)})
+    torch.save({}, path)
+    with pytest.raises(
+        ConfigError, match=r"a file of torch, .* 'overdensity tag export' makes one"
+    ):
         tagger_of({"tag": str(path)})

@@ -17,6 +17,27 @@ def test_methods_json_lists_needs_and_sources(call: Call) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "place"), [("cwola", "classifier.trees.leaves"), ("pfn", "training.epochs")]
+)
+def test_hyperparameters_of_a_method_or_a_kind_are_listed(
+    call: Call, name: str, place: str
+) -> None:
+    code, out, _ = call("methods", name)
+    assert code == 0
+    assert place in out
+    found = json.loads(call("methods", name, "--json")[1])
+    for key in place.split("."):
+        found = found[key]
+    assert isinstance(found, int)
+
+
+def test_an_unknown_method_has_the_nearest_of_methods_and_kinds(call: Call) -> None:
+    code, _, err = call("methods", "pfnn")
+    assert code == 2
+    assert "did you mean 'pfn'" in err
+
+
+@pytest.mark.parametrize(
     ("command", "names"),
     [("processors", {"dijet", "multijet", "jets", "leptons"}), ("features", {"n", "image"})],
 )

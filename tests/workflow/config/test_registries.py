@@ -43,3 +43,10 @@ def test_registered_names_are_taken_and_others_get_the_nearest(
     assert [adapter.validate_python(name) for name in names] == names
     with pytest.raises(ValidationError, match=complaint.replace("?", "")):
         adapter.validate_python(wrong)
+
+
+def test_a_kind_of_classifier_that_stands_for_a_method_is_put_in_its_place() -> None:
+    with pytest.raises(
+        ValidationError, match=r"method: \{name: cwola, classifier: \{kind: pfn\}\}"
+    ):
+        TypeAdapter(MethodName).validate_python("pfn")

@@ -38,6 +38,18 @@ def test_scan_has_a_line_for_each_selection_with_its_p_values(results: SearchRes
     assert shown == pytest.approx(np.array(expected, dtype=float), nan_ok=True)
 
 
+def test_a_search_of_one_window_is_drawn_about_its_mass(results: SearchResults) -> None:
+    """Its center, rounded for the line and not for the star, was once all that the axis showed."""
+    assert results.best is not None
+    window = results.windows[results.best.window]
+    alone = dataclasses.replace(
+        results, windows=(window,), best=dataclasses.replace(results.best, window=0)
+    )
+    low, high = scan_figure(alone).axes[0].get_xlim()
+    assert 1000 * low < window.center < 1000 * high
+    assert high - low > 0.01
+
+
 def test_spectra_are_those_of_the_best_window(results: SearchResults) -> None:
     figures = spectrum_figures(results)
     assert list(figures) == [row.efficiency for row in results.fit]

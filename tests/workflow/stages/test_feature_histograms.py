@@ -1,4 +1,4 @@
-"""The numbers of constituents and images that a report shows."""
+"""What a report shows of features, and of constituents and images."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from overdensity.ml import Sample
+from overdensity.processors.columns.histograms import from_uhi
 from overdensity.workflow import parse_config
-from overdensity.workflow.stages.block_numbers import block_numbers
+from overdensity.workflow.stages.feature_histograms import block_numbers, feature_histograms
 from overdensity.workflow.stages.run import Run
 from overdensity.workflow.stages.samples import first_events, load_numbers
 
@@ -42,8 +44,9 @@ def run(tmp_path: Path) -> Run:
 
 def test_numbers_belong_to_the_events_that_are_asked_for(run: Run) -> None:
     found = block_numbers(run, np.array([2, 0], np.uint64))
-    np.testing.assert_allclose(found["j1_constituents: ln number"], np.log([3, 1]), atol=1e-5)
-    np.testing.assert_allclose(found["j1_image: ln lit pixels"], np.log([3, 1]), atol=1e-5)
+    assert found["j1_constituents: number"].tolist() == [3, 1]
+    assert found["j1_image: lit pixels"].tolist() == [3, 1]
+    np.testing.assert_allclose(found["j1_image: ln brightest"], -np.log([3, 1]), atol=1e-3)
 
 
 def test_numbers_that_are_the_same_for_all_are_left_out(run: Run) -> None:
@@ -65,3 +68,16 @@ def test_events_of_a_scan_are_read_without_their_blocks(run: Run) -> None:
 
 def test_the_first_events_show_all_that_a_method_gets(run: Run) -> None:
     assert first_events(run).columns == ("j1_mass", "j1_constituents", "j1_image")
+
+
+def test_there_are_as_many_bins_as_few_events_fill(run: Run) -> None:
+    rng, n = np.random.default_rng(1), 1000
+    alone = Run(run.config.model_copy(update={"features": ("j1_mass",)}))
+    columns = np.stack([rng.normal(size=n), rng.integers(10, 60, n)], axis=1)
+    sample = Sample.from_arrays(np.full(n, 3500.0), columns, ("tau", "n"))
+    few = np.arange(n) < 100
+    shown = feature_histograms(alone, sample, {"all": np.ones(n, bool), "few": few})
+    tau, whole = (from_uhi(shown[name]) for name in ("tau", "n"))
+    assert tau.axes[1].size == 10  # the root of 100
+    assert whole.axes[1].edges == pytest.approx(np.arange(9.5, 60, 5))  # five numbers each
+    assert whole.values().sum(axis=1).tolist() == [1000, 100]
