@@ -103,12 +103,21 @@ class Tagger:
         Raises
         ------
         InputError
-            If the sample has other columns, or a jet without constituents.
+            If the sample has other columns, or numbers for lists, or a jet without constituents.
         """
         missing = [name for name in self.columns if name not in jets.columns]
         if missing:
             msg = f"the tagger reads the column {missing[0]!r}, which these jets have not"
             raise InputError(msg)
+        for reads, wanted, there in (
+            ("numbers", self.names, jets.names),
+            ("lists", self.ensemble.jets, jets.blocks),
+        ):
+            if others := [name for name in wanted if name not in there]:
+                msg = (
+                    f"the tagger reads {reads} in the column {others[0]!r}, which holds others here"
+                )
+                raise InputError(msg)
         columns = [jets.names.index(name) for name in self.names]
         return self.ensemble.score(_inputs(jets, self.ensemble.jets, columns))
 

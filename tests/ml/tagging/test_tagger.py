@@ -85,6 +85,18 @@ def test_jets_that_cannot_be_learnt_from_are_refused(jets) -> None:
     refused("500 of 500 jets have no constituents", blocks={"j1_constituents": empty})
 
 
+def test_numbers_and_lists_are_not_taken_for_each_other(jets) -> None:
+    numbers = replace(jets, features=jets.mass[:, None].astype(np.float32), names=("mass",))
+    tagger, _ = train_tagger(numbers, "pfn", SMALL)
+    lists = tagger.columns[1]
+    with pytest.raises(
+        InputError, match=f"reads numbers in the column '{lists}', which holds others"
+    ):
+        tagger.renamed((lists, lists)).score(numbers)
+    with pytest.raises(InputError, match="reads lists in the column 'mass', which holds others"):
+        tagger.renamed(("mass", "mass")).score(numbers)
+
+
 def test_jets_without_its_columns_are_refused(tagger: Tagger, jets) -> None:
     with pytest.raises(InputError, match="reads the column 'j1_constituents', which these jets"):
         tagger.score(replace(jets, blocks={}))
