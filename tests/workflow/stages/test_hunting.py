@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from overdensity.core import FitError
 from overdensity.processors.columns.histograms import from_uhi
 from overdensity.stats import best_workspace
 from overdensity.workflow import SearchResults
 from overdensity.workflow.config.reading import load_config
+from overdensity.workflow.models import result_models
 from overdensity.workflow.stages.before_selection import before_selection, daughters_of
 from overdensity.workflow.stages.hunting import _feature_hists, _truth, hunt_scores, make_results
 from overdensity.workflow.stages.run import Run
@@ -104,6 +106,21 @@ def test_independence_is_tested_in_every_window(run: Run) -> None:
     assert len(found) == len(run.windows)
     again = independence_of(run, scores)
     assert found == again  # under the seed of the search
+
+
+def test_a_model_that_cannot_be_made_is_a_flag(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unfitted(*_: object, **__: object) -> None:
+        msg = "the fit of events that pass or fail does not converge"
+        raise FitError(msg)
+
+    before = make_results(run)
+    (run.folder / "results.json").unlink()
+    monkeypatch.setattr(result_models, "best_categories", unfitted)
+    flagged = make_results(run)
+    (flag,) = set(flagged.flags) - set(before.flags)
+    assert flag == "no workspace_shape.json: the fit of events that pass or fail does not converge"
+    assert SearchResults.from_json(run.folder / "results.json") == flagged
+    assert make_results(run) == flagged  # an unchanged one is not made again
 
 
 def test_a_damaged_model_is_made_again_and_limits_are_kept(run: Run) -> None:
