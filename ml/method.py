@@ -226,8 +226,15 @@ class Method(ABC, Generic[HyperT]):
         Raises
         ------
         InputError
-            If the sample has no block of a kind it needs.
+            If the sample has no column of numbers, or no block of a kind, which it needs.
         """
+        if "features" in self.needs and not sample.names:
+            msg = (
+                f"method {self.name!r} reads columns of numbers, and no feature is one "
+                f"({', '.join(sample.columns)}); name some, such as j1_tau21, or choose a method or a "
+                "classifier that reads these (overdensity methods)"
+            )
+            raise InputError(msg)
         seen = sample if "labels" in self.needs else sample.without_label()
         return seen.showing(self.needs, method=self.name)
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from overdensity.core import ConfigError
-from overdensity.ml import Method, check_method, register_method
+from overdensity.core import ConfigError, InputError
+from overdensity.ml import (
+    Constituents,
+    Method,
+    Sample,
+    check_method,
+    make_method,
+    register_method,
+)
 from overdensity.ml.method import METHODS
 
 
@@ -27,3 +35,13 @@ def test_example_of_the_documentation_does_what_every_method_must_do():
         check_method("far")
     finally:
         METHODS.remove("far")
+
+
+@pytest.mark.parametrize("name", ["cwola", "mahalanobis", "cathode"])
+def test_constituents_alone_are_no_columns_of_numbers(name):
+    """Trees of no column ended in an IndexError, after the windows had been chosen."""
+    jets = {"j1_constituents": Constituents.from_lists([[(1.0, 0.0, 0.0)]] * 3)}
+    sample = Sample.from_arrays(np.full(3, 3500.0), np.empty((3, 0)), (), blocks=jets)
+    said = rf"method '{name}' reads columns of numbers, and no feature is one \(j1_constituents\)"
+    with pytest.raises(InputError, match=said):
+        make_method(name).shown(sample)
