@@ -19,7 +19,7 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Replace a key of the file, such as scan.bins=20; may be repeated.",
+        help="Replace a key of the file, with dots between levels; may be repeated.",
     ),
 ]
 Hyper = Annotated[
