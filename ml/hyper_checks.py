@@ -62,12 +62,12 @@ def section(hyper: Any) -> str:
 
     Examples
     --------
-    >>> class ImageVaeHyper: ...
-    >>> section(ImageVaeHyper())
-    'image_vae'
+    >>> class TagNTrainHyper: ...
+    >>> section(TagNTrainHyper())
+    'tag_n_train'
     """
     name = type(hyper).__name__.removesuffix("Hyper")
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 def meaning(hyper: type, name: str) -> str:

@@ -67,9 +67,8 @@ def refuse_other_weights(files: ColumnFiles) -> None:
     A column that is the same for all events, as that of data, says nothing; nor does one that is
     asked for by name, or stands beside ``weight``.
     """
-    first: dict[
-        str, float
-    ] = {}  # of each column: files of different weights have different ones, too
+    # Of each column: files of different weights have different ones, too.
+    first: dict[str, float] = {}
     for name, file in files.files:
         schema = file.schema_arrow
         if "weight" in schema.names:

@@ -129,11 +129,9 @@ def save_checkpoint(
 
 def write_tensors(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
     """Write tensors and plain values, atomically; :func:`read_tensors` reads them."""
-    buffer = io.BytesIO()
+    buffer = io.BytesIO()  # of a full disk torch's own writer says what nobody understands
     torch.save(content, buffer)
-    with atomic_file(
-        path
-    ) as file:  # of a full disk torch's own writer says what nobody understands
+    with atomic_file(path) as file:
         file.write(buffer.getbuffer())
 
 

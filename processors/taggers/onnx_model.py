@@ -98,10 +98,11 @@ class OnnxTagger(nonserializable_attribute, numpy_call_wrapper):
     def numpy_call(self, **inputs: NDArray[np.float32]) -> NDArray[np.float32]:  # pyright: ignore[reportIncompatibleMethodOverride] - coffea annotates nothing
         """Return the score of each jet, shape (n_jets,)."""
         output = self.declaration.output or self.session.get_outputs()[0].name
-        n, rows = len(next(iter(inputs.values()))), self._fixed_rows() or self.declaration.rows
+        n, fixed = len(next(iter(inputs.values()))), self._fixed_rows()
+        rows = fixed or self.declaration.rows
         score = np.empty(n, np.float32)
         for start in range(0, n, rows):
-            which = np.arange(start, start + rows if self._fixed_rows() else min(start + rows, n))
+            which = np.arange(start, start + rows if fixed else min(start + rows, n))
             some = {name: values[which.clip(max=n - 1)] for name, values in inputs.items()}
             try:
                 (found,) = self.session.run([output], some)

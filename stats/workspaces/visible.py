@@ -142,9 +142,8 @@ def visible_counts(
         limit = counting_limit(score_workspace([each]), level=level)
         observed, draws = round(each.observed[0]), background[:, order.index(each.name)]
         p = float(counting_p(observed, draws))
-        log_p = logsumexp(local_log_p(observed, draws, 0.0)) - np.log(
-            len(draws)
-        )  # where p is 0, too
+        # The significance of logarithms, which there is where p is 0, too.
+        log_p = logsumexp(local_log_p(observed, draws, 0.0)) - np.log(len(draws))
         places.append(p)
         found.append(
             VisibleCount(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import pytest
@@ -40,3 +40,25 @@ def test_each_hyperparameter_says_what_it_is(registry):
         for hyper in inside(registry.find(name).Hyper()):
             silent = [each.name for each in fields(hyper) if not meaning(type(hyper), each.name)]
             assert not silent, (name, type(hyper).__name__)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "buhulaspa",
+        "gan_ae",
+        "graph_autoencoder",
+        "normalised_image_autoencoder",
+        "pca",
+        "quak",
+        "tag_n_train",
+        "vrnn",
+    ],
+)
+def test_a_refused_hyperparameter_is_one_of_the_method_by_its_name(name):
+    hyper = METHODS.find(name).Hyper()
+    numbers = [each.name for each in fields(hyper) if type(getattr(hyper, each.name)) is int]
+    assert numbers
+    for each in numbers:
+        with pytest.raises(ConfigError, match=f"^{name}: {each} = -1 cannot be used"):
+            replace(hyper, **{each: -1})

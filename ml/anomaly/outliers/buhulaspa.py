@@ -25,7 +25,7 @@ from ...training.training_hyper import TrainingHyper
 from ...training.weights import weights_of, with_weights
 from .reconstruction import refuse_few_to_learn
 
-__all__ = ["BumpHuntInLatentSpace", "BumpHuntInLatentSpaceHyper"]
+__all__ = ["BuhulaspaHyper", "BumpHuntInLatentSpace"]
 
 Scaling = Literal["largest", "quantile"]
 
@@ -35,7 +35,7 @@ _QUANTILE = 0.99
 
 
 @dataclass(frozen=True)
-class BumpHuntInLatentSpaceHyper:
+class BuhulaspaHyper:
     """Hyperparameters of BuHuLaSpa (arXiv:2101.08320, section 3.3).
 
     Attributes
@@ -100,7 +100,7 @@ class BumpHuntInLatentSpaceHyper:
 
 
 @register_method("buhulaspa")
-class BumpHuntInLatentSpace(Method[BumpHuntInLatentSpaceHyper]):
+class BumpHuntInLatentSpace(Method[BuhulaspaHyper]):
     """Distance from the usual event in the latent space of an autoencoder whose decoder knows the mass.
 
     Events are encoded without their resonant mass and rebuilt with it, so that the latent number has no reason
@@ -114,7 +114,7 @@ class BumpHuntInLatentSpace(Method[BumpHuntInLatentSpaceHyper]):
         "arXiv:2103.06595"
     )
     windowed: bool = False
-    Hyper: ClassVar[type[BumpHuntInLatentSpaceHyper]] = BumpHuntInLatentSpaceHyper
+    Hyper: ClassVar[type[BuhulaspaHyper]] = BuhulaspaHyper
     looks_for: ClassVar[Literal["overdensities", "outliers"]] = "outliers"
     fast: ClassVar[Mapping[str, Any]] = {
         "nodes": [30],

@@ -18,13 +18,13 @@ from ...networks.graphs import GraphAutoencoder, four_momenta, graphs_at_a_time
 from ...training.training_hyper import TrainingHyper
 from .jet_networks import JetNetworkHyper, JetNetworks
 
-__all__ = ["ParticleGraphAutoencoder", "ParticleGraphHyper"]
+__all__ = ["GraphAutoencoderHyper", "ParticleGraphAutoencoder"]
 
 _LOOKED_AT = 100_000  # jets that decide the standardisation
 
 
 @dataclass(frozen=True)
-class ParticleGraphHyper(JetNetworkHyper):
+class GraphAutoencoderHyper(JetNetworkHyper):
     """Hyperparameters; defaults are those of the LHC Olympics (arXiv:2101.08320, section 3.7).
 
     Attributes
@@ -58,7 +58,7 @@ class ParticleGraphHyper(JetNetworkHyper):
 
 
 @register_method("graph_autoencoder")
-class ParticleGraphAutoencoder(JetNetworks[ParticleGraphHyper, GraphAutoencoder]):
+class ParticleGraphAutoencoder(JetNetworks[GraphAutoencoderHyper, GraphAutoencoder]):
     """Reconstruction error of the particles of each jet by edge convolutions: outliers.
 
     Each particle becomes two numbers that it makes of itself and all others, and is rebuilt from
@@ -69,7 +69,7 @@ class ParticleGraphAutoencoder(JetNetworks[ParticleGraphHyper, GraphAutoencoder]
         "Particle graph autoencoders, LHC Olympics 2020 (arXiv:2101.08320), section 3.7; "
         "arXiv:2111.12849; edge convolutions: arXiv:1801.07829"
     )
-    Hyper: ClassVar[type[ParticleGraphHyper]] = ParticleGraphHyper
+    Hyper: ClassVar[type[GraphAutoencoderHyper]] = GraphAutoencoderHyper
     fast: ClassVar[Mapping[str, Any]] = {
         "particles": 6,
         "widths": (8,),

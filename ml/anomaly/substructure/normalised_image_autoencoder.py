@@ -22,7 +22,7 @@ from ...training.weights import weights_of, with_weights
 from ..outliers.normalised_autoencoder import NormalisedHyper, train_normalised
 from .jet_images import JetImages
 
-__all__ = ["NormalisedImageAutoencoder", "NormalisedImageHyper"]
+__all__ = ["NormalisedImageAutoencoder", "NormalisedImageAutoencoderHyper"]
 
 Output = Literal["sigmoid", "linear"]
 
@@ -30,7 +30,7 @@ _ROWS = 4096  # images that are smoothed at once
 
 
 @dataclass(frozen=True)
-class NormalisedImageHyper(NormalisedHyper):
+class NormalisedImageAutoencoderHyper(NormalisedHyper):
     """Hyperparameters; defaults are those of arXiv:2206.14225 and its public code.
 
     Attributes
@@ -69,7 +69,7 @@ class NormalisedImageHyper(NormalisedHyper):
 
 
 @register_method("normalised_image_autoencoder")
-class NormalisedImageAutoencoder(JetImages[NormalisedImageHyper, NormalisedImages]):
+class NormalisedImageAutoencoder(JetImages[NormalisedImageAutoencoderHyper, NormalisedImages]):
     """Reconstruction error of a normalised autoencoder for the image of each jet: outliers, simple or not.
 
     Images add up to one and are smoothed, in units of what one lit pixel has at its peak then: a pixel is 1
@@ -79,7 +79,7 @@ class NormalisedImageAutoencoder(JetImages[NormalisedImageHyper, NormalisedImage
     source: ClassVar[str] = (
         "normalised autoencoders on jets: arXiv:2206.14225; normalised autoencoders: arXiv:2105.05735"
     )
-    Hyper: ClassVar[type[NormalisedImageHyper]] = NormalisedImageHyper
+    Hyper: ClassVar[type[NormalisedImageAutoencoderHyper]] = NormalisedImageAutoencoderHyper
     toy_is_too_small: ClassVar[bool] = True  # for the few steps of `fast`
     fast: ClassVar[Mapping[str, Any]] = {
         "smoothing": 1.0,

@@ -11,7 +11,7 @@ from overdensity.core import ConfigError, InputError
 from overdensity.ml import make_method, performance
 from overdensity.ml.anomaly.substructure.normalised_image_autoencoder import (
     NormalisedImageAutoencoder,
-    NormalisedImageHyper,
+    NormalisedImageAutoencoderHyper,
 )
 from overdensity.ml.blocks.images import Images
 from overdensity.ml.contract import TOY_WINDOW, toy_sample
@@ -61,7 +61,7 @@ def test_odd_images_are_refused(sample):
 
 
 def test_defaults_are_published():
-    hyper = NormalisedImageHyper()
+    hyper = NormalisedImageAutoencoderHyper()
     assert (hyper.smoothing, hyper.filters, hyper.dense, hyper.latent, hyper.output) == (
         *(2.0, 8, 100, 3, "sigmoid"),
     )
